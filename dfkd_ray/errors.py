@@ -1,0 +1,75 @@
+"""Every error that dfkd-ray raises on purpose.
+
+    DfkdError
+    ├── ConfigError       a method, a study or an option does not fit: one or more Problems
+    ├── UnknownName       a registry was asked for a name that nobody registered
+    ├── DataError         a data set or a file of weights is missing, damaged or of another shape
+    ├── StudyError        a study's folder cannot be created, read or resumed
+    ├── MissingExtra      an optional dependency is needed and not installed
+    └── TrialFailed       a run cannot go on (a loss is not finite, say)
+
+The command line prints the message and exits with code 2; `--debug` shows the traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+
+class DfkdError(Exception):
+    """The root: whoever catches it catches every deliberate error."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake: where it stands (a path into the method or study, a file, a line) and what it is."""
+
+    path: str
+    message: str
+    file: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
+        return ": ".join(part for part in (place, self.path, self.message) if part)
+
+    def under(self, prefix: str) -> Problem:
+        """The same problem seen from one level further out."""
+        joined = f"{prefix}.{self.path}" if self.path else prefix
+        return replace(self, path=joined)
+
+
+class ConfigError(DfkdError):
+    """One or more mistakes in a method, a study or an option, all reported at once."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    @classmethod
+    def at(cls, path: str, message: str) -> ConfigError:
+        return cls([Problem(path, message)])
+
+
+class UnknownName(DfkdError):
+    """A name that no registry entry has; the message says which names are near and which exist."""
+
+
+class DataError(DfkdError):
+    """A data set or a file of weights is missing, damaged or does not fit."""
+
+
+class StudyError(DfkdError):
+    """A study's folder cannot be created, read or resumed."""
+
+
+class MissingExtra(DfkdError):
+    """An optional dependency is missing; the message says what to install."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs {package}, which is not installed: pip install 'dfkd-ray[{extra}]'")
+
+
+class TrialFailed(DfkdError):
+    """A run cannot go on; the trial is recorded as failed with this message."""

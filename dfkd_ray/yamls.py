@@ -1,0 +1,201 @@
+"""YAML as data: no tags that call code, no guessed types, no key twice, and every path knows its line.
+
+Only `true`, `false`, `null` and plain numbers are more than text (the core schema of YAML 1.2): `no` stays a word,
+`1e-3` is a number. `typed` turns plain data into a frozen dataclass and reports every mistake at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from dfkd_ray.errors import ConfigError, DfkdError, Problem, UnknownName
+from dfkd_ray.registry import did_you_mean
+
+T = TypeVar("T")
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader with the core schema of YAML 1.2 in place of the guesses of YAML 1.1."""
+
+
+_Loader.yaml_implicit_resolvers = {}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|)$"), ["~", "n", ""])
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?\d+$"), list("-+0123456789"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:\.\d+|\d+\.\d*|\d+(?=[eE]))(?:[eE][-+]?\d+)?$"),
+    list("-+.0123456789"),
+)
+_ALLOWED = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "map", "seq")}
+
+
+@dataclass(frozen=True)
+class Document:
+    """What a file says, and on which line (from 1) each path stands: `lines["search.a.b"]` (keys keep their dots)."""
+
+    data: Any
+    file: str | None = None
+    lines: Mapping[str, int] = field(default_factory=dict)
+
+    def line(self, path: str) -> int | None:
+        """The line of `path`, or of the nearest enclosing path that stands in the file."""
+        while path:
+            if path in self.lines:
+                return self.lines[path]
+            path = path.rpartition(".")[0]
+        return self.lines.get("")
+
+    def locate(self, problems: Iterable[Problem]) -> ConfigError:
+        """The same problems with this file and their lines, in the order of the file."""
+        placed = [replace(p, file=p.file or self.file, line=p.line or self.line(p.path)) for p in problems]
+        return ConfigError(sorted(placed, key=lambda p: (p.line or 0)))
+
+
+def load(path: Path) -> Document:
+    """Read a YAML file; ConfigError if it is missing, not text or not YAML."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError([Problem("", "there is no such file", file=str(path))]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem("", f"cannot be read: {error}", file=str(path))]) from None
+    return loads(text, str(path))
+
+
+def loads(text: str, file: str | None = None) -> Document:
+    """Read YAML text."""
+    lines: dict[str, int] = {}
+    problems: list[Problem] = []
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+        data = None if node is None else _plain(node, "", lines, problems, ())
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        what = getattr(error, "problem", None) or str(error)
+        raise ConfigError([Problem("", f"not YAML: {what}", file, mark.line + 1 if mark else None)]) from None
+    document = Document(data, file, lines)
+    if problems:
+        raise document.locate(problems)
+    return document
+
+
+def value(text: str) -> Any:
+    """One value as it would stand in a file: `0.1`, `true`, `[1, 2]`, `{name: pool}`."""
+    return loads(text).data
+
+
+def _plain(node: Any, path: str, lines: dict[str, int], problems: list[Problem], above: tuple[int, ...]) -> Any:
+    line = node.start_mark.line + 1
+    lines.setdefault(path, line)
+    if id(node) in above:
+        problems.append(Problem(path, "an alias that contains itself", line=line))
+        return None
+    if node.tag not in _ALLOWED:
+        problems.append(Problem(path, f"the tag {node.tag!r} is not allowed: YAML is data here", line=line))
+        return None
+    above = (*above, id(node))
+    if isinstance(node, yaml.MappingNode):
+        out: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = str(key_node.value)
+            inner = f"{path}.{key}" if path else key
+            if key in out:
+                problems.append(Problem(inner, "stands twice", line=key_node.start_mark.line + 1))
+            lines[inner] = key_node.start_mark.line + 1
+            out[key] = _plain(value_node, inner, lines, problems, above)
+        return out
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(item, f"{path}.{i}", lines, problems, above) for i, item in enumerate(node.value)]
+    return yaml.constructor.SafeConstructor().construct_object(node)  # a scalar of an allowed kind
+
+
+class Problems:
+    """Collects mistakes, so that a file's reader can go on after one and report all."""
+
+    def __init__(self) -> None:
+        self.found: list[Problem] = []
+
+    def add(self, path: str, message: str) -> None:
+        self.found.append(Problem(path, message))
+
+    def attempt(self, path: str, read: Callable[..., T], *args: Any, **options: Any) -> T | None:
+        """`read(...)`, or None after filing what it complained about under `path`."""
+        try:
+            return read(*args, **options)
+        except ConfigError as error:
+            self.found.extend(p.under(path) if path else p for p in error.problems)
+        except (DfkdError, ValueError, TypeError) as error:
+            self.add(path, str(error))
+        return None
+
+    def stop_if_any(self) -> None:
+        if self.found:
+            raise ConfigError(self.found)
+
+
+def typed(cls: type[T], raw: Any, skip: Iterable[str] = ()) -> T:
+    """A frozen dataclass from plain data, strictly: no unknown key, no missing key, no converted type.
+
+    Lists stand for tuples. `skip` names fields of another kind that the caller has read already: they pass as they are.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    if not isinstance(raw, Mapping):
+        raise ConfigError.at("", f"expected {_mapping_of(cls)}, got {raw!r}")
+    known = {f.name: f for f in fields(cls) if f.init}  # type: ignore[arg-type]
+    skipped = set(skip)
+    problems = Problems()
+    for key in raw:
+        if key not in known:
+            problems.add(key, f"no such field{did_you_mean(key, known)}")
+    import typing
+
+    hints = typing.get_type_hints(cls)
+    values: dict[str, Any] = {}
+    for key in raw.keys() & known.keys():
+        if key in skipped:
+            values[key] = raw[key]
+            continue
+        try:
+            values[key] = TypeAdapter(hints[key]).validate_python(_tuples(raw[key]), strict=True)
+        except ValidationError as error:
+            for e in error.errors():
+                at = ".".join([key, *(str(part) for part in e["loc"] if isinstance(part, (str, int)))])
+                problems.add(at if e["type"] == "extra_forbidden" else key, f"{e['msg']}, got {raw[key]!r}")
+    problems.stop_if_any()
+    made = problems.attempt("", cls, **{f: values[f] for f in known if f in values})
+    problems.stop_if_any()
+    assert made is not None
+    return made
+
+
+def component(registry: Any, raw: Any, name: str | None = None) -> Any:
+    """`{name: pool, capacity: 4}` (or just `pool`) to the component that `registry` has under that name."""
+    if isinstance(raw, str):
+        raw = {"name": raw}
+    if not isinstance(raw, Mapping):
+        raise ConfigError.at("", f"expected the name of a {registry.kind} or a mapping with one, got {raw!r}")
+    rest = dict(raw)
+    chosen = rest.pop("name", name)
+    if chosen is None:
+        raise ConfigError.at("name", f"which {registry.kind}? {did_you_mean('', registry).strip()}")
+    try:
+        cls = registry[chosen]
+    except UnknownName as error:
+        raise ConfigError.at("name" if "name" in raw else "", str(error)) from None
+    return typed(cls, rest)
+
+
+def _tuples(raw: Any) -> Any:
+    return tuple(_tuples(item) for item in raw) if isinstance(raw, list) else raw
+
+
+def _mapping_of(cls: type) -> str:
+    return f"a mapping with {', '.join(f.name for f in fields(cls)) or 'nothing in it'}"  # type: ignore[arg-type]
