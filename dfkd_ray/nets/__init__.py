@@ -1,0 +1,31 @@
+"""Classifiers and generators, and the names of the places where they are read.
+
+>>> student = build("resnet8", classes=10)
+>>> taps_of(student)
+Taps(stages=('layer1', 'layer2', 'layer3'), head='linear')
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from dfkd_ray.errors import ConfigError
+from dfkd_ray.nets import cifar, imagenet, wrn  # noqa: F401  they fill the registry
+from dfkd_ray.nets.catalogue import Builder, classifiers
+from dfkd_ray.nets.taps import Taps, attach_taps, taps_of
+
+__all__ = ["Builder", "Taps", "attach_taps", "build", "classifiers", "taps_of"]
+
+
+def build(arch: str, classes: int, channels: int = 3, pretrained: bool = False) -> nn.Module:
+    """The classifier `arch` with `classes` logits for images of `channels` channels; it carries `.taps`.
+
+    pretrained: torchvision's ImageNet weights, with a fresh head unless `classes` is 1000 (torchvision nets only).
+    Raises UnknownName for an unknown `arch`, ConfigError for `pretrained` where there are no such weights or for a
+    number below 1, DataError when the weights cannot be downloaded.
+    """
+    builder = classifiers[arch]
+    for name, value in (("classes", classes), ("channels", channels)):
+        if value < 1:
+            raise ConfigError.at(name, f"must be >= 1, got {value}")
+    return imagenet.pretrained(arch, classes, channels) if pretrained else builder(classes, channels)

@@ -1,0 +1,88 @@
+"""Wide residual networks: Zagoruyko and Komodakis, BMVC 2016, arXiv 1605.07146. Pre-activation, no dropout.
+
+Module names are those of xternalz/WideResNet-pytorch, which the data-free papers (CMI, Fast) copied.
+The stages are the outputs of the three groups as they leave the residual sum, before the next BatchNorm and ReLU, as
+in the authors' attention-transfer code (szagoruyko/attention-transfer). So they are neither normalised nor clipped at
+zero, unlike the stages of a ResNet; the embedding is the third after the final BatchNorm and ReLU, averaged over space.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dfkd_ray.nets.catalogue import Builder, classifiers
+from dfkd_ray.nets.taps import Taps
+
+
+class PreActivationBlock(nn.Module):
+    """x + conv(relu(bn(conv(relu(bn(x)))))); where the shape changes, the shortcut is a 1x1 conv of relu(bn(x))."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(inputs)
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.convShortcut = None if inputs == outputs else nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) -> (B, outputs, ceil(H / stride), ceil(W / stride))."""
+        active = F.relu(self.bn1(x), inplace=True)  # in place on the BatchNorm's output; x stays as it is
+        shortcut = x if self.convShortcut is None else self.convShortcut(active)
+        y = self.conv2(F.relu(self.bn2(self.conv1(active)), inplace=True))
+        out: Tensor = shortcut + y
+        return out
+
+
+class Group(nn.Module):
+    """`depth` blocks in a row; the first changes width and stride."""
+
+    def __init__(self, depth: int, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        first = PreActivationBlock(inputs, outputs, stride)
+        self.layer = nn.Sequential(first, *(PreActivationBlock(outputs, outputs, 1) for _ in range(depth - 1)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) -> (B, outputs, ceil(H / stride), ceil(W / stride))."""
+        out: Tensor = self.layer(x)
+        return out
+
+
+class WideResNet(nn.Module):
+    """WRN-`depth`-`widen`: (depth - 4) / 6 blocks in each of three groups of 16, 32, 64 times `widen` channels."""
+
+    def __init__(self, depth: int, widen: int, classes: int, channels: int = 3) -> None:
+        super().__init__()
+        if depth < 10 or (depth - 4) % 6:
+            raise ValueError(f"depth of a wide ResNet must be 6 n + 4 (10, 16, 22, 28, 34, 40, ...), got {depth}")
+        blocks, widths = (depth - 4) // 6, (16 * widen, 32 * widen, 64 * widen)
+        self.conv1 = nn.Conv2d(channels, 16, 3, padding=1, bias=False)
+        self.block1 = Group(blocks, 16, widths[0], stride=1)
+        self.block2 = Group(blocks, widths[0], widths[1], stride=2)
+        self.block3 = Group(blocks, widths[1], widths[2], stride=2)
+        self.bn1 = nn.BatchNorm2d(widths[2])
+        self.fc = nn.Linear(widths[2], classes)
+        self.taps = Taps(("block1", "block2", "block3"), head="fc")
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        nn.init.zeros_(self.fc.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels, H, W) -> logits (B, classes)."""
+        x = self.block3(self.block2(self.block1(self.conv1(x))))
+        x = F.relu(self.bn1(x), inplace=True)
+        logits: Tensor = self.fc(x.mean(dim=(2, 3)))
+        return logits
+
+
+def _builder(depth: int, widen: int) -> Builder:
+    def build(classes: int, channels: int = 3) -> nn.Module:
+        return WideResNet(depth, widen, classes, channels)
+
+    return build
+
+
+for _depth, _widen in ((16, 1), (16, 2), (40, 1), (40, 2)):
+    classifiers.register(f"wrn_{_depth}_{_widen}")(_builder(_depth, _widen))
