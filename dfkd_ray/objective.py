@@ -1,0 +1,82 @@
+"""A weighted, named sum of loss terms: the whole algebra of the project.
+
+A term is a frozen dataclass: its fields are its hyper-parameters, calling it is its formula. One that remembers
+something or learns something (a bank, a projection head) has `open(setting)`, which returns an nn.Module with the
+same call: its parameters join the optimiser of the phase, its state joins the checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+from dfkd_ray.errors import ConfigError
+from dfkd_ray.registry import Registry
+from dfkd_ray.signals import Setting, Signals
+
+
+class Term(Protocol):
+    """Reads signals, returns a scalar to be minimised."""
+
+    def __call__(self, signals: Signals) -> Tensor: ...
+
+
+@runtime_checkable
+class Opens(Protocol):
+    """A term with state: `open` makes the live object, fresh at the start of a run."""
+
+    def open(self, setting: Setting) -> nn.Module: ...
+
+
+terms: Registry[type[Any]] = Registry("loss term")
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """A term and its weight in the sum; weights stand here and nowhere else."""
+
+    weight: float
+    term: Any
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Terms by the names under which they are logged. A weight of 0 removes a term like `null` does: no cost."""
+
+    parts: Mapping[str, Weighted] = field(default_factory=dict)
+
+    def open(self, setting: Setting) -> LiveObjective:
+        """Give every term that has state a fresh one. ConfigError names the term that does not fit the setting."""
+        live: dict[str, tuple[float, Callable[[Signals], Tensor]]] = {}
+        for name, part in self.parts.items():
+            if part.weight == 0:
+                continue
+            try:
+                opened = part.term.open(setting) if isinstance(part.term, Opens) else part.term
+            except ConfigError as error:
+                raise ConfigError([problem.under(name) for problem in error.problems]) from None
+            live[name] = (part.weight, opened)
+        return LiveObjective(live)
+
+
+class LiveObjective(nn.Module):
+    """An objective in use: call it with signals to get the sum and each term's own (unweighted) value."""
+
+    def __init__(self, parts: Mapping[str, tuple[float, Callable[[Signals], Tensor]]]) -> None:
+        super().__init__()
+        self.weights = {name: weight for name, (weight, _) in parts.items()}
+        self.calls = {name: call for name, (_, call) in parts.items()}
+        self.state = nn.ModuleDict({n: c for n, c in self.calls.items() if isinstance(c, nn.Module)})
+
+    def forward(self, signals: Signals) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted sum (a scalar) and the terms' values, detached, still on the device."""
+        total, values = signals.images.new_zeros(()), {}
+        for name, call in self.calls.items():
+            value = call(signals)
+            total = total + self.weights[name] * value
+            values[name] = value.detach()
+        values["total"] = total.detach()
+        return total, values
