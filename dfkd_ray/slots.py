@@ -6,13 +6,12 @@ the checkpoint through `state_dict` and `load_state_dict`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from dfkd_ray.objective import LiveObjective
 from dfkd_ray.registry import Registry
 from dfkd_ray.signals import Setting
 
@@ -22,6 +21,10 @@ class Batch(NamedTuple):
 
     images: Tensor
     labels: Tensor | None
+
+
+Judge = Callable[[Tensor, Tensor | None], tuple[Tensor, dict[str, Tensor]]]
+"""The source loss as a source sees it: (images, labels) -> (the scalar to minimise, each term's value)."""
 
 
 class Live(Protocol):
@@ -35,20 +38,23 @@ class Supply(Live, Protocol):
     """A live source of images."""
 
     def improve(
-        self, batch: int, steps: int, teacher: nn.Module, student: nn.Module, loss: LiveObjective, rng: torch.Generator
+        self, batch: int, steps: int, judge: Judge, rng: torch.Generator, progress: float
     ) -> Iterator[dict[str, Tensor]]:
-        """Take `steps` optimisation steps; yield each step's loss values."""
+        """Take `steps` optimisation steps and yield each step's loss values. `progress` of the run is in [0, 1]."""
         ...
 
-    def sample(self, batch: int, rng: torch.Generator) -> Batch:
-        """A batch of images as they are now, without a graph."""
+    def sample(self, batch: int, rng: torch.Generator, training: bool) -> Batch:
+        """A batch of images as they are now, without a graph.
+
+        `training`: as the student trains on them (batch statistics, which move); else without any change of state.
+        """
         ...
 
 
 class Source(Protocol):
-    """Where images come from."""
+    """Where images come from. `also`: parameters of the source loss, to be trained together with the source."""
 
-    def open(self, setting: Setting, epochs: int, device: torch.device) -> Supply: ...
+    def open(self, setting: Setting, also: Iterable[nn.Parameter], device: torch.device) -> Supply: ...
 
 
 class Store(Live, Protocol):
@@ -70,7 +76,7 @@ class Memory(Protocol):
 
 
 class View(Protocol):
-    """An augmentation of a batch of images; the labels stay."""
+    """An augmentation of a batch of images (B, C, H, W), differentiable; the labels stay."""
 
     def __call__(self, images: Tensor, rng: torch.Generator) -> Tensor: ...
 

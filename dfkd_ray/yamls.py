@@ -7,8 +7,9 @@ Only `true`, `false`, `null` and plain numbers are more than text (the core sche
 from __future__ import annotations
 
 import re
+import typing
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -104,7 +105,10 @@ def _plain(node: Any, path: str, lines: dict[str, int], problems: list[Problem],
     if isinstance(node, yaml.MappingNode):
         out: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            key = str(key_node.value)
+            if not isinstance(key_node, yaml.ScalarNode):
+                problems.append(Problem(path, "a key is a word here", line=key_node.start_mark.line + 1))
+                continue
+            key = key_node.value
             inner = f"{path}.{key}" if path else key
             if key in out:
                 problems.append(Problem(inner, "stands twice", line=key_node.start_mark.line + 1))
@@ -112,7 +116,8 @@ def _plain(node: Any, path: str, lines: dict[str, int], problems: list[Problem],
             out[key] = _plain(value_node, inner, lines, problems, above)
         return out
     if isinstance(node, yaml.SequenceNode):
-        return [_plain(item, f"{path}.{i}", lines, problems, above) for i, item in enumerate(node.value)]
+        start = f"{path}." if path else ""
+        return [_plain(item, f"{start}{i}", lines, problems, above) for i, item in enumerate(node.value)]
     return yaml.constructor.SafeConstructor().construct_object(node)  # a scalar of an allowed kind
 
 
@@ -140,40 +145,52 @@ class Problems:
             raise ConfigError(self.found)
 
 
-def typed(cls: type[T], raw: Any, skip: Iterable[str] = ()) -> T:
+def typed(cls: type[T], raw: Any) -> T:
     """A frozen dataclass from plain data, strictly: no unknown key, no missing key, no converted type.
 
-    Lists stand for tuples. `skip` names fields of another kind that the caller has read already: they pass as they are.
+    Lists stand for tuples. A field that holds another dataclass is read the same way; one whose metadata name a
+    `registry` holds a component of it (or a tuple of them). All mistakes come in one ConfigError.
     """
+    if not isinstance(raw, Mapping):
+        raise ConfigError.at("", f"expected a mapping with {', '.join(f.name for f in _fields(cls))}, got {raw!r}")
+    problems = Problems()
+    known = {f.name: f for f in _fields(cls)}
+    for key in raw.keys() - known.keys():
+        problems.add(key, f"no such field{did_you_mean(key, known)}")
+    hints = typing.get_type_hints(cls)
+    values = {key: problems.attempt(key, _read, known[key], hints[key], raw[key]) for key in known if key in raw}
+    for key, f in known.items():
+        if key not in raw and f.default is MISSING and f.default_factory is MISSING:
+            problems.add(key, "is missing")
+    problems.stop_if_any()
+    made = problems.attempt("", cls, **values)
+    problems.stop_if_any()
+    return typing.cast(T, made)
+
+
+def _fields(cls: type) -> list[Field[Any]]:
+    return [f for f in fields(cls) if f.init]
+
+
+def _read(f: Field[Any], hint: Any, raw: Any) -> Any:
+    """One field's value: a component, a nested dataclass, or plain data checked by pydantic."""
     from pydantic import TypeAdapter, ValidationError
 
-    if not isinstance(raw, Mapping):
-        raise ConfigError.at("", f"expected {_mapping_of(cls)}, got {raw!r}")
-    known = {f.name: f for f in fields(cls) if f.init}  # type: ignore[arg-type]
-    skipped = set(skip)
-    problems = Problems()
-    for key in raw:
-        if key not in known:
-            problems.add(key, f"no such field{did_you_mean(key, known)}")
-    import typing
-
-    hints = typing.get_type_hints(cls)
-    values: dict[str, Any] = {}
-    for key in raw.keys() & known.keys():
-        if key in skipped:
-            values[key] = raw[key]
-            continue
-        try:
-            values[key] = TypeAdapter(hints[key]).validate_python(_tuples(raw[key]), strict=True)
-        except ValidationError as error:
-            for e in error.errors():
-                at = ".".join([key, *(str(part) for part in e["loc"] if isinstance(part, (str, int)))])
-                problems.add(at if e["type"] == "extra_forbidden" else key, f"{e['msg']}, got {raw[key]!r}")
-    problems.stop_if_any()
-    made = problems.attempt("", cls, **{f: values[f] for f in known if f in values})
-    problems.stop_if_any()
-    assert made is not None
-    return made
+    optional = type(None) in typing.get_args(hint)
+    if raw is None and optional:
+        return None
+    if registry := f.metadata.get("registry"):
+        if typing.get_origin(hint) is tuple:
+            return tuple(component(registry, item) for item in raw or ())
+        return component(registry, raw)
+    nested = [part for part in (hint, *typing.get_args(hint)) if isinstance(part, type) and is_dataclass(part)]
+    if nested and typing.get_origin(hint) is not tuple:
+        return typed(nested[0], raw)
+    try:
+        return TypeAdapter(hint).validate_python(_tuples(raw), strict=True)
+    except ValidationError as error:
+        messages = dict.fromkeys(e["msg"].removeprefix("Input should be ") for e in error.errors())
+        raise ValueError(f"should be {' or '.join(messages)}, got {raw!r}") from None
 
 
 def component(registry: Any, raw: Any, name: str | None = None) -> Any:
@@ -197,5 +214,13 @@ def _tuples(raw: Any) -> Any:
     return tuple(_tuples(item) for item in raw) if isinstance(raw, list) else raw
 
 
-def _mapping_of(cls: type) -> str:
-    return f"a mapping with {', '.join(f.name for f in fields(cls)) or 'nothing in it'}"  # type: ignore[arg-type]
+def plain(spec: Any) -> Any:
+    """The inverse of `typed` and `component`: every default filled in, as YAML would hold it."""
+    if is_dataclass(spec) and not isinstance(spec, type):
+        head = {"name": spec.registered_as} if hasattr(spec, "registered_as") else {}
+        return head | {f.name: plain(getattr(spec, f.name)) for f in _fields(type(spec))}
+    if isinstance(spec, (tuple, list)):
+        return [plain(item) for item in spec]
+    if isinstance(spec, Mapping):
+        return {key: plain(item) for key, item in spec.items()}
+    return spec

@@ -1,0 +1,204 @@
+"""YAML <-> Method: parse, plain, change, diff, fingerprint; and Runtime, which never changes what a method is."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+import dfkd_ray.losses
+import dfkd_ray.sources  # noqa: F401  both fill their registries
+from dfkd_ray import yamls
+from dfkd_ray.errors import ConfigError, UnknownName
+from dfkd_ray.method import Method, Schedule, Student, Teacher
+from dfkd_ray.objective import Objective, Weighted, terms
+from dfkd_ray.registry import did_you_mean
+from dfkd_ray.slots import memories, sources
+from dfkd_ray.views import Views
+
+METHODS = Path(__file__).parent / "methods"
+
+
+def method_names() -> list[str]:
+    """The methods that are shipped."""
+    return sorted(path.stem for path in METHODS.glob("*.yaml"))
+
+
+def load(name: str) -> Method:
+    """A shipped method by name, or one from a YAML file by path."""
+    document = yamls.load(method_file(name))
+    try:
+        return parse(document.data or {})
+    except ConfigError as error:
+        raise document.locate(error.problems) from None
+
+
+def method_file(name: str) -> Path:
+    """Where a method stands; UnknownName if it is neither a shipped name nor a file."""
+    if name in method_names():
+        return METHODS / f"{name}.yaml"
+    if name.endswith((".yaml", ".yml")) or "/" in name:
+        return Path(name)
+    raise UnknownName(f"unknown method {name!r}{did_you_mean(name, method_names())}")
+
+
+def parse(raw: Mapping[str, Any]) -> Method:
+    """Plain data to a Method; ConfigError holds every mistake with its path."""
+    if not isinstance(raw, Mapping):
+        raise ConfigError.at("", f"a method is a mapping of slots, got {raw!r}")
+    problems = yamls.Problems()
+    for slot in raw.keys() - _SLOTS.keys():
+        problems.add(slot, f"not a slot of a method{did_you_mean(slot, _SLOTS)}")
+    read = {slot: problems.attempt(slot, _SLOTS[slot], raw[slot]) for slot in _SLOTS if raw.get(slot) is not None}
+    problems.stop_if_any()
+    return Method(**read)
+
+
+def _objective(raw: Any) -> Objective:
+    if not isinstance(raw, Mapping):
+        raise ConfigError.at("", f"expected terms by name, got {raw!r}")
+    problems = yamls.Problems()
+    parts = {name: problems.attempt(name, _part, name, spec) for name, spec in raw.items() if spec is not None}
+    problems.stop_if_any()
+    return Objective({name: part for name, part in parts.items() if part is not None})
+
+
+def _part(name: str, raw: Any) -> Weighted:
+    if not isinstance(raw, Mapping):
+        raise ConfigError.at("", f"expected a mapping such as {{weight: 1.0}}, got {raw!r}")
+    rest = {"name": name, **raw}
+    weight = rest.pop("weight", 1.0)
+    if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not abs(weight) < float("inf"):
+        raise ConfigError.at("weight", f"should be a finite number, got {weight!r}")
+    return Weighted(float(weight), yamls.component(terms, rest))
+
+
+_SLOTS: dict[str, Callable[[Any], Any]] = {
+    "teacher": lambda raw: yamls.typed(Teacher, raw),
+    "student": lambda raw: yamls.typed(Student, raw),
+    "source": lambda raw: yamls.component(sources, raw),
+    "source_loss": _objective,
+    "memory": lambda raw: yamls.component(memories, raw),
+    "views": lambda raw: yamls.typed(Views, raw),
+    "student_loss": _objective,
+    "schedule": lambda raw: yamls.typed(Schedule, raw),
+}
+
+
+def plain(method: Method) -> dict[str, Any]:
+    """The resolved method, every default filled in, as YAML would hold it: `parse(plain(m)) == m`."""
+    return {f.name: _plain(getattr(method, f.name)) for f in fields(method)}
+
+
+def _plain(slot: Any) -> Any:
+    if not isinstance(slot, Objective):
+        return yamls.plain(slot)
+    out = {}
+    for name, part in slot.parts.items():
+        spec = yamls.plain(part.term)
+        if spec["name"] == name:
+            del spec["name"]
+        out[name] = {"weight": part.weight, **spec}
+    return out
+
+
+def change(method: Method, changes: Mapping[str, Any]) -> Method:
+    """The method with some paths replaced, in order. `null` takes a loss term (or an optional part) out; a mapping
+    replaces a component whole. ConfigError for a path that leads nowhere or a value that does not fit."""
+    problems = yamls.Problems()
+    for path, value in changes.items():
+        changed = problems.attempt("", _changed, method, path, value)
+        method = method if changed is None else changed
+    problems.stop_if_any()
+    return method
+
+
+def _changed(method: Method, path: str, value: Any) -> Method:
+    out = plain(method)
+    *parents, last = path.split(".")
+    node: Any = out
+    for depth, key in enumerate(parents):
+        if not isinstance(node, dict) or key not in node:
+            raise ConfigError.at(path, _nowhere(method, parents[:depth], key, node))
+        node = node[key]
+    objective = path.split(".")[:-1] in (["source_loss"], ["student_loss"])
+    if not isinstance(node, dict) or (last not in node and not (objective and isinstance(value, Mapping))):
+        raise ConfigError.at(path, _nowhere(method, parents, last, node))
+    node[last] = copy.deepcopy(value)
+    try:
+        return parse(out)
+    except ConfigError as error:
+        raise ConfigError(p if p.path.startswith(path) else p.under(path) for p in error.problems) from None
+
+
+def _nowhere(method: Method, above: list[str], key: str, node: Any) -> str:
+    place = f"in {'.'.join(above)}" if above else "in a method"
+    if not isinstance(node, dict):
+        return f"nothing can be changed {place}: it is {json.dumps(node)}"
+    return f"there is no {key!r} {place}{did_you_mean(key, node)}"
+
+
+def diff(a: Any, b: Any, at: str = "") -> dict[str, tuple[Any, Any]]:
+    """Paths whose values differ, with both values; a component that only one side has is one entry."""
+    a, b = (plain(x) if isinstance(x, Method) else x for x in (a, b))
+    if not (isinstance(a, Mapping) and isinstance(b, Mapping)):
+        return {} if a == b else {at: (a, b)}
+    out: dict[str, tuple[Any, Any]] = {}
+    for key in dict.fromkeys([*a, *b]):
+        out |= diff(a.get(key), b.get(key), f"{at}.{key}" if at else key)
+    return out
+
+
+def fingerprint(method: Method) -> str:
+    """64 bits of SHA-256 over the resolved method, in hexadecimal: equal methods, equal fingerprints."""
+    text = json.dumps(plain(method), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """How a run is computed, never what: no part of a fingerprint.
+
+    device: "auto" takes a GPU where there is one. precision: "bfloat16" runs under autocast.
+    threads: of torch for this process; 0 leaves torch's own choice.
+    """
+
+    device: str = "auto"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        if self.threads < 0:
+            raise ValueError(f"threads must be at least 0, got {self.threads}")
+
+    def open(self) -> torch.device:
+        """Set the threads and return the device; ConfigError if it is not there."""
+        if self.threads:
+            torch.set_num_threads(self.threads)
+        name = self.device
+        if name == "auto":
+            name = "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            device = torch.device(name)
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigError.at("runtime.device", f"{self.device!r} cannot be used here: {reason}") from None
+        return device
+
+    def autocast(self, device: torch.device) -> AbstractContextManager[Any]:
+        if self.precision == "float32":
+            return nullcontext()
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def runtime(raw: Mapping[str, Any] | Iterable[tuple[str, Any]] | None) -> Runtime:
+    """A Runtime from plain data."""
+    return yamls.typed(Runtime, dict(raw or {}))

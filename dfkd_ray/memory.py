@@ -1,0 +1,114 @@
+"""What stands between the source and the student: nothing, or a pool of past images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dfkd_ray.slots import Batch, Supply, memories
+
+
+@memories.register("fresh")
+@dataclass(frozen=True)
+class Fresh:
+    """New images for every student step (Algorithm 1 of DFKD-FGVC: "z ~ N(0, 1); x = G(z)" in each step).
+
+    reuse: take each batch for that many student steps of a round. More than 1 changes the published algorithm; it is
+        the largest saving where the generator costs more than the student.
+    """
+
+    reuse: int = 1
+
+    def __post_init__(self) -> None:
+        if self.reuse < 1:
+            raise ValueError(f"reuse must be at least 1, got {self.reuse}")
+
+    def open(self) -> LiveFresh:
+        return LiveFresh(self.reuse)
+
+
+class LiveFresh:
+    """Keeps a batch for `reuse` draws; starts anew each round, so nothing outlives a round."""
+
+    def __init__(self, reuse: int) -> None:
+        self.reuse = reuse
+        self.left = 0
+        self.batch: Batch | None = None
+
+    def refill(self, supply: Supply, batch: int, rng: torch.Generator) -> None:
+        self.left = 0
+
+    def draw(self, supply: Supply, batch: int, rng: torch.Generator) -> Batch:
+        if self.batch is None or self.left == 0:
+            self.batch, self.left = supply.sample(batch, rng, training=True), self.reuse
+        self.left -= 1
+        return self.batch
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.left = 0
+
+
+@memories.register("pool")
+@dataclass(frozen=True)
+class Pool:
+    """A pool of past images on the device, in half precision, the oldest replaced first; labels are kept beside them.
+
+    capacity: images at most. batches: how many new batches enter each round. (The image bank of CMI, Fang et al.,
+    arXiv:2105.08584, which keeps every image as a file: a tensor needs no decoding and no workers.)
+    """
+
+    capacity: int = 6400
+    batches: int = 1
+
+    def __post_init__(self) -> None:
+        if self.capacity < 1 or self.batches < 1:
+            raise ValueError(f"capacity and batches must be at least 1, got {self.capacity} and {self.batches}")
+
+    def open(self) -> LivePool:
+        return LivePool(self)
+
+
+class LivePool:
+    """A ring buffer of images (capacity, C, H, W) float16 and labels (capacity,)."""
+
+    def __init__(self, spec: Pool) -> None:
+        self.spec = spec
+        self.images: Tensor | None = None
+        self.labels: Tensor | None = None
+        self.size = self.next = 0
+
+    def refill(self, supply: Supply, batch: int, rng: torch.Generator) -> None:
+        for _ in range(self.spec.batches):
+            self._add(*supply.sample(batch, rng, training=True))
+
+    def draw(self, supply: Supply, batch: int, rng: torch.Generator) -> Batch:
+        assert self.images is not None, "refill comes before draw"
+        rows = torch.randint(self.size, (batch,), generator=rng, device=rng.device).to(self.images.device)
+        images = self.images[rows].to(torch.float32, memory_format=torch.channels_last)
+        return Batch(images, None if self.labels is None else self.labels[rows])
+
+    def _add(self, images: Tensor, labels: Tensor | None) -> None:
+        if self.images is None:
+            self.images = images.new_empty((self.spec.capacity, *images.shape[1:]), dtype=torch.float16)
+            self.labels = None if labels is None else labels.new_empty(self.spec.capacity)
+        images = images[: self.spec.capacity]
+        rows = (torch.arange(len(images), device=images.device) + self.next) % self.spec.capacity
+        self.images[rows] = images.to(torch.float16)
+        if self.labels is not None and labels is not None:
+            self.labels[rows] = labels[: self.spec.capacity]
+        self.next = (self.next + len(images)) % self.spec.capacity
+        self.size = min(self.size + len(images), self.spec.capacity)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"images": self.images, "labels": self.labels, "size": self.size, "next": self.next}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.images, self.labels = state["images"], state["labels"]
+        self.size, self.next = state["size"], state["next"]

@@ -1,0 +1,73 @@
+"""What a method is: one choice for each of eight slots. Plain frozen data; the defaults are DFKD-FGVC's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from dfkd_ray.memory import Fresh
+from dfkd_ray.objective import Objective
+from dfkd_ray.optimizers import SGD, Cosine, LrSchedule, OptimizerSpec, lr_schedules, optimizers
+from dfkd_ray.sources.generator import Generator
+from dfkd_ray.views import Views
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """arch: the frozen network's architecture; null is the task's own. Its weights are an input of the run."""
+
+    arch: str | None = None
+
+
+@dataclass(frozen=True)
+class Student:
+    """The network that is taught, and what teaches it.
+
+    arch: null is the task's own. pretrained: start from ImageNet weights where they exist; the paper does not say:
+        random initialisation is a reconstruction.
+    optimizer: SGD 0.01, momentum 0.9, weight decay 5e-4, cosine annealing (DFKD-FGVC, section 5.1). The parameters of
+        loss terms (attention modules, adapters, projection heads) join it.
+    lr_schedule: without warm-up, which the paper does not mention (reconstruction).
+    """
+
+    arch: str | None = None
+    pretrained: bool = False
+    optimizer: OptimizerSpec = field(default=SGD(), metadata={"registry": optimizers})
+    lr_schedule: LrSchedule = field(default=Cosine(), metadata={"registry": lr_schedules})
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Who moves when: `epochs` x `rounds` x (`source_steps` of the source, then `student_steps` of the student).
+
+    epochs 200, source_steps t = 20, student_steps k = 15 and batch 64: DFKD-FGVC, section 5.1 and Algorithm 1, whose
+    two loops alternate "at each iteration" (section 4.4). rounds: iterations an epoch are not stated; 50 is the habit
+    of the first author's earlier code (reconstruction).
+    student_in_synthesis: the student's mode while the source learns; "train" is that code's habit (reconstruction).
+    """
+
+    epochs: int = 200
+    rounds: int = 50
+    source_steps: int = 20
+    student_steps: int = 15
+    batch: int = 64
+    student_in_synthesis: Literal["train", "eval"] = "train"
+
+    def __post_init__(self) -> None:
+        for name, least in {"epochs": 1, "rounds": 1, "source_steps": 0, "student_steps": 0, "batch": 2}.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Method:
+    """Eight slots; everything that a published method is, and nothing else."""
+
+    teacher: Teacher = field(default_factory=Teacher)
+    student: Student = field(default_factory=Student)
+    source: Any = field(default_factory=Generator)  # a Source
+    source_loss: Objective = field(default_factory=Objective)
+    memory: Any = field(default_factory=Fresh)  # a Memory
+    views: Views = field(default_factory=Views)
+    student_loss: Objective = field(default_factory=Objective)
+    schedule: Schedule = field(default_factory=Schedule)

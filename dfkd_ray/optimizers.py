@@ -1,0 +1,120 @@
+"""Optimisers and learning-rate schedules by name; a schedule is a function of the run's progress, so it has no state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from dfkd_ray.registry import Registry
+
+optimizers: Registry[type[Any]] = Registry("optimizer")
+lr_schedules: Registry[type[Any]] = Registry("learning-rate schedule")
+
+
+class OptimizerSpec(Protocol):
+    """What every optimiser has: a learning rate, and `open`."""
+
+    @property
+    def lr(self) -> float: ...
+    def open(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer: ...
+
+
+class LrSchedule(Protocol):
+    """The factor on the learning rate when `progress` (0 at the start, 1 at the end) of the run is done."""
+
+    def __call__(self, progress: float) -> float: ...
+
+
+def _positive(**values: float) -> None:
+    for name, value in values.items():
+        if not value > 0:
+            raise ValueError(f"{name} must be > 0, got {value}")
+
+
+@optimizers.register("sgd")
+@dataclass(frozen=True)
+class SGD:
+    """Stochastic gradient descent with momentum (`torch.optim.SGD`)."""
+
+    lr: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    nesterov: bool = False
+
+    def __post_init__(self) -> None:
+        _positive(lr=self.lr)
+
+    def open(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.SGD(
+            parameters, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, nesterov=self.nesterov
+        )
+
+
+@optimizers.register("adam")
+@dataclass(frozen=True)
+class Adam:
+    """Adam (`torch.optim.Adam`); one instance lives for the whole run, its moments are part of the checkpoint."""
+
+    lr: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        _positive(lr=self.lr)
+
+    def open(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.Adam(parameters, lr=self.lr, betas=self.betas, weight_decay=self.weight_decay)
+
+
+@lr_schedules.register("constant")
+@dataclass(frozen=True)
+class Constant:
+    """The same rate throughout."""
+
+    def __call__(self, progress: float) -> float:
+        return 1.0
+
+
+@lr_schedules.register("cosine")
+@dataclass(frozen=True)
+class Cosine:
+    """Half a cosine from 1 to `final` (SGDR without restarts, Loshchilov and Hutter, arXiv:1608.03983, eq. 5).
+
+    `warmup` is the share of the run with a linear rise before it. The horizon is the run's own length, always.
+    """
+
+    warmup: float = 0.0
+    final: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"warmup is a share of the run in [0, 1), got {self.warmup}")
+
+    def __call__(self, progress: float) -> float:
+        if progress < self.warmup:
+            return progress / self.warmup
+        rest = (progress - self.warmup) / (1 - self.warmup)
+        return self.final + (1 - self.final) * (1 + math.cos(math.pi * rest)) / 2
+
+
+@lr_schedules.register("step")
+@dataclass(frozen=True)
+class Step:
+    """Multiply by `factor` when each share of the run in `at` has passed."""
+
+    at: tuple[float, ...] = (0.5, 0.75)
+    factor: float = 0.1
+
+    def __call__(self, progress: float) -> float:
+        return self.factor ** sum(progress >= share for share in self.at)
+
+
+def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Give every parameter group the rate `lr`."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr

@@ -1,0 +1,135 @@
+"""The state of one distillation: everything that a checkpoint carries, opened from a method, a teacher and a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dfkd_ray.config import Runtime
+from dfkd_ray.errors import TrialFailed
+from dfkd_ray.method import Method
+from dfkd_ray.optimizers import set_lr
+from dfkd_ray.signals import Setting, Signals, layout
+from dfkd_ray.views import look
+
+
+class Run:
+    """A method in motion: networks, source, memory, objectives, optimiser, and where it stands.
+
+    Every random number of epoch e comes from generators seeded with (seed, e), so a run that is resumed at the end of
+    an epoch ends in the same bits as one that was not interrupted, and evaluation between epochs changes nothing.
+    teacher and student: modules on `device`, the same classes; image: (C, H, W); mean, std: of the teacher's input.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        teacher: nn.Module,
+        student: nn.Module,
+        image: tuple[int, int, int],
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        seed: int,
+        runtime: Runtime,
+        device: torch.device,
+    ) -> None:
+        self.method, self.seed, self.runtime, self.device = method, seed, runtime, device
+        self.teacher = teacher.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+        self.student = student.to(device, memory_format=torch.channels_last)
+        layouts = layout(self.teacher, image), layout(self.student, image)
+        with torch.no_grad():
+            classes = self.teacher(torch.zeros(1, *image, device=device)).shape[1]
+        self.setting = Setting(image, classes, mean, std, *layouts)
+        torch.manual_seed(seed)
+        self.source_loss = method.source_loss.open(self.setting).to(device)
+        self.student_loss = method.student_loss.open(self.setting).to(device)
+        self.supply = method.source.open(self.setting, _learnable(self.source_loss), device)
+        self.memory = method.memory.open()
+        learnable = [*_learnable(self.student), *_learnable(self.student_loss)]
+        self.optimizer = method.student.optimizer.open(learnable)
+        self.rng = torch.Generator(device)
+        self.epoch = 0  # epochs done
+        self.rounds = 0  # rounds done, over all epochs
+
+    @property
+    def progress(self) -> float:
+        """The share of the run that is done, in [0, 1]."""
+        return self.rounds / (self.method.schedule.epochs * self.method.schedule.rounds)
+
+    @property
+    def source_steps(self) -> int:
+        """Steps of the source in each round: none where no term tells it what to look for."""
+        return self.method.schedule.source_steps if self.source_loss.calls else 0
+
+    @property
+    def lr(self) -> float:
+        """The student's learning rate as it is now."""
+        return self.method.student.optimizer.lr * self.method.student.lr_schedule(self.progress)
+
+    def begin(self, epoch: int) -> torch.Generator:
+        """Seed everything random for one epoch; dropout and the like read torch's own generator."""
+        seed = (self.seed * 1_000_003 + epoch) % (1 << 63)
+        torch.manual_seed(seed)
+        return self.rng.manual_seed(seed)
+
+    def precision(self) -> AbstractContextManager[Any]:
+        return self.runtime.autocast(self.device)
+
+    def judge(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+        """The source loss of images (B, C, H, W), seen through the synthesis views."""
+        seen = look(self.method.views.synthesis, images, self.rng)
+        total, values = self.source_loss(Signals(seen, labels, self.teacher, self.student))
+        return total, values
+
+    def step(self, loss: Tensor) -> None:
+        """One step of the student (and of what its loss terms learn)."""
+        set_lr(self.optimizer, self.lr)
+        self.optimizer.zero_grad()
+        if loss.requires_grad:  # no term, nothing to learn from
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimizer.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The whole state at the end of an epoch."""
+        return {part: getattr(self, part).state_dict() for part in self._PARTS} | {
+            "epoch": self.epoch,
+            "rounds": self.rounds,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken."""
+        for part in self._PARTS:
+            getattr(self, part).load_state_dict(state[part])
+        self.epoch, self.rounds = state["epoch"], state["rounds"]
+
+    _PARTS = ("student", "supply", "memory", "source_loss", "student_loss", "optimizer")
+
+
+def _learnable(module: nn.Module) -> list[nn.Parameter]:
+    return [p for p in module.parameters() if p.requires_grad]
+
+
+class Means:
+    """Running means of loss values, kept on the device until the epoch ends (reading one stalls a GPU)."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, int] = {}
+
+    def add(self, phase: str, values: Mapping[str, Tensor]) -> None:
+        for name, value in values.items():
+            key = f"loss/{phase}/{name}"
+            self.sums[key] = self.sums[key] + value if key in self.sums else value
+            self.counts[key] = self.counts.get(key, 0) + 1
+
+    def close(self) -> dict[str, float]:
+        """The means as numbers; TrialFailed names the terms that are not finite."""
+        means = {key: float(total) / self.counts[key] for key, total in self.sums.items()}
+        bad = [key for key, value in means.items() if not abs(value) < float("inf")]
+        if bad:
+            raise TrialFailed(f"not finite: {', '.join(sorted(bad))}")
+        return means

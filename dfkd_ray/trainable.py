@@ -1,0 +1,272 @@
+"""The seam between the search and the science: the only file that knows trials and tensors.
+
+`Distillation` is the Work that a sweep runs: one job is one run of the loop, evaluated after each epoch, saved so that a
+killed trial goes on in the same bits.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import platform
+import resource
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dfkd_ray import config, evaluate, nets, tasks
+from dfkd_ray.errors import DataError
+from dfkd_ray.loop import distill
+from dfkd_ray.run import Run
+from dfkd_ray.study.study import Study
+from dfkd_ray.sweep.work import Job, Row
+
+CHECKPOINT = "checkpoint.pt"
+PICTURES = 5  # grids of synthetic images that a trial reports, evenly over its epochs
+GRID = (4, 8)  # rows and columns of such a grid
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """A method on a task, ready to travel: plain data and the teacher's weights, no file that a worker would miss.
+
+    method: resolved, as `config.plain` writes it. weights: the teacher's state by name. data: where real images for
+    evaluation are; the loop never sees them. keep: leave `student.safetensors` (last epoch) and
+    `student_best.safetensors` in the job's folder.
+    """
+
+    method: Mapping[str, Any]
+    task: tasks.Task
+    weights: Mapping[str, Tensor] = field(repr=False)
+    runtime: config.Runtime = config.Runtime()
+    data: str | None = None
+    metric: str = "val_accuracy"
+    sign: float = 1.0  # metric * sign is better when higher
+    keep: bool = True
+
+    @property
+    def max_epochs(self) -> int:
+        return config.parse(self.method).schedule.epochs
+
+    def accepts(self, changes: Mapping[str, Any]) -> None:
+        """ConfigError if the method does not take these changes; opens no net and runs nothing."""
+        method = config.change(config.parse(self.method), changes)
+        for arch in (method.teacher.arch, method.student.arch):
+            if arch is not None:
+                nets.classifiers[arch]
+
+    def epochs(self, job: Job) -> Iterator[Row]:
+        """Run one job to its end, or from where its checkpoint stands; yields a Row an epoch."""
+        method = config.change(config.parse(self.method), job.changes)
+        runtime = replace(self.runtime, threads=job.threads or self.runtime.threads)
+        device = runtime.open()
+        run = self._open(method, job.seed, runtime, device)
+        keeper = _Keeper(run, None if job.folder is None else Path(job.folder))
+        if (reported := keeper.restore(device)) is not None:
+            yield reported
+            if reported.last:
+                return
+        examiner = _Examiner(self, run)
+        facts = {"host": platform.node(), "device": _device_name(device)}
+        facts |= {"fingerprint": config.fingerprint(method), "method": config.plain(method)}
+        started = time.perf_counter() - keeper.seconds
+        for epoch in distill(run):
+            metrics = examiner.metrics() | epoch.losses | {"lr/student": run.lr}
+            keeper.note(epoch.number, metrics, self.metric, self.sign)
+            last = epoch.number == method.schedule.epochs
+            row = Row(
+                epoch=epoch.number,
+                seconds=time.perf_counter() - started,
+                metrics=metrics,
+                picture=examiner.picture() if _pictured(epoch.number, method.schedule.epochs) else None,
+                last=last,
+                final=examiner.final(keeper) if last else {},
+                peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                **facts,
+            )
+            keeper.save(row)
+            if last and self.keep:
+                keeper.export()
+            yield row
+
+    def _open(self, method: config.Method, seed: int, runtime: config.Runtime, device: torch.device) -> Run:
+        task, channels, classes = self.task, self.task.image[0], len(self.task.classes)
+        teacher = nets.build(method.teacher.arch or task.teacher.arch, classes, channels)
+        tasks.fill(teacher, self.weights, f"the teacher of {task.name}")
+        torch.manual_seed(seed)
+        student = nets.build(method.student.arch or task.student, classes, channels, method.student.pretrained)
+        return Run(method, teacher, student, task.image, task.mean, task.std, seed, runtime, device)
+
+
+def work(study: Study, data: str | None = None, weights: Path | None = None) -> Distillation:
+    """What a study's trials do. Raises ConfigError or DataError before anything is launched."""
+    method = config.change(config.load(study.method), study.fixed)
+    first = study.objective[0]
+    made = distillation(method, study.task, data, weights, config.runtime(study.runtime))
+    return replace(made, metric=first.metric, sign=first.sign)
+
+
+def distillation(
+    method: config.Method, task_name: str, data: str | None, weights: Path | None, runtime: config.Runtime
+) -> Distillation:
+    """A method on a task with its teacher read from `weights`, or from what the task ships."""
+    task = tasks.load(task_name)
+    if weights is not None:
+        task = tasks.adopt(task, weights, method.teacher.arch)
+    state = tasks.teacher(task, method.teacher.arch).state_dict()
+    return Distillation(config.plain(method), task, state, runtime, data)
+
+
+def task_info(made: Distillation) -> dict[str, Any]:
+    """What a report says of the task."""
+    task = made.task
+    return {
+        "name": task.name,
+        "classes": len(task.classes),
+        "chance": 1 / len(task.classes),
+        "teacher": {"arch": task.teacher.arch, "test_accuracy": task.teacher.test_accuracy},
+        "student": {"arch": config.parse(made.method).student.arch or task.student},
+        "normalised_by": task.normalised_by,
+    }
+
+
+class _Examiner:
+    """Evaluates a run between epochs; the one place where real images meet a student, and they teach it nothing."""
+
+    def __init__(self, spec: Distillation, run: Run) -> None:
+        self.spec, self.run = spec, run
+
+    def metrics(self) -> dict[str, float]:
+        run = self.run
+        out = evaluate.data_free(run.teacher, run.student, run.supply, run.setting.image)
+        images = _real(self.spec.task, "val", self.spec.data)
+        if images is not None:
+            out = {"val_accuracy": evaluate.accuracy(run.student, *images), **out}
+        return out
+
+    def final(self, keeper: _Keeper) -> dict[str, float]:
+        """Taken once, at the end, for the report alone: the test split never chose anything."""
+        out = {"best_epoch": float(keeper.best_epoch)}
+        if keeper.curve and not math.isnan(keeper.curve[-1]):
+            out["val_accuracy/median5"] = evaluate.median_of_last(keeper.curve)
+        images = _real(self.spec.task, "test", self.spec.data)
+        if images is None:
+            return out
+        student = self.run.student
+        out["test_accuracy/last"] = evaluate.accuracy(student, *images)
+        last = {key: value.clone() for key, value in student.state_dict().items()}
+        student.load_state_dict(keeper.best)
+        out["test_accuracy/best"] = evaluate.accuracy(student, *images)
+        student.load_state_dict(last)
+        return out
+
+    def picture(self) -> bytes:
+        """A grid of the source's images, as they are now, as a WebP file."""
+        from PIL import Image
+
+        rng = torch.Generator(self.run.device).manual_seed(3)
+        rows, columns = GRID
+        images = self.run.supply.sample(rows * columns, rng, training=False).images
+        pixels = (tasks.denormalise(self.spec.task, images) * 255).round().to(torch.uint8).cpu()
+        _, c, h, w = pixels.shape
+        grid = pixels.view(rows, columns, c, h, w).permute(0, 3, 1, 4, 2).reshape(rows * h, columns * w, c)
+        picture = Image.fromarray(grid.squeeze(-1).numpy() if c == 1 else grid.numpy())
+        picture.thumbnail((64 * columns, 64 * rows))
+        out = io.BytesIO()
+        picture.save(out, format="WEBP", quality=85)
+        return out.getvalue()
+
+
+class _Keeper:
+    """What outlives a killed trial: its checkpoint, its best student, its curve, its seconds."""
+
+    def __init__(self, run: Run, folder: Path | None) -> None:
+        self.run, self.folder = run, folder
+        self.best: dict[str, Tensor] = {}
+        self.best_epoch, self.best_value = 0, -math.inf
+        self.curve: list[float] = []  # validation accuracy, an epoch each
+        self.seconds = 0.0
+
+    def note(self, epoch: int, metrics: Mapping[str, float], metric: str, sign: float) -> None:
+        """Remember the student if it is the best so far by the study's first objective (never by the test split)."""
+        self.curve.append(metrics.get("val_accuracy", math.nan))
+        value = sign * metrics.get(metric, math.nan)
+        if value > self.best_value or not self.best:
+            self.best_epoch = epoch
+            self.best_value = -math.inf if math.isnan(value) else value
+            self.best = {key: value.detach().clone() for key, value in self.run.student.state_dict().items()}
+
+    def save(self, row: Row) -> None:
+        """Write the checkpoint in one atomic step. It holds the row, which is reported again after a resume."""
+        if self.folder is None:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        state = {
+            "run": self.run.state_dict(),
+            "best": (self.best, self.best_epoch, self.best_value),
+            "curve": self.curve,
+            "row": {name: getattr(row, name) for name in row.__dataclass_fields__},
+        }
+        temporary = self.folder / f".{CHECKPOINT}.{os.getpid()}"
+        with temporary.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self.folder / CHECKPOINT)
+
+    def restore(self, device: torch.device) -> Row | None:
+        """Go on from the checkpoint, if there is one: the row of its epoch."""
+        path = None if self.folder is None else self.folder / CHECKPOINT
+        if path is None or not path.exists():
+            return None
+        try:
+            state = torch.load(path, map_location=device, weights_only=True)
+            self.run.load_state_dict(state["run"])
+        except (RuntimeError, KeyError, EOFError, OSError) as error:
+            raise DataError(f"{path}: not a checkpoint of this method: {str(error).splitlines()[0]}") from None
+        self.best, self.best_epoch, self.best_value = state["best"]
+        self.curve = state["curve"]
+        row = Row(**state["row"])
+        self.seconds = row.seconds
+        return row
+
+    def export(self) -> None:
+        """The student of the last and of the best epoch, as safetensors."""
+        from safetensors.torch import save_file
+
+        if self.folder is None:
+            return
+        for name, state in {"student": self.run.student.state_dict(), "student_best": self.best}.items():
+            save_file({key: value.cpu().contiguous() for key, value in state.items()}, self.folder / f"{name}.safetensors")
+
+
+@lru_cache(maxsize=4)
+def _real(task: tasks.Task, which: Any, data: str | None) -> tuple[Tensor, Tensor] | None:
+    """Real images, normalised, and labels; None where the user has none. Kept between the trials of one process."""
+    try:
+        part = tasks.split(task, which, None if data is None else Path(data))
+    except DataError:
+        if data is not None:
+            raise
+        return None
+    return tasks.normalise(task, part.images), part.labels
+
+
+def _pictured(epoch: int, epochs: int) -> bool:
+    return epoch in {1, *(round(epochs * k / (PICTURES - 1)) for k in range(1, PICTURES))}
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    return device.type
+
+
+__all__ = ["Distillation", "distillation", "task_info", "work"]
