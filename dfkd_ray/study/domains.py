@@ -1,0 +1,258 @@
+"""Domains: what a study may choose for one path of a method.
+
+A domain is written as `{kind: arguments, option: value}`: `{log: [0.1, 100]}`, `{choice: [1, 2], when: {a.b: [true]}}`.
+`when` makes it conditional: it is drawn only where each parent that it names has one of the values given there.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar, Protocol, cast
+
+from dfkd_ray.errors import ConfigError
+from dfkd_ray.registry import Registry, did_you_mean
+from dfkd_ray.yamls import Problems, typed
+
+When = Mapping[str, tuple[Any, ...]]
+
+
+class Domain(Protocol):
+    """What every kind of domain has."""
+
+    continuous: ClassVar[bool]
+
+    @property
+    def when(self) -> When: ...
+
+    def grid(self) -> tuple[Any, ...] | None:
+        """All values in order, or None where they cannot be counted."""
+
+    def ends(self) -> tuple[Any, ...]:
+        """Values to try a method with before anything starts: all choices, or both ends of a range."""
+
+    def arguments(self) -> Any:
+        """What stands beside the kind in a study file."""
+
+
+domains: Registry[type[Domain]] = Registry("domain")
+
+
+@domains.register("choice")
+@dataclass(frozen=True)
+class Choice:
+    """One of several values of any kind, in no order."""
+
+    values: tuple[Any, ...]
+    when: When = field(default_factory=dict)
+    continuous: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if not self.values:
+            raise ValueError("choice needs at least one value")
+        texts = [canonical(value) for value in self.values]
+        twice = sorted({text for text in texts if texts.count(text) > 1})
+        if twice:
+            raise ValueError(f"choice has {', '.join(twice)} more than once")
+
+    def grid(self) -> tuple[Any, ...]:
+        return self.values
+
+    ends = grid
+
+    def arguments(self) -> Any:
+        return list(self.values)
+
+
+@domains.register("bool")
+@dataclass(frozen=True)
+class Bool:
+    """On or off."""
+
+    both: bool = True
+    when: When = field(default_factory=dict)
+    continuous: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if not self.both:
+            raise ValueError("bool takes `true` (both values); for one value put the path under `fixed`")
+
+    def grid(self) -> tuple[Any, ...]:
+        return (False, True)
+
+    ends = grid
+
+    def arguments(self) -> Any:
+        return self.both
+
+
+@domains.register("int")
+@dataclass(frozen=True)
+class Int:
+    """A whole number from low to high, both included, in steps from low."""
+
+    low: int
+    high: int
+    step: int = 1
+    when: When = field(default_factory=dict)
+    continuous: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        _ordered(self.low, self.high)
+        if self.step < 1:
+            raise ValueError(f"step must be >= 1, got {self.step}")
+        if (self.high - self.low) % self.step:
+            raise ValueError(f"{self.high} is not reached from {self.low} in steps of {self.step}")
+
+    def grid(self) -> tuple[Any, ...]:
+        return tuple(range(self.low, self.high + 1, self.step))
+
+    def ends(self) -> tuple[Any, ...]:
+        return (self.low, self.high)
+
+    def arguments(self) -> Any:
+        return [self.low, self.high]
+
+
+@domains.register("uniform")
+@dataclass(frozen=True)
+class Uniform:
+    """A number from low to high, each equally likely; `points`: how many a grid takes, ends included."""
+
+    low: float
+    high: float
+    points: int | None = None
+    when: When = field(default_factory=dict)
+    continuous: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        _ordered(self.low, self.high)
+        _countable(self.points)
+
+    def grid(self) -> tuple[Any, ...] | None:
+        if self.points is None:
+            return None
+        inner = ((self.high - self.low) * i / (self.points - 1) + self.low for i in range(1, self.points - 1))
+        return (self.low, *inner, self.high)
+
+    def ends(self) -> tuple[Any, ...]:
+        return (self.low, self.high)
+
+    def arguments(self) -> Any:
+        return [self.low, self.high]
+
+
+@domains.register("log")
+@dataclass(frozen=True)
+class Log:
+    """A number from low to high whose logarithm is uniform; `points`: how many a grid takes, ends included."""
+
+    low: float
+    high: float
+    points: int | None = None
+    when: When = field(default_factory=dict)
+    continuous: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        _ordered(self.low, self.high)
+        _countable(self.points)
+        if self.low <= 0:
+            raise ValueError(f"a log domain starts above 0, got {self.low:g}")
+
+    def grid(self) -> tuple[Any, ...] | None:
+        if self.points is None:
+            return None
+        ratio = self.high / self.low
+        return (self.low, *(self.low * ratio ** (i / (self.points - 1)) for i in range(1, self.points - 1)), self.high)
+
+    def ends(self) -> tuple[Any, ...]:
+        return (self.low, self.high)
+
+    def arguments(self) -> Any:
+        return [self.low, self.high]
+
+
+def read(raw: Any) -> Domain:
+    """One domain as it stands in a study file; ConfigError names what is wrong inside it."""
+    if not isinstance(raw, Mapping) or not raw:
+        every = ", ".join(domains)
+        raise ConfigError.at("", f"expected a domain such as {{log: [0.1, 100]}} (kinds: {every}), got {raw!r}")
+    kinds = [key for key in raw if key in domains]
+    if len(kinds) > 1:
+        raise ConfigError.at("", f"one kind of domain, got {' and '.join(kinds)}")
+    if not kinds:
+        odd = next((key for key in raw if key not in _OPTIONS), next(iter(raw)))
+        raise ConfigError.at("", f"unknown domain {odd!r}{did_you_mean(odd, domains)}")
+    kind = kinds[0]
+    problems = Problems()
+    known = _OPTIONS & {f.name for f in fields(domains[kind])}  # type: ignore[arg-type]
+    for key in raw.keys() - known - {kind}:
+        problems.add(key, f"no such option of a {kind} domain{did_you_mean(key, known)}")
+    options = {key: raw[key] for key in known - {"when"} if key in raw}
+    when = problems.attempt("when", _read_when, raw["when"]) if "when" in raw else {}
+    made = problems.attempt("", _READERS.get(kind, _read_range), kind, raw[kind], options)
+    problems.stop_if_any()
+    return replace(cast(Any, made), when=when)  # type: ignore[no-any-return]
+
+
+def plain(domain: Domain) -> dict[str, Any]:
+    """The domain as it would stand in a study file; options at their defaults are left out."""
+    kind: str = domain.registered_as  # type: ignore[attr-defined]
+    out: dict[str, Any] = {kind: domain.arguments()}
+    for f in fields(domain):  # type: ignore[arg-type]
+        value = getattr(domain, f.name)
+        if f.name in _OPTIONS - {"when"} and value != f.default:
+            out[f.name] = value
+    if domain.when:
+        out["when"] = {path: list(values) for path, values in domain.when.items()}
+    return out
+
+
+def canonical(value: Any) -> str:
+    """One text for each value: tells 1 from true, and is the same for equal mappings and lists."""
+    return json.dumps(value, sort_keys=True)
+
+
+def _read_choice(kind: str, values: Any, options: Mapping[str, Any]) -> Domain:
+    if not isinstance(values, list):
+        raise ConfigError.at(kind, f"expected a list of values, got {values!r}")
+    return Choice(tuple(values), **options)  # not `typed`: values may be of any kind and stay as they are
+
+
+def _read_bool(kind: str, both: Any, options: Mapping[str, Any]) -> Domain:
+    return typed(Bool, {**options, "both": both})
+
+
+def _read_range(kind: str, ends: Any, options: Mapping[str, Any]) -> Domain:
+    numbers: tuple[type, ...] = (int,) if kind == "int" else (int, float)
+    if not isinstance(ends, list) or len(ends) != 2:
+        raise ConfigError.at(kind, f"expected [low, high], got {ends!r}")
+    if not all(_finite(end, numbers) for end in ends):
+        raise ConfigError.at(kind, f"expected two {'whole ' if kind == 'int' else ''}numbers, got {ends!r}")
+    return typed(domains[kind], {**options, "low": ends[0], "high": ends[1]})
+
+
+_READERS: Mapping[str, Callable[[str, Any, Mapping[str, Any]], Domain]] = {"choice": _read_choice, "bool": _read_bool}
+_OPTIONS = {"step", "points", "when"}
+
+
+def _read_when(raw: Any) -> When:
+    if not isinstance(raw, Mapping) or not raw:
+        raise ConfigError.at("", f"expected {{parent path: [values]}}, got {raw!r}")
+    return {parent: tuple(values) if isinstance(values, list) else (values,) for parent, values in raw.items()}
+
+
+def _finite(number: Any, kinds: tuple[type, ...]) -> bool:
+    return isinstance(number, kinds) and not isinstance(number, bool) and math.isfinite(cast(float, number))
+
+
+def _ordered(low: float, high: float) -> None:
+    if not low < high:
+        raise ValueError(f"low must be below high, got [{low:g}, {high:g}]")
+
+
+def _countable(points: int | None) -> None:
+    if points is not None and points < 2:
+        raise ValueError(f"points must be >= 2, got {points}")

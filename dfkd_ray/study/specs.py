@@ -1,0 +1,164 @@
+"""Samplers and stoppers as a study file names them: inert, every default in its field.
+
+`sweep/search.py` builds the samplers with Optuna, `sweep/stoppers.py` has one function for each stopper.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol
+
+from dfkd_ray.registry import Registry
+
+
+class SamplerSpec(Protocol):
+    """What every sampler's spec has."""
+
+    multi_objective: ClassVar[bool]
+
+    @property
+    def seed(self) -> int: ...
+
+
+class StopperSpec(Protocol):
+    """What every stopper's spec has: it never stops a trial before epoch `grace`."""
+
+    @property
+    def grace(self) -> int: ...
+
+
+samplers: Registry[type[SamplerSpec]] = Registry("sampler")
+stoppers: Registry[type[StopperSpec]] = Registry("stopper")
+
+
+def _at_least(least: int, **values: int | None) -> None:
+    for name, value in values.items():
+        if value is not None and value < least:
+            raise ValueError(f"{name} must be >= {least}, got {value}")
+
+
+@samplers.register("tpe")
+@dataclass(frozen=True)
+class Tpe:
+    """Tree-structured Parzen estimator (Bergstra et al., 2011; Optuna's multivariate form, Falkner et al., 2018).
+
+    `multivariate: null` means jointly for one objective, one by one for several, as Optuna has it.
+    """
+
+    seed: int = 0
+    startup: int = 10  # trials drawn at random before it models anything
+    candidates: int = 24
+    multivariate: bool | None = None
+    multi_objective: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        _at_least(1, startup=self.startup, candidates=self.candidates)
+
+
+@samplers.register("random")
+@dataclass(frozen=True)
+class Random:
+    """Independent draws (Bergstra and Bengio, 2012)."""
+
+    seed: int = 0
+    multi_objective: ClassVar[bool] = True
+
+
+@samplers.register("grid")
+@dataclass(frozen=True)
+class Grid:
+    """Every point once, conditional domains only where they count; in shuffled order unless `shuffle: false`."""
+
+    seed: int = 0
+    shuffle: bool = True
+    multi_objective: ClassVar[bool] = True
+
+
+@samplers.register("qmc")
+@dataclass(frozen=True)
+class Qmc:
+    """A low-discrepancy sequence; conditional domains and choices are drawn independently."""
+
+    seed: int = 0
+    sequence: Literal["sobol", "halton"] = "sobol"
+    scramble: bool = True
+    multi_objective: ClassVar[bool] = True
+
+
+@samplers.register("cmaes")
+@dataclass(frozen=True)
+class Cmaes:
+    """Covariance matrix adaptation (Hansen and Ostermeier, 2001); choices are drawn independently."""
+
+    seed: int = 0
+    population: int | None = None  # null: 4 + floor(3 ln dimensions)
+    multi_objective: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        _at_least(3, population=self.population)
+
+
+@samplers.register("gp")
+@dataclass(frozen=True)
+class Gp:
+    """Gaussian process with log expected improvement. Optuna's own, written in torch, which it loads when it models."""
+
+    seed: int = 0
+    startup: int = 10
+    multi_objective: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        _at_least(1, startup=self.startup)
+
+
+@samplers.register("nsga2")
+@dataclass(frozen=True)
+class Nsga2:
+    """Non-dominated sorting genetic algorithm II (Deb et al., 2002)."""
+
+    seed: int = 0
+    population: int = 50
+    multi_objective: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        _at_least(2, population=self.population)
+
+
+@stoppers.register("none")
+@dataclass(frozen=True)
+class NoStopper:
+    """Every trial runs to its last epoch."""
+
+    grace: int = 0
+
+
+@stoppers.register("median")
+@dataclass(frozen=True)
+class Median:
+    """Stop a trial whose best so far is worse than the median of the others' running means (Golovin et al., 2017).
+
+    Not before epoch `grace`, and not before `trials` others have reached the same epoch.
+    """
+
+    grace: int = 1
+    trials: int = 4
+
+    def __post_init__(self) -> None:
+        _at_least(1, grace=self.grace, trials=self.trials)
+
+
+@stoppers.register("asha")
+@dataclass(frozen=True)
+class Asha:
+    """Asynchronous successive halving, the variant that stops and never pauses (Li et al., 2020; Syne Tune).
+
+    At epochs grace, grace * reduction, grace * reduction^2, ... a trial goes on only if it is in the best
+    1 / reduction of what has reached that rung so far.
+    """
+
+    grace: int = 1
+    reduction: int = 3
+
+    def __post_init__(self) -> None:
+        _at_least(1, grace=self.grace)
+        _at_least(2, reduction=self.reduction)

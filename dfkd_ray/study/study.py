@@ -1,0 +1,152 @@
+"""A study: one question, the choices that may answer it, and what it may cost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from dfkd_ray.errors import ConfigError, Problem
+from dfkd_ray.study import space
+from dfkd_ray.study.domains import Bool, Choice
+from dfkd_ray.study.specs import Cmaes, Gp, Grid, NoStopper, SamplerSpec, StopperSpec, Tpe, samplers
+
+# how a metric's name begins -> which way is better
+MODES: Mapping[str, Literal["max", "min"]] = {
+    "val_accuracy": "max",
+    "agreement": "max",
+    "diversity": "max",
+    "kl": "min",
+    "loss": "min",
+    "bn_distance": "min",
+}
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A metric to optimise; `at`: what the sampler is told, the value of the last epoch or of the best one.
+
+    The best epoch is the one where the study's first objective is best. `mode: null` means what the metric's name says.
+    """
+
+    metric: str
+    mode: Literal["max", "min"] | None = None
+    at: Literal["last", "best"] = "last"
+
+    def __post_init__(self) -> None:
+        if self.metric.startswith("test"):
+            raise ValueError(f"{self.metric}: the test split is for the report alone, no study may select by it")
+        known = MODES.get(self.metric.partition("/")[0])
+        if self.mode is None and known is None:
+            raise ValueError(f"is {self.metric!r} better when high or low? Say `mode: max` or `mode: min`")
+        object.__setattr__(self, "mode", self.mode or known)
+
+    @property
+    def sign(self) -> float:
+        """value * sign is better when higher."""
+        return 1.0 if self.mode == "max" else -1.0
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a study may cost; it ends at whichever comes first (running trials are finished)."""
+
+    trials: int | None = None  # null: the whole grid, or as many as fit into `hours`
+    hours: float | None = None  # after so many no trial is started
+    give_up_after: int = 3  # so many first trials that all fail with the same message end the study; 0: never
+
+    def __post_init__(self) -> None:
+        if self.trials is not None and self.trials < 1:
+            raise ValueError(f"trials must be >= 1, got {self.trials}")
+        if self.hours is not None and not self.hours > 0:
+            raise ValueError(f"hours must be > 0, got {self.hours:g}")
+        if self.give_up_after < 0:
+            raise ValueError(f"give_up_after must be >= 0, got {self.give_up_after}")
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one trial takes; both may be fractions. A trial computes with max(1, floor(cpu)) threads."""
+
+    cpu: float = 1
+    gpu: float = 0
+
+    def __post_init__(self) -> None:
+        if not self.cpu > 0:
+            raise ValueError(f"cpu must be > 0, got {self.cpu:g}")
+        if self.gpu < 0 or (self.gpu > 1 and self.gpu != int(self.gpu)):
+            raise ValueError(f"gpu must be 0, a fraction of one, or a whole number, got {self.gpu:g}")
+
+    @property
+    def threads(self) -> int:
+        return max(1, int(self.cpu))
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study, complete: what `plain` writes and the ledger keeps."""
+
+    study: str
+    method: str
+    task: str
+    objective: tuple[Objective, ...]
+    search: space.Space
+    question: str = ""
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    sampler: SamplerSpec = field(default_factory=Tpe)
+    stopper: StopperSpec = field(default_factory=NoStopper)
+    budget: Budget = field(default_factory=Budget)
+    seed: int = 0  # of the trials: the same for all, so that they differ by their changes alone
+    resources: Resources = field(default_factory=Resources)
+    runtime: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        found = list(conflicts({f.name: getattr(self, f.name) for f in fields(self)}))
+        if found:
+            raise ConfigError(found)
+
+
+def conflicts(parts: Mapping[str, Any]) -> Iterator[Problem]:
+    """What is wrong between the parts of a study; parts that could not be read are simply absent."""
+    search: space.Space | None = parts.get("search")
+    objectives: tuple[Objective, ...] = parts.get("objective", ())
+    sampler: SamplerSpec | None = parts.get("sampler")
+    if "study" in parts and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", str(parts["study"])):
+        yield Problem("study", f"a name has letters, digits, - and _, got {parts['study']!r}")
+    if search is not None:
+        yield from space.mistakes(search)
+        for path in parts.get("fixed", {}):
+            if path in search:
+                yield Problem(f"fixed.{path}", "is under `search` as well")
+        if sampler is not None:
+            yield from _sampler_conflicts(sampler, search)
+    if len({objective.metric for objective in objectives}) < len(objectives):
+        yield Problem("objective", "a metric stands twice")
+    if len(objectives) > 1:
+        if sampler is not None and not sampler.multi_objective:
+            able = ", ".join(name for name in samplers if samplers[name].multi_objective)
+            yield Problem("sampler", f"{_name(sampler)} takes one objective; for several: {able}")
+        if not isinstance(parts.get("stopper", NoStopper()), NoStopper):
+            yield Problem("stopper", "trials with several objectives cannot be ranked early: `stopper: none`")
+    budget: Budget | None = parts.get("budget")
+    if budget is not None and budget.trials is None and budget.hours is None and not isinstance(sampler, Grid):
+        yield Problem("budget", "say how many `trials`, or `hours`")
+
+
+def _sampler_conflicts(sampler: SamplerSpec, search: space.Space) -> Iterator[Problem]:
+    if isinstance(sampler, Grid):
+        try:
+            space.enumerate_grid(search)
+        except ConfigError as error:
+            yield from (problem for problem in error.problems if not problem.path.endswith(".when"))
+    if isinstance(sampler, (Cmaes, Gp)) and any(domain.when for domain in search.values()):
+        yield Problem("sampler", f"{_name(sampler)} does not model conditional domains (`when`): take tpe")
+    if isinstance(sampler, Cmaes):
+        ranges = [path for path, d in search.items() if not isinstance(d, (Choice, Bool))]
+        if len(ranges) < 2:
+            yield Problem("sampler", f"cmaes needs at least two ranges (uniform, log, int), got {len(ranges)}")
+
+
+def _name(spec: Any) -> str:
+    return str(spec.registered_as)

@@ -1,0 +1,1 @@
+"""Sweeps: who proposes, who runs, who records."""

@@ -1,0 +1,58 @@
+"""The seam between a sweep and what it runs: a sweep knows jobs, rows and a Work, and nothing of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Job:
+    """One trial to run: the changes to the study's method, the seed, and a folder for the trial's own checkpoint.
+
+    `folder` is the absolute path of `reports/<study>/trials/<0000>`; if a checkpoint stands there, the work goes on
+    from it. `threads` is how many threads the trial may compute with.
+    """
+
+    trial: int
+    changes: Mapping[str, Any]
+    seed: int
+    folder: str | None
+    arm: str | None = None
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a trial reports after an epoch (from 1): `seconds` of its own work since its start, and its metrics.
+
+    The last row has `last` set and carries `final`, the metrics taken once: test accuracy, say. `picture` is an
+    encoded grid of synthetic images (PNG or WebP); `peak_memory` in bytes; `method` is the resolved method, plain.
+    """
+
+    epoch: int
+    seconds: float
+    metrics: Mapping[str, float]
+    picture: bytes | None = None
+    last: bool = False
+    final: Mapping[str, float] = field(default_factory=dict)
+    peak_memory: int = 0
+    host: str = ""
+    device: str = ""
+    fingerprint: str = ""
+    method: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Work(Protocol):
+    """What a trial does. It is pickled once and sent to every worker, so what is heavy in it travels once."""
+
+    max_epochs: int
+
+    def epochs(self, job: Job) -> Iterator[Row]:
+        """Yield one row an epoch; raise TrialFailed (or anything) if the trial cannot go on.
+
+        After a resume it goes on with the epoch after its checkpoint; an epoch that was reported already may come
+        again. Closing the iterator early releases everything.
+        """
+        ...

@@ -1,0 +1,76 @@
+"""Domains: values, ends, grids, and what they refuse."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from dfkd_ray.errors import ConfigError
+from dfkd_ray.study import domains
+from dfkd_ray.study.domains import Bool, Choice, Int, Log, Uniform, canonical, plain, read
+
+
+def test_each_kind_reads_and_writes_back() -> None:
+    for raw, domain in [
+        ({"choice": [1, "a", None, {"name": "pool"}]}, Choice((1, "a", None, {"name": "pool"}))),
+        ({"bool": True}, Bool()),
+        ({"int": [1, 9], "step": 2}, Int(1, 9, step=2)),
+        ({"uniform": [0.0, 1.0], "points": 3}, Uniform(0.0, 1.0, points=3)),
+        ({"log": [0.1, 100.0], "when": {"a.b": [True]}}, Log(0.1, 100.0, when={"a.b": (True,)})),
+    ]:
+        assert read(raw) == domain
+        assert plain(domain) == raw
+
+
+def test_grids() -> None:
+    assert Int(1, 7, step=3).grid() == (1, 4, 7)
+    assert Bool().grid() == (False, True)
+    assert Uniform(0, 1).grid() is None
+    assert Log(1, 10).grid() is None
+    assert Uniform(2, 4, points=5).grid() == (2, 2.5, 3, 3.5, 4)
+    grid = Log(0.1, 100, points=4).grid()
+    assert grid is not None
+    assert grid[0] == 0.1
+    assert grid[-1] == 100
+    assert [math.log10(value) for value in grid] == pytest.approx([-1, 0, 1, 2])
+
+
+def test_one_value_stands_for_a_list_in_a_condition() -> None:
+    assert read({"bool": True, "when": {"a": 2}}).when == {"a": (2,)}
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (7, "expected a domain such as {log: [0.1, 100]} (kinds: bool, choice, int, log, uniform), got 7"),
+        ({"unifrom": [0, 1]}, "unknown domain 'unifrom'; did you mean 'uniform'?"),
+        ({"log": [1, 2], "int": [1, 2]}, "one kind of domain, got log and int"),
+        ({"choice": 3}, "choice: expected a list of values, got 3"),
+        ({"choice": []}, "choice needs at least one value"),
+        ({"choice": [1, {"a": 1}, {"a": 1}]}, 'choice has {"a": 1} more than once'),
+        ({"bool": False}, "bool takes `true` (both values)"),
+        ({"int": [1.5, 2]}, "int: expected two whole numbers, got [1.5, 2]"),
+        ({"int": [1, 8], "step": 2}, "8 is not reached from 1 in steps of 2"),
+        ({"int": [1, 8], "step": 0}, "step must be >= 1, got 0"),
+        ({"uniform": [1, 1]}, "low must be below high, got [1, 1]"),
+        ({"uniform": [0, True]}, "uniform: expected two numbers, got [0, True]"),
+        ({"uniform": [0, 1], "points": 1}, "points must be >= 2, got 1"),
+        ({"uniform": [0, 1], "step": 1}, "step: no such option of a uniform domain"),
+        ({"log": [0, 1]}, "a log domain starts above 0, got 0"),
+        ({"log": [1, 2], "when": 3}, "when: expected {parent path: [values]}, got 3"),
+    ],
+)
+def test_refusals(raw: object, message: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read(raw)
+    assert message in str(refused.value)
+
+
+def test_canonical_tells_one_from_true() -> None:
+    assert canonical(1) != canonical(True)
+    assert canonical({"a": 1, "b": [2]}) == canonical({"b": (2,), "a": 1})
+
+
+def test_all_kinds_are_registered() -> None:
+    assert list(domains.domains) == ["bool", "choice", "int", "log", "uniform"]

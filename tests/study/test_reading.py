@@ -1,0 +1,245 @@
+"""The study file: read, written back, and refused with every mistake at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dfkd_ray import study
+from dfkd_ray.errors import ConfigError, Problem
+from dfkd_ray.study.domains import Bool, Choice, Int, Log, Uniform
+from dfkd_ray.study.specs import Asha, Grid, Median, Nsga2, Qmc, Tpe
+from dfkd_ray.yamls import Document, loads
+
+EXAMPLE = """\
+study: mhad
+question: Which ... ?
+method: dfkd_fgvc
+task: gliders
+fixed: {schedule.epochs: 20}
+objective: {metric: val_accuracy}
+search:
+  high_order.order: {choice: [1, 2, 3]}
+  high_order.weight: {log: [0.1, 100]}
+  some.flag: {bool: true}
+  other.path: {uniform: [0, 1], when: {high_order.order: [2, 3]}}
+sampler: {name: tpe, seed: 3}
+stopper: {name: asha, grace: 2}
+budget: {trials: 12}
+resources: {cpu: 2, gpu: 0.5}
+runtime: {device: auto}
+"""
+
+
+def test_the_example() -> None:
+    made = study.parse(loads(EXAMPLE, "mhad.yaml"))
+    assert made.objective == (study.Objective("val_accuracy", "max", "last"),)
+    assert made.search["other.path"] == Uniform(0, 1, when={"high_order.order": (2, 3)})
+    assert made.sampler == Tpe(seed=3)
+    assert made.stopper == Asha(grace=2, reduction=3)
+    assert made.budget == study.Budget(12)
+    assert made.resources.threads == 2
+    assert study.plain(made)["objective"] == {"metric": "val_accuracy", "mode": "max", "at": "last"}
+
+
+paths = st.from_regex(r"[a-z]{1,4}(\.[a-z]{1,4}){0,2}", fullmatch=True)
+scalars = st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-1, 1) | st.text("abc", min_size=1, max_size=3)
+plain_values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text("xyz", min_size=1), inner, max_size=2)
+)
+ends = st.tuples(st.integers(1, 5), st.integers(6, 9))
+simple_domains = st.one_of(
+    st.lists(plain_values, min_size=1, max_size=3, unique_by=repr).map(lambda v: ("choice", v)),
+    ends.map(lambda e: ("int", e)),
+    ends.map(lambda e: ("uniform", e)),
+    ends.map(lambda e: ("log", e)),
+    st.just(("bool", True)),
+)
+MAKE = {
+    "choice": lambda v: Choice(tuple(v)),
+    "int": lambda e: Int(*e),
+    "uniform": lambda e: Uniform(*e),
+    "log": lambda e: Log(*e, points=3),
+    "bool": Bool,
+}
+
+
+@st.composite
+def studies(draw: st.DrawFn) -> study.Study:
+    search: dict[str, Any] = {}
+    for path in draw(st.lists(paths, min_size=1, max_size=4, unique=True)):
+        kind, value = draw(simple_domains)
+        try:
+            search[path] = MAKE[kind](value)
+        except ValueError:  # 0.0 and -0.0, say: equal texts for choices that hypothesis holds for different
+            search[path] = Bool()
+    if draw(st.booleans()):
+        search["parent"] = Choice(("u", 2))
+        search["child"] = Log(1, 2, when={"parent": (2,)})
+    several = draw(st.booleans())
+    objectives = [study.Objective("val_accuracy"), study.Objective("kl/noise", at="best")][: 1 + several]
+    return study.Study(
+        study=draw(st.from_regex(r"[a-z0-9][a-z_0-9-]{0,5}", fullmatch=True)),
+        method="m",
+        task="t",
+        question=draw(st.text(max_size=9)),
+        objective=tuple(objectives),
+        search=search,
+        fixed=draw(st.dictionaries(paths.filter(lambda p: p not in search), plain_values, max_size=2)),
+        sampler=draw(st.sampled_from([Tpe(seed=4), Nsga2(), Qmc(sequence="halton")])),
+        stopper=study.parse(loads(EXAMPLE)).stopper
+        if not several
+        else study.Study.__dataclass_fields__["stopper"].default_factory(),  # type: ignore[misc]
+        budget=study.Budget(trials=draw(st.integers(1, 99)), hours=draw(st.none() | st.floats(0.1, 9))),
+        seed=draw(st.integers(0, 2**31)),
+    )
+
+
+@settings(deadline=None, max_examples=60)
+@given(studies())
+def test_plain_and_parse_are_inverse(made: study.Study) -> None:
+    assert study.parse(Document(study.plain(made))) == made
+    text = yaml.safe_dump(study.plain(made), allow_unicode=True)
+    assert study.plain(study.parse(loads(text))) == study.plain(made)
+
+
+BAD = """\
+study: m had
+methd: x
+task: 3
+objective: [{metric: val_acuracy}, {metric: test_accuracy/last}]
+search:
+  a: {unifrom: [0, 1]}
+  b: {log: [0, 1]}
+  c: {choice: [1], when: {zz: [1]}}
+  d: {uniform: [1, 2], pints: 3}
+sampler: {name: tp, seed: 0}
+stopper: {name: asha, grace: 0}
+budget: {trials: 1.5}
+resources: {cpu: 0}
+"""
+
+
+def test_all_mistakes_at_once_with_their_lines() -> None:
+    with pytest.raises(ConfigError) as refused:
+        study.parse(loads(BAD, "bad.yaml"))
+    lines = str(refused.value).splitlines()
+    assert lines[2] == (
+        "bad.yaml:2: methd: no such part of a study; did you mean 'method'? (known: budget, fixed, method, objective, "
+        "question, resources, runtime, sampler, search, seed, stopper, study, task)"
+    )
+    assert lines[0] == "bad.yaml:1: method: is missing"
+    assert lines[1] == "bad.yaml:1: study: a name has letters, digits, - and _, got 'm had'"
+    assert lines[3:] == [
+        "bad.yaml:3: task: should be a valid string, got 3",
+        "bad.yaml:4: objective.0: is 'val_acuracy' better when high or low? Say `mode: max` or `mode: min`",
+        "bad.yaml:4: objective.1: test_accuracy/last: "
+        "the test split is for the report alone, no study may select by it",
+        "bad.yaml:6: search.a: unknown domain 'unifrom'; did you mean 'uniform'? "
+        "(known: bool, choice, int, log, uniform)",
+        "bad.yaml:7: search.b: a log domain starts above 0, got 0",
+        "bad.yaml:9: search.d.pints: no such option of a uniform domain; did you mean 'points'? (known: points, when)",
+        "bad.yaml:10: sampler.name: unknown sampler 'tp'; did you mean 'tpe'? "
+        "(known: cmaes, gp, grid, nsga2, qmc, random, tpe)",
+        "bad.yaml:11: stopper: grace must be >= 1, got 0",
+        "bad.yaml:12: budget.trials: should be a valid integer, got 1.5",
+        "bad.yaml:13: resources: cpu must be > 0, got 0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "some.flag: {bool: true}",
+            "some.flag: {bool: true, when: {high_order.ordr: [1]}}",
+            "study.yaml:10: search.some.flag.when.high_order.ordr: no such path under `search`; "
+            "did you mean 'high_order.order'?",
+        ),
+        ("schedule.epochs", "some.flag", "study.yaml:5: fixed.some.flag: is under `search` as well"),
+        ("name: tpe", "name: grid", "study.yaml:9: search.high_order.weight: a grid needs countable values"),
+        ("name: tpe", "name: cmaes", "study.yaml:12: sampler: cmaes does not model conditional domains"),
+        ("name: tpe", "name: gp", "study.yaml:12: sampler: gp does not model conditional domains (`when`): take tpe"),
+        (
+            "{metric: val_accuracy}",
+            "[{metric: val_accuracy}, {metric: kl/noise}]",
+            "study.yaml:13: stopper: trials with several objectives cannot be ranked early: `stopper: none`",
+        ),
+        ("{metric: val_accuracy}", "[{metric: kl/noise}, {metric: kl/noise}]", "objective: a metric stands twice"),
+        ("{metric: val_accuracy}", "[]", "study.yaml:6: objective: at least one objective"),
+        ("budget: {trials: 12}\n", "", "budget: say how many `trials`, or `hours`"),
+        ("trials: 12", "trials: 0", "study.yaml:14: budget: trials must be >= 1, got 0"),
+        ("gpu: 0.5", "gpu: 1.5", "study.yaml:15: resources: gpu must be 0, a fraction of one, or a whole number"),
+    ],
+)
+def test_messages(old: str, new: str, message: str) -> None:
+    assert old in EXAMPLE
+    with pytest.raises(ConfigError) as refused:
+        study.parse(loads(EXAMPLE.replace(old, new), "study.yaml"))
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["cmaes", "gp"])
+def test_several_objectives_need_a_sampler_that_takes_them(name: str) -> None:
+    text = f"""
+study: s
+method: m
+task: t
+objective: [{{metric: val_accuracy}}, {{metric: kl/noise}}]
+search: {{a: {{log: [1, 2]}}, b: {{log: [1, 2]}}}}
+sampler: {name}
+budget: {{trials: 3}}
+"""
+    with pytest.raises(ConfigError, match=f"{name} takes one objective; for several: grid, nsga2, qmc, random, tpe"):
+        study.parse(loads(text))
+
+
+def test_not_a_mapping() -> None:
+    with pytest.raises(ConfigError, match="expected a study: a mapping with study, method, task, objective, search"):
+        study.parse(loads("[1, 2]"))
+
+
+def test_check_tries_every_choice_and_both_ends_where_they_count() -> None:
+    made = study.parse(loads(EXAMPLE))
+    tried: list[Mapping[str, Any]] = []
+
+    def accepts(changes: Mapping[str, Any]) -> None:
+        tried.append(dict(changes))
+
+    study.check(made, accepts)
+    orders = [t["high_order.order"] for t in tried if set(t) == {"schedule.epochs", "high_order.order"}]
+    assert orders == [1, 2, 3]
+    assert [t["other.path"] for t in tried if t.get("high_order.order") == 2 and "other.path" in t] == [0, 1]
+
+
+def test_check_reports_once_and_where_it_stands() -> None:
+    document = loads(EXAMPLE, "mhad.yaml")
+
+    def refuses(changes: Mapping[str, Any]) -> None:
+        if "some.flag" in changes:
+            raise ConfigError([Problem("some", "no such field"), Problem("some.flag", "is odd")])
+
+    with pytest.raises(ConfigError) as refused:
+        study.check(study.parse(document), refuses, document)
+    assert str(refused.value).splitlines() == [
+        "mhad.yaml:10: search.some.flag: some: no such field",
+        "mhad.yaml:10: search.some.flag: is odd",
+    ]
+
+
+def test_a_grid_needs_no_number_of_trials() -> None:
+    made = study.Study(
+        study="s",
+        method="m",
+        task="t",
+        objective=(study.Objective("val_accuracy"),),
+        search={"a": Bool()},
+        sampler=Grid(),
+        stopper=Median(),
+    )
+    assert made.budget.trials is None
