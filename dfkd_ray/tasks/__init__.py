@@ -1,0 +1,31 @@
+"""Tasks by name: data set, classes, image size, normalisation and teacher.
+
+Real images are read here alone: to train a teacher and to evaluate. The loop is given none of them.
+"""
+
+from __future__ import annotations
+
+from dfkd_ray.tasks import sources  # noqa: F401  it fills the registry of readers
+from dfkd_ray.tasks.readers import Split, data_folder, readers, split
+from dfkd_ray.tasks.task import HoldOut, Task, TeacherRef, TeachRecipe, denormalise, load, names, normalise
+from dfkd_ray.tasks.teach import Epoch, teach
+from dfkd_ray.tasks.weights import adopt, teacher
+
+__all__ = [
+    "Epoch",
+    "HoldOut",
+    "Split",
+    "Task",
+    "TeachRecipe",
+    "TeacherRef",
+    "adopt",
+    "data_folder",
+    "denormalise",
+    "load",
+    "names",
+    "normalise",
+    "readers",
+    "split",
+    "teach",
+    "teacher",
+]

@@ -1,0 +1,139 @@
+"""`gliders`: aircraft from above, drawn from a seed; 12 classes that differ only in small parts.
+
+wing (straight, swept, delta) x tail (plain, v) x engines (2, 4), at 32x32x3, under random heading, size, position,
+colours, gradient backgrounds and noise. Fine-grained on purpose: the silhouette says little, a tail or a pair of
+engines decides. The set exists nowhere on disk: `draw(count, seed)` makes it, 10,000 images in a few seconds of one
+core.
+
+Geometry. In the aircraft's own frame u runs to the nose, v to a wing tip, and the fuselage reaches from -1 to 1. An
+aircraft is symmetric, so every part is drawn once over (u, |v|) as a signed distance d (negative inside), and an edge
+covers a pixel by clip(1/2 - d, 0, 1) with d in pixels: anti-aliasing without supersampling.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+SIZE = 32
+WINGS = ("straight", "swept", "delta")
+TAILS = ("plain", "v")
+ENGINES = (2, 4)
+CLASSES = tuple(f"{wing}-{tail}-{engines}" for wing, tail, engines in itertools.product(WINGS, TAILS, ENGINES))
+SPLITS = {"train": (12_000, 1), "val": (1_200, 2), "test": (2_400, 3)}  # images, seed
+
+# By wing: u of the leading edge at root and tip, u of the trailing edge at root and tip, v of the tip.
+_WING = np.array(
+    [[0.22, 0.14, -0.20, -0.14, 0.98], [0.48, -0.38, 0.08, -0.62, 0.94], [0.62, -0.50, -0.54, -0.56, 0.86]]
+)
+# By tail: the stabiliser is a stroke from (u, |v|) to (u, |v|); straight across, or two fins that point backwards.
+_TAIL = np.array([[-0.84, 0.00, -0.84, 0.40], [-0.66, 0.06, -0.98, 0.40]])
+_ENGINE_V = np.array([[0.34, 0.34], [0.27, 0.60]])  # by engines: |v| of the inner and the outer pair
+_FUSELAGE, _STROKE, _NACELLE, _COCKPIT = 0.115, 0.075, 0.085, 0.075  # radii
+_CHUNK = 32  # images at a time: the planes of one chunk stay in the cache
+
+
+def split(which: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The images and labels of `train`, `val` or `test`: own seeds, so no image is in two splits."""
+    return draw(*SPLITS[which])
+
+
+def draw(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """`count` images (count, 32, 32, 3) uint8 and labels (count,) int64, 0 1 2 ... 11 0 1 ...
+
+    Image i depends on `seed` and i alone: a shorter draw is the beginning of a longer one. PCG64 and float64
+    throughout, so another machine differs by a grey level in a stray pixel at most.
+    """
+    poses, noise = (np.random.Generator(np.random.PCG64(s)) for s in np.random.SeedSequence(seed).spawn(2))
+    labels = np.arange(count, dtype=np.int64) % len(CLASSES)
+    uniform = poses.random((count, 20))
+    images = np.empty((count, SIZE, SIZE, 3), dtype=np.uint8)
+    for start in range(0, count, _CHUNK):
+        part = slice(start, min(start + _CHUNK, count))
+        clean = _render(labels[part], uniform[part])
+        grain = noise.standard_normal(clean.shape) * 0.02
+        images[part] = np.rint(np.clip(clean + grain, 0, 1) * 255)
+    return images, labels
+
+
+def _render(labels: NDArray[np.int64], uniform: Array) -> Array:
+    """Images (n, 32, 32, 3) in [0, 1], without noise, from labels (n,) and uniform random numbers (n, 20)."""
+    wing, tail, engines = labels // 4, labels // 2 % 2, labels % 2
+    column = iter(uniform.T[:, :, None, None])  # each (n, 1, 1)
+
+    def between(low: float, high: float) -> Array:
+        return low + (high - low) * next(column)
+
+    pixel = np.arange(SIZE) + 0.5 - SIZE / 2
+    angle, scale = between(0, 2 * np.pi), between(12.5, 14.5)
+    x, y = pixel[None, None, :] - between(-1.25, 1.25), pixel[None, :, None] - between(-1.25, 1.25)
+    u = (np.cos(angle) * x + np.sin(angle) * y) / scale
+    v = np.abs((np.cos(angle) * y - np.sin(angle) * x) / scale)
+
+    def cover(distance: Array) -> Array:
+        share: Array = np.clip(0.5 - distance * scale, 0, 1)[..., None]
+        return share
+
+    toward = between(0, 2 * np.pi)
+    along = ((np.cos(toward) * pixel[None, None, :] + np.sin(toward) * pixel[None, :, None]) / SIZE + 0.7) / 1.4
+    image = _mix(_colour(next(column), between(0.2, 0.7), between(0.05, 0.35)),
+                 _colour(next(column), between(0.2, 0.7), between(0.05, 0.35)), along[..., None])  # fmt: skip
+    body = _colour(next(column), between(0.0, 0.25), between(0.80, 1.0))
+    accent = _colour(next(column), between(0.75, 1.0), between(0.75, 1.0))
+
+    image = _mix(image, body * between(0.85, 0.95)[..., None], cover(np.minimum(_wing(u, v, wing), _tail(u, v, tail))))
+    image = _mix(image, body, cover(_along_u(u, v, -0.88, 0.88, 0.0, _FUSELAGE)))
+    image = _mix(image, accent, cover(_engines(u, v, wing, engines)))
+    return _mix(image, np.zeros(3), cover(_along_u(u, v, 0.58, 0.72, 0.0, _COCKPIT)))
+
+
+def _wing(u: Array, v: Array, kind: NDArray[np.int64]) -> Array:
+    """Distance to a wing: behind its leading edge, before its trailing edge, inside its tip."""
+    front, front_tip, back, back_tip, span = _WING[kind].T[:, :, None, None]
+    sweep, rake = (front_tip - front) / span, (back_tip - back) / span
+    before = (u - front - sweep * v) / np.hypot(1, sweep)
+    behind = (back + rake * v - u) / np.hypot(1, rake)
+    distance: Array = np.maximum(np.maximum(before, behind), v - span)
+    return distance
+
+
+def _tail(u: Array, v: Array, kind: NDArray[np.int64]) -> Array:
+    """Distance to the stabiliser, a stroke with round ends."""
+    u0, v0, u1, v1 = _TAIL[kind].T[:, :, None, None]
+    du, dv = u1 - u0, v1 - v0
+    t = np.clip(((u - u0) * du + (v - v0) * dv) / (du**2 + dv**2), 0, 1)
+    distance: Array = np.hypot(u - u0 - t * du, v - v0 - t * dv) - _STROKE
+    return distance
+
+
+def _engines(u: Array, v: Array, wing: NDArray[np.int64], kind: NDArray[np.int64]) -> Array:
+    """Distance to the nearest nacelle on the leading edge; with two engines inner and outer pair coincide."""
+    front, front_tip, _, _, span = _WING[wing].T[:, :, None, None]
+    inner, outer = (
+        _along_u(u, v, lead - 0.14, lead + 0.12, at, _NACELLE)
+        for at in _ENGINE_V[kind].T[:, :, None, None]
+        for lead in [front + (front_tip - front) / span * at]
+    )
+    return np.minimum(inner, outer)
+
+
+def _along_u(u: Array, v: Array, rear: Any, front: Any, at: Any, radius: float) -> Array:
+    """Distance to a capsule that runs along u from `rear` to `front` at |v| = `at`."""
+    distance: Array = np.hypot(u - np.clip(u, rear, front), v - at) - radius
+    return distance
+
+
+def _mix(under: Array, over: Array, share: Array) -> Array:
+    return under + (over - under) * share
+
+
+def _colour(hue: Array, saturation: Array, value: Array) -> Array:
+    """HSV, each (n, 1, 1) in [0, 1], to RGB (n, 1, 1, 3)."""
+    ramp = np.abs((hue[..., None] * 6 + np.array([0.0, 4.0, 2.0])) % 6 - 3) - 1
+    rgb: Array = value[..., None] * (1 - saturation[..., None] * (1 - np.clip(ramp, 0, 1)))
+    return rgb
