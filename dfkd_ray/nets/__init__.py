@@ -11,10 +11,22 @@ from torch import nn
 
 from dfkd_ray.errors import ConfigError
 from dfkd_ray.nets import cifar, imagenet, wrn  # noqa: F401  they fill the registry
+from dfkd_ray.nets.attention import HighOrderAttention, SpatialAttention
 from dfkd_ray.nets.catalogue import Builder, classifiers
+from dfkd_ray.nets.generator import DeconvGenerator
 from dfkd_ray.nets.taps import Taps, attach_taps, taps_of
 
-__all__ = ["Builder", "Taps", "attach_taps", "build", "classifiers", "taps_of"]
+__all__ = [
+    "Builder",
+    "DeconvGenerator",
+    "HighOrderAttention",
+    "SpatialAttention",
+    "Taps",
+    "attach_taps",
+    "build",
+    "classifiers",
+    "taps_of",
+]
 
 
 def build(arch: str, classes: int, channels: int = 3, pretrained: bool = False) -> nn.Module:
