@@ -82,7 +82,7 @@ class Pass:
             raise ConfigError.at("", f"{type(self._net).__name__} has no BatchNorm layer, so there is no BN prior")
         return caught
 
-    @cached_property
+    @property
     def ran(self) -> bool:
         """Whether the forward pass has happened (it has not before the first read)."""
         return "_caught" in self.__dict__

@@ -1,0 +1,52 @@
+"""Attention transfer: the student looks where the teacher looks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dfkd_ray.errors import ConfigError
+from dfkd_ray.losses.checks import one_of
+from dfkd_ray.losses.feature_mse import meet
+from dfkd_ray.objective import terms
+from dfkd_ray.signals import Signals
+
+Stages = Literal["all", "last"]
+
+
+@terms.register("attention_transfer")
+@dataclass(frozen=True)
+class AttentionTransfer:
+    """L = sum_j mean_{b,i} (q(A_j^s) - q(A_j^t))^2, q(A) = v / ||v||_2, v = flatten(mean_c A_c^2) of shape (B, H W).
+
+    Zagoruyko and Komodakis, "Paying More Attention to Attention", ICLR 2017, arXiv 1612.03928, with the mean over batch
+    and positions i of the code of ZSKT (Micaelli and Storkey, NeurIPS 2019, arXiv 1905.09768): the weight of 250 there
+    belongs to this mean. A_j (B, C_j, H_j, W_j) are the outputs of stage j, the teacher's detached. Channel counts may
+    differ; where sizes differ, both maps mean_c A_c^2 are averaged to the smaller (reconstruction).
+
+    stages: "all", or the "last" alone (for networks whose numbers of stages differ).
+    """
+
+    stages: Stages = "all"
+
+    def __post_init__(self) -> None:
+        one_of(Stages, stages=self.stages)
+
+    def __call__(self, signals: Signals) -> Tensor:
+        teacher, student = signals.teacher.stages, signals.student.stages
+        if self.stages == "last":
+            teacher, student = teacher[-1:], student[-1:]
+        if len(teacher) != len(student):
+            counts = f"the teacher has {len(teacher)} stages, the student {len(student)}"
+            raise ConfigError.at("stages", f"{counts}: compare the last ones with stages: last")
+        return torch.stack([_difference(t.detach(), s) for t, s in zip(teacher, student)]).sum()
+
+
+def _difference(teacher: Tensor, student: Tensor) -> Tensor:
+    """Mean squared difference of the normalised maps of one stage: a scalar."""
+    first, second = meet(*(x.square().mean(1, keepdim=True) for x in (teacher, student)))
+    return F.mse_loss(F.normalize(second.flatten(1)), F.normalize(first.flatten(1)))
