@@ -27,7 +27,8 @@ class DeconvGenerator(nn.Module):
         "normalised": tanh mapped to [0, 1], then (x - mean) / std, the range of the teacher's own data.
         "batchnorm": tanh, then BatchNorm without affine, as the 32-pixel generators of the relatives do; it emits only
         zero mean and unit variance, so the teacher's data must be normalised by their own statistics.
-        Fresh images are faint (the tanh's deviation is about 0.0025 at width 64), so BatchNorm's epsilon counts in the first steps.
+        Fresh images are faint (the tanh's deviation is about 0.0025 at width 64), so BatchNorm's epsilon counts in
+        the first steps.
     mean, std: per channel, in [0, 1] units; needed by "normalised" and unread otherwise.
     Reconstructions: stride 2, padding 1, output padding 1 and no bias in the 3x3 transposed convolutions; slope 0.2.
     """
