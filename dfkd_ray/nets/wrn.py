@@ -1,6 +1,6 @@
 """Wide residual networks: Zagoruyko and Komodakis, BMVC 2016, arXiv 1605.07146. Pre-activation, no dropout.
 
-Module names are those of xternalz/WideResNet-pytorch, which the data-free papers (CMI, Fast) copied.
+Module names are those of xternalz/WideResNet-pytorch.
 The stages are the outputs of the three groups as they leave the residual sum, before the next BatchNorm and ReLU, as
 in the authors' attention-transfer code (szagoruyko/attention-transfer). So they are neither normalised nor clipped at
 zero, unlike the stages of a ResNet; the embedding is the third after the final BatchNorm and ReLU, averaged over space.
