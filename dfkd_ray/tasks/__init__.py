@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from dfkd_ray.tasks import sources  # noqa: F401  it fills the registry of readers
 from dfkd_ray.tasks.readers import Split, data_folder, readers, split
-from dfkd_ray.tasks.task import HoldOut, Task, TeacherRef, TeachRecipe, denormalise, load, names, normalise
+from dfkd_ray.tasks.picture import write_grid
+from dfkd_ray.tasks.task import HERE, HoldOut, Task, TeacherRef, TeachRecipe, denormalise, load, names, normalise
 from dfkd_ray.tasks.teach import Epoch, teach
 from dfkd_ray.tasks.weights import adopt, teacher
 
 __all__ = [
+    "HERE",
     "Epoch",
     "HoldOut",
     "Split",
@@ -28,4 +30,5 @@ __all__ = [
     "split",
     "teach",
     "teacher",
+    "write_grid",
 ]

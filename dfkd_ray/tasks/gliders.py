@@ -67,7 +67,8 @@ def _render(labels: NDArray[np.int64], uniform: Array) -> Array:
     column = iter(uniform.T[:, :, None, None])  # each (n, 1, 1)
 
     def between(low: float, high: float) -> Array:
-        return low + (high - low) * next(column)
+        drawn: Array = low + (high - low) * next(column)
+        return drawn
 
     pixel = np.arange(SIZE) + 0.5 - SIZE / 2
     angle, scale = between(0, 2 * np.pi), between(12.5, 14.5)

@@ -15,17 +15,11 @@ _MARGIN, _GAP, _FONT = 8, 2, 15  # pixels
 _INK, _PAPER = (30, 30, 30), (255, 255, 255)
 
 
-def grid(
-    task: Task,
-    out: Path,
-    columns: int = 12,
-    which: Which = "test",
-    data: Path | None = None,
-    download: bool = False,
-    zoom: int = 2,
+def write_grid(
+    task: Task, out: Path, data: Path | None = None, which: Which = "test", columns: int = 12, zoom: int = 2
 ) -> Path:
     """Write a PNG with the first `columns` images of each class of a split, `zoom` times their size; returns `out`."""
-    sheet = draw(task, split(task, which, data, download), columns, zoom)
+    sheet = draw(task, split(task, which, data), columns, zoom)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         sheet.save(out, format="PNG", optimize=True)
