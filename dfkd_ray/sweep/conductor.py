@@ -1,0 +1,283 @@
+"""Who records: the one object that both runners drive.
+
+A runner asks it for jobs, reports each row, and does what it is told. The conductor writes the ledger before anything
+acts on it, lets the stopper and the sampler decide, and keeps the tables and the view up to date.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import shutil
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from dfkd_ray import study as studies
+from dfkd_ray import tables
+from dfkd_ray.errors import StudyError
+from dfkd_ray.registry import did_you_mean
+from dfkd_ray.study import Study
+from dfkd_ray.sweep import live
+from dfkd_ray.sweep.history import VERSION, History, Trial, tables_from
+from dfkd_ray.sweep.ledger import Ledger, Record
+from dfkd_ray.sweep.search import Point, Search, State, importance
+from dfkd_ray.sweep.stoppers import decide
+from dfkd_ray.sweep.work import Job, Row
+
+Answer = Literal["continue", "stop"]
+TABLES_SHARE = 20  # the tables are rewritten after at least this many times of what the last writing took
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended. `values`: what the sampler is told; `rung`: the epoch at which the stopper stopped it."""
+
+    state: State
+    reason: str | None = None
+    rung: int | None = None
+    values: list[float] | None = None
+    final: Mapping[str, float] = field(default_factory=dict)
+
+
+class Conductor:
+    """A study that is being run. Made by `start` or `resume` of sweep/launch.py."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        folder: Path,
+        max_epochs: int,
+        view: live.View | None = None,
+        clock: Callable[[], float] = time.time,
+        parquet: bool = False,
+    ) -> None:
+        self.ledger, self.folder, self.max_epochs = ledger, folder, max_epochs
+        self.view, self.clock, self.parquet = view or live.Silent(), clock, parquet
+        self.concurrency = 1
+        self.history = History(ledger.records)
+        self.study: Study = self.history.study
+        self.search = Search(self.study)
+        self.search.rebuild(self.history)
+        self._tables_due = 0.0
+        self._given_up: StudyError | None = None
+        self._queue: deque[Job] = deque()
+        for trial in self.history.running():
+            if not trial.rows or self._judge(trial) == "continue":
+                self._queue.append(self._job(trial))
+
+    @property
+    def total(self) -> int | None:
+        """How many trials there will be, where that is known."""
+        known = [count for count in (self.study.budget.trials, self.search.size) if count is not None]
+        return min(known, default=None)
+
+    def next_job(self) -> Job | None:
+        """What to run next: first what an earlier run left unfinished, then a proposal; None when there is no more."""
+        if self._given_up is not None:
+            return None
+        if self._queue:
+            return self._queue.popleft()
+        if self._spent():
+            return None
+        proposal = self.search.propose()
+        if proposal is None:
+            return None
+        self._note(
+            "asked",
+            trial=proposal.number,
+            changes=proposal.changes,
+            seed=self.study.seed,
+            arm=None,
+            attrs=proposal.attrs,
+            study_attrs=proposal.study_attrs,
+        )
+        return self._job(self.history.trials[proposal.number])
+
+    def started(self, job: Job) -> None:
+        """A runner has begun with a job: for the first time, after a resume, or after its worker died."""
+        self._note("started", trial=job.trial)
+        self._show()
+
+    def report(self, job: Job, row: Row) -> Answer:
+        """Take in what a trial says after an epoch, and say whether it goes on. An epoch that is known is ignored."""
+        trial = self.history.trials[job.trial]
+        if trial.state != "running":
+            return "stop"
+        if row.epoch in trial.rows:
+            return "continue" if not row.last else self._judge(trial)
+        facts: Record = {"host": row.host, "device": row.device, "peak_memory": row.peak_memory}
+        if trial.method is None:  # the same for all epochs: once is enough
+            facts |= {"fingerprint": row.fingerprint, "method": row.method}
+        last = {"last": True, "final": row.final} if row.last else {"last": False}
+        if row.picture is not None:
+            text = base64.b64encode(row.picture).decode()
+            self._note("picture", trial=job.trial, epoch=row.epoch, picture=text)
+        self._note("row", trial=job.trial, epoch=row.epoch, seconds=row.seconds, metrics=row.metrics, **last, **facts)
+        answer = self._judge(trial)
+        if answer == "continue":
+            self._show()
+        return answer
+
+    def end(self, job: Job, outcome: Outcome) -> None:
+        """Record how a trial ended and let everyone know; a trial that has ended already stays as it is."""
+        trial = self.history.trials[job.trial]
+        if trial.state == "running":
+            self._end(trial, outcome)
+
+    def check(self) -> None:
+        """Raise StudyError if the study has been given up: called by runners where it is safe to stop."""
+        if self._given_up is not None:
+            raise self._given_up
+
+    def finish(self) -> None:
+        """All trials have ended and there will be no more."""
+        if not self.history.finished:
+            self._note("finished")
+        self.write_tables()
+
+    def write_tables(self) -> None:
+        """Rebuild the three tables from the history."""
+        began = time.perf_counter()
+        rows, metadata = tables_from(self.history, self._importance(), datetime.now(UTC).isoformat(timespec="seconds"))
+        for kind, found in rows.items():
+            table = tables.table(kind, found, metadata)
+            tables.write(table, self.folder / f"{kind}.arrow", self.parquet and kind != "images")
+        ended = time.perf_counter()
+        self._tables_due = ended + TABLES_SHARE * (ended - began)
+
+    def _judge(self, trial: Trial) -> Answer:
+        """After the latest row of a running trial: complete, failed, stopped, or on with it."""
+        last = trial.last
+        assert last is not None
+        outcome = self._failure(trial, last) or self._completion(trial, last) or self._stop(trial, last)
+        if outcome is None:
+            return "continue"
+        self._end(trial, outcome)
+        return "stop"
+
+    def _failure(self, trial: Trial, last: Record) -> Outcome | None:
+        for objective in self.study.objective:
+            if objective.metric not in last["metrics"]:
+                hint = did_you_mean(objective.metric, last["metrics"])
+                return Outcome("failed", f"the trial reports no {objective.metric!r}{hint}")
+            value = last["metrics"][objective.metric]
+            if last["last"] and not math.isfinite(value):
+                return Outcome("failed", f"{objective.metric} is {value} at the last epoch, {last['epoch']}")
+        return None
+
+    def _completion(self, trial: Trial, last: Record) -> Outcome | None:
+        if not last["last"]:
+            return None
+        best = trial.best_epoch(self.study.objective[0])
+        values: list[float] = []
+        for objective in self.study.objective:
+            epoch = best if objective.at == "best" and best is not None else trial.epoch
+            values.append(trial.curve(objective.metric)[epoch])
+        return Outcome("complete", values=values, final=last["final"])
+
+    def _stop(self, trial: Trial, last: Record) -> Outcome | None:
+        objective = self.study.objective[0]
+        curves = {number: other.curve(objective.metric) for number, other in self.history.trials.items()}
+        rung = decide(self.study.stopper, trial.number, curves, str(objective.mode), self.max_epochs)
+        if rung is None:
+            return None
+        value = last["metrics"][objective.metric]
+        if not math.isfinite(value):
+            return Outcome("failed", f"{objective.metric} is {value} at epoch {rung}")
+        name = self.study.stopper.registered_as  # type: ignore[attr-defined]
+        return Outcome("pruned", f"stopped by {name} at epoch {rung}", rung, [value])
+
+    def _end(self, trial: Trial, outcome: Outcome) -> None:
+        self._note(
+            "ended",
+            trial=trial.number,
+            state=outcome.state,
+            reason=outcome.reason,
+            rung=outcome.rung,
+            values=outcome.values,
+            final=outcome.final,
+        )
+        curve = trial.curve(self.study.objective[0].metric)
+        self.search.tell(trial.number, outcome.state, outcome.values, curve, outcome.rung)
+        self._tidy()
+        if time.perf_counter() >= self._tables_due:
+            self.write_tables()
+        self._show(trial)
+        self._consider_giving_up()
+
+    def _consider_giving_up(self) -> None:
+        """A mistake that fails every trial should not burn the whole budget."""
+        limit = self.study.budget.give_up_after
+        ended = [self.history.trials[number] for number in self.history.ended]
+        heads = {(trial.reason or "").partition("\n")[0] for trial in ended}
+        if limit and len(ended) >= limit and len(heads) == 1 and all(trial.state == "failed" for trial in ended):
+            self._given_up = StudyError(
+                f"the first {len(ended)} trials have all failed alike, so the study was stopped "
+                f"(budget.give_up_after: {limit}):\n{ended[-1].reason}"
+            )
+
+    def _tidy(self) -> None:
+        """Remove the folders of ended trials; the best keep theirs, without checkpoints."""
+        best = {trial.number for trial in self.history.front()}
+        for trial in self.history.trials.values():
+            folder = self._folder(trial.number)
+            if trial.state == "running" or not folder.exists():
+                continue
+            if trial.number not in best:
+                shutil.rmtree(folder, ignore_errors=True)
+            for checkpoint in folder.glob("checkpoint*"):
+                checkpoint.unlink(missing_ok=True)
+            if folder.exists() and not any(folder.iterdir()):
+                folder.rmdir()
+
+    def _importance(self) -> dict[str, Any]:
+        """PED-ANOVA over all trials that did not fail, at the last epoch that all of them have reached.
+
+        Of the complete trials alone it would be an importance among those that the stopper has chosen.
+        """
+        trials = [t for t in self.history.trials.values() if t.state in ("complete", "pruned")]
+        epoch = min((trial.epoch for trial in trials), default=0)
+        points: list[Point] = []
+        for trial in trials:
+            values = [trial.curve(objective.metric).get(epoch, math.nan) for objective in self.study.objective]
+            if all(map(math.isfinite, values)):
+                points.append((trial.changes, values))
+        shares = importance(self.study, points)
+        return (
+            {"evaluator": f"PED-ANOVA, {len(points)} trials at epoch {epoch}", "objectives": shares} if shares else {}
+        )
+
+    def _spent(self) -> bool:
+        budget, asked = self.study.budget, len(self.history.trials)
+        if budget.trials is not None and asked >= budget.trials:
+            return True
+        return budget.hours is not None and self.history.active(self.clock()) >= budget.hours * 3600
+
+    def _job(self, trial: Trial) -> Job:
+        folder = self._folder(trial.number)
+        folder.mkdir(parents=True, exist_ok=True)
+        threads = self.study.resources.threads
+        return Job(trial.number, trial.changes, trial.seed, str(folder), trial.arm, threads)
+
+    def _folder(self, number: int) -> Path:
+        return self.folder.resolve() / "trials" / f"{number:04d}"
+
+    def _note(self, kind: str, **facts: Any) -> None:
+        """Into the ledger first, then into memory: as the ledger gives it back, so that a resume sees the same."""
+        record: Record = {"kind": kind, "time": self.clock(), **facts}
+        self.history.apply(self.ledger.append(record))
+
+    def _show(self, ended: Trial | None = None) -> None:
+        now = live.snapshot(self.history, self.max_epochs, self.total, self.concurrency)
+        self.view.update(now, None if ended is None else live.shown(ended, self.study.objective[0].metric))
+
+
+def opening(study: Study, provenance: Mapping[str, Any], task: Mapping[str, Any], clock: float) -> Record:
+    """The first record of a ledger."""
+    plain = studies.plain(study)
+    return {"kind": "study", "time": clock, "version": VERSION, "study": plain, "provenance": provenance, "task": task}

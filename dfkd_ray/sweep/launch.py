@@ -1,0 +1,129 @@
+"""Start a study in a folder, or go on with the one that is there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from dfkd_ray.errors import StudyError
+from dfkd_ray.study import Study
+from dfkd_ray.sweep import live, serial_runner
+from dfkd_ray.sweep.conductor import Conductor, opening
+from dfkd_ray.sweep.history import History, Trial
+from dfkd_ray.sweep.interrupts import Interrupted
+from dfkd_ray.sweep.ledger import NAME, Ledger, read
+from dfkd_ray.sweep.work import Work
+
+Runner = Literal["ray", "serial"]
+Options = Mapping[str, Any]  # of the runner: see ray_runner.run
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What became of a study. `best`: the complete trial with the best first objective; None if there is none."""
+
+    study: str
+    folder: Path
+    complete: int
+    pruned: int
+    failed: int
+    running: int
+    finished: bool
+    best: Trial | None
+    seconds: float
+
+
+def start(
+    study: Study,
+    work: Work,
+    folder: Path,
+    provenance: Mapping[str, Any],
+    task_info: Mapping[str, Any],
+    runner: Runner = "ray",
+    *,
+    fresh: bool = False,
+    view: live.View | None = None,
+    parquet: bool = False,
+    **options: Any,
+) -> Summary:
+    """Run a study to its end. `options` go to the runner.
+
+    A folder that has a ledger is refused, unless `fresh`: then it is moved aside, never deleted. Raises StudyError,
+    and Interrupted (exit code 130) after Ctrl-C.
+    """
+    if (folder / NAME).exists() and read(folder / NAME)[0]:
+        if not fresh:
+            raise StudyError(
+                f"{folder} holds a study already; resume with: dfkd-ray resume {folder} "
+                f"(or start afresh with --fresh, which moves it aside)"
+            )
+        _move_aside(folder)
+    with Ledger(folder) as ledger:
+        note = {**provenance, "runner": runner}
+        ledger.records.append(ledger.append(opening(study, note, task_info, time.time())))
+        return _run(Conductor(ledger, folder, work.max_epochs, parquet=parquet), work, runner, view, options)
+
+
+def resume(
+    folder: Path,
+    make_work: Callable[[Study], Work],
+    runner: Runner = "ray",
+    *,
+    provenance: Mapping[str, Any] | None = None,
+    view: live.View | None = None,
+    parquet: bool = False,
+    **options: Any,
+) -> Summary:
+    """Go on with a study that was interrupted or killed: running trials from their checkpoints, then the rest."""
+    if not (folder / NAME).exists():
+        raise StudyError(f"{folder} holds no study to resume: there is no {NAME}")
+    with Ledger(folder) as ledger:
+        study = History(ledger.records).study
+        work = make_work(study)
+        note = {**(provenance or {}), "runner": runner}
+        ledger.records.append(ledger.append({"kind": "resumed", "time": time.time(), "provenance": note}))
+        return _run(Conductor(ledger, folder, work.max_epochs, parquet=parquet), work, runner, view, options)
+
+
+def summary(folder: Path) -> Summary:
+    """What the ledger in a folder says; reads only, so it may be asked while the study runs."""
+    return _summary(History(read(folder / NAME)[0]), folder)
+
+
+def _run(conductor: Conductor, work: Work, runner: Runner, view: live.View | None, options: Options) -> Summary:
+    conductor.view = view or live.Silent()
+    try:
+        if runner == "serial":
+            serial_runner.run(conductor, work, **options)
+        else:
+            from dfkd_ray.sweep import ray_runner
+
+            ray_runner.run(conductor, work, **options)
+    except KeyboardInterrupt:
+        raise Interrupted(conductor.folder) from None
+    finally:
+        with suppress(OSError):  # a full disk, say, of which the ledger has complained already
+            conductor.write_tables()
+    return _summary(conductor.history, conductor.folder)
+
+
+def _summary(history: History, folder: Path) -> Summary:
+    states = {state: history.in_state(state) for state in ("complete", "pruned", "failed", "running")}
+    return Summary(
+        study=history.study.study,
+        folder=folder,
+        finished=history.finished,
+        best=history.best(),
+        seconds=history.active_seconds,
+        **states,
+    )
+
+
+def _move_aside(folder: Path) -> None:
+    with Ledger(folder):  # nobody is writing it
+        aside = next(path for i in range(1, 10_000) if not (path := folder.with_name(f"{folder.name}.old{i}")).exists())
+        folder.rename(aside)
