@@ -43,7 +43,8 @@ def _deviation(norm: Norm) -> Tensor:
         raise ConfigError.at(
             "", "a BatchNorm layer of the teacher keeps no running statistics, so there is no BN prior"
         )
-    mean, var = moments(norm.input)
+    # Under autocast the input is a half: rounded statistics would drown a small deviation.
+    mean, var = moments(norm.input.to(torch.promote_types(norm.input.dtype, torch.float32)))
     norm_of = torch.linalg.vector_norm
     deviation: Tensor = norm_of(mean - running_mean) + norm_of(var - running_var)
     return deviation

@@ -59,6 +59,16 @@ def test_exact_statistics_cost_nothing_and_do_not_make_nan(see: Any) -> None:
     assert x.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
+def test_half_inputs_are_not_compared_in_half(see: Any, half: torch.dtype) -> None:
+    layer = nn.BatchNorm2d(3)
+    x = (1 + torch.randn(8, 3, 16, 16)).to(half)  # what autocast hands to the layer
+    layer.running_mean = x.double().mean((0, 2, 3)).float() + 1e-3
+    layer.running_var = x.double().transpose(0, 1).flatten(1).var(1, unbiased=False).float() + 1e-3
+    value = BatchNorm()(see(teacher={"norms": (Norm(layer, x),)}))
+    assert value.item() == pytest.approx(2 * 1e-3 * 3**0.5, rel=1e-2)
+
+
 def test_a_layer_without_running_statistics_is_named(see: Any) -> None:
     layer = nn.BatchNorm2d(2, track_running_stats=False)
     with pytest.raises(ConfigError, match="keeps no running statistics"):
