@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dfkd_ray.tasks import HoldOut, Task, TeacherRef, TeachRecipe
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+
+
+@pytest.fixture
+def shared() -> Path:
+    if not SHARED.is_dir():
+        pytest.skip(f"no real images and teachers: {SHARED} is not there")
+    return SHARED
+
+
+@pytest.fixture
+def small() -> Task:
+    """Two classes of 8x8 colour images, read from an .npz."""
+    return Task(
+        name="small",
+        reader="npz",
+        classes=("left", "right"),
+        image=(3, 8, 8),
+        mean=(0.5, 0.4, 0.3),
+        std=(0.2, 0.25, 0.3),
+        teacher=TeacherRef("resnet8"),
+        student="resnet8",
+        hold_out=HoldOut(train=4, test=3),
+        recipe=TeachRecipe(epochs=2, batch=8, lr=0.05),
+    )
