@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,14 +54,17 @@ def parse(raw: Mapping[str, Any]) -> Method:
     if not isinstance(raw, Mapping):
         raise ConfigError.at("", f"a method is a mapping of slots, got {raw!r}")
     problems = yamls.Problems()
-    for slot in raw.keys() - _SLOTS.keys():
-        problems.add(slot, f"not a slot of a method{did_you_mean(slot, _SLOTS)}")
-    read = {slot: problems.attempt(slot, _SLOTS[slot], raw[slot]) for slot in _SLOTS if raw.get(slot) is not None}
+    for slot in raw:
+        if slot not in _SLOTS:
+            problems.add(slot, f"not a slot of a method{did_you_mean(slot, _SLOTS)}")
+    read = {slot: problems.attempt(slot, _SLOTS[slot], raw[slot]) for slot in _SLOTS if slot in raw}
     problems.stop_if_any()
     return Method(**read)
 
 
 def _objective(raw: Any) -> Objective:
+    if raw is None:
+        return Objective()
     if not isinstance(raw, Mapping):
         raise ConfigError.at("", f"expected terms by name, got {raw!r}")
     problems = yamls.Problems()
@@ -73,11 +76,11 @@ def _objective(raw: Any) -> Objective:
 def _part(name: str, raw: Any) -> Weighted:
     if not isinstance(raw, Mapping):
         raise ConfigError.at("", f"expected a mapping such as {{weight: 1.0}}, got {raw!r}")
-    rest = {"name": name, **raw}
+    rest = dict(raw)
     weight = rest.pop("weight", 1.0)
     if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not abs(weight) < float("inf"):
         raise ConfigError.at("weight", f"should be a finite number, got {weight!r}")
-    return Weighted(float(weight), yamls.component(terms, rest))
+    return Weighted(float(weight), yamls.component(terms, rest, name))
 
 
 _SLOTS: dict[str, Callable[[Any], Any]] = {
@@ -86,7 +89,7 @@ _SLOTS: dict[str, Callable[[Any], Any]] = {
     "source": lambda raw: yamls.component(sources, raw),
     "source_loss": _objective,
     "memory": lambda raw: yamls.component(memories, raw),
-    "views": lambda raw: yamls.typed(Views, raw),
+    "views": lambda raw: yamls.typed(Views, raw or {}),
     "student_loss": _objective,
     "schedule": lambda raw: yamls.typed(Schedule, raw),
 }
@@ -126,19 +129,22 @@ def _changed(method: Method, path: str, value: Any) -> Method:
     node: Any = out
     for depth, key in enumerate(parents):
         if not isinstance(node, dict) or key not in node:
-            raise ConfigError.at(path, _nowhere(method, parents[:depth], key, node))
+            raise ConfigError.at(path, _nowhere(parents[:depth], key, node))
         node = node[key]
-    objective = path.split(".")[:-1] in (["source_loss"], ["student_loss"])
-    if not isinstance(node, dict) or (last not in node and not (objective and isinstance(value, Mapping))):
-        raise ConfigError.at(path, _nowhere(method, parents, last, node))
+    new_term = parents in (["source_loss"], ["student_loss"]) and value is not None
+    if not isinstance(node, dict) or (last not in node and not new_term):
+        raise ConfigError.at(path, _nowhere(parents, last, node))
+    if last == "name" and value != node[last]:
+        whole = f"{'.'.join(parents)}: {{name: {value}}}"
+        raise ConfigError.at(path, f"a component is replaced whole, since another has other fields: {whole}")
     node[last] = copy.deepcopy(value)
     try:
         return parse(out)
-    except ConfigError as error:
-        raise ConfigError(p if p.path.startswith(path) else p.under(path) for p in error.problems) from None
+    except ConfigError as error:  # a range is checked by the component around the field: name the field instead
+        raise ConfigError(replace(p, path=path) if path.startswith(p.path) else p for p in error.problems) from None
 
 
-def _nowhere(method: Method, above: list[str], key: str, node: Any) -> str:
+def _nowhere(above: list[str], key: str, node: Any) -> str:
     place = f"in {'.'.join(above)}" if above else "in a method"
     if not isinstance(node, dict):
         return f"nothing can be changed {place}: it is {json.dumps(node)}"
@@ -146,9 +152,13 @@ def _nowhere(method: Method, above: list[str], key: str, node: Any) -> str:
 
 
 def diff(a: Any, b: Any, at: str = "") -> dict[str, tuple[Any, Any]]:
-    """Paths whose values differ, with both values; a component that only one side has is one entry."""
+    """Paths whose values differ, with both values; a component that only one side has is one entry.
+
+    `change(a, {path: new for path, (_, new) in diff(a, b).items()}) == b`.
+    """
     a, b = (plain(x) if isinstance(x, Method) else x for x in (a, b))
-    if not (isinstance(a, Mapping) and isinstance(b, Mapping)):
+    alike = isinstance(a, Mapping) and isinstance(b, Mapping) and a.get("name") == b.get("name")
+    if not alike:
         return {} if a == b else {at: (a, b)}
     out: dict[str, tuple[Any, Any]] = {}
     for key in dict.fromkeys([*a, *b]):

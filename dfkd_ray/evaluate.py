@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -64,10 +62,3 @@ def data_free(teacher: nn.Module, student: nn.Module, supply: Supply, image: tup
 def median_of_last(values: list[float], n: int = 5) -> float:
     """The median of the last `n` values: what a curve that swings from epoch to epoch has come to."""
     return float(torch.tensor(values[-n:], dtype=torch.float64).quantile(0.5))
-
-
-def picture(images: Tensor, mean: Any, std: Any) -> Tensor:
-    """Images (N, C, H, W) of the teacher's input space as uint8 RGB or grey (N, C, H, W), clipped to what a screen shows."""
-    shape = (1, -1, 1, 1)
-    mean, std = (torch.as_tensor(x, dtype=torch.float32, device=images.device).view(shape) for x in (mean, std))
-    return ((images.float() * std + mean).clamp(0, 1) * 255).round().to(torch.uint8)

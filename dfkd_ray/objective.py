@@ -2,7 +2,8 @@
 
 A term is a frozen dataclass: its fields are its hyper-parameters, calling it is its formula. One that remembers
 something or learns something (a bank, a projection head) has `open(setting)`, which returns an nn.Module with the
-same call: its parameters join the optimiser of the phase, its state joins the checkpoint.
+same call: its parameters join the optimiser of the phase, its state joins the checkpoint. A live term may have
+`gauges`, detached scalars of its last call that are logged beside its value (whether an attention has collapsed, say).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from dfkd_ray.errors import ConfigError
 from dfkd_ray.registry import Registry
 from dfkd_ray.signals import Setting, Signals
+from dfkd_ray.streams import stream
 
 
 class Term(Protocol):
@@ -48,14 +50,23 @@ class Objective:
 
     parts: Mapping[str, Weighted] = field(default_factory=dict)
 
-    def open(self, setting: Setting) -> LiveObjective:
-        """Give every term that has state a fresh one. ConfigError names the term that does not fit the setting."""
+    def __post_init__(self) -> None:
+        for name in self.parts:
+            if name == "total" or not name.isidentifier():
+                raise ValueError(f"{name!r} cannot name a term: a word of letters, digits and _, and not `total`")
+
+    def open(self, setting: Setting, seed: int = 0) -> LiveObjective:
+        """Give every term that has state a fresh one, from a random stream of its own.
+
+        ConfigError names the term that does not fit the setting.
+        """
         live: dict[str, tuple[float, Callable[[Signals], Tensor]]] = {}
         for name, part in self.parts.items():
             if part.weight == 0:
                 continue
             try:
-                opened = part.term.open(setting) if isinstance(part.term, Opens) else part.term
+                with stream(seed, name):
+                    opened = part.term.open(setting) if isinstance(part.term, Opens) else part.term
             except ConfigError as error:
                 raise ConfigError([problem.under(name) for problem in error.problems]) from None
             live[name] = (part.weight, opened)
@@ -69,14 +80,21 @@ class LiveObjective(nn.Module):
         super().__init__()
         self.weights = {name: weight for name, (weight, _) in parts.items()}
         self.calls = {name: call for name, (_, call) in parts.items()}
-        self.state = nn.ModuleDict({n: c for n, c in self.calls.items() if isinstance(c, nn.Module)})
+        self.state = nn.ModuleDict(
+            {f"{n}_": c for n, c in self.calls.items() if isinstance(c, nn.Module)}
+        )  # `keys` may name a term
 
     def forward(self, signals: Signals) -> tuple[Tensor, dict[str, Tensor]]:
         """The weighted sum (a scalar) and the terms' values, detached, still on the device."""
         total, values = signals.images.new_zeros(()), {}
         for name, call in self.calls.items():
-            value = call(signals)
+            try:
+                value = call(signals)
+            except ConfigError as error:
+                raise ConfigError(problem.under(name) for problem in error.problems) from None
             total = total + self.weights[name] * value
             values[name] = value.detach()
+            for gauge, reading in getattr(call, "gauges", {}).items():
+                values[f"{name}/{gauge}"] = reading
         values["total"] = total.detach()
         return total, values

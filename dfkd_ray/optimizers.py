@@ -36,6 +36,18 @@ def _positive(**values: float) -> None:
             raise ValueError(f"{name} must be > 0, got {value}")
 
 
+def _share(**values: float) -> None:
+    for name, value in values.items():
+        if not 0 <= value < 1:
+            raise ValueError(f"{name} must be in [0, 1), got {value}")
+
+
+def _not_negative(**values: float) -> None:
+    for name, value in values.items():
+        if not value >= 0:
+            raise ValueError(f"{name} must be >= 0, got {value}")
+
+
 @optimizers.register("sgd")
 @dataclass(frozen=True)
 class SGD:
@@ -48,6 +60,10 @@ class SGD:
 
     def __post_init__(self) -> None:
         _positive(lr=self.lr)
+        _share(momentum=self.momentum)
+        _not_negative(weight_decay=self.weight_decay)
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov needs a momentum > 0")
 
     def open(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.SGD(
@@ -66,6 +82,9 @@ class Adam:
 
     def __post_init__(self) -> None:
         _positive(lr=self.lr)
+        for beta in self.betas:
+            _share(betas=beta)
+        _not_negative(weight_decay=self.weight_decay)
 
     def open(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.Adam(parameters, lr=self.lr, betas=self.betas, weight_decay=self.weight_decay)
@@ -94,6 +113,7 @@ class Cosine:
     def __post_init__(self) -> None:
         if not 0 <= self.warmup < 1:
             raise ValueError(f"warmup is a share of the run in [0, 1), got {self.warmup}")
+        _not_negative(final=self.final)
 
     def __call__(self, progress: float) -> float:
         if progress < self.warmup:
@@ -109,6 +129,9 @@ class Step:
 
     at: tuple[float, ...] = (0.5, 0.75)
     factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        _positive(factor=self.factor)
 
     def __call__(self, progress: float) -> float:
         return self.factor ** sum(progress >= share for share in self.at)

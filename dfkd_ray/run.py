@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from dfkd_ray.config import Runtime
-from dfkd_ray.errors import TrialFailed
+from dfkd_ray.errors import ConfigError, TrialFailed
 from dfkd_ray.method import Method
 from dfkd_ray.optimizers import set_lr
 from dfkd_ray.signals import Setting, Signals, layout
+from dfkd_ray.streams import stream, stream_seed
 from dfkd_ray.views import look
 
 
@@ -44,10 +45,12 @@ class Run:
         with torch.no_grad():
             classes = self.teacher(torch.zeros(1, *image, device=device)).shape[1]
         self.setting = Setting(image, classes, mean, std, *layouts)
-        torch.manual_seed(seed)
-        self.source_loss = method.source_loss.open(self.setting).to(device)
-        self.student_loss = method.student_loss.open(self.setting).to(device)
-        self.supply = method.source.open(self.setting, _learnable(self.source_loss), device)
+        with _at("source_loss"):
+            self.source_loss = method.source_loss.open(self.setting, seed).to(device)
+        with _at("student_loss"):
+            self.student_loss = method.student_loss.open(self.setting, seed).to(device)
+        with _at("source"), stream(seed, "source"):
+            self.supply = method.source.open(self.setting, _learnable(self.source_loss), device)
         self.memory = method.memory.open()
         learnable = [*_learnable(self.student), *_learnable(self.student_loss)]
         self.optimizer = method.student.optimizer.open(learnable)
@@ -72,9 +75,8 @@ class Run:
 
     def begin(self, epoch: int) -> torch.Generator:
         """Seed everything random for one epoch; dropout and the like read torch's own generator."""
-        seed = (self.seed * 1_000_003 + epoch) % (1 << 63)
-        torch.manual_seed(seed)
-        return self.rng.manual_seed(seed)
+        torch.manual_seed(stream_seed(self.seed, "torch", epoch))
+        return self.rng.manual_seed(stream_seed(self.seed, "epoch", epoch))
 
     def precision(self) -> AbstractContextManager[Any]:
         return self.runtime.autocast(self.device)
@@ -107,6 +109,17 @@ class Run:
         self.epoch, self.rounds = state["epoch"], state["rounds"]
 
     _PARTS = ("student", "supply", "memory", "source_loss", "student_loss", "optimizer")
+
+
+@contextmanager
+def _at(slot: str) -> Iterator[None]:
+    """What does not fit within the block is a mistake in that slot of the method."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(problem.under(slot) for problem in error.problems) from None
+    except ValueError as error:
+        raise ConfigError.at(slot, str(error)) from None
 
 
 def _learnable(module: nn.Module) -> list[nn.Parameter]:

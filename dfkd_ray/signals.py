@@ -167,12 +167,13 @@ def layout(net: nn.Module, image: tuple[int, int, int]) -> Layout:
 @contextmanager
 def mode(net: nn.Module, training: bool) -> Iterator[None]:
     """Put `net` into training or evaluation mode for a block."""
-    before = net.training
+    before = [(module, module.training) for module in net.modules()]
     net.train(training)
     try:
         yield
     finally:
-        net.train(before)
+        for module, was in before:
+            module.training = was
 
 
 @contextmanager

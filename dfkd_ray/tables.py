@@ -37,7 +37,10 @@ TRIALS = pa.schema(
         ("reason", pa.string()),  # why it was pruned or failed, else null
         ("rung", pa.int32()),  # epoch at which a pruned trial was stopped
         ("epochs", pa.int32()),  # epochs done
-        ("objectives", pa.list_(pa.float64())),  # the values the sampler was told, in the order of the study's objectives
+        (
+            "objectives",
+            pa.list_(pa.float64()),
+        ),  # the values the sampler was told, in the order of the study's objectives
         ("best_epoch", pa.int32()),  # chosen by the first objective
         ("started", pa.timestamp("us", tz="UTC")),
         ("seconds", pa.float64()),  # of the trial's own work, over all its attempts
@@ -45,7 +48,10 @@ TRIALS = pa.schema(
         ("device", pa.string()),
         ("peak_memory", pa.int64()),  # bytes: resident memory of the trial's process at its highest
         ("attempts", pa.int32()),
-        ("final", pa.map_(pa.string(), pa.float64())),  # metrics taken once at the end: test_accuracy/last, test_accuracy/best, ...
+        (
+            "final",
+            pa.map_(pa.string(), pa.float64()),
+        ),  # metrics taken once at the end: test_accuracy/last, test_accuracy/best, ...
     ]
 )
 STEPS = pa.schema(

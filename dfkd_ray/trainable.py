@@ -6,9 +6,11 @@ killed trial goes on in the same bits.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
 import os
+import pickle
 import platform
 import resource
 import time
@@ -25,8 +27,10 @@ from dfkd_ray import config, evaluate, nets, tasks
 from dfkd_ray.errors import DataError
 from dfkd_ray.loop import distill
 from dfkd_ray.run import Run
+from dfkd_ray.streams import stream
 from dfkd_ray.study.study import Study
 from dfkd_ray.sweep.work import Job, Row
+from dfkd_ray.tasks.weights import fill
 
 CHECKPOINT = "checkpoint.pt"
 PICTURES = 5  # grids of synthetic images that a trial reports, evenly over its epochs
@@ -62,6 +66,14 @@ class Distillation:
             if arch is not None:
                 nets.classifiers[arch]
 
+    def teacher_digest(self) -> str:
+        """64 bits of SHA-256 over the teacher's weights, in hexadecimal."""
+        digest = hashlib.sha256()
+        for name, value in sorted(self.weights.items()):
+            digest.update(name.encode())
+            digest.update(value.contiguous().cpu().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
     def epochs(self, job: Job) -> Iterator[Row]:
         """Run one job to its end, or from where its checkpoint stands; yields a Row an epoch."""
         method = config.change(config.parse(self.method), job.changes)
@@ -69,10 +81,7 @@ class Distillation:
         device = runtime.open()
         run = self._open(method, job.seed, runtime, device)
         keeper = _Keeper(run, None if job.folder is None else Path(job.folder))
-        if (reported := keeper.restore(device)) is not None:
-            yield reported
-            if reported.last:
-                return
+        yield from list(keeper.restore(device))
         examiner = _Examiner(self, run)
         facts = {"host": platform.node(), "device": _device_name(device)}
         facts |= {"fingerprint": config.fingerprint(method), "method": config.plain(method)}
@@ -99,9 +108,9 @@ class Distillation:
     def _open(self, method: config.Method, seed: int, runtime: config.Runtime, device: torch.device) -> Run:
         task, channels, classes = self.task, self.task.image[0], len(self.task.classes)
         teacher = nets.build(method.teacher.arch or task.teacher.arch, classes, channels)
-        tasks.fill(teacher, self.weights, f"the teacher of {task.name}")
-        torch.manual_seed(seed)
-        student = nets.build(method.student.arch or task.student, classes, channels, method.student.pretrained)
+        fill(teacher, self.weights, f"the teacher of {task.name}")
+        with stream(seed, "student"):
+            student = nets.build(method.student.arch or task.student, classes, channels, method.student.pretrained)
         return Run(method, teacher, student, task.image, task.mean, task.std, seed, runtime, device)
 
 
@@ -192,7 +201,11 @@ class _Keeper:
         self.best: dict[str, Tensor] = {}
         self.best_epoch, self.best_value = 0, -math.inf
         self.curve: list[float] = []  # validation accuracy, an epoch each
-        self.seconds = 0.0
+        self.rows: list[Row] = []  # all of them: a resumed trial reports them again
+
+    @property
+    def seconds(self) -> float:
+        return self.rows[-1].seconds if self.rows else 0.0
 
     def note(self, epoch: int, metrics: Mapping[str, float], metric: str, sign: float) -> None:
         """Remember the student if it is the best so far by the study's first objective (never by the test split)."""
@@ -204,7 +217,8 @@ class _Keeper:
             self.best = {key: value.detach().clone() for key, value in self.run.student.state_dict().items()}
 
     def save(self, row: Row) -> None:
-        """Write the checkpoint in one atomic step. It holds the row, which is reported again after a resume."""
+        """Write the checkpoint in one atomic step, before the row is reported: it is reported again after a resume."""
+        self.rows.append(row)
         if self.folder is None:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -212,7 +226,7 @@ class _Keeper:
             "run": self.run.state_dict(),
             "best": (self.best, self.best_epoch, self.best_value),
             "curve": self.curve,
-            "row": {name: getattr(row, name) for name in row.__dataclass_fields__},
+            "rows": [vars(row) for row in self.rows],
         }
         temporary = self.folder / f".{CHECKPOINT}.{os.getpid()}"
         with temporary.open("wb") as file:
@@ -221,21 +235,20 @@ class _Keeper:
             os.fsync(file.fileno())
         os.replace(temporary, self.folder / CHECKPOINT)
 
-    def restore(self, device: torch.device) -> Row | None:
-        """Go on from the checkpoint, if there is one: the row of its epoch."""
+    def restore(self, device: torch.device) -> list[Row]:
+        """Go on from the checkpoint, if there is one: the rows up to its epoch."""
         path = None if self.folder is None else self.folder / CHECKPOINT
         if path is None or not path.exists():
-            return None
+            return []
         try:
             state = torch.load(path, map_location=device, weights_only=True)
             self.run.load_state_dict(state["run"])
-        except (RuntimeError, KeyError, EOFError, OSError) as error:
+        except (RuntimeError, ValueError, KeyError, EOFError, OSError, pickle.UnpicklingError) as error:
             raise DataError(f"{path}: not a checkpoint of this method: {str(error).splitlines()[0]}") from None
         self.best, self.best_epoch, self.best_value = state["best"]
         self.curve = state["curve"]
-        row = Row(**state["row"])
-        self.seconds = row.seconds
-        return row
+        self.rows = [Row(**row) for row in state["rows"]]
+        return self.rows
 
     def export(self) -> None:
         """The student of the last and of the best epoch, as safetensors."""
@@ -244,7 +257,9 @@ class _Keeper:
         if self.folder is None:
             return
         for name, state in {"student": self.run.student.state_dict(), "student_best": self.best}.items():
-            save_file({key: value.cpu().contiguous() for key, value in state.items()}, self.folder / f"{name}.safetensors")
+            save_file(
+                {key: value.cpu().contiguous() for key, value in state.items()}, self.folder / f"{name}.safetensors"
+            )
 
 
 @lru_cache(maxsize=4)

@@ -6,6 +6,7 @@ Only `true`, `false`, `null` and plain numbers are more than text (the core sche
 
 from __future__ import annotations
 
+import math
 import re
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -56,7 +57,7 @@ class Document:
     def locate(self, problems: Iterable[Problem]) -> ConfigError:
         """The same problems with this file and their lines, in the order of the file."""
         placed = [replace(p, file=p.file or self.file, line=p.line or self.line(p.path)) for p in problems]
-        return ConfigError(sorted(placed, key=lambda p: (p.line or 0)))
+        return ConfigError(sorted(placed, key=lambda p: p.line or 0))
 
 
 def load(path: Path) -> Document:
@@ -81,6 +82,8 @@ def loads(text: str, file: str | None = None) -> Document:
         mark = getattr(error, "problem_mark", None)
         what = getattr(error, "problem", None) or str(error)
         raise ConfigError([Problem("", f"not YAML: {what}", file, mark.line + 1 if mark else None)]) from None
+    except RecursionError:
+        raise ConfigError([Problem("", "nested too deep", file)]) from None
     document = Document(data, file, lines)
     if problems:
         raise document.locate(problems)
@@ -118,7 +121,27 @@ def _plain(node: Any, path: str, lines: dict[str, int], problems: list[Problem],
     if isinstance(node, yaml.SequenceNode):
         start = f"{path}." if path else ""
         return [_plain(item, f"{start}{i}", lines, problems, above) for i, item in enumerate(node.value)]
-    return yaml.constructor.SafeConstructor().construct_object(node)  # a scalar of an allowed kind
+    try:
+        return _SCALARS[node.tag.rpartition(":")[2]](node.value)
+    except (KeyError, ValueError):
+        problems.append(Problem(path, f"{node.value!r} is no {node.tag.rpartition(':')[2]}", line=line))
+        return None
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text} is too large")
+    return number
+
+
+_SCALARS: dict[str, Callable[[str], Any]] = {  # not PyYAML's, to which 010 is 8 and 08 a crash
+    "null": lambda text: None,
+    "bool": {"true": True, "false": False}.__getitem__,
+    "int": int,
+    "float": _finite,
+    "str": str,
+}
 
 
 class Problems:
@@ -155,8 +178,9 @@ def typed(cls: type[T], raw: Any) -> T:
         raise ConfigError.at("", f"expected a mapping with {', '.join(f.name for f in _fields(cls))}, got {raw!r}")
     problems = Problems()
     known = {f.name: f for f in _fields(cls)}
-    for key in raw.keys() - known.keys():
-        problems.add(key, f"no such field{did_you_mean(key, known)}")
+    for key in raw:
+        if key not in known:
+            problems.add(key, f"no such field{did_you_mean(key, known)}")
     hints = typing.get_type_hints(cls)
     values = {key: problems.attempt(key, _read, known[key], hints[key], raw[key]) for key in known if key in raw}
     for key, f in known.items():
@@ -174,22 +198,22 @@ def _fields(cls: type) -> list[Field[Any]]:
 
 def _read(f: Field[Any], hint: Any, raw: Any) -> Any:
     """One field's value: a component, a nested dataclass, or plain data checked by pydantic."""
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
 
     optional = type(None) in typing.get_args(hint)
     if raw is None and optional:
         return None
     if registry := f.metadata.get("registry"):
-        if typing.get_origin(hint) is tuple:
-            return tuple(component(registry, item) for item in raw or ())
-        return component(registry, raw)
+        return _components(registry, raw) if typing.get_origin(hint) is tuple else component(registry, raw)
     nested = [part for part in (hint, *typing.get_args(hint)) if isinstance(part, type) and is_dataclass(part)]
     if nested and typing.get_origin(hint) is not tuple:
         return typed(nested[0], raw)
     try:
-        return TypeAdapter(hint).validate_python(_tuples(raw), strict=True)
+        return TypeAdapter(hint, config=ConfigDict(allow_inf_nan=False)).validate_python(_tuples(raw), strict=True)
     except ValidationError as error:
         messages = dict.fromkeys(e["msg"].removeprefix("Input should be ") for e in error.errors())
+        if any(e["type"] in ("missing", "too_long") for e in error.errors()):
+            messages = {f"a list of {len(typing.get_args(hint))}": None}
         raise ValueError(f"should be {' or '.join(messages)}, got {raw!r}") from None
 
 
@@ -208,6 +232,15 @@ def component(registry: Any, raw: Any, name: str | None = None) -> Any:
     except UnknownName as error:
         raise ConfigError.at("name" if "name" in raw else "", str(error)) from None
     return typed(cls, rest)
+
+
+def _components(registry: Any, raw: Any) -> tuple[Any, ...]:
+    if not isinstance(raw, (list, tuple)):
+        raise ConfigError.at("", f"expected a list of {registry.kind}s, got {raw!r}")
+    problems = Problems()
+    made = tuple(problems.attempt(str(i), component, registry, item) for i, item in enumerate(raw))
+    problems.stop_if_any()
+    return made
 
 
 def _tuples(raw: Any) -> Any:

@@ -72,7 +72,7 @@ def test_the_same_term_can_stand_twice(nets: tuple[Net, Net]) -> None:
 
 
 def test_networks_run_once_however_many_terms_read_them(nets: tuple[Net, Net]) -> None:
-    parts = {str(n): Weighted(1.0, term) for n, term in enumerate((KD(), KD(4.0), Adversarial(), OneHot()))}
+    parts = {f"term{n}": Weighted(1.0, term) for n, term in enumerate((KD(), KD(4.0), Adversarial(), OneHot()))}
     Objective(parts).open(SETTING)(signals(nets))
     assert [net.calls for net in nets] == [1, 1]
 
@@ -101,7 +101,7 @@ def test_state_belongs_to_the_objective() -> None:
     first, second = (Objective(parts).open(SETTING) for _ in range(2))
     assert isinstance(parts["contrast"].term, Opens)
     assert not isinstance(parts["kd"].term, Opens)
-    assert all(key.startswith("state.contrast.") for key in first.state_dict())
+    assert all(key.startswith("state.contrast_.") for key in first.state_dict())
     assert len(list(first.parameters())) == 4
     assert not torch.equal(next(first.parameters()), next(second.parameters()))
     second.load_state_dict(first.state_dict())

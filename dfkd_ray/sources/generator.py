@@ -32,6 +32,10 @@ class Attention:
     mix: float = 0.05
     softmax: Literal["spatial", "channel", "spatial_rescaled"] = "spatial"
 
+    def __post_init__(self) -> None:
+        if self.reduction < 1:
+            raise ValueError(f"reduction must be at least 1, got {self.reduction}")
+
 
 @sources.register("generator")
 @dataclass(frozen=True)
@@ -66,9 +70,7 @@ class Generator:
 class LiveGenerator:
     """The network and its optimiser, which also trains the parameters of the source loss (`also`), if it has any."""
 
-    def __init__(
-        self, spec: Generator, setting: Setting, also: Iterable[nn.Parameter], device: torch.device
-    ) -> None:
+    def __init__(self, spec: Generator, setting: Setting, also: Iterable[nn.Parameter], device: torch.device) -> None:
         self.spec, self.device = spec, device
         a = spec.attention
         attention = a and partial(SpatialAttention, reduction=a.reduction, mix=a.mix, variant=a.softmax)

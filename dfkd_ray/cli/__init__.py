@@ -1,0 +1,56 @@
+"""The command line. Nothing heavy is imported before a command needs it, so `--help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from dfkd_ray import __version__
+from dfkd_ray.errors import DfkdError
+
+app = typer.Typer(
+    name="dfkd-ray",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="The laboratory for data-free knowledge distillation.",
+)
+_debug = False
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    global _debug
+    _debug = debug
+
+
+def main() -> None:
+    """Entry point: errors that dfkd-ray raises on purpose become one message and exit code 2."""
+    try:
+        code = app(standalone_mode=False)
+    except DfkdError as error:
+        if _debug:
+            raise
+        typer.echo(f"error: {error}", err=True)
+        code = 2
+    except typer.TyperException as error:
+        error.show()
+        code = error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        typer.echo("interrupted", err=True)
+        code = 130
+    sys.exit(code or 0)
+
+
+from dfkd_ray.cli import catalogue, run, study  # noqa: E402, F401  they add their commands to `app`

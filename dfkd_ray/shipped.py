@@ -1,0 +1,49 @@
+"""The YAML files that travel with the package: studies and methods, found by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dfkd_ray import yamls
+from dfkd_ray.errors import UnknownName
+from dfkd_ray.registry import did_you_mean
+
+_PACKAGE = Path(__file__).parent
+
+
+def studies() -> list[Path]:
+    """The shipped studies: inside an installed package, or beside it in a checkout."""
+    for folder in (_PACKAGE / "search_spaces", _PACKAGE.parent / "search_spaces"):
+        if folder.is_dir():
+            return sorted(folder.glob("*.yaml"))
+    return []
+
+
+def find(name: str) -> Path:
+    """A shipped study or method; UnknownName with the nearest."""
+    known = {path.stem: path for path in [*sorted((_PACKAGE / "methods").glob("*.yaml")), *studies()]}
+    if name not in known:
+        raise UnknownName(f"unknown study or method {name!r}{did_you_mean(name, known)}")
+    return known[name]
+
+
+def study_file(name: str) -> Path:
+    """A study by path, or a shipped one by name; UnknownName with the nearest."""
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.exists():
+        return path
+    known = {path.stem: path for path in studies()}
+    if name not in known:
+        raise UnknownName(f"unknown study {name!r}{did_you_mean(name, known)}")
+    return known[name]
+
+
+def question(path: Path) -> str:
+    """What a study asks."""
+    return str((yamls.load(path).data or {}).get("question", ""))
+
+
+def opening(path: Path) -> str:
+    """The first line of the comment that a YAML file opens with."""
+    first = path.read_text(encoding="utf-8").partition("\n")[0]
+    return first.removeprefix("#").strip() if first.startswith("#") else ""
