@@ -16,6 +16,7 @@ from dfkd_ray.sweep.conductor import Conductor, opening
 from dfkd_ray.sweep.history import History, Trial
 from dfkd_ray.sweep.interrupts import Interrupted
 from dfkd_ray.sweep.ledger import NAME, Ledger, read
+from dfkd_ray.sweep.ray_setup import environment
 from dfkd_ray.sweep.work import Work
 
 Runner = Literal["ray", "serial"]
@@ -100,9 +101,10 @@ def _run(conductor: Conductor, work: Work, runner: Runner, view: live.View | Non
         if runner == "serial":
             serial_runner.run(conductor, work, **options)
         else:
-            from dfkd_ray.sweep import ray_runner
+            with environment(options.get("address")):
+                from dfkd_ray.sweep import ray_runner
 
-            ray_runner.run(conductor, work, **options)
+                ray_runner.run(conductor, work, **options)
     except KeyboardInterrupt:
         raise Interrupted(conductor.folder) from None
     finally:

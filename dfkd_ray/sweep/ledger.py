@@ -31,7 +31,7 @@ def encode(record: Mapping[str, Any]) -> bytes:
 
 
 def decode(line: bytes) -> Record | None:
-    """The record of a line (without its newline), or None if it is damaged."""
+    """The record of a line (without its newline and its checksum), or None if it is damaged."""
     body = line[:-_TAIL] + b"}"
     if line[-_TAIL:] != f',"crc32":"{zlib.crc32(body):08x}"}}'.encode():
         return None
@@ -95,7 +95,8 @@ class Ledger:
             os.ftruncate(self._file, self._size)
             raise StudyError(f"{self.path}: cannot be written: {error}; nothing is lost, resume later") from error
         self._size += len(line)
-        kept: Record = json.loads(line)
+        kept = decode(line[:-1])
+        assert kept is not None
         return kept
 
     def close(self) -> None:

@@ -11,8 +11,8 @@ from dfkd_ray.sweep import live
 from tests.sweep import toys
 
 
-def main() -> int:
-    folder, runner, how, toy, *rest = sys.argv[1:]
+def main(arguments: list[str]) -> int:
+    folder, runner, how, toy, *rest = arguments
     work = toys.Toy(**json.loads(toy))
     study = toys.study(json.loads(rest[0]) if rest else {})
     try:
@@ -27,4 +27,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

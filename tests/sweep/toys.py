@@ -36,7 +36,7 @@ budget: {trials: 8}
 """
 
 
-def study(changes: Mapping[str, str] = {}, text: str = STUDY) -> Study:  # noqa: B006  (read only)
+def study(changes: Mapping[str, str] = {}, text: str = STUDY) -> Study:
     """The toy study with some of its text replaced."""
     for old, new in changes.items():
         assert old in text, old
