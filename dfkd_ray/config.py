@@ -57,7 +57,7 @@ def parse(raw: Mapping[str, Any]) -> Method:
     for slot in raw:
         if slot not in _SLOTS:
             problems.add(slot, f"not a slot of a method{did_you_mean(slot, _SLOTS)}")
-    read = {slot: problems.attempt(slot, _SLOTS[slot], raw[slot]) for slot in _SLOTS if slot in raw}
+    read: dict[str, Any] = {slot: problems.attempt(slot, _SLOTS[slot], raw[slot]) for slot in _SLOTS if slot in raw}
     problems.stop_if_any()
     return Method(**read)
 

@@ -17,7 +17,7 @@ def logits(net: nn.Module, images: Tensor) -> Tensor:
     """(N, K) of `net` in evaluation mode for images (N, C, H, W) in its input space, on its device."""
     device = next(net.parameters()).device
     with mode(net, training=False):
-        parts = [net(batch.to(device, memory_format=torch.channels_last)) for batch in images.split(BATCH)]
+        parts = [net(batch.to(device, memory_format=torch.channels_last)) for batch in torch.split(images, BATCH)]
     return torch.cat(parts).float()
 
 

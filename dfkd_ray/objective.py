@@ -65,7 +65,7 @@ class Objective:
             if part.weight == 0:
                 continue
             try:
-                with stream(seed, name):
+                with stream(seed, "term", name):
                     opened = part.term.open(setting) if isinstance(part.term, Opens) else part.term
             except ConfigError as error:
                 raise ConfigError([problem.under(name) for problem in error.problems]) from None

@@ -1,4 +1,4 @@
-"""Optimisers and learning-rate schedules by name; a schedule is a function of the run's progress, so it has no state."""
+"""Optimisers and learning-rate schedules by name; a schedule is a function of the run's progress, without state."""
 
 from __future__ import annotations
 

@@ -39,8 +39,8 @@ class Run:
         device: torch.device,
     ) -> None:
         self.method, self.seed, self.runtime, self.device = method, seed, runtime, device
-        self.teacher = teacher.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
-        self.student = student.to(device, memory_format=torch.channels_last)
+        self.teacher = teacher.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
+        self.student = student.to(device).to(memory_format=torch.channels_last)
         layouts = layout(self.teacher, image), layout(self.student, image)
         with torch.no_grad():
             classes = self.teacher(torch.zeros(1, *image, device=device)).shape[1]

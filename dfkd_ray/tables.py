@@ -51,7 +51,7 @@ TRIALS = pa.schema(
         (
             "final",
             pa.map_(pa.string(), pa.float64()),
-        ),  # metrics taken once at the end: test_accuracy/last, test_accuracy/best, ...
+        ),  # metrics taken once at the end: test_accuracy/last, ...
     ]
 )
 STEPS = pa.schema(

@@ -1,7 +1,7 @@
 """The seam between the search and the science: the only file that knows trials and tensors.
 
-`Distillation` is the Work that a sweep runs: one job is one run of the loop, evaluated after each epoch, saved so that a
-killed trial goes on in the same bits.
+`Distillation` is the Work that a sweep runs: one job is one run of the loop, evaluated after each epoch, saved so that
+a killed trial goes on in the same bits.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-import os
-import pickle
 import platform
 import resource
 import time
@@ -25,14 +23,15 @@ from torch import Tensor
 
 from dfkd_ray import config, evaluate, nets, tasks
 from dfkd_ray.errors import DataError
+from dfkd_ray.keeper import Keeper
 from dfkd_ray.loop import distill
+from dfkd_ray.method import Method
 from dfkd_ray.run import Run
 from dfkd_ray.streams import stream
 from dfkd_ray.study.study import Study
 from dfkd_ray.sweep.work import Job, Row
 from dfkd_ray.tasks.weights import fill
 
-CHECKPOINT = "checkpoint.pt"
 PICTURES = 5  # grids of synthetic images that a trial reports, evenly over its epochs
 GRID = (4, 8)  # rows and columns of such a grid
 
@@ -49,7 +48,7 @@ class Distillation:
     method: Mapping[str, Any]
     task: tasks.Task
     weights: Mapping[str, Tensor] = field(repr=False)
-    runtime: config.Runtime = config.Runtime()
+    runtime: config.Runtime = field(default_factory=config.Runtime)
     data: str | None = None
     metric: str = "val_accuracy"
     sign: float = 1.0  # metric * sign is better when higher
@@ -80,10 +79,10 @@ class Distillation:
         runtime = replace(self.runtime, threads=job.threads or self.runtime.threads)
         device = runtime.open()
         run = self._open(method, job.seed, runtime, device)
-        keeper = _Keeper(run, None if job.folder is None else Path(job.folder))
+        keeper = Keeper(run, None if job.folder is None else Path(job.folder))
         yield from list(keeper.restore(device))
         examiner = _Examiner(self, run)
-        facts = {"host": platform.node(), "device": _device_name(device)}
+        facts: dict[str, Any] = {"host": platform.node(), "device": _device_name(device)}
         facts |= {"fingerprint": config.fingerprint(method), "method": config.plain(method)}
         started = time.perf_counter() - keeper.seconds
         for epoch in distill(run):
@@ -100,12 +99,12 @@ class Distillation:
                 peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
                 **facts,
             )
-            keeper.save(row)
             if last and self.keep:
-                keeper.export()
+                keeper.export()  # first, so that whoever finds the last checkpoint finds the students too
+            keeper.save(row)
             yield row
 
-    def _open(self, method: config.Method, seed: int, runtime: config.Runtime, device: torch.device) -> Run:
+    def _open(self, method: Method, seed: int, runtime: config.Runtime, device: torch.device) -> Run:
         task, channels, classes = self.task, self.task.image[0], len(self.task.classes)
         teacher = nets.build(method.teacher.arch or task.teacher.arch, classes, channels)
         fill(teacher, self.weights, f"the teacher of {task.name}")
@@ -123,7 +122,7 @@ def work(study: Study, data: str | None = None, weights: Path | None = None) -> 
 
 
 def distillation(
-    method: config.Method, task_name: str, data: str | None, weights: Path | None, runtime: config.Runtime
+    method: Method, task_name: str, data: str | None, weights: Path | None, runtime: config.Runtime
 ) -> Distillation:
     """A method on a task with its teacher read from `weights`, or from what the task ships."""
     task = tasks.load(task_name)
@@ -160,7 +159,7 @@ class _Examiner:
             out = {"val_accuracy": evaluate.accuracy(run.student, *images), **out}
         return out
 
-    def final(self, keeper: _Keeper) -> dict[str, float]:
+    def final(self, keeper: Keeper) -> dict[str, float]:
         """Taken once, at the end, for the report alone: the test split never chose anything."""
         out = {"best_epoch": float(keeper.best_epoch)}
         if keeper.curve and not math.isnan(keeper.curve[-1]):
@@ -191,75 +190,6 @@ class _Examiner:
         out = io.BytesIO()
         picture.save(out, format="WEBP", quality=85)
         return out.getvalue()
-
-
-class _Keeper:
-    """What outlives a killed trial: its checkpoint, its best student, its curve, its seconds."""
-
-    def __init__(self, run: Run, folder: Path | None) -> None:
-        self.run, self.folder = run, folder
-        self.best: dict[str, Tensor] = {}
-        self.best_epoch, self.best_value = 0, -math.inf
-        self.curve: list[float] = []  # validation accuracy, an epoch each
-        self.rows: list[Row] = []  # all of them: a resumed trial reports them again
-
-    @property
-    def seconds(self) -> float:
-        return self.rows[-1].seconds if self.rows else 0.0
-
-    def note(self, epoch: int, metrics: Mapping[str, float], metric: str, sign: float) -> None:
-        """Remember the student if it is the best so far by the study's first objective (never by the test split)."""
-        self.curve.append(metrics.get("val_accuracy", math.nan))
-        value = sign * metrics.get(metric, math.nan)
-        if value > self.best_value or not self.best:
-            self.best_epoch = epoch
-            self.best_value = -math.inf if math.isnan(value) else value
-            self.best = {key: value.detach().clone() for key, value in self.run.student.state_dict().items()}
-
-    def save(self, row: Row) -> None:
-        """Write the checkpoint in one atomic step, before the row is reported: it is reported again after a resume."""
-        self.rows.append(row)
-        if self.folder is None:
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        state = {
-            "run": self.run.state_dict(),
-            "best": (self.best, self.best_epoch, self.best_value),
-            "curve": self.curve,
-            "rows": [vars(row) for row in self.rows],
-        }
-        temporary = self.folder / f".{CHECKPOINT}.{os.getpid()}"
-        with temporary.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self.folder / CHECKPOINT)
-
-    def restore(self, device: torch.device) -> list[Row]:
-        """Go on from the checkpoint, if there is one: the rows up to its epoch."""
-        path = None if self.folder is None else self.folder / CHECKPOINT
-        if path is None or not path.exists():
-            return []
-        try:
-            state = torch.load(path, map_location=device, weights_only=True)
-            self.run.load_state_dict(state["run"])
-        except (RuntimeError, ValueError, KeyError, EOFError, OSError, pickle.UnpicklingError) as error:
-            raise DataError(f"{path}: not a checkpoint of this method: {str(error).splitlines()[0]}") from None
-        self.best, self.best_epoch, self.best_value = state["best"]
-        self.curve = state["curve"]
-        self.rows = [Row(**row) for row in state["rows"]]
-        return self.rows
-
-    def export(self) -> None:
-        """The student of the last and of the best epoch, as safetensors."""
-        from safetensors.torch import save_file
-
-        if self.folder is None:
-            return
-        for name, state in {"student": self.run.student.state_dict(), "student_best": self.best}.items():
-            save_file(
-                {key: value.cpu().contiguous() for key, value in state.items()}, self.folder / f"{name}.safetensors"
-            )
 
 
 @lru_cache(maxsize=4)

@@ -22,7 +22,8 @@ class Attention:
     """The spatial attention module in each block of the generator (DFKD-FGVC, arXiv:2404.12037, eqs. 4-6, Table 6).
 
     reduction: the "scaled scalar" r; not stated, 8 is a reconstruction (4 and 16 are worth trying).
-    mix: lambda of eq. 6, 0.05 in the paper (0 to 0.09 in its Table 4); at 0 the module still costs: use `attention: null`.
+    mix: lambda of eq. 6, 0.05 in the paper (0 to 0.09 in its Table 4); at 0 the module is skipped, like at
+        `attention: null`, but its weights are still there.
     softmax: the axis is not stated. "spatial" over H*W and "channel" over C are literal readings, under which the
         module can hardly change its input (a factor in [1, 1+mix], mostly 1 + mix/(H*W)); "spatial_rescaled" is the
         spatial softmax times H*W, of mean 1: a reconstruction under which lambda matters.
@@ -73,7 +74,7 @@ class LiveGenerator:
     def __init__(self, spec: Generator, setting: Setting, also: Iterable[nn.Parameter], device: torch.device) -> None:
         self.spec, self.device = spec, device
         a = spec.attention
-        attention = a and partial(SpatialAttention, reduction=a.reduction, mix=a.mix, variant=a.softmax)
+        attention = a if a is None else partial(SpatialAttention, reduction=a.reduction, mix=a.mix, variant=a.softmax)
         self.net = DeconvGenerator(
             spec.latent,
             setting.image,
