@@ -94,16 +94,18 @@ def read(path: Path) -> pa.Table:
     except (pa.ArrowInvalid, OSError) as error:
         raise StudyError(f"{path}: not an Arrow file: {error}") from None
     version = metadata(data).get("schema")
-    if version is None or version > SCHEMA_VERSION:
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
         raise StudyError(f"{path}: schema version {version}, this dfkd-ray reads up to {SCHEMA_VERSION}")
     return data
 
 
 def metadata(data: pa.Table) -> dict[str, Any]:
-    """The study's own record in a table: versions, host, seed, the resolved study file."""
-    raw = (data.schema.metadata or {}).get(METADATA_KEY, b"{}")
-    loaded: dict[str, Any] = json.loads(raw)
-    return loaded
+    """The study's own record in a table: versions, host, seed, the resolved study file. Empty for a foreign table."""
+    try:
+        loaded = json.loads((data.schema.metadata or {}).get(METADATA_KEY, b"{}"))
+    except ValueError:
+        return {}
+    return loaded if isinstance(loaded, dict) else {}
 
 
 class _replacing:

@@ -98,7 +98,7 @@ def test_a_weight_of_zero_is_never_opened_and_an_empty_sum_runs_nothing(nets: tu
 
 def test_state_belongs_to_the_objective() -> None:
     parts = {"contrast": Weighted(8.0, SemanticContrast(dim=4)), "kd": Weighted(1.0, KD())}
-    first, second = (Objective(parts).open(SETTING) for _ in range(2))
+    first, second = (Objective(parts).open(SETTING, seed) for seed in (0, 1))
     assert isinstance(parts["contrast"].term, Opens)
     assert not isinstance(parts["kd"].term, Opens)
     assert all(key.startswith("state.contrast_.") for key in first.state_dict())
