@@ -1,0 +1,225 @@
+"""The top of the page: what was asked, the answer in one sentence, the big numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dfkd_ray.report import words
+from dfkd_ray.report.markup import Html, facts, join, tag
+from dfkd_ray.report.settings import is_number
+from dfkd_ray.report.view import VALIDATION, Tables, Trial, part
+
+_MOST = 6  # settings that the sentence names
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The best trial's accuracies, each under its own name; None where it was not recorded."""
+
+    last_epoch: int | None
+    best_epoch: int | None
+    validation_last: float | None
+    validation_best: float | None
+    validation_median: float | None
+    test_last: float | None
+    test_best: float | None
+
+    @classmethod
+    def of(cls, trial: Trial, tables: Tables) -> Scores:
+        curve = tables.curve(VALIDATION).get(trial.number, {})
+        last, best = trial.row["epochs"] or max(curve, default=None), trial.row["best_epoch"]
+        final = trial.final
+        return cls(
+            last,
+            best,
+            curve.get(last) if last is not None else None,
+            curve.get(best) if best is not None else None,
+            final.get("val_accuracy/median5"),
+            final.get("test_accuracy/last"),
+            final.get("test_accuracy/best"),
+        )
+
+
+def chosen_by(tables: Tables) -> str:
+    """The first objective in the middle of a sentence."""
+    label = words.metric(tables.objective.metric)
+    return label[0].lower() + label[1:] if label[1:2].islower() and label != tables.objective.metric else label
+
+
+def sentence(tables: Tables) -> str:
+    """The answer, as plain text."""
+    best = tables.best
+    if best is None:
+        return _nothing(tables)
+    scores = Scores.of(best, tables)
+    planned = part(tables.study, "budget").get("trials")
+    running = tables.note.get("finished") is False and is_number(planned) and planned > len(tables.all)
+    head = (
+        f"Best so far, after {len(tables.all)} of {planned} trials"
+        if running
+        else f"Best of {words.count(len(tables.all), 'trial')}"
+    )
+    found = [
+        f"{chosen_by(tables)} {words.measured(tables.objective.metric, _reached(best, tables))}{_at(scores.best_epoch)}"
+    ]
+    if tables.objective.metric != VALIDATION and scores.validation_best is not None:
+        found.append(f"validation accuracy {words.percent(scores.validation_best)} there")
+    chosen = [f"{p.label} {words.setting(best.changes[p.path])}" for p in tables.parameters if p.path in best.changes]
+    settings = f" with {words.listed([words.shorten(c) for c in chosen])}" if 0 < len(chosen) <= _MOST else ""
+    test = f"; test {words.percent(scores.test_last)} at its last epoch" if scores.test_last is not None else ""
+    return f"{head}: {', '.join(found)}{settings}{test}{_against(tables)}."
+
+
+def _nothing(tables: Tables) -> str:
+    if not tables.all:
+        return "No trial has ended yet, so there is no answer."
+    states = Counter(t.state or "unknown" for t in tables.all)
+    counts = words.listed([f"{n} {state}" for state, n in sorted(states.items())])
+    return f"No trial has completed with a finite value of the objective, so there is no answer ({counts})."
+
+
+def _reached(best: Trial, tables: Tables) -> float | None:
+    """The objective at the trial's best epoch; what the sampler was told where the epoch is not in the table."""
+    return tables.curve(tables.objective.metric).get(best.number, {}).get(best.row["best_epoch"], best.value)
+
+
+def _at(epoch: int | None) -> str:
+    return "" if epoch is None else f" at epoch {epoch}"
+
+
+def _against(tables: Tables) -> str:
+    known = [("chance", chance(tables)), ("teacher", teacher(tables))]
+    said = [f"{name} {words.percent(value)}" for name, value in known if value is not None]
+    return f" ({', '.join(said)})" if said else ""
+
+
+def chance(tables: Tables) -> float | None:
+    value = part(tables.note, "task").get("chance")
+    return float(value) if is_number(value) else None
+
+
+def teacher(tables: Tables) -> float | None:
+    """The teacher's accuracy on the test split."""
+    value = part(part(tables.note, "task"), "teacher").get("test_accuracy")
+    return float(value) if is_number(value) else None
+
+
+def states(tables: Tables) -> str:
+    """How many trials ended how."""
+    counts = Counter(t.state or "unknown" for t in tables.all)
+    order = ("complete", "pruned", "failed", "running")
+    return ", ".join(f"{counts[s]} {s}" for s in [*order, *sorted(set(counts) - set(order))] if counts[s])
+
+
+def numbers(tables: Tables) -> Html:
+    """The big numbers."""
+    best = tables.best
+    shown: list[tuple[str, str, str]] = []
+    if best is not None:
+        scores = Scores.of(best, tables)
+        named = words.metric(tables.objective.metric)
+        shown.append(
+            (words.measured(tables.objective.metric, _reached(best, tables)), named, f"trial {best.number}, best epoch")
+        )
+        if scores.test_last is not None:
+            shown.append((words.percent(scores.test_last), "Test accuracy", f"trial {best.number}, last epoch"))
+    shown.append((str(len(tables.all)), "Trials" if len(tables.all) != 1 else "Trial", states(tables)))
+    seconds = [t.row["seconds"] for t in tables.all if t.row["seconds"] is not None]
+    shown.append((words.duration(sum(seconds)) if seconds else words.DASH, "Work", "summed over all trials"))
+    cells = (
+        tag(
+            "div",
+            join((tag("dt", name), tag("dd", value, class_="big"), tag("dd", note, class_="small"))),
+            class_="first" if i == 0 and best is not None else None,
+        )
+        for i, (value, name, note) in enumerate(shown)
+    )
+    return tag("dl", join(cells), class_="numbers")
+
+
+def ruler(tables: Tables) -> Html:
+    """Where the best student stands between chance and its teacher, on a line from 0 to 100 %."""
+    best = tables.best
+    tested = Scores.of(best, tables).test_last if best is not None else None
+    if tested is None or not 0 <= tested <= 1:
+        return Html()
+    low = chance(tables) or 0.0
+    said = [("student", tested, "mark above")]
+    said += [
+        (name, v, "mark")
+        for name, v in (("chance", chance(tables)), ("teacher", teacher(tables)))
+        if v is not None and 0 <= v <= 1
+    ]
+    reach = tag(
+        "div", "", class_="reach", style=f"left:{100 * min(low, tested):.2f}%;width:{100 * abs(tested - low):.2f}%"
+    )
+    marks = join(
+        tag(
+            "div",
+            tag("span", f"{name} {words.percent(v)}"),
+            class_=kind + (" late" if v > 0.5 else ""),
+            style=f"left:{100 * v:.2f}%",
+        )
+        for name, v, kind in said
+    )
+    label = "Test accuracy on a line from 0 to 100 per cent: " + ", ".join(
+        f"{name} {words.percent(v)}" for name, v, _ in said
+    )
+    return tag(
+        "div", join((tag("div", "", class_="track"), reach, marks)), class_="ruler", role="img", aria_label=label
+    )
+
+
+def asked(tables: Tables) -> Html:
+    """What was asked: method, task, objective, space and budget."""
+    study, task = tables.study, part(tables.note, "task")
+    goals = [
+        f"{words.metric(o.metric)} ({'higher' if o.mode == 'max' else 'lower'} is better)" for o in tables.objectives
+    ]
+    budget = part(study, "budget")
+    limits = [words.count(budget["trials"], "trial")] if isinstance(budget.get("trials"), int) else []
+    limits += [f"{budget['hours']} hours"] if is_number(budget.get("hours")) else []
+    space = [f"{p.label} ({p.domain}{f'; only if {p.condition}' if p.condition else ''})" for p in tables.parameters]
+    pairs = [
+        ("Method", study.get("method")),
+        ("Task", _task(study, task)),
+        ("Teacher and student", _networks(task)),
+        ("Objective", words.listed(goals)),
+        ("Searched", tag("span", words.listed(space)) if space else None),
+        ("Fixed", ", ".join(f"{path} = {words.setting(v)}" for path, v in part(study, "fixed").items())),
+        ("Sampler", configured(study.get("sampler"))),
+        ("Stopper", configured(study.get("stopper"))),
+        ("Budget", " or ".join(limits)),
+        ("Trials", states(tables) or "none has ended yet"),
+    ]
+    return facts(pairs)
+
+
+def configured(raw: Any) -> str:
+    """`{name: asha, grace: 2}` as `asha (grace 2)`."""
+    if not isinstance(raw, Mapping):
+        return "" if raw is None else str(raw)
+    name = raw.get("name")
+    options = ", ".join(
+        f"{key} {words.setting(value)}" for key, value in raw.items() if key != "name" and value is not None
+    )
+    return options if name is None else f"{name} ({options})" if options else str(name)
+
+
+def _task(study: Mapping[str, Any], task: Mapping[str, Any]) -> str:
+    name = task.get("name") or study.get("task")
+    named = name.get("name") if isinstance(name, Mapping) else name
+    classes = task.get("classes")
+    return (
+        f"{named}, {words.count(classes, 'class', 'classes')}"
+        if named and isinstance(classes, int)
+        else str(named or "")
+    )
+
+
+def _networks(task: Mapping[str, Any]) -> str:
+    pair = [part(task, side).get("arch") for side in ("teacher", "student")]
+    return f"{pair[0]} teaches {pair[1]}" if all(pair) else ""

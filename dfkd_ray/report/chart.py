@@ -1,0 +1,149 @@
+"""What a chart is: two functions, `prepare` (tables to rows) and `draw` (rows to a figure), and the words around them.
+
+A new chart is one file in `charts/`: it registers itself and says where on the page it stands. Colours are the CSS
+variables of `page.css` (`var(--best)`), which the page resolves: one palette, light and dark. Text of a user goes
+through `words.plain` or `words.hover` before Plotly sees it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import plotly.graph_objects as go
+import pyarrow as pa
+
+from dfkd_ray.registry import Registry
+from dfkd_ray.report import words
+from dfkd_ray.report.view import Tables
+
+SEARCH, SETTINGS, SELECTION, TRAINING = (
+    "The search",
+    "The settings",
+    "Choosing without real images",
+    "Inside the best trial",
+)
+SECTIONS = (SEARCH, SETTINGS, SELECTION, TRAINING)
+
+BEST, COMPLETE, PRUNED, FAILED = "var(--best)", "var(--complete)", "var(--pruned)", "var(--failed)"
+INK, MUTED, RULE, PAPER = "var(--ink)", "var(--muted)", "var(--rule)", "var(--paper)"
+SCALE = tuple(f"var(--scale-{i})" for i in range(9))  # from poor to good
+
+# How a trial of each kind looks, everywhere: by shape as well as by colour.
+MARKERS: Mapping[str, Mapping[str, Any]] = {
+    "complete": {"color": COMPLETE, "symbol": "circle", "size": 9, "line": {"color": PAPER, "width": 1}},
+    "pruned": {"color": PRUNED, "symbol": "circle-open", "size": 8, "line": {"width": 1.5}},
+    "running": {"color": PRUNED, "symbol": "diamond-open", "size": 8, "line": {"width": 1.5}},
+    "failed": {"color": FAILED, "symbol": "x-thin", "size": 9, "line": {"color": FAILED, "width": 2}},
+    "best": {"color": BEST, "symbol": "star", "size": 15, "line": {"color": PAPER, "width": 1}},
+}
+ROLES = {"complete": "complete", "pruned": "pruned", "running": "running", "failed": "failed", "best": "best"}
+
+
+class Chart:
+    """The base of every chart. With `panels`, rows have a column `panel`, and each of its values is drawn by itself."""
+
+    section: ClassVar[str] = SEARCH
+    rank: ClassVar[int] = 100  # order within the section
+    title: ClassVar[str]
+    reading: ClassVar[str]  # one sentence: how to read this
+    empty: ClassVar[str]  # why there is nothing to show where prepare returns no rows
+    panels: ClassVar[bool] = False
+
+    @staticmethod
+    def prepare(tables: Tables) -> pa.Table:
+        """What is drawn, one row a mark; no rows if there is nothing worth drawing."""
+        raise NotImplementedError
+
+    @staticmethod
+    def draw(rows: pa.Table) -> go.Figure:
+        """The figure, from the rows alone."""
+        raise NotImplementedError
+
+    @staticmethod
+    def applies(tables: Tables) -> bool:
+        """Whether the chart makes sense for this kind of study; the page leaves it out otherwise."""
+        return True
+
+    @staticmethod
+    def warnings(rows: pa.Table) -> list[str]:
+        """What the reader should act on, as plain text; stands out under the chart."""
+        return []
+
+    @staticmethod
+    def notes(rows: pa.Table) -> list[str]:
+        """Facts about these rows, as plain text under the chart."""
+        return []
+
+
+charts: Registry[type[Chart]] = Registry("chart")
+
+
+def role(tables: Tables, number: int, state: str) -> str:
+    """How a trial is drawn: by its state, or as the best."""
+    if tables.best is not None and tables.best.number == number:
+        return "best"
+    return state if state in MARKERS else "running"
+
+
+def by_role(rows: pa.Table) -> Iterable[tuple[str, dict[str, list[Any]]]]:
+    """The rows of each role that occurs, the best last, so that it lies on top."""
+    data = rows.to_pydict()
+    for name in ("failed", "running", "pruned", "complete", "best"):
+        chosen = [i for i, r in enumerate(data["role"]) if r == name]
+        if chosen:
+            yield name, {key: [column[i] for i in chosen] for key, column in data.items()}
+
+
+def points(name: str, x: Sequence[Any], y: Sequence[Any], about: Sequence[str], **more: Any) -> go.Scatter:
+    """Trials of one role as marks."""
+    style = {"mode": "markers", "marker": dict(MARKERS[name]), "name": ROLES[name], "hoverinfo": "text"}
+    return go.Scatter(x=x, y=y, hovertext=[words.hover(text) for text in about], **{**style, **more})
+
+
+def figure(traces: Iterable[Any], height: int = 360, **layout: Any) -> go.Figure:
+    """A figure without a template of its own: the page brings one for light and one for dark."""
+    made = go.Figure(list(traces), layout={"template": go.layout.Template(), "height": height, **layout})
+    return made
+
+
+def axis(label: str, metric: str | None = None, **more: Any) -> dict[str, Any]:
+    """An axis with a title; in per cent if its metric is a share."""
+    shares: dict[str, Any] = {"tickformat": ".0%"} if metric is not None and words.is_share(metric) else {}
+    return {"title": {"text": words.plain(label, 60)}, **shares, **more}
+
+
+def value(rows: pa.Table, column: str) -> Any:
+    """The value of a column that is the same in every row."""
+    return rows[column][0].as_py()
+
+
+def place_axis(label: str, kind: str, low: float, high: float, options: Sequence[str]) -> dict[str, Any]:
+    """The axis of a searched setting over its whole domain, so that an empty part of it is seen."""
+    if kind == "choice":
+        names = [words.plain(option, 16) for option in options]
+        ends = [-0.5, max(len(options), 1) - 0.5]
+        return axis(
+            label, range=ends, zeroline=False, showgrid=False, tickvals=list(range(len(options))), ticktext=names
+        )
+    if kind == "log":
+        ends, ticks = [math.log10(low), math.log10(high)], _log_ticks(low, high)
+        more: dict[str, Any] = {"type": "log", "tickvals": ticks, "ticktext": [f"{t:g}" for t in ticks]}
+    else:
+        ends, more = [low, high], {}
+    pad = 0.04 * (ends[1] - ends[0]) or 0.5
+    return axis(label, range=[ends[0] - pad, ends[1] + pad], zeroline=False, **more)
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Powers of ten, with 2 and 5 between them where the range is short, every few powers where it is long."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    steps = (1, 2, 5) if math.log10(high / low) < 2 else (1,)
+    powers = range(first, last + 1, max(1, (last - first) // 6))
+    return [t for p in powers for s in steps if low * 0.999 <= (t := s * 10.0**p) <= high * 1.001]
+
+
+def spread(places: Sequence[float], trials: Sequence[int], kind: str) -> list[float]:
+    """Options have a column each: set trials apart within it, always in the same way."""
+    return [x + ((t * 0.618) % 1 - 0.5) * 0.36 if kind == "choice" else x for x, t in zip(places, trials)]

@@ -1,0 +1,73 @@
+"""Accuracy against cost: what a trial reached for the seconds it took."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+import pyarrow as pa
+
+from dfkd_ray.report import words
+from dfkd_ray.report.chart import BEST, SEARCH, Chart, axis, by_role, charts, figure, points, role, value
+from dfkd_ray.report.view import Tables, dominates
+
+ROWS = pa.schema(
+    [
+        ("metric", pa.string()),
+        ("trial", pa.int32()),
+        ("seconds", pa.float64()),  # of the trial's own work
+        ("value", pa.float64()),
+        ("role", pa.string()),
+        ("front", pa.bool_()),  # complete, and no complete trial is both cheaper and at least as good
+        ("about", pa.string()),
+    ]
+)
+
+
+@charts.register("cost")
+class Cost(Chart):
+    section, rank = SEARCH, 40
+    title = "Accuracy against cost"
+    reading = "Each mark is a trial; the line joins complete trials that none other beats at the same or a lower cost."
+    empty = "No trial has both a value of the objective and a time."
+
+    @staticmethod
+    def prepare(tables: Tables) -> pa.Table:
+        objective = tables.objective
+        timed = [t for t in tables.all if t.value is not None and t.row["seconds"] is not None]
+        scores = {t.number: [-t.row["seconds"], objective.sign * (t.value or 0.0)] for t in timed if t.complete}
+        front = {n for n, own in scores.items() if not any(dominates(other, own) for other in scores.values())}
+        rows = [
+            {
+                "metric": objective.metric,
+                "trial": t.number,
+                "seconds": t.row["seconds"],
+                "value": t.value,
+                "role": role(tables, t.number, t.state),
+                "front": t.number in front,
+                "about": tables.about(
+                    t,
+                    f"{words.metric(objective.metric)}: {words.measured(objective.metric, t.value)}",
+                    f"{words.duration(t.row['seconds'])} of work",
+                ),
+            }
+            for t in timed
+        ]
+        return pa.Table.from_pylist(rows, ROWS)
+
+    @staticmethod
+    def draw(rows: pa.Table) -> go.Figure:
+        chosen = sorted((s, v) for s, v, on in zip(*(rows[c].to_pylist() for c in ("seconds", "value", "front"))) if on)
+        line = go.Scatter(
+            x=[s for s, _ in chosen],
+            y=[v for _, v in chosen],
+            mode="lines",
+            line={"shape": "hv", "color": BEST, "width": 1.5},
+            name="Pareto front",
+            hoverinfo="skip",
+        )
+        marks = [points(name, own["seconds"], own["value"], own["about"]) for name, own in by_role(rows)]
+        metric = value(rows, "metric")
+        return figure(
+            [line, *marks],
+            xaxis=axis("Seconds of the trial's own work", rangemode="tozero"),
+            yaxis=axis(words.metric(metric), metric),
+        )

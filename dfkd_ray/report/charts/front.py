@@ -1,0 +1,81 @@
+"""The Pareto front of a study with several objectives."""
+
+from __future__ import annotations
+
+import itertools
+
+import plotly.graph_objects as go
+import pyarrow as pa
+
+from dfkd_ray.report import words
+from dfkd_ray.report.chart import BEST, SEARCH, Chart, axis, by_role, charts, figure, points, role, value
+from dfkd_ray.report.view import Tables
+
+ROWS = pa.schema(
+    [
+        ("panel", pa.string()),
+        ("x_metric", pa.string()),
+        ("y_metric", pa.string()),
+        ("trial", pa.int32()),
+        ("x", pa.float64()),
+        ("y", pa.float64()),
+        ("role", pa.string()),
+        ("front", pa.bool_()),  # no complete trial is better in one objective without being worse in another
+        ("about", pa.string()),
+    ]
+)
+
+
+@charts.register("front")
+class Front(Chart):
+    section, rank = SEARCH, 30
+    title = "Pareto front"
+    reading = "Ringed trials are on the front: none other is better in one objective without being worse in another."
+    empty = "No trial is complete with a value of each objective."
+    panels = True
+
+    @staticmethod
+    def applies(tables: Tables) -> bool:
+        return len(tables.objectives) > 1
+
+    @staticmethod
+    def prepare(tables: Tables) -> pa.Table:
+        front = {t.number for t in tables.front}
+        rows = []
+        for (i, first), (j, second) in itertools.combinations(enumerate(tables.objectives), 2):
+            names = [words.metric(o.metric) for o in (first, second)]
+            for trial in tables.complete:
+                x, y = trial.values[j], trial.values[i]
+                said = [
+                    f"{words.metric(o.metric)}: {words.measured(o.metric, v)}"
+                    for o, v in zip(tables.objectives, trial.values)
+                ]
+                rows.append(
+                    {
+                        "panel": " against ".join(names),
+                        "x_metric": second.metric,
+                        "y_metric": first.metric,
+                        "trial": trial.number,
+                        "x": x,
+                        "y": y,
+                        "role": role(tables, trial.number, trial.state),
+                        "front": trial.number in front,
+                        "about": tables.about(trial, *said),
+                    }
+                )
+        return pa.Table.from_pylist(rows, ROWS)
+
+    @staticmethod
+    def draw(rows: pa.Table) -> go.Figure:
+        marks = [points(name, own["x"], own["y"], own["about"]) for name, own in by_role(rows)]
+        chosen = [(x, y) for x, y, on in zip(*(rows[c].to_pylist() for c in ("x", "y", "front"))) if on]
+        ring = go.Scatter(
+            x=[x for x, _ in chosen],
+            y=[y for _, y in chosen],
+            mode="markers",
+            marker={"symbol": "circle-open", "size": 18, "color": BEST, "line": {"width": 2}},
+            name="on the front",
+            hoverinfo="skip",
+        )
+        x, y = value(rows, "x_metric"), value(rows, "y_metric")
+        return figure([ring, *marks], height=400, xaxis=axis(words.metric(x), x), yaxis=axis(words.metric(y), y))

@@ -1,0 +1,198 @@
+"""The two settings that matter most, together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import pyarrow as pa
+from scipy.interpolate import griddata
+
+from dfkd_ray.report import words
+from dfkd_ray.report.chart import (
+    MARKERS,
+    PAPER,
+    PRUNED,
+    SETTINGS,
+    Chart,
+    by_role,
+    charts,
+    figure,
+    place_axis,
+    points,
+    role,
+    spread,
+    value,
+)
+from dfkd_ray.report.settings import Parameter
+from dfkd_ray.report.view import Tables
+
+ENOUGH = 10  # complete trials from which a surface is interpolated
+GRID_SIZE = 25
+_AXIS = [
+    ("label", pa.string()),
+    ("kind", pa.string()),
+    ("low", pa.float64()),
+    ("high", pa.float64()),
+    ("options", pa.list_(pa.string())),
+]
+ROWS = pa.schema(
+    [
+        ("what", pa.string()),  # trial, or grid: a value interpolated between complete trials
+        ("trial", pa.int32()),
+        ("role", pa.string()),
+        ("x", pa.float64()),
+        ("y", pa.float64()),
+        ("value", pa.float64()),
+        ("metric", pa.string()),
+        ("minimised", pa.bool_()),
+        ("by_importance", pa.bool_()),  # false: the first two of the study file, as no importance is known
+        *((f"x_{name}", kind) for name, kind in _AXIS),
+        *((f"y_{name}", kind) for name, kind in _AXIS),
+        ("about", pa.string()),
+    ]
+)
+
+
+@charts.register("interaction")
+class Interaction(Chart):
+    section, rank = SETTINGS, 40
+    title = "The two most important settings together"
+    reading = (
+        "Each mark is a trial at its place in both ranges; strong colour is good, open circles were stopped early."
+    )
+    empty = "Fewer than two searched settings were set together in trials that have a value."
+
+    @staticmethod
+    def prepare(tables: Tables) -> pa.Table:
+        first, second, ranked = _pair(tables)
+        if first is None or second is None:
+            return ROWS.empty_table()
+        common = {
+            "metric": tables.objective.metric,
+            "minimised": tables.objective.mode == "min",
+            "by_importance": ranked,
+            **_axis_columns("x", first),
+            **_axis_columns("y", second),
+        }
+        rows: list[dict[str, Any]] = []
+        for trial in tables.all:
+            x, y = (p.place(trial.changes[p.path]) if p.path in trial.changes else None for p in (first, second))
+            if x is None or y is None or trial.value is None:
+                continue
+            said = f"{words.metric(tables.objective.metric)}: {words.measured(tables.objective.metric, trial.value)}"
+            own = {
+                "what": "trial",
+                "trial": trial.number,
+                "role": role(tables, trial.number, trial.state),
+                "x": x,
+                "y": y,
+            }
+            rows.append({**own, "value": trial.value, "about": tables.about(trial, said), **common})
+        known = [r for r in rows if r["role"] in ("complete", "best")]
+        if first.numeric and second.numeric and len(known) >= ENOUGH:
+            rows += [{"what": "grid", **cell, **common} for cell in _surface(first, second, known)]
+        return pa.Table.from_pylist(rows, ROWS)
+
+    @staticmethod
+    def draw(rows: pa.Table) -> go.Figure:
+        first = rows.slice(0, 1).to_pylist()[0]
+        trials = [row for row in rows.to_pylist() if row["what"] == "trial"]
+        marks = []
+        for name, own in by_role(pa.Table.from_pylist(trials, ROWS)):
+            seen = (
+                {"color": own["value"], "coloraxis": "coloraxis", "size": 12}
+                if name in ("complete", "best")
+                else {"color": PRUNED}
+            )
+            outline = {"line": {"color": PAPER, "width": 1}} if name in ("complete", "best") else {}
+            size = {"size": 18} if name == "best" else {}
+            x, y = (spread(own[a], own["trial"], first[f"{a}_kind"]) for a in ("x", "y"))
+            marks.append(
+                points(name, x, y, own["about"], marker={**MARKERS[name], **seen, **outline, **size}, showlegend=False)
+            )
+        bar = {
+            "title": {"text": words.metric(first["metric"]), "side": "top"},
+            "orientation": "h",
+            "y": 1.02,
+            "yanchor": "bottom",
+        }
+        shares = {"tickformat": ".0%"} if words.is_share(first["metric"]) else {}
+        return figure(
+            [*_contour(rows), *marks],
+            height=460,
+            margin={"b": 64, "t": 70},
+            xaxis=place_axis(*(first[f"x_{name}"] for name, _ in _AXIS)),
+            yaxis=place_axis(*(first[f"y_{name}"] for name, _ in _AXIS)),
+            coloraxis={
+                "reversescale": first["minimised"],
+                "colorbar": {**bar, **shares, "thickness": 10, "outlinewidth": 0},
+            },
+        )
+
+    @staticmethod
+    def notes(rows: pa.Table) -> list[str]:
+        drawn = "grid" in rows["what"].to_pylist()
+        surface = ["The surface is interpolated linearly between complete trials: read it as a guess."] if drawn else []
+        guess = [] if value(rows, "by_importance") else ["No importance is known: these are the first two settings."]
+        return [*guess, *surface]
+
+
+def _pair(tables: Tables) -> tuple[Parameter | None, Parameter | None, bool]:
+    """The two settings of the highest importance for the first objective, else the first two; and which it was."""
+    shares = tables.importance.get(tables.objective.metric, {})
+    known = {p.path: p for p in tables.parameters}
+    ranked = sorted((path for path in shares if path in known), key=lambda path: -shares[path])
+    chosen = [known[path] for path in ranked] if len(ranked) >= 2 else list(tables.parameters)
+    return (chosen[0], chosen[1], len(ranked) >= 2) if len(chosen) >= 2 else (None, None, False)
+
+
+def _axis_columns(which: str, parameter: Parameter) -> dict[str, Any]:
+    options = [words.setting(option) for option in parameter.options]
+    names = {
+        "label": parameter.label,
+        "kind": parameter.kind,
+        "low": parameter.low,
+        "high": parameter.high,
+        "options": options,
+    }
+    return {f"{which}_{name}": item for name, item in names.items()}
+
+
+def _surface(first: Parameter, second: Parameter, known: list[dict[str, Any]]) -> list[dict[str, float]]:
+    """Linear interpolation inside the trials' convex hull, in the scale of each axis; none if they lie on a line."""
+    at = np.array([[first.share(r["x"]) or 0.0, second.share(r["y"]) or 0.0] for r in known])
+    values = np.array([r["value"] for r in known])
+    if np.linalg.matrix_rank(at - at.mean(0), tol=1e-6) < 2:
+        return []
+    steps = np.linspace(0, 1, GRID_SIZE)
+    mesh = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)
+    guessed = griddata(at, values, mesh, method="linear")
+    cells = zip(mesh[:, 0], mesh[:, 1], guessed)
+    return [
+        {"x": _unshare(first, x), "y": _unshare(second, y), "value": float(v)} for x, y, v in cells if np.isfinite(v)
+    ]
+
+
+def _unshare(parameter: Parameter, share: float) -> float:
+    low, high = parameter.low, parameter.high
+    return float(low * (high / low) ** share if parameter.kind == "log" else low + share * (high - low))
+
+
+def _contour(rows: pa.Table) -> list[go.Contour]:
+    cells = [row for row in rows.to_pylist() if row["what"] == "grid"]
+    if not cells:
+        return []
+    columns = {a: [row[a] for row in cells] for a in ("x", "y")}
+    return [
+        go.Contour(
+            **columns,
+            z=[row["value"] for row in cells],
+            coloraxis="coloraxis",
+            opacity=0.35,
+            line={"width": 0},
+            hoverinfo="skip",
+            connectgaps=False,
+        )
+    ]

@@ -1,0 +1,187 @@
+"""Parallel coordinates: an axis a setting, a line a trial. The axes lie, so that names have room, on a phone too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+import pyarrow as pa
+
+from dfkd_ray.report import words
+from dfkd_ray.report.chart import BEST, INK, MUTED, PAPER, PRUNED, RULE, SCALE, SETTINGS, Chart, charts, figure, role
+from dfkd_ray.report.settings import Parameter
+from dfkd_ray.report.view import Objective, Tables, Trial
+
+ABSENT = -0.07  # where a line passes an axis whose setting the trial does not have
+_ROOM = 9  # with more options than this only the first and the last are named
+ROWS = pa.schema(
+    [
+        ("axis", pa.int32()),  # from 0, top to bottom; the last one is the objective
+        ("label", pa.string()),
+        ("ticks", pa.list_(pa.string())),
+        ("places", pa.list_(pa.float64())),  # of the ticks, 0 to 1
+        ("trial", pa.int32()),
+        ("role", pa.string()),
+        ("share", pa.float64()),  # where the trial stands on this axis, 0 to 1; null if it does not have the setting
+        ("score", pa.float64()),  # 0 for the poorest complete trial to 1 for the best; null if not complete
+        ("about", pa.string()),
+    ]
+)
+
+
+@charts.register("parallel")
+class Parallel(Chart):
+    section, rank = SETTINGS, 20
+    title = "All settings at once"
+    reading = (
+        "Each line is a trial on its way through its settings to what it reached (last axis); strong lines did well."
+    )
+    empty = "Fewer than two trials with searched settings have a value of the objective."
+
+    @staticmethod
+    def prepare(tables: Tables) -> pa.Table:
+        shown = [t for t in tables.all if t.value is not None]
+        if len(shown) < 2 or not tables.parameters:
+            return ROWS.empty_table()
+        every = [t.value for t in shown if t.value is not None]
+        ends = (min(every), max(every))
+        rows = []
+        for trial in shown:
+            common = {
+                "trial": trial.number,
+                "role": role(tables, trial.number, trial.state),
+                "score": _score(trial, tables),
+                "about": tables.about(trial, f"{words.measured(tables.objective.metric, trial.value)}"),
+            }
+            for index, parameter in enumerate(tables.parameters):
+                here = parameter.path in trial.changes
+                share = parameter.share(trial.changes[parameter.path]) if here else None
+                rows.append({"axis": index, "share": share, **_setting_axis(parameter), **common})
+            share = _between(ends, trial.value)
+            rows.append(
+                {"axis": len(tables.parameters), "share": share, **_goal_axis(tables.objective, ends), **common}
+            )
+        return pa.Table.from_pylist(rows, ROWS)
+
+    @staticmethod
+    def draw(rows: pa.Table) -> go.Figure:
+        by_trial: dict[int, list[dict[str, Any]]] = {}
+        for row in rows.to_pylist():
+            by_trial.setdefault(row["trial"], []).append(row)
+        order = sorted(by_trial.values(), key=lambda own: (own[0]["role"] == "best", own[0]["score"] or -1.0))
+        first = order[0]
+        absent = any(row["share"] is None for own in order for row in own)
+        count = len(first)
+        lines = [
+            {
+                "type": "line",
+                "x0": 0,
+                "x1": 1,
+                "y0": r["axis"],
+                "y1": r["axis"],
+                "layer": "below",
+                "line": {"color": RULE, "width": 1},
+            }
+            for r in first
+        ]
+        return figure(
+            [_line(own) for own in order],
+            height=60 + 76 * count,
+            shapes=lines,
+            annotations=[note for row in first for note in _names(row)],
+            xaxis={"range": [ABSENT - 0.02 if absent else -0.01, 1.01], "visible": False, "fixedrange": True},
+            yaxis={"range": [count - 0.5, -0.5], "visible": False, "fixedrange": True},
+            showlegend=False,
+        )
+
+    @staticmethod
+    def notes(rows: pa.Table) -> list[str]:
+        absent = any(share is None for share in rows["share"].to_pylist())
+        left = (
+            ["A line left of an axis: the trial does not have that setting (it depends on another one)."]
+            if absent
+            else []
+        )
+        return ["The orange line is the best trial; dotted grey ones were stopped early.", *left]
+
+
+def _line(own: list[dict[str, Any]]) -> go.Scatter:
+    role_, score = own[0]["role"], own[0]["score"]
+    colour = BEST if role_ == "best" else PRUNED if score is None else SCALE[round(score * (len(SCALE) - 1))]
+    style = {
+        "color": colour,
+        "width": 3 if role_ == "best" else 1.5 if score is not None else 1,
+        "dash": "dot" if score is None else "solid",
+    }
+    return go.Scatter(
+        x=[ABSENT if row["share"] is None else row["share"] for row in own],
+        y=[row["axis"] for row in own],
+        mode="lines+markers",
+        line=style,
+        marker={"size": 6 if role_ == "best" else 4, "color": colour},
+        hoverinfo="text",
+        hovertext=words.hover(own[0]["about"]),
+    )
+
+
+def _names(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """The axis's name above its line, its ticks under it."""
+    common = {"y": row["axis"], "showarrow": False}
+    name = {
+        "text": words.plain(row["label"]),
+        "x": 0,
+        "xanchor": "left",
+        "yshift": 15,
+        "font": {"color": INK},
+        "bgcolor": PAPER,
+    }
+    ticks = [
+        {
+            "text": words.plain(text, 18),
+            "x": place,
+            "xanchor": "left" if place == 0 else "right" if place == 1 else "center",
+            "yshift": -14,
+            "bgcolor": PAPER,
+            "font": {"color": MUTED, "size": 11},
+            **common,
+        }
+        for text, place in zip(row["ticks"], row["places"])
+    ]
+    return [{**name, **common}, *ticks]
+
+
+def _setting_axis(parameter: Parameter) -> dict[str, Any]:
+    if parameter.numeric:
+        return {
+            "label": parameter.label,
+            "ticks": list(map(words.setting, (parameter.low, parameter.high))),
+            "places": [0, 1],
+        }
+    options: Sequence[Any] = parameter.options
+    named = options if len(options) <= _ROOM else [options[0], options[-1]]
+    return {
+        "label": parameter.label,
+        "ticks": list(map(words.setting, named)),
+        "places": [parameter.share(o) for o in named],
+    }
+
+
+def _goal_axis(objective: Objective, ends: tuple[float, float]) -> dict[str, Any]:
+    """More is to the right, whichever way is better."""
+    return {
+        "label": words.metric(objective.metric),
+        "ticks": [words.measured(objective.metric, v) for v in ends],
+        "places": [0, 1],
+    }
+
+
+def _score(trial: Trial, tables: Tables) -> float | None:
+    if not trial.complete:
+        return None
+    every = [tables.objective.sign * v for t in tables.complete if (v := t.value) is not None]
+    return _between((min(every), max(every)), tables.objective.sign * (trial.value or 0.0)) if every else None
+
+
+def _between(ends: tuple[float, float], at: float | None) -> float:
+    return 0.5 if at is None or ends[0] == ends[1] else min(max((at - ends[0]) / (ends[1] - ends[0]), 0.0), 1.0)

@@ -1,0 +1,106 @@
+"""Slices: the objective against each setting by itself, and whether the best trial stands at the edge of its range."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+import pyarrow as pa
+
+from dfkd_ray.report import words
+from dfkd_ray.report.chart import (
+    SETTINGS,
+    Chart,
+    axis,
+    by_role,
+    charts,
+    figure,
+    place_axis,
+    points,
+    role,
+    spread,
+    value,
+)
+from dfkd_ray.report.view import Tables
+
+ROWS = pa.schema(
+    [
+        ("panel", pa.string()),  # the setting's label
+        ("path", pa.string()),
+        ("kind", pa.string()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("options", pa.list_(pa.string())),
+        ("metric", pa.string()),
+        ("trial", pa.int32()),
+        ("role", pa.string()),
+        ("x", pa.float64()),  # the value, or its option's index; trials without this setting have no row
+        ("said", pa.string()),  # the value as text
+        ("y", pa.float64()),
+        ("edge", pa.string()),  # lower or upper if this is the best trial and its value is at that end of the range
+        ("about", pa.string()),
+    ]
+)
+
+
+@charts.register("slices")
+class Slices(Chart):
+    section, rank = SETTINGS, 30
+    title = "Each setting by itself"
+    reading = (
+        "Each mark is a trial: its place in the range of one setting, and what it reached; other settings vary too."
+    )
+    empty = "No trial with a value of the objective has a searched setting."
+    panels = True
+
+    @staticmethod
+    def prepare(tables: Tables) -> pa.Table:
+        metric = tables.objective.metric
+        rows = []
+        for parameter in tables.parameters:
+            for trial in tables.all:
+                chosen = trial.changes.get(parameter.path)
+                x = parameter.place(chosen) if parameter.path in trial.changes else None
+                if x is None or trial.value is None:
+                    continue
+                seen_as = role(tables, trial.number, trial.state)
+                rows.append(
+                    {
+                        "panel": parameter.label,
+                        "path": parameter.path,
+                        "kind": parameter.kind,
+                        "low": parameter.low,
+                        "high": parameter.high,
+                        "options": [words.setting(option) for option in parameter.options],
+                        "metric": metric,
+                        "trial": trial.number,
+                        "role": seen_as,
+                        "x": x,
+                        "said": words.setting(chosen),
+                        "y": trial.value,
+                        "edge": parameter.edge(chosen) if seen_as == "best" else None,
+                        "about": tables.about(trial, f"{words.metric(metric)}: {words.measured(metric, trial.value)}"),
+                    }
+                )
+        return pa.Table.from_pylist(rows, ROWS)
+
+    @staticmethod
+    def draw(rows: pa.Table) -> go.Figure:
+        kind, metric = value(rows, "kind"), value(rows, "metric")
+        marks = [
+            points(name, spread(own["x"], own["trial"], kind), own["y"], own["about"]) for name, own in by_role(rows)
+        ]
+        domain = place_axis("", kind, value(rows, "low"), value(rows, "high"), value(rows, "options"))
+        return figure(marks, height=250, xaxis=domain, yaxis=axis("", metric), showlegend=False)
+
+    @staticmethod
+    def notes(rows: pa.Table) -> list[str]:
+        said = words.metric(value(rows, "metric"))
+        return [f"From bottom to top: {said}. The star is the best trial; open circles were stopped early."]
+
+    @staticmethod
+    def warnings(rows: pa.Table) -> list[str]:
+        at_edge = [row for row in rows.to_pylist() if row["edge"]]
+        return [
+            f"The best trial has {row['panel']} = {row['said']}, at the {row['edge']} edge of its range: "
+            "a wider range may hold a better value."
+            for row in at_edge
+        ]

@@ -1,0 +1,102 @@
+"""The evidence at the end of the page: what failed, what it cost, where the numbers come from."""
+
+from __future__ import annotations
+
+import yaml
+
+from dfkd_ray.report import words
+from dfkd_ray.report.answer import configured
+from dfkd_ray.report.markup import Cell, Html, facts, join, paragraph, section, table, tag
+from dfkd_ray.report.view import Tables, mapping, part
+
+_RECORD = {
+    "commit": "Commit",
+    "dfkd_ray": "dfkd-ray",
+    "python": "Python",
+    "torch": "PyTorch",
+    "ray": "Ray",
+    "optuna": "Optuna",
+    "runner": "Runner",
+    "host": "Host",
+    "platform": "Platform",
+    "cpus": "CPUs",
+    "started": "Started",
+    "written": "Tables written",
+}
+
+
+def failures(tables: Tables) -> Html:
+    ended = [t for t in tables.all if t.state in ("failed", "pruned")]
+    failed = sum(t.state == "failed" for t in ended)
+    said = f"{words.count(failed, 'trial')} failed." if failed else "No trial failed."
+    rows = [
+        [
+            str(t.number),
+            tag("span", t.state, class_=f"state {t.state}"),
+            words.number(t.row["epochs"]),
+            Cell(t.row["reason"] or words.DASH, wide=True),
+        ]
+        for t in sorted(ended, key=lambda t: t.state)
+    ]
+    listing = table(["Trial", "State", "Epochs", "Reason"], rows, "Trials that did not complete") if rows else Html()
+    return section("failures", "Failures and early stops", paragraph(said), listing)
+
+
+def budget(tables: Tables) -> Html:
+    seconds = [t.row["seconds"] for t in tables.all if t.row["seconds"] is not None]
+    stopped = [t.row["seconds"] for t in tables.all if t.state == "pruned" and t.row["seconds"] is not None]
+    peak = max((t.row["peak_memory"] or 0 for t in tables.all), default=0)
+    repeated = [f"trial {t.number} ({t.row['attempts']})" for t in tables.all if (t.row["attempts"] or 1) > 1]
+    pairs = [
+        ("Work, all trials", words.duration(sum(seconds)) if seconds else None),
+        ("Longest trial", words.duration(max(seconds)) if seconds else None),
+        ("In stopped trials", words.duration(sum(stopped)) if stopped else None),
+        ("Epochs, all trials", words.number(sum(t.row["epochs"] or 0 for t in tables.all))),
+        ("Peak memory of a trial", words.memory(peak) if peak else "not recorded"),
+        ("More than one attempt", ", ".join(repeated)),
+        ("Resources of a trial", configured(tables.study.get("resources"))),
+    ]
+    return section("budget", "What it cost", facts(pairs))
+
+
+def provenance(tables: Tables) -> Html:
+    record = part(tables.note, "provenance")
+    record = (
+        {**record, "commit": f"{record['commit']}, with changes that are not committed"}
+        if record.get("dirty")
+        else record
+    )
+    order = [*_RECORD, *(name for name in record if name not in _RECORD and name not in ("command", "dirty"))]
+    known = [(_RECORD.get(name, name), words.setting(record[name])) for name in order if record.get(name) is not None]
+    command = record.get("command")
+    places = sorted({" ".join(filter(None, (t.row["host"], t.row["device"]))) for t in tables.all} - {""})
+    seeds = sorted({str(t.row["seed"]) for t in tables.all if t.row["seed"] is not None}, key=int)
+    pairs = [
+        ("Command", tag("code", command) if command else "not recorded"),
+        *known,
+        ("Trials ran on", ", ".join(places)),
+        ("Seeds of the trials", words.shorten(", ".join(seeds), 120)),
+        (
+            "Fingerprint of the best",
+            tag("code", tables.best.row["fingerprint"] or "not recorded") if tables.best else None,
+        ),
+    ]
+    missing = Html() if record else paragraph("The tables hold no record of versions, host or commit.", "note")
+    study = _folded("The study file, every default filled in", _yaml(tables.study))
+    method = _folded(
+        "The method of the best trial, every default filled in",
+        _yaml(mapping(tables.best.row["method"]) if tables.best else {}),
+    )
+    return section("provenance", "Provenance", missing, facts(pairs), study, method)
+
+
+def _folded(title: str, written: str) -> Html:
+    return (
+        tag("details", join((tag("summary", title), tag("pre", tag("code", written), tabindex="0"))))
+        if written
+        else Html()
+    )
+
+
+def _yaml(data: object) -> str:
+    return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)) if data else ""

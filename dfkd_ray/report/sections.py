@@ -1,0 +1,190 @@
+"""The sections of the page that are words, tables and pictures; charts have `page.block`."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow.compute as pc
+
+from dfkd_ray.report import words
+from dfkd_ray.report.answer import Scores, asked, chosen_by, numbers, ruler, sentence
+from dfkd_ray.report.markup import Cell, Html, join, paragraph, section, table, tag
+from dfkd_ray.report.settings import Parameter, is_number
+from dfkd_ray.report.view import Tables, Trial, part
+
+_PICTURES = 8  # of the best trial, spread over its epochs
+_FORMATS = {"png", "webp", "jpeg", "gif"}
+
+
+def summary(tables: Tables) -> Html:
+    study = tables.study
+    name, question = study.get("study"), study.get("question")
+    above = " · ".join(str(item) for item in (name, study.get("method"), part(tables.note, "task").get("name")) if item)
+    running = tables.note.get("finished") is False
+    parts = [
+        paragraph(above, "eyebrow") if above and question else Html(),
+        tag("h1", question or name or "A study"),
+        paragraph(sentence(tables), "answer"),
+        paragraph("This study has not finished: the page shows what has ended so far.", "note warning")
+        if running
+        else Html(),
+        numbers(tables),
+        ruler(tables),
+        tag("h2", "What was asked", class_="small"),
+        asked(tables),
+    ]
+    return tag("section", join(parts, "\n"), id="summary")
+
+
+def best(tables: Tables) -> Html:
+    title, trial = "The best settings", tables.best
+    if trial is None:
+        return section("best", title, tag("div", "No trial is complete, so no settings are best.", class_="empty"))
+    shown = [_setting(p, trial) for p in tables.parameters]
+    scores = Scores.of(trial, tables)
+    last, top = (f" (epoch {e})" if e is not None else "" for e in (scores.last_epoch, scores.best_epoch))
+    accuracy = [
+        [
+            "Validation accuracy",
+            Cell(words.percent(scores.validation_last), number=True),
+            Cell(words.percent(scores.validation_best), number=True),
+        ],
+        [
+            "Test accuracy",
+            Cell(words.percent(scores.test_last), number=True),
+            Cell(words.percent(scores.test_best), number=True),
+        ],
+    ]
+    many = len(tables.objectives) > 1
+    front = (
+        f"{words.count(len(tables.front), 'trial')} on the Pareto front; shown is the best by {chosen_by(tables)}."
+        if many
+        else ""
+    )
+    parts = [
+        paragraph(front, "note") if front else Html(),
+        table(["Setting", "Value", "Searched"], shown, f"Settings of trial {trial.number}") if shown else Html(),
+        table(["", f"Last epoch{last}", f"Best epoch{top}"], accuracy, f"Accuracy of trial {trial.number}"),
+        paragraph(_honesty(tables, scores), "note"),
+        _again(tables, trial),
+    ]
+    return section("best", title, *parts)
+
+
+def _setting(parameter: Parameter, trial: Trial) -> list[object]:
+    known = parameter.path in trial.changes
+    value = words.setting(trial.changes[parameter.path]) if known else words.DASH
+    warning = {"lower": " (best at the lower edge)", "upper": " (best at the upper edge)"}
+    edge = parameter.edge(trial.changes[parameter.path]) if known else None
+    return [label(parameter), tag("strong", value), f"{parameter.domain}{warning.get(edge or '', '')}"]
+
+
+def _honesty(tables: Tables, scores: Scores) -> str:
+    median = (
+        f" The median of its last five epochs is {words.percent(scores.validation_median)}."
+        if scores.validation_median is not None
+        else ""
+    )
+    return (
+        f"The trial and its best epoch were chosen by {chosen_by(tables)}: a figure chosen as the highest of many is "
+        f"flattered by chance.{median} The test split chose nothing: it was evaluated once, after the trial had ended."
+    )
+
+
+def _again(tables: Tables, trial: Trial) -> Html:
+    """The command that teaches one student with these settings."""
+    study = tables.study
+    method, task = study.get("method"), part(tables.note, "task").get("name") or study.get("task")
+    if not isinstance(method, str) or not isinstance(task, str):
+        return Html()
+    changes = {**part(study, "fixed"), **trial.changes}
+    sets = [f"--set {shlex.quote(f'{path}={_yaml_value(value)}')}" for path, value in changes.items()]
+    command = " \\\n    ".join([f"dfkd-ray distill {shlex.quote(method)} --task {shlex.quote(task)}", *sets])
+    return tag(
+        "details", join((tag("summary", "Teach one student with these settings"), tag("pre", tag("code", command))))
+    )
+
+
+def _yaml_value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def label(parameter: Parameter) -> Html:
+    """The short name of a setting; its whole path shows when one points at it."""
+    breakable = join(re.split(r"(?<=[._])", words.shorten(parameter.label)), "<wbr>")
+    return tag("span", breakable, class_="path", title=parameter.path)
+
+
+def pictures(tables: Tables) -> Html:
+    title, trial = "The images it was taught on", tables.best
+    rows = [] if trial is None else tables.images.filter(pc.equal(tables.images["trial"], trial.number)).to_pylist()
+    usable = sorted((r for r in rows if r["picture"] and r["format"] in _FORMATS), key=lambda r: r["epoch"])
+    if trial is None or not usable:
+        return section(
+            "images", title, tag("div", "No picture of the best trial's synthetic images was kept.", class_="empty")
+        )
+    count = min(len(usable), _PICTURES)
+    chosen = [usable[round(i * (len(usable) - 1) / max(count - 1, 1))] for i in range(count)]
+    told = "What the source of the best trial had synthesised by the epochs named; no real image went into them."
+    return section(
+        "images", title, paragraph(told, "reading"), tag("div", join(map(_picture, chosen)), class_="pictures")
+    )
+
+
+def _picture(row: Mapping[str, Any]) -> Html:
+    source = f"data:image/{row['format']};base64,{base64.b64encode(row['picture']).decode()}"
+    said = f"A grid of synthetic images after epoch {row['epoch']}"
+    image = Html(f'<img src="{source}" alt="{words.escape(said)}">')
+    return tag("figure", join((image, tag("figcaption", f"epoch {row['epoch']}"))))
+
+
+def trials(tables: Tables) -> Html:
+    if not tables.all:
+        return section("trials", "All trials", tag("div", "No trial has ended yet.", class_="empty"))
+    arms = any(t.arm for t in tables.all)
+    goals = [words.metric(o.metric) for o in tables.objectives]
+    head = ["Trial", *(["Arm"] if arms else []), "State", *goals, "Test, last epoch", "Epochs", "Time"]
+    rows = [_trial(t, tables, arms) for t in tables.all]
+    place = next(
+        (i for i, t in enumerate(tables.all) if tables.best is not None and t.number == tables.best.number), None
+    )
+    return section(
+        "trials",
+        "All trials",
+        paragraph(
+            "Click on a column's name to sort by it. Stopped trials show the objective where they stopped.", "reading"
+        ),
+        table([*head, *map(label, tables.parameters)], rows, "Every trial of the study", place),
+    )
+
+
+def _trial(trial: Trial, tables: Tables, arms: bool) -> list[object]:
+    tested = trial.final.get("test_accuracy/last")
+    goals = [_number(v, words.measured(o.metric, v)) for o, v in zip(tables.objectives, trial.values)]
+    chosen = [
+        _chosen(trial.changes[p.path]) if p.path in trial.changes else Cell(words.DASH) for p in tables.parameters
+    ]
+    return [
+        Cell(str(trial.number), float(trial.number)),
+        *([trial.arm or ""] if arms else []),
+        tag("span", trial.state, class_=f"state {trial.state}"),
+        *goals,
+        _number(tested, words.percent(tested)),
+        _number(trial.row["epochs"], words.number(trial.row["epochs"])),
+        _number(trial.row["seconds"], words.duration(trial.row["seconds"])),
+        *chosen,
+    ]
+
+
+def _number(value: float | None, shown: str) -> Cell:
+    return Cell(shown, None if value is None else float(value), number=True)
+
+
+def _chosen(value: Any) -> Cell:
+    said = words.shorten(words.setting(value))
+    return Cell(said, float(value), number=True) if is_number(value) else Cell(said)

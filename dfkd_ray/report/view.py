@@ -1,0 +1,210 @@
+"""What the tables of a study say, in the shape that the page and its charts ask for."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dfkd_ray import tables
+from dfkd_ray.errors import StudyError
+from dfkd_ray.report import words
+from dfkd_ray.report.settings import Parameter, is_number, parameters
+
+VALIDATION = "val_accuracy"
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What the search was after: a metric and which way it is better (`min` or `max`)."""
+
+    metric: str
+    mode: str
+
+    def better(self, a: float, b: float) -> bool:
+        return a > b if self.mode == "max" else a < b
+
+    @property
+    def sign(self) -> int:
+        """+1 if more is better, -1 if less is."""
+        return 1 if self.mode == "max" else -1
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One row of `trials.arrow`, with its JSON read and its objectives made safe."""
+
+    number: int
+    state: str
+    arm: str | None
+    changes: Mapping[str, Any]
+    values: tuple[
+        float | None, ...
+    ]  # one per objective; of a pruned trial its last ones; None if missing or not finite
+    row: Mapping[str, Any]
+
+    @property
+    def complete(self) -> bool:
+        return self.state == "complete"
+
+    @property
+    def value(self) -> float | None:
+        """The first objective."""
+        return self.values[0]
+
+    @property
+    def final(self) -> dict[str, float]:
+        return {name: value for name, value in self.row["final"] or [] if value is not None}
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The three tables of a study and what follows from them; the only input of every chart."""
+
+    trials: pa.Table
+    steps: pa.Table
+    images: pa.Table
+
+    @classmethod
+    def read(cls, folder: Path) -> Tables:
+        """The tables in a study's folder; StudyError names the ones that are missing or damaged."""
+        missing = [f"{kind}.arrow" for kind in tables.SCHEMAS if not (folder / f"{kind}.arrow").is_file()]
+        if missing:
+            found = "" if folder.is_dir() else ": there is no such folder"
+            raise StudyError(f"{folder}: a report needs {words.listed(missing)}, missing here{found}")
+        loaded = {kind: tables.read(folder / f"{kind}.arrow") for kind in tables.SCHEMAS}
+        for kind, schema in tables.SCHEMAS.items():
+            absent = [name for name in schema.names if name not in loaded[kind].schema.names]
+            if absent:
+                raise StudyError(f"{folder / kind}.arrow: not a table of {kind}: no column {words.listed(absent)}")
+        return cls(**loaded)
+
+    @cached_property
+    def note(self) -> dict[str, Any]:
+        return sound(tables.metadata(self.trials))
+
+    @cached_property
+    def study(self) -> dict[str, Any]:
+        return part(self.note, "study")
+
+    @cached_property
+    def objectives(self) -> tuple[Objective, ...]:
+        """The study's objectives; validation accuracy where the study does not say."""
+        told = self.study.get("objective")
+        raw = told if isinstance(told, list) else [told]
+        named = [{"metric": o} if isinstance(o, str) else o for o in raw if o]
+        pairs = [(str(o["metric"]), o.get("mode")) for o in named if isinstance(o, Mapping) and o.get("metric")]
+        return tuple(Objective(m, mode or words.mode(m)) for m, mode in pairs or [(VALIDATION, "max")])
+
+    @property
+    def objective(self) -> Objective:
+        """The first objective: it names the best trial and its best epoch."""
+        return self.objectives[0]
+
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """What was searched (sorted by path: the metadata is JSON with sorted keys)."""
+        return parameters(self.study.get("search"), [t.changes for t in self.all], self.study.get("fixed"))
+
+    @cached_property
+    def importance(self) -> dict[str, dict[str, float]]:
+        """What the sweep has estimated: objective -> path -> importance; only numbers."""
+        told = part(part(self.note, "importance"), "objectives")
+        shares = {metric: {p: float(v) for p, v in part(told, metric).items() if is_number(v)} for metric in told}
+        return {metric: own for metric, own in shares.items() if own}
+
+    @cached_property
+    def all(self) -> tuple[Trial, ...]:
+        """Every trial, by number."""
+        return tuple(sorted(map(self._trial, self.trials.to_pylist()), key=lambda t: t.number))
+
+    def _trial(self, row: Mapping[str, Any]) -> Trial:
+        told = row["objectives"] or []
+        values = [self._value(row, i, told[i] if i < len(told) else None) for i in range(len(self.objectives))]
+        return Trial(row["trial"], row["state"] or "", row["arm"], mapping(row["changes"]), tuple(values), row)
+
+    def _value(self, row: Mapping[str, Any], index: int, told: float | None) -> float | None:
+        if row["state"] != "complete":  # a pruned trial's value is where it was stopped, a failed one has none
+            curve = self.curve(self.objectives[index].metric).get(row["trial"])
+            told = curve[max(curve)] if curve and row["state"] != "failed" else None
+        return told if told is not None and math.isfinite(told) else None
+
+    @cached_property
+    def complete(self) -> tuple[Trial, ...]:
+        """Complete trials whose objectives are all there: the only ones that are compared as equals."""
+        return tuple(t for t in self.all if t.complete and None not in t.values)
+
+    @cached_property
+    def best(self) -> Trial | None:
+        """The best complete trial by the first objective; later ones break ties, then the lower number."""
+
+        def order(trial: Trial) -> list[float]:
+            return [-o.sign * v for o, v in zip(self.objectives, trial.values) if v is not None]
+
+        return min(self.complete, key=order, default=None)
+
+    @cached_property
+    def front(self) -> tuple[Trial, ...]:
+        """Complete trials that no other one beats in one objective without losing in another."""
+        scores = {t.number: [o.sign * (v or 0.0) for o, v in zip(self.objectives, t.values)] for t in self.complete}
+        return tuple(t for t in self.complete if not any(dominates(s, scores[t.number]) for s in scores.values()))
+
+    @cached_property
+    def metrics(self) -> tuple[str, ...]:
+        """Every metric that some trial recorded, sorted."""
+        return tuple(sorted(m for m in pc.unique(self.steps["metric"]).to_pylist() if m is not None))
+
+    @cached_property
+    def _curves(self) -> dict[str, dict[int, dict[int, float]]]:
+        out: dict[str, dict[int, dict[int, float]]] = {}
+        columns = (self.steps[name].to_pylist() for name in ("metric", "trial", "epoch", "value"))
+        for name, trial, epoch, value in zip(*columns):
+            if value is not None and math.isfinite(value):
+                out.setdefault(name, {}).setdefault(trial, {})[epoch] = value
+        return out
+
+    def curve(self, metric: str) -> dict[int, dict[int, float]]:
+        """A metric's finite values: trial -> epoch -> value."""
+        return self._curves.get(metric, {})
+
+    def about(self, trial: Trial, *lines: str) -> str:
+        """What to say of a trial when one points at it, as lines of plain text."""
+        arm = f" ({trial.arm})" if trial.arm else ""
+        chosen = [
+            f"{p.label}: {words.setting(trial.changes[p.path])}" for p in self.parameters if p.path in trial.changes
+        ]
+        return "\n".join([f"Trial {trial.number}{arm}, {trial.state}", *lines, *chosen[:12]])
+
+
+def dominates(a: list[float], b: list[float]) -> bool:
+    """Whether `a` is nowhere worse than `b` and somewhere better (more is better)."""
+    return all(x >= y for x, y in zip(a, b)) and any(x > y for x, y in zip(a, b))
+
+
+def part(note: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """A mapping inside the metadata; empty where it is missing or something else."""
+    value = note.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def mapping(text: str | None) -> dict[str, Any]:
+    """A JSON object as a mapping; empty where it is missing, torn or something else."""
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return sound(value) if isinstance(value, dict) else {}
+
+
+def sound(value: dict[str, Any]) -> dict[str, Any]:
+    """JSON can hold half a character (a lone surrogate), which neither Arrow nor UTF-8 takes: it becomes `?`."""
+    written = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+    read: dict[str, Any] = json.loads(written)
+    return read

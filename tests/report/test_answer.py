@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from dfkd_ray.report import answer
+from dfkd_ray.report.words import NBSP
+
+from .studies import KD, NOTE, ORDER, noted, steps, study, trial
+
+
+def said(*args: object, **kwargs: object) -> str:
+    return answer.sentence(study(*args, **kwargs)).replace(NBSP, " ")  # type: ignore[arg-type]
+
+
+BEST = trial(
+    1,
+    changes={ORDER: 3, KD: 4.0},
+    epochs=3,
+    best_epoch=2,
+    objectives=[0.781],
+    final=[("test_accuracy/last", 0.76), ("test_accuracy/best", 0.99)],
+)
+CURVE = steps(1, {"val_accuracy": [0.5, 0.781, 0.77]})
+
+
+def test_the_answer_names_validation_at_the_best_epoch_and_test_at_the_last() -> None:
+    assert said([trial(0), BEST], CURVE) == (
+        "Best of 2 trials: validation accuracy 78.1 % at epoch 2 with order 3 and kd.temperature 4; "
+        "test 76.0 % at its last epoch (chance 8.3 %, teacher 96.7 %)."
+    )
+
+
+def test_a_running_study_says_so() -> None:
+    assert said([BEST], CURVE, note={**NOTE, "finished": False}).startswith("Best so far, after 1 of 12 trials: ")
+
+
+def test_an_objective_without_real_images_is_named_and_validation_stands_beside_it() -> None:
+    curve = [*CURVE, *steps(1, {"kl/source": [0.5, 0.125, 0.2]})]
+    text = said([BEST], curve, note=noted(objective={"metric": "kl/source"}))
+    assert "KL to the teacher, own images 0.125 at epoch 2, validation accuracy 78.1 % there with" in text
+
+
+def test_without_metadata_the_sentence_is_shorter_but_right() -> None:
+    assert said([trial(0, final=[])], note={}) == "Best of 1 trial: validation accuracy 50.0 % at epoch 2."
+
+
+@pytest.mark.parametrize(
+    ("trials", "text"),
+    [
+        ([], "No trial has ended yet, so there is no answer."),
+        ([trial(0, state="failed")], "(1 failed)."),
+    ],
+)
+def test_no_answer_is_said_plainly(trials: list[dict[str, object]], text: str) -> None:
+    assert said(trials).endswith(text)
+
+
+def test_many_settings_are_left_to_the_table() -> None:
+    changes = {f"a.x{i}": float(i) for i in range(7)}
+    note = noted(search={path: {"uniform": [0, 10]} for path in changes})
+    assert " with " not in said([trial(0, changes=changes)], note=note)
+
+
+def test_the_ruler_stands_where_the_numbers_say() -> None:
+    html = answer.ruler(study([BEST], CURVE))
+    places = [float(at) for at in re.findall(r'class="mark[^>]*left:([\d.]+)%', html)]
+    assert places == pytest.approx([76.0, 100 / 12, 96.7], abs=0.01)
+    assert answer.ruler(study([trial(0)])) == ""
+
+
+def test_a_configured_component_in_words() -> None:
+    assert answer.configured({"name": "asha", "grace": 4, "reduction": 3}) == "asha (grace 4, reduction 3)"
+    assert answer.configured({"cpu": 1, "gpu": 0.5}) == "cpu 1, gpu 0.5"
+    assert (answer.configured("tpe"), answer.configured(None)) == ("tpe", "")

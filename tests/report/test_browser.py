@@ -1,0 +1,167 @@
+"""The page in a real browser: drawn, legible on a desk and on a phone, and fetching nothing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dfkd_ray.report import build
+from dfkd_ray.report.view import Tables
+
+from .studies import demo, hostile, noted, study, write
+
+webdriver = pytest.importorskip("selenium.webdriver")
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None or DRIVER is None, reason="needs chromium and chromedriver"),
+]
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    driver.set_page_load_timeout(60)
+    driver.set_script_timeout(30)
+    yield driver
+    driver.quit()
+
+
+def several() -> Tables:
+    one = demo(fail=False)
+    rows = [{**r, "objectives": [*(r["objectives"] or []), 0.01 * r["trial"]]} for r in one.trials.to_pylist()]
+    return study(rows, one.steps.to_pylist(), note=noted(objective=["val_accuracy", "kl/source"]))
+
+
+STUDIES = {"demo": demo, "hostile": hostile, "several": several, "many": lambda: demo(200), "empty": study}
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    root = tmp_path_factory.mktemp("pages")
+    return {name: build(write(root / name, make())).as_uri() for name, make in STUDIES.items()}
+
+
+def show(browser: Any, page: str, width: int, dark: bool = False) -> None:
+    """Open the page at a width and wait until Plotly has drawn."""
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    browser.get_log("browser")
+    browser.get(page)
+    browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+
+
+SIZES = """return [...document.querySelectorAll('.plot')].map(plot => {
+  const box = plot.querySelector('svg.main-svg')?.getBoundingClientRect();
+  const marks = plot.querySelectorAll('.scatterlayer path, .barlayer path, .contourlayer path').length;
+  return {id: plot.id, width: box?.width ?? 0, height: box?.height ?? 0, room: plot.clientWidth, marks};
+})"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("name", STUDIES)
+def test_each_chart_is_drawn_and_the_page_does_not_scroll_sideways(
+    browser: Any, pages: dict[str, str], name: str, width: int
+) -> None:
+    show(browser, pages[name], width)
+    assert browser.get_log("browser") == []
+    drawn = browser.execute_script(SIZES)
+    assert name == "empty" or len(drawn) >= 10
+    for plot in drawn:
+        assert plot["width"] == pytest.approx(plot["room"], abs=1), plot
+        assert plot["width"] > 200, plot
+        assert plot["height"] > 60, plot
+        assert plot["marks"] > 0, plot
+    assert browser.execute_script("return document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def test_no_request_leaves_the_page(browser: Any, pages: dict[str, str]) -> None:
+    show(browser, pages["demo"], 1280)
+    fetched = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
+    assert [name for name in fetched if not name.startswith("data:")] == []
+
+
+def test_text_of_a_user_runs_nothing_and_is_shown_as_it_is(browser: Any, pages: dict[str, str]) -> None:
+    show(browser, pages["hostile"], 1280)
+    assert browser.execute_script("return window.hacked === undefined")
+    assert browser.execute_script("return document.querySelectorAll('.plot a, .plot img, .plot script').length") == 0
+    shown = browser.execute_script(
+        "return [...document.querySelectorAll('.plot text')].map(t => t.textContent).join(' ')"
+    )
+    assert "<a href=" in shown
+    assert "&lt;" in shown  # the user's own entity, not decoded twice
+
+
+def test_dark_and_light_each_have_text_that_stands_out(browser: Any, pages: dict[str, str]) -> None:
+    contrast = """
+      const light = (rgb) => { const [r, g, b] = rgb.match(/[\\d.]+/g).map(v => { v /= 255;
+        return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; }); 
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+      const ground = light(getComputedStyle(document.body).backgroundColor);
+      const seen = ['body', '.reading', '.answer', '.numbers .first .big',
+        'summary', '.plot .xtick text', '.plot .legendtext'];
+      return seen.map(name => { const one = document.querySelector(name), style = getComputedStyle(one);
+        const own = light(one instanceof SVGElement ? style.fill : style.color);
+        return [name, (Math.max(own, ground) + 0.05) / (Math.min(own, ground) + 0.05)]; });"""
+    grounds = []
+    for dark in (False, True):
+        show(browser, pages["demo"], 1280, dark)
+        for name, ratio in browser.execute_script(contrast):
+            least = 3.0 if name == ".numbers .first .big" else 4.5  # WCAG 2.1 AA; big text needs less
+            assert ratio >= least, (name, dark)
+        grounds.append(browser.execute_script("return getComputedStyle(document.body).backgroundColor"))
+    assert grounds[0] != grounds[1]
+
+
+def test_a_change_of_scheme_redraws_the_charts(browser: Any, pages: dict[str, str]) -> None:
+    colour = "return getComputedStyle(document.querySelector('.plot .xtick text')).fill"
+    show(browser, pages["demo"], 1280)
+    before = browser.execute_script(colour)
+    dark = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
+    browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+    assert browser.execute_script(colour) != before
+
+
+def test_the_table_sorts_both_ways_and_keeps_what_is_missing_at_the_end(browser: Any, pages: dict[str, str]) -> None:
+    show(browser, pages["demo"], 1280)
+    read = """const table = document.querySelector('#trials table');
+      [...table.querySelectorAll('thead button')].find(b => b.textContent === 'Validation accuracy').click();
+      return [...table.tBodies[0].rows].map(row => row.cells[2].dataset.sort);"""
+    for sign in (1, -1):
+        values = browser.execute_script(read)
+        known = [sign * float(v) for v in values if v]
+        assert known == sorted(known)
+        assert values[len(known) :] == [""] * (len(values) - len(known))
+        assert len(known) == 11
+
+
+def test_the_printed_page_is_light_and_fits_its_sheet(browser: Any, pages: dict[str, str], tmp_path: Path) -> None:
+    show(browser, pages["demo"], 1280, dark=True)
+    browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+    assert browser.execute_script("return getComputedStyle(document.body).backgroundColor") == "rgb(253, 253, 252)"
+    assert max(plot["width"] for plot in browser.execute_script(SIZES)) <= 680
+    browser.execute_script("dispatchEvent(new Event('afterprint'))")
+    assert browser.execute_script("return getComputedStyle(document.body).backgroundColor") != "rgb(253, 253, 252)"

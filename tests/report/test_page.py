@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from plotly.offline import get_plotlyjs
+
+from dfkd_ray.errors import StudyError
+from dfkd_ray.report import build
+from dfkd_ray.report.page import page
+
+from .studies import EVIL, demo, hostile, study, write
+
+
+class Reader(HTMLParser):
+    """What a browser makes of the page: its elements, the text of its scripts, its visible text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self.text = ""
+        self.inside = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self.inside = tag
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self.inside == "script":
+            self.scripts[-1] += data
+        elif self.inside != "style":
+            self.text += data
+
+
+@pytest.fixture(scope="module")
+def html() -> str:
+    return page(demo())
+
+
+@pytest.fixture(scope="module")
+def read(html: str) -> Reader:
+    return Reader(html)
+
+
+def test_build_writes_the_page_beside_the_tables_and_leaves_nothing_else(tmp_path: Path) -> None:
+    write(tmp_path, demo())
+    before = {p.name for p in tmp_path.iterdir()}
+    assert build(tmp_path) == tmp_path / "report.html"
+    assert {p.name for p in tmp_path.iterdir()} == before | {"report.html"}
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_a_page_that_fails_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, study())
+    build(tmp_path)
+    old = (tmp_path / "report.html").read_bytes()
+
+    def torn(*_: object) -> None:
+        raise OSError("disk is full")
+
+    monkeypatch.setattr("os.replace", torn)
+    with pytest.raises(OSError, match="disk is full"):
+        build(tmp_path)
+    assert (tmp_path / "report.html").read_bytes() == old
+    assert not list(tmp_path.glob(".*.tmp"))
+
+
+def test_build_without_tables_says_which_are_missing(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"a report needs trials\.arrow, steps\.arrow and images\.arrow"):
+        build(tmp_path)
+
+
+def test_plotly_is_embedded_exactly_once(html: str, read: Reader) -> None:
+    assert html.count(get_plotlyjs()[:200]) == 1
+    assert [bool(re.search(r"plotly\.js v\d", script[:200])) for script in read.scripts] == [False, True, False]
+
+
+def test_nothing_is_loaded_from_elsewhere(read: Reader) -> None:
+    loading = {"src", "href", "srcset", "data", "action", "poster", "background"}
+    named = [(tag, value) for tag, attrs in read.elements for key, value in attrs.items() if key in loading]
+    assert named
+    assert all(value is not None and value.startswith(("#", "data:")) for _, value in named)
+    assert not [tag for tag, _ in read.elements if tag in ("iframe", "object", "embed", "base")]
+
+
+def test_the_styles_fetch_nothing(html: str) -> None:
+    style = html.split("<style>")[1].split("</style>")[0]
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_the_policy_forbids_every_fetch_and_every_other_script(read: Reader) -> None:
+    policy = next(a["content"] or "" for _, a in read.elements if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    allowed = set(re.findall(r"'sha256-([^']+)'", policy))
+    running = {base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in read.scripts[1:]}
+    assert allowed == running
+
+
+def test_every_link_of_the_contents_has_its_section_and_every_plot_its_figure(read: Reader) -> None:
+    places = {attrs["id"] for _, attrs in read.elements if "id" in attrs}
+    assert all((a["href"] or "")[1:] in places for tag, a in read.elements if tag == "a")
+    plots = {a["id"] for _, a in read.elements if a.get("class") == "plot"}
+    assert plots == set(json.loads(read.scripts[0]))
+    assert len(plots) >= 10
+
+
+def test_pictures_and_plots_have_a_text_for_those_who_do_not_see_them(read: Reader) -> None:
+    assert all(a.get("alt") for tag, a in read.elements if tag == "img")
+    assert all(a.get("aria-label") for _, a in read.elements if a.get("class") in ("plot", "ruler"))
+    heads = [int(tag[1]) for tag, _ in read.elements if re.fullmatch(r"h[1-6]", tag)]
+    assert heads.count(1) == 1
+    assert all(b - a <= 1 for a, b in itertools.pairwise(heads))
+
+
+def test_text_of_a_user_stays_text() -> None:
+    html = page(hostile()).encode("utf-8", "replace").decode()
+    read = Reader(html)
+    assert len(read.scripts) == 3
+    assert not [a for _, a in read.elements if any(key.startswith("on") for key in a)]
+    assert [tag for tag, a in read.elements if tag == "img" and not (a["src"] or "").startswith("data:image/png")] == []
+    assert not [a for tag, a in read.elements if tag == "a" and not (a["href"] or "").startswith("#")]
+    assert EVIL[1] + EVIL[2] in read.text
+    held = html.split('id="figures">')[1].split("</script>")[0]
+    assert "<" not in held
+    json.loads(held)
+
+
+def test_plotly_gets_no_tag_of_a_user_to_read() -> None:
+    html = page(hostile())
+    figures = json.loads(html.split('id="figures">')[1].split("</script>")[0])
+    own = re.compile(r"</?b>|<br>")  # the page's own
+
+    def texts(item: object) -> list[str]:
+        if isinstance(item, dict):
+            return [t for value in item.values() for t in texts(value)]
+        return (
+            [t for value in item for t in texts(value)]
+            if isinstance(item, list)
+            else [item]
+            if isinstance(item, str)
+            else []
+        )
+
+    assert any("&lt;" in text for text in texts(figures))
+    assert not [text for text in texts(figures) if "<" in own.sub("", text)]
+    assert not [text for text in texts(figures) if "<b on" in text]
+
+
+def test_the_report_needs_no_torch_no_ray_and_no_optuna() -> None:
+    code = "import sys, dfkd_ray.report.page; print(*sorted({'torch', 'ray', 'optuna'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""

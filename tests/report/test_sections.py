@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import base64
+import re
+
+import pytest
+
+from dfkd_ray.report import evidence, sections
+from dfkd_ray.report.words import NBSP
+
+from .studies import KD, MHAD, NOTE, ORDER, demo, noted, picture, steps, study, trial
+
+
+def plain(html: str) -> str:
+    return re.sub(r"<[^>]+>", " ", html).replace(NBSP, " ")
+
+
+BEST = trial(
+    7,
+    changes={ORDER: 3, MHAD: 2.5},
+    epochs=3,
+    best_epoch=2,
+    objectives=[0.8],
+    final=[("test_accuracy/last", 0.71), ("test_accuracy/best", 0.72), ("val_accuracy/median5", 0.75)],
+)
+
+
+def test_validation_and_test_last_and_best_are_four_figures_named_apart() -> None:
+    text = plain(sections.best(study([BEST], steps(7, {"val_accuracy": [0.5, 0.8, 0.79]}))))
+    assert re.search(r"Last epoch \(epoch 3\)\s+Best epoch \(epoch 2\)", text)
+    assert re.search(r"Validation accuracy\s+79\.0 %\s+80\.0 %", text)
+    assert re.search(r"Test accuracy\s+71\.0 %\s+72\.0 %", text)
+    assert "The test split chose nothing" in text
+    assert "median of its last five epochs is 75.0 %" in text
+
+
+def test_a_setting_the_best_trial_does_not_have_is_a_dash() -> None:
+    assert re.search(r"kd\.\s*temperature\s+–", plain(sections.best(study([BEST]))))
+
+
+def test_the_command_repeats_fixed_and_searched_changes_quoted_for_a_shell() -> None:
+    changes = {ORDER: 3, "source": {"name": "pool", "size": 4}, "term": None, "flag": True, "odd": "it's $HOME"}
+    html = sections.best(study([trial(0, changes=changes)]))
+    command = re.search(r"<code>(dfkd-ray distill.*?)</code>", html, re.S)
+    assert command
+    import html as unescape
+    import shlex
+
+    words = shlex.split(unescape.unescape(command[1]).replace("\\\n", " "))
+    assert words[:5] == ["dfkd-ray", "distill", "dfkd_fgvc", "--task", "gliders"]
+    assert words[6::2] == [
+        "schedule.epochs=20",
+        f"{ORDER}=3",
+        'source={"name": "pool", "size": 4}',
+        "term=null",
+        "flag=true",
+        "odd=it's $HOME",
+    ]
+
+
+def test_pictures_are_the_best_trials_over_its_epochs_first_and_last_included() -> None:
+    kept = [picture(7, epoch) for epoch in range(1, 31)] + [picture(1, 31)]
+    html = sections.pictures(study([BEST], images=kept))
+    assert [int(e) for e in re.findall(r"<figcaption>epoch (\d+)", html)] == [1, 5, 9, 13, 18, 22, 26, 30]
+    first = re.search(r'src="data:image/png;base64,([^"]+)"', html)
+    assert first
+    assert base64.b64decode(first[1]) == kept[0]["picture"]
+    assert html.count("alt=") == 8
+
+
+@pytest.mark.parametrize("kept", [[], [{"trial": 7, "epoch": 1, "format": "svg+xml", "picture": b"<svg/>"}]])
+def test_without_a_usable_picture_the_page_says_so(kept: list[dict[str, object]]) -> None:
+    html = sections.pictures(study([BEST], images=kept))
+    assert "<img" not in html
+    assert 'class="empty"' in html
+
+
+def test_every_trial_stands_in_the_table_and_the_best_is_marked() -> None:
+    tables = demo()
+    html = sections.trials(tables)
+    assert len(re.findall(r"<tr[^>]*><td", html)) == len(tables.all)
+    assert tables.best is not None
+    assert f'<tr class="best"><td data-sort="{float(tables.best.number)}"' in html
+
+
+def test_arms_have_a_column_only_in_ablations() -> None:
+    assert ">Arm<" not in sections.trials(study([trial(0)]))
+    assert ">without mhad<" in sections.trials(study([trial(0, arm="without mhad")]))
+
+
+def test_failures_come_first_with_their_reason() -> None:
+    rows = [trial(0, state="pruned", reason="asha"), trial(1), trial(2, state="failed", reason="loss is not finite")]
+    text = plain(evidence.failures(study(rows)))
+    assert "1 trial failed." in text
+    assert text.index("loss is not finite") < text.index("asha")
+    assert "No trial failed." in evidence.failures(study([trial(0)]))
+
+
+def test_cost_adds_up() -> None:
+    rows = [
+        trial(0, seconds=40.0, epochs=4),
+        trial(1, seconds=80.0, state="pruned", attempts=3, peak_memory=1_500_000_000),
+    ]
+    text = plain(evidence.budget(study(rows)))
+    assert re.search(r"Work, all trials\s+2 min 0 s", text)
+    assert re.search(r"In stopped trials\s+1 min 20 s", text)
+    assert re.search(r"Epochs, all trials\s+6\b", text)
+    assert re.search(r"Peak memory of a trial\s+1\.50 GB", text)
+    assert "trial 1 (3)" in text
+
+
+def test_provenance_has_versions_commit_command_and_the_study_file() -> None:
+    note = {**NOTE, "provenance": {**NOTE["provenance"], "dirty": True, "cluster": "eight nodes"}}
+    html = evidence.provenance(study([BEST], note=note))
+    text = plain(html)
+    for said in (
+        "PyTorch  2.15.0",
+        "dfkd-ray sweep search_spaces/mhad.yaml",
+        "eight nodes",
+        "f0000007",
+        "laboratory cpu",
+    ):
+        assert re.sub(r"\s+", " ", said) in re.sub(r"\s+", " ", text)
+    assert "0123abcd, with changes that are not committed" in text
+    assert f"{KD}:" in html
+    assert "no record of versions" in evidence.provenance(study(note={}))
+
+
+def test_several_objectives_say_how_many_trials_are_on_the_front() -> None:
+    rows = [trial(n, objectives=[0.1 * n, 0.1 * n]) for n in range(3)]
+    html = sections.best(study(rows, note=noted(objective=["val_accuracy", "kl/source"])))
+    assert "3 trials on the Pareto front" in html.replace(NBSP, " ")
