@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import pickle
+
+import pytest
+import torch
+from torch import Tensor
+
+from dfkd_ray.slots import views
+from dfkd_ray.views import Crop, Flip, Jitter, look
+
+IMAGES = torch.randn(6, 3, 8, 10, generator=torch.Generator().manual_seed(0))
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("name", list(views))
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_view_keeps_the_shape_lets_gradients_through_and_draws_from_its_own_numbers(name: str, channels: int) -> None:
+    view = views[name]()
+    assert pickle.loads(pickle.dumps(view)) == view
+    images = IMAGES[:, :channels].clone().requires_grad_()
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    seen = view(images, rng())
+    assert torch.equal(torch.get_rng_state(), before)
+    assert seen.shape == images.shape
+    seen.sum().backward()
+    assert images.grad is not None
+    assert bool((images.grad >= 0).all())
+    assert images.grad.sum() > 0
+    assert torch.equal(view(images, rng()), seen)
+    assert any(not torch.equal(view(images, rng(seed)), seen) for seed in range(1, 9))
+
+
+@pytest.mark.parametrize("name", list(views))
+def test_a_view_leaves_its_input_alone(name: str) -> None:
+    images = IMAGES.clone()
+    views[name]()(images, rng())
+    assert torch.equal(images, IMAGES)
+
+
+def test_flip() -> None:
+    assert torch.equal(Flip(p=0)(IMAGES, rng()), IMAGES)
+    assert torch.equal(Flip(p=1)(IMAGES, rng()), IMAGES.flip(-1))
+    many = torch.arange(2.0).expand(4000, 1, 1, 2)
+    share = (Flip(p=0.25)(many, rng())[:, 0, 0, 0] == 1).float().mean().item()
+    assert share == pytest.approx(0.25, abs=0.04)
+
+
+def crops(image: Tensor, padding: int) -> list[Tensor]:
+    """Every image that a crop may show."""
+    c, h, w = image.shape
+    wide = torch.zeros(c, h + 2 * padding, w + 2 * padding)
+    wide[:, padding : padding + h, padding : padding + w] = image
+    return [wide[:, y : y + h, x : x + w] for y in range(2 * padding + 1) for x in range(2 * padding + 1)]
+
+
+def test_crop_cuts_each_image_at_a_place_of_its_own() -> None:
+    image = IMAGES[0]
+    seen = Crop(padding=2)(image.expand(200, -1, -1, -1), rng())
+    places = [next(i for i, each in enumerate(crops(image, 2)) if torch.equal(each, shown)) for shown in seen]
+    assert set(places) == set(range(25))
+
+
+def test_jitter_rolls_all_images_alike() -> None:
+    shifts = set()
+    for seed in range(60):
+        seen = Jitter(pixels=1)(IMAGES, rng(seed))
+        shifts.add(
+            next((y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if torch.equal(seen, IMAGES.roll((y, x), (2, 3))))
+        )
+    assert len(shifts) == 9
+
+
+def test_a_chain_of_views_is_one_after_the_other() -> None:
+    chain = (Flip(p=1), Crop(padding=1))
+    assert torch.equal(look(chain, IMAGES, rng()), Crop(padding=1)(IMAGES.flip(3), skipped(rng(), 6)))
+    assert look((), IMAGES, rng()) is IMAGES
+
+
+def skipped(numbers: torch.Generator, count: int) -> torch.Generator:
+    """The numbers after those that a flip of `count` images has drawn."""
+    torch.rand(count, generator=numbers)
+    return numbers
+
+
+def test_ranges() -> None:
+    with pytest.raises(ValueError, match=r"p is a probability, got 1\.5"):
+        Flip(p=1.5)
+    with pytest.raises(ValueError, match="padding must be at least 1 pixel, got 0"):
+        Crop(padding=0)
+    with pytest.raises(ValueError, match="pixels must be at least 1, got 0"):
+        Jitter(pixels=0)
