@@ -125,9 +125,9 @@ def snapshot(history: History, max_epochs: int, total: int | None, concurrency: 
 def line(now: Snapshot, ended: Shown) -> str:
     """`trial 3 complete: val_accuracy 0.7120 after 20 epochs, 31 s | best 0.7330 (trial 1) | 4 of 12, 3 min left`"""
     what = {"pruned": "stopped"}.get(ended.state, ended.state)
-    how = (
-        ended.reason if ended.state == "failed" else f"{now.metric} {number(ended.value)} after {_epochs(ended.epoch)}"
-    )
+    how = f"{now.metric} {number(ended.value)} after {_epochs(ended.epoch)}"
+    if ended.state == "failed":
+        how = (ended.reason or "").partition("\n")[0]
     parts = [f"trial {ended.trial} {what}: {how}, {duration(ended.seconds)}"]
     if now.best is not None:
         parts.append(f"best {number(now.best.value)} (trial {now.best.trial})")

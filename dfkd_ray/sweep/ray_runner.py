@@ -12,10 +12,11 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import ray
-from ray import tune
+from ray import cloudpickle, tune
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
@@ -60,7 +61,7 @@ def run(
 
 def _tune(baton: _Baton, work: Work, share: Resources, scratch: str, isolate: bool, retries: int) -> None:
     tune.run(
-        tune.with_parameters(_Trial, work=work),  # into the object store, once
+        tune.with_parameters(_Trial, parcel=cloudpickle.dumps(work)),  # into the object store, once
         name="study",
         search_alg=_Asking(baton),
         scheduler=_Reporting(baton),
@@ -81,10 +82,11 @@ def _tune(baton: _Baton, work: Work, share: Resources, scratch: str, isolate: bo
 class _Trial(tune.Trainable):  # type: ignore[misc]
     """The actor: it goes through a work's rows, one a step, and is reused for the next trial with nothing left over."""
 
+    _work: Any = None
     _rows: Any = None
 
-    def setup(self, config: dict[str, Any], work: Work) -> None:
-        self._work = work
+    def setup(self, config: dict[str, Any], parcel: bytes) -> None:
+        self._parcel = parcel
         self._job: Job = config["job"]
 
     def reset_config(self, config: dict[str, Any]) -> bool:
@@ -94,6 +96,9 @@ class _Trial(tune.Trainable):  # type: ignore[misc]
 
     def step(self) -> dict[str, Any]:
         try:
+            if self._work is None:  # here and not in `setup`, where an error would count as the death of a worker
+                self._work = cloudpickle.loads(self._parcel)
+                self._parcel = b""
             if self._rows is None:
                 self._rows = self._work.epochs(self._job)
             return {"row": next(self._rows)}
@@ -226,7 +231,7 @@ def _cluster(address: str | None, share: Resources) -> Iterator[None]:
                 address=address or "local",  # "local": not whatever RAY_ADDRESS names
                 log_to_driver=False,
                 logging_level=logging.CRITICAL,
-                runtime_env={"env_vars": dict(worker_environment(share.threads, share.gpu))},
+                runtime_env={"env_vars": dict(worker_environment(share.threads))},
                 **options,
             )
             yield
@@ -252,7 +257,9 @@ def _fitting(share: Resources) -> int:
 
 
 def _death(trial: Any) -> str:
-    """Why Tune gave a trial up."""
-    error = None if trial is None else trial.get_error()
-    why = f"{type(error).__name__}: {error}" if error is not None else "no reason is known"
-    return f"the worker died too often (killed, or out of memory?); {why}"
+    """Why Tune gave a trial up: what it wrote about it in its own folder."""
+    try:
+        told = Path(trial.error_file).read_text(encoding="utf-8").strip()
+    except (AttributeError, OSError):
+        told = "Tune gives no reason"
+    return f"the worker died too often (killed, or out of memory?)\n{told}"

@@ -20,8 +20,6 @@ _DRIVER = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",  # the other one prints even when told to be silent
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # else the death of a worker is printed as well as handled
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial without a share of a GPU sees none
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # they import torch, and the ledger keeps what they would
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Tune's own ends a run as if it had finished
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
@@ -56,7 +54,7 @@ def environment(address: str | None) -> Iterator[None]:
 def has_token() -> bool:
     """Whether Ray will find a token of this user."""
     named = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
-    return bool(named) or (Path.home() / TOKEN).exists()
+    return bool(named) or (Path.home() / TOKEN).is_file()
 
 
 def ensure_token() -> dict[str, str]:
@@ -65,23 +63,22 @@ def ensure_token() -> dict[str, str]:
     Returns what to set in the environment instead if the home folder cannot be written.
     """
     path = Path.home() / TOKEN
+    if has_token():
+        if path.is_file() and path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+        return {}
+    token = secrets.token_hex(32)
     try:
-        if has_token():
-            if path.exists() and path.stat().st_mode & 0o077:
-                path.chmod(0o600)
-            return {}
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_hex(32))
-        return {}
-    except FileExistsError:  # another process was quicker
-        return {}
     except OSError:
-        return {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        return {} if path.is_file() else {"RAY_AUTH_TOKEN": token}  # another process may have been quicker
+    with os.fdopen(handle, "w") as file:
+        file.write(token)
+    return {}
 
 
-def worker_environment(threads: int, gpu: float) -> Mapping[str, str]:
+def worker_environment(threads: int) -> Mapping[str, str]:
     """What a trial's process finds in its environment when it starts.
 
     One thread a cpu of its share; and an allocator that keeps what it once had, since returning memory to the system
@@ -89,6 +86,7 @@ def worker_environment(threads: int, gpu: float) -> Mapping[str, str]:
     """
     chosen = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     chosen["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
+    chosen["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "1"  # a trial without a share of a GPU sees none
     if "GLIBC_TUNABLES" not in os.environ:
         chosen["GLIBC_TUNABLES"] = MALLOC
     return chosen

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import math
 import os
+import resource
 import signal
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -98,3 +101,66 @@ class Toy:
     def value(self, job: Job, epoch: int) -> float:
         top = 0.9 - (job.changes.get("x", 0.5) - 0.7) ** 2 - (0.2 if job.changes.get("kind") == "bad" else 0.0)
         return float(top * (1 - 0.5**epoch) + 0.001 * job.seed)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One epoch that reports what its process looks like, in `device`; `ballast` makes the work heavy to send."""
+
+    max_epochs: int = 1
+    ballast: bytes = b""
+
+    def epochs(self, job: Job) -> Iterator[Row]:
+        at_exec = dict(item.split("=", 1) for item in Path("/proc/self/environ").read_text().split("\0") if "=" in item)
+        seen = {
+            "pid": os.getpid(),
+            "node": ray_node(),
+            "torch": "torch" in sys.modules,
+            "job_threads": job.threads,
+            "at_exec": {key: at_exec.get(key) for key in ("OMP_NUM_THREADS", "GLIBC_TUNABLES", "RAY_AUTH_MODE")},
+            "now": {key: os.environ.get(key) for key in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES")},
+            "ballast": len(self.ballast),
+            "faults": page_faults(),
+        }
+        yield Row(1, 1.0, {"val_accuracy": 0.5}, last=True, device=json.dumps(seen))
+
+
+def page_faults() -> int:
+    """Pages that are faulted in when 40 MB are taken and given back five times, after a first time."""
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    libc.free.argtypes = [ctypes.c_void_p]
+    libc.memset.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
+    before = 0
+    for turn in range(6):
+        block = libc.malloc(40_000_000)
+        libc.memset(block, 1, 40_000_000)
+        libc.free(block)
+        if turn == 0:
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+def ray_node() -> str | None:
+    """The node that this process is a worker of."""
+    if "ray" not in sys.modules:
+        return None
+    import ray
+
+    return str(ray.get_runtime_context().get_node_id())
+
+
+class Unsendable:
+    """A work that cannot be unpickled where it arrives."""
+
+    max_epochs = 1
+
+    def __reduce__(self) -> Any:
+        return (_refuse, ())
+
+    def epochs(self, job: Job) -> Iterator[Row]:
+        yield from ()
+
+
+def _refuse() -> None:
+    raise RuntimeError("no such module here")
