@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from dfkd_ray.signals import mode
 from dfkd_ray.slots import Supply
 
-HELD_OUT = 512  # synthetic images of each bank
+HELD_OUT = 256  # synthetic images of each bank
 BATCH = 256
+DATA_FREE = ("agreement/source", "kl/source", "agreement/noise", "kl/noise", "diversity")
 
 
 @torch.no_grad()

@@ -22,10 +22,11 @@ import torch
 from torch import Tensor
 
 from dfkd_ray import config, evaluate, nets, tasks
-from dfkd_ray.errors import DataError
+from dfkd_ray.errors import ConfigError, DataError
 from dfkd_ray.keeper import Keeper
 from dfkd_ray.loop import distill
 from dfkd_ray.method import Method
+from dfkd_ray.registry import did_you_mean
 from dfkd_ray.run import Run
 from dfkd_ray.streams import stream
 from dfkd_ray.study.study import Study
@@ -58,12 +59,9 @@ class Distillation:
     def max_epochs(self) -> int:
         return config.parse(self.method).schedule.epochs
 
-    def accepts(self, changes: Mapping[str, Any]) -> None:
-        """ConfigError if the method does not take these changes; opens no net and runs nothing."""
-        method = config.change(config.parse(self.method), changes)
-        for arch in (method.teacher.arch, method.student.arch):
-            if arch is not None:
-                nets.classifiers[arch]
+    def examine(self, run: Run) -> dict[str, float]:
+        """The metrics of a run between two epochs; changes nothing of it."""
+        return _Examiner(self, run).metrics()
 
     def teacher_digest(self) -> str:
         """64 bits of SHA-256 over the teacher's weights, in hexadecimal."""
@@ -78,7 +76,7 @@ class Distillation:
         method = config.change(config.parse(self.method), job.changes)
         runtime = replace(self.runtime, threads=job.threads or self.runtime.threads)
         device = runtime.open()
-        run = self._open(method, job.seed, runtime, device)
+        run = self.open(method, job.seed, runtime, device)
         keeper = Keeper(run, None if job.folder is None else Path(job.folder))
         yield from list(keeper.restore(device))
         examiner = _Examiner(self, run)
@@ -104,7 +102,7 @@ class Distillation:
             keeper.save(row)
             yield row
 
-    def _open(self, method: Method, seed: int, runtime: config.Runtime, device: torch.device) -> Run:
+    def open(self, method: Method, seed: int, runtime: config.Runtime, device: torch.device) -> Run:
         task, channels, classes = self.task, self.task.image[0], len(self.task.classes)
         teacher = nets.build(method.teacher.arch or task.teacher.arch, classes, channels)
         fill(teacher, self.weights, f"the teacher of {task.name}")
@@ -118,6 +116,10 @@ def work(study: Study, data: str | None = None, weights: Path | None = None) -> 
     method = config.change(config.load(study.method), study.fixed)
     first = study.objective[0]
     made = distillation(method, study.task, data, weights, config.runtime(study.runtime))
+    real = _real(made.task, "val", made.data)
+    if real is None and any(objective.metric == "val_accuracy" for objective in study.objective):
+        hint = f"give --data, or select by a data-free metric: {', '.join(evaluate.DATA_FREE)}"
+        raise ConfigError.at("objective", f"val_accuracy needs real images of {made.task.name}: {hint}")
     return replace(made, metric=first.metric, sign=first.sign)
 
 
@@ -143,6 +145,21 @@ def task_info(made: Distillation) -> dict[str, Any]:
         "student": {"arch": config.parse(made.method).student.arch or task.student},
         "normalised_by": task.normalised_by,
     }
+
+
+def accepts(method: Method, changes: Mapping[str, Any]) -> None:
+    """ConfigError if the method does not take these changes; opens no net and runs nothing."""
+    changed = config.change(method, changes)
+    for slot, arch in {"teacher": changed.teacher.arch, "student": changed.student.arch}.items():
+        if arch is not None and arch not in nets.classifiers:
+            raise ConfigError.at(f"{slot}.arch", f"unknown net {arch!r}{did_you_mean(arch, nets.classifiers)}")
+
+
+def metric_names(method: Method) -> list[str]:
+    """The metrics that a trial of the method reports after each epoch (val_accuracy: where there are real images)."""
+    slots = {"source": method.source_loss, "student": method.student_loss}
+    losses = [f"loss/{slot}/{name}" for slot, loss in slots.items() for name in (*loss.parts, "total")]
+    return ["val_accuracy", *evaluate.DATA_FREE, *losses]
 
 
 class _Examiner:

@@ -36,21 +36,14 @@ def _options(
 
 
 def main() -> None:
-    """Entry point: errors that dfkd-ray raises on purpose become one message and exit code 2."""
+    """Entry point: errors that dfkd-ray raises on purpose become one message and exit code 2, as wrong usage does."""
     try:
-        code = app(standalone_mode=False)
+        app()
     except DfkdError as error:
         if _debug:
             raise
         typer.echo(f"error: {error}", err=True)
-        code = 2
-    except typer.TyperException as error:
-        error.show()
-        code = error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        typer.echo("interrupted", err=True)
-        code = 130
-    sys.exit(code or 0)
+        sys.exit(2)
 
 
 from dfkd_ray.cli import catalogue, run, study  # noqa: E402, F401  they add their commands to `app`

@@ -84,7 +84,7 @@ def show(
         task = tasks.load(name)
         if grid:
             path = out or Path(f"{task.name}.png")
-            picture.grid(task, path, data=data)
+            picture.write_grid(task, path, data=data)
             typer.echo(f"wrote {path}")
             return
         typer.echo(yaml.safe_dump(plain_data.plain(task), sort_keys=False, default_flow_style=None), nl=False)

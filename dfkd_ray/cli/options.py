@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,6 +28,16 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
 Precision = Annotated[str, typer.Option(help="float32 or bfloat16 (autocast).")]
 Threads = Annotated[int, typer.Option(help="CPU threads; 0 leaves torch's choice.")]
 Seed = Annotated[int, typer.Option(help="Of initial weights and of all noise.")]
+
+
+@contextmanager
+def going_on_with(command: str) -> Iterator[None]:
+    """Ctrl-C within the block ends with exit code 130 and the command that goes on from there."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted; resume with: {command}", err=True)
+        raise typer.Exit(130) from None
 
 
 def assignments(pairs: list[str] | None) -> dict[str, Any]:

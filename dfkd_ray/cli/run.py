@@ -47,12 +47,13 @@ def distill(
         f"{resolved.schedule.epochs} epochs, seed {seed}; input normalised by {info['normalised_by']}"
     )
     rows: list[Row] = []
-    for row in work.epochs(Job(trial=0, changes={}, seed=seed, folder=str(folder.resolve()), threads=threads)):
-        rows.append(row)
-        typer.echo(_line(row, resolved.schedule.epochs))
-        if row.picture:
-            (folder / f"images_{row.epoch:04d}.webp").write_bytes(row.picture)
-        _write_steps(folder, rows, info)
+    with options.going_on_with("the same command"):
+        for row in work.epochs(Job(trial=0, changes={}, seed=seed, folder=str(folder.resolve()), threads=threads)):
+            rows.append(row)
+            typer.echo(_line(row, resolved.schedule.epochs))
+            if row.picture:
+                (folder / f"images_{row.epoch:04d}.webp").write_bytes(row.picture)
+            _write_steps(folder, rows, info)
     typer.echo(_ending(rows[-1], info, seed))
     typer.echo(f"student, curves and images are in {folder}")
 
@@ -93,7 +94,8 @@ def _ending(row: Row, info: dict[str, Any], seed: int) -> str:
     teacher = info["teacher"]["test_accuracy"]
     beside = f", teacher {teacher:.1%}" if teacher is not None else ""
     best = f"{tested['best']:.1%} at epoch {int(row.final['best_epoch'])}, the best by validation"
-    return f"test accuracy {tested['last']:.1%} at the last epoch, {best} (seed {seed}; chance {info['chance']:.1%}{beside})"
+    context = f"seed {seed}; chance {info['chance']:.1%}{beside}"
+    return f"test accuracy {tested['last']:.1%} at the last epoch, {best} ({context})"
 
 
 def _write_steps(folder: Path, rows: list[Row], info: dict[str, Any]) -> None:

@@ -17,9 +17,13 @@ DOUBLINGS = 4
 class DeconvGenerator(nn.Module):
     """z (B, latent) -> images (B, C, H, W) through four doublings: 8 w -> 4 w -> 2 w -> w -> w channels.
 
+    Fewer doublings leave out the first blocks: two of them are 2 w -> w -> w.
+
     latent: length of z; not stated in the paper; reconstruction: 256, as in the authors' earlier code.
-    image: (C, H, W); H and W are multiples of 16.
+    image: (C, H, W); H and W are multiples of 2 ** doublings.
     width: w, 64 in the paper.
+    doublings: 4 in the paper, for 224 pixels (14 at the start); the relatives' generator for 32 pixels has 2.
+    block_norm: BatchNorm after each transposed convolution, as in the relatives' generators; not in the paper.
     attention: called with the channels of each block, gives the module that ends it (`SpatialAttention`); None: none.
     spectral_norm: on the weights of the transposed convolutions, as in the paper. Such a module has a state_dict and
         can be deep-copied, but not pickled (torch's rule for parametrisations).
@@ -38,21 +42,23 @@ class DeconvGenerator(nn.Module):
         latent: int = 256,
         image: tuple[int, int, int] = (3, 32, 32),
         width: int = 64,
+        doublings: int = 4,
         attention: Callable[[int], nn.Module] | None = None,
         spectral_norm: bool = True,
+        block_norm: bool = False,
         output: Output = "tanh",
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         channels, height, width_px = image
-        _check_sides(height, width_px)
+        _check_sides(doublings, height, width_px)
         self.latent = latent
-        self.start = (8 * width, height >> DOUBLINGS, width_px >> DOUBLINGS)
+        widths = (8 * width, 4 * width, 2 * width, width, width)[4 - doublings :]
+        self.start = (widths[0], height >> doublings, width_px >> doublings)
         self.project = nn.Linear(latent, self.start[0] * self.start[1] * self.start[2])
         self.norm = nn.BatchNorm2d(self.start[0])
-        widths = (8 * width, 4 * width, 2 * width, width, width)
-        self.blocks = nn.Sequential(*(_block(i, o, attention) for i, o in pairwise(widths)))
+        self.blocks = nn.Sequential(*(_block(i, o, block_norm, attention) for i, o in pairwise(widths)))
         self.to_image = nn.Conv2d(width, channels, 3, padding=1)
         self.head = _head(output, channels, mean, std)
         self.apply(_initialise)
@@ -83,9 +89,11 @@ class ToData(nn.Module):
         return ((x + 1) / 2 - self.mean) / self.std
 
 
-def _block(inputs: int, outputs: int, attention: Callable[[int], nn.Module] | None) -> nn.Sequential:
+def _block(inputs: int, outputs: int, norm: bool, attention: Callable[[int], nn.Module] | None) -> nn.Sequential:
     block = nn.Sequential()
     block.add_module("deconv", nn.ConvTranspose2d(inputs, outputs, 3, 2, padding=1, output_padding=1, bias=False))
+    if norm:
+        block.add_module("norm", nn.BatchNorm2d(outputs))
     block.add_module("activation", nn.LeakyReLU(0.2, inplace=True))
     if attention is not None:
         block.add_module("attention", attention(outputs))
@@ -106,8 +114,10 @@ def _head(output: Output, channels: int, mean: Sequence[float] | None, std: Sequ
     return ToData(mean, std)
 
 
-def _check_sides(*sides: int) -> None:
-    step = 2**DOUBLINGS
+def _check_sides(doublings: int, *sides: int) -> None:
+    if doublings not in range(1, DOUBLINGS + 1):
+        raise ValueError(f"doublings must be 1 to {DOUBLINGS}, got {doublings}")
+    step = 2**doublings
     for side in sides:
         if side < step or side % step:
             below = side // step * step

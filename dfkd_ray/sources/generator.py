@@ -45,6 +45,9 @@ class Generator:
 
     latent: length of z ~ N(0, I); not stated in the paper, 256 is the habit of its relatives (reconstruction).
     width: channels of the last block, 64 in the paper.
+    doublings: blocks, each of which doubles the side: 4 in the paper, for 224 pixels. At 32 pixels that starts from
+        2x2; the relatives' generator for 32 pixels has 2, from 8x8.
+    block_norm: BatchNorm in each block, as the relatives have it; Table 6 lists none.
     output: the range of the images. "tanh" feeds [-1, 1] to the teacher directly, as the first author's earlier code
         does (reconstruction); "normalised" maps tanh to [0, 1] and then through the task's mean and std, so that every
         picture is a picture; "batchnorm" is the relatives' head for 32 pixels (zero mean, unit variance a channel).
@@ -53,7 +56,9 @@ class Generator:
 
     latent: int = 256
     width: int = 64
+    doublings: int = 4
     spectral_norm: bool = True
+    block_norm: bool = False
     attention: Attention | None = field(default_factory=Attention)
     output: Literal["tanh", "normalised", "batchnorm"] = "tanh"
     optimizer: OptimizerSpec = field(default=Adam(lr=1e-3, betas=(0.5, 0.99)), metadata={"registry": optimizers})
@@ -79,8 +84,10 @@ class LiveGenerator:
             spec.latent,
             setting.image,
             width=spec.width,
+            doublings=spec.doublings,
             attention=attention,
             spectral_norm=spec.spectral_norm,
+            block_norm=spec.block_norm,
             output=spec.output,
             mean=setting.mean,
             std=setting.std,

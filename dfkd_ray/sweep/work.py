@@ -47,7 +47,10 @@ class Row:
 class Work(Protocol):
     """What a trial does. It is pickled once and sent to every worker, so what is heavy in it travels once."""
 
-    max_epochs: int
+    @property
+    def max_epochs(self) -> int:
+        """How many epochs a trial has."""
+        ...
 
     def epochs(self, job: Job) -> Iterator[Row]:
         """Yield one row an epoch; raise TrialFailed (or anything) if the trial cannot go on.

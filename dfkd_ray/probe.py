@@ -1,0 +1,64 @@
+"""What a trial will cost, measured: a few steps of each phase and one evaluation, before anything is launched."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from dfkd_ray import config
+from dfkd_ray.method import Schedule
+from dfkd_ray.signals import Signals, frozen
+from dfkd_ray.trainable import Distillation
+
+STEPS = 2  # of each phase, after one that is not counted
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of one source step, of one student step, and of the evaluation after an epoch."""
+
+    source_step: float
+    student_step: float
+    evaluation: float
+
+    def trial(self, schedule: Schedule) -> float:
+        """Seconds of a trial that runs to its last epoch."""
+        a_round = schedule.source_steps * self.source_step + schedule.student_steps * self.student_step
+        return schedule.epochs * (schedule.rounds * a_round + self.evaluation)
+
+
+def probe(work: Distillation, threads: int, seed: int = 0) -> Cost:
+    """Measure one trial of `work` with the given CPU threads, on the device that its runtime names."""
+    method = config.parse(work.method)
+    runtime = replace(work.runtime, threads=threads)
+    device = runtime.open()
+    run = work.open(method, seed, runtime, device)
+    rng = run.begin(1)
+    batch = method.schedule.batch
+
+    def source() -> None:
+        with run.precision(), frozen(run.student):
+            for _ in run.supply.improve(batch, 1, run.judge, rng, 0.0):
+                pass
+
+    def student() -> None:
+        run.student.train()
+        with run.precision():
+            images, labels = run.memory.draw(run.supply, batch, rng)
+            loss, _ = run.student_loss(Signals(images, labels, run.teacher, run.student))
+        run.step(loss)
+        loss.detach().item()  # waits for the device
+
+    run.memory.refill(run.supply, batch, rng)
+    seconds = {"source": _time(source) if run.source_steps else 0.0, "student": _time(student)}
+    return Cost(seconds["source"], seconds["student"], _time(lambda: work.examine(run)))
+
+
+def _time(step: Callable[[], object]) -> float:
+    """Seconds a call, the mean of STEPS calls after a first that pays for warming up."""
+    step()
+    began = time.perf_counter()
+    for _ in range(STEPS):
+        step()
+    return (time.perf_counter() - began) / STEPS

@@ -1,0 +1,80 @@
+"""From a study file to its work: every mistake of the file at once, each with its line, before anything is launched."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from dfkd_ray import config, study, tasks, trainable, yamls
+from dfkd_ray.errors import ConfigError, Problem, UnknownName
+from dfkd_ray.registry import did_you_mean
+from dfkd_ray.study import Study
+from dfkd_ray.trainable import Distillation
+from dfkd_ray.yamls import Document, Problems
+
+
+def open_study(path: Path, data: str | None = None, weights: Path | None = None) -> tuple[Study, Distillation]:
+    """The study in a file and what its trials do; ConfigError with all mistakes, DataError for a missing teacher."""
+    document = yamls.load(path)
+    problems = Problems()
+    parsed = problems.attempt("", study.parse, document)
+    made = parsed or _salvage(document, problems.found)
+    if made is not None:
+        _check_method(made, document, problems)
+    if problems.found:
+        raise document.locate(dict.fromkeys(problems.found))
+    assert parsed is not None
+    work = problems.attempt("", trainable.work, parsed, data, weights)
+    if work is None:
+        raise document.locate(problems.found)
+    return parsed, work
+
+
+def _salvage(document: Document, found: list[Problem]) -> Study | None:
+    """The study without the parts that have mistakes, so that the other parts can be checked too."""
+    if not isinstance(document.data, dict):
+        return None
+    raw: dict[str, Any] = {"study": "unnamed", "objective": {"metric": "val_accuracy"}, **document.data}
+    for problem in found:
+        top, _, rest = problem.path.partition(".")
+        if top == "search" and isinstance(raw.get("search"), dict):
+            raw["search"] = {path: v for path, v in raw["search"].items() if not rest.startswith(path)}
+        elif top in ("study", "objective"):
+            raw[top] = {"study": "unnamed", "objective": {"metric": "val_accuracy"}}[top]
+        else:
+            raw.pop(top, None)
+    try:
+        return study.parse(Document(raw))
+    except ConfigError:
+        return None
+
+
+def _check_method(made: Study, document: Document, problems: Problems) -> None:
+    """Names, fixed changes, searched paths and the runtime, against what exists."""
+    problems.attempt("runtime", config.runtime, made.runtime)
+    try:
+        tasks.load(made.task)
+    except UnknownName as error:
+        problems.add("task", str(error))
+    try:
+        method = config.load(made.method)
+    except UnknownName as error:
+        problems.add("method", str(error))
+        return
+
+    known = trainable.metric_names(method)
+    for objective in made.objective:
+        if objective.metric not in known:
+            problems.add("objective", f"no trial reports {objective.metric!r}{did_you_mean(objective.metric, known)}")
+
+    def accepts(changes: dict[str, Any]) -> None:
+        trainable.accepts(method, changes)
+
+    fixed = {}
+    for path, value in made.fixed.items():
+        before = len(problems.found)
+        problems.attempt("", study.check, replace(made, fixed={path: value}, search={}), accepts, document)
+        if len(problems.found) == before:
+            fixed[path] = value
+    problems.attempt("", study.check, replace(made, fixed=fixed), accepts, document)
