@@ -1,0 +1,125 @@
+"""Small networks and runs for the tests of what teaches."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dfkd_ray import config
+from dfkd_ray.config import Runtime
+from dfkd_ray.loop import Epoch, distill
+from dfkd_ray.method import Method
+from dfkd_ray.nets import Taps, attach_taps
+from dfkd_ray.run import Run
+
+IMAGE, CLASSES = (3, 16, 16), 5
+CPU = torch.device("cpu")
+
+
+class Toy(nn.Module):
+    """Two stages, BatchNorm, dropout and a linear head; counts its forward passes and whether it was training."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Conv2d(3, width, 3, 2, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU())
+        self.second = nn.Sequential(
+            nn.Conv2d(width, 2 * width, 3, 2, 1, bias=False), nn.BatchNorm2d(2 * width), nn.ReLU()
+        )
+        self.dropout, self.head = nn.Dropout(dropout), nn.Linear(2 * width, CLASSES)
+        self.passes: list[bool] = []
+        attach_taps(self, Taps(("first", "second"), head="head"))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.passes.append(self.training)
+        return self.head(self.dropout(self.second(self.first(x)).mean((2, 3))))
+
+
+def toy(seed: int, width: int = 8, dropout: float = 0.0) -> Toy:
+    """A toy net whose running statistics are not those of a fresh layer."""
+    torch.manual_seed(seed)
+    net = Toy(width, dropout)
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_()  # type: ignore[union-attr]
+            module.running_var.uniform_(0.5, 2)  # type: ignore[union-attr]
+    with torch.no_grad():
+        net.head.weight.mul_(4)
+    return net
+
+
+SMALL: dict[str, Any] = {
+    "source": {
+        "name": "generator",
+        "latent": 8,
+        "width": 4,
+        "attention": {"reduction": 2, "softmax": "spatial_rescaled"},
+        "optimizer": {"name": "adam", "lr": 1e-3, "betas": [0.5, 0.99]},
+    },
+    "student_loss.semantic_contrast.dim": 8,
+    "schedule": {"epochs": 3, "rounds": 2, "source_steps": 2, "student_steps": 2, "batch": 4},
+}
+
+
+def small(changes: Mapping[str, Any] | None = None, name: str = "dfkd_fgvc") -> Method:
+    """A shipped method at the size of a toy."""
+    fit = SMALL if name == "dfkd_fgvc" else {"schedule": SMALL["schedule"]}
+    return config.change(config.load(name), {**fit, **(changes or {})})
+
+
+def opened(
+    method: Method,
+    seed: int = 0,
+    teacher: nn.Module | None = None,
+    student: nn.Module | None = None,
+    runtime: Runtime | None = None,
+    image: tuple[int, int, int] = IMAGE,
+) -> Run:
+    teacher, student = teacher or toy(1), student or toy(2, dropout=0.3)
+    return Run(method, teacher, student, image, (0.5,) * 3, (0.25,) * 3, seed, runtime or Runtime(), CPU)
+
+
+def walked(run: Run, epochs: int | None = None) -> Iterator[Epoch]:
+    """The epochs of a run, at most so many."""
+    for done, epoch in enumerate(distill(run), start=1):
+        yield epoch
+        if done == epochs:
+            return
+
+
+def through_a_file(state: Any) -> Any:
+    """What a checkpoint file gives back."""
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+def flat(state: Any, at: str = "") -> dict[str, Any]:
+    """The leaves of a nested state by path; tensors are copied."""
+    if isinstance(state, Tensor):
+        return {at: state.detach().clone()}
+    if isinstance(state, Mapping):
+        items: Any = state.items()
+    elif isinstance(state, (list, tuple)):
+        items = enumerate(state)
+    else:
+        return {at: state}
+    return {path: leaf for key, item in items for path, leaf in flat(item, f"{at}/{key}" if at else str(key)).items()}
+
+
+def differing(a: Any, b: Any) -> list[str]:
+    """Paths at which two states differ, in a bit or in being there."""
+    one, other = flat(a), flat(b)
+    return [
+        path for path in {**one, **other} if path not in one or path not in other or not same(one[path], other[path])
+    ]
+
+
+def same(a: Any, b: Any) -> bool:
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return a.dtype == b.dtype and a.shape == b.shape and bool(((a == b) | (a.isnan() & b.isnan())).all())
+    return bool(a == b)
