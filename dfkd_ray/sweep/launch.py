@@ -56,7 +56,7 @@ def start(
     A folder that has a ledger is refused, unless `fresh`: then it is moved aside, never deleted. Raises StudyError,
     and Interrupted (exit code 130) after Ctrl-C.
     """
-    if (folder / NAME).exists() and read(folder / NAME)[0]:
+    if (folder / NAME).exists() and History(read(folder / NAME)[0]).trials:
         if not fresh:
             raise StudyError(
                 f"{folder} holds a study already; resume with: dfkd-ray resume {folder} "
@@ -64,6 +64,7 @@ def start(
             )
         _move_aside(folder)
     with Ledger(folder) as ledger:
+        ledger.clear()  # of a start that got no further than its first record
         note = {**provenance, "runner": runner}
         ledger.records.append(ledger.append(opening(study, note, task_info, time.time())))
         return _run(Conductor(ledger, folder, work.max_epochs, parquet=parquet), work, runner, view, options)

@@ -99,6 +99,11 @@ class Ledger:
         assert kept is not None
         return kept
 
+    def clear(self) -> None:
+        """Begin anew: for a study of which nothing has been run."""
+        os.ftruncate(self._file, 0)
+        self._size, self.records = 0, []
+
     def close(self) -> None:
         os.close(self._file)
         os.close(self._lock)

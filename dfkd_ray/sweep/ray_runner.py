@@ -24,7 +24,7 @@ from dfkd_ray.errors import StudyError
 from dfkd_ray.study import Resources
 from dfkd_ray.sweep.conductor import Conductor, Outcome
 from dfkd_ray.sweep.interrupts import Interrupts
-from dfkd_ray.sweep.ray_setup import worker_environment
+from dfkd_ray.sweep.ray_setup import answering, worker_environment
 from dfkd_ray.sweep.serial_runner import ENDED_EARLY, describe
 from dfkd_ray.sweep.work import Job, Work
 
@@ -221,6 +221,8 @@ def _cluster(address: str | None, share: Resources) -> Iterator[None]:
     if ray.is_initialized():
         yield  # the caller's own
         return
+    if address is not None:
+        answering(address)
     logger = logging.getLogger("ray")
     level = logger.level
     options: dict[str, Any] = {"include_dashboard": False} if address is None else {}
@@ -236,7 +238,10 @@ def _cluster(address: str | None, share: Resources) -> Iterator[None]:
             )
             yield
     except ConnectionError as error:
-        raise StudyError(f"no Ray cluster answers at {address}: {str(error).splitlines()[0]}") from None
+        raise StudyError(
+            f"the Ray cluster at {address} does not let this process in: {str(error).splitlines()[0]} (it needs the "
+            f"cluster's token, in RAY_AUTH_TOKEN or ~/.ray/auth_token, and the same version of Ray)"
+        ) from None
     finally:
         ray.shutdown()
         logger.setLevel(level)

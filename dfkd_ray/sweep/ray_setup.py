@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+from dfkd_ray.errors import StudyError
 
 TOKEN = Path(".ray") / "auth_token"  # under the home folder, where Ray looks for it
 MALLOC = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=4294967296"
@@ -76,6 +79,19 @@ def ensure_token() -> dict[str, str]:
     with os.fdopen(handle, "w") as file:
         file.write(token)
     return {}
+
+
+def answering(address: str) -> None:
+    """StudyError unless something listens at `host:port`: Ray itself would try for minutes."""
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise StudyError(f"the address of a Ray cluster is `auto` or host:port, got {address!r}")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise StudyError(f"no Ray cluster answers at {address}: {error.strerror or error}") from None
 
 
 def worker_environment(threads: int) -> Mapping[str, str]:

@@ -189,9 +189,12 @@ def test_a_study_that_is_running_is_not_moved_aside(tmp_path: Path) -> None:
     assert (tmp_path / "toy" / NAME).exists()
 
 
-def test_a_start_that_died_before_its_first_record_is_no_obstacle(tmp_path: Path) -> None:
-    (tmp_path / NAME).write_bytes(b'{"kind":"stu')
+@pytest.mark.parametrize("end", [12, None], ids=["torn", "whole"])
+def test_a_start_that_got_no_further_than_its_first_record_is_no_obstacle(tmp_path: Path, end: int | None) -> None:
+    first = encode(launch.opening(toys.study(), {}, {}, 0.0))
+    (tmp_path / NAME).write_bytes(first[:end])
     assert start(tmp_path).finished
+    assert sum(record["kind"] == "study" for record in read(tmp_path / NAME)[0]) == 1
 
 
 def test_resuming_nothing(tmp_path: Path) -> None:

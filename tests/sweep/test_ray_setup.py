@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 from pathlib import Path
 
 import pytest
 
-from dfkd_ray.sweep.ray_setup import ensure_token, environment, has_token, worker_environment
+from dfkd_ray.errors import StudyError
+from dfkd_ray.sweep.ray_setup import answering, ensure_token, environment, has_token, worker_environment
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +87,19 @@ def test_a_cluster_elsewhere_is_met_with_a_token_if_there_is_one(home: Path) -> 
     ensure_token()
     with environment("host:6379"):
         assert os.environ["RAY_AUTH_MODE"] == "token"
+
+
+def test_an_address_where_nobody_answers_is_refused_at_once() -> None:
+    answering("auto")
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        with pytest.raises(StudyError, match=rf"no Ray cluster answers at 127\.0\.0\.1:{port}: Connection refused"):
+            answering(f"127.0.0.1:{port}")
+        listener.listen()
+        answering(f"127.0.0.1:{port}")
+    with pytest.raises(StudyError, match=r"is `auto` or host:port, got 'nonsense'"):
+        answering("nonsense")
 
 
 def test_workers(monkeypatch: pytest.MonkeyPatch) -> None:
