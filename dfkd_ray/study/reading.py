@@ -67,7 +67,8 @@ def plain(study: Study) -> dict[str, Any]:
 def check(study: Study, accepts: Callable[[Mapping[str, Any]], None], document: Document | None = None) -> None:
     """Try every choice, and both ends of every range, on the method before anything starts.
 
-    `accepts(changes)` raises ConfigError where the method does not take them. All complaints are raised together.
+    `accepts(changes)` raises ConfigError where the method, as the study names it, does not take them; the study's
+    `fixed` changes are among them. All complaints are raised together.
     """
     found: dict[Problem, None] = {}
     for at, changes in _attempts(study):

@@ -101,6 +101,12 @@ class Study:
     resources: Resources = field(default_factory=Resources)
     runtime: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def trials(self) -> int | None:
+        """How many trials there will be at most, where that is known."""
+        grid = len(space.enumerate_grid(self.search)) if isinstance(self.sampler, Grid) else None
+        return min((count for count in (self.budget.trials, grid) if count is not None), default=None)
+
     def __post_init__(self) -> None:
         found = list(conflicts({f.name: getattr(self, f.name) for f in fields(self)}))
         if found:

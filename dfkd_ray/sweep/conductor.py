@@ -13,20 +13,20 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from dfkd_ray import study as studies
-from dfkd_ray import tables
 from dfkd_ray.errors import StudyError
 from dfkd_ray.registry import did_you_mean
 from dfkd_ray.study import Study
+from dfkd_ray.study.specs import NoStopper
 from dfkd_ray.sweep import live
-from dfkd_ray.sweep.history import VERSION, History, Trial, tables_from
+from dfkd_ray.sweep.history import VERSION, History, Trial
 from dfkd_ray.sweep.ledger import Ledger, Record
-from dfkd_ray.sweep.search import Point, Search, State, importance
+from dfkd_ray.sweep.search import Search, State
 from dfkd_ray.sweep.stoppers import decide
+from dfkd_ray.sweep.tabulate import write_tables
 from dfkd_ray.sweep.work import Job, Row
 
 Answer = Literal["continue", "stop"]
@@ -58,30 +58,26 @@ class Conductor:
     ) -> None:
         self.ledger, self.folder, self.max_epochs = ledger, folder, max_epochs
         self.view, self.clock, self.parquet = view or live.Silent(), clock, parquet
-        self.concurrency = 1
+        self.concurrency = 1  # trials at a time: the runner knows
         self.history = History(ledger.records)
         self.study: Study = self.history.study
+        self.resources = self.study.resources  # of one trial: a runner may be told others
+        self.total = self.study.trials
         self.search = Search(self.study)
         self.search.rebuild(self.history)
         self._tables_due = 0.0
         self._given_up: StudyError | None = None
-        self._queue: deque[Job] = deque()
+        self._queue: deque[Trial] = deque()
         for trial in self.history.running():
             if not trial.rows or self._judge(trial) == "continue":
-                self._queue.append(self._job(trial))
-
-    @property
-    def total(self) -> int | None:
-        """How many trials there will be, where that is known."""
-        known = [count for count in (self.study.budget.trials, self.search.size) if count is not None]
-        return min(known, default=None)
+                self._queue.append(trial)
 
     def next_job(self) -> Job | None:
         """What to run next: first what an earlier run left unfinished, then a proposal; None when there is no more."""
         if self._given_up is not None:
             return None
         if self._queue:
-            return self._queue.popleft()
+            return self._job(self._queue.popleft())
         if self._spent():
             return None
         proposal = self.search.propose()
@@ -143,10 +139,7 @@ class Conductor:
     def write_tables(self) -> None:
         """Rebuild the three tables from the history."""
         began = time.perf_counter()
-        rows, metadata = tables_from(self.history, self._importance(), datetime.now(UTC).isoformat(timespec="seconds"))
-        for kind, found in rows.items():
-            table = tables.table(kind, found, metadata)
-            tables.write(table, self.folder / f"{kind}.arrow", self.parquet and kind != "images")
+        write_tables(self.history, self.folder, self.parquet)
         ended = time.perf_counter()
         self._tables_due = ended + TABLES_SHARE * (ended - began)
 
@@ -181,6 +174,8 @@ class Conductor:
         return Outcome("complete", values=values, final=last["final"])
 
     def _stop(self, trial: Trial, last: Record) -> Outcome | None:
+        if isinstance(self.study.stopper, NoStopper):
+            return None
         objective = self.study.objective[0]
         curves = {number: other.curve(objective.metric) for number, other in self.history.trials.items()}
         rung = decide(self.study.stopper, trial.number, curves, str(objective.mode), self.max_epochs)
@@ -235,23 +230,6 @@ class Conductor:
             if folder.exists() and not any(folder.iterdir()):
                 folder.rmdir()
 
-    def _importance(self) -> dict[str, Any]:
-        """PED-ANOVA over all trials that did not fail, at the last epoch that all of them have reached.
-
-        Of the complete trials alone it would be an importance among those that the stopper has chosen.
-        """
-        trials = [t for t in self.history.trials.values() if t.state in ("complete", "pruned")]
-        epoch = min((trial.epoch for trial in trials), default=0)
-        points: list[Point] = []
-        for trial in trials:
-            values = [trial.curve(objective.metric).get(epoch, math.nan) for objective in self.study.objective]
-            if all(map(math.isfinite, values)):
-                points.append((trial.changes, values))
-        shares = importance(self.study, points)
-        return (
-            {"evaluator": f"PED-ANOVA, {len(points)} trials at epoch {epoch}", "objectives": shares} if shares else {}
-        )
-
     def _spent(self) -> bool:
         budget, asked = self.study.budget, len(self.history.trials)
         if budget.trials is not None and asked >= budget.trials:
@@ -261,8 +239,7 @@ class Conductor:
     def _job(self, trial: Trial) -> Job:
         folder = self._folder(trial.number)
         folder.mkdir(parents=True, exist_ok=True)
-        threads = self.study.resources.threads
-        return Job(trial.number, trial.changes, trial.seed, str(folder), trial.arm, threads)
+        return Job(trial.number, trial.changes, trial.seed, str(folder), trial.arm, self.resources.threads)
 
     def _folder(self, number: int) -> Path:
         return self.folder.resolve() / "trials" / f"{number:04d}"

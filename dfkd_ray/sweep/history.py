@@ -1,13 +1,11 @@
-"""What a study's records add up to: its trials, and the rows of its three tables. Pure: no clock, no file."""
+"""What a study's records add up to: its trials and how they stand. Pure: no clock, no file."""
 
 from __future__ import annotations
 
 import base64
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from dfkd_ray import study as studies
@@ -51,7 +49,7 @@ class Trial:
 
     @property
     def seconds(self) -> float | None:
-        return max((row["seconds"] for row in self.rows.values()), default=None)
+        return self.rows[self.epoch]["seconds"] if self.rows else None
 
     def curve(self, metric: str) -> dict[int, float]:
         """Epoch -> value of a metric."""
@@ -176,61 +174,3 @@ class History:
 
     def _finished(self, record: Record) -> None:
         self.finished = True
-
-
-def tables_from(history: History, importance: Mapping[str, Any], written: str) -> tuple[dict[str, list[Any]], Record]:
-    """Rows of `trials`, `steps` and `images` (see tables.py), and the metadata that all three carry."""
-    study = history.study
-    rows: dict[str, list[Any]] = {"trials": [], "steps": [], "images": []}
-    for trial in history.trials.values():
-        rows["trials"].append(_trial_row(study, trial))
-        for epoch, row in sorted(trial.rows.items()):
-            rows["steps"] += [
-                {"trial": trial.number, "epoch": epoch, "seconds": row["seconds"], "metric": metric, "value": value}
-                for metric, value in row["metrics"].items()
-            ]
-        rows["images"] += [
-            {"trial": trial.number, "epoch": epoch, "format": picture_format(picture), "picture": picture}
-            for epoch, picture in sorted(trial.pictures.items())
-        ]
-    metadata = {
-        "study": studies.plain(study),
-        "provenance": {**history.provenance, "written": written},
-        "importance": dict(importance),
-        "task": history.task,
-        "finished": history.finished,
-    }
-    return rows, metadata
-
-
-def picture_format(picture: bytes) -> str:
-    """webp, png or jpeg, by the first bytes."""
-    if picture[:4] == b"RIFF" and picture[8:12] == b"WEBP":
-        return "webp"
-    return "png" if picture[:4] == b"\x89PNG" else "jpeg" if picture[:2] == b"\xff\xd8" else "unknown"
-
-
-def _trial_row(study: Study, trial: Trial) -> Record:
-    last = trial.last or {}
-    return {
-        "study": study.study,
-        "trial": trial.number,
-        "arm": trial.arm,
-        "seed": trial.seed,
-        "fingerprint": trial.fingerprint,
-        "changes": json.dumps(trial.changes),
-        "method": json.dumps(trial.method) if trial.method is not None else None,
-        "state": trial.state,
-        "reason": trial.reason,
-        "rung": trial.rung,
-        "epochs": trial.epoch,
-        "objectives": trial.values,
-        "best_epoch": trial.best_epoch(study.objective[0]),
-        "started": None if trial.started is None else datetime.fromtimestamp(trial.started, UTC),
-        "seconds": trial.seconds,
-        "host": last.get("host"),
-        "device": last.get("device"),
-        "peak_memory": max((row["peak_memory"] for row in trial.rows.values()), default=None),
-        "attempts": trial.attempts,
-        "final": list(trial.final.items()),
-    }

@@ -15,7 +15,7 @@ from dfkd_ray.sweep import live, serial_runner
 from dfkd_ray.sweep.conductor import Conductor, opening
 from dfkd_ray.sweep.history import History, Trial
 from dfkd_ray.sweep.interrupts import Interrupted
-from dfkd_ray.sweep.ledger import NAME, Ledger, read
+from dfkd_ray.sweep.ledger import NAME, Ledger, locked, read
 from dfkd_ray.sweep.ray_setup import environment
 from dfkd_ray.sweep.work import Work
 
@@ -56,13 +56,14 @@ def start(
     A folder that has a ledger is refused, unless `fresh`: then it is moved aside, never deleted. Raises StudyError,
     and Interrupted (exit code 130) after Ctrl-C.
     """
-    if (folder / NAME).exists() and History(read(folder / NAME)[0]).trials:
-        if not fresh:
+    if (folder / NAME).exists():
+        if fresh:
+            _move_aside(folder)
+        elif History(read(folder / NAME)[0]).trials:
             raise StudyError(
                 f"{folder} holds a study already; resume with: dfkd-ray resume {folder} "
                 f"(or start afresh with --fresh, which moves it aside)"
             )
-        _move_aside(folder)
     with Ledger(folder) as ledger:
         ledger.clear()  # of a start that got no further than its first record
         note = {**provenance, "runner": runner}
@@ -127,6 +128,6 @@ def _summary(history: History, folder: Path) -> Summary:
 
 
 def _move_aside(folder: Path) -> None:
-    with Ledger(folder):  # nobody is writing it
+    with locked(folder):  # nobody is writing it
         aside = next(path for i in range(1, 10_000) if not (path := folder.with_name(f"{folder.name}.old{i}")).exists())
         folder.rename(aside)

@@ -68,7 +68,7 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / NAME
-        self._lock = _locked(folder)
+        self._lock = locked(folder)
         try:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
             _sync_folder(folder)
@@ -77,7 +77,7 @@ class Ledger:
                 os.ftruncate(self._file, self._size)
                 os.fsync(self._file)
         except BaseException:
-            os.close(self._lock)
+            self._lock.close()
             raise
 
     def append(self, record: Mapping[str, Any]) -> Record:
@@ -106,7 +106,7 @@ class Ledger:
 
     def close(self) -> None:
         os.close(self._file)
-        os.close(self._lock)
+        self._lock.close()
 
     def __enter__(self) -> Ledger:
         return self
@@ -115,19 +115,31 @@ class Ledger:
         self.close()
 
 
-def _locked(folder: Path) -> int:
-    """An exclusive lock that ends with this process, however it ends; StudyError says who holds it."""
-    path = folder / "ledger.lock"
-    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        holder = os.pread(lock, 200, 0).decode(errors="replace").strip() or "another process"
-        os.close(lock)
-        raise StudyError(f"{folder}: this study is being run already by {holder}") from None
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
-    return lock
+class locked:
+    """An exclusive lock on a study's folder that ends with this process, however it ends.
+
+    Raises StudyError, which says who holds it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._handle = os.open(folder / "ledger.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.pread(self._handle, 200, 0).decode(errors="replace").strip() or "another process"
+            os.close(self._handle)
+            raise StudyError(f"{folder}: this study is being run already by {holder}") from None
+        os.ftruncate(self._handle, 0)
+        os.pwrite(self._handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+
+    def close(self) -> None:
+        os.close(self._handle)
+
+    def __enter__(self) -> locked:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -106,8 +106,7 @@ def snapshot(history: History, max_epochs: int, total: int | None, concurrency: 
     study = history.study
     metric = study.objective[0].metric
     best = history.best()
-    trials = {number: shown(trial, metric) for number, trial in history.trials.items()}
-    running = tuple(trials[trial.number] for trial in history.running())
+    running = tuple(shown(trial, metric) for trial in history.running())
     return Snapshot(
         study=study.study,
         metric=metric,
@@ -117,7 +116,7 @@ def snapshot(history: History, max_epochs: int, total: int | None, concurrency: 
         pruned=history.in_state("pruned"),
         failed=history.in_state("failed"),
         running=running,
-        best=None if best is None else trials[best.number],
+        best=None if best is None else shown(best, metric),
         seconds_left=_seconds_left(history, max_epochs, total, concurrency),
     )
 
@@ -195,7 +194,7 @@ def _value(value: Any) -> str:
 
 def shown(trial: Trial, metric: str) -> Shown:
     """A trial as the view has it."""
-    value = trial.values[0] if trial.values else trial.curve(metric).get(trial.epoch)
+    value = trial.values[0] if trial.values else trial.last["metrics"].get(metric) if trial.last else None
     return Shown(trial.number, trial.state, trial.epoch, value, trial.changes, trial.seconds or 0.0, trial.reason)
 
 

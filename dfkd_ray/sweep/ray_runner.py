@@ -24,7 +24,7 @@ from dfkd_ray.errors import StudyError
 from dfkd_ray.study import Resources
 from dfkd_ray.sweep.conductor import Conductor, Outcome
 from dfkd_ray.sweep.interrupts import Interrupts
-from dfkd_ray.sweep.ray_setup import answering, worker_environment
+from dfkd_ray.sweep.ray_setup import answering, fitting, worker_environment
 from dfkd_ray.sweep.serial_runner import ENDED_EARLY, describe
 from dfkd_ray.sweep.work import Job, Work
 
@@ -45,9 +45,9 @@ def run(
     process for each trial (some 4 s each) instead of warm ones. retries: how often a trial whose worker was killed is
     started again from its checkpoint. Raises Interrupted on Ctrl-C, StudyError.
     """
-    share = resources or conductor.study.resources
+    share = conductor.resources = resources or conductor.resources
     with _cluster(address, share), tempfile.TemporaryDirectory(prefix="dfkd-ray-") as scratch:
-        conductor.concurrency = concurrency or _fitting(share)
+        conductor.concurrency = concurrency or fitting(ray.cluster_resources(), share)
         with Interrupts() as interrupts:
             baton = _Baton(conductor, interrupts)
             try:
@@ -245,20 +245,6 @@ def _cluster(address: str | None, share: Resources) -> Iterator[None]:
     finally:
         ray.shutdown()
         logger.setLevel(level)
-
-
-def _fitting(share: Resources) -> int:
-    """How many trials the cluster has room for; StudyError if not even one."""
-    there = ray.cluster_resources()
-    counts = [int(there.get("CPU", 0) / share.cpu)]
-    if share.gpu:
-        counts.append(int(there.get("GPU", 0) / share.gpu))
-    if min(counts) < 1:
-        raise StudyError(
-            f"a trial takes {share.cpu:g} cpu and {share.gpu:g} gpu (resources), "
-            f"this cluster has {there.get('CPU', 0):g} and {there.get('GPU', 0):g}"
-        )
-    return min(counts)
 
 
 def _death(trial: Any) -> str:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dfkd_ray.errors import StudyError
+from dfkd_ray.study import Resources
 
 TOKEN = Path(".ray") / "auth_token"  # under the home folder, where Ray looks for it
 MALLOC = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=4294967296"
@@ -92,6 +93,17 @@ def answering(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=10).close()
     except OSError as error:
         raise StudyError(f"no Ray cluster answers at {address}: {error.strerror or error}") from None
+
+
+def fitting(there: Mapping[str, float], share: Resources) -> int:
+    """How many trials a cluster has room for; StudyError if not even one."""
+    cpus, gpus = there.get("CPU", 0.0), there.get("GPU", 0.0)
+    room = int(min(cpus / share.cpu, gpus / share.gpu if share.gpu else cpus / share.cpu))
+    if room < 1:
+        raise StudyError(
+            f"a trial takes {share.cpu:g} cpu and {share.gpu:g} gpu (resources), this cluster has {cpus:g} and {gpus:g}"
+        )
+    return room
 
 
 def worker_environment(threads: int) -> Mapping[str, str]:

@@ -59,11 +59,6 @@ class Search:
         self._id = self._storage.get_study_id_from_name("study")
         self._grid = _grid(study) if isinstance(study.sampler, Grid) else None
 
-    @property
-    def size(self) -> int | None:
-        """How many different proposals there are, where they can be counted."""
-        return None if self._grid is None else len(self._grid)
-
     def propose(self) -> Proposal | None:
         """The next trial, or None when every point of a grid has been proposed."""
         number = len(self._optuna.get_trials(deepcopy=False))

@@ -243,3 +243,5 @@ def test_a_grid_needs_no_number_of_trials() -> None:
         stopper=Median(),
     )
     assert made.budget.trials is None
+    assert made.trials == 2
+    assert study.parse(loads(EXAMPLE)).trials == 12

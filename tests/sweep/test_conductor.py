@@ -245,16 +245,3 @@ def test_the_ledger_is_written_before_anything_acts(tmp_path: Path, monkeypatch:
         assert job is not None
         c.end(job, Outcome("failed", "x"))
     assert order == ["append:asked", "append:ended", "tell", "write_tables", "update"]
-
-
-def test_importance_is_taken_where_all_trials_still_run(tmp_path: Path) -> None:
-    with conductor(tmp_path, toys.study({"trials: 8": "trials: 20"})) as c:
-        for n in range(12):
-            job = c.next_job()
-            assert job is not None
-            run(c, job, [job.changes["x"] + 0.001 * n] * 4)
-        states = {trial.state for trial in c.history.trials.values()}
-        found = c._importance()
-    assert states == {"complete", "pruned"}
-    assert found["evaluator"] == "PED-ANOVA, 12 trials at epoch 1"
-    assert next(iter(found["objectives"]["val_accuracy"])) == "x"

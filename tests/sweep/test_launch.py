@@ -182,6 +182,15 @@ def test_a_folder_with_a_study_is_refused_or_moved_aside(tmp_path: Path) -> None
     assert (tmp_path / "toy.old1" / NAME).read_bytes() == before
 
 
+def test_a_damaged_study_can_still_be_moved_aside(tmp_path: Path) -> None:
+    start(tmp_path / "toy")
+    ledger = tmp_path / "toy" / NAME
+    ledger.write_bytes(ledger.read_bytes().replace(b'"asked"', b'"axked"', 1))
+    with pytest.raises(StudyError, match=rf"{NAME}:2: this record is damaged"):
+        start(tmp_path / "toy")
+    assert start(tmp_path / "toy", fresh=True).finished
+
+
 def test_a_study_that_is_running_is_not_moved_aside(tmp_path: Path) -> None:
     start(tmp_path / "toy")
     with Ledger(tmp_path / "toy"), pytest.raises(StudyError, match="is being run already by process"):

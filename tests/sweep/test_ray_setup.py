@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from dfkd_ray.errors import StudyError
-from dfkd_ray.sweep.ray_setup import answering, ensure_token, environment, has_token, worker_environment
+from dfkd_ray.study import Resources
+from dfkd_ray.sweep.ray_setup import answering, ensure_token, environment, fitting, has_token, worker_environment
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +101,14 @@ def test_an_address_where_nobody_answers_is_refused_at_once() -> None:
         answering(f"127.0.0.1:{port}")
     with pytest.raises(StudyError, match=r"is `auto` or host:port, got 'nonsense'"):
         answering("nonsense")
+
+
+def test_how_many_trials_fit() -> None:
+    assert fitting({"CPU": 8.0}, Resources(cpu=3)) == 2
+    assert fitting({"CPU": 2.0}, Resources(cpu=0.5)) == 4
+    assert fitting({"CPU": 64.0, "GPU": 2.0}, Resources(cpu=4, gpu=0.25)) == 8
+    with pytest.raises(StudyError, match=r"a trial takes 1 cpu and 1 gpu \(resources\), this cluster has 8 and 0"):
+        fitting({"CPU": 8.0}, Resources(gpu=1))
 
 
 def test_workers(monkeypatch: pytest.MonkeyPatch) -> None:
