@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -72,7 +71,7 @@ class Keeper:
         try:
             state = torch.load(path, map_location=device, weights_only=True)
             of = state["of"]
-        except (RuntimeError, ValueError, TypeError, KeyError, EOFError, OSError, pickle.UnpicklingError) as error:
+        except Exception as error:  # a damaged pickle can raise anything
             raise DataError(f"{path}: a damaged checkpoint: {(str(error) or repr(error)).splitlines()[0]}") from None
         if of != self._of:
             raise DataError(f"{path}: a checkpoint of another method or seed: {of}, not {self._of}")

@@ -1,0 +1,114 @@
+"""Measures of a student, against numpy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from runs import CLASSES, IMAGE, differing, flat, opened, small, toy, walked
+from torch import nn
+
+from dfkd_ray import evaluate
+from dfkd_ray.slots import Batch
+
+
+def logits(seed: int, count: int = 40, classes: int = 7) -> torch.Tensor:
+    return torch.randn(count, classes, generator=torch.Generator().manual_seed(seed)) * 3
+
+
+def softmax(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    e = np.exp(x - x.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
+def test_agreement_and_divergence() -> None:
+    t, s = logits(0), logits(1)
+    p, q = softmax(t.double().numpy()), softmax(s.double().numpy())
+    agreement, kl = evaluate.faithfulness(t, s)
+    assert agreement == pytest.approx((p.argmax(1) == q.argmax(1)).mean())
+    assert kl == pytest.approx((p * np.log(p / q)).sum(1).mean(), rel=1e-5)
+    assert evaluate.faithfulness(t, t) == (1.0, pytest.approx(0, abs=1e-6))
+    assert evaluate.faithfulness(s, t)[1] != pytest.approx(kl), "the teacher comes first"
+
+
+def test_diversity() -> None:
+    t = logits(0)
+    mean = softmax(t.double().numpy()).mean(0)
+    assert evaluate.diversity(t) == pytest.approx(-(mean * np.log(mean)).sum() / np.log(7), rel=1e-5)
+    one = torch.full((5, 4), -1e4)
+    one[:, 2] = 1e4
+    assert evaluate.diversity(one) == pytest.approx(0, abs=1e-6)
+    assert evaluate.diversity(torch.eye(4) * 1e4) == pytest.approx(1)
+
+
+def test_accuracy_is_that_of_the_evaluated_net_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = toy(1, dropout=0.5).train()
+    generator = torch.Generator().manual_seed(0)
+    images, labels = torch.randn(11, *IMAGE, generator=generator), torch.arange(11) % CLASSES
+    with torch.no_grad():
+        expected = net.eval()(images)
+    net.train()
+    net.passes.clear()
+    for size in (4, 256):
+        monkeypatch.setattr(evaluate, "BATCH", size)
+        assert torch.allclose(evaluate.logits(net, images), expected, atol=1e-5)
+        assert evaluate.accuracy(net, images, labels) == pytest.approx((expected.argmax(1) == labels).float().mean())
+    assert net.passes == [False] * 8
+    assert all(module.training for module in net.modules()), "it is as it was"
+
+
+@pytest.mark.parametrize("values", [[0.1], [0.5, 0.1, 0.9], [9, 9, 9, 1, 2, 3, 4, 5], [1, 2, 3, 4]])
+def test_the_median_of_the_last(values: list[float]) -> None:
+    assert evaluate.median_of_last(values) == pytest.approx(np.median(values[-5:]))
+
+
+@pytest.mark.parametrize("name", ["dfkd_fgvc", "noise_kd"])
+def test_data_free_metrics_change_nothing_and_repeat_themselves(name: str) -> None:
+    run = opened(small(name=name))
+    list(walked(run, 1))
+    before, numbers = flat(run.state_dict()), torch.get_rng_state()
+    modes = [module.training for module in run.student.modules()]
+    first, second = (evaluate.data_free(run.teacher, run.student, run.supply, IMAGE) for _ in range(2))
+    assert first == second
+    assert set(first) == set(evaluate.DATA_FREE)
+    assert not differing(run.state_dict(), before)
+    assert torch.equal(torch.get_rng_state(), numbers)
+    assert [module.training for module in run.student.modules()] == modes
+
+
+class Spied:
+    """A supply of zeros that tells how it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, int, bool]] = []
+
+    def sample(self, batch: int, rng: torch.Generator, training: bool) -> Batch:
+        self.asked.append((batch, rng.initial_seed(), training))
+        return Batch(torch.zeros(batch, *IMAGE), None)
+
+
+def test_the_banks() -> None:
+    """The source's own images come from the same noise each time; the noise bank is the same for every trial."""
+    seen: list[torch.Tensor] = []
+    teacher, student = toy(1), toy(2)
+    teacher.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
+    supply: Any = Spied()
+    out = evaluate.data_free(teacher, student, supply, IMAGE)
+    assert supply.asked == [(evaluate.HELD_OUT, 2, False)]
+    images = torch.cat(seen)
+    noise = torch.randn(evaluate.HELD_OUT, *IMAGE, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(images[: evaluate.HELD_OUT], torch.zeros_like(noise))
+    assert torch.equal(images[evaluate.HELD_OUT :], noise)
+    t, s = evaluate.logits(teacher, noise), evaluate.logits(student, noise)
+    assert (out["agreement/noise"], out["kl/noise"]) == evaluate.faithfulness(t, s)
+
+
+def test_the_teacher_agrees_with_itself() -> None:
+    teacher = toy(1)
+    supply: Any = Spied()
+    out = evaluate.data_free(teacher, teacher, supply, IMAGE)
+    assert [out[key] for key in ("agreement/source", "agreement/noise")] == [1.0, 1.0]
+    assert [out[key] for key in ("kl/source", "kl/noise")] == pytest.approx([0, 0], abs=1e-6)
+    assert isinstance(teacher, nn.Module)
