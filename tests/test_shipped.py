@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dfkd_ray import config, shipped
+from dfkd_ray.errors import UnknownName
+
+
+def test_studies_and_methods_are_found_by_name() -> None:
+    studies = {path.stem: path for path in shipped.studies()}
+    assert studies
+    for name, path in studies.items():
+        assert shipped.find(name) == shipped.study_file(name) == path
+        assert path.is_file()
+    for name in config.method_names():
+        assert shipped.find(name) == config.method_file(name)
+
+
+def test_every_study_asks_and_every_file_says_what_it_is() -> None:
+    for path in shipped.studies():
+        assert shipped.question(path).endswith("?")
+        assert config.load(str(shipped.yamls.load(path).data["method"]))
+    for name in config.method_names():
+        assert len(shipped.opening(config.method_file(name))) > 20
+
+
+def test_a_path_is_a_study_too(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    assert shipped.study_file(str(path)) == path, "whoever reads it says that it is not there"
+    path.write_text("a: 1\n")
+    assert shipped.question(path) == ""
+    assert shipped.opening(path) == ""
+
+
+def test_an_unknown_name_names_the_nearest() -> None:
+    name = shipped.studies()[0].stem
+    with pytest.raises(UnknownName, match=f"unknown study '{name}x'; did you mean '{name}'"):
+        shipped.study_file(f"{name}x")
+    with pytest.raises(UnknownName, match="unknown study or method 'dfkd_fgcv'; did you mean 'dfkd_fgvc'"):
+        shipped.find("dfkd_fgcv")
