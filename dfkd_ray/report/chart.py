@@ -27,7 +27,8 @@ SEARCH, SETTINGS, SELECTION, TRAINING = (
 SECTIONS = (SEARCH, SETTINGS, SELECTION, TRAINING)
 
 BEST, COMPLETE, PRUNED, FAILED = "var(--best)", "var(--complete)", "var(--pruned)", "var(--failed)"
-INK, MUTED, RULE, PAPER = "var(--ink)", "var(--muted)", "var(--rule)", "var(--paper)"
+INK, MUTED, PAPER = "var(--ink)", "var(--muted)", "var(--paper)"
+RULE, FAINT = "var(--rule)", "var(--grid)"  # the line of an axis; lines that are there but do not count
 SCALE = tuple(f"var(--scale-{i})" for i in range(9))  # from poor to good
 
 # How a trial of each kind looks, everywhere: by shape as well as by colour.

@@ -90,9 +90,12 @@ def _honesty(tables: Tables, scores: Scores) -> str:
         if scores.validation_median is not None
         else ""
     )
+    tested = scores.test_last is not None or scores.test_best is not None
+    once = "The test split chose nothing: it was evaluated once, after the trial had ended."
+    test = once if tested else "Its accuracy on the test split was not recorded."
     return (
         f"The trial and its best epoch were chosen by {chosen_by(tables)}: a figure chosen as the highest of many is "
-        f"flattered by chance.{median} The test split chose nothing: it was evaluated once, after the trial had ended."
+        f"flattered by chance.{median} {test}"
     )
 
 
@@ -116,7 +119,7 @@ def _yaml_value(value: Any) -> str:
 
 def label(parameter: Parameter) -> Html:
     """The short name of a setting; its whole path shows when one points at it."""
-    breakable = join(re.split(r"(?<=[._])", words.shorten(parameter.label)), "<wbr>")
+    breakable = join(re.split(r"(?<=[.])", words.shorten(parameter.label)), "<wbr>")
     return tag("span", breakable, class_="path", title=parameter.path)
 
 

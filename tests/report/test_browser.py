@@ -110,7 +110,7 @@ def test_text_of_a_user_runs_nothing_and_is_shown_as_it_is(browser: Any, pages: 
     shown = browser.execute_script(
         "return [...document.querySelectorAll('.plot text')].map(t => t.textContent).join(' ')"
     )
-    assert "<a href=" in shown
+    assert "%{x}</a>" in shown
     assert "&lt;" in shown  # the user's own entity, not decoded twice
 
 

@@ -34,6 +34,12 @@ def test_validation_and_test_last_and_best_are_four_figures_named_apart() -> Non
     assert "median of its last five epochs is 75.0 %" in text
 
 
+def test_a_test_accuracy_that_is_missing_is_not_praised() -> None:
+    text = plain(sections.best(study([trial(0)])))
+    assert "was not recorded" in text
+    assert "chose nothing" not in text
+
+
 def test_a_setting_the_best_trial_does_not_have_is_a_dash() -> None:
     assert re.search(r"kd\.\s*temperature\s+–", plain(sections.best(study([BEST]))))
 

@@ -72,7 +72,7 @@ class Curves(Chart):
             colour = MARKERS[name]["color"]
             legend = {"name": ROLES[name], "legendgroup": name}
             hover = {"hoverinfo": "text", "hovertext": said}
-            faint = 0.55 if name == "complete" and len(set(own["trial"])) > 4 else 1
+            faint = 1 if name == "best" else max(0.12, min(1.0, 5 / len(set(own["trial"]))))
             line = {"color": colour, **_LINES[name]}
             traces.append(go.Scatter(x=x, y=y, mode="lines", line=line, opacity=faint, **hover, **legend))
             ends = [i for i, last in enumerate(own["last"]) if last]

@@ -184,15 +184,9 @@ def _contour(rows: pa.Table) -> list[go.Contour]:
     cells = [row for row in rows.to_pylist() if row["what"] == "grid"]
     if not cells:
         return []
-    columns = {a: [row[a] for row in cells] for a in ("x", "y")}
-    return [
-        go.Contour(
-            **columns,
-            z=[row["value"] for row in cells],
-            coloraxis="coloraxis",
-            opacity=0.35,
-            line={"width": 0},
-            hoverinfo="skip",
-            connectgaps=False,
-        )
-    ]
+    xs, ys = (sorted({cell[a] for cell in cells}) for a in ("x", "y"))
+    known = {(cell["x"], cell["y"]): cell["value"] for cell in cells}
+    z = [[known.get((x, y)) for x in xs] for y in ys]
+    # Coloured by level ("fill") on a colour axis that markers share, this hangs plotly.js 4.1.1; "heatmap" does not.
+    style = {"contours": {"coloring": "heatmap"}, "line": {"color": PAPER, "width": 0.5}, "opacity": 0.45}
+    return [go.Contour(x=xs, y=ys, z=z, coloraxis="coloraxis", hoverinfo="skip", **style)]

@@ -9,11 +9,26 @@ import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray.report import words
-from dfkd_ray.report.chart import BEST, INK, MUTED, PAPER, PRUNED, RULE, SCALE, SETTINGS, Chart, charts, figure, role
+from dfkd_ray.report.chart import (
+    BEST,
+    FAINT,
+    INK,
+    MUTED,
+    PAPER,
+    PRUNED,
+    RULE,
+    SCALE,
+    SETTINGS,
+    Chart,
+    charts,
+    figure,
+    role,
+)
 from dfkd_ray.report.settings import Parameter
 from dfkd_ray.report.view import Objective, Tables, Trial
 
 ABSENT = -0.07  # where a line passes an axis whose setting the trial does not have
+_CROWD = 40  # with more trials than this the poorer ones are drawn fainter
 _ROOM = 9  # with more options than this only the first and the last are named
 ROWS = pa.schema(
     [
@@ -69,7 +84,10 @@ class Parallel(Chart):
         by_trial: dict[int, list[dict[str, Any]]] = {}
         for row in rows.to_pylist():
             by_trial.setdefault(row["trial"], []).append(row)
-        order = sorted(by_trial.values(), key=lambda own: (own[0]["role"] == "best", own[0]["score"] or -1.0))
+        order = sorted(
+            by_trial.values(),
+            key=lambda own: (own[0]["role"] == "best", -1.0 if own[0]["score"] is None else own[0]["score"]),
+        )
         first = order[0]
         absent = any(row["share"] is None for own in order for row in own)
         count = len(first)
@@ -86,7 +104,7 @@ class Parallel(Chart):
             for r in first
         ]
         return figure(
-            [_line(own) for own in order],
+            [_line(own, crowded=len(order) > _CROWD) for own in order],
             height=60 + 76 * count,
             shapes=lines,
             annotations=[note for row in first for note in _names(row)],
@@ -103,23 +121,23 @@ class Parallel(Chart):
             if absent
             else []
         )
-        return ["The orange line is the best trial; dotted grey ones were stopped early.", *left]
+        return ["The orange line is the best trial; grey ones were stopped early.", *left]
 
 
-def _line(own: list[dict[str, Any]]) -> go.Scatter:
+def _line(own: list[dict[str, Any]], crowded: bool) -> go.Scatter:
     role_, score = own[0]["role"], own[0]["score"]
-    colour = BEST if role_ == "best" else PRUNED if score is None else SCALE[round(score * (len(SCALE) - 1))]
-    style = {
-        "color": colour,
-        "width": 3 if role_ == "best" else 1.5 if score is not None else 1,
-        "dash": "dot" if score is None else "solid",
-    }
+    if role_ == "best":
+        style = {"color": BEST, "width": 3}
+    elif score is None:  # stopped early
+        style = {"color": FAINT, "width": 1} if crowded else {"color": PRUNED, "width": 1, "dash": "dot"}
+    else:
+        style = {"color": SCALE[round(score * (len(SCALE) - 1))], "width": 0.5 + score if crowded else 1.5}
     return go.Scatter(
         x=[ABSENT if row["share"] is None else row["share"] for row in own],
         y=[row["axis"] for row in own],
         mode="lines+markers",
         line=style,
-        marker={"size": 6 if role_ == "best" else 4, "color": colour},
+        marker={"size": 6 if role_ == "best" else 4, "color": style["color"]},
         hoverinfo="text",
         hovertext=words.hover(own[0]["about"]),
     )
@@ -138,7 +156,7 @@ def _names(row: dict[str, Any]) -> list[dict[str, Any]]:
     }
     ticks = [
         {
-            "text": words.plain(text, 18),
+            "text": words.plain(text, max(4, 54 // len(row["ticks"]))),
             "x": place,
             "xanchor": "left" if place == 0 else "right" if place == 1 else "center",
             "yshift": -14,
