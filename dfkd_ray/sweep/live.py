@@ -209,8 +209,8 @@ def _seconds_left(history: History, max_epochs: int, total: int | None, concurre
         return None
     ended = [trial.epoch for trial in trials if trial.state in ("complete", "pruned")]
     expected = statistics.fmean(ended) if ended else float(max_epochs)
-    rest = sum(max(1.0, expected - trial.epoch) for trial in history.running())
-    rest += expected * max(0, total - len(history.trials))
-    left = rest * statistics.median(paces) / max(1, concurrency)
+    running, to_come = history.running(), max(0, total - len(history.trials))
+    rest = sum(max(1.0, expected - trial.epoch) for trial in running) + expected * to_come
+    left = rest * statistics.median(paces) / max(1, min(concurrency, len(running) + to_come))
     hours = history.study.budget.hours
     return left if hours is None else max(0.0, min(left, hours * 3600 - history.active_seconds))

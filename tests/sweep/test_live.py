@@ -44,6 +44,7 @@ def test_snapshot() -> None:
     assert (now.best.trial, now.best.value) == (0, 0.4)
     # an epoch takes 2 s; trials that ended took (4 + 2) / 2 = 3 epochs: 2 are left of trial 3 and 3 of each of 4 others
     assert now.seconds_left == pytest.approx((2 + 4 * 3) * 2 / 2)
+    assert live.snapshot(history(), 4, 4, 2).seconds_left == pytest.approx(2 * 2)  # one trial is left: no sharing
 
 
 def test_no_estimate_before_the_first_epoch_or_without_a_total() -> None:
