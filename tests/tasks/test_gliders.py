@@ -9,22 +9,22 @@ from dfkd_ray.tasks import gliders
 # Means of a 4x4 grid of blocks over the three channels of the first images of seed 7, as drawn on x86-64 with numpy 2.
 GOLDEN = [
     [
-        [48.1, 47.93, 69.69, 49.59],
-        [86.2, 110.82, 109.57, 52.35],
-        [55.53, 134.5, 140.84, 97.33],
-        [60.46, 124.48, 72.14, 58.97],
+        [48.1, 47.93, 67.41, 49.59],
+        [85.22, 103.28, 106.35, 52.35],
+        [55.51, 129.92, 131.18, 96.18],
+        [58.05, 112.62, 65.74, 58.97],
     ],
     [
-        [46.47, 99.54, 46.18, 42.5],
-        [47.9, 144.82, 128.41, 100.54],
-        [73.91, 109.34, 122.71, 26.31],
-        [44.24, 39.86, 75.41, 25.31],
+        [19.13, 30.34, 81.49, 51.69],
+        [78.53, 73.54, 116.76, 53.18],
+        [57.98, 98.23, 135.97, 79.31],
+        [25.04, 69.02, 71.36, 56.52],
     ],
     [
-        [60.55, 103.07, 50.56, 44.4],
-        [76.74, 122.9, 124.41, 64.18],
-        [114.36, 111.05, 126.24, 34.7],
-        [51.36, 41.42, 76.1, 29.65],
+        [49.41, 95.11, 56.27, 58.31],
+        [86.83, 121.69, 102.08, 69.37],
+        [91.11, 103.05, 93.9, 53.08],
+        [49.74, 47.39, 70.22, 50.34],
     ],
 ]
 
@@ -60,7 +60,7 @@ def test_twelve_classes_of_three_parts():
 )
 def test_a_class_differs_only_in_its_part(one: int, other: int, where: str):
     """The same random numbers, another label: most pixels stay, some change."""
-    uniform = np.random.default_rng(0).random((1, 20)).repeat(2, axis=0)
+    uniform = np.random.default_rng(0).random((1, 24)).repeat(2, axis=0)
     first, second = gliders._render(np.array([one, other]), uniform)
     share = (np.abs(first - second).max(axis=2) > 0.02).mean()
     low, high = {"engines": (0.01, 0.15), "tail": (0.01, 0.10), "wing": (0.03, 0.30)}[where]
