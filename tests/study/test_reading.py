@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dfkd_ray import study
@@ -16,6 +16,7 @@ from dfkd_ray.study.domains import Bool, Choice, Int, Log, Uniform
 from dfkd_ray.study.specs import Asha, Grid, Median, Nsga2, Qmc, Tpe
 from dfkd_ray.yamls import Document, loads
 
+RELAXED = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 EXAMPLE = """\
 study: mhad
 question: Which ... ?
@@ -100,7 +101,7 @@ def studies(draw: st.DrawFn) -> study.Study:
     )
 
 
-@settings(deadline=None, max_examples=60)
+@RELAXED
 @given(studies())
 def test_plain_and_parse_are_inverse(made: study.Study) -> None:
     assert study.parse(Document(study.plain(made))) == made

@@ -9,12 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dfkd_ray.errors import StudyError
 from dfkd_ray.sweep.ledger import NAME, Ledger, decode, encode, read
 
+RELAXED = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 RECORDS = [{"kind": "a", "n": 1}, {"kind": "b", "text": 'über\n"x"', "nan": None}, {"kind": "c", "list": [1, 2.5]}]
 
 
@@ -31,6 +32,7 @@ json_values = st.recursive(
 )
 
 
+@RELAXED
 @given(st.dictionaries(st.text().filter(lambda key: key != "crc32"), json_values, min_size=1, max_size=4))
 def test_a_line_is_its_record(record: dict[str, object]) -> None:
     line = encode(record)
@@ -42,7 +44,7 @@ def test_a_line_is_its_record(record: dict[str, object]) -> None:
     assert json.loads(line).keys() == {*record, "crc32"}
 
 
-@settings(deadline=None)
+@RELAXED
 @given(st.integers(0, 60), st.integers(1, 255))
 def test_any_changed_byte_is_noticed(at: int, flip: int) -> None:
     line = bytearray(encode({"kind": "row", "epoch": 3, "value": 0.25})[:-1])

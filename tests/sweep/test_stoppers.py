@@ -6,12 +6,13 @@ import math
 import statistics
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dfkd_ray.study.specs import Asha, Median, NoStopper, StopperSpec, stoppers
 from dfkd_ray.sweep.stoppers import decide, deciders, rungs
 
+RELAXED = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 MAX = 12
 SPECS: list[StopperSpec] = [NoStopper(), Median(grace=2, trials=2), Asha(grace=2, reduction=2), Asha(grace=3)]
 values = st.floats(-10, 10) | st.just(math.nan)
@@ -27,6 +28,7 @@ def test_every_spec_has_its_function_and_its_row_here() -> None:
 
 @pytest.mark.parametrize("spec", SPECS, ids=str)
 class TestContract:
+    @RELAXED
     @given(curves=studies, mode=st.sampled_from(["min", "max"]))
     def test_never_before_grace_nor_at_the_last_epoch(
         self, spec: StopperSpec, curves: dict[int, dict[int, float]], mode: str
@@ -37,6 +39,7 @@ class TestContract:
                 assert rung == max(curves[trial])
                 assert spec.grace <= rung < MAX
 
+    @RELAXED
     @given(curves=studies)
     def test_never_the_best(self, spec: StopperSpec, curves: dict[int, dict[int, float]]) -> None:
         for trial, curve in curves.items():
@@ -45,12 +48,14 @@ class TestContract:
             if not math.isnan(curve[epoch]) and all(curve[epoch] >= rival for rival in rivals):
                 assert decide(spec, trial, curves, "max", MAX) is None
 
+    @RELAXED
     @given(curves=studies)
     def test_min_and_max_mirror_each_other(self, spec: StopperSpec, curves: dict[int, dict[int, float]]) -> None:
         mirrored = {trial: {epoch: -value for epoch, value in curve.items()} for trial, curve in curves.items()}
         for trial in curves:
             assert decide(spec, trial, curves, "max", MAX) == decide(spec, trial, mirrored, "min", MAX)
 
+    @RELAXED
     @given(curves=studies)
     def test_deterministic_and_leaves_its_input_alone(
         self, spec: StopperSpec, curves: dict[int, dict[int, float]]
@@ -73,6 +78,7 @@ def test_rungs() -> None:
     assert rungs(Asha(grace=5), 5) == []
 
 
+@RELAXED
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=12), st.integers(2, 4))
 def test_asha_keeps_the_top_of_what_has_come_so_far(reached: list[float], reduction: int) -> None:
     spec = Asha(grace=2, reduction=reduction)
@@ -88,6 +94,7 @@ def test_asha_only_looks_at_rungs() -> None:
     assert decide(Asha(grace=2, reduction=3), 1, curves, "max", MAX) is None
 
 
+@RELAXED
 @given(st.lists(st.lists(st.floats(0, 1), min_size=3, max_size=5), min_size=2, max_size=6), st.floats(0, 1))
 def test_median_rule(others: list[list[float]], own: float) -> None:
     curves = {t: dict(enumerate(v, 1)) for t, v in enumerate(others)} | {99: {1: own, 2: own / 2, 3: own / 3}}
