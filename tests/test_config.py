@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -300,16 +298,9 @@ def test_any_value_at_any_path_is_taken_or_refused_under_that_path(path: str, va
 
 
 def test_the_fingerprints_of_shipped_methods_are_fixed() -> None:
-    """They stand in published tables: change one only together with the method."""
+    """They stand in published tables, and were computed by another process: change one only with the method."""
     assert fingerprint(load("dfkd_fgvc")) == "9aa87e61e03ffe88"
     assert fingerprint(load("noise_kd")) == "0714a9893f8fff40"
-
-
-def test_a_fingerprint_is_the_same_in_every_process() -> None:
-    code = "from dfkd_ray import config; print(config.fingerprint(config.load('dfkd_fgvc')))"
-    env = {"PYTHONHASHSEED": "1", "PYTHONPATH": str(Path(config.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
-    out = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == fingerprint(FGVC)
 
 
 def test_a_fingerprint_does_not_depend_on_the_order_of_keys() -> None:

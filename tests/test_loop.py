@@ -37,7 +37,8 @@ def end(run: Run) -> dict[str, Any]:
 def kind(request: pytest.FixtureRequest) -> tuple[config.Method, dict[str, Any]]:
     """A method, and where an undisturbed run of it ends."""
     name, changes = KINDS[request.param]
-    method = small(changes, name)
+    rounds = 2 if "memory" in changes else 1  # what is kept from round to round
+    method = small({**changes, "schedule.rounds": rounds}, name)
     return method, end(opened(method))
 
 
@@ -45,16 +46,15 @@ def test_the_same_run_ends_in_the_same_bits(kind: tuple[config.Method, dict[str,
     method, undisturbed = kind
     torch.manual_seed(77)
     assert not differing(end(opened(method)), undisturbed)
-    assert differing(end(opened(method, seed=1)), undisturbed)
 
 
-@pytest.mark.parametrize("killed_after", [0, 1, 2, 3])
+@pytest.mark.parametrize("killed_after", [1, 2, 3])
 def test_a_run_that_was_killed_ends_in_the_same_bits(
     kind: tuple[config.Method, dict[str, Any]], killed_after: int
 ) -> None:
     method, undisturbed = kind
     first = opened(method)
-    losses = [epoch.losses for epoch in walked(first, killed_after)] if killed_after else []
+    losses = [epoch.losses for epoch in walked(first, killed_after)]
     state = through_a_file(first.state_dict())
     second = opened(method, student=toy(99, dropout=0.3))
     second.load_state_dict(state)
@@ -71,6 +71,12 @@ def test_evaluation_between_epochs_changes_no_bit(kind: tuple[config.Method, dic
         evaluate.accuracy(run.student, torch.rand(7, *IMAGE), torch.zeros(7, dtype=torch.int64))
         torch.rand(5)
     assert not differing({**run.state_dict(), "losses": losses}, undisturbed)
+
+
+def test_another_seed_is_another_run() -> None:
+    method = small({"schedule.epochs": 1}, "noise_kd")
+    first, second = end(opened(method, seed=0)), end(opened(method, seed=1))
+    assert "student/head.weight" in differing(first, second)
 
 
 def test_the_teacher_is_as_it_was(kind: tuple[config.Method, dict[str, Any]]) -> None:
@@ -237,7 +243,7 @@ def test_the_teacher_as_its_own_student_would_teach_it_nothing() -> None:
 
 def test_the_source_learns_to_please_the_teachers_statistics() -> None:
     changes = {"source_loss.adversarial": None, "schedule.source_steps": 15, "schedule.student_steps": 0}
-    run = opened(small({**changes, "schedule.epochs": 3, "source.optimizer.lr": 0.01}))
+    run = opened(small({**changes, "schedule.epochs": 2, "source.optimizer.lr": 0.01}))
     losses = [epoch.losses["loss/source/batchnorm"] for epoch in distill(run)]
     assert losses[-1] < 0.97 * losses[0]
 
