@@ -110,9 +110,19 @@ def figure(traces: Iterable[Any], height: int = 360, **layout: Any) -> go.Figure
 
 
 def axis(label: str, metric: str | None = None, **more: Any) -> dict[str, Any]:
-    """An axis with a title; in per cent if its metric is a share."""
-    shares: dict[str, Any] = {"tickformat": ".0%"} if metric is not None and words.is_share(metric) else {}
+    """An axis with a title; of a metric that is a share in per cent, and not beyond 0 and 100 %."""
+    share = metric is not None and words.is_share(metric)
+    shares: dict[str, Any] = (
+        {"tickformat": ".0%", "autorangeoptions": {"clipmin": -0.02, "clipmax": 1.02}} if share else {}
+    )
     return {"title": {"text": words.plain(label, 60)}, **shares, **more}
+
+
+def whole(label: str, values: Sequence[int]) -> dict[str, Any]:
+    """An axis of whole numbers, such as epochs or trials: no tick between two of them."""
+    few = max(values, default=0) - min(values, default=0) <= 12
+    ticks: dict[str, Any] = {"dtick": 1} if few else {}
+    return axis(label, zeroline=False, **ticks)
 
 
 def value(rows: pa.Table, column: str) -> Any:

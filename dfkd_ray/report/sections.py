@@ -90,12 +90,13 @@ def _honesty(tables: Tables, scores: Scores) -> str:
         if scores.validation_median is not None
         else ""
     )
+    at = f" at its {tables.objective.at} epoch" if tables.objective.at in ("last", "best") else ""
     tested = scores.test_last is not None or scores.test_best is not None
     once = "The test split chose nothing: it was evaluated once, after the trial had ended."
     test = once if tested else "Its accuracy on the test split was not recorded."
     return (
-        f"The trial and its best epoch were chosen by {chosen_by(tables)}: a figure chosen as the highest of many is "
-        f"flattered by chance.{median} {test}"
+        f"The trial was chosen by {chosen_by(tables)}{at}, its best epoch by the same metric: what is the best of many "
+        f"is flattered by chance.{median} {test}"
     )
 
 

@@ -27,6 +27,7 @@ class Objective:
 
     metric: str
     mode: str
+    at: str | None = None  # the epoch of a trial that the search compared: last or best; None if not recorded
 
     def better(self, a: float, b: float) -> bool:
         return a > b if self.mode == "max" else a < b
@@ -100,8 +101,10 @@ class Tables:
         told = self.study.get("objective")
         raw = told if isinstance(told, list) else [told]
         named = [{"metric": o} if isinstance(o, str) else o for o in raw if o]
-        pairs = [(str(o["metric"]), o.get("mode")) for o in named if isinstance(o, Mapping) and o.get("metric")]
-        return tuple(Objective(m, mode or words.mode(m)) for m, mode in pairs or [(VALIDATION, "max")])
+        known = [o for o in named if isinstance(o, Mapping) and o.get("metric")] or [{"metric": VALIDATION}]
+        return tuple(
+            Objective(str(o["metric"]), o.get("mode") or words.mode(str(o["metric"])), o.get("at")) for o in known
+        )
 
     @property
     def objective(self) -> Objective:

@@ -36,7 +36,7 @@ STUDY: dict[str, Any] = {
     "method": "dfkd_fgvc",
     "task": "gliders",
     "fixed": {"schedule.epochs": 20},
-    "objective": {"metric": "val_accuracy", "mode": "max"},
+    "objective": {"metric": "val_accuracy", "mode": "max", "at": "last"},
     "search": SEARCH,
     "sampler": {"name": "tpe", "seed": 0},
     "stopper": {"name": "asha", "grace": 4, "reduction": 3},
@@ -63,7 +63,7 @@ NOTE: dict[str, Any] = {
         "runner": "ray",
     },
     "importance": {
-        "evaluator": "PedAnovaImportanceEvaluator",
+        "evaluator": "PED-ANOVA, 11 trials at epoch 4",
         "objectives": {"val_accuracy": {MHAD: 0.41, KD: 0.27, ORDER: 0.17, SFCL: 0.10, CONTRAST: 0.05}},
     },
     "task": {
@@ -245,7 +245,7 @@ EVIL = (
 )
 
 
-def hostile() -> Tables:
+def hostile(several: bool = False) -> Tables:
     """A study in which every text that a user can choose tries to become part of the page."""
     close, image, quotes, comment, link, script = EVIL
     search = {f"a.{close}": {"choice": list(EVIL)}, f"b.{quotes}": {"uniform": [0, 1]}, f"c.{link}": {"log": [1, 10]}}
@@ -274,6 +274,7 @@ def hostile() -> Tables:
             **STUDY,
             "study": close,
             "question": image + quotes,
+            "objective": [{"metric": "val_accuracy"}, {"metric": f"kl/{comment}"}] if several else f"kl/{comment}",
             "method": link,
             "search": search,
             "fixed": {image: close},

@@ -41,8 +41,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    driver.set_page_load_timeout(60)
-    driver.set_script_timeout(30)
+    driver.set_page_load_timeout(180)
+    driver.set_script_timeout(120)
     yield driver
     driver.quit()
 
@@ -53,7 +53,13 @@ def several() -> Tables:
     return study(rows, one.steps.to_pylist(), note=noted(objective=["val_accuracy", "kl/source"]))
 
 
-STUDIES = {"demo": demo, "hostile": hostile, "several": several, "many": lambda: demo(200), "empty": study}
+STUDIES = {
+    "demo": demo,
+    "hostile": lambda: hostile(several=True),
+    "several": several,
+    "many": lambda: demo(60),
+    "empty": study,
+}
 
 
 @pytest.fixture(scope="module")

@@ -141,8 +141,9 @@ def test_text_of_a_user_stays_text() -> None:
     json.loads(held)
 
 
-def test_plotly_gets_no_tag_of_a_user_to_read() -> None:
-    html = page(hostile())
+@pytest.mark.parametrize("several", [False, True])
+def test_plotly_gets_no_tag_of_a_user_to_read(several: bool) -> None:
+    html = page(hostile(several))
     figures = json.loads(html.split('id="figures">')[1].split("</script>")[0])
     own = re.compile(r"</?b>|<br>")  # the page's own
 

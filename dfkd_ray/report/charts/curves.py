@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray.report import words
-from dfkd_ray.report.chart import MARKERS, ROLES, SEARCH, Chart, axis, by_role, charts, figure, role, value
+from dfkd_ray.report.chart import MARKERS, ROLES, SEARCH, Chart, axis, by_role, charts, figure, role, value, whole
 from dfkd_ray.report.view import VALIDATION, Tables
 
 ROWS = pa.schema(
@@ -82,7 +82,7 @@ class Curves(Chart):
         return figure(
             traces,
             height=400,
-            xaxis=axis("Epoch", zeroline=False),
+            xaxis=whole("Epoch", rows["epoch"].to_pylist()),
             yaxis=axis(value(rows, "panel"), value(rows, "metric")),
         )
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray.report import words
-from dfkd_ray.report.chart import BEST, SEARCH, Chart, axis, by_role, charts, figure, points, role, value
+from dfkd_ray.report.chart import BEST, SEARCH, Chart, axis, by_role, charts, figure, points, role, value, whole
 from dfkd_ray.report.view import Tables
 
 ROWS = pa.schema(
@@ -69,9 +67,8 @@ class History(Chart):
             hoverinfo="skip",
         )
         marks = [points(name, own["trial"], own["value"], own["about"]) for name, own in by_role(rows)]
-        ticks: dict[str, Any] = {"dtick": 1} if len(trials) <= 15 else {}
         return figure(
             [line, *marks],
-            xaxis=axis("Trial", zeroline=False, **ticks),
+            xaxis=whole("Trial", trials),
             yaxis=axis(value(rows, "panel"), value(rows, "metric")),
         )

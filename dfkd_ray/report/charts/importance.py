@@ -9,7 +9,7 @@ from dfkd_ray.report import words
 from dfkd_ray.report.chart import COMPLETE, INK, SETTINGS, Chart, charts, figure
 from dfkd_ray.report.view import Tables, part
 
-FEW = 20  # complete trials under which an importance is little more than a hint
+FEW = 20  # trials under which an importance is little more than a hint
 ROWS = pa.schema(
     [
         ("panel", pa.string()),  # the objective in words
@@ -17,7 +17,7 @@ ROWS = pa.schema(
         ("label", pa.string()),
         ("importance", pa.float64()),
         ("evaluator", pa.string()),
-        ("trials", pa.int32()),  # complete ones
+        ("trials", pa.int32()),  # that did not fail: an evaluator can use no more
     ]
 )
 
@@ -27,7 +27,7 @@ class Importance(Chart):
     section, rank = SETTINGS, 10
     title = "Which settings matter"
     reading = "The longer the bar, the more of the difference between trials goes with that setting."
-    empty = "Too few trials are complete to estimate how much each setting matters."
+    empty = "Too few trials have ended to estimate how much each setting matters."
     panels = True
 
     @staticmethod
@@ -41,7 +41,7 @@ class Importance(Chart):
                 "label": labels.get(path, path),
                 "importance": float(share),
                 "evaluator": str(record.get("evaluator") or "an evaluator that is not recorded"),
-                "trials": len(tables.complete),
+                "trials": sum(t.state in ("complete", "pruned") for t in tables.all),
             }
             for metric, shares in tables.importance.items()
             for path, share in sorted(shares.items(), key=lambda item: -item[1])
@@ -85,5 +85,5 @@ class Importance(Chart):
     @staticmethod
     def notes(rows: pa.Table) -> list[str]:
         first = rows.slice(0, 1).to_pylist()[0]
-        few = f" With fewer than {FEW} of them it is a hint, not a finding." if first["trials"] < FEW else ""
-        return [f"An estimate by {first['evaluator']} from {words.count(first['trials'], 'complete trial')}.{few}"]
+        few = f" With fewer than {FEW} trials it is a hint, not a finding." if first["trials"] < FEW else ""
+        return [f"An estimate, not a measurement: {first['evaluator']}.{few}"]

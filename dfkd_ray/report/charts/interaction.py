@@ -30,6 +30,7 @@ from dfkd_ray.report.view import Tables
 
 ENOUGH = 10  # complete trials from which a surface is interpolated
 GRID_SIZE = 25
+_COMPARED = ("complete", "best")
 _AXIS = [
     ("label", pa.string()),
     ("kind", pa.string()),
@@ -90,7 +91,7 @@ class Interaction(Chart):
                 "y": y,
             }
             rows.append({**own, "value": trial.value, "about": tables.about(trial, said), **common})
-        known = [r for r in rows if r["role"] in ("complete", "best")]
+        known = [r for r in rows if r["role"] in _COMPARED]
         if first.numeric and second.numeric and len(known) >= ENOUGH:
             rows += [{"what": "grid", **cell, **common} for cell in _surface(first, second, known)]
         return pa.Table.from_pylist(rows, ROWS)
@@ -101,24 +102,9 @@ class Interaction(Chart):
         trials = [row for row in rows.to_pylist() if row["what"] == "trial"]
         marks = []
         for name, own in by_role(pa.Table.from_pylist(trials, ROWS)):
-            seen = (
-                {"color": own["value"], "coloraxis": "coloraxis", "size": 12}
-                if name in ("complete", "best")
-                else {"color": PRUNED}
-            )
-            outline = {"line": {"color": PAPER, "width": 1}} if name in ("complete", "best") else {}
-            size = {"size": 18} if name == "best" else {}
             x, y = (spread(own[a], own["trial"], first[f"{a}_kind"]) for a in ("x", "y"))
-            marks.append(
-                points(name, x, y, own["about"], marker={**MARKERS[name], **seen, **outline, **size}, showlegend=False)
-            )
-        bar = {
-            "title": {"text": words.metric(first["metric"]), "side": "top"},
-            "orientation": "h",
-            "y": 1.02,
-            "yanchor": "bottom",
-        }
-        shares = {"tickformat": ".0%"} if words.is_share(first["metric"]) else {}
+            marks.append(points(name, x, y, own["about"], marker=_marker(name, own["value"]), showlegend=False))
+        compared = {row["value"] for row in trials if row["role"] in _COMPARED}
         return figure(
             [*_contour(rows), *marks],
             height=460,
@@ -127,7 +113,8 @@ class Interaction(Chart):
             yaxis=place_axis(*(first[f"y_{name}"] for name, _ in _AXIS)),
             coloraxis={
                 "reversescale": first["minimised"],
-                "colorbar": {**bar, **shares, "thickness": 10, "outlinewidth": 0},
+                "showscale": len(compared) > 1,
+                "colorbar": _bar(first["metric"]),
             },
         )
 
@@ -137,6 +124,28 @@ class Interaction(Chart):
         surface = ["The surface is interpolated linearly between complete trials: read it as a guess."] if drawn else []
         guess = [] if value(rows, "by_importance") else ["No importance is known: these are the first two settings."]
         return [*guess, *surface]
+
+
+def _marker(name: str, values: list[float]) -> dict[str, Any]:
+    """Trials that are compared have the colour of their value; the others are outlines."""
+    if name not in _COMPARED:
+        return {**MARKERS[name], "color": PRUNED}
+    size = 18 if name == "best" else 12
+    return {**MARKERS[name], "color": values, "coloraxis": "coloraxis", "size": size}
+
+
+def _bar(metric: str) -> dict[str, Any]:
+    shares = {"tickformat": ".0%"} if words.is_share(metric) else {}
+    title = {"text": words.plain(words.metric(metric)), "side": "top"}
+    return {
+        "title": title,
+        "orientation": "h",
+        "y": 1.02,
+        "yanchor": "bottom",
+        "thickness": 10,
+        "outlinewidth": 0,
+        **shares,
+    }
 
 
 def _pair(tables: Tables) -> tuple[Parameter | None, Parameter | None, bool]:

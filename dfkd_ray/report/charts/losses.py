@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray.report import words
-from dfkd_ray.report.chart import BEST, COMPLETE, TRAINING, Chart, axis, charts, figure, value
+from dfkd_ray.report.chart import BEST, COMPLETE, TRAINING, Chart, axis, charts, figure, value, whole
 from dfkd_ray.report.view import Tables
 
 ROWS = pa.schema(
@@ -63,4 +63,4 @@ class Losses(Chart):
             hoverinfo="text",
             hovertext=[words.hover(f"epoch {e}: {m:.4g}") for e, m in zip(epochs, means)],
         )
-        return figure([line], height=200, xaxis=axis("", zeroline=False), yaxis=axis(""), showlegend=False)
+        return figure([line], height=200, xaxis=whole("", epochs), yaxis=axis(""), showlegend=False)

@@ -24,7 +24,7 @@ def test_importance_is_what_the_sweep_wrote_sorted_and_names_who_estimated_it(ta
     assert rows["importance"].to_pylist() == sorted(told.values(), reverse=True)
     assert dict(zip(rows["path"].to_pylist(), rows["importance"].to_pylist())) == told
     (note,) = charts["importance"].notes(rows)
-    assert "estimate by PedAnovaImportanceEvaluator" in note
+    assert "An estimate, not a measurement: PED-ANOVA, 11 trials at epoch 4." in note
     assert "a hint, not a finding" in note
 
 
