@@ -105,7 +105,7 @@ class Interaction(Chart):
             x, y = (spread(own[a], own["trial"], first[f"{a}_kind"]) for a in ("x", "y"))
             marks.append(points(name, x, y, own["about"], marker=_marker(name, own["value"]), showlegend=False))
         compared = {row["value"] for row in trials if row["role"] in _COMPARED}
-        return figure(
+        drawn = figure(
             [*_contour(rows), *marks],
             height=460,
             margin={"b": 64, "t": 70},
@@ -117,6 +117,8 @@ class Interaction(Chart):
                 "colorbar": _bar(first["metric"]),
             },
         )
+        # Beside a lying colour bar plotly.js counts the distance of the title from the axis, not from its ticks.
+        return drawn.update_xaxes(title_standoff=38)
 
     @staticmethod
     def notes(rows: pa.Table) -> list[str]:
