@@ -66,7 +66,11 @@ class Keeper:
     def restore(self, device: torch.device) -> list[Row]:
         """Go on from the checkpoint, if there is one: the rows up to its epoch."""
         path = None if self.folder is None else self.folder / CHECKPOINT
-        if path is None or not path.exists():
+        if path is None:
+            return []
+        for torn in path.parent.glob(f".{CHECKPOINT}.*"):  # of a process that was killed while it wrote
+            torn.unlink(missing_ok=True)
+        if not path.exists():
             return []
         try:
             state = torch.load(path, map_location=device, weights_only=True)
@@ -87,11 +91,10 @@ class Keeper:
 
     def export(self) -> None:
         """The student of the last and of the best epoch, as safetensors."""
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         if self.folder is None:
             return
         for name, state in {"student": self.run.student.state_dict(), "student_best": self.best}.items():
-            save_file(
-                {key: value.cpu().contiguous() for key, value in state.items()}, self.folder / f"{name}.safetensors"
-            )
+            data = save({key: value.cpu().contiguous() for key, value in state.items()})
+            (self.folder / f"{name}.safetensors").write_bytes(data)  # `save_file` makes files that only we may read

@@ -20,8 +20,9 @@ def describe(study: Study, schedule: Schedule, cost: Cost, concurrency: int | No
     names = f"sampler {written['sampler']['name']}, stopper {written['stopper']['name']}"
     yield f"{study.study}: {study.question}"
     yield f"method {study.method}, task {study.task}, {names}"
+    width = max(map(len, written["search"]))
     for path, domain in written["search"].items():
-        yield f"  {path}: {', '.join(f'{key} {value}' for key, value in domain.items())}"
+        yield f"  {path:<{width}}  {', '.join(f'{key} {value}' for key, value in domain.items())}"
     yield (
         f"a trial: {schedule.epochs} epochs x {schedule.rounds} rounds, {steps * schedule.source_steps} source steps "
         f"and {steps * schedule.student_steps} student steps of {schedule.batch} images"
@@ -37,9 +38,9 @@ def describe(study: Study, schedule: Schedule, cost: Cost, concurrency: int | No
         return
     total = trials * seconds
     at_once = min(at_once, trials)
-    cpu, gpu = (_time(total * each) for each in (study.resources.cpu, study.resources.gpu))
-    clock = _time(total / at_once)
-    yield f"{trials} trials, {at_once} at a time: at most {cpu} of CPU, {gpu} of GPU, {clock} on the clock"
+    shares = {"CPU": study.resources.cpu, "GPU": study.resources.gpu}
+    hours = ", ".join(f"{_time(total * share)} of {what}" for what, share in shares.items() if share)
+    yield f"{trials} trials, {at_once} at a time: at most {hours}, {_time(total / at_once)} on the clock"
     if isinstance(study.stopper, Asha):
         spared = _time(total * _asha_share(study.stopper, schedule.epochs) / at_once)
         yield f"if asha keeps 1 in {study.stopper.reduction} at each rung: about {spared} on the clock"

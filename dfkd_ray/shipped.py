@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from itertools import takewhile
 from pathlib import Path
 
-from dfkd_ray import yamls
 from dfkd_ray.errors import UnknownName
 from dfkd_ray.registry import did_you_mean
 
@@ -40,10 +41,13 @@ def study_file(name: str) -> Path:
 
 def question(path: Path) -> str:
     """What a study asks."""
+    from dfkd_ray import yamls
+
     return str((yamls.load(path).data or {}).get("question", ""))
 
 
 def opening(path: Path) -> str:
-    """The first line of the comment that a YAML file opens with."""
-    first = path.read_text(encoding="utf-8").partition("\n")[0]
-    return first.removeprefix("#").strip() if first.startswith("#") else ""
+    """The first sentence of the comment that a YAML file opens with."""
+    lines = takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
+    comment = " ".join(line.removeprefix("#").strip() for line in lines)
+    return re.split(r"(?<=[.?!]) (?=[A-Z])", comment, maxsplit=1)[0]

@@ -116,8 +116,7 @@ def work(study: Study, data: str | None = None, weights: Path | None = None) -> 
     method = config.change(config.load(study.method), study.fixed)
     first = study.objective[0]
     made = distillation(method, study.task, data, weights, config.runtime(study.runtime))
-    real = _real(made.task, "val", made.data)
-    if real is None and any(objective.metric == "val_accuracy" for objective in study.objective):
+    if not evaluable(made) and any(objective.metric == "val_accuracy" for objective in study.objective):
         hint = f"give --data, or select by a data-free metric: {', '.join(evaluate.DATA_FREE)}"
         raise ConfigError.at("objective", f"val_accuracy needs real images of {made.task.name}: {hint}")
     return replace(made, metric=first.metric, sign=first.sign)
@@ -131,7 +130,15 @@ def distillation(
     if weights is not None:
         task = tasks.adopt(task, weights, method.teacher.arch)
     state = tasks.teacher(task, method.teacher.arch).state_dict()
-    return Distillation(config.plain(method), task, state, runtime, data)
+    made = Distillation(config.plain(method), task, state, runtime, data)
+    if data is not None:
+        evaluable(made)  # damaged data is an error now, not after the first epoch
+    return made
+
+
+def evaluable(made: Distillation) -> bool:
+    """Whether there are real images to evaluate on; DataError where `data` is named and cannot be read."""
+    return _real(made.task, "val", made.data) is not None
 
 
 def task_info(made: Distillation) -> dict[str, Any]:

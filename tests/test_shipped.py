@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dfkd_ray import config, shipped
+from dfkd_ray import config, shipped, yamls
 from dfkd_ray.errors import UnknownName
 
 
@@ -21,9 +21,17 @@ def test_studies_and_methods_are_found_by_name() -> None:
 def test_every_study_asks_and_every_file_says_what_it_is() -> None:
     for path in shipped.studies():
         assert shipped.question(path).endswith("?")
-        assert config.load(str(shipped.yamls.load(path).data["method"]))
+        assert config.load(str(yamls.load(path).data["method"]))
     for name in config.method_names():
         assert len(shipped.opening(config.method_file(name))) > 20
+
+
+def test_an_opening_is_a_sentence_however_its_lines_break(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("# Images, 3.5 by 2 (et al. 2016), of\n# birds. And more.\na: 1  # not this\n")
+    assert shipped.opening(path) == "Images, 3.5 by 2 (et al. 2016), of birds."
+    path.write_text("# No end\na: 1\n# below\n")
+    assert shipped.opening(path) == "No end"
 
 
 def test_a_path_is_a_study_too(tmp_path: Path) -> None:

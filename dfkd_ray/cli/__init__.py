@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dfkd_ray import __version__
-from dfkd_ray.errors import DfkdError
+from dfkd_ray.errors import ConfigError, DfkdError
 
 app = typer.Typer(
     name="dfkd-ray",
@@ -29,21 +29,34 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     global _debug
     _debug = debug
 
 
 def main() -> None:
-    """Entry point: errors that dfkd-ray raises on purpose become one message and exit code 2, as wrong usage does."""
+    """Entry point: errors that dfkd-ray raises on purpose become one message and exit code 2, as wrong usage does.
+
+    So do those of files: a folder that nobody may write to, a full disk.
+    """
     try:
-        app()
-    except DfkdError as error:
+        app(prog_name="dfkd-ray")
+    except (DfkdError, OSError) as error:
         if _debug:
             raise
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {_message(error)}", err=True)
         sys.exit(2)
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, ConfigError) and len(error.problems) > 1:
+        return "\n  ".join([f"{len(error.problems)} mistakes", *map(str, error.problems)])
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 from dfkd_ray.cli import catalogue, run, study  # noqa: E402, F401  they add their commands to `app`

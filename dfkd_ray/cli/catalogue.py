@@ -2,109 +2,129 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+import shutil
+import sys
+import textwrap
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from dfkd_ray import shipped
 from dfkd_ray.cli import app
 from dfkd_ray.errors import StudyError, UnknownName
+from dfkd_ray.registry import Registry, did_you_mean
 
-
-class Kind(StrEnum):
-    """What `ls` can list."""
-
-    studies = "studies"
-    methods = "methods"
-    tasks = "tasks"
-    losses = "losses"
-    sources = "sources"
-    memories = "memories"
-    views = "views"
-    nets = "nets"
-    samplers = "samplers"
-    stoppers = "stoppers"
+COMPONENTS = ("losses", "sources", "memories", "views", "samplers", "stoppers")
+KINDS = ("studies", "methods", "tasks", "nets", *COMPONENTS)
 
 
 @app.command()
-def ls(kind: Annotated[Kind, typer.Argument(help="What to list.")] = Kind.studies) -> None:
+def ls(kind: Annotated[str, typer.Argument(metavar="KIND", help=f"{', '.join(KINDS)}.")] = "studies") -> None:
     """List what is shipped, a name and a line each."""
     rows = dict(_listing(kind))
-    width = max(map(len, rows), default=0)
+    indent = max(map(len, rows), default=0) + 2
     for name, line in rows.items():
-        typer.echo(f"{name:<{width}}  {line}".rstrip())
+        typer.echo(_wrapped(f"{name:<{indent}}{line}", indent))
 
 
-def _listing(kind: Kind) -> list[tuple[str, str]]:
-    if kind is Kind.studies:
+def _wrapped(text: str, indent: int) -> str:
+    """The text within a terminal's width, further lines under the first; one line for a pipe."""
+    if not sys.stdout.isatty():
+        return text.rstrip()
+    width = max(60, shutil.get_terminal_size().columns)
+    return textwrap.fill(text, width, subsequent_indent=" " * indent, break_on_hyphens=False)
+
+
+def _listing(kind: str) -> list[tuple[str, str]]:
+    if kind == "studies":
         return [(path.stem, shipped.question(path)) for path in shipped.studies()]
-    if kind is Kind.methods:
+    if kind == "methods":
         from dfkd_ray import config
 
         return [(name, shipped.opening(config.method_file(name))) for name in config.method_names()]
-    if kind is Kind.tasks:
+    if kind == "tasks":
         from dfkd_ray import tasks
 
         return [(name, shipped.opening(tasks.HERE / f"{name}.yaml")) for name in tasks.names()]
+    if kind == "nets":
+        from dfkd_ray import nets
+
+        return [(name, _net(name)) for name in nets.classifiers]
+    if kind not in COMPONENTS:
+        raise UnknownName(f"unknown kind {kind!r}{did_you_mean(kind, KINDS)}")
     registry = _registry(kind)
     return [(name, (registry[name].__doc__ or "").strip().splitlines()[0]) for name in registry]
 
 
-def _registry(kind: Kind):  # type: ignore[no-untyped-def]
-    if kind in (Kind.samplers, Kind.stoppers):
+def _registry(kind: str) -> Registry[Any]:
+    if kind in ("samplers", "stoppers"):
         from dfkd_ray.study import specs
 
-        return getattr(specs, kind.value)
-    if kind is Kind.nets:
-        from dfkd_ray.nets import classifiers
-
-        return classifiers
+        found: Registry[Any] = getattr(specs, kind)
+        return found
     from dfkd_ray import config, objective, slots  # noqa: F401  config fills the registries
 
-    return {Kind.losses: objective.terms}.get(kind) or getattr(slots, kind.value)
+    found = objective.terms if kind == "losses" else getattr(slots, kind)
+    return found
+
+
+def _net(name: str) -> str:
+    """How large a net is; its weights are counted, not made."""
+    import torch
+
+    from dfkd_ray import nets
+
+    with torch.device("meta"):
+        net = nets.build(name, classes=10)
+    millions = sum(p.numel() for p in net.parameters()) / 1e6
+    return f"{millions:6.2f} M parameters at 10 classes, stages {', '.join(nets.taps_of(net).stages)}"
 
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="A method (resolved, every default filled in) or a task.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A method (resolved, every default filled in), a task or a study.")
+    ],
     grid: Annotated[bool, typer.Option("--grid", help="Of a task: write a picture of its classes.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Where the picture goes.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the picture goes.", show_default="<task>.png")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder or .npz file of the task's images.")] = None,
 ) -> None:
-    """Show a method or a task; `--grid` writes a picture of a task."""
+    """Show a method, a task or a study; `--grid` writes a picture of a task."""
+    from dfkd_ray import config, tasks, yamls
+
+    if grid:
+        from dfkd_ray.tasks import picture
+
+        task = tasks.load(name)
+        typer.echo(f"wrote {picture.write_grid(task, out or Path(f'{task.name}.png'), data=data)}")
+    elif name in tasks.names():
+        typer.echo(_yaml(yamls.plain(tasks.load(name))), nl=False)
+    elif name in (studies := {path.stem: path for path in shipped.studies()}):
+        typer.echo(studies[name].read_text(encoding="utf-8"), nl=False)
+    elif name in config.method_names() or Path(name).suffix in (".yaml", ".yml"):
+        method = config.load(name)
+        typer.echo(f"# {name}, fingerprint {config.fingerprint(method)}; every default filled in")
+        typer.echo(_yaml(config.plain(method)), nl=False)
+    else:
+        known = [*config.method_names(), *tasks.names(), *studies]
+        raise UnknownName(f"unknown method, task or study {name!r}{did_you_mean(name, known)}")
+
+
+def _yaml(data: Any) -> str:
     import yaml
 
-    from dfkd_ray import config, tasks
-    from dfkd_ray import yamls as plain_data
-    from dfkd_ray.tasks import picture
-
-    if name in tasks.names() or (name not in config.method_names() and grid):
-        task = tasks.load(name)
-        if grid:
-            path = out or Path(f"{task.name}.png")
-            picture.write_grid(task, path, data=data)
-            typer.echo(f"wrote {path}")
-            return
-        typer.echo(yaml.safe_dump(plain_data.plain(task), sort_keys=False, default_flow_style=None), nl=False)
-        return
-    try:
-        method = config.load(name)
-    except UnknownName as error:
-        raise UnknownName(f"{error}; nor is it a task: {', '.join(tasks.names())}") from None
-    if grid:
-        raise UnknownName(f"--grid is for tasks ({', '.join(tasks.names())}); {name} is a method")
-    typer.echo(f"# {name}, fingerprint {config.fingerprint(method)}; every default filled in")
-    typer.echo(yaml.safe_dump(config.plain(method), sort_keys=False, default_flow_style=None), nl=False)
+    return str(yaml.safe_dump(data, sort_keys=False, default_flow_style=None))
 
 
 @app.command()
 def cp(
-    name: Annotated[str, typer.Argument(help="A study (see `ls studies`) or a method (see `ls methods`).")],
-    to: Annotated[Path, typer.Argument(help="A folder or a file.")] = Path("."),
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A study (see `ls studies`) or a method (see `ls methods`).")
+    ],
+    to: Annotated[Path, typer.Argument(metavar="TO", help="A folder or a file.")] = Path("."),
 ) -> None:
-    """Copy a shipped study or method, to change it."""
+    """Copy a shipped study or method, so that you can change it."""
     source = shipped.find(name)
     target = to / source.name if to.is_dir() else to
     if target.exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 
-from dfkd_ray import yamls
 from dfkd_ray.errors import ConfigError
 
 Data = Annotated[
@@ -31,17 +31,19 @@ Seed = Annotated[int, typer.Option(help="Of initial weights and of all noise.")]
 
 
 @contextmanager
-def going_on_with(command: str) -> Iterator[None]:
-    """Ctrl-C within the block ends with exit code 130 and the command that goes on from there."""
+def going_on_with(*command: str) -> Iterator[None]:
+    """Ctrl-C within the block ends with exit code 130 and the command (word by word) that goes on from there."""
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo(f"interrupted; resume with: {command}", err=True)
+        typer.echo(f"interrupted; resume with: {shlex.join(command)}", err=True)
         raise typer.Exit(130) from None
 
 
 def assignments(pairs: list[str] | None) -> dict[str, Any]:
     """`["a.b=1", "c=null"]` as changes; ConfigError for what is no assignment."""
+    from dfkd_ray import yamls
+
     changes: dict[str, Any] = {}
     for pair in pairs or []:
         path, equals, text = pair.partition("=")
@@ -49,5 +51,8 @@ def assignments(pairs: list[str] | None) -> dict[str, Any]:
             raise ConfigError.at("--set", f"expected path=value, got {pair!r}")
         if path in changes:
             raise ConfigError.at("--set", f"{path} is given twice")
-        changes[path] = yamls.value(text)
+        try:
+            changes[path] = yamls.value(text)
+        except ConfigError as error:
+            raise ConfigError.at("--set", f"{path}: {error.problems[0].message}") from None
     return changes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,11 +22,13 @@ RECORD = "run.json"
 
 @app.command()
 def distill(
-    method: Annotated[str, typer.Argument(help="A method by name (see `ls methods`), or a YAML file.")],
+    method: Annotated[
+        str, typer.Argument(metavar="METHOD", help="A method by name (see `ls methods`), or a YAML file.")
+    ],
     task: Annotated[str, typer.Option(help="A task by name (see `ls tasks`), or a YAML file.")] = "gliders",
     changes: options.Set = None,
     seed: options.Seed = 0,
-    out: Annotated[Path | None, typer.Option(help="Folder [default: reports/<method>-<task>-seed<seed>].")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder.", show_default="reports/<method>-<task>-seed<seed>")] = None,
     weights: options.Weights = None,
     data: options.Data = None,
     device: options.Device = "auto",
@@ -38,16 +41,16 @@ def distill(
 
     resolved = config.change(config.load(method), options.assignments(changes))
     runtime = config.runtime({"device": device, "precision": precision, "threads": threads})
-    work = trainable.distillation(resolved, task, str(data) if data else None, weights, runtime)
+    runtime.open()  # a device that is not there is a mistake to hear of before a folder is made
+    work = trainable.distillation(resolved, task, None if data is None else str(data.resolve()), weights, runtime)
     folder = out or Path("reports") / f"{Path(method).stem}-{Path(task).stem}-seed{seed}"
-    _claim(folder, work, seed)
+    began = _claim(folder, work, seed)
     info = trainable.task_info(work)
-    typer.echo(
-        f"{method} on {info['name']}: {info['teacher']['arch']} -> {info['student']['arch']}, "
-        f"{resolved.schedule.epochs} epochs, seed {seed}; input normalised by {info['normalised_by']}"
-    )
+    _introduce(method, resolved.schedule.epochs, seed, info, trainable.evaluable(work))
+    if began:
+        typer.echo(f"{folder} holds this run already: what is done is shown again, not run again")
     rows: list[Row] = []
-    with options.going_on_with("the same command"):
+    with options.going_on_with("dfkd-ray", *sys.argv[1:]):
         for row in work.epochs(Job(trial=0, changes={}, seed=seed, folder=str(folder.resolve()), threads=threads)):
             rows.append(row)
             typer.echo(_line(row, resolved.schedule.epochs))
@@ -58,8 +61,8 @@ def distill(
     typer.echo(f"student, curves and images are in {folder}")
 
 
-def _claim(folder: Path, work: Distillation, seed: int) -> None:
-    """The folder belongs to one run: create it, or make sure that it is this one's."""
+def _claim(folder: Path, work: Distillation, seed: int) -> bool:
+    """The folder belongs to one run: create it, or make sure that it is this one's; whether it is there already."""
     from dfkd_ray import config
 
     record = {"fingerprint": config.fingerprint(config.parse(work.method)), "task": work.task.name, "seed": seed}
@@ -72,18 +75,27 @@ def _claim(folder: Path, work: Distillation, seed: int) -> None:
         ]
         if different:
             raise StudyError(f"{folder} holds another run ({'; '.join(different)}): name another folder with --out")
-        return
+        return True
     if folder.exists() and any(folder.iterdir()):
         raise StudyError(f"{folder} exists and holds no run: name another folder with --out")
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**record, "method": work.method}, indent=2) + "\n", encoding="utf-8")
+    return False
+
+
+def _introduce(method: str, epochs: int, seed: int, info: dict[str, Any], evaluable: bool) -> None:
+    nets = f"{info['teacher']['arch']} -> {info['student']['arch']}"
+    by = f"input normalised by {info['normalised_by']}"
+    typer.echo(f"{method} on {info['name']}: {nets}, {epochs} epochs, seed {seed}; {by}")
+    if not evaluable:
+        typer.echo(f"no real images of {info['name']} here, so no accuracies (--data); data-free metrics alone")
 
 
 def _line(row: Row, epochs: int) -> str:
     m = row.metrics
     shown = {"val": m.get("val_accuracy"), "agreement": m["agreement/source"], "diversity": m["diversity"]}
     parts = [f"{name} {value:6.1%}" for name, value in shown.items() if value is not None]
-    losses = [f"{name} loss {m[key]:.3g}" for name in ("source", "student") if (key := f"loss/{name}/total") in m]
+    losses = [f"{name} loss {m[key]:7.3g}" for name in ("source", "student") if (key := f"loss/{name}/total") in m]
     return f"epoch {row.epoch:>{len(str(epochs))}}/{epochs}  {'  '.join(parts + losses)}  {row.seconds:6.0f} s"
 
 
@@ -117,9 +129,9 @@ def _write_steps(folder: Path, rows: list[Row], info: dict[str, Any]) -> None:
 
 @app.command()
 def teach(
-    task: Annotated[str, typer.Argument(help="A task by name (see `ls tasks`), or a YAML file.")],
-    arch: Annotated[str | None, typer.Option(help="Architecture (see `ls nets`) [default: the task's].")] = None,
-    out: Annotated[Path | None, typer.Option(help="File [default: <task>_<arch>.safetensors].")] = None,
+    task: Annotated[str, typer.Argument(metavar="TASK", help="A task by name (see `ls tasks`), or a YAML file.")],
+    arch: Annotated[str | None, typer.Option(help="Architecture (see `ls nets`).", show_default="the task's")] = None,
+    out: Annotated[Path | None, typer.Option(help="File.", show_default="<task>_<arch>.safetensors")] = None,
     seed: options.Seed = 0,
     data: Annotated[Path | None, typer.Option(help="Folder or .npz file of the task's real images.")] = None,
     download: Annotated[bool, typer.Option("--download", help="Download the data set if it is missing.")] = False,

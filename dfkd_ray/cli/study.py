@@ -10,6 +10,7 @@ import typer
 
 from dfkd_ray import shipped
 from dfkd_ray.cli import app, options
+from dfkd_ray.errors import StudyError
 
 if TYPE_CHECKING:
     from dfkd_ray.study import Study
@@ -25,8 +26,9 @@ class Runner(StrEnum):
 
 
 File = Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or the name of a shipped one.")]
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The study's folder, e.g. reports/mhad.")]
 Address = Annotated[str | None, typer.Option(help="Of a running Ray cluster: auto or host:port.")]
-Concurrency = Annotated[int | None, typer.Option(min=1, help="Trials at a time [default: as many as fit].")]
+Concurrency = Annotated[int | None, typer.Option(min=1, help="Trials at a time.", show_default="as many as fit")]
 Isolate = Annotated[bool, typer.Option("--isolate", help="A new process for each trial (seconds each).")]
 Parquet = Annotated[bool, typer.Option("--parquet", help="Write trials and steps as Parquet too.")]
 RunBy = Annotated[Runner, typer.Option("--runner", help="ray, or serial: one trial after another, no Ray.")]
@@ -35,7 +37,7 @@ RunBy = Annotated[Runner, typer.Option("--runner", help="ray, or serial: one tri
 @app.command()
 def sweep(
     file: File,
-    out: Annotated[Path | None, typer.Option(help="Folder [default: reports/<study>].")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder.", show_default="reports/<study>")] = None,
     runner: RunBy = Runner.ray,
     address: Address = None,
     concurrency: Concurrency = None,
@@ -54,7 +56,7 @@ def sweep(
     folder = out or Path("reports") / study.study
     facts = provenance(data=_absolute(data), weights=_absolute(weights))
     typer.echo(_opening(study, folder))
-    with options.going_on_with(f"dfkd-ray resume {folder}"), live.view() as view:
+    with options.going_on_with("dfkd-ray", "resume", str(folder)), live.view() as view:
         summary = launch.start(
             study,
             work,
@@ -72,8 +74,10 @@ def sweep(
 
 @app.command()
 def resume(
-    folder: Annotated[Path, typer.Argument(help="The study's folder, e.g. reports/mhad.")],
-    runner: RunBy = Runner.ray,
+    folder: Folder,
+    runner: Annotated[
+        Runner | None, typer.Option("--runner", help="ray or serial.", show_default="the study's own")
+    ] = None,
     address: Address = None,
     concurrency: Concurrency = None,
     isolate: Isolate = False,
@@ -87,15 +91,18 @@ def resume(
     from dfkd_ray.sweep import launch, ledger, live
 
     made: list[Distillation] = []
+    if not (folder / ledger.NAME).exists():
+        raise StudyError(f"{folder} holds no study to resume: there is no {ledger.NAME}")
     records = ledger.read(folder / ledger.NAME)[0]
     before = records[0]["provenance"] if records else {}
+    runner = runner or Runner(before.get("runner", Runner.ray))
     data, weights = data or _path(before.get("data")), weights or _path(before.get("weights"))
 
     def make_work(study: Study) -> Distillation:
         made.append(trainable.work(study, _absolute(data), weights))
         return made[0]
 
-    with options.going_on_with(f"dfkd-ray resume {folder}"), live.view() as view:
+    with options.going_on_with("dfkd-ray", "resume", str(folder)), live.view() as view:
         summary = launch.resume(
             folder,
             make_work,
@@ -133,7 +140,7 @@ def validate(file: File, weights: options.Weights = None, data: options.Data = N
 
 
 @app.command()
-def report(folder: Annotated[Path, typer.Argument(help="The study's folder, e.g. reports/mhad.")]) -> None:
+def report(folder: Folder) -> None:
     """Build the page again from a study's tables alone."""
     from dfkd_ray import report as pages
 

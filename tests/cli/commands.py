@@ -1,0 +1,80 @@
+"""The command line as a user meets it, in this process: the same entry point, exit code and streams."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+
+from dfkd_ray import cli, evaluate, trainable
+from dfkd_ray.tasks import gliders
+
+SPLITS = {"train": (48, 1), "val": (48, 2), "test": (60, 3)}
+HELD_OUT = 24
+TINY = {  # paths of dfkd_fgvc, so that an epoch takes a tenth of a second
+    "schedule.epochs": 3,
+    "schedule.rounds": 1,
+    "schedule.source_steps": 1,
+    "schedule.student_steps": 2,
+    "schedule.batch": 4,
+    "source.latent": 8,
+    "source.width": 8,
+}
+
+
+class Done(NamedTuple):
+    """What a command left: exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
+
+
+def dfkd(*words: Any, cwd: Path | None = None) -> Done:
+    """`dfkd-ray WORDS` in the folder `cwd`; an error that is not deliberate comes through as it is."""
+    out, err, before = io.StringIO(), io.StringIO(), (sys.argv, Path.cwd())
+    code: Any = 0
+    try:
+        sys.argv = ["dfkd-ray", *map(str, words)]
+        os.chdir(cwd or Path.cwd())
+        with redirect_stdout(out), redirect_stderr(err):
+            cli.main()
+    except SystemExit as stop:
+        code = stop.code or 0
+    finally:
+        sys.argv = before[0]
+        os.chdir(before[1])
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def refused(*words: Any, cwd: Path | None = None) -> str:
+    """The message of a command that must end with exit code 2 and no output."""
+    done = dfkd(*words, cwd=cwd)
+    assert (done.code, done.out) == (2, ""), done
+    assert done.err.startswith("error: ")
+    assert "Traceback" not in done.err
+    return done.err.removeprefix("error: ").rstrip("\n")
+
+
+def sets(changes: dict[str, Any]) -> list[str]:
+    return [word for path, value in changes.items() for word in ("--set", f"{path}={value}")]
+
+
+@contextmanager
+def few_images() -> Iterator[None]:
+    """A few of the gliders, so that an evaluation is quick."""
+    threads = torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gliders, "SPLITS", SPLITS)
+        patch.setattr(evaluate, "HELD_OUT", HELD_OUT)
+        trainable._real.cache_clear()
+        yield
+    trainable._real.cache_clear()
+    torch.set_num_threads(threads)

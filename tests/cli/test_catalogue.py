@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+from cli.commands import dfkd, refused
+from dfkd_ray import config, shipped, tasks
+from dfkd_ray.cli import catalogue
+
+
+@pytest.mark.parametrize("kind", catalogue.KINDS)
+def test_every_kind_is_listed_a_name_and_a_line_each(kind: str) -> None:
+    done = dfkd("ls", kind)
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert lines == sorted(lines)
+    found = [re.fullmatch(r"(\S+)( {2,})(\S.{8,})", line) for line in lines]
+    assert all(found), "a name, a gap, and what it is"
+    if kind != "nets":  # whose numbers are aligned to the right
+        assert len({match.start(3) for match in found if match}) == 1, "in two columns"
+
+
+def test_what_is_listed_is_what_there_is() -> None:
+    names = {
+        kind: [line.split()[0] for line in dfkd("ls", kind).out.splitlines()]
+        for kind in ("studies", "methods", "tasks", "losses", "nets", "memories")
+    }
+    assert names["studies"] == [path.stem for path in shipped.studies()]
+    assert names["methods"] == config.method_names()
+    assert names["tasks"] == tasks.names()
+    assert {"kd", "high_order", "semantic_contrast", "batchnorm", "adversarial"} <= set(names["losses"])
+    assert {"fresh", "pool"} <= set(names["memories"])
+    assert dfkd("ls").out == dfkd("ls", "studies").out
+    assert "mhad" in names["studies"]
+    assert "  0.08 M parameters at 10 classes, stages layer1, layer2, layer3" in dfkd("ls", "nets").out
+
+
+def test_a_sentence_is_not_cut() -> None:
+    for kind in ("methods", "tasks"):
+        for line in dfkd("ls", kind).out.splitlines():
+            assert line[-1] in ".:)", line
+
+
+def test_a_terminal_gets_lines_that_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "name  " + "word " * 40
+    assert catalogue._wrapped(text, 6) == text.rstrip(), "a pipe gets one line"
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((70, 24)))
+    lines = catalogue._wrapped(text, 6).splitlines()
+    assert len(lines) > 1
+    assert max(map(len, lines)) <= 70
+    assert all(line.startswith("      word") for line in lines[1:])
+
+
+@pytest.mark.parametrize("name", config.method_names())
+def test_a_method_is_shown_as_yaml_that_gives_it_back(name: str, tmp_path: Path) -> None:
+    done = dfkd("show", name)
+    assert (done.code, done.err) == (0, "")
+    method = config.load(name)
+    assert done.out.startswith(f"# {name}, fingerprint {config.fingerprint(method)}; every default filled in\n")
+    assert config.parse(yaml.safe_load(done.out)) == method
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(done.out, encoding="utf-8")
+    assert config.load(str(copy)) == method
+    assert dfkd("show", copy).out.partition("\n")[2] == done.out.partition("\n")[2]
+
+
+@pytest.mark.parametrize("name", tasks.names())
+def test_a_task_is_shown_as_yaml(name: str) -> None:
+    shown = yaml.safe_load(dfkd("show", name).out)
+    assert shown["name"] == name
+    assert shown["classes"] == list(tasks.load(name).classes)
+
+
+def test_a_study_is_shown_as_it_stands() -> None:
+    path = shipped.studies()[0]
+    assert dfkd("show", path.stem).out == path.read_text(encoding="utf-8")
+
+
+def test_a_grid_is_a_picture_of_every_class(tmp_path: Path) -> None:
+    assert dfkd("show", "gliders", "--grid", cwd=tmp_path) == (0, "wrote gliders.png\n", "")
+    picture = Image.open(tmp_path / "gliders.png")
+    assert picture.format == "PNG"
+    assert picture.height > 12 * 64, "a row a class, images at twice their size"
+    assert len(picture.convert("RGB").quantize(256).getcolors()) > 200, "something is drawn"
+    elsewhere = tmp_path / "deep" / "er.png"
+    assert dfkd("show", "gliders", "--grid", "--out", elsewhere).out == f"wrote {elsewhere}\n"
+    assert Image.open(elsewhere).size == picture.size
+    assert "unknown task 'dfkd_fgvc'" in refused("show", "dfkd_fgvc", "--grid")
+
+
+def test_copies_go_into_a_folder_or_a_file_and_replace_nothing(tmp_path: Path) -> None:
+    source = shipped.find("mhad").read_bytes()
+    assert dfkd("cp", "mhad", cwd=tmp_path) == (0, "wrote mhad.yaml\n", "")
+    assert dfkd("cp", "mhad", tmp_path / "mine.yaml").out == f"wrote {tmp_path / 'mine.yaml'}\n"
+    assert (tmp_path / "mhad.yaml").read_bytes() == (tmp_path / "mine.yaml").read_bytes() == source
+    (tmp_path / "mhad.yaml").write_text("my own")
+    assert refused("cp", "mhad", ".", cwd=tmp_path) == "mhad.yaml exists already; name another file"
+    assert (tmp_path / "mhad.yaml").read_text() == "my own"
+    dfkd("cp", "dfkd_fgvc", cwd=tmp_path)
+    assert config.load(str(tmp_path / "dfkd_fgvc.yaml")) == config.load("dfkd_fgvc")

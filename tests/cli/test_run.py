@@ -1,0 +1,322 @@
+"""`distill` and `teach`: one run, its folder, and what happens when it is stopped on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from cli.commands import HELD_OUT, SPLITS, TINY, Done, dfkd, refused, sets
+from dfkd_ray import config, nets, tables, trainable
+from dfkd_ray.keeper import Keeper
+
+ROOT = Path(__file__).parents[2]
+STUDENTS = ("student.safetensors", "student_best.safetensors")
+
+
+def distill(folder: Path, *words: Any, method: str = "dfkd_fgvc") -> Done:
+    return dfkd("distill", method, *sets(TINY if method == "dfkd_fgvc" else {}), "--out", folder, *words)
+
+
+def students(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in STUDENTS}
+
+
+def values(folder: Path) -> list[dict[str, Any]]:
+    """The rows of steps.arrow, without their seconds."""
+    return tables.read(folder / "steps.arrow").drop_columns(["seconds"]).to_pylist()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
+    folder = tmp_path_factory.mktemp("runs") / "finished"
+    return folder, distill(folder)
+
+
+def test_it_says_what_it_does_and_what_came_out(finished: tuple[Path, Done]) -> None:
+    folder, done = finished
+    assert (done.code, done.err) == (0, "")
+    first, *epochs, ending, where = done.out.splitlines()
+    assert first == "dfkd_fgvc on gliders: resnet8 -> resnet8, 3 epochs, seed 0; input normalised by the task"
+    assert [line.split()[:2] for line in epochs] == [["epoch", "1/3"], ["epoch", "2/3"], ["epoch", "3/3"]]
+    for line in epochs:
+        for word in ("val", "agreement", "diversity", "source loss", "student loss"):
+            assert f"  {word} " in line
+        assert line.endswith(" s")
+    assert len({len(line) for line in epochs}) == 1, "in columns"
+    assert ending.startswith("test accuracy ")
+    assert ending.endswith("the best by validation (seed 0; chance 8.3%, teacher 100.0%)")
+    assert where == f"student, curves and images are in {folder}"
+
+
+def test_it_leaves_the_student_its_curves_and_its_images(finished: tuple[Path, Done]) -> None:
+    folder, done = finished
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "checkpoint.pt",
+        *(f"images_000{epoch}.webp" for epoch in (1, 2, 3)),
+        "run.json",
+        "steps.arrow",
+        *STUDENTS,
+    ]
+    student = nets.build("resnet8", 12)
+    student.load_state_dict(load_file(folder / "student.safetensors"))
+    umask = os.umask(0)
+    os.umask(umask)
+    assert {(folder / name).stat().st_mode & 0o777 for name in STUDENTS} == {0o666 & ~umask}, "not for us alone"
+    assert Image.open(folder / "images_0001.webp").size == (256, 128)
+    steps = tables.read(folder / "steps.arrow")
+    curve = {row["epoch"]: row["value"] for row in steps.to_pylist() if row["metric"] == "val_accuracy"}
+    shown = [float(line.split()[3].rstrip("%")) for line in done.out.splitlines() if line.startswith("epoch")]
+    assert [round(100 * curve[epoch], 1) for epoch in (1, 2, 3)] == shown
+    metadata = tables.metadata(steps)
+    resolved = config.change(config.load("dfkd_fgvc"), TINY)
+    assert metadata["provenance"]["fingerprint"] == config.fingerprint(resolved)
+    assert config.parse(metadata["method"]) == resolved
+    assert metadata["task"]["teacher"] == {"arch": "resnet8", "test_accuracy": 1.0}
+    assert config.parse(json.loads((folder / "run.json").read_text())["method"]) == resolved
+
+
+def test_the_same_command_again_runs_nothing_twice(
+    finished: tuple[Path, Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, first = finished
+    before, rows = students(folder), values(folder)
+    monkeypatch.setattr("dfkd_ray.run.Run.step", lambda *args: pytest.fail("a step was taken"))
+    again = distill(folder)
+    assert again.code == 0
+    lines = again.out.splitlines()
+    assert lines.pop(1) == f"{folder} holds this run already: what is done is shown again, not run again"
+    assert lines == first.out.splitlines()
+    assert students(folder) == before
+    assert values(folder) == rows
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (["--seed", "3"], "seed 0 there, 3 here"),
+        (["--set", "student.optimizer.lr=0.5"], "fingerprint "),
+        (["--task", "digits", "--weights", "{digits}"], "task gliders there, digits here"),
+    ],
+)
+def test_the_folder_of_another_run_is_refused(
+    words: list[str], what: str, finished: tuple[Path, Done], tmp_path: Path
+) -> None:
+    folder, _ = finished
+    weights = tmp_path / "digits.safetensors"
+    save_file(nets.build("resnet8", 10, 1).state_dict(), weights)
+    before = students(folder)
+    said = refused(
+        "distill",
+        "dfkd_fgvc",
+        *sets({k: v for k, v in TINY.items() if not (words[0] == "--set" and k in words[1])}),
+        "--out",
+        folder,
+        *(word.format(digits=weights) for word in words),
+    )
+    assert said.startswith(f"{folder} holds another run (")
+    assert what in said
+    assert said.endswith("): name another folder with --out")
+    assert students(folder) == before
+
+
+def test_a_folder_with_anything_else_in_it_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("do not touch")
+    said = refused("distill", "noise_kd", "--out", tmp_path)
+    assert said == f"{tmp_path} exists and holds no run: name another folder with --out"
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_the_folder_has_a_name_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainable.Distillation, "epochs", lambda self, job: iter(()))
+    with pytest.raises(IndexError):  # no row: the run is not what this is about
+        dfkd("distill", "noise_kd", "--seed", "7", cwd=tmp_path)
+    assert (tmp_path / "reports" / "noise_kd-gliders-seed7" / "run.json").exists()
+
+
+def test_mistakes_in_set_are_all_reported() -> None:
+    words = ["--set", "a.b=1", "--set", "schedule.epochs=0", "--set", "student_loss.kd.temperature=x"]
+    assert refused("distill", "noise_kd", *words).splitlines() == [
+        "3 mistakes",
+        "  a.b: there is no 'a' in a method "
+        "(known: memory, schedule, source, source_loss, student, student_loss, teacher, views)",
+        "  schedule.epochs: epochs must be at least 1, got 0",
+        "  student_loss.kd.temperature: should be a valid number, got 'x'",
+    ]
+    assert refused("distill", "noise_kd", "--set", "schedule.epoch=1").startswith(
+        "schedule.epoch: there is no 'epoch' in schedule; did you mean 'epochs'? (known: "
+    )
+    assert refused("distill", "noise_kd", "--set", "schedule.epochs") == (
+        "--set: expected path=value, got 'schedule.epochs'"
+    )
+
+
+def test_a_foreign_teacher_is_told_apart_key_by_key(tmp_path: Path) -> None:
+    foreign = nets.build("resnet20", 10).state_dict()
+    path = tmp_path / "foreign.pt"
+    torch.save({**foreign, "conv1.weight": torch.zeros(16, 1, 3, 3)}, path)
+    said = refused("distill", "noise_kd", "--weights", path, "--out", tmp_path / "run").splitlines()
+    assert said[0].startswith(f"{path} does not fit the net ")
+    kinds = dict(line.strip().split(": ", 1) for line in said[1:])
+    unexpected = next(keys for what, keys in kinds.items() if what.endswith(" unexpected"))
+    assert "layer1.1.conv1.weight" in unexpected
+    shapes = next(keys for what, keys in kinds.items() if what.endswith(" of another shape"))
+    assert "linear.weight (10, 64) in the file, (12, 64) in the net" in shapes
+    assert "conv1.weight (16, 1, 3, 3) in the file, (16, 3, 3, 3) in the net" in shapes
+    assert not (tmp_path / "run").exists()
+    torch.save({"linear.weight": torch.zeros(12, 64)}, path)
+    assert " missing: conv1.weight, " in refused("distill", "noise_kd", "--weights", path)
+    path.write_bytes(b"no weights")
+    assert refused("distill", "noise_kd", "--weights", path).startswith(
+        f"{path}: not a plain state_dict or safetensors"
+    )
+
+
+# ---- stopped on the way
+
+KILLED = """
+import os, signal
+from dfkd_ray import evaluate, keeper
+from dfkd_ray.tasks import gliders
+gliders.SPLITS, evaluate.HELD_OUT = {splits}, {held_out}
+replaced, times = os.replace, []
+def killed(source, target):
+    times.append(target)
+    if len(times) == 3:  # of checkpoint and table of epoch 1: the second checkpoint is written, and not yet in place
+        os.kill(os.getpid(), signal.SIGKILL)
+    replaced(source, target)
+os.replace = killed
+from dfkd_ray.cli import main
+main()
+"""
+
+
+def test_killed_and_run_again_it_ends_in_the_same_bits(finished: tuple[Path, Done], tmp_path: Path) -> None:
+    folder = tmp_path / "killed"
+    code = KILLED.format(splits=SPLITS, held_out=HELD_OUT)
+    words = ["distill", "dfkd_fgvc", *sets(TINY), "--out", str(folder)]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    dead = subprocess.run([sys.executable, "-c", code, *words], env=env, capture_output=True, text=True)
+    assert dead.returncode == -signal.SIGKILL, dead.stderr
+    assert {row["epoch"] for row in values(folder)} == {1}
+    assert not (folder / "student.safetensors").exists()
+    again = distill(folder, "--threads", "1")
+    assert again.code == 0
+    assert "holds this run already" in again.out
+    assert students(folder) == students(finished[0])
+    assert values(folder) == values(finished[0])
+    assert not list(folder.glob(".*")), "no file of the killed process is left over"
+
+
+@contextmanager
+def interrupted_at_epoch_2() -> Iterator[None]:
+    """Ctrl-C (a real signal) before the second checkpoint is written."""
+    save = Keeper.save
+
+    def interrupting(keeper: Keeper, row: Any) -> None:
+        if row.epoch == 2:
+            signal.raise_signal(signal.SIGINT)
+        save(keeper, row)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Keeper, "save", interrupting)
+        yield
+
+
+def test_ctrl_c_ends_with_130_and_the_command_that_goes_on(finished: tuple[Path, Done], tmp_path: Path) -> None:
+    folder = tmp_path / "my run"
+    with interrupted_at_epoch_2():
+        stopped = distill(folder)
+    assert stopped.code == 130
+    words = " ".join(sets(TINY))
+    assert stopped.err == f"interrupted; resume with: dfkd-ray distill dfkd_fgvc {words} --out '{folder}'\n"
+    assert stopped.out.splitlines()[-1].startswith("epoch 1/3")
+    assert distill(folder).code == 0
+    assert students(folder) == students(finished[0])
+
+
+# ---- a task of one's own
+
+TASK = """
+name: squares
+reader: npz
+classes: [dark, bright]
+image: [1, 16, 16]
+mean: [0.5]
+std: [0.3]
+teacher: {arch: resnet8}
+student: resnet8
+recipe: {epochs: 1, batch: 16, lr: 0.01}
+"""
+
+
+@pytest.fixture(scope="module")
+def squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("squares")
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for which, count in {"train": 64, "val": 16, "test": 16}.items():
+        labels = np.arange(count) % 2
+        arrays[f"{which}_images"] = (rng.integers(0, 80, (count, 16, 16)) + 150 * labels[:, None, None]).astype("uint8")
+        arrays[f"{which}_labels"] = labels
+    np.savez(folder / "squares.npz", **arrays)
+    (folder / "squares.yaml").write_text(TASK)
+    return folder
+
+
+def test_teach_then_distill_on_a_task_of_ones_own(squares: Path) -> None:
+    done = dfkd("teach", "squares.yaml", "--data", "squares.npz", cwd=squares)
+    assert (done.code, done.err) == (0, "")
+    epoch, wrote = done.out.splitlines()
+    assert epoch.startswith("epoch 1/1  loss ")
+    assert wrote.startswith("wrote squares_resnet8.safetensors and its card: resnet8 on squares, accuracy train ")
+    card = json.loads((squares / "squares_resnet8.json").read_text())
+    assert card["recipe"]["epochs"] == 1
+    schedule = {key: value for key, value in TINY.items() if key.startswith("schedule")} | {"schedule.source_steps": 0}
+    words = ["distill", "noise_kd", "--task", "squares.yaml", *sets(schedule), "--out", "run"]
+    assert "the task squares ships no teacher" in refused(*words, cwd=squares)
+    words += ["--weights", "squares_resnet8.safetensors"]
+    done = dfkd(*words, "--data", "squares.npz", cwd=squares)
+    assert done.code == 0
+    assert "input normalised by the card beside squares_resnet8.safetensors" in done.out
+    assert f"(seed 0; chance 50.0%, teacher {card['accuracy']['test']:.1%})" in done.out
+
+
+def test_without_real_images_it_says_so_before_it_starts(squares: Path) -> None:
+    path = squares / "teacher.safetensors"
+    save_file(nets.build("resnet8", 2, 1).state_dict(), path)
+    words = ["noise_kd", "--task", squares / "squares.yaml", "--weights", path, "--out", squares / "blind"]
+    done = dfkd("distill", *words, "--set", "schedule={epochs: 1, rounds: 1, student_steps: 1, batch: 4}")
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert lines[1] == "no real images of squares here, so no accuracies (--data); data-free metrics alone"
+    assert lines[2].startswith("epoch 1/1  agreement ")
+    assert lines[3] == "finished (seed 0); no real images to evaluate on: give --data"
+
+
+def test_damaged_data_is_an_error_before_the_first_epoch(squares: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "half.npz", images=np.zeros((4, 16, 16), "uint8"))
+    path = tmp_path / "teacher.safetensors"
+    save_file(nets.build("resnet8", 2, 1).state_dict(), path)
+    words = ["noise_kd", "--task", squares / "squares.yaml", "--weights", path, "--data", tmp_path / "half.npz"]
+    said = refused("distill", *words, "--out", tmp_path / "run")
+    assert said == f"{tmp_path / 'half.npz'}: there is images but no labels"
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_mistake_in_a_task_of_ones_own_has_its_line(tmp_path: Path) -> None:
+    (tmp_path / "task.yaml").write_text(TASK.replace("std: [0.3]", "std: [0]").replace("lr: 0.01", "lr: -1"))
+    said = refused("teach", "task.yaml", cwd=tmp_path)
+    assert "task.yaml:10: recipe: lr must be > 0, got -1" in said
