@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from dfkd_ray import config, evaluate, nets, tasks
@@ -206,11 +207,14 @@ class _Examiner:
         rng = torch.Generator(self.run.device).manual_seed(3)
         rows, columns = GRID
         images = self.run.supply.sample(rows * columns, rng, training=False).images
-        pixels = (tasks.denormalise(self.spec.task, images) * 255).round().to(torch.uint8).cpu()
+        pixels = tasks.denormalise(self.spec.task, images).cpu()
+        zoom = max(1, 64 // pixels.shape[2])
+        pixels = F.pad(pixels.repeat_interleave(zoom, 2).repeat_interleave(zoom, 3), [2] * 4, value=1.0)
         _, c, h, w = pixels.shape
-        grid = pixels.view(rows, columns, c, h, w).permute(0, 3, 1, 4, 2).reshape(rows * h, columns * w, c)
-        picture = Image.fromarray(grid.squeeze(-1).numpy() if c == 1 else grid.numpy())
-        picture.thumbnail((64 * columns, 64 * rows))
+        grid = (pixels * 255).round().to(torch.uint8).view(rows, columns, c, h, w)
+        sheet = grid.permute(0, 3, 1, 4, 2).reshape(rows * h, columns * w, c).squeeze(-1)
+        picture = Image.fromarray(sheet.numpy())
+        picture.thumbnail((68 * columns, 68 * rows))
         out = io.BytesIO()
         picture.save(out, format="WEBP", quality=85)
         return out.getvalue()
