@@ -18,7 +18,7 @@ def describe(study: Study, schedule: Schedule, cost: Cost, concurrency: int | No
     steps = schedule.epochs * schedule.rounds
     written = plain(study)
     names = f"sampler {written['sampler']['name']}, stopper {written['stopper']['name']}"
-    yield f"{study.study}: {study.question}"
+    yield f"{study.study}: {study.question}" if study.question else study.study
     yield f"method {study.method}, task {study.task}, {names}"
     width = max(map(len, written["search"]))
     for path, domain in written["search"].items():
@@ -31,10 +31,11 @@ def describe(study: Study, schedule: Schedule, cost: Cost, concurrency: int | No
         f"measured here: {cost.source_step:.3f} s a source step, {cost.student_step:.3f} s a student step, "
         f"{cost.evaluation:.2f} s an evaluation: {_time(seconds)} a trial"
     )
-    trials = study.budget.trials
+    trials, limit = study.trials, study.budget.hours
+    if limit is not None:
+        fit = max(1, int(limit * 3600 / seconds * at_once))
+        yield f"budget: no trial is started after {limit:g} hours; about {fit} fit, {at_once} at a time"
     if trials is None:
-        limit = f"{study.budget.hours:g} hours" if study.budget.hours else "the whole grid"
-        yield f"budget: {limit}"
         return
     total = trials * seconds
     at_once = min(at_once, trials)

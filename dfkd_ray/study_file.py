@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,23 +32,43 @@ def open_study(path: Path, data: str | None = None, weights: Path | None = None)
     return parsed, work
 
 
-def _salvage(document: Document, found: list[Problem]) -> Study | None:
+# What stands in for a part with a mistake. The last three do not matter to the method, and may clash with what is left.
+_STAND_INS: dict[str, Any] = {
+    "study": "unnamed",
+    "objective": {"metric": "val_accuracy"},
+    "sampler": "tpe",
+    "stopper": "none",
+    "budget": {"trials": 1},
+}
+
+
+def _salvage(document: Document, found: Iterable[Problem]) -> Study | None:
     """The study without the parts that have mistakes, so that the other parts can be checked too."""
     if not isinstance(document.data, dict):
         return None
-    raw: dict[str, Any] = {"study": "unnamed", "objective": {"metric": "val_accuracy"}, **document.data}
-    for problem in found:
-        top, _, rest = problem.path.partition(".")
-        if top == "search" and isinstance(raw.get("search"), dict):
-            raw["search"] = {path: v for path, v in raw["search"].items() if not rest.startswith(path)}
-        elif top in ("study", "objective"):
-            raw[top] = {"study": "unnamed", "objective": {"metric": "val_accuracy"}}[top]
-        else:
-            raw.pop(top, None)
-    try:
-        return study.parse(Document(raw))
-    except ConfigError:
-        return None
+    raw = {**_STAND_INS, **document.data} | {key: _STAND_INS[key] for key in ("sampler", "stopper", "budget")}
+    while True:  # what is taken out may have been the condition of something else
+        rest = dict(raw)
+        for problem in found:
+            _take_out(rest, problem.path)
+        empty = not rest.get("search")
+        try:
+            made = study.parse(Document({**rest, "search": {"none": {"bool": True}}} if empty else rest))
+            return replace(made, search={}) if empty else made
+        except ConfigError as error:
+            if rest == raw:
+                return None
+            raw, found = rest, error.problems
+
+
+def _take_out(raw: dict[str, Any], path: str) -> None:
+    top, _, rest = path.partition(".")
+    if rest and top in ("search", "fixed") and isinstance(raw.get(top), dict):
+        raw[top] = {key: value for key, value in raw[top].items() if not f"{rest}.".startswith(f"{key}.")}
+    elif top in _STAND_INS:
+        raw[top] = _STAND_INS[top]
+    else:
+        raw.pop(top, None)
 
 
 def _check_method(made: Study, document: Document, problems: Problems) -> None:

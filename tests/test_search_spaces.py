@@ -1,0 +1,82 @@
+"""Every study that ships: read, checked against its method, written back, and one tiny trial of it with its page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cli.commands import few_images
+
+from dfkd_ray import config, report, shipped, study, tables, tasks, trainable, yamls
+from dfkd_ray.errors import ConfigError
+from dfkd_ray.study_file import open_study
+from dfkd_ray.sweep import launch
+
+STUDIES = {path.stem: path for path in shipped.studies()}
+every_study = pytest.mark.parametrize("name", STUDIES)
+TINY = {
+    "schedule.epochs": 1,
+    "schedule.rounds": 1,
+    "schedule.source_steps": 1,
+    "schedule.student_steps": 1,
+    "schedule.batch": 4,
+}
+
+
+def test_there_are_studies() -> None:
+    assert {"mhad", "paper_mhad"} <= STUDIES.keys()
+
+
+@every_study
+def test_it_reads_asks_and_is_named_after_its_file(name: str) -> None:
+    made = study.load(STUDIES[name])
+    assert made.study == name
+    assert made.question.endswith("?")
+    head = STUDIES[name].read_text(encoding="utf-8").partition("\n")[0]
+    assert head.startswith("# "), "says what it is for"
+
+
+@every_study
+def test_it_fits_its_method(name: str) -> None:
+    """Every end of every range, every choice. A teacher that does not ship is all that may be missing."""
+    task = tasks.load(study.load(STUDIES[name]).task)
+    if task.teacher.weights is not None:
+        open_study(STUDIES[name])
+        return
+    with pytest.raises(ConfigError, match=f"the task {task.name} ships no teacher: ") as caught:
+        open_study(STUDIES[name])
+    assert len(caught.value.problems) == 1
+
+
+@every_study
+def test_it_can_be_written_back(name: str) -> None:
+    made = study.load(STUDIES[name])
+    plain = study.plain(made)
+    assert study.parse(yamls.Document(plain)) == made
+    assert study.parse(yamls.loads(yaml.safe_dump(plain))) == made
+
+
+@every_study
+def test_a_tiny_trial_of_it_leaves_tables_and_a_page(name: str, tmp_path: Path) -> None:
+    made = study.load(STUDIES[name])
+    if tasks.load(made.task).teacher.weights is None:
+        pytest.skip(f"the teacher and the images of {made.task} do not ship")
+    method = config.plain(config.load(made.method))
+    tiny = {path: value for path, value in TINY.items() if method["schedule"][path.partition(".")[2]] >= value}
+    plain: dict[str, Any] = study.plain(made)
+    plain["fixed"] = {**{k: v for k, v in plain["fixed"].items() if k != "schedule"}, **tiny}
+    plain["search"] = {path: domain for path, domain in plain["search"].items() if path not in tiny}
+    plain |= {"stopper": "none", "budget": {"trials": 1}, "runtime": {"device": "cpu"}, "resources": {"cpu": 1}}
+    path = tmp_path / "tiny.yaml"
+    path.write_text(yaml.safe_dump(plain), encoding="utf-8")
+    with few_images():
+        cut, work = open_study(path)
+        done = launch.start(cut, work, tmp_path / "study", {}, trainable.task_info(work), runner="serial")
+    assert (done.complete, done.failed, done.finished) == (1, 0, True)
+    (trial,) = tables.read(tmp_path / "study" / "trials.arrow").to_pylist()
+    assert trial["state"] == "complete"
+    page = report.build(tmp_path / "study").read_text(encoding="utf-8")
+    assert made.question in page
+    assert all(path in page for path in cut.search)
