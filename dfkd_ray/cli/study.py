@@ -88,13 +88,10 @@ def resume(
     """Go on with a study that was interrupted or killed; nothing finished is run again."""
     from dfkd_ray import trainable
     from dfkd_ray.provenance import provenance
-    from dfkd_ray.sweep import launch, ledger, live
+    from dfkd_ray.sweep import launch, live
 
     made: list[Distillation] = []
-    if not (folder / ledger.NAME).exists():
-        raise StudyError(f"{folder} holds no study to resume: there is no {ledger.NAME}")
-    records = ledger.read(folder / ledger.NAME)[0]
-    before = records[0]["provenance"] if records else {}
+    before = _begun(folder)
     runner = runner or Runner(before.get("runner", Runner.ray))
     data, weights = data or _path(before.get("data")), weights or _path(before.get("weights"))
 
@@ -151,6 +148,18 @@ def _checked(file: str, data: Path | None, weights: Path | None) -> tuple[Study,
     from dfkd_ray.study_file import open_study
 
     return open_study(shipped.study_file(file), _absolute(data), weights)
+
+
+def _begun(folder: Path) -> dict[str, Any]:
+    """How the study in the folder was started; StudyError if there is none."""
+    from dfkd_ray.sweep import ledger
+
+    path = folder / ledger.NAME
+    records = ledger.read(path)[0] if path.exists() else []
+    if not records:
+        raise StudyError(f"{folder} holds no study to resume: {ledger.NAME} is missing or empty")
+    provenance: dict[str, Any] = records[0]["provenance"]
+    return provenance
 
 
 def _runner_options(runner: Runner, address: str | None, concurrency: int | None, isolate: bool) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def test_an_unknown_name_names_the_nearest(words: list[str], message: str, tmp_p
         (["distill", "noise_kd", "--device", "cuda:99"], "runtime.device: 'cuda:99' cannot be used here: "),
         (["distill", "noise_kd", "--device", "gpu"], "runtime.device: 'gpu' cannot be used here: "),
         (["distill", "noise_kd", "--threads", "-1"], "threads must be at least 0, got -1"),
-        (["resume", "nodir"], "nodir holds no study to resume: there is no ledger.jsonl"),
+        (["resume", "nodir"], "nodir holds no study to resume: ledger.jsonl is missing or empty"),
         (["report", "nodir"], "nodir: a report needs trials.arrow, steps.arrow and images.arrow, missing here"),
         (["cp", "mhad", "no/where.yaml"], "no: there is no such folder"),
     ],
@@ -139,7 +139,7 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     done = python("-m", "dfkd_ray", "--debug", "resume", "nodir", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("Traceback (most recent call last):")
-    assert done.stderr.rstrip().endswith("StudyError: nodir holds no study to resume: there is no ledger.jsonl")
+    assert done.stderr.rstrip().endswith("StudyError: nodir holds no study to resume: ledger.jsonl is missing or empty")
     assert refused("resume", "nodir", cwd=tmp_path), "and it does not stick"
 
 

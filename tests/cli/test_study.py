@@ -1,0 +1,298 @@
+"""`validate`, `plan`, `sweep`, `resume`, `report`: a study from its file to its page, with a Ctrl-C on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow.parquet
+import pytest
+
+from cli.commands import TINY, Done, dfkd, refused
+from dfkd_ray import config, probe, tables
+from dfkd_ray.cli import study as commands
+from dfkd_ray.keeper import Keeper
+from dfkd_ray.sweep import ledger
+
+ROOT = Path(__file__).parents[2]
+FIXED = "\n".join(f"  {path}: {value}" for path, value in TINY.items())
+STUDY = f"""study: tiny
+question: Which temperature & weight <best>?
+method: dfkd_fgvc
+task: gliders
+fixed:
+{FIXED}
+objective: {{metric: val_accuracy}}
+search:
+  student_loss.kd.temperature: {{log: [1, 20]}}
+  student_loss.high_order.weight: {{log: [0.1, 100]}}
+sampler: random
+budget: {{trials: 3}}
+"""
+
+
+@contextmanager
+def interrupted(trial_with: int) -> Iterator[None]:
+    """Ctrl-C (a real signal) before the checkpoint number `trial_with` (from 1) of the process is written."""
+    save, saves = Keeper.save, []
+
+    def interrupting(keeper: Keeper, row: Any) -> None:
+        saves.append(row.epoch)
+        if len(saves) == trial_with:
+            signal.raise_signal(signal.SIGINT)
+        save(keeper, row)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Keeper, "save", interrupting)
+        yield
+
+
+class Story(NamedTuple):
+    """One study's life, and what was said at each step."""
+
+    home: Path
+    folder: Path
+    stopped: Done
+    before: list[dict[str, Any]]  # rows of trials.arrow when it was stopped
+    again: Done
+    fetched: Done
+    resumed: Done
+    undisturbed: Done
+
+
+def rows(folder: Path, table: str = "trials", drop: tuple[str, ...] = ("seconds",)) -> list[dict[str, Any]]:
+    return tables.read(folder / f"{table}.arrow").drop_columns(list(drop)).to_pylist()
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    home = tmp_path_factory.mktemp("story")
+    (home / "tiny.yaml").write_text(STUDY)
+    folder = home / "reports" / "tiny"
+    serial = ("--runner", "serial")
+    with interrupted(trial_with=5):  # the second epoch of the second trial
+        stopped = dfkd("sweep", "tiny.yaml", *serial, cwd=home)
+    before = rows(folder)
+    again = dfkd("sweep", "tiny.yaml", *serial, cwd=home)
+    resumed = dfkd("resume", "reports/tiny", "--parquet", cwd=home)
+    fetched = dfkd("resume", "reports/tiny", cwd=home)
+    undisturbed = dfkd("sweep", "tiny.yaml", *serial, "--out", "straight", cwd=home)
+    return Story(home, folder, stopped, before, again, fetched, resumed, undisturbed)
+
+
+def test_ctrl_c_ends_with_130_and_a_line_that_resumes(story: Story) -> None:
+    assert story.stopped.code == 130
+    assert story.stopped.err == "interrupted; resume with: dfkd-ray resume reports/tiny\n"
+    lines = story.stopped.out.splitlines()
+    assert lines[:2] == [
+        "Which temperature & weight <best>?",
+        "dfkd_fgvc on gliders, 3 trials, into reports/tiny",
+    ]
+    assert lines[2].startswith("trial 0 complete: val_accuracy 0.")
+    assert len(lines) == 3
+    assert [(row["trial"], row["state"], row["epochs"]) for row in story.before] == [
+        (0, "complete", 3),
+        (1, "running", 1),
+    ]
+
+
+def test_a_folder_with_a_study_is_not_swept_again(story: Story) -> None:
+    assert story.again.code == 2
+    assert story.again.err == (
+        "error: reports/tiny holds a study already; resume with: dfkd-ray resume reports/tiny "
+        "(or start afresh with --fresh, which moves it aside)\n"
+    )
+
+
+def test_resume_goes_on_with_the_runner_of_the_study_and_finishes(story: Story) -> None:
+    assert (story.resumed.code, story.resumed.err) == (0, "")
+    lines = story.resumed.out.splitlines()
+    assert [line.split(":")[0] for line in lines[:2]] == ["trial 1 complete", "trial 2 complete"]
+    assert lines[2].startswith("3 complete, 0 stopped early, 0 failed, ")
+    assert lines[3].startswith("best: trial ")
+    assert ", seed 0, validation " in lines[3]
+    assert " at the best by validation (chance 8.3%)" in lines[3]
+    assert [line.split(" = ")[0].strip() for line in lines[4:6]] == [
+        "student_loss.kd.temperature",
+        "student_loss.high_order.weight",
+    ]
+    assert lines[6] == "page: reports/tiny/report.html"
+    kinds = [record["kind"] for record in ledger.read(story.folder / ledger.NAME)[0]]
+    assert kinds.count("resumed") == 2
+    assert kinds[-1] == "finished"
+    metadata = tables.metadata(tables.read(story.folder / "trials.arrow"))
+    assert metadata["provenance"]["command"] == "dfkd-ray sweep tiny.yaml --runner serial"
+    assert metadata["provenance"]["runner"] == "serial"
+
+
+def test_a_finished_study_that_is_resumed_says_what_it_found(story: Story) -> None:
+    assert story.fetched.code == 0
+    assert story.fetched.out.splitlines() == story.resumed.out.splitlines()[2:]
+
+
+def test_stopped_and_resumed_it_found_what_it_finds_undisturbed(story: Story) -> None:
+    assert story.undisturbed.code == 0
+    straight = story.home / "straight"
+    assert rows(straight, "steps") == rows(story.folder, "steps")
+    told = ("trial", "state", "changes", "final", "value", "values", "fingerprint", "epochs")
+    ours, theirs = (
+        [{key: row[key] for key in told if key in row} for row in rows(f)] for f in (story.folder, straight)
+    )
+    assert ours == theirs
+    (student,) = story.folder.glob("trials/*/student.safetensors")
+    assert student.read_bytes() == (straight / student.relative_to(story.folder)).read_bytes()
+
+
+def test_parquet_is_written_where_it_was_asked_for(story: Story) -> None:
+    for table in ("trials", "steps"):
+        read = pyarrow.parquet.read_table(story.folder / f"{table}.parquet")
+        assert read.num_rows == tables.read(story.folder / f"{table}.arrow").num_rows
+    assert not list((story.home / "straight").glob("*.parquet"))
+
+
+ELSEWHERE = """
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "torchvision", "ray", "optuna", "safetensors"):
+            raise ImportError(f"{name} is not installed here")
+sys.meta_path.insert(0, Blocked())
+from dfkd_ray.cli import main
+main()
+"""
+
+
+def test_the_page_is_built_again_where_neither_torch_nor_ray_nor_optuna_is(story: Story, tmp_path: Path) -> None:
+    for name in ("trials", "steps", "images"):
+        (tmp_path / f"{name}.arrow").write_bytes((story.folder / f"{name}.arrow").read_bytes())
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-c", ELSEWHERE, "report", str(tmp_path)]
+    done = subprocess.run(words, env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"wrote {tmp_path}/report.html\n"), done.stderr
+    assert (tmp_path / "report.html").read_bytes() == (story.folder / "report.html").read_bytes()
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Which temperature &amp; weight &lt;best&gt;?" in page
+
+
+def test_fresh_moves_the_old_study_aside_and_deletes_nothing(story: Story, tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(STUDY.replace("trials: 3", "trials: 1"))
+    old = tmp_path / "out"
+    old.mkdir()
+    for path in (story.home / "straight").glob("*.*"):
+        (old / path.name).write_bytes(path.read_bytes())
+    kept = {path.name: path.read_bytes() for path in old.iterdir()}
+    words = ["sweep", "tiny.yaml", "--runner", "serial", "--out", "out"]
+    assert "holds a study already" in dfkd(*words, cwd=tmp_path).err
+    done = dfkd(*words, "--fresh", cwd=tmp_path)
+    assert done.code == 0
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out.old1").iterdir()} == kept
+    assert [row["trial"] for row in rows(old)] == [0]
+
+
+def test_options_of_ray_are_refused_without_it(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(STUDY)
+    for option in (["--address", "auto"], ["--concurrency", "2"], ["--isolate"]):
+        done = dfkd("sweep", "tiny.yaml", "--runner", "serial", *option, cwd=tmp_path)
+        assert done.code == 2
+        assert f"{option[0]} is for --runner ray" in done.err
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
+
+
+def test_a_damaged_ledger_is_said_not_resumed(story: Story, tmp_path: Path) -> None:
+    lines = (story.folder / ledger.NAME).read_bytes().splitlines(keepends=True)
+    lines[2] = lines[2].replace(b"0", b"1", 1)
+    (tmp_path / ledger.NAME).write_bytes(b"".join(lines))
+    assert refused("resume", tmp_path).startswith(f"{tmp_path / ledger.NAME}:3: this record is damaged")
+    (tmp_path / ledger.NAME).write_bytes(b"")
+    assert refused("resume", tmp_path) == f"{tmp_path} holds no study to resume: ledger.jsonl is missing or empty"
+
+
+# ---- looking, not touching
+
+
+def test_validate_and_plan_launch_nothing_and_write_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tiny.yaml").write_text(STUDY)
+    monkeypatch.setattr("dfkd_ray.sweep.launch.start", lambda *args, **options: pytest.fail("launched"))
+    done = dfkd("validate", "tiny.yaml", cwd=tmp_path)
+    assert done == (0, "tiny: 2 searched paths, method dfkd_fgvc, task gliders: valid\n", "")
+    done = dfkd("plan", "tiny.yaml", cwd=tmp_path)
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert lines[:2] == [
+        "tiny: Which temperature & weight <best>?",
+        "method dfkd_fgvc, task gliders, sampler random, stopper none",
+    ]
+    assert lines[4] == "a trial: 3 epochs x 1 rounds, 3 source steps and 6 student steps of 4 images"
+    assert lines[-1].startswith("3 trials, ")
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
+
+
+def test_a_plan_is_of_the_trials_as_they_will_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the study's own changes, threads and seed, and the trials at a time that were asked for."""
+    (tmp_path / "tiny.yaml").write_text(STUDY + "resources: {cpu: 2}\nseed: 5\n")
+    asked: list[Any] = []
+
+    def measured(work: Any, threads: int, seed: int) -> probe.Cost:
+        asked.append((config.parse(work.method).schedule.batch, threads, seed))
+        return probe.Cost(10.0, 20.0, 30.0)
+
+    monkeypatch.setattr("dfkd_ray.probe.probe", measured)
+    done = dfkd("plan", "tiny.yaml", "--concurrency", "3", cwd=tmp_path)
+    assert asked == [(4, 2, 5)]
+    assert done.out.splitlines()[-1] == "3 trials, 3 at a time: at most 24 min of CPU, 4 min on the clock"
+
+
+@pytest.mark.parametrize("command", ["validate", "plan", "sweep"])
+def test_every_mistake_of_a_file_at_once_with_its_line(command: str, tmp_path: Path) -> None:
+    text = STUDY
+    for old, new in {
+        "task: gliders": "task: glider",
+        "schedule.epochs": "schedule.epoch",
+        "kd.temperature: {log: [1, 20]}": "kd.temperatur: {log: [1, 20]}",
+        "high_order.weight: {log: [0.1, 100]}": "high_order.weight: {log: [-1, 100]}",
+        "sampler: random": "sampler: radnom",
+    }.items():
+        text = text.replace(old, new)
+    (tmp_path / "tiny.yaml").write_text(text)
+    head, *lines = refused(command, "tiny.yaml", cwd=tmp_path).splitlines()
+    assert head == "5 mistakes"
+    wanted = ["task: glider", "epoch:", "temperatur:", "high_order.weight:", "radnom"]
+    numbers = [next(i for i, line in enumerate(text.splitlines(), 1) if word in line) for word in wanted]
+    assert [line.split(":")[:2] for line in lines] == [["  tiny.yaml", str(number)] for number in numbers]
+    for line, near in zip(lines, ["gliders", "epochs", "temperature", None, "random"]):
+        if near is not None:
+            assert f"did you mean '{near}'?" in line
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
+
+
+def test_a_trial_that_fails_is_told_and_all_of_them_failing_ends_the_study(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(STUDY.replace("source.latent: 8", "source.doublings: 9"))
+    done = dfkd("sweep", "tiny.yaml", "--runner", "serial", cwd=tmp_path)
+    assert done.code == 2
+    assert done.err.startswith("error: the first 3 trials have all failed alike, so the study was stopped ")
+    assert "Traceback" not in done.err
+    assert sum(line.startswith("trial ") and " failed: " in line for line in done.out.splitlines()) == 3
+
+
+# ---- what is said at the end
+
+
+def test_what_was_found_is_said_as_far_as_it_is_known() -> None:
+    class Task:
+        classes = ("a", "b", "c", "d")
+
+    class Work:
+        task = Task()
+
+    found = commands._found({"val_accuracy": 0.5}, {"test_accuracy/last": 0.25, "test_accuracy/best": 0.75}, Work())  # type: ignore[arg-type]
+    assert found == (
+        "validation 50.0% at the last epoch, test 25.0% at the last epoch, "
+        "75.0% at the best by validation (chance 25.0%)"
+    )
+    assert commands._found({"agreement/source": 1.0}, {}, Work()) == "no real images to evaluate on"  # type: ignore[arg-type]
