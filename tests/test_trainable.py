@@ -134,7 +134,7 @@ def test_pictures_are_spread_over_the_epochs(undisturbed: tuple[list[Row], Any])
     for row in undisturbed[0]:
         assert row.picture is not None
         picture = Image.open(io.BytesIO(row.picture))
-        assert (picture.format, picture.size) == ("WEBP", (256, 128))
+        assert (picture.format, picture.size) == ("WEBP", (8 * 68, 4 * 68)), "32 images, doubled, with gaps between"
     assert [epoch for epoch in range(1, 41) if trainable._pictured(epoch, 40)] == [1, 10, 20, 30, 40]
     assert [epoch for epoch in range(1, 3) if trainable._pictured(epoch, 2)] == [1, 2]
 

@@ -1,8 +1,9 @@
 """`gliders`: aircraft from above, drawn from a seed; 12 classes that differ only in small parts.
 
 wing (straight, swept, delta) x tail (plain, v) x engines (2, 4), at 32x32x3, under random heading (up, give or take
-20 degrees), size, position, colours, gradient backgrounds and noise. A light airframe of any tint over a dark ground, warm engines, cool tails: the
-parts that decide are small, but they stand out, so that a generator which knows the teacher alone can hit upon them.
+20 degrees), size, position, colours, gradient backgrounds and noise. A light airframe of any tint over a dark ground,
+warm engines, cool tails: the parts that decide are small, but they stand out, so that a generator which knows the
+teacher alone can hit upon them.
 The set exists nowhere on disk: `draw(count, seed)` makes it, 12,000 images in 2 to 4 s of one core.
 
 Geometry. In the aircraft's own frame u runs to the nose, v to a wing tip, and the fuselage reaches from -1 to 1. An

@@ -215,7 +215,7 @@ def test_killed_and_run_again_it_ends_in_the_same_bits(finished: tuple[Path, Don
     assert dead.returncode == -signal.SIGKILL, dead.stderr
     assert {row["epoch"] for row in values(folder)} == {1}
     assert not (folder / "student.safetensors").exists()
-    again = distill(folder, "--threads", "1")
+    again = distill(folder)
     assert again.code == 0
     assert "holds this run already" in again.out
     assert students(folder) == students(finished[0])
