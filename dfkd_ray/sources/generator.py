@@ -92,6 +92,7 @@ class LiveGenerator:
             mean=setting.mean,
             std=setting.std,
         ).to(device)
+        self.net.to(memory_format=torch.channels_last)
         self.optimizer = spec.optimizer.open([*self.net.parameters(), *also])
 
     def improve(
