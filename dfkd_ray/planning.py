@@ -7,31 +7,52 @@ from collections.abc import Iterator
 
 from dfkd_ray.method import Schedule
 from dfkd_ray.probe import Cost
-from dfkd_ray.study import Study, plain
+from dfkd_ray.study import Study, arms, plain
+from dfkd_ray.study.ablation import Ablation
+from dfkd_ray.study.designs import Path
+from dfkd_ray.study.effects import MIN_PAIRS
+from dfkd_ray.study.power import scale, smallest_effect
 from dfkd_ray.study.specs import Asha
+from dfkd_ray.study.study import point
 
 
-def describe(study: Study, schedule: Schedule, cost: Cost, concurrency: int | None) -> Iterator[str]:
-    """Lines for the terminal: trials, steps, seconds a trial, hours in all; no stopper is counted on but named."""
-    at_once = concurrency or max(1, int((os.cpu_count() or 1) / study.resources.cpu))
-    seconds = cost.trial(schedule)
+def describe(
+    study: Study, schedule: Schedule, cost: Cost | None, concurrency: int | None, spread: Spread | None = None
+) -> Iterator[str]:
+    """Lines for the terminal: trials, steps, seconds a trial, hours in all; no stopper is counted on but named.
+
+    `cost`: None where nothing can be measured. `spread`: of earlier ablations, where the study states none.
+    """
     steps = schedule.epochs * schedule.rounds
     written = plain(study)
     names = f"sampler {written['sampler']['name']}, stopper {written['stopper']['name']}"
     yield f"{study.study}: {study.question}" if study.question else study.study
-    yield f"method {study.method}, task {study.task}, {names}"
-    width = max(map(len, written["search"]))
-    for path, domain in written["search"].items():
+    if study.ablation is None:
+        yield f"method {study.method}, task {study.task}, {names}"
+    else:
+        yield f"method {study.method}, task {study.task}"
+        yield from _design(study, study.ablation, spread)
+    searched = written.get("search", {})
+    width = max(map(len, searched), default=0)
+    for path, domain in searched.items():
         yield f"  {path:<{width}}  {', '.join(f'{key} {value}' for key, value in domain.items())}"
     yield (
         f"a trial: {schedule.epochs} epochs x {schedule.rounds} rounds, {steps * schedule.source_steps} source steps "
         f"and {steps * schedule.student_steps} student steps of {schedule.batch} images"
     )
+    if cost is not None:
+        yield from _costs(study, schedule, cost, concurrency)
+
+
+def _costs(study: Study, schedule: Schedule, cost: Cost, concurrency: int | None) -> Iterator[str]:
+    """Seconds of a trial, and hours of the study."""
+    at_once = concurrency or max(1, int((os.cpu_count() or 1) / study.resources.cpu))
+    seconds = cost.trial(schedule)
     yield (
         f"measured here: {cost.source_step:.3f} s a source step, {cost.student_step:.3f} s a student step, "
         f"{cost.evaluation:.2f} s an evaluation: {_time(seconds)} a trial"
     )
-    trials, limit = study.trials, study.budget.hours
+    trials, limit = study.trials or _walk(study.ablation), study.budget.hours
     if limit is not None:
         fit = max(1, int(limit * 3600 / seconds * at_once))
         yield f"budget: no trial is started after {limit:g} hours; about {fit} fit, {at_once} at a time"
@@ -42,9 +63,64 @@ def describe(study: Study, schedule: Schedule, cost: Cost, concurrency: int | No
     shares = {"CPU": study.resources.cpu, "GPU": study.resources.gpu}
     hours = ", ".join(f"{_time(total * share)} of {what}" for what, share in shares.items() if share)
     yield f"{trials} trials, {at_once} at a time: at most {hours}, {_time(total / at_once)} on the clock"
+    if study.ablation is not None and study.ablation.seeds.until is not None:
+        seeds = study.ablation.seeds
+        more = trials + len(study.ablation.arms) * study.ablation.draws * (len(seeds.listed) - seeds.start)
+        yield f"with all {len(seeds.listed)} seeds: {more} trials, {_time(more * seconds / at_once)} on the clock"
     if isinstance(study.stopper, Asha):
         spared = _time(total * _asha_share(study.stopper, schedule.epochs) / at_once)
         yield f"if asha keeps 1 in {study.stopper.reduction} at each rung: about {spared} on the clock"
+
+
+Spread = tuple[float, str]  # standard deviation of a paired difference, in the objective's units; where it is from
+
+
+def _design(study: Study, ablation: Ablation, measured: Spread | None) -> Iterator[str]:
+    """The matrix, what is confounded, pairs, and the smallest effect that they can tell."""
+    yield from arms.describe(ablation.design, ablation.components, ablation.arms)
+    seeds = ablation.seeds
+    more = (
+        "" if seeds.until is None else f", up to {len(seeds.listed)} until intervals are within {seeds.until:g} points"
+    )
+    draws = f" x {ablation.draws} draws" if ablation.draws > 1 else ""
+    yield f"{seeds.start} seeds{draws} for each arm{more}: {ablation.pairs} pairs"
+    if ablation.tune is not None:
+        yield f"before that {ablation.tune.trials} tuning trials of each arm, with seed {ablation.tune.seed}"
+    if ablation.pairs < MIN_PAIRS:
+        yield f"with fewer than {MIN_PAIRS} pairs no effect gets a p value"
+    else:
+        yield from _power(study.objective[0].metric, ablation, measured)
+
+
+def _power(metric: str, ablation: Ablation, measured: Spread | None) -> Iterator[str]:
+    """The smallest effect of a component that the pairs tell: alone, and as the first that Holm's rule looks at."""
+    if isinstance(ablation.design, Path):
+        count, width = len(ablation.components), 1.0
+    else:
+        found = [scale(each) for each in ablation.contrasts() if each.kind in ("simple", "main")]
+        count, width = len(found), max(found)
+    if ablation.spread is not None:
+        measured = (ablation.spread * point(metric), "stated")
+    rules = {count: f"after Holm's rule over {count} effects, at worst"} if count > 1 else {}
+    for effects, rule in ({1: "by itself"} | rules).items():
+        least = smallest_effect(ablation.pairs, width, effects=effects)
+        value = f"{least:.2f} standard deviations of a paired difference of two arms"
+        if measured is not None:
+            spread = measured[0] / point(metric)
+            value = f"{_amount(least * spread, metric)} (spread {_amount(spread, metric)}, {measured[1]})"
+        yield f"smallest effect told with power 0.8, {rule}: {value}"
+
+
+def _amount(value: float, metric: str) -> str:
+    return f"{value:.1f} points" if point(metric) < 1 else f"{value:.3g} of {metric}"
+
+
+def _walk(ablation: Ablation | None) -> int | None:
+    """The trials of a path, at most."""
+    if ablation is None or not isinstance(ablation.design, Path):
+        return None
+    count = len(ablation.components)
+    return (1 + count * (count + 1) // 2) * ablation.pairs
 
 
 def _asha_share(stopper: Asha, epochs: int) -> float:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import torch
+
 from dfkd_ray import config
 from dfkd_ray.method import Schedule
 from dfkd_ray.signals import Signals, frozen
@@ -30,9 +32,16 @@ class Cost:
 
 def probe(work: Distillation, threads: int, seed: int = 0) -> Cost:
     """Measure one trial of `work` with the given CPU threads, on the device that its runtime names."""
-    method = config.parse(work.method)
     runtime = replace(work.runtime, threads=threads)
     device = runtime.open()
+    cost = _measure(work, runtime, device, seed)
+    if device.type == "cuda":
+        torch.cuda.empty_cache()  # whoever runs the trials next, in processes of their own, finds the memory free
+    return cost
+
+
+def _measure(work: Distillation, runtime: config.Runtime, device: torch.device, seed: int) -> Cost:
+    method = config.parse(work.method)
     run = work.open(method, seed, runtime, device)
     rng = run.begin(1)
     batch = method.schedule.batch

@@ -68,6 +68,13 @@ class Run:
         """Steps of the source in each round: none where no term tells it what to look for."""
         return self.method.schedule.source_steps if self.source_loss.calls else 0
 
+    def spent(self) -> dict[str, float]:
+        """What the run has used up so far: steps of the student and of the source, images the student has seen."""
+        student = self.rounds * self.method.schedule.student_steps
+        source = self.rounds * self.source_steps
+        images = student * self.method.schedule.batch
+        return {"updates/student": float(student), "updates/source": float(source), "images/student": float(images)}
+
     @property
     def lr(self) -> float:
         """The student's learning rate as it is now."""

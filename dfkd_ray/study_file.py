@@ -10,14 +10,22 @@ from typing import Any
 from dfkd_ray import config, study, tasks, trainable, yamls
 from dfkd_ray.errors import ConfigError, Problem, UnknownName
 from dfkd_ray.registry import did_you_mean
-from dfkd_ray.study import Study
+from dfkd_ray.study import Budget, Study
+from dfkd_ray.study.ablation import KEYS
+from dfkd_ray.study.specs import Tpe
 from dfkd_ray.trainable import Distillation
 from dfkd_ray.yamls import Document, Problems
 
 
 def open_study(path: Path, data: str | None = None, weights: Path | None = None) -> tuple[Study, Distillation]:
     """The study in a file and what its trials do; ConfigError with all mistakes, DataError for a missing teacher."""
-    document = yamls.load(path)
+    return open_document(yamls.load(path), data, weights)
+
+
+def open_document(
+    document: Document, data: str | None = None, weights: Path | None = None
+) -> tuple[Study, Distillation]:
+    """The same for a study that stands in no file of its own."""
     problems = Problems()
     parsed = problems.attempt("", study.parse, document)
     made = parsed or _salvage(document, problems.found)
@@ -38,7 +46,7 @@ _STAND_INS: dict[str, Any] = {
     "objective": {"metric": "val_accuracy"},
     "sampler": "tpe",
     "stopper": "none",
-    "budget": {"trials": 1},
+    "budget": {"hours": 1},
 }
 
 
@@ -51,7 +59,7 @@ def _salvage(document: Document, found: Iterable[Problem]) -> Study | None:
         rest = dict(raw)
         for problem in found:
             _take_out(rest, problem.path)
-        empty = not rest.get("search")
+        empty = not rest.get("search") and not rest.keys() & set(KEYS)
         try:
             made = study.parse(Document({**rest, "search": {"none": {"bool": True}}} if empty else rest))
             return replace(made, search={}) if empty else made
@@ -68,7 +76,8 @@ def _take_out(raw: dict[str, Any], path: str) -> None:
     elif top in _STAND_INS:
         raw[top] = _STAND_INS[top]
     else:
-        raw.pop(top, None)
+        for key in KEYS if top in KEYS else (top,):
+            raw.pop(key, None)
 
 
 def _check_method(made: Study, document: Document, problems: Problems) -> None:
@@ -95,7 +104,9 @@ def _check_method(made: Study, document: Document, problems: Problems) -> None:
     fixed = {}
     for path, value in made.fixed.items():
         before = len(problems.found)
-        problems.attempt("", study.check, replace(made, fixed={path: value}, search={}), accepts, document)
+        without: dict[str, Any] = {"search": {}, "ablation": None, "published": "", "sampler": Tpe()}
+        alone = replace(made, fixed={path: value}, budget=Budget(hours=1), **without)
+        problems.attempt("", study.check, alone, accepts, document)
         if len(problems.found) == before:
             fixed[path] = value
     problems.attempt("", study.check, replace(made, fixed=fixed), accepts, document)

@@ -2,6 +2,7 @@
 
 - `trials.arrow`: one row a trial. `metrics` of the last and of the best epoch stand in columns of their own.
 - `steps.arrow`: one row for each (trial, epoch, metric): learning curves, losses, seconds.
+- `effects.arrow`, of an ablation alone: one row an effect (see study/effects.py).
 - `images.arrow`: encoded grids of synthetic images (trial, epoch, picture).
 
 All are Arrow IPC files, zstd-compressed, written to a temporary name and renamed, so that a reader sees the old file
@@ -29,6 +30,8 @@ TRIALS = pa.schema(
         ("study", pa.string()),
         ("trial", pa.int32()),  # its number in the study, from 0
         ("arm", pa.string()),  # null outside ablations
+        ("draw", pa.int32()),  # of the nuisance draws that all arms share
+        ("tuning", pa.int32()),  # its number in the search of its arm; null: it counts for the effects
         ("seed", pa.int64()),
         ("fingerprint", pa.string()),  # of the resolved method
         ("changes", pa.string()),  # JSON: path -> value, as proposed
@@ -64,13 +67,36 @@ STEPS = pa.schema(
     ]
 )
 IMAGES = pa.schema([("trial", pa.int32()), ("epoch", pa.int32()), ("format", pa.string()), ("picture", pa.binary())])
+EFFECTS = pa.schema(
+    [
+        ("component", pa.string()),
+        ("kind", pa.string()),  # simple, main, interaction, shapley
+        ("contrast", pa.string()),  # in words
+        ("metric", pa.string()),
+        *[
+            (name, pa.float64())
+            for name in (
+                *("difference", "standard_error"),  # in units of the metric
+                *("t_low", "t_high"),  # Student's 95 % interval
+                *("boot_low", "boot_high"),  # of the BCa bootstrap over pairs
+                *("p_t", "p_wilcoxon", "p_holm"),
+            )
+        ],
+        ("pairs", pa.int32()),
+        ("lost", pa.int32()),  # pairs in which an arm of the contrast has failed
+        ("aliases", pa.list_(pa.string())),  # what it cannot be told from
+        ("exact", pa.bool_()),
+        ("verdict", pa.string()),
+    ]
+)
 SCHEMAS: Mapping[str, pa.Schema] = {"trials": TRIALS, "steps": STEPS, "images": IMAGES}
+OPTIONAL: Mapping[str, pa.Schema] = {"effects": EFFECTS}  # of some studies alone
 
 
 def table(kind: str, rows: Sequence[Mapping[str, Any]], metadata: Mapping[str, Any]) -> pa.Table:
     """Rows as a table of the named kind, with `metadata` (plain JSON) in its schema."""
-    note = json.dumps({"schema": SCHEMA_VERSION, **metadata}, sort_keys=True, default=str).encode()
-    return pa.Table.from_pylist(list(rows), SCHEMAS[kind].with_metadata({METADATA_KEY: note}))
+    note = json.dumps({"schema": SCHEMA_VERSION, **metadata}, default=str).encode()
+    return pa.Table.from_pylist(list(rows), {**SCHEMAS, **OPTIONAL}[kind].with_metadata({METADATA_KEY: note}))
 
 
 def write(data: pa.Table, path: Path, parquet: bool = False) -> None:

@@ -7,7 +7,6 @@ a killed trial goes on in the same bits.
 from __future__ import annotations
 
 import hashlib
-import io
 import math
 import platform
 import resource
@@ -19,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from dfkd_ray import config, evaluate, nets, tasks
@@ -32,6 +30,7 @@ from dfkd_ray.run import Run
 from dfkd_ray.streams import stream
 from dfkd_ray.study.study import Study
 from dfkd_ray.sweep.work import Job, Row
+from dfkd_ray.tasks.picture import contact_sheet
 from dfkd_ray.tasks.weights import fill
 
 PICTURES = 5  # grids of synthetic images that a trial reports, evenly over its epochs
@@ -59,6 +58,10 @@ class Distillation:
     @property
     def max_epochs(self) -> int:
         return config.parse(self.method).schedule.epochs
+
+    def fingerprint(self, changes: Mapping[str, Any]) -> str:
+        """Of the method with these changes."""
+        return config.fingerprint(config.change(config.parse(self.method), changes))
 
     def examine(self, run: Run) -> dict[str, float]:
         """The metrics of a run between two epochs; changes nothing of it."""
@@ -149,7 +152,11 @@ def task_info(made: Distillation) -> dict[str, Any]:
         "name": task.name,
         "classes": len(task.classes),
         "chance": 1 / len(task.classes),
-        "teacher": {"arch": task.teacher.arch, "test_accuracy": task.teacher.test_accuracy},
+        "teacher": {
+            "arch": task.teacher.arch,
+            "test_accuracy": task.teacher.test_accuracy,
+            "digest": made.teacher_digest(),
+        },
         "student": {"arch": config.parse(made.method).student.arch or task.student},
         "normalised_by": task.normalised_by,
     }
@@ -186,7 +193,7 @@ class _Examiner:
 
     def final(self, keeper: Keeper) -> dict[str, float]:
         """Taken once, at the end, for the report alone: the test split never chose anything."""
-        out = {"best_epoch": float(keeper.best_epoch)}
+        out = {"best_epoch": float(keeper.best_epoch), **self.run.spent()}
         if keeper.curve and not math.isnan(keeper.curve[-1]):
             out["val_accuracy/median5"] = evaluate.median_of_last(keeper.curve)
         images = _real(self.spec.task, "test", self.spec.data)
@@ -202,22 +209,9 @@ class _Examiner:
 
     def picture(self) -> bytes:
         """A grid of the source's images, as they are now, as a WebP file."""
-        from PIL import Image
-
         rng = torch.Generator(self.run.device).manual_seed(3)
-        rows, columns = GRID
-        images = self.run.supply.sample(rows * columns, rng, training=False).images
-        pixels = tasks.denormalise(self.spec.task, images).cpu()
-        zoom = max(1, 64 // pixels.shape[2])
-        pixels = F.pad(pixels.repeat_interleave(zoom, 2).repeat_interleave(zoom, 3), [2] * 4, value=1.0)
-        _, c, h, w = pixels.shape
-        grid = (pixels * 255).round().to(torch.uint8).view(rows, columns, c, h, w)
-        sheet = grid.permute(0, 3, 1, 4, 2).reshape(rows * h, columns * w, c).squeeze(-1)
-        picture = Image.fromarray(sheet.numpy())
-        picture.thumbnail((68 * columns, 68 * rows))
-        out = io.BytesIO()
-        picture.save(out, format="WEBP", quality=85)
-        return out.getvalue()
+        images = self.run.supply.sample(GRID[0] * GRID[1], rng, training=False).images
+        return contact_sheet(tasks.denormalise(self.spec.task, images).cpu(), *GRID)
 
 
 @lru_cache(maxsize=4)

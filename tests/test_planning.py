@@ -41,6 +41,26 @@ def test_it_says_what_runs_and_what_it_costs() -> None:
     assert COST.trial(SCHEDULE) == pytest.approx(TRIAL)
 
 
+def test_what_cannot_be_measured_is_left_out() -> None:
+    made = study.parse(
+        Document(
+            {
+                "study": "a",
+                "method": "noise_kd",
+                "task": "gliders",
+                "objective": {"metric": "val_accuracy"},
+                "arms": {"one": {}, "two": {"schedule.batch": 8}},
+                "seeds": 3,
+            }
+        )
+    )
+    measured = list(planning.describe(made, SCHEDULE, COST, 1))
+    alone = list(planning.describe(made, SCHEDULE, None, 1))
+    assert alone == measured[: len(alone)]
+    assert alone[-1].startswith("a trial: 9 epochs x 10 rounds, ")
+    assert measured[len(alone)].startswith("measured here: ")
+
+
 def test_trials_at_a_time_share_the_clock_not_the_cost(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines(3)[-1] == "6 trials, 3 at a time: at most 21 min of CPU, 7 min on the clock"
     assert lines(100)[-1].startswith("6 trials, 6 at a time: ")
@@ -88,3 +108,139 @@ def test_hours_are_a_budget_too() -> None:
 )
 def test_times_are_written_as_one_says_them(seconds: float, text: str) -> None:
     assert planning._time(seconds) == text
+
+
+# ---- ablations
+
+SWITCHES = {
+    "mhad": {"off": {"student_loss.high_order": None}},
+    "sfcl": {"off": {"student_loss.semantic_contrast": None}},
+    "kd": {"off": {"student_loss.kd.weight": 0.5}},
+}
+
+
+def ablation(measured: planning.Spread | None = None, **parts: Any) -> list[str]:
+    raw = {
+        "study": "a",
+        "method": "dfkd_fgvc",
+        "task": "gliders",
+        "objective": {"metric": "val_accuracy"},
+        "components": SWITCHES,
+        "design": "leave_one_out",
+        "seeds": 5,
+    }
+    made = study.parse(Document({key: value for key, value in {**raw, **parts}.items() if value is not None}))
+    return list(planning.describe(made, SCHEDULE, COST, 2, measured))
+
+
+def detectable(pairs: int, level: float) -> float:
+    """The true effect, in standard deviations, that a paired t test finds with probability 0.8; by scipy's own t."""
+    from scipy.optimize import brentq
+    from scipy.stats import nct, t
+
+    limit = t.ppf(1 - level / 2, pairs - 1)
+    return float(brentq(lambda d: nct.sf(limit, pairs - 1, d * pairs**0.5) - 0.8, 0.1, 9))
+
+
+def test_an_ablation_in_full() -> None:
+    assert ablation((0.02, "measured in reports/a")) == [
+        "a",
+        "method dfkd_fgvc, task gliders",
+        "design: leave_one_out, 4 arms",
+        "arm           mhad  sfcl  kd",
+        "full          on    on    on",
+        "without mhad  off   on    on",
+        "without sfcl  on    off   on",
+        "without kd    on    on    off",
+        "each effect is that of one component while the rest is on; its interactions with the rest are part of it",
+        "5 seeds for each arm: 5 pairs",
+        f"smallest effect told with power 0.8, by itself: {2 * detectable(5, 0.05):.1f} points "
+        "(spread 2.0 points, measured in reports/a)",
+        "smallest effect told with power 0.8, after Holm's rule over 3 effects, at worst: "
+        f"{2 * detectable(5, 0.05 / 3):.1f} points (spread 2.0 points, measured in reports/a)",
+        "a trial: 9 epochs x 10 rounds, 180 source steps and 450 student steps of 64 images",
+        "measured here: 0.500 s a source step, 0.250 s a student step, 1.00 s an evaluation: 4 min a trial",
+        "20 trials, 2 at a time: at most 70 min of CPU, 35 min on the clock",
+    ]
+
+
+def smallest(found: list[str]) -> list[str]:
+    head = "smallest effect told with power 0.8, "
+    return [line.removeprefix(head) for line in found if line.startswith(head)]
+
+
+def test_without_a_spread_it_is_told_in_standard_deviations() -> None:
+    unit = "standard deviations of a paired difference of two arms"
+    assert smallest(ablation()) == [
+        f"by itself: {detectable(5, 0.05):.2f} {unit}",
+        f"after Holm's rule over 3 effects, at worst: {detectable(5, 0.05 / 3):.2f} {unit}",
+    ]
+
+
+def test_a_spread_that_is_stated_comes_before_one_that_was_measured() -> None:
+    found = smallest(ablation((0.09, "measured in reports/a"), spread=1.5, seeds=4))
+    assert found[0] == f"by itself: {1.5 * detectable(4, 0.05):.1f} points (spread 1.5 points, stated)"
+
+
+def test_a_metric_that_is_no_share_has_its_own_unit() -> None:
+    found = smallest(ablation((0.002, "measured in reports/a"), objective={"metric": "kl/noise"}))
+    value = f"{0.002 * detectable(5, 0.05):.3g} of kl/noise (spread 0.002 of kl/noise, measured in reports/a)"
+    assert found[0] == f"by itself: {value}"
+
+
+def test_a_factorial_tells_main_effects_by_all_its_arms_and_in_a_family_of_their_own() -> None:
+    """A mean of 4 arms minus a mean of 4 has half the spread of two arms; interactions are another family."""
+    found = ablation(design="factorial", spread=2.0)
+    assert "nothing is confounded; a main effect is a mean over all levels of the rest" in found
+    assert smallest(found) == [
+        f"by itself: {detectable(5, 0.05):.1f} points (spread 2.0 points, stated)",
+        f"after Holm's rule over 3 effects, at worst: {detectable(5, 0.05 / 3):.1f} points (spread 2.0 points, stated)",
+    ]
+
+
+def test_what_is_confounded_is_said() -> None:
+    found = ablation(design={"name": "fractional_factorial", "resolution": 3})
+    assert "2^(3-1) of resolution III: 4 arms of 8" in found
+    assert "generators: C = AB" in found
+    assert "mhad cannot be told from sfcl x kd" in found
+    assert found[-1].startswith("20 trials, ")
+
+
+def test_one_comparison_needs_no_rule() -> None:
+    found = ablation(components=None, design=None, arms={"one": {}, "two": {"schedule.batch": 8}}, spread=1.0)
+    assert [line.partition(":")[0] for line in smallest(found)] == ["by itself"]
+    assert "two  schedule.batch: 8" in found
+
+
+def test_two_pairs_have_no_p_value_and_no_power() -> None:
+    found = ablation(seeds=2, spread=1.0)
+    assert "with fewer than 3 pairs no effect gets a p value" in found
+    assert smallest(found) == []
+
+
+def test_draws_are_pairs_and_a_domain_is_shown() -> None:
+    found = ablation(search={"student_loss.kd.temperature": {"log": [1, 20]}}, draws=2, spread=1.0)
+    assert "5 seeds x 2 draws for each arm: 10 pairs" in found
+    assert smallest(found)[0].startswith(f"by itself: {detectable(10, 0.05):.1f} points")
+    assert "  student_loss.kd.temperature  log [1.0, 20.0]" in found
+    assert found[-1].startswith("40 trials, ")
+
+
+def test_tuning_is_counted() -> None:
+    found = ablation(search={"student_loss.kd.temperature": {"log": [1, 20]}}, tune={"trials": 7})
+    assert "before that 7 tuning trials of each arm, with seed 1000" in found
+    assert found[-1].startswith(f"{4 * (5 + 7)} trials, ")
+
+
+def test_seeds_that_may_be_added_are_counted_apart() -> None:
+    found = ablation(seeds={"start": 3, "max": 10, "until": 1.5})
+    assert "3 seeds for each arm, up to 10 until intervals are within 1.5 points: 3 pairs" in found
+    assert found[-2].startswith("12 trials, 2 at a time: ")
+    assert found[-1] == f"with all 10 seeds: 40 trials, {40 * TRIAL / 2 / 60:.0f} min on the clock"
+
+
+def test_a_path_says_how_far_it_may_go() -> None:
+    found = ablation(design="path", spread=1.0)
+    assert "3 rounds, at most 7 arms; these are the arms of the first round" in found
+    assert found[-1].startswith(f"{7 * 5} trials, ")
+    assert smallest(found)[1].startswith("after Holm's rule over 3 effects, ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def test_it_can_be_written_back(name: str) -> None:
     made = study.load(STUDIES[name])
     plain = study.plain(made)
     assert study.parse(yamls.Document(plain)) == made
-    assert study.parse(yamls.loads(yaml.safe_dump(plain))) == made
+    assert study.parse(yamls.loads(yaml.safe_dump(plain, sort_keys=False))) == made
 
 
 @every_study
@@ -67,16 +68,33 @@ def test_a_tiny_trial_of_it_leaves_tables_and_a_page(name: str, tmp_path: Path) 
     tiny = {path: value for path, value in TINY.items() if method["schedule"][path.partition(".")[2]] >= value}
     plain: dict[str, Any] = study.plain(made)
     plain["fixed"] = {**{k: v for k, v in plain["fixed"].items() if k != "schedule"}, **tiny}
-    plain["search"] = {path: domain for path, domain in plain["search"].items() if path not in tiny}
+    if made.search:
+        plain["search"] = {path: domain for path, domain in plain["search"].items() if path not in tiny}
     plain |= {"stopper": "none", "budget": {"trials": 1}, "runtime": {"device": "cpu"}, "resources": {"cpu": 1}}
+    if made.ablation is not None:
+        plain |= {"seeds": 2, "budget": {}, "components": dict(list(plain.get("components", {}).items())[:2])}
+        plain["arms"] = dict(list(plain.get("arms", {}).items())[:3])
+        plain["design"] = plain["design"]["name"]
+        plain = {key: value for key, value in plain.items() if key not in ("arms", "components") or value}
     path = tmp_path / "tiny.yaml"
-    path.write_text(yaml.safe_dump(plain), encoding="utf-8")
+    path.write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
     with few_images():
         cut, work = open_study(path)
         done = launch.start(cut, work, tmp_path / "study", {}, trainable.task_info(work), runner="serial")
-    assert (done.complete, done.failed, done.finished) == (1, 0, True)
-    (trial,) = tables.read(tmp_path / "study" / "trials.arrow").to_pylist()
-    assert trial["state"] == "complete"
+    assert (done.complete, done.failed, done.finished) == (cut.trials, 0, True)
+    trials = tables.read(tmp_path / "study" / "trials.arrow").to_pylist()
+    assert {trial["state"] for trial in trials} == {"complete"}
     page = report.build(tmp_path / "study").read_text(encoding="utf-8")
     assert made.question in page
     assert all(path in page for path in cut.search)
+
+
+README = Path(__file__).parents[1] / "README.md"
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("number", range(len(EXAMPLES)))
+def test_the_readmes_studies_are_valid(number: int, tmp_path: Path) -> None:
+    path = tmp_path / "readme.yaml"
+    path.write_text(EXAMPLES[number], encoding="utf-8")
+    open_study(path)

@@ -112,7 +112,8 @@ def test_what_is_taken_once_at_the_end(undisturbed: tuple[list[Row], Any]) -> No
     rows, _ = undisturbed
     accuracies = [row.metrics["val_accuracy"] for row in rows]
     final = rows[-1].final
-    assert set(final) == {"best_epoch", "val_accuracy/median5", "test_accuracy/last", "test_accuracy/best"}
+    accuracy = {"val_accuracy/median5", "test_accuracy/last", "test_accuracy/best"}
+    assert set(final) == {"best_epoch", *accuracy, "updates/student", "updates/source", "images/student"}
     assert final["best_epoch"] == 1
     assert final["val_accuracy/median5"] == pytest.approx(sorted(accuracies)[1])
 
@@ -329,7 +330,8 @@ def test_a_studys_work_has_its_fixed_changes_objective_and_runtime() -> None:
     assert work.runtime == config.Runtime("cpu", "bfloat16")
     info = trainable.task_info(work)
     assert (info["name"], info["classes"], info["chance"]) == ("gliders", 12, pytest.approx(1 / 12))
-    assert info["teacher"] == {"arch": "resnet8", "test_accuracy": work.task.teacher.test_accuracy}
+    accuracy, digest = work.task.teacher.test_accuracy, work.teacher_digest()
+    assert info["teacher"] == {"arch": "resnet8", "test_accuracy": accuracy, "digest": digest}
     assert info["student"] == {"arch": "resnet8"}
 
 

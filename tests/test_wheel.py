@@ -24,7 +24,8 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["methods/*.yaml", "tasks/*.yaml", "tasks/*.safetensors", "tasks/*.json", "**/*.py"]
+    "pattern",
+    ["methods/*.yaml", "published/*.yaml", "tasks/*.yaml", "tasks/*.safetensors", "tasks/*.json", "**/*.py"],
 )
 def test_the_package_is_complete(names: set[str], pattern: str) -> None:
     here = {str(path.relative_to(ROOT)) for path in (ROOT / "dfkd_ray").glob(pattern)}

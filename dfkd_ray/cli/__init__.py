@@ -59,4 +59,4 @@ def _message(error: Exception) -> str:
     return str(error)
 
 
-from dfkd_ray.cli import catalogue, run, study  # noqa: E402, F401  they add their commands to `app`
+from dfkd_ray.cli import catalogue, reproduce, run, study  # noqa: E402, F401  they add their commands to `app`

@@ -15,7 +15,7 @@ from dfkd_ray.cli import app
 from dfkd_ray.errors import StudyError, UnknownName
 from dfkd_ray.registry import Registry, did_you_mean
 
-COMPONENTS = ("losses", "sources", "memories", "views", "samplers", "stoppers")
+COMPONENTS = ("losses", "sources", "memories", "views", "samplers", "stoppers", "designs")
 KINDS = ("studies", "methods", "tasks", "nets", *COMPONENTS)
 
 
@@ -63,6 +63,10 @@ def _registry(kind: str) -> Registry[Any]:
 
         found: Registry[Any] = getattr(specs, kind)
         return found
+    if kind == "designs":
+        from dfkd_ray.study.arms import designs
+
+        return designs
     from dfkd_ray import config, objective, slots  # noqa: F401  config fills the registries
 
     found = objective.terms if kind == "losses" else getattr(slots, kind)

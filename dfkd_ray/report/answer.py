@@ -1,16 +1,16 @@
-"""The top of the page: what was asked, the answer in one sentence, the big numbers."""
+"""The top of the page: the answer in one sentence, the big numbers."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from dfkd_ray.report import words
-from dfkd_ray.report.markup import Html, facts, join, tag
+from dfkd_ray.report.markup import Html, join, tag
 from dfkd_ray.report.settings import is_number
-from dfkd_ray.report.view import VALIDATION, Tables, Trial, part
+from dfkd_ray.report.trial import Trial
+from dfkd_ray.report.view import VALIDATION, Tables, part
 
 _MOST = 6  # settings that the sentence names
 
@@ -45,8 +45,7 @@ class Scores:
 
 def chosen_by(tables: Tables) -> str:
     """The first objective in the middle of a sentence."""
-    label = words.metric(tables.objective.metric)
-    return label[0].lower() + label[1:] if label[1:2].islower() and label != tables.objective.metric else label
+    return words.inside(tables.objective.metric)
 
 
 def sentence(tables: Tables) -> str:
@@ -126,14 +125,29 @@ def numbers(tables: Tables) -> Html:
         )
         if scores.test_last is not None:
             shown.append((words.percent(scores.test_last), "Test accuracy", f"trial {best.number}, last epoch"))
-    shown.append((str(len(tables.all)), "Trials" if len(tables.all) != 1 else "Trial", states(tables)))
+    shown += [trials(tables), work(tables)]
+    return figures(shown, first=best is not None)
+
+
+Figure = tuple[str, str, str]  # a big number, its name, and a note
+
+
+def trials(tables: Tables) -> Figure:
+    return str(len(tables.all)), "Trials" if len(tables.all) != 1 else "Trial", states(tables)
+
+
+def work(tables: Tables) -> Figure:
     seconds = [t.row["seconds"] for t in tables.all if t.row["seconds"] is not None]
-    shown.append((words.duration(sum(seconds)) if seconds else words.DASH, "Work", "summed over all trials"))
+    return words.duration(sum(seconds)) if seconds else words.DASH, "Work", "summed over all trials"
+
+
+def figures(shown: Sequence[Figure], first: bool) -> Html:
+    """Big numbers side by side; `first`: the first one is the answer."""
     cells = (
         tag(
             "div",
             join((tag("dt", name), tag("dd", value, class_="big"), tag("dd", note, class_="small"))),
-            class_="first" if i == 0 and best is not None else None,
+            class_="first" if i == 0 and first else None,
         )
         for i, (value, name, note) in enumerate(shown)
     )
@@ -171,55 +185,3 @@ def ruler(tables: Tables) -> Html:
     return tag(
         "div", join((tag("div", "", class_="track"), reach, marks)), class_="ruler", role="img", aria_label=label
     )
-
-
-def asked(tables: Tables) -> Html:
-    """What was asked: method, task, objective, space and budget."""
-    study, task = tables.study, part(tables.note, "task")
-    goals = [
-        f"{words.metric(o.metric)} ({'higher' if o.mode == 'max' else 'lower'} is better)" for o in tables.objectives
-    ]
-    budget = part(study, "budget")
-    limits = [words.count(budget["trials"], "trial")] if isinstance(budget.get("trials"), int) else []
-    limits += [f"{budget['hours']} hours"] if is_number(budget.get("hours")) else []
-    space = [f"{p.label} ({p.domain}{f'; only if {p.condition}' if p.condition else ''})" for p in tables.parameters]
-    pairs = [
-        ("Method", study.get("method")),
-        ("Task", _task(study, task)),
-        ("Teacher and student", _networks(task)),
-        ("Objective", words.listed(goals)),
-        ("Searched", tag("span", words.listed(space)) if space else None),
-        ("Fixed", ", ".join(f"{path} = {words.setting(v)}" for path, v in part(study, "fixed").items())),
-        ("Sampler", configured(study.get("sampler"))),
-        ("Stopper", configured(study.get("stopper"))),
-        ("Budget", " or ".join(limits)),
-        ("Trials", states(tables) or "none has ended yet"),
-    ]
-    return facts(pairs)
-
-
-def configured(raw: Any) -> str:
-    """`{name: asha, grace: 2}` as `asha (grace 2)`."""
-    if not isinstance(raw, Mapping):
-        return "" if raw is None else str(raw)
-    name = raw.get("name")
-    options = ", ".join(
-        f"{key} {words.setting(value)}" for key, value in raw.items() if key != "name" and value is not None
-    )
-    return options if name is None else f"{name} ({options})" if options else str(name)
-
-
-def _task(study: Mapping[str, Any], task: Mapping[str, Any]) -> str:
-    name = task.get("name") or study.get("task")
-    named = name.get("name") if isinstance(name, Mapping) else name
-    classes = task.get("classes")
-    return (
-        f"{named}, {words.count(classes, 'class', 'classes')}"
-        if named and isinstance(classes, int)
-        else str(named or "")
-    )
-
-
-def _networks(task: Mapping[str, Any]) -> str:
-    pair = [part(task, side).get("arch") for side in ("teacher", "student")]
-    return f"{pair[0]} teaches {pair[1]}" if all(pair) else ""

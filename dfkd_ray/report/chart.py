@@ -18,18 +18,27 @@ from dfkd_ray.registry import Registry
 from dfkd_ray.report import words
 from dfkd_ray.report.view import Tables
 
-SEARCH, SETTINGS, SELECTION, TRAINING = (
+EFFECTS, ARMS, SEARCH, SETTINGS, SELECTION, TRAINING = (
+    "The effects",
+    "The arms",
     "The search",
     "The settings",
     "Choosing without real images",
     "Inside the best trial",
 )
-SECTIONS = (SEARCH, SETTINGS, SELECTION, TRAINING)
+SECTIONS = (EFFECTS, ARMS, SEARCH, SETTINGS, SELECTION, TRAINING)
 
 BEST, COMPLETE, PRUNED, FAILED = "var(--best)", "var(--complete)", "var(--pruned)", "var(--failed)"
 INK, MUTED, PAPER = "var(--ink)", "var(--muted)", "var(--paper)"
+HELPS, HURTS = COMPLETE, FAILED  # effects; with shapes of their own
 RULE, FAINT = "var(--rule)", "var(--grid)"  # the line of an axis; lines that are there but do not count
+LABEL = {"yanchor": "middle", "showarrow": False, "bgcolor": PAPER, "borderpad": 0}  # text inside a chart
 SCALE = tuple(f"var(--scale-{i})" for i in range(9))  # from poor to good
+
+# The arms of an ablation: a colour each, then again with another dash.
+ARM_COLOURS = tuple(f"var(--arm-{i})" for i in range(8))
+ARM_DASHES = ("solid", "dash", "dot")
+ARM_SYMBOLS = ("circle", "square", "diamond")
 
 # How a trial of each kind looks, everywhere: by shape as well as by colour.
 MARKERS: Mapping[str, Mapping[str, Any]] = {
@@ -88,6 +97,12 @@ def role(tables: Tables, number: int, state: str) -> str:
     return state if state in MARKERS else "running"
 
 
+def arm_look(place: int) -> dict[str, str]:
+    """Colour, dash and symbol of the arm at this place."""
+    colour, turn = place % len(ARM_COLOURS), place // len(ARM_COLOURS) % len(ARM_DASHES)
+    return {"color": ARM_COLOURS[colour], "dash": ARM_DASHES[turn], "symbol": ARM_SYMBOLS[turn]}
+
+
 def by_role(rows: pa.Table) -> Iterable[tuple[str, dict[str, list[Any]]]]:
     """The rows of each role that occurs, the best last, so that it lies on top."""
     data = rows.to_pydict()
@@ -113,7 +128,7 @@ def axis(label: str, metric: str | None = None, **more: Any) -> dict[str, Any]:
     """An axis with a title; of a metric that is a share in per cent, and not beyond 0 and 100 %."""
     share = metric is not None and words.is_share(metric)
     shares: dict[str, Any] = (
-        {"tickformat": ".0%", "autorangeoptions": {"clipmin": -0.02, "clipmax": 1.02}} if share else {}
+        {"tickformat": ".3~p", "autorangeoptions": {"clipmin": -0.02, "clipmax": 1.02}} if share else {}
     )
     return {"title": {"text": words.plain(label, 60)}, **shares, **more}
 

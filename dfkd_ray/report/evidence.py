@@ -5,8 +5,8 @@ from __future__ import annotations
 import yaml
 
 from dfkd_ray.report import words
-from dfkd_ray.report.answer import configured
-from dfkd_ray.report.markup import Cell, Html, facts, join, paragraph, section, table, tag
+from dfkd_ray.report.asked import configured
+from dfkd_ray.report.markup import Cell, Html, facts, folded, paragraph, section, table, tag
 from dfkd_ray.report.view import Tables, mapping, part
 
 _RECORD = {
@@ -82,20 +82,16 @@ def provenance(tables: Tables) -> Html:
         ),
     ]
     missing = Html() if record else paragraph("The tables hold no record of versions, host or commit.", "note")
-    study = _folded("The study file, every default filled in", _yaml(tables.study))
-    method = _folded(
+    study = _file("The study file, every default filled in", _yaml(tables.study))
+    method = _file(
         "The method of the best trial, every default filled in",
         _yaml(mapping(tables.best.row["method"]) if tables.best else {}),
     )
     return section("provenance", "Provenance", missing, facts(pairs), study, method)
 
 
-def _folded(title: str, written: str) -> Html:
-    return (
-        tag("details", join((tag("summary", title), tag("pre", tag("code", written), tabindex="0"))))
-        if written
-        else Html()
-    )
+def _file(title: str, written: str) -> Html:
+    return folded(title, tag("pre", tag("code", written), tabindex="0")) if written else Html()
 
 
 def _yaml(data: object) -> str:

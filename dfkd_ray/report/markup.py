@@ -47,6 +47,11 @@ def section(identity: str, title: str, *content: object) -> Html:
     return tag("section", join([tag("h2", title), *content], "\n"), id=identity)
 
 
+def folded(title: str, content: object) -> Html:
+    """Something that opens at a click."""
+    return tag("details", join((tag("summary", title), content)))
+
+
 def facts(pairs: Iterable[tuple[str, object]]) -> Html:
     """Names and values; a pair whose value is None or empty is left out."""
     known = ((name, value) for name, value in pairs if value not in (None, ""))

@@ -17,28 +17,28 @@ import pyarrow as pa
 from plotly.offline import get_plotlyjs
 
 import dfkd_ray.report.charts  # noqa: F401  registers every chart
-from dfkd_ray.report import evidence, sections, words
-from dfkd_ray.report.chart import SECTIONS, Chart, charts
+from dfkd_ray.report import ablation, evidence, published, sections, words
+from dfkd_ray.report.chart import ARMS, EFFECTS, SECTIONS, Chart, charts
 from dfkd_ray.report.markup import Html, join, paragraph, section, tag
 from dfkd_ray.report.view import Tables
+from dfkd_ray.tables import OPTIONAL, SCHEMAS
 
 Figures = dict[str, Any]
+Body = dict[str, tuple[str, Html]]  # anchor -> title, content
 
 
 def page(tables: Tables) -> str:
     """The whole page."""
     figures: Figures = {}
-    drawn = {name: _charts(name, tables, figures) for name in SECTIONS}
-    body: dict[str, tuple[str, Html]] = {
-        "summary": ("The answer", sections.summary(tables)),
-        "best": ("The best settings", sections.best(tables)),
-        "images": ("The images", sections.pictures(tables)),
-        **{identity(name): (name, content) for name, content in drawn.items()},
+    body = _ablation(tables, figures) if tables.is_ablation else _sweep(tables, figures)
+    body |= {
         "trials": ("All trials", sections.trials(tables)),
         "failures": ("Failures and early stops", evidence.failures(tables)),
         "budget": ("What it cost", evidence.budget(tables)),
         "provenance": ("Provenance", evidence.provenance(tables)),
     }
+    body = {key: (title, content) for key, (title, content) in body.items() if content}
+    *others, last = (tag("code", f"{kind}.arrow") for kind in [*SCHEMAS, *(OPTIONAL if tables.is_ablation else ())])
     plotly, script = (_newlines(code) for code in (get_plotlyjs(), _file("page.js")))
     return Template(_file("page.html")).substitute(
         policy=_policy(plotly, script),
@@ -46,16 +46,42 @@ def page(tables: Tables) -> str:
         style=_file("page.css"),
         contents=join(tag("li", tag("a", title, href=f"#{key}")) for key, (title, _) in body.items()),
         body=join((content for _, content in body.values()), "\n"),
+        sources=join((join(others, ", "), last), " and "),
         figures=embedded(figures),
         plotly=plotly,
         script=script,
     )
 
 
-def _charts(name: str, tables: Tables, figures: Figures) -> Html:
-    """A section of charts, in the order of their rank."""
+def _sweep(tables: Tables, figures: Figures) -> Body:
+    """What a sweep's page begins with: the best trial, and every section of charts that applies."""
+    return {
+        "summary": ("The answer", sections.summary(tables)),
+        "best": ("The best settings", sections.best(tables)),
+        "images": ("The images", sections.pictures(tables)),
+        **{identity(name): (name, _charts(name, tables, figures)) for name in SECTIONS},
+    }
+
+
+def _ablation(tables: Tables, figures: Figures) -> Body:
+    """What an ablation's page begins with: its effects, arms and design, then the best trial's images and charts."""
+    more = {EFFECTS: ablation.effect_tables, ARMS: ablation.arm_tables}
+    first = {identity(name): (name, _charts(name, tables, figures, told(tables))) for name, told in more.items()}
+    return {
+        "summary": ("The answer", sections.summary(tables)),
+        **first,
+        "design": ("The design", ablation.design(tables)),
+        published.identity(): (published.TITLE, published.side_by_side(tables)),
+        "images": ("The images", sections.pictures(tables)),
+        **{identity(name): (name, _charts(name, tables, figures)) for name in SECTIONS if name not in more},
+    }
+
+
+def _charts(name: str, tables: Tables, figures: Figures, *more: Html) -> Html:
+    """A section of charts, in the order of their rank, with what stands under them; empty where no chart applies."""
     own = sorted((charts[key].rank, key) for key in charts if charts[key].section == name)
-    return section(identity(name), name, *(block(key, charts[key], tables, figures) for _, key in own))
+    blocks = [block(key, charts[key], tables, figures) for _, key in own]
+    return section(identity(name), name, *blocks, *more) if any(blocks) else Html()
 
 
 def block(key: str, chart: type[Chart], tables: Tables, figures: Figures) -> Html:

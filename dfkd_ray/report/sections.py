@@ -6,37 +6,42 @@ import base64
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pyarrow.compute as pc
 
-from dfkd_ray.report import words
-from dfkd_ray.report.answer import Scores, asked, chosen_by, numbers, ruler, sentence
+from dfkd_ray.report import finding, published, words
+from dfkd_ray.report.answer import Scores, chosen_by, numbers, ruler, sentence
+from dfkd_ray.report.asked import asked, experiment
 from dfkd_ray.report.markup import Cell, Html, join, paragraph, section, table, tag
 from dfkd_ray.report.settings import Parameter, is_number
-from dfkd_ray.report.view import Tables, Trial, part
+from dfkd_ray.report.trial import Trial
+from dfkd_ray.report.view import Tables, part
 
 _PICTURES = 8  # of the best trial, spread over its epochs
 _FORMATS = {"png", "webp", "jpeg", "gif"}
 
 
 def summary(tables: Tables) -> Html:
-    study = tables.study
+    """The answer: of an ablation what was told, of a sweep the best trial."""
+    study, ablation = tables.study, tables.is_ablation
     name, question = study.get("study"), study.get("question")
     above = " · ".join(str(item) for item in (name, study.get("method"), part(tables.note, "task").get("name")) if item)
     running = tables.note.get("finished") is False
+    claims = published.sentence(tables)
     parts = [
         paragraph(above, "eyebrow") if above and question else Html(),
         tag("h1", question or name or "A study"),
-        paragraph(sentence(tables), "answer"),
+        paragraph(finding.sentence(tables) if ablation else sentence(tables), "answer"),
+        paragraph(claims, "answer") if claims else Html(),
         paragraph("This study has not finished: the page shows what has ended so far.", "note warning")
         if running
         else Html(),
-        numbers(tables),
-        ruler(tables),
+        finding.numbers(tables) if ablation else numbers(tables),
+        Html() if ablation else ruler(tables),
         tag("h2", "What was asked", class_="small"),
-        asked(tables),
+        experiment(tables) if ablation else asked(tables),
     ]
     return tag("section", join(parts, "\n"), id="summary")
 
@@ -150,10 +155,10 @@ def _picture(row: Mapping[str, Any]) -> Html:
 def trials(tables: Tables) -> Html:
     if not tables.all:
         return section("trials", "All trials", tag("div", "No trial has ended yet.", class_="empty"))
-    arms = any(t.arm for t in tables.all)
+    whose = _whose(tables)
     goals = [words.metric(o.metric) for o in tables.objectives]
-    head = ["Trial", *(["Arm"] if arms else []), "State", *goals, "Test, last epoch", "Epochs", "Time"]
-    rows = [_trial(t, tables, arms) for t in tables.all]
+    head = ["Trial", *whose, "State", *goals, "Test, last epoch", "Epochs", "Time"]
+    rows = [_trial(t, tables, whose) for t in tables.all]
     place = next(
         (i for i, t in enumerate(tables.all) if tables.best is not None and t.number == tables.best.number), None
     )
@@ -167,7 +172,7 @@ def trials(tables: Tables) -> Html:
     )
 
 
-def _trial(trial: Trial, tables: Tables, arms: bool) -> list[object]:
+def _trial(trial: Trial, tables: Tables, whose: Mapping[str, Callable[[Trial], object]]) -> list[object]:
     tested = trial.final.get("test_accuracy/last")
     goals = [_number(v, words.measured(o.metric, v)) for o, v in zip(tables.objectives, trial.values)]
     chosen = [
@@ -175,7 +180,7 @@ def _trial(trial: Trial, tables: Tables, arms: bool) -> list[object]:
     ]
     return [
         Cell(str(trial.number), float(trial.number)),
-        *([trial.arm or ""] if arms else []),
+        *(say(trial) for say in whose.values()),
         tag("span", trial.state, class_=f"state {trial.state}"),
         *goals,
         _number(tested, words.percent(tested)),
@@ -183,6 +188,20 @@ def _trial(trial: Trial, tables: Tables, arms: bool) -> list[object]:
         _number(trial.row["seconds"], words.duration(trial.row["seconds"])),
         *chosen,
     ]
+
+
+def _whose(tables: Tables) -> dict[str, Callable[[Trial], object]]:
+    """Columns that say whose trial it is: its arm, seed and draw, and its place in the arm's own search."""
+    columns: dict[str, Callable[[Trial], object]] = {}
+    if any(t.arm for t in tables.all):
+        columns["Arm"] = lambda t: t.arm or ""
+    if tables.is_ablation:
+        columns["Seed"] = lambda t: _number(t.pair[0], str(t.pair[0]))
+    if any(t.pair[1] for t in tables.all):
+        columns["Draw"] = lambda t: _number(t.pair[1], str(t.pair[1]))
+    if any(t.tuning for t in tables.all):
+        columns["Tuning"] = lambda t: _number(t.row["tuning"], words.number(t.row["tuning"]))
+    return columns
 
 
 def _number(value: float | None, shown: str) -> Cell:

@@ -15,63 +15,23 @@ import pyarrow.compute as pc
 
 from dfkd_ray import tables
 from dfkd_ray.errors import StudyError
-from dfkd_ray.report import words
+from dfkd_ray.report import arms, words
+from dfkd_ray.report.arms import Arm
 from dfkd_ray.report.settings import Parameter, is_number, parameters
+from dfkd_ray.report.trial import Objective, Trial
 
 VALIDATION = "val_accuracy"
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What the search was after: a metric and which way it is better (`min` or `max`)."""
-
-    metric: str
-    mode: str
-    at: str | None = None  # the epoch of a trial that the search compared: last or best; None if not recorded
-
-    def better(self, a: float, b: float) -> bool:
-        return a > b if self.mode == "max" else a < b
-
-    @property
-    def sign(self) -> int:
-        """+1 if more is better, -1 if less is."""
-        return 1 if self.mode == "max" else -1
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One row of `trials.arrow`, with its JSON read and its objectives made safe."""
-
-    number: int
-    state: str
-    arm: str | None
-    changes: Mapping[str, Any]
-    values: tuple[
-        float | None, ...
-    ]  # one per objective; of a pruned trial its last ones; None if missing or not finite
-    row: Mapping[str, Any]
-
-    @property
-    def complete(self) -> bool:
-        return self.state == "complete"
-
-    @property
-    def value(self) -> float | None:
-        """The first objective."""
-        return self.values[0]
-
-    @property
-    def final(self) -> dict[str, float]:
-        return {name: value for name, value in self.row["final"] or [] if value is not None}
+LATER = {"trials": ("draw", "tuning")}  # columns that the first tables of this schema did not have
 
 
 @dataclass(frozen=True)
 class Tables:
-    """The three tables of a study and what follows from them; the only input of every chart."""
+    """The tables of a study and what follows from them; the only input of every chart."""
 
     trials: pa.Table
     steps: pa.Table
     images: pa.Table
+    effects: pa.Table | None = None  # of an ablation alone
 
     @classmethod
     def read(cls, folder: Path) -> Tables:
@@ -80,12 +40,8 @@ class Tables:
         if missing:
             found = "" if folder.is_dir() else ": there is no such folder"
             raise StudyError(f"{folder}: a report needs {words.listed(missing)}, missing here{found}")
-        loaded = {kind: tables.read(folder / f"{kind}.arrow") for kind in tables.SCHEMAS}
-        for kind, schema in tables.SCHEMAS.items():
-            absent = [name for name in schema.names if name not in loaded[kind].schema.names]
-            if absent:
-                raise StudyError(f"{folder / kind}.arrow: not a table of {kind}: no column {words.listed(absent)}")
-        return cls(**loaded)
+        kinds = [*tables.SCHEMAS, *(kind for kind in tables.OPTIONAL if (folder / f"{kind}.arrow").is_file())]
+        return cls(**{kind: _read(kind, folder / f"{kind}.arrow") for kind in kinds})
 
     @cached_property
     def note(self) -> dict[str, Any]:
@@ -94,6 +50,20 @@ class Tables:
     @cached_property
     def study(self) -> dict[str, Any]:
         return part(self.note, "study")
+
+    @cached_property
+    def ablation(self) -> dict[str, Any]:
+        """What the tables say of an ablation's design; empty for a sweep."""
+        return part(self.note, "ablation")
+
+    @property
+    def is_ablation(self) -> bool:
+        return bool(self.ablation)
+
+    @cached_property
+    def arms(self) -> tuple[Arm, ...]:
+        """The arms of an ablation in the order of its design, twins included; none of a sweep."""
+        return arms.read(self.ablation.get("arms"), self.all) if self.is_ablation else ()
 
     @cached_property
     def objectives(self) -> tuple[Objective, ...]:
@@ -113,8 +83,11 @@ class Tables:
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
-        """What was searched (sorted by path: the metadata is JSON with sorted keys)."""
-        return parameters(self.study.get("search"), [t.changes for t in self.all], self.study.get("fixed"))
+        """What was searched, in the order of the study file."""
+        search = self.study.get("search")
+        if self.is_ablation and not search:  # what differs between trials is then what their arms change
+            return ()
+        return parameters(search, [t.changes for t in self.all], self.study.get("fixed"))
 
     @cached_property
     def importance(self) -> dict[str, dict[str, float]]:
@@ -138,6 +111,16 @@ class Tables:
             curve = self.curve(self.objectives[index].metric).get(row["trial"])
             told = curve[max(curve)] if curve and row["state"] != "failed" else None
         return told if told is not None and math.isfinite(told) else None
+
+    def reached(self, trial: Trial, metric: str) -> float | None:
+        """A metric of a complete trial, as effects are told from it: an objective as judged, else at the last epoch."""
+        if not trial.complete:
+            return None
+        for objective, value in zip(self.objectives, trial.values):
+            if objective.metric == metric:
+                return value
+        found = trial.final.get(metric, self.curve(metric).get(trial.number, {}).get(trial.row["epochs"]))
+        return found if found is not None and math.isfinite(found) else None
 
     @cached_property
     def complete(self) -> tuple[Trial, ...]:
@@ -184,6 +167,18 @@ class Tables:
             f"{p.label}: {words.setting(trial.changes[p.path])}" for p in self.parameters if p.path in trial.changes
         ]
         return "\n".join([f"Trial {trial.number}{arm}, {trial.state}", *lines, *chosen[:12]])
+
+
+def _read(kind: str, path: Path) -> pa.Table:
+    """A table with all columns of its kind; StudyError if it is damaged or of another kind."""
+    loaded, schema = tables.read(path), {**tables.SCHEMAS, **tables.OPTIONAL}[kind]
+    for name in LATER.get(kind, ()):
+        if name not in loaded.schema.names:
+            loaded = loaded.append_column(name, pa.nulls(len(loaded), schema.field(name).type))
+    absent = [name for name in schema.names if name not in loaded.schema.names]
+    if absent:
+        raise StudyError(f"{path}: not a table of {kind}: no column {words.listed(absent)}")
+    return loaded
 
 
 def dominates(a: list[float], b: list[float]) -> bool:

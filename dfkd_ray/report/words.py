@@ -11,6 +11,7 @@ from typing import Any
 
 NBSP = "\u00a0"
 DASH = "\u2013"
+MINUS = "\u2212"
 _METRICS = {
     "val_accuracy": "Validation accuracy",
     "val_accuracy/median5": "Validation accuracy, median of the last five epochs",
@@ -54,6 +55,41 @@ def measured(name: str, value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return DASH
     return percent(value) if is_share(name) else number(value)
+
+
+def unit(name: str) -> tuple[float, str]:
+    """What a difference of a metric is multiplied by for print, and its unit: points of per cent for a share."""
+    return (100.0, "points") if is_share(name) else (1.0, "")
+
+
+def difference(name: str, value: float | None, signed: bool = True) -> str:
+    """A difference of a metric, without its unit: `+35.2`; a metric that is no share has three digits."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    scaled = unit(name)[0] * value
+    said = f"{abs(scaled):.1f}" if is_share(name) else f"{abs(scaled):.3g}"
+    sign = "" if not float(said) else MINUS if scaled < 0 else "+" if signed else ""
+    return f"{sign}{said}"
+
+
+def interval(name: str, low: float | None, high: float | None) -> str:
+    """An interval of a difference: `20.1 to 50.3`."""
+    if low is None or high is None:
+        return DASH
+    return f"{difference(name, low, signed=False)} to {difference(name, high, signed=False)}"
+
+
+def probability(p: float | None) -> str:
+    """A p value: `0.021`, `0.42`, `< 0.001`."""
+    if p is None or not math.isfinite(p):
+        return DASH
+    return f"<{NBSP}0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def inside(name: str) -> str:
+    """A metric in the middle of a sentence: `validation accuracy`, but `KL to the teacher`; its own name as it is."""
+    label = metric(name)
+    return label[0].lower() + label[1:] if label != name and label[1:2].islower() else label
 
 
 def percent(value: float | None) -> str:

@@ -10,7 +10,10 @@ from typing import Any
 from dfkd_ray import yamls
 from dfkd_ray.errors import ConfigError, Problem
 from dfkd_ray.registry import did_you_mean
-from dfkd_ray.study import domains
+from dfkd_ray.study import ablation as ablations
+from dfkd_ray.study import components, domains
+from dfkd_ray.study.ablation import Ablation
+from dfkd_ray.study.components import Changes, merged
 from dfkd_ray.study.space import Space
 from dfkd_ray.study.specs import samplers, stoppers
 from dfkd_ray.study.study import Budget, Objective, Resources, Study, conflicts
@@ -28,20 +31,25 @@ def parse(document: Document) -> Study:
     raw = document.data
     if not isinstance(raw, Mapping):
         raise document.locate([Problem("", f"expected a study: a mapping with {', '.join(_required())}, got {raw!r}")])
-    known = [f.name for f in fields(Study)]
-    for key in raw.keys() - set(known):
-        problems.add(key, f"no such part of a study{did_you_mean(key, known)}")
+    known = [f.name for f in fields(Study) if f.name != "ablation"]
+    for key in raw.keys() - {*known, *ablations.KEYS}:
+        problems.add(key, f"no such part of a study{did_you_mean(key, [*known, *ablations.KEYS])}")
     for name in _required():
-        if name not in raw:
+        if name not in raw and (name != "search" or not raw.keys() & set(ablations.KEYS)):
             problems.add(name, "is missing")
     given = {key: raw[key] for key in known if key in raw}
     parts: dict[str, Any] = {
         key: problems.attempt(key, read, given[key]) for key, read in _READERS.items() if key in given
     }
+    parts["ablation"] = problems.attempt("", ablations.read, raw)
     simple = {key: value for key, value in given.items() if key not in _READERS}
     problems.attempt("", typed, _Simple, simple)
-    parts |= {"budget": Budget()} | simple | parts
+    parts = {"budget": Budget()} | simple | parts
+    if parts["ablation"] is not None:
+        parts.setdefault("search", {})
     failed = {problem.path.partition(".")[0] for problem in problems.found}
+    if parts["ablation"] is None and failed & set(ablations.KEYS):
+        failed |= {"ablation", "search"}  # the place of `search` depends on what could not be read
     problems.found.extend(conflicts({key: value for key, value in parts.items() if key not in failed}))
     if problems.found:
         raise document.locate(problems.found)
@@ -51,6 +59,8 @@ def parse(document: Document) -> Study:
 def plain(study: Study) -> dict[str, Any]:
     """The study as its file would have it, every default filled in; `parse(Document(plain(s))) == s`."""
     out = {f.name: getattr(study, f.name) for f in fields(study)}
+    if (ablation := out.pop("ablation")) is not None:
+        out |= ablations.plain(ablation)
     objectives = [asdict(objective) for objective in study.objective]
     out["objective"] = objectives[0] if len(objectives) == 1 else objectives
     out["search"] = {path: domains.plain(domain) for path, domain in study.search.items()}
@@ -61,7 +71,7 @@ def plain(study: Study) -> dict[str, Any]:
         out[key] = asdict(out[key])
     for key in ("fixed", "runtime"):
         out[key] = dict(out[key])
-    return out
+    return {key: value for key, value in out.items() if value or key not in ("search", "published")}
 
 
 def check(study: Study, accepts: Callable[[Mapping[str, Any]], None], document: Document | None = None) -> None:
@@ -71,25 +81,67 @@ def check(study: Study, accepts: Callable[[Mapping[str, Any]], None], document: 
     `fixed` changes are among them. All complaints are raised together.
     """
     found: dict[Problem, None] = {}
-    for at, changes in _attempts(study):
+    for at, changes, places in _attempts(study):
         try:
             accepts(changes)
         except ConfigError as error:
-            path = at.partition(".")[2]
             for problem in error.problems:
-                elsewhere = f"{problem.path}: " if problem.path != path else ""
-                found[Problem(at, elsewhere + problem.message)] = None
+                place = _place(problem.path, places) or at
+                elsewhere = "" if f".{place}".endswith(f".{problem.path}") else f"{problem.path}: "
+                found[Problem(place, elsewhere + problem.message)] = None
     if found:
         raise (document or Document(None)).locate(found)
 
 
-def _attempts(study: Study) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(where it stands in the file, changes) for each thing that a trial might be given."""
+Places = Mapping[str, str]  # path in the method -> where the study file sets it
+
+
+def _place(path: str, places: Places) -> str | None:
+    """Where the file sets what a complaint is about: the path itself, or the nearest one that holds it."""
+    while path and path not in places:
+        path = path.rpartition(".")[0]
+    return places.get(path)
+
+
+def _attempts(study: Study) -> Iterator[tuple[str, dict[str, Any], Places]]:
+    """(what is tried, changes, where the file sets them) for each thing that a trial might be given."""
     for path, value in study.fixed.items():
-        yield f"fixed.{path}", {path: value}
+        yield f"fixed.{path}", {path: value}, {}
+    alone: list[tuple[Changes, Places]] = [({}, {})]
+    if study.ablation is not None:
+        for at, changes, places in _arms(study.ablation):
+            yield at, {**study.fixed, **changes}, places
+        alone = [(arm.changes, _levels(study.ablation, arm.levels)) for arm in study.ablation.arms]
     for path, domain in study.search.items():
-        for value in domain.ends():
-            yield f"search.{path}", {**study.fixed, **_parents(study.search, path), path: value}
+        at, parents = f"search.{path}", _parents(study.search, path)
+        for changes, places in alone:
+            places = {**places, **{parent: f"search.{parent}" for parent in parents}, path: at}
+            for value in domain.ends():
+                yield at, {**study.fixed, **changes, **parents, path: value}, places
+
+
+def _arms(ablation: Ablation) -> Iterator[tuple[str, Changes, Places]]:
+    """Every level of a component while the rest is on, and every arm."""
+    on = {each.name: each.on for each in ablation.components}
+    for each in ablation.components:
+        for level in each.levels:
+            levels = on | {each.name: level}
+            yield f"components.{each.name}", merged(ablation.components, levels), _levels(ablation, levels)
+    for arm in ablation.arms:
+        by_hand = {path: f"arms.{arm.name}.{path}" for path in arm.changes}
+        at = f"arms.{arm.name}" if arm.name in ablation.hand else "components"
+        yield at, arm.changes, _levels(ablation, arm.levels) if arm.levels else by_hand
+
+
+def _levels(ablation: Ablation, levels: Mapping[str, str]) -> Places:
+    """Where the changes of these levels stand; values of one path in a list are not told apart."""
+    out: dict[str, str] = {}
+    for each in ablation.components:
+        level = levels.get(each.name, each.on)
+        under = components.plain([each])[each.name].get("levels")
+        at = f"components.{each.name}{'' if under is None else '.levels'}"
+        out |= {path: at if isinstance(under, list) else f"{at}.{level}.{path}" for path in each.levels[level]}
+    return out
 
 
 def _parents(search: Space, path: str) -> dict[str, Any]:
@@ -120,7 +172,8 @@ def _search(raw: Any) -> Space:
 
 
 def _required() -> list[str]:
-    return [f.name for f in fields(Study) if f.default is MISSING and f.default_factory is MISSING]
+    always = [f.name for f in fields(Study) if f.default is MISSING and f.default_factory is MISSING]
+    return [*always, "search"]
 
 
 @dataclass(frozen=True)
@@ -134,6 +187,7 @@ class _Simple:
     fixed: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     runtime: dict[str, Any] = field(default_factory=dict)
+    published: str = ""
 
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {

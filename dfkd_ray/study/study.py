@@ -7,8 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from dfkd_ray.errors import ConfigError, Problem
+from dfkd_ray import published as tables
+from dfkd_ray.errors import ConfigError, Problem, UnknownName
+from dfkd_ray.study import ablation as ablations
 from dfkd_ray.study import space
+from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.domains import Bool, Choice
 from dfkd_ray.study.specs import Cmaes, Gp, Grid, NoStopper, SamplerSpec, StopperSpec, Tpe, samplers
 
@@ -21,6 +24,14 @@ MODES: Mapping[str, Literal["max", "min"]] = {
     "loss": "min",
     "bn_distance": "min",
 }
+
+
+SHARES = ("val_accuracy", "test_accuracy", "agreement", "diversity")  # how metrics in [0, 1] begin
+
+
+def point(metric: str) -> float:
+    """What one point of a metric is, in the metric's own units: 0.01 of a share."""
+    return 0.01 if metric.partition("/")[0] in SHARES else 1.0
 
 
 @dataclass(frozen=True)
@@ -91,7 +102,7 @@ class Study:
     method: str
     task: str
     objective: tuple[Objective, ...]
-    search: space.Space
+    search: space.Space = field(default_factory=dict)
     question: str = ""
     fixed: Mapping[str, Any] = field(default_factory=dict)
     sampler: SamplerSpec = field(default_factory=Tpe)
@@ -100,10 +111,14 @@ class Study:
     seed: int = 0  # of the trials: the same for all, so that they differ by their changes alone
     resources: Resources = field(default_factory=Resources)
     runtime: Mapping[str, Any] = field(default_factory=dict)
+    ablation: Ablation | None = None  # None: a sweep
+    published: str = ""  # the table that it re-runs, whose rows are its arms: dfkd_fgvc/table3, or ...#column of it
 
     @property
     def trials(self) -> int | None:
-        """How many trials there will be at most, where that is known."""
+        """How many trials there will be at most, where that is known; of an ablation, before seeds are added."""
+        if self.ablation is not None:
+            return self.ablation.trials
         grid = len(space.enumerate_grid(self.search)) if isinstance(self.sampler, Grid) else None
         return min((count for count in (self.budget.trials, grid) if count is not None), default=None)
 
@@ -120,12 +135,14 @@ def conflicts(parts: Mapping[str, Any]) -> Iterator[Problem]:
     sampler: SamplerSpec | None = parts.get("sampler")
     if "study" in parts and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", str(parts["study"])):
         yield Problem("study", f"a name has letters, digits, - and _, got {parts['study']!r}")
+    yield from ablations.conflicts(parts)
+    yield from _published_conflicts(parts)
     if search is not None:
         yield from space.mistakes(search)
         for path in parts.get("fixed", {}):
             if path in search:
                 yield Problem(f"fixed.{path}", "is under `search` as well")
-        if sampler is not None:
+        if sampler is not None and parts.get("ablation") is None:
             yield from _sampler_conflicts(sampler, search)
     if len({objective.metric for objective in objectives}) < len(objectives):
         yield Problem("objective", "a metric stands twice")
@@ -136,8 +153,29 @@ def conflicts(parts: Mapping[str, Any]) -> Iterator[Problem]:
         if not isinstance(parts.get("stopper", NoStopper()), NoStopper):
             yield Problem("stopper", "trials with several objectives cannot be ranked early: `stopper: none`")
     budget: Budget | None = parts.get("budget")
-    if budget is not None and budget.trials is None and budget.hours is None and not isinstance(sampler, Grid):
+    endless = "ablation" in parts and parts["ablation"] is None and not isinstance(sampler, Grid)
+    if budget is not None and budget.trials is None and budget.hours is None and endless:
         yield Problem("budget", "say how many `trials`, or `hours`")
+
+
+def _published_conflicts(parts: Mapping[str, Any]) -> Iterator[Problem]:
+    """Why a study cannot stand beside the published table that it names."""
+    if not (reference := parts.get("published")):
+        return
+    try:
+        table, _ = tables.find(reference)
+    except UnknownName as error:
+        yield Problem("published", str(error))
+        return
+    if not table.runnable:
+        yield Problem("published", f"{table.id} is data alone: {table.not_run}")
+    elif "ablation" in parts:
+        hand = parts["ablation"].hand if parts["ablation"] is not None else {}
+        if missing := [row for row in table.arms if row not in hand]:
+            yield Problem("published", f"the rows of {table.id} are arms, named by hand; missing: {', '.join(missing)}")
+    metrics = [objective.metric for objective in parts.get("objective", ())]
+    if metrics and metrics[0] != "val_accuracy":
+        yield Problem("objective", f"{table.id} is of accuracies: val_accuracy comes first, got {metrics[0]}")
 
 
 def _sampler_conflicts(sampler: SamplerSpec, search: space.Space) -> Iterator[Problem]:

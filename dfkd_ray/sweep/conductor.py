@@ -7,41 +7,30 @@ acts on it, lets the stopper and the sampler decide, and keeps the tables and th
 from __future__ import annotations
 
 import base64
-import math
 import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from dfkd_ray import study as studies
 from dfkd_ray.errors import StudyError
-from dfkd_ray.registry import did_you_mean
 from dfkd_ray.study import Study
-from dfkd_ray.study.specs import NoStopper
 from dfkd_ray.sweep import live
+from dfkd_ray.sweep.cells import Cells
 from dfkd_ray.sweep.history import VERSION, History, Trial
+from dfkd_ray.sweep.judge import Outcome, judge
 from dfkd_ray.sweep.ledger import Ledger, Record
-from dfkd_ray.sweep.search import Search, State
-from dfkd_ray.sweep.stoppers import decide
+from dfkd_ray.sweep.reuse import Finished
+from dfkd_ray.sweep.search import Proposal, Search
 from dfkd_ray.sweep.tabulate import write_tables
 from dfkd_ray.sweep.work import Job, Row
 
 Answer = Literal["continue", "stop"]
+Reuse = Callable[[Mapping[str, Any], int], Finished | None]  # (changes, seed) -> that trial of an earlier study
 TABLES_SHARE = 20  # the tables are rewritten after at least this many times of what the last writing took
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a trial ended. `values`: what the sampler is told; `rung`: the epoch at which the stopper stopped it."""
-
-    state: State
-    reason: str | None = None
-    rung: int | None = None
-    values: list[float] | None = None
-    final: Mapping[str, float] = field(default_factory=dict)
 
 
 class Conductor:
@@ -55,44 +44,69 @@ class Conductor:
         view: live.View | None = None,
         clock: Callable[[], float] = time.time,
         parquet: bool = False,
+        reuse: Reuse | None = None,
     ) -> None:
         self.ledger, self.folder, self.max_epochs = ledger, folder, max_epochs
         self.view, self.clock, self.parquet = view or live.Silent(), clock, parquet
+        self.reuse = reuse or (lambda changes, seed: None)
         self.concurrency = 1  # trials at a time: the runner knows
         self.history = History(ledger.records)
         self.study: Study = self.history.study
         self.resources = self.study.resources  # of one trial: a runner may be told others
-        self.total = self.study.trials
-        self.search = Search(self.study)
+        self.search = Search(self.study) if self.study.ablation is None else Cells(self.study, self.history)
         self.search.rebuild(self.history)
         self._tables_due = 0.0
         self._given_up: StudyError | None = None
         self._queue: deque[Trial] = deque()
         for trial in self.history.running():
-            if not trial.rows or self._judge(trial) == "continue":
+            if not self._taken_over(trial) and (not trial.rows or self._judge(trial) == "continue"):
                 self._queue.append(trial)
 
     def next_job(self) -> Job | None:
-        """What to run next: first what an earlier run left unfinished, then a proposal; None when there is no more."""
+        """What to run next: first what an earlier run left unfinished, then a proposal.
+
+        None when there is no more, unless what is running now leads to more: ask again when a trial has ended.
+        """
         if self._given_up is not None:
             return None
         if self._queue:
             return self._job(self._queue.popleft())
-        if self._spent():
-            return None
-        proposal = self.search.propose()
-        if proposal is None:
-            return None
+        while not self._spent() and (proposal := self.search.propose()) is not None:
+            trial = self._asked(proposal)
+            if not self._taken_over(trial):
+                return self._job(trial)
+        return None
+
+    def _asked(self, proposal: Proposal) -> Trial:
+        seed = self.study.seed if proposal.seed is None else proposal.seed
+        found = self.reuse(proposal.changes, seed)
         self._note(
             "asked",
             trial=proposal.number,
             changes=proposal.changes,
-            seed=self.study.seed,
-            arm=None,
+            seed=seed,
+            reused=None if found is None else found.origin,
+            arm=proposal.arm,
+            draw=proposal.draw,
+            tuning=proposal.tuning,
             attrs=proposal.attrs,
             study_attrs=proposal.study_attrs,
         )
-        return self._job(self.history.trials[proposal.number])
+        return self.history.trials[proposal.number]
+
+    def _taken_over(self, trial: Trial) -> bool:
+        """Whether an earlier study has run this very trial: its rows become this one's, and its reason says whose."""
+        found = None if trial.attempts else self.reuse(trial.changes, trial.seed)
+        if found is None:
+            return False
+        for epoch, picture in found.pictures.items():
+            self._note("picture", trial=trial.number, epoch=epoch, picture=base64.b64encode(picture).decode())
+        for row in found.rows:
+            self._note("row", trial=trial.number, **row, fingerprint=found.fingerprint, method=found.method)
+        outcome = judge(trial, self.history, self.max_epochs)
+        assert outcome is not None, "its last row is a last row"
+        self._end(trial, replace(outcome, reason=f"reused: {found.origin}"))
+        return True
 
     def started(self, job: Job) -> None:
         """A runner has begun with a job: for the first time, after a resume, or after its worker died."""
@@ -145,47 +159,13 @@ class Conductor:
 
     def _judge(self, trial: Trial) -> Answer:
         """After the latest row of a running trial: complete, failed, stopped, or on with it."""
-        last = trial.last
-        assert last is not None
-        outcome = self._failure(trial, last) or self._completion(trial, last) or self._stop(trial, last)
+        outcome = judge(trial, self.history, self.max_epochs)
         if outcome is None:
             return "continue"
+        if trial.reused and not trial.attempts:  # nobody has begun with it here
+            outcome = replace(outcome, reason=f"reused: {trial.reused}")
         self._end(trial, outcome)
         return "stop"
-
-    def _failure(self, trial: Trial, last: Record) -> Outcome | None:
-        for objective in self.study.objective:
-            if objective.metric not in last["metrics"]:
-                hint = did_you_mean(objective.metric, last["metrics"])
-                return Outcome("failed", f"the trial reports no {objective.metric!r}{hint}")
-            value = last["metrics"][objective.metric]
-            if last["last"] and not math.isfinite(value):
-                return Outcome("failed", f"{objective.metric} is {value} at the last epoch, {last['epoch']}")
-        return None
-
-    def _completion(self, trial: Trial, last: Record) -> Outcome | None:
-        if not last["last"]:
-            return None
-        best = trial.best_epoch(self.study.objective[0])
-        values: list[float] = []
-        for objective in self.study.objective:
-            epoch = best if objective.at == "best" and best is not None else trial.epoch
-            values.append(trial.curve(objective.metric)[epoch])
-        return Outcome("complete", values=values, final=last["final"])
-
-    def _stop(self, trial: Trial, last: Record) -> Outcome | None:
-        if isinstance(self.study.stopper, NoStopper):
-            return None
-        objective = self.study.objective[0]
-        curves = {number: other.curve(objective.metric) for number, other in self.history.trials.items()}
-        rung = decide(self.study.stopper, trial.number, curves, str(objective.mode), self.max_epochs)
-        if rung is None:
-            return None
-        value = last["metrics"][objective.metric]
-        if not math.isfinite(value):
-            return Outcome("failed", f"{objective.metric} is {value} at epoch {rung}")
-        name = self.study.stopper.registered_as  # type: ignore[attr-defined]
-        return Outcome("pruned", f"stopped by {name} at epoch {rung}", rung, [value])
 
     def _end(self, trial: Trial, outcome: Outcome) -> None:
         self._note(
@@ -250,11 +230,17 @@ class Conductor:
         self.history.apply(self.ledger.append(record))
 
     def _show(self, ended: Trial | None = None) -> None:
-        now = live.snapshot(self.history, self.max_epochs, self.total, self.concurrency)
+        now = live.snapshot(self.history, self.max_epochs, self.search.total, self.concurrency)
         self.view.update(now, None if ended is None else live.shown(ended, self.study.objective[0].metric))
 
 
-def opening(study: Study, provenance: Mapping[str, Any], task: Mapping[str, Any], clock: float) -> Record:
-    """The first record of a ledger."""
-    plain = studies.plain(study)
-    return {"kind": "study", "time": clock, "version": VERSION, "study": plain, "provenance": provenance, "task": task}
+def opening(
+    study: Study,
+    provenance: Mapping[str, Any],
+    task: Mapping[str, Any],
+    clock: float,
+    alike: Mapping[str, str] | None = None,
+) -> Record:
+    """The first record of a ledger; `alike`: arms that another arm runs for."""
+    head = {"kind": "study", "time": clock, "version": VERSION, "study": studies.plain(study)}
+    return {**head, "provenance": provenance, "task": task, "alike": dict(alike or {})}

@@ -26,7 +26,10 @@ class Trial:
     changes: Mapping[str, Any]  # as proposed
     seed: int
     arm: str | None = None
+    draw: int = 0  # of the nuisance draws that all arms of an ablation share
+    tuning: int | None = None  # its number in the search of its arm; None: it counts for the effects
     attrs: Mapping[str, Any] = field(default_factory=dict)  # what the sampler remembers of it
+    reused: str | None = None  # whose it is, where a trial of an earlier study is to be taken over
     state: str = "running"
     reason: str | None = None
     rung: int | None = None
@@ -70,6 +73,7 @@ class History:
         self.provenance: dict[str, Any] = {}
         self.task: dict[str, Any] = {}
         self.study_attrs: dict[str, Any] = {}
+        self.alike: dict[str, str] = {}  # arm -> the arm that runs for it, since both resolve to the same method
         self.finished = False
         self.active_seconds = 0.0
         self._study: Study | None = None
@@ -141,6 +145,7 @@ class History:
         self._study = studies.parse(Document(record["study"], file="ledger"))
         self.provenance = record["provenance"]
         self.task = record["task"]
+        self.alike = record.get("alike", {})
 
     def _resumed(self, record: Record) -> None:
         self.provenance = {**self.provenance, "resumed": [*self.provenance.get("resumed", []), record["provenance"]]}
@@ -148,7 +153,8 @@ class History:
 
     def _asked(self, record: Record) -> None:
         number = record["trial"]
-        self.trials[number] = Trial(number, record["changes"], record["seed"], record["arm"], record["attrs"])
+        cell = {key: record[key] for key in ("arm", "draw", "tuning", "attrs", "reused") if key in record}
+        self.trials[number] = Trial(number, record["changes"], record["seed"], **cell)
         self.study_attrs |= record["study_attrs"]
 
     def _started(self, record: Record) -> None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain, combinations
 from pathlib import Path
 from typing import Any, Literal
 
 from dfkd_ray.errors import StudyError
-from dfkd_ray.study import Study
+from dfkd_ray.study import Study, designs
+from dfkd_ray.study.ablation import Ablation
+from dfkd_ray.study.designs import Arm
 from dfkd_ray.sweep import live, serial_runner
-from dfkd_ray.sweep.conductor import Conductor, opening
+from dfkd_ray.sweep.conductor import Conductor, Reuse, opening
 from dfkd_ray.sweep.history import History, Trial
 from dfkd_ray.sweep.interrupts import Interrupted
 from dfkd_ray.sweep.ledger import NAME, Ledger, locked, read
 from dfkd_ray.sweep.ray_setup import environment
+from dfkd_ray.sweep.reuse import Finished, Key, library
 from dfkd_ray.sweep.work import Work
 
 Runner = Literal["ray", "serial"]
@@ -36,6 +41,7 @@ class Summary:
     finished: bool
     best: Trial | None
     seconds: float
+    ablation: bool = False
 
 
 def start(
@@ -49,13 +55,15 @@ def start(
     fresh: bool = False,
     view: live.View | None = None,
     parquet: bool = False,
+    reuse: Sequence[Path] = (),
     **options: Any,
 ) -> Summary:
-    """Run a study to its end. `options` go to the runner.
+    """Run a study to its end. `options` go to the runner; `reuse`: folders of earlier studies, see sweep/reuse.py.
 
     A folder that has a ledger is refused, unless `fresh`: then it is moved aside, never deleted. Raises StudyError,
     and Interrupted (exit code 130) after Ctrl-C.
     """
+    known = library(reuse, task_info)
     if (folder / NAME).exists():
         if fresh:
             _move_aside(folder)
@@ -67,8 +75,41 @@ def start(
     with Ledger(folder) as ledger:
         ledger.clear()  # of a start that got no further than its first record
         note = {**provenance, "runner": runner}
-        ledger.records.append(ledger.append(opening(study, note, task_info, time.time())))
-        return _run(Conductor(ledger, folder, work.max_epochs, parquet=parquet), work, runner, view, options)
+        ledger.records.append(ledger.append(opening(study, note, task_info, time.time(), alike(study, work))))
+        taking = _reuse(known, work, study)
+        return _run(
+            Conductor(ledger, folder, work.max_epochs, parquet=parquet, reuse=taking), work, runner, view, options
+        )
+
+
+def _reuse(known: Mapping[Key, Finished], work: Work, study: Study) -> Reuse:
+    """What to take over: what has been run with the same seed, and reports what this study goes by."""
+    if not known:
+        return lambda changes, seed: None
+
+    def find(changes: Mapping[str, Any], seed: int) -> Finished | None:
+        found = known.get((work.fingerprint(changes), seed))
+        told = {} if found is None else found.rows[-1]["metrics"]
+        return found if all(math.isfinite(told.get(each.metric, math.nan)) for each in study.objective) else None
+
+    return find
+
+
+def alike(study: Study, work: Work) -> dict[str, str]:
+    """Arms of an ablation that resolve to the same method as another arm -> that one, for all that may be run."""
+    first: dict[str, str] = {}
+    arms = _reachable(study.ablation) if study.ablation is not None else ()
+    same = {arm.name: first.setdefault(work.fingerprint(arm.changes), arm.name) for arm in arms}
+    return {name: other for name, other in same.items() if name != other}
+
+
+def _reachable(ablation: Ablation) -> tuple[Arm, ...]:
+    """All arms; of a path every combination of components, above 2^8 those of its first round alone."""
+    names = [component.name for component in ablation.components]
+    if not isinstance(ablation.design, designs.Path) or len(names) > 8:
+        return ablation.arms
+    chosen = chain.from_iterable(combinations(names, count) for count in range(len(names) + 1))
+    return tuple(designs.along(ablation.components, each)[-1] for each in chosen)
 
 
 def resume(
@@ -79,17 +120,22 @@ def resume(
     provenance: Mapping[str, Any] | None = None,
     view: live.View | None = None,
     parquet: bool = False,
+    reuse: Sequence[Path] = (),
     **options: Any,
 ) -> Summary:
     """Go on with a study that was interrupted or killed: running trials from their checkpoints, then the rest."""
     if not (folder / NAME).exists():
         raise StudyError(f"{folder} holds no study to resume: there is no {NAME}")
     with Ledger(folder) as ledger:
-        study = History(ledger.records).study
-        work = make_work(study)
+        history = History(ledger.records)
+        work = make_work(history.study)
+        known = library(reuse, history.task)
         note = {**(provenance or {}), "runner": runner}
         ledger.records.append(ledger.append({"kind": "resumed", "time": time.time(), "provenance": note}))
-        return _run(Conductor(ledger, folder, work.max_epochs, parquet=parquet), work, runner, view, options)
+        taking = _reuse(known, work, history.study)
+        return _run(
+            Conductor(ledger, folder, work.max_epochs, parquet=parquet, reuse=taking), work, runner, view, options
+        )
 
 
 def summary(folder: Path) -> Summary:
@@ -122,6 +168,7 @@ def _summary(history: History, folder: Path) -> Summary:
         folder=folder,
         finished=history.finished,
         best=history.best(),
+        ablation=history.study.ablation is not None,
         seconds=history.active_seconds,
         **states,
     )

@@ -27,6 +27,8 @@ class Shown:
     changes: Mapping[str, Any]
     seconds: float
     reason: str | None = None
+    arm: str | None = None
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,8 @@ def line(now: Snapshot, ended: Shown) -> str:
     how = f"{now.metric} {number(ended.value)} after {_epochs(ended.epoch)}"
     if ended.state == "failed":
         how = (ended.reason or "").partition("\n")[0]
-    parts = [f"trial {ended.trial} {what}: {how}, {duration(ended.seconds)}"]
+    arm = "" if ended.arm is None else f" ({ended.arm})"
+    parts = [f"trial {ended.trial}{arm} {what}: {how}, {duration(ended.seconds)}"]
     if now.best is not None:
         parts.append(f"best {number(now.best.value)} (trial {now.best.trial})")
     done = now.complete + now.pruned + now.failed
@@ -139,6 +142,7 @@ def line(now: Snapshot, ended: Shown) -> str:
 def render(now: Snapshot) -> Any:
     """The live view as something rich can print."""
     from rich.console import Group
+    from rich.padding import Padding
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
@@ -156,15 +160,17 @@ def render(now: Snapshot) -> Any:
         head.append(f"about {duration(now.seconds_left)} left", "dim")
     parts: list[Any] = [head]
     if now.total:
-        parts.append(ProgressBar(total=now.total, completed=done, width=60))
+        parts.append(Padding(ProgressBar(total=now.total, completed=done, width=60), 0))  # a line of its own
     if now.best is not None:
-        parts.append(Text(f"best {now.metric} {number(now.best.value)} in trial {now.best.trial}", "green"))
+        arm = "" if now.best.arm is None else f" ({now.best.arm})"
+        parts.append(Text(f"best {now.metric} {number(now.best.value)} in trial {now.best.trial}{arm}", "green"))
         parts += [Text(f"  {path} = {_value(value)}") for path, value in now.best.changes.items()]
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("trial", "epoch", now.metric, "time", "settings"):
         table.add_column(column, overflow="ellipsis", no_wrap=True)
     for trial in now.running:
-        settings = Text(", ".join(f"{path}={_value(value)}" for path, value in trial.changes.items()))
+        changes = [f"{path}={_value(value)}" for path, value in trial.changes.items()]
+        settings = Text(", ".join(changes if trial.arm is None else [f"{trial.arm}, seed {trial.seed}", *changes]))
         epoch = f"{trial.epoch}/{now.max_epochs}"
         table.add_row(str(trial.trial), epoch, number(trial.value), duration(trial.seconds), settings)
     if now.running:
@@ -195,7 +201,10 @@ def _value(value: Any) -> str:
 def shown(trial: Trial, metric: str) -> Shown:
     """A trial as the view has it."""
     value = trial.values[0] if trial.values else trial.last["metrics"].get(metric) if trial.last else None
-    return Shown(trial.number, trial.state, trial.epoch, value, trial.changes, trial.seconds or 0.0, trial.reason)
+    seconds = trial.seconds or 0.0
+    return Shown(
+        trial.number, trial.state, trial.epoch, value, trial.changes, seconds, trial.reason, trial.arm, trial.seed
+    )
 
 
 def _seconds_left(history: History, max_epochs: int, total: int | None, concurrency: int) -> float | None:

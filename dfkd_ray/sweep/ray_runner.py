@@ -22,8 +22,9 @@ from ray.tune.search import Searcher
 
 from dfkd_ray.errors import StudyError
 from dfkd_ray.study import Resources
-from dfkd_ray.sweep.conductor import Conductor, Outcome
+from dfkd_ray.sweep.conductor import Conductor
 from dfkd_ray.sweep.interrupts import Interrupts
+from dfkd_ray.sweep.judge import Outcome
 from dfkd_ray.sweep.ray_setup import answering, fitting, worker_environment
 from dfkd_ray.sweep.serial_runner import ENDED_EARLY, describe
 from dfkd_ray.sweep.work import Job, Work
@@ -159,8 +160,8 @@ class _Asking(Searcher):  # type: ignore[misc]
         if len(self._baton.jobs) >= self._baton.conductor.concurrency:
             return None
         job = self._baton.call(self._baton.conductor.next_job)
-        if job is None:
-            return Searcher.FINISHED
+        if job is None:  # what is running may lead to more: Tune asks again
+            return None if self._baton.jobs else Searcher.FINISHED
         self._baton.jobs[trial_id] = job
         return {"job": job}
 

@@ -40,12 +40,19 @@ builders: Registry[Build] = Registry("sampler")
 
 @dataclass(frozen=True)
 class Proposal:
-    """What to try next, and what the sampler has to remember of it: all of it goes into the ledger."""
+    """What to try next, and what the sampler has to remember of it: all of it goes into the ledger.
+
+    seed: None means the study's. arm, draw and tuning: the cell of an ablation that it is, see sweep/cells.py.
+    """
 
     number: int
     changes: Mapping[str, Any]
     attrs: Mapping[str, Any]
     study_attrs: Mapping[str, Any]
+    seed: int | None = None
+    arm: str | None = None
+    draw: int = 0
+    tuning: int | None = None
 
 
 class Search:
@@ -58,6 +65,11 @@ class Search:
         self._optuna = optuna.create_study(storage=self._storage, study_name="study", directions=_directions(study))
         self._id = self._storage.get_study_id_from_name("study")
         self._grid = _grid(study) if isinstance(study.sampler, Grid) else None
+
+    @property
+    def total(self) -> int | None:
+        """How many trials there will be at most, where that is known."""
+        return self.study.trials
 
     def propose(self) -> Proposal | None:
         """The next trial, or None when every point of a grid has been proposed."""

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, cast
 
-from dfkd_ray.sweep.conductor import Conductor, Outcome
+from dfkd_ray.sweep.conductor import Conductor
 from dfkd_ray.sweep.interrupts import Interrupts
+from dfkd_ray.sweep.judge import Outcome
 from dfkd_ray.sweep.work import Job, Row, Work
 
 

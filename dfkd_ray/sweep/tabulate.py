@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from dfkd_ray import study as studies
 from dfkd_ray import tables
-from dfkd_ray.study import Study
+from dfkd_ray.study import Study, arms, designs
+from dfkd_ray.sweep import outcomes, published
 from dfkd_ray.sweep.history import History, Trial
 from dfkd_ray.sweep.ledger import Record
 from dfkd_ray.sweep.search import Point, importance
@@ -21,6 +23,11 @@ def write_tables(history: History, folder: Path, parquet: bool = False) -> None:
     """Write `trials`, `steps` and `images`, each in one atomic step; pictures never as Parquet."""
     written = datetime.now(UTC).isoformat(timespec="seconds")
     rows, metadata = tables_from(history, importance_of(history), written)
+    if history.study.ablation is not None:
+        rows["effects"] = [asdict(effect) for effect in outcomes.all_effects(history)]
+        metadata["ablation"] = _ablation(history)
+    if history.study.published:
+        metadata["published"] = published.beside(history)
     for kind, found in rows.items():
         table = tables.table(kind, found, metadata)
         tables.write(table, folder / f"{kind}.arrow", parquet and kind != "images")
@@ -32,6 +39,8 @@ def importance_of(history: History) -> dict[str, Any]:
     Of the complete trials alone it would be an importance among those that the stopper has chosen.
     """
     study = history.study
+    if study.ablation is not None:
+        return {}
     trials = [trial for trial in history.trials.values() if trial.state in ("complete", "pruned")]
     epoch = min((trial.epoch for trial in trials), default=0)
     points: list[Point] = []
@@ -42,6 +51,29 @@ def importance_of(history: History) -> dict[str, Any]:
     shares = importance(study, points)
     evaluator = f"PED-ANOVA, {len(points)} trials at epoch {epoch}"
     return {"evaluator": evaluator, "objectives": shares} if shares else {}
+
+
+def _ablation(history: History) -> dict[str, Any]:
+    """What a report needs to know of the design, beyond the study's own words."""
+    ablation = history.study.ablation
+    assert ablation is not None
+    chosen, _ = outcomes.arms_of(history)
+    wanted = ablation.arms if not isinstance(ablation.design, designs.Path) else outcomes.walked(history)[1]
+    run_as = outcomes.run_as(history, wanted)
+    return {
+        "arms": [
+            {
+                "name": arm.name,
+                "levels": dict(arm.levels),
+                "changes": dict(arm.changes),
+                "runs_as": None if run_as[arm.name] == arm.name else run_as[arm.name],
+            }
+            for arm in wanted
+        ],
+        "design": arms.describe(ablation.design, ablation.components, ablation.arms),
+        "chosen": list(chosen),
+        "seeds": list(outcomes.seeds_in_force(history)),
+    }
 
 
 def tables_from(history: History, importance: Mapping[str, Any], written: str) -> tuple[dict[str, list[Any]], Record]:
@@ -82,6 +114,8 @@ def _trial_row(study: Study, trial: Trial) -> Record:
         "study": study.study,
         "trial": trial.number,
         "arm": trial.arm,
+        "draw": trial.draw,
+        "tuning": trial.tuning,
         "seed": trial.seed,
         "fingerprint": trial.fingerprint,
         "changes": json.dumps(trial.changes),

@@ -52,6 +52,10 @@ class Work(Protocol):
         """How many epochs a trial has."""
         ...
 
+    def fingerprint(self, changes: Mapping[str, Any]) -> str:
+        """The same for changes that resolve to the same method."""
+        ...
+
     def epochs(self, job: Job) -> Iterator[Row]:
         """Yield one row an epoch; raise TrialFailed (or anything) if the trial cannot go on.
 

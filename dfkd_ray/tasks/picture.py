@@ -1,11 +1,15 @@
-"""A picture of a task: one row a class, its name in front."""
+"""Pictures: of a task, one row a class, its name in front; and of any images, side by side."""
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
 
 from dfkd_ray.errors import DataError
 from dfkd_ray.tasks.readers import Split, Which, split
@@ -47,3 +51,17 @@ def draw(task: Task, part: Split, columns: int, zoom: int) -> Image.Image:
             cell = Image.fromarray(pixels).resize((width * zoom, height * zoom), Image.Resampling.NEAREST)
             sheet.paste(cell, (left + column * cell_w, top))
     return sheet
+
+
+def contact_sheet(pixels: Tensor, rows: int, columns: int) -> bytes:
+    """Images (rows * columns, C, H, W) in [0, 1] as one WebP file: about 64 pixels each, with room between them."""
+    zoom = max(1, 64 // pixels.shape[2])
+    pixels = F.pad(pixels.repeat_interleave(zoom, 2).repeat_interleave(zoom, 3), [2] * 4, value=1.0)
+    _, c, h, w = pixels.shape
+    grid = (pixels * 255).round().to(torch.uint8).view(rows, columns, c, h, w)
+    sheet = grid.permute(0, 3, 1, 4, 2).reshape(rows * h, columns * w, c).squeeze(-1)
+    picture = Image.fromarray(sheet.numpy())
+    picture.thumbnail((68 * columns, 68 * rows))
+    out = io.BytesIO()
+    picture.save(out, format="WEBP", quality=85)
+    return out.getvalue()

@@ -15,7 +15,10 @@ from dfkd_ray import __version__, cli
 from dfkd_ray.errors import ConfigError, DataError, Problem
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ["ls", "show", "cp", "distill", "teach", "sweep", "resume", "plan", "validate", "report"]
+COMMANDS = [
+    *("ls", "show", "cp", "distill", "teach", "sweep", "ablate", "reproduce"),
+    *("resume", "plan", "validate", "report"),
+]
 
 HELP = """
 import contextlib, io, json, sys
@@ -83,6 +86,11 @@ def test_no_command_is_help() -> None:
         (["sweep", "mhda"], "unknown study 'mhda'; did you mean 'mhad'? (known: "),
         (["plan", "mhda"], "unknown study 'mhda'; did you mean 'mhad'? (known: "),
         (["validate", "mhda"], "unknown study 'mhda'; did you mean 'mhad'? (known: "),
+        (["ablate", "componnets"], "unknown study 'componnets'; did you mean 'components'? (known: "),
+        (
+            ["reproduce", "dfkd_fgcv/table3"],
+            "unknown table 'dfkd_fgcv/table3'; did you mean 'dfkd_fgvc/table3'?",
+        ),
         (["cp", "dfkd_fgcv"], "unknown study or method 'dfkd_fgcv'; did you mean 'dfkd_fgvc'? (known: "),
         (["show", "dfkd_fgcv"], "unknown method, task or study 'dfkd_fgcv'; did you mean 'dfkd_fgvc'? (known: "),
         (["show", "glider", "--grid"], "unknown task 'glider'; did you mean 'gliders'? (known: "),

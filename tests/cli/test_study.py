@@ -16,7 +16,6 @@ import pytest
 
 from cli.commands import TINY, Done, dfkd, refused
 from dfkd_ray import config, probe, tables
-from dfkd_ray.cli import study as commands
 from dfkd_ray.keeper import Keeper
 from dfkd_ray.sweep import ledger
 
@@ -278,21 +277,3 @@ def test_a_trial_that_fails_is_told_and_all_of_them_failing_ends_the_study(tmp_p
     assert done.err.startswith("error: the first 3 trials have all failed alike, so the study was stopped ")
     assert "Traceback" not in done.err
     assert sum(line.startswith("trial ") and " failed: " in line for line in done.out.splitlines()) == 3
-
-
-# ---- what is said at the end
-
-
-def test_what_was_found_is_said_as_far_as_it_is_known() -> None:
-    class Task:
-        classes = ("a", "b", "c", "d")
-
-    class Work:
-        task = Task()
-
-    found = commands._found({"val_accuracy": 0.5}, {"test_accuracy/last": 0.25, "test_accuracy/best": 0.75}, Work())  # type: ignore[arg-type]
-    assert found == (
-        "validation 50.0% at the last epoch, test 25.0% at the last epoch, "
-        "75.0% at the best by validation (chance 25.0%)"
-    )
-    assert commands._found({"agreement/source": 1.0}, {}, Work()) == "no real images to evaluate on"  # type: ignore[arg-type]

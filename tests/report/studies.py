@@ -124,8 +124,9 @@ def study(
 
 def write(folder: Path, given: Tables) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    for kind in tables.SCHEMAS:
-        tables.write(getattr(given, kind), folder / f"{kind}.arrow")
+    for kind in (*tables.SCHEMAS, *tables.OPTIONAL):
+        if getattr(given, kind) is not None:
+            tables.write(getattr(given, kind), folder / f"{kind}.arrow")
     return folder
 
 

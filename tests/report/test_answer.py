@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from dfkd_ray.report import answer
+from dfkd_ray.report import answer, asked
 from dfkd_ray.report.words import NBSP
 
 from .studies import KD, NOTE, ORDER, noted, steps, study, trial
@@ -71,6 +71,6 @@ def test_the_ruler_stands_where_the_numbers_say() -> None:
 
 
 def test_a_configured_component_in_words() -> None:
-    assert answer.configured({"name": "asha", "grace": 4, "reduction": 3}) == "asha (grace 4, reduction 3)"
-    assert answer.configured({"cpu": 1, "gpu": 0.5}) == "cpu 1, gpu 0.5"
-    assert (answer.configured("tpe"), answer.configured(None)) == ("tpe", "")
+    assert asked.configured({"name": "asha", "grace": 4, "reduction": 3}) == "asha (grace 4, reduction 3)"
+    assert asked.configured({"cpu": 1, "gpu": 0.5}) == "cpu 1, gpu 0.5"
+    assert (asked.configured("tpe"), asked.configured(None)) == ("tpe", "")

@@ -12,9 +12,11 @@ import pytest
 from dfkd_ray.report import build
 from dfkd_ray.report.view import Tables
 
+from . import ablations
 from .studies import demo, hostile, noted, study, write
 
 webdriver = pytest.importorskip("selenium.webdriver")
+WebDriverWait = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = [
     pytest.mark.browser,
@@ -59,6 +61,8 @@ STUDIES = {
     "several": several,
     "many": lambda: demo(60),
     "empty": study,
+    "ablation": ablations.factorial,
+    "hostile ablation": ablations.hostile,
 }
 
 
@@ -81,7 +85,8 @@ def show(browser: Any, page: str, width: int, dark: bool = False) -> None:
 
 SIZES = """return [...document.querySelectorAll('.plot')].map(plot => {
   const box = plot.querySelector('svg.main-svg')?.getBoundingClientRect();
-  const marks = plot.querySelectorAll('.scatterlayer path, .barlayer path, .contourlayer path').length;
+  const marks = plot.querySelectorAll('.scatterlayer path, .barlayer path, .contourlayer path,'
+    + '.heatmaplayer image').length;
   return {id: plot.id, width: box?.width ?? 0, height: box?.height ?? 0, room: plot.clientWidth, marks};
 })"""
 
@@ -94,13 +99,26 @@ def test_each_chart_is_drawn_and_the_page_does_not_scroll_sideways(
     show(browser, pages[name], width)
     assert browser.get_log("browser") == []
     drawn = browser.execute_script(SIZES)
-    assert name == "empty" or len(drawn) >= 10
+    assert name == "empty" or len(drawn) >= 8
     for plot in drawn:
         assert plot["width"] == pytest.approx(plot["room"], abs=1), plot
         assert plot["width"] > 200, plot
         assert plot["height"] > 60, plot
         assert plot["marks"] > 0, plot
     assert browser.execute_script("return document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def test_the_trials_of_a_pair_stand_out_while_one_of_them_is_pointed_at(browser: Any, pages: dict[str, str]) -> None:
+    show(browser, pages["ablation"], 1280)
+    widths = """return [...document.querySelectorAll('#plot-arm_means-0 .js-line')].map(l => l.style.strokeWidth)"""
+    middle = """document.getElementById('arm_means').scrollIntoView({behavior: 'instant'});
+      const mark = document.querySelector('#plot-arm_means-0 .scatterlayer .points path').getBoundingClientRect();
+      return [mark.x + mark.width / 2, mark.y + mark.height / 2];"""
+    x, y = browser.execute_script(middle)
+    for place, wanted in (((x, y), "2px"), ((2, 2), "1px")):
+        browser.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": place[0], "y": place[1]})
+        WebDriverWait(browser, 20).until(lambda driver, wanted=wanted: driver.execute_script(widths)[0] == wanted)
+    assert browser.get_log("browser") == []
 
 
 def test_no_request_leaves_the_page(browser: Any, pages: dict[str, str]) -> None:

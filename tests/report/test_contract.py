@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import plotly.graph_objects as go
 import pyarrow as pa
@@ -14,6 +15,8 @@ from dfkd_ray.report.chart import SECTIONS, charts
 from dfkd_ray.report.page import block, page
 from dfkd_ray.report.view import Tables
 
+from .ablations import STUDIES as ABLATIONS
+from .ablations import factorial, leave_one_out, replaced
 from .studies import KD, MHAD, NOTE, ORDER, demo, noted, steps, study, trial
 
 TWO = [{"metric": "val_accuracy", "mode": "max"}, {"metric": "kl/source", "mode": "min"}]
@@ -47,6 +50,13 @@ def several() -> Tables:
     return study(rows, one.steps.to_pylist(), note=noted(objective=TWO))
 
 
+def low() -> Tables:
+    one = factorial()
+    rows = [{**row, "objectives": [1.0 - value for value in row["objectives"]]} for row in one.trials.to_pylist()]
+    objective = {"metric": "kl/source", "mode": "min"}
+    return replaced(one, rows, study={**one.study, "objective": objective})
+
+
 STUDIES = {
     "empty": lambda: study(),
     "no metadata": lambda: study([trial(0, changes={"a.x": 1.0}), trial(1, changes={"a.x": 2.0})], note={}),
@@ -65,6 +75,9 @@ STUDIES = {
     "conditional settings": conditional,
     "twelve trials": demo,
     "two hundred trials": lambda: demo(200),
+    **ABLATIONS,
+    "ablation without effects": lambda: replace(leave_one_out(), effects=None),
+    "ablation of a metric that is better when low": low,
 }
 
 
@@ -94,9 +107,10 @@ def test_a_chart_prepares_rows_and_draws_them_or_says_why_not(name: str, tables:
 
 @pytest.mark.parametrize("name", list(charts))
 def test_a_chart_is_drawn_from_its_rows_alone_and_always_alike(name: str) -> None:
-    chart, one = charts[name], several()
-    rows = chart.prepare(one)
-    assert rows.equals(chart.prepare(several()))
+    chart = charts[name]
+    make = next(make for make in (several, factorial) if chart.applies(make()))
+    rows = chart.prepare(make())
+    assert rows.equals(chart.prepare(make()))
     assert rows.num_rows
     first = rows if not chart.panels else rows.filter(pa.compute.equal(rows["panel"], rows["panel"][0]))
     figure = chart.draw(first)
@@ -111,6 +125,13 @@ def test_a_chart_has_the_words_that_go_with_it(name: str) -> None:
     assert chart.title
     assert chart.reading.endswith(".")
     assert chart.empty.endswith(".")
+
+
+def test_a_sweep_and_an_ablation_share_what_speaks_of_the_best_trial_alone() -> None:
+    of_sweeps = {name for name in charts if charts[name].applies(several())}
+    of_ablations = {name for name in charts if charts[name].applies(factorial())}
+    assert of_sweeps & of_ablations == {"ranking", "losses"}
+    assert of_sweeps | of_ablations == set(charts)
 
 
 def test_any_study_makes_a_page_whose_figures_are_strict_json(tables: Tables) -> None:

@@ -7,6 +7,8 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,7 +18,9 @@ from plotly.offline import get_plotlyjs
 from dfkd_ray.errors import StudyError
 from dfkd_ray.report import build
 from dfkd_ray.report.page import page
+from dfkd_ray.report.view import Tables
 
+from . import ablations
 from .studies import EVIL, demo, hostile, study, write
 
 
@@ -63,6 +67,36 @@ def test_build_writes_the_page_beside_the_tables_and_leaves_nothing_else(tmp_pat
     assert build(tmp_path) == tmp_path / "report.html"
     assert {p.name for p in tmp_path.iterdir()} == before | {"report.html"}
     assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_beside_the_page_of_an_ablation_stand_its_arms_to_paste(tmp_path: Path) -> None:
+    write(tmp_path, ablations.leave_one_out())
+    before = {p.name for p in tmp_path.iterdir()}
+    html = build(tmp_path).read_text(encoding="utf-8")
+    assert {p.name for p in tmp_path.iterdir()} == before | {"report.html", "arms.md", "arms.tex"}
+    for name in ("arms.md", "arms.tex"):
+        assert escape((tmp_path / name).read_text(encoding="utf-8")) in html
+
+
+@pytest.mark.parametrize("name", ablations.STUDIES)
+def test_the_page_of_an_ablation_has_its_own_sections_and_nothing_of_a_search(name: str) -> None:
+    read = Reader(page(ablations.STUDIES[name]()))
+    own = [attrs["id"] for tag, attrs in read.elements if tag == "section"]
+    shown = ["published-and-measured"] if name in ("arms by hand", "hostile ablation") else []
+    rest = ["images", "choosing-without-real-images", "inside-the-best-trial"]
+    end = ["trials", "failures", "budget", "provenance"]
+    assert own == ["summary", "the-effects", "the-arms", "design", *shown, *rest, *end]
+    assert [(a["href"] or "")[1:] for tag, a in read.elements if tag == "a" and a["href"] != "#summary"] == own[1:]
+    assert "effects.arrow" in read.text
+    heads = [int(tag[1]) for tag, _ in read.elements if re.fullmatch(r"h[1-6]", tag)]
+    assert all(b - a <= 1 for a, b in itertools.pairwise(heads))
+    plots = {a["id"] for _, a in read.elements if a.get("class") == "plot"}
+    assert plots == set(json.loads(read.scripts[0]))
+
+
+def test_the_page_of_a_sweep_says_nothing_of_arms(html: str) -> None:
+    assert 'id="the-effects"' not in html
+    assert "effects.arrow" not in html
 
 
 def test_a_page_that_fails_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,22 +162,24 @@ def test_pictures_and_plots_have_a_text_for_those_who_do_not_see_them(read: Read
     assert all(b - a <= 1 for a, b in itertools.pairwise(heads))
 
 
-def test_text_of_a_user_stays_text() -> None:
-    html = page(hostile()).encode("utf-8", "replace").decode()
+@pytest.mark.parametrize("make", [hostile, ablations.hostile])
+def test_text_of_a_user_stays_text(make: Callable[[], Tables]) -> None:
+    html = page(make()).encode("utf-8", "replace").decode()
     read = Reader(html)
     assert len(read.scripts) == 3
     assert not [a for _, a in read.elements if any(key.startswith("on") for key in a)]
     assert [tag for tag, a in read.elements if tag == "img" and not (a["src"] or "").startswith("data:image/png")] == []
     assert not [a for tag, a in read.elements if tag == "a" and not (a["href"] or "").startswith("#")]
-    assert EVIL[1] + EVIL[2] in read.text
+    assert EVIL[1] in read.text
+    assert EVIL[2] in read.text
     held = html.split('id="figures">')[1].split("</script>")[0]
     assert "<" not in held
     json.loads(held)
 
 
-@pytest.mark.parametrize("several", [False, True])
-def test_plotly_gets_no_tag_of_a_user_to_read(several: bool) -> None:
-    html = page(hostile(several))
+@pytest.mark.parametrize("make", [hostile, lambda: hostile(True), ablations.hostile])
+def test_plotly_gets_no_tag_of_a_user_to_read(make: Callable[[], Tables]) -> None:
+    html = page(make())
     figures = json.loads(html.split('id="figures">')[1].split("</script>")[0])
     own = re.compile(r"</?b>|<br>")  # the page's own
 

@@ -8,6 +8,7 @@ import pytest
 from dfkd_ray.report import evidence, sections
 from dfkd_ray.report.words import NBSP
 
+from . import ablations
 from .studies import KD, MHAD, NOTE, ORDER, demo, noted, picture, steps, study, trial
 
 
@@ -92,6 +93,24 @@ def test_every_trial_stands_in_the_table_and_the_best_is_marked() -> None:
 def test_arms_have_a_column_only_in_ablations() -> None:
     assert ">Arm<" not in sections.trials(study([trial(0)]))
     assert ">without mhad<" in sections.trials(study([trial(0, arm="without mhad")]))
+
+
+def test_a_trial_of_an_ablation_has_its_seed_and_its_draw_where_there_are_several() -> None:
+    one = sections.trials(ablations.leave_one_out())
+    assert ">Seed<" in one
+    assert ">Draw<" not in one
+    assert ">Tuning<" not in one
+    assert ">Draw<" in sections.trials(ablations.fractional())
+    assert ">Seed<" not in sections.trials(demo())
+
+
+def test_what_was_asked_of_an_ablation_is_its_design() -> None:
+    text = plain(sections.summary(ablations.fractional()))
+    assert "fractional_factorial (resolution 4)" in text
+    assert re.search(r"Seeds\s+0, 1, 2\s+Draws\s+2, the same for all arms", text)
+    assert "Sampler" not in text
+    assert re.search(r"Arms\s+4, of which 3 are run", plain(sections.summary(ablations.by_hand())))
+    assert "1 holds here and 1 cannot be told" in plain(sections.summary(ablations.by_hand()))
 
 
 def test_failures_come_first_with_their_reason() -> None:

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfkd_ray.errors import StudyError
 from dfkd_ray.report.view import Tables
 
+from . import ablations
 from .studies import demo, noted, steps, study, trial, write
 
 
@@ -63,6 +65,7 @@ def test_an_objective_may_be_written_in_several_ways_or_be_missing(said: object)
     assert (one.metric, one.mode) == ("val_accuracy", "max")
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(*[st.integers(0, 6)] * 2), min_size=1, max_size=25))
 def test_the_front_is_what_nobody_beats(values: list[tuple[int, int]]) -> None:
     note = noted(objective=[{"metric": "val_accuracy", "mode": "max"}, {"metric": "kl/source", "mode": "min"}])
@@ -95,3 +98,43 @@ def test_curves_hold_finite_values_only() -> None:
 
 def test_the_demonstration_study_has_every_state() -> None:
     assert {t.state for t in demo().all} == {"complete", "pruned", "failed"}
+
+
+def test_the_effects_of_an_ablation_are_read_where_they_are_and_a_damaged_table_is_an_error(tmp_path: Path) -> None:
+    write(tmp_path, ablations.factorial())
+    effects = Tables.read(tmp_path).effects
+    assert effects is not None
+    assert effects.equals(ablations.factorial().effects)
+    (tmp_path / "effects.arrow").write_bytes((tmp_path / "images.arrow").read_bytes())
+    with pytest.raises(StudyError, match=r"effects\.arrow: not a table of effects: no column component, kind"):
+        Tables.read(tmp_path)
+    (tmp_path / "effects.arrow").write_bytes(b"torn")
+    with pytest.raises(StudyError, match=r"effects\.arrow: not an Arrow file"):
+        Tables.read(tmp_path)
+    (tmp_path / "effects.arrow").unlink()
+    assert Tables.read(tmp_path).effects is None
+
+
+def test_tables_from_before_there_were_ablations_are_still_read(tmp_path: Path) -> None:
+    given = demo(3)
+    write(tmp_path, replace(given, trials=given.trials.drop_columns(["draw", "tuning"])))
+    read = Tables.read(tmp_path)
+    assert [t.pair for t in read.all] == [(0, 0)] * 3
+    assert not read.is_ablation
+
+
+def test_a_metric_is_reached_as_effects_are_told_from_it() -> None:
+    final = [("test_accuracy/last", 0.3), ("test_accuracy/best", math.nan)]
+    rows = [trial(0, objectives=[0.7], epochs=3, final=final), trial(1, state="failed", objectives=[0.9], epochs=3)]
+    curves = {"val_accuracy": [0.7, 0.6, 0.5], "kl/source": [3.0, 2.0, 1.0]}
+    tables = study(rows, [*steps(0, curves), *steps(1, curves)])
+    names = ("val_accuracy", "kl/source", "test_accuracy/last", "test_accuracy/best", "nothing")
+    assert [tables.reached(tables.all[0], name) for name in names] == [0.7, 1.0, 0.3, None, None]
+    assert {tables.reached(tables.all[1], name) for name in names} == {None}
+
+
+def test_what_arms_change_is_not_a_searched_setting() -> None:
+    assert ablations.leave_one_out().parameters == ()
+    one = ablations.leave_one_out()
+    drawn = ablations.changed(one, study={**one.study, "search": {"a.b": {"uniform": [0, 1]}}})
+    assert [p.path for p in drawn.parameters] == ["a.b"]

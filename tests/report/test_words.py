@@ -90,3 +90,41 @@ def test_long_text_keeps_both_its_ends() -> None:
 )
 def test_settings_as_text(value: object, said: str) -> None:
     assert words.setting(value) == said
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "signed", "unsigned"),
+    [
+        ("val_accuracy", 0.352, "+35.2", "35.2"),
+        ("val_accuracy", -0.0123, "−1.2", "−1.2"),
+        ("val_accuracy", -0.0001, "0.0", "0.0"),
+        ("kl/source", 0.0123456, "+0.0123", "0.0123"),
+        ("kl/source", -1234.5, "−1.23e+03", "−1.23e+03"),
+        ("kl/source", None, "–", "–"),
+        ("kl/source", math.nan, "–", "–"),
+    ],
+)
+def test_differences_are_in_points_or_in_three_digits(
+    metric: str, value: float | None, signed: str, unsigned: str
+) -> None:
+    assert (words.difference(metric, value), words.difference(metric, value, signed=False)) == (signed, unsigned)
+
+
+@pytest.mark.parametrize(
+    ("p", "said"),
+    [(0.0002, "< 0.001"), (0.001, "0.001"), (0.0214, "0.021"), (0.416, "0.42"), (1.0, "1.00"), (None, "–")],
+)
+def test_p_values(p: float | None, said: str) -> None:
+    assert words.probability(p).replace(words.NBSP, " ") == said
+
+
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        ("val_accuracy", "validation accuracy"),
+        ("kl/source", "KL to the teacher, own images"),
+        ("Own metric", "Own metric"),
+    ],
+)
+def test_a_metric_in_the_middle_of_a_sentence(metric: str, said: str) -> None:
+    assert words.inside(metric) == said

@@ -70,6 +70,10 @@ MAKE = {
 }
 
 
+# PyYAML's own writer and reader do not agree on these line breaks when they stand as they are.
+lines = st.characters(exclude_categories=["Cs"], exclude_characters="\x85\u2028\u2029")
+
+
 @st.composite
 def studies(draw: st.DrawFn) -> study.Study:
     search: dict[str, Any] = {}
@@ -88,7 +92,7 @@ def studies(draw: st.DrawFn) -> study.Study:
         study=draw(st.from_regex(r"[a-z0-9][a-z_0-9-]{0,5}", fullmatch=True)),
         method="m",
         task="t",
-        question=draw(st.text(max_size=9)),
+        question=draw(st.text(lines, max_size=9)),
         objective=tuple(objectives),
         search=search,
         fixed=draw(st.dictionaries(paths.filter(lambda p: p not in search), plain_values, max_size=2)),
@@ -131,8 +135,9 @@ def test_all_mistakes_at_once_with_their_lines() -> None:
         study.parse(loads(BAD, "bad.yaml"))
     lines = str(refused.value).splitlines()
     assert lines[2] == (
-        "bad.yaml:2: methd: no such part of a study; did you mean 'method'? (known: budget, fixed, method, objective, "
-        "question, resources, runtime, sampler, search, seed, stopper, study, task)"
+        "bad.yaml:2: methd: no such part of a study; did you mean 'method'? (known: arms, budget, components, design, "
+        "draws, fixed, method, objective, published, question, resources, runtime, sampler, search, seed, seeds, "
+        "spread, stopper, study, task, tune)"
     )
     assert lines[0] == "bad.yaml:1: method: is missing"
     assert lines[1] == "bad.yaml:1: study: a name has letters, digits, - and _, got 'm had'"

@@ -13,7 +13,8 @@ import pytest
 
 from dfkd_ray.errors import StudyError
 from dfkd_ray.study import Study
-from dfkd_ray.sweep.conductor import Conductor, Outcome, opening
+from dfkd_ray.sweep.conductor import Conductor, opening
+from dfkd_ray.sweep.judge import Outcome
 from dfkd_ray.sweep.ledger import Ledger
 from dfkd_ray.sweep.live import Shown, Snapshot
 from dfkd_ray.sweep.work import Job, Row
@@ -170,7 +171,7 @@ def test_hours_end_the_proposals(tmp_path: Path) -> None:
     now = [0.0]
     study = toys.study({"budget: {trials: 8}": "budget: {hours: 1}"})
     with conductor(tmp_path, study, clock=lambda: now[0]) as c:
-        assert c.total is None
+        assert c.search.total is None
         assert c.next_job() is not None
         now[0] = 3599.0
         assert c.next_job() is not None

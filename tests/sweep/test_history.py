@@ -99,3 +99,18 @@ def test_no_study_and_a_newer_one() -> None:
         _ = History().study
     with pytest.raises(StudyError, match="of version 99, this dfkd-ray reads up to 1"):
         History([{**records()[0], "version": 99}])
+
+
+def test_the_cell_of_an_ablation_is_remembered() -> None:
+    cell = {**asked(0), "arm": "without b", "draw": 2, "tuning": 5, "seed": 9}
+    history = History([opening(toys.study(), {}, {}, 100.0, {"d": "full"}), cell])
+    trial = history.trials[0]
+    assert (trial.arm, trial.draw, trial.tuning, trial.seed, trial.attrs) == ("without b", 2, 5, 9, {"a": 1})
+    assert history.alike == {"d": "full"}
+
+
+def test_records_from_before_ablations_are_still_read() -> None:
+    first = {key: value for key, value in records()[0].items() if key != "alike"}
+    history = History([first, asked(0)])
+    assert (history.trials[0].arm, history.trials[0].draw, history.trials[0].tuning) == (None, 0, None)
+    assert history.alike == {}

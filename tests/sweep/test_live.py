@@ -100,6 +100,15 @@ def test_settings_from_a_user_are_not_markup() -> None:
     assert "[bold]path[/bold]=[red]x" in out.getvalue()
 
 
+def test_the_bar_has_a_line_of_its_own() -> None:
+    out = io.StringIO()
+    Console(file=out, width=100).print(live.render(live.snapshot(history(), 4, 8, 2)))
+    lines = out.getvalue().splitlines()
+    bar = next(i for i, line in enumerate(lines) if "━" in line)
+    assert set(lines[bar].strip()) <= set("━╺╸ ")
+    assert lines[bar + 1].startswith("best val_accuracy")
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.4, "0 s"), (89, "89 s"), (95, "2 min"), (3599, "1 h 0 min"), (4900, "1 h 22 min")]
 )

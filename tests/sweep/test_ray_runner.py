@@ -21,7 +21,7 @@ from dfkd_ray.study import Resources, Study
 from dfkd_ray.study.specs import Random
 from dfkd_ray.sweep.ledger import NAME, read
 from dfkd_ray.sweep.ray_setup import MALLOC
-from tests.sweep import toys
+from tests.sweep import ablations, toys
 
 pytestmark = pytest.mark.ray
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,6 +140,36 @@ def test_a_mistake_in_every_trial_ends_the_study(address: str, tmp_path: Path) -
     with pytest.raises(StudyError, match="the first 3 trials have all failed alike"):
         start(tmp_path, toys.Toy(raises_at=1), study(8), address=address)
     assert len(trials(tmp_path)) <= 4  # one more may have been running
+
+
+def test_an_ablation_decides_while_trials_run(address: str, tmp_path: Path) -> None:
+    """Rounds of a path, and seeds that are added: there is nothing to start until what runs has ended, and then more.
+
+    Both runners run the same cells, and find the same.
+    """
+    noisy = toys.Parts(noise=0.02, pause=0.05)
+    designs = {"path": (ablations.PATH, toys.Parts(pause=0.05)), "seeds": (ablations.adaptive(4.0, most=6), noisy)}
+    for name, (changes, work) in designs.items():
+        found, serial = (
+            ablations.run(tmp_path / name / runner, changes, work, runner, **options)
+            for runner, options in (("ray", {"address": address}), ("serial", {}))
+        )
+        assert found.finished
+        assert ablations.cells(found) == ablations.cells(serial)
+        assert [trial.values for trial in found.trials.values()] == [trial.values for trial in serial.trials.values()]
+        folders = [tmp_path / name / runner for runner in ("ray", "serial")]
+        assert ablations.effects(folders[0]) == ablations.effects(folders[1])
+        assert decisions(folders[0]) >= 2, "else nothing was decided on the way"
+
+
+def decisions(folder: Path) -> int:
+    """How often a trial was asked for when all before it had ended: then something was decided."""
+    count, running = 0, 0
+    for record in read(folder / NAME)[0]:
+        if record["kind"] == "asked":
+            count += running == 0
+        running += {"asked": 1, "ended": -1}.get(record["kind"], 0)
+    return count
 
 
 def test_on_this_machine_through_kill_9_and_ctrl_c(tmp_path: Path) -> None:

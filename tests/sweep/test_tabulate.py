@@ -11,7 +11,7 @@ from dfkd_ray import study as studies
 from dfkd_ray import tables
 from dfkd_ray.sweep.history import History
 from dfkd_ray.sweep.tabulate import importance_of, picture_format, tables_from
-from tests.sweep import toys
+from tests.sweep import ablations, toys
 from tests.sweep.test_conductor import conductor, run
 from tests.sweep.test_history import asked, ended, records, row
 
@@ -79,3 +79,66 @@ def test_importance_is_taken_where_all_trials_still_run(tmp_path: Path) -> None:
     assert states == {"complete", "pruned"}
     assert found["evaluator"] == "PED-ANOVA, 12 trials at epoch 1"
     assert next(iter(found["objectives"]["val_accuracy"])) == "x"
+
+
+# ---- ablations
+
+
+@pytest.mark.usefixtures("no_fsync")
+def test_an_ablation_leaves_its_cells_its_effects_and_its_design(tmp_path: Path) -> None:
+    history = ablations.run(tmp_path, ablations.TUNED, parquet=True)
+    trials = tables.read(tmp_path / "trials.arrow").to_pylist()
+    assert [(t["arm"], t["seed"], t["draw"], t["tuning"]) for t in trials] == ablations.cells(history)
+    assert {t["tuning"] for t in trials} == {None, *range(6)}
+    effects = tables.read(tmp_path / "effects.arrow")
+    assert effects.schema.equals(tables.EFFECTS)
+    assert list(dict.fromkeys(effects["metric"].to_pylist())) == ["val_accuracy", "kl/noise", "test_accuracy/last"]
+    assert (tmp_path / "effects.parquet").exists()
+    assert tables.metadata(effects) == tables.metadata(tables.read(tmp_path / "trials.arrow"))
+    metadata = tables.metadata(effects)
+    assert metadata["importance"] == {}, "arms are no search"
+    levels = [dict(zip("abc", each)) for each in (("on", "on", "on"), ("off", "on", "on"))]
+    assert metadata["ablation"]["arms"][:2] == [
+        {"name": "full", "levels": levels[0], "changes": {}, "runs_as": None},
+        {"name": "without a", "levels": levels[1], "changes": {"a": 0}, "runs_as": None},
+    ]
+    assert metadata["ablation"]["seeds"] == [0, 1, 2]
+    assert metadata["ablation"]["chosen"] == []
+    assert metadata["ablation"]["design"] == [
+        "design: leave_one_out, 4 arms",
+        "arm        a    b    c",
+        "full       on   on   on",
+        "without a  off  on   on",
+        "without b  on   off  on",
+        "without c  on   on   off",
+        "each effect is that of one component while the rest is on; its interactions with the rest are part of it",
+    ]
+
+
+@pytest.mark.usefixtures("no_fsync")
+def test_of_a_path_all_arms_that_were_wanted_are_told_and_the_design_is_as_it_was_planned(tmp_path: Path) -> None:
+    ablations.run(tmp_path, ablations.PATH)
+    note = ablations.note(tmp_path)
+    assert [arm["name"] for arm in note["arms"]] == ["none", "a", "b", "c", "a + b", "a + c", "full"]
+    assert note["arms"][4]["changes"] == {"c": 0}
+    assert note["design"][0] == "design: path, 4 arms"
+    assert "3 rounds, at most 7 arms; these are the arms of the first round" in note["design"]
+
+
+@pytest.mark.usefixtures("no_fsync")
+def test_tables_can_be_written_before_anything_has_ended(tmp_path: Path) -> None:
+    for name, changes in {"path": ablations.PATH, "tuned": ablations.TUNED, "plain": {}}.items():
+        with conductor(tmp_path / name, ablations.study(changes)) as c:
+            assert c.next_job() is not None
+            c.write_tables()
+        rows = tables.read(tmp_path / name / "effects.arrow").to_pylist()
+        assert all(row["pairs"] == 0 and row["verdict"] == "too few pairs to tell" for row in rows)
+        assert len(rows) == (0 if name == "path" else 3)
+
+
+@pytest.mark.usefixtures("no_fsync")
+def test_a_sweep_has_no_effects(tmp_path: Path) -> None:
+    with conductor(tmp_path, toys.study()) as c:
+        c.write_tables()
+    assert not (tmp_path / "effects.arrow").exists()
+    assert "ablation" not in tables.metadata(tables.read(tmp_path / "trials.arrow"))

@@ -39,6 +39,20 @@ budget: {trials: 8}
 """
 
 
+ABLATION = """
+study: parts
+method: m
+task: t
+objective: {metric: val_accuracy}
+design: leave_one_out
+components:
+  a: {off: {a: 0}}
+  b: {off: {b: 0}}
+  c: {off: {c: 0}}
+seeds: 3
+"""
+
+
 def study(changes: Mapping[str, str] = {}, text: str = STUDY) -> Study:
     """The toy study with some of its text replaced."""
     for old, new in changes.items():
@@ -59,6 +73,9 @@ class Toy:
     ends_at: int = 0  # stop yielding before the last row
     only: tuple[int, ...] = ()  # the trials that go wrong; empty: all
     note: Mapping[str, Any] = field(default_factory=dict)
+
+    def fingerprint(self, changes: Mapping[str, Any]) -> str:
+        return json.dumps(changes, sort_keys=True)
 
     def epochs(self, job: Job) -> Iterator[Row]:
         global CALLS
@@ -101,6 +118,64 @@ class Toy:
     def value(self, job: Job, epoch: int) -> float:
         top = 0.9 - (job.changes.get("x", 0.5) - 0.7) ** 2 - (0.2 if job.changes.get("kind") == "bad" else 0.0)
         return float(top * (1 - 0.5**epoch) + 0.001 * job.seed)
+
+
+ALONE = {"a": 0.10, "b": 0.05, "c": -0.02}  # what each part adds
+TOGETHER = 0.04  # what a and b add besides where both are on
+
+
+@dataclass(frozen=True)
+class Parts:
+    """val_accuracy adds up from parts that are known, so that every effect is: the oracle of all ablations.
+
+    What a seed adds is the same for all arms, so that it cancels in pairs; `noise` does not cancel. `bend`: the best x
+    depends on a, so that a setting that suits one arm does not suit another.
+    """
+
+    max_epochs: int = 2
+    noise: float = 0.0
+    bend: float = 0.0
+    pause: float = 0.0  # s an epoch
+    fails: tuple[tuple[str, int | None], ...] = ()  # (arm, seed; None: all of them): an exception
+    nans: tuple[tuple[str, int | None], ...] = ()  # nan at the last epoch
+
+    def resolved(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        return {"a": 1, "b": 1, "c": 1, "x": 0.5, **changes}
+
+    def fingerprint(self, changes: Mapping[str, Any]) -> str:
+        return json.dumps({**self.resolved(changes), "epochs": self.max_epochs}, sort_keys=True)
+
+    def value(self, changes: Mapping[str, Any], seed: int) -> float:
+        """At the last epoch."""
+        m = self.resolved(changes)
+        code = m["a"] + 2 * m["b"] + 4 * m["c"]
+        apart = self.noise * math.sin(100 * seed + 7 * code + 3 * seed * code)
+        best = 0.2 if m["a"] else 0.8
+        parts = sum(ALONE[name] * m[name] for name in ALONE) + TOGETHER * m["a"] * m["b"]
+        return float(0.4 + parts + 0.05 * math.sin(1.7 * seed) + apart - self.bend * (m["x"] - best) ** 2)
+
+    def epochs(self, job: Job) -> Iterator[Row]:
+        for epoch in range(1, self.max_epochs + 1):
+            time.sleep(self.pause)
+            last = epoch == self.max_epochs
+            if last and {(job.arm, job.seed), (job.arm, None)} & set(self.fails):
+                raise TrialFailed(f"trial {job.trial} cannot go on")
+            value = self.value(job.changes, job.seed) - 0.1 * (self.max_epochs - epoch)
+            if last and {(job.arm, job.seed), (job.arm, None)} & set(self.nans):
+                value = math.nan
+            yield Row(
+                epoch=epoch,
+                seconds=0.25 * epoch,
+                metrics={"val_accuracy": value, "kl/noise": 1 - value, "loss/student/total": 2.0},
+                picture=PNG if epoch == 1 else None,
+                last=last,
+                final={"test_accuracy/last": value - 0.01, "images/student": 64.0} if last else {},
+                peak_memory=1000 * epoch,
+                host="here",
+                device="cpu",
+                fingerprint=self.fingerprint(job.changes),
+                method=self.resolved(job.changes),
+            )
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,10 @@ class Cost(Chart):
     empty = "No trial has both a value of the objective and a time."
 
     @staticmethod
+    def applies(tables: Tables) -> bool:
+        return not tables.is_ablation
+
+    @staticmethod
     def prepare(tables: Tables) -> pa.Table:
         objective = tables.objective
         timed = [t for t in tables.all if t.value is not None and t.row["seconds"] is not None]

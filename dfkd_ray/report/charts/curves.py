@@ -41,6 +41,10 @@ class Curves(Chart):
     panels = True
 
     @staticmethod
+    def applies(tables: Tables) -> bool:
+        return not tables.is_ablation
+
+    @staticmethod
     def prepare(tables: Tables) -> pa.Table:
         wanted = dict.fromkeys([*(o.metric for o in tables.objectives), VALIDATION])
         rows = []

@@ -36,7 +36,7 @@ class Front(Chart):
 
     @staticmethod
     def applies(tables: Tables) -> bool:
-        return len(tables.objectives) > 1
+        return len(tables.objectives) > 1 and not tables.is_ablation
 
     @staticmethod
     def prepare(tables: Tables) -> pa.Table:

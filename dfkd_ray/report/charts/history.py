@@ -31,6 +31,10 @@ class History(Chart):
     panels = True
 
     @staticmethod
+    def applies(tables: Tables) -> bool:
+        return not tables.is_ablation
+
+    @staticmethod
     def prepare(tables: Tables) -> pa.Table:
         rows = []
         for index, objective in enumerate(tables.objectives):

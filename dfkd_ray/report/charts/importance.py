@@ -31,6 +31,10 @@ class Importance(Chart):
     panels = True
 
     @staticmethod
+    def applies(tables: Tables) -> bool:
+        return not tables.is_ablation
+
+    @staticmethod
     def prepare(tables: Tables) -> pa.Table:
         record = part(tables.note, "importance")
         labels = {p.path: p.label for p in tables.parameters}

@@ -66,6 +66,10 @@ class Interaction(Chart):
     empty = "Fewer than two searched settings were set together in trials that have a value."
 
     @staticmethod
+    def applies(tables: Tables) -> bool:
+        return not tables.is_ablation
+
+    @staticmethod
     def prepare(tables: Tables) -> pa.Table:
         first, second, ranked = _pair(tables)
         if first is None or second is None:

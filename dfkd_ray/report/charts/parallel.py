@@ -25,7 +25,8 @@ from dfkd_ray.report.chart import (
     role,
 )
 from dfkd_ray.report.settings import Parameter
-from dfkd_ray.report.view import Objective, Tables, Trial
+from dfkd_ray.report.trial import Objective, Trial
+from dfkd_ray.report.view import Tables
 
 ABSENT = -0.07  # where a line passes an axis whose setting the trial does not have
 _CROWD = 40  # with more trials than this the poorer ones are drawn fainter
@@ -53,6 +54,10 @@ class Parallel(Chart):
         "Each line is a trial on its way through its settings to what it reached (last axis); strong lines did well."
     )
     empty = "Fewer than two trials with searched settings have a value of the objective."
+
+    @staticmethod
+    def applies(tables: Tables) -> bool:
+        return not tables.is_ablation
 
     @staticmethod
     def prepare(tables: Tables) -> pa.Table:

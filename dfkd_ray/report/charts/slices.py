@@ -52,6 +52,10 @@ class Slices(Chart):
     panels = True
 
     @staticmethod
+    def applies(tables: Tables) -> bool:
+        return not tables.is_ablation
+
+    @staticmethod
     def prepare(tables: Tables) -> pa.Table:
         metric = tables.objective.metric
         rows = []

@@ -43,6 +43,19 @@
     }, css);
   };
 
+  // Marks of one pair are joined by a faint line, which stands out while one of them is pointed at.
+  const lift = (plot, up) => ({ points: [{ curveNumber, data }] }) => {
+    if (data.meta !== "pair") return;
+    const look = { "line.color": up ? "var(--ink)" : "var(--grid)", "line.width": up ? 2 : 1 };
+    Plotly.restyle(plot, paint(look, getComputedStyle(root)), [curveNumber]);
+  };
+  const liftable = (plot) => {
+    if (plot.dataset.lifts || !plot.on) return;
+    plot.dataset.lifts = "yes";
+    plot.on("plotly_hover", lift(plot, true));
+    plot.on("plotly_unhover", lift(plot, false));
+  };
+
   const draw = () => {
     const css = getComputedStyle(root);
     const look = template(css);
@@ -51,6 +64,7 @@
       try {
         const tools = !touch && layout.height >= 300;  // a small panel has no room for them
         Plotly.react(plot, data, { ...layout, template: look, autosize: true }, { ...config, displayModeBar: tools });
+        liftable(plot);
       } catch (error) {
         console.error(`${plot.id}: ${error}`);
         plot.textContent = "This chart could not be drawn; its numbers are in the tables beside this page.";

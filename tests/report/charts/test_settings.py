@@ -40,9 +40,9 @@ def test_slices_leave_out_trials_without_the_setting() -> None:
     rows = [trial(0, changes={ORDER: 1}), trial(1, changes={ORDER: 2, "a.b": 0.25})]
     drawn = charts["slices"].prepare(study(rows, note=noted(search=search))).to_pylist()
     assert [(r["panel"], r["trial"], r["x"], r["said"]) for r in drawn] == [
-        ("b", 1, 0.25, "0.25"),
         ("order", 0, 0.0, "1"),
         ("order", 1, 1.0, "2"),
+        ("b", 1, 0.25, "0.25"),
     ]
 
 

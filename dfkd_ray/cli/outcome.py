@@ -1,0 +1,115 @@
+"""What is said of a study on the terminal: one line where it begins, its answer where it ends."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from dfkd_ray.study import Study
+    from dfkd_ray.sweep import Summary
+    from dfkd_ray.trainable import Distillation
+
+
+def opening(study: Study, folder: Path) -> str:
+    """The question, and what it will cost."""
+    budget = f"{study.trials} trials" if study.trials else f"{study.budget.hours or math.inf:g} hours"
+    if study.ablation is not None:
+        count = len(study.ablation.arms)
+        budget = f"{count} arms x {study.ablation.pairs} pairs" if study.trials else f"a path from {count} arms"
+    return f"{study.question or study.study}\n{study.method} on {study.task}, {budget}, into {folder}"
+
+
+def close(summary: Summary, work: Distillation) -> None:
+    """The answer in a few lines, and the page."""
+    from dfkd_ray import report as pages
+    from dfkd_ray import tables
+
+    counts = f"{summary.complete} complete, {summary.pruned} stopped early, {summary.failed} failed"
+    typer.echo(f"{counts}, {summary.seconds:.0f} s")
+    best = summary.best
+    if summary.ablation:
+        table = tables.read(summary.folder / "effects.arrow")
+        for line in (*effects(table.to_pylist()), *beside(tables.metadata(table).get("published"))):
+            typer.echo(line)
+    elif best is not None:
+        last = best.last or {}
+        final = last.get("final", {})
+        typer.echo(f"best: trial {best.number}, seed {best.seed}, {found(last.get('metrics', {}), final, work)}")
+        for path, value in best.changes.items():
+            typer.echo(f"  {path} = {value:.4g}" if isinstance(value, float) else f"  {path} = {value}")
+    typer.echo(f"page: {pages.build(summary.folder)}")
+
+
+def effects(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Of the rows of effects.arrow, those on the first objective, a line each."""
+    from dfkd_ray.study.study import point
+
+    if not rows:
+        yield "no effects yet"
+        return
+    metric = rows[0]["metric"]
+    scale, unit = 1 / point(metric), "points" if point(metric) < 1 else ""
+    form = "+.1f" if unit else "+.3g"
+    yield f"effects on {metric}, 95 % intervals, p by the paired t test after Holm:"
+    for row in rows:
+        if row["metric"] != metric:
+            continue
+        if row["difference"] is None:
+            yield f"  {row['contrast']}: {row['verdict']} ({row['lost']} pairs lost)"
+            continue
+        p = "" if row["p_holm"] is None else f", p {row['p_holm']:.3g}"
+        lost = f", {row['lost']} lost" if row["lost"] else ""
+        value = f"{scale * row['difference']:{form}}{_interval(row, form, scale)} {unit}".rstrip()
+        yield f"  {row['contrast']}: {value}{p}, {row['pairs']} pairs{lost}: {row['verdict']}"
+
+
+def beside(note: Mapping[str, Any] | None) -> Iterator[str]:
+    """Published and measured side by side, and what became of each claim; nothing without a published table."""
+    if note is None:
+        return
+    column = note["column"] or "mean of the columns that can be run again"
+    yield f"{note['source']}, {column}, beside {note['metric']} here, in points:"
+    if note["scale"] != "paper":
+        yield f"  (on {note['scale']}, a task of another scale: compare the claims, not the numbers)"
+    table = [("", "published", "measured here", "n", "difference"), *(_row(cell) for cell in note["cells"])]
+    widths = [max(map(len, column)) for column in zip(*table)]
+    for name, *numbers in table:
+        cells = [name.ljust(widths[0]), *(text.rjust(width) for text, width in zip(numbers, widths[1:]))]
+        yield f"  {'  '.join(cells)}".rstrip()
+    if note["claims"]:
+        yield "what the table claims, each by its own 95 % interval:"
+    for claim in note["claims"]:
+        here = "nothing measured" if claim["difference"] is None else f"{claim['difference']:+.1f}"
+        here += f"{_interval(claim, '+.1f')}, {claim['pairs']} pairs"
+        yield f"  {claim['verdict']}: {claim['text']} (published {claim['published']:+.2f}, here {here})"
+
+
+def _row(cell: Mapping[str, Any]) -> tuple[str, ...]:
+    secondary = " (secondary)" if cell["mark"] == "secondary" else ""
+    published = "-" if cell["published"] is None else f"{cell['published']:.2f}{secondary}"
+    measured = "-" if cell["measured"] is None else f"{cell['measured']:.1f}{_interval(cell, '.1f')}"
+    difference = "-" if cell["difference"] is None else f"{cell['difference']:+.1f}"
+    return cell["row"], published, measured, str(cell["n"]), difference
+
+
+def _interval(row: Mapping[str, Any], form: str, scale: float = 1.0) -> str:
+    if row["t_low"] is None:
+        return ""
+    return f" [{scale * row['t_low']:{form}}, {scale * row['t_high']:{form}}]"
+
+
+def found(metrics: dict[str, float], final: dict[str, float], work: Distillation) -> str:
+    """The accuracies of a trial, as far as they are known."""
+    chance = 1 / len(work.task.classes)
+    parts = []
+    if "val_accuracy" in metrics:
+        parts.append(f"validation {metrics['val_accuracy']:.1%} at the last epoch")
+    if "test_accuracy/last" in final:
+        parts.append(f"test {final['test_accuracy/last']:.1%} at the last epoch")
+        parts.append(f"{final['test_accuracy/best']:.1%} at the best by validation (chance {chance:.1%})")
+    return ", ".join(parts) or "no real images to evaluate on"

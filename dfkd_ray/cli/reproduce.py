@@ -1,0 +1,172 @@
+"""Published tables: `reproduce` lists them, plans the study that re-runs one, and runs it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from dfkd_ray.cli import app, options, running
+from dfkd_ray.errors import DfkdError, StudyError, UnknownName
+from dfkd_ray.registry import did_you_mean
+
+if TYPE_CHECKING:
+    from dfkd_ray.published import Scale, Table
+    from dfkd_ray.study import Study
+    from dfkd_ray.yamls import Document
+
+SMALL = "gliders"  # the scale that every re-run has, with all that it needs
+PIPE = 1_000  # columns: a line a table
+
+
+@app.command()
+@options.unfolded
+def reproduce(
+    *,
+    table: Annotated[str | None, typer.Argument(metavar="TABLE", help="A published table, e.g. dfkd_fgvc/table3.")] = (
+        None
+    ),
+    listed: Annotated[bool, typer.Option("--list", help="List the tables, and which can be run again here.")] = False,
+    column: Annotated[str | None, typer.Option(help="The column to run, or to compare with, e.g. cub200.")] = None,
+    scale: Annotated[
+        str, typer.Option(help="paper: the table's own task, nets and schedule; gliders: its cells on a laptop.")
+    ] = "paper",
+    seeds: Annotated[int | None, typer.Option(help="How many every row gets.", show_default="5")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Print the plan and launch nothing.")] = False,
+    how: options.Running,
+    reuse: options.Reuse = None,
+) -> None:
+    """Run a published table again: its rows as arms, and each of its claims with a verdict."""
+    from dfkd_ray import published
+    from dfkd_ray import study as studies
+
+    if listed:
+        _list()
+        return
+    if table is None:
+        raise typer.BadParameter("which table? See: dfkd-ray reproduce --list")
+    chosen = published.load(table)
+    document = _document(chosen, column, scale, seeds)
+    made = studies.parse(document)
+    for line in _question(chosen, made):
+        typer.echo(line)
+    _run(document, made, plan, how, reuse)
+
+
+def _document(table: Table, column: str | None, scale: str, seeds: int | None) -> Document:
+    """The study that re-runs a table, as its file would have it; names of columns in any case."""
+    from dfkd_ray import published
+    from dfkd_ray.yamls import Document
+
+    if column is not None:
+        column = next((name for name in table.runs if name.casefold() == column.casefold()), column)
+    raw = published.study(table, column, cast("Scale", scale), published.SEEDS if seeds is None else seeds)
+    if column is None and len(table.runs) == 1:
+        (column,) = table.runs
+    return Document({**raw, "published": published.reference(table, column)})
+
+
+def _question(table: Table, made: Study) -> Iterator[str]:
+    """What is asked: the table, and what it claims."""
+    from dfkd_ray import published
+
+    _, column = published.find(made.published)
+    yield f"{made.published}: {table.title} ({table.source.citation}, {table.number})"
+    if table.claims:
+        yield f"its claims, as differences in points ({column or 'mean of ' + ', '.join(table.runs)}):"
+    for claim in table.claims:
+        yield f"  {published.printed(table, claim, column):+.2f}  {claim.text}"
+
+
+def _run(document: Document, made: Study, plan: bool, how: options.Running, reuse: options.Reuse) -> None:
+    """Print the plan, then run; where something is missing, print the design and say what."""
+    from dfkd_ray.study_file import open_document
+
+    try:
+        study, work = open_document(document, options.absolute(how.data), how.weights)
+    except DfkdError:
+        lacking = _lacking(made, how)
+        if made.task == SMALL or not lacking:
+            raise
+        _without(made, lacking, plan, how)
+        return
+    for line in running.planned(study, work, how.concurrency):
+        typer.echo(line)
+    if not plan:
+        running.start(study, work, how, reuse=tuple(reuse or ()))
+
+
+def _without(made: Study, lacking: list[str], plan: bool, how: options.Running) -> None:
+    """The design, and what is missing: as an answer to `--plan`, else as an error."""
+    from dfkd_ray import config, planning
+
+    schedule = config.change(config.load(made.method), made.fixed).schedule
+    for line in planning.describe(made, schedule, None, how.concurrency, running.spread(made)):
+        typer.echo(line)
+    table = made.published.partition("#")[0]
+    elsewhere = f"the same cells on the embedded task: dfkd-ray reproduce {table} --scale {SMALL}"
+    message = "\n  ".join([f"{made.study} cannot be run here:", *lacking, elsewhere])
+    if not plan:
+        raise StudyError(message)
+    typer.echo(message)
+
+
+def _lacking(made: Study, how: options.Running) -> list[str]:
+    """What is not here of what a study needs: its task, its teacher, the images that students are judged by."""
+    from dfkd_ray import config, tasks
+
+    try:
+        task = tasks.load(made.task)
+    except UnknownName:
+        return [f"the task {made.task} is not here{did_you_mean(made.task, tasks.names())}"]
+    arch = config.change(config.load(made.method), made.fixed).teacher.arch
+
+    def teacher() -> object:
+        return tasks.teacher(task if how.weights is None else tasks.adopt(task, how.weights, arch), arch)
+
+    def images() -> object:
+        return tasks.split(task, "val", how.data)
+
+    found = []
+    for needed in (teacher, images):
+        try:
+            needed()
+        except DfkdError as error:
+            found.append(str(error))
+    return found
+
+
+def _list() -> None:
+    """All tables, one row each; in a pipe one line each."""
+    from rich.console import Console
+    from rich.table import Table as Grid
+
+    from dfkd_ray import published
+
+    grid = Grid(box=None, pad_edge=False, header_style="bold")
+    grid.add_column("table", no_wrap=True)
+    for title in ("what", "paper", "can it be run again here?"):
+        grid.add_column(title)
+    for name in published.names():
+        table = published.load(name)
+        grid.add_row(name, f"{table.title} ({table.number})", table.source.citation, _here(table))
+    console = Console(width=None if sys.stdout.isatty() else PIPE, markup=False, highlight=False)
+    with console.capture() as shown:
+        console.print(grid)
+    for line in shown.get().splitlines():
+        typer.echo(line.rstrip())
+
+
+def _here(table: Table) -> str:
+    """Whether a table can be run again on this machine, and if not why."""
+    if not table.runnable:
+        return f"no: {table.not_run}"
+    from dfkd_ray import tasks
+
+    wanted = dict.fromkeys(run["task"] for run in table.runs.values())
+    known = [name for name in wanted if name in tasks.names()]
+    unknown = [name for name in wanted if name not in known]
+    full = f"; on {', '.join(known)} with --data and --weights" if known else ""
+    return f"yes: on {SMALL}{full}" + (f"; there is no task {', '.join(unknown)} yet" if unknown else "")

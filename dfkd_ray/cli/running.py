@@ -1,0 +1,60 @@
+"""From a study file to the end of its study: what the commands that run or plan a study share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from dfkd_ray import shipped
+from dfkd_ray.cli import options, outcome
+
+if TYPE_CHECKING:
+    from dfkd_ray.study import Study
+    from dfkd_ray.trainable import Distillation
+
+
+def checked(file: str, data: Path | None, weights: Path | None) -> tuple[Study, Distillation]:
+    """A study by file or name, and its work; ConfigError with all mistakes."""
+    from dfkd_ray.study_file import open_study
+
+    return open_study(shipped.study_file(file), options.absolute(data), weights)
+
+
+def planned(study: Study, work: Distillation, concurrency: int | None) -> Iterator[str]:
+    """The plan, from a probe of a few steps, in lines."""
+    from dfkd_ray import config, planning
+    from dfkd_ray.probe import probe
+
+    cost = probe(work, study.resources.threads, study.seed)
+    yield from planning.describe(study, config.parse(work.method).schedule, cost, concurrency, spread(study))
+
+
+def spread(study: Study) -> tuple[float, str] | None:
+    """How far earlier ablations under reports/ scattered, the study's own first; None of a sweep."""
+    from dfkd_ray.sweep import earlier
+
+    if study.ablation is None:
+        return None
+    own = Path("reports") / study.study
+    others = sorted(path.parent for path in Path("reports").glob("*/trials.arrow") if path.parent != own)
+    found = earlier.measured(study, [own, *others])
+    return None if found is None else (found[0], f"measured in {found[1]}")
+
+
+def start(study: Study, work: Distillation, how: options.Running, **more: Any) -> None:
+    """Run a study to its end and say what came of it; `more` is for `sweep.launch.start`."""
+    from dfkd_ray import trainable
+    from dfkd_ray.provenance import provenance
+    from dfkd_ray.sweep import launch, live
+
+    folder = how.out or Path("reports") / study.study
+    facts = provenance(data=options.absolute(how.data), weights=options.absolute(how.weights))
+    facts["reuse"] = [options.absolute(path) for path in more.get("reuse", ())]
+    chosen = {**how.chosen, **more}
+    typer.echo(outcome.opening(study, folder))
+    with options.going_on_with("dfkd-ray", "resume", str(folder)), live.view() as view:
+        summary = launch.start(study, work, folder, facts, trainable.task_info(work), view=view, **chosen)
+    outcome.close(summary, work)

@@ -1,0 +1,222 @@
+"""What stands on an ablation's page beside its charts: tables of effects, arms and budget, the design, and caveats."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from dfkd_ray.report import arms, effects, paste, words
+from dfkd_ray.report.arms import Arm, Spread
+from dfkd_ray.report.effects import Effect
+from dfkd_ray.report.markup import Cell, Html, folded, join, paragraph, section, table, tag
+from dfkd_ray.report.view import Tables, part
+
+_BUDGET = {
+    "updates/student": "Student updates",
+    "updates/source": "Source updates",
+    "images/student": "Student images",
+}
+
+
+def effect_tables(tables: Tables) -> Html:
+    """The effects in full: on the objectives at once, on test accuracy and other metrics folded."""
+    goals = [objective.metric for objective in tables.objectives]
+    every = dict.fromkeys([*effects.metrics(tables), *effects.every_metric(tables)])
+    first = [_effects(tables, metric) for metric in every if metric in goals]
+    rest = [_effects(tables, metric) for metric in every if metric not in goals]
+    others = folded("Effects on test accuracy and the other metrics", join(rest, "\n")) if rest else Html()
+    return join([tag("h3", "The effects in numbers"), *first, others], "\n") if every else Html()
+
+
+def _effects(tables: Tables, metric: str) -> Html:
+    found = effects.told(tables, metric)
+    aliased = any(effect.aliases for effect in found)
+    unit = words.unit(metric)[1]
+    less = "" if effects.mode(tables, metric) == "max" else ", less is better"
+    head = [
+        *("Effect", "Difference", f"95{words.NBSP}% t interval", "p (Holm)", "Verdict", "Pairs", "Lost"),
+        *("Bootstrap interval", "p (t)", "p (Wilcoxon)"),
+        *(["Aliased with"] if aliased else []),
+    ]
+    rows = [_effect(effect, aliased) for effect in found]
+    caption = f"Effects on {words.inside(metric)}{f', {unit}' if unit else ''}{less}"
+    return table(head, rows, caption)
+
+
+def _effect(effect: Effect, aliased: bool) -> list[object]:
+    metric = effect.metric
+    look = effect.verdict if effect.told else "open"
+    return [
+        Cell(_called(effect), wide=True),
+        _number(effect.difference, words.difference(metric, effect.difference)),
+        _number(effect.t_low, words.interval(metric, effect.t_low, effect.t_high)),
+        _number(effect.p_holm, words.probability(effect.p_holm)),
+        tag("span", effect.verdict, class_=f"verdict {look}"),
+        _number(effect.pairs, str(effect.pairs)),
+        _number(effect.lost, str(effect.lost)),
+        _number(effect.boot_low, words.interval(metric, effect.boot_low, effect.boot_high)),
+        _number(effect.p_t, words.probability(effect.p_t)),
+        _number(effect.p_wilcoxon, words.probability(effect.p_wilcoxon)),
+        *([", ".join(effect.aliases) or words.DASH] if aliased else []),
+    ]
+
+
+def _called(effect: Effect) -> str:
+    """What stands in the first column: the contrast in words, shorter where others say the rest."""
+    if effect.kind == "shapley":
+        return f"Shapley value of {effect.component}{'' if effect.exact else ', estimated'}"
+    return f"interaction {effect.component}" if effect.kind == "interaction" else effect.contrast
+
+
+def _number(value: float | None, shown: str) -> Cell:
+    return Cell(shown, None if value is None else float(value), number=True)
+
+
+def arm_tables(tables: Tables) -> Html:
+    """Arms with mean and spread, what each was given, and the table to paste."""
+    found = paste.grid(tables)
+    said = [paragraph(text, "note warning") for text in _failed(tables)]
+    said += [paragraph(text, "note") for text in (*_twins(tables), *_reused(tables))]
+    ready = [
+        folded("The table of arms in Markdown, ready to paste", _code(paste.markdown(found))),
+        folded("The table of arms in LaTeX, ready to paste", _code(paste.latex(found))),
+        paragraph("The same stands beside this page as arms.md and arms.tex.", "note"),
+    ]
+    title = tag("h3", "The arms in numbers")
+    return join([title, *said, _arms(tables), *ready, tag("h3", "What each arm was given"), *_budget(tables)], "\n")
+
+
+def _code(written: str) -> Html:
+    return tag("pre", tag("code", written), class_="paste", tabindex="0")
+
+
+def _arms(tables: Tables) -> Html:
+    metrics = list(dict.fromkeys([*(o.metric for o in tables.objectives), effects.TESTED]))
+    shown = [m for m in metrics if any(tables.reached(t, m) is not None for t in tables.all)]
+    head = ["Arm", "n", "Failed"]
+    for metric in shown:
+        label = "Test, last epoch" if metric == effects.TESTED else words.metric(metric)
+        head += [f"{label}{f',{words.NBSP}%' if words.is_share(metric) else ''}", f"95{words.NBSP}% interval"]
+    rows = [_arm(tables, arm, shown) for arm in tables.arms]
+    return table(head, rows, "The arms: mean ± standard deviation of n trials, and Student's interval of the mean")
+
+
+def _arm(tables: Tables, arm: Arm, metrics: Sequence[str]) -> list[object]:
+    spreads = {m: Spread.of([v for t in arm.trials if (v := tables.reached(t, m)) is not None]) for m in metrics}
+    most, failed = max((spread.n for spread in spreads.values()), default=0), len(arm.failed)
+    name = arm.name if arm.runs_as is None else f"{arm.name} (= {arm.runs_as})"
+    cells: list[object] = [Cell(name), _number(most, str(most)), _number(failed, str(failed))]
+    for metric, spread in spreads.items():
+        fewer = "" if spread.n == most else f" (n = {spread.n})"
+        said = words.DASH if spread.mean is None else f"{paste.spread(metric, spread, '±')}{fewer}"
+        ends = [words.DASH if end is None else paste.figure(metric, end) for end in (spread.low, spread.high)]
+        interval = words.DASH if spread.low is None else " to ".join(ends)
+        cells += [_number(spread.mean, said), _number(spread.low, interval)]
+    return cells
+
+
+def _budget(tables: Tables) -> list[Html]:
+    """What a trial of each arm was given, as a table, and in words where that is not the same."""
+    run = [arm for arm in tables.arms if arm.runs_as is None]
+    given = {key: {arm.name: _mean(tables, arm, key, run) for arm in run} for key in _BUDGET}
+    shown = [key for key, own in given.items() if any(value is not None for value in own.values())]
+    tuned = any(arm.tuning for arm in run)
+    rows = []
+    for arm in run:
+        seconds = [t.row["seconds"] for t in arm.complete if t.row["seconds"] is not None]
+        mean = math.fsum(seconds) / len(seconds) if seconds else None
+        total = math.fsum(t.row["seconds"] or 0.0 for t in (*arm.trials, *arm.tuning))
+        counts = [_number(value, _count(value)) for value in (given[key][arm.name] for key in shown)]
+        searched = [_number(len(arm.tuning), str(len(arm.tuning)))] if tuned else []
+        name = Cell(arms.called(arm, tables.arms))
+        whole = [_number(mean, words.duration(mean)), _number(total, words.duration(total))]
+        rows.append([name, *counts, *searched, *whole])
+    head = ["Arm", *(_BUDGET[key] for key in shown), *(["Tuning trials"] if tuned else [])]
+    said = [paragraph(text, "note warning") for text in _unequal(given)]
+    equal = "Every arm was given the same: no trial had more updates or images than another arm's."
+    told = said or ([paragraph(equal, "note")] if shown else [])
+    return [*told, table([*head, "Time", "Time, all trials"], rows, "What a complete trial of each arm took, mean")]
+
+
+def _mean(tables: Tables, arm: Arm, key: str, run: Sequence[Arm]) -> float | None:
+    """What the trials of an arm were given, over the pairs that are complete in every arm if there are any."""
+    pairs = [{t.pair for t in other.complete if key in t.final} for other in run]
+    common = set.intersection(*(own for own in pairs if own)) if any(pairs) else set()
+    found = [t.final[key] for t in arm.complete if key in t.final and (not common or t.pair in common)]
+    return math.fsum(found) / len(found) if found else None
+
+
+def _count(value: float | None) -> str:
+    return words.DASH if value is None else words.number(round(value))
+
+
+def _unequal(given: dict[str, dict[str, float | None]]) -> Iterator[str]:
+    """Arms that were given more than the least, in words."""
+    for key, own in given.items():
+        known = {name: value for name, value in own.items() if value is not None}
+        least = min(known.values(), default=0.0)
+        more = {name: value for name, value in known.items() if value > least * (1 + 1e-9)}
+        for name, value in more.items():
+            times = f", {value / least:.2f} times as many" if least else ""
+            what = _BUDGET[key][0].lower() + _BUDGET[key][1:]
+            yield f"{name} got more {what} than the least: {_count(value)} against {_count(least)}{times}."
+
+
+def _failed(tables: Tables) -> Iterator[str]:
+    for arm in tables.arms:
+        if arm.failed and arm.runs_as is None:
+            seeds = words.listed([_pair(tables, t.pair) for t in arm.failed])
+            why = dict.fromkeys(t.row["reason"] or "its value is not finite" for t in arm.failed)
+            yield (
+                f"{arms.called(arm, tables.arms)}: {len(arm.failed)} of {words.count(len(arm.trials), 'trial')} failed "
+                f"({seeds}): {words.listed(list(why))}. Its pairs count as lost in every effect that needs this arm."
+            )
+
+
+def _pair(tables: Tables, pair: tuple[int, int]) -> str:
+    draws = tables.study.get("draws")
+    return f"seed {pair[0]}" + (f", draw {pair[1]}" if isinstance(draws, int) and draws > 1 else "")
+
+
+def _twins(tables: Tables) -> Iterator[str]:
+    for arm in tables.arms:
+        if arm.runs_as is not None:
+            yield f"{arm.name} is {arm.runs_as}: the same method, run once."
+
+
+def _reused(tables: Tables) -> Iterator[str]:
+    found = [trial for trial in tables.all if trial.reused]
+    if found:
+        origins = words.listed([f"trial {t.number} ({t.arm}, {_pair(tables, t.pair)}) from {t.reused}" for t in found])
+        yield f"{words.count(len(found), 'trial')} of earlier studies stand for trials of this one: {origins}."
+
+
+def design(tables: Tables) -> Html:
+    """The design in words, and what its intervals do not cover."""
+    lines = tables.ablation.get("design")
+    written = "\n".join(map(str, lines)) if isinstance(lines, list) else ""
+    matrix = tag("pre", tag("code", written), tabindex="0") if written else Html()
+    return section("design", "The design", matrix, *(paragraph(text, "note warning") for text in _caveats(tables)))
+
+
+def _caveats(tables: Tables) -> Iterator[str]:
+    study = tables.study
+    draws, seeds, tune = study.get("draws"), study.get("seeds"), part(study, "tune")
+    if isinstance(draws, int) and draws > 1:
+        yield (
+            f"Intervals speak of the {draws} draws that were run: where an effect changes from draw to draw, they are "
+            "too narrow for draws in general."
+        )
+    if isinstance(seeds, dict) and seeds.get("until") is not None:
+        yield (
+            f"Seeds were added until no interval was wider than {words.setting(seeds['until'])} points, or there were "
+            f"{seeds.get('max')}: 95{words.NBSP}% intervals that are chosen so cover the truth in 91 to "
+            f"95{words.NBSP}% of studies."
+        )
+    if tune.get("trials"):
+        yield (
+            f"Each arm was tuned by a search of its own of {tune['trials']} trials, which count for no effect: effects "
+            "are those of a component and of its settings together."
+        )
+    if part(study, "design").get("name") == "path":
+        yield "The trials that pick a step of the path also estimate it: a chosen step looks larger than it is."

@@ -1,0 +1,104 @@
+"""What was asked: the study file in a few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dfkd_ray.report import words
+from dfkd_ray.report.answer import states
+from dfkd_ray.report.markup import Html, facts, tag
+from dfkd_ray.report.settings import is_number
+from dfkd_ray.report.view import Tables, part
+
+
+def asked(tables: Tables) -> Html:
+    """What was asked: method, task, objective, space and budget."""
+    study = tables.study
+    budget = part(study, "budget")
+    limits = [words.count(budget["trials"], "trial")] if isinstance(budget.get("trials"), int) else []
+    limits += [f"{budget['hours']} hours"] if is_number(budget.get("hours")) else []
+    pairs = [
+        *setting(tables),
+        ("Searched", space(tables)),
+        ("Fixed", fixed(tables)),
+        ("Sampler", configured(study.get("sampler"))),
+        ("Stopper", configured(study.get("stopper"))),
+        ("Budget", " or ".join(limits)),
+        ("Trials", states(tables) or "none has ended yet"),
+    ]
+    return facts(pairs)
+
+
+def experiment(tables: Tables) -> Html:
+    """What was asked of an ablation: method, task, objective, design, seeds and draws."""
+    study = tables.study
+    run = [arm for arm in tables.arms if arm.runs_as is None]
+    twins = f", of which {len(run)} are run" if len(run) < len(tables.arms) else ""
+    draws, tune = study.get("draws"), part(study, "tune")
+    seeds = tables.ablation.get("seeds")
+    pairs = [
+        *setting(tables),
+        ("Design", configured({k: v for k, v in part(study, "design").items() if v and k != "compare"})),
+        ("Components", words.listed(list(part(study, "components")))),
+        ("Arms", f"{len(tables.arms)}{twins}"),
+        ("Seeds", ", ".join(map(str, seeds)) if isinstance(seeds, list) else None),
+        ("Draws", f"{draws}, the same for all arms" if isinstance(draws, int) and draws > 1 else None),
+        ("Tuned", f"{tune['trials']} trials for each arm" if tune.get("trials") else None),
+        ("Searched", space(tables)),
+        ("Fixed", fixed(tables)),
+        ("Trials", states(tables) or "none has ended yet"),
+    ]
+    return facts(pairs)
+
+
+def setting(tables: Tables) -> list[tuple[str, object]]:
+    """What every study has: method, task, networks and objectives."""
+    study, task = tables.study, part(tables.note, "task")
+    goals = [
+        f"{words.metric(o.metric)} ({'higher' if o.mode == 'max' else 'lower'} is better)" for o in tables.objectives
+    ]
+    return [
+        ("Method", study.get("method")),
+        ("Task", _task(study, task)),
+        ("Teacher and student", _networks(task)),
+        ("Objective", words.listed(goals)),
+    ]
+
+
+def space(tables: Tables) -> Html | None:
+    """The searched settings and their domains."""
+    told = [f"{p.label} ({p.domain}{f'; only if {p.condition}' if p.condition else ''})" for p in tables.parameters]
+    return tag("span", words.listed(told)) if told else None
+
+
+def fixed(tables: Tables) -> str:
+    """The changes that all trials share."""
+    return ", ".join(f"{path} = {words.setting(v)}" for path, v in part(tables.study, "fixed").items())
+
+
+def configured(raw: Any) -> str:
+    """`{name: asha, grace: 2}` as `asha (grace 2)`."""
+    if not isinstance(raw, Mapping):
+        return "" if raw is None else str(raw)
+    name = raw.get("name")
+    options = ", ".join(
+        f"{key} {words.setting(value)}" for key, value in raw.items() if key != "name" and value is not None
+    )
+    return options if name is None else f"{name} ({options})" if options else str(name)
+
+
+def _task(study: Mapping[str, Any], task: Mapping[str, Any]) -> str:
+    name = task.get("name") or study.get("task")
+    named = name.get("name") if isinstance(name, Mapping) else name
+    classes = task.get("classes")
+    return (
+        f"{named}, {words.count(classes, 'class', 'classes')}"
+        if named and isinstance(classes, int)
+        else str(named or "")
+    )
+
+
+def _networks(task: Mapping[str, Any]) -> str:
+    pair = [part(task, side).get("arch") for side in ("teacher", "student")]
+    return f"{pair[0]} teaches {pair[1]}" if all(pair) else ""

@@ -1,0 +1,110 @@
+"""What each arm reaches for the seconds that it takes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import plotly.graph_objects as go
+import pyarrow as pa
+
+from dfkd_ray.report import arms, words
+from dfkd_ray.report.arms import Arm, Spread
+from dfkd_ray.report.chart import ARMS, PAPER, Chart, arm_look, axis, charts, figure, value
+from dfkd_ray.report.view import Tables
+
+ROWS = pa.schema(
+    [
+        ("metric", pa.string()),
+        ("arm", pa.string()),  # with its twins
+        ("place", pa.int32()),  # among the arms: its colour and symbol
+        ("seconds", pa.float64()),  # of a trial, mean over the complete ones
+        ("fastest", pa.float64()),
+        ("slowest", pa.float64()),
+        ("value", pa.float64()),
+        ("low", pa.float64()),  # Student's 95 % interval of the mean
+        ("high", pa.float64()),
+        ("about", pa.string()),
+        ("reused", pa.int32()),  # trials of earlier studies, with the seconds that they took there
+    ]
+)
+
+
+@charts.register("arm_cost")
+class ArmCost(Chart):
+    section, rank = ARMS, 30
+    title = "What each arm costs"
+    reading = (
+        "Marks are means over the trials of an arm; bars across are its fastest and slowest trial, bars upright the "
+        "95 % t interval."
+    )
+    empty = "No complete trial has a time."
+
+    @staticmethod
+    def applies(tables: Tables) -> bool:
+        return tables.is_ablation
+
+    @staticmethod
+    def prepare(tables: Tables) -> pa.Table:
+        run = [arm for arm in tables.arms if arm.runs_as is None]
+        rows = [row for place, arm in enumerate(run) if (row := _row(tables, arm, place)) is not None]
+        return pa.Table.from_pylist(rows, ROWS)
+
+    @staticmethod
+    def draw(rows: pa.Table) -> go.Figure:
+        metric = value(rows, "metric")
+        return figure(
+            [_mark(row) for row in rows.to_pylist()],
+            height=400 + 12 * rows.num_rows,
+            xaxis=axis("Seconds of a trial", rangemode="tozero"),
+            yaxis=axis(words.metric(metric), metric),
+        )
+
+    @staticmethod
+    def notes(rows: pa.Table) -> list[str]:
+        reused = sum(rows["reused"].to_pylist())
+        return [f"The time of {words.count(reused, 'trial')} is that of an earlier study."] if reused else []
+
+
+def _row(tables: Tables, arm: Arm, place: int) -> dict[str, Any] | None:
+    metric = tables.objective.metric
+    timed = [t for t in arm.complete if t.row["seconds"] is not None and math.isfinite(t.row["seconds"])]
+    if not timed:
+        return None
+    seconds = [t.row["seconds"] for t in timed]
+    spread = Spread.of([t.value for t in timed if t.value is not None])
+    mean = math.fsum(seconds) / len(seconds)
+    label = arms.called(arm, tables.arms)
+    return {
+        "metric": metric,
+        "arm": label,
+        "place": place,
+        "seconds": mean,
+        "fastest": min(seconds),
+        "slowest": max(seconds),
+        "value": spread.mean,
+        "low": spread.low,
+        "high": spread.high,
+        "reused": sum(t.reused is not None for t in timed),
+        "about": f"{label}\n{words.metric(metric)}: {words.measured(metric, spread.mean)}\n"
+        f"{words.duration(mean)} a trial, {words.count(len(timed), 'trial')}",
+    }
+
+
+def _mark(row: dict[str, Any]) -> go.Scatter:
+    look = arm_look(row["place"])
+    bar = {"type": "data", "symmetric": False, "thickness": 1.2, "width": 0, "color": look["color"]}
+    known = None not in (row["low"], row["high"])
+    upright = {"array": [row["high"] - row["value"]], "arrayminus": [row["value"] - row["low"]]} if known else {}
+    across = {"array": [row["slowest"] - row["seconds"]], "arrayminus": [row["seconds"] - row["fastest"]]}
+    return go.Scatter(
+        x=[row["seconds"]],
+        y=[row["value"]],
+        error_x={**bar, **across},
+        error_y={**bar, **upright} if upright else None,
+        mode="markers",
+        marker={"color": look["color"], "symbol": look["symbol"], "size": 11, "line": {"color": PAPER, "width": 1}},
+        name=words.plain(row["arm"], 30),
+        hoverinfo="text",
+        hovertext=[words.hover(row["about"])],
+    )

@@ -1,0 +1,140 @@
+"""The top of an ablation's page: the sentence that a paper would print, the big numbers.
+
+No claim is stronger than the verdict of its effect: only what helps or hurts gets a number in the sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from dfkd_ray.report import effects, words
+from dfkd_ray.report.answer import figures, trials, work
+from dfkd_ray.report.arms import Arm, Spread
+from dfkd_ray.report.effects import HELPS, HURTS, SINGLE, TOO_FEW, Effect
+from dfkd_ray.report.markup import Html
+from dfkd_ray.report.trial import Objective
+from dfkd_ray.report.view import Tables
+
+_SPELLED, _NAMED = 3, 4  # effects of one verdict that the sentence spells out, or names
+
+
+def sentence(tables: Tables) -> str:
+    """The answer, as plain text."""
+    objective = tables.objective
+    found = effects.told(tables, objective.metric)
+    if not found:
+        return "No pair of trials has ended in every arm yet, so there is no effect to tell."
+    clauses = list(_clauses(found, objective))
+    same = effects.same(tables)
+    said = "; ".join([*clauses, *_open([effect for effect in found if effect.contrast not in same])])
+    said += "".join(f"; {contrast} compares a method with itself" for contrast in same)
+    if tables.note.get("finished") is False:
+        return f"So far: {said}."
+    starts = said.startswith(("with ", "without "))
+    return f"{said[0].upper() if starts else said[0]}{said[1:]}."
+
+
+def _clauses(found: Sequence[Effect], objective: Objective) -> Iterator[str]:
+    """What was told, wins first, the largest where there are many; then how components work together."""
+    subject = words.inside(objective.metric)
+    for verdict in (HELPS, HURTS):
+        own = [effect for effect in found if effect.kind in SINGLE and effect.verdict == verdict]
+        largest = sorted(own, key=lambda effect: -abs(effect.difference or 0.0))[:_SPELLED]
+        shown = [effect for effect in own if effect in largest]
+        for effect in shown:
+            yield _single(effect, objective, subject)
+            subject = "it"
+        if rest := [effect for effect in own if effect not in shown]:
+            yield f"{words.count(len(rest), 'more comparison')} {'help' if verdict == HELPS else 'hurt'}"
+    for effect in found:
+        if effect.kind == "interaction" and effect.told:
+            more = "more" if effect.verdict == HELPS else "less"
+            size = _amount(effect.metric, effect.difference or 0.0)
+            pair = words.listed(effect.component.split(" x "))
+            yield f"{pair} do {more} together than their effects add up to, by {size} ({_evidence(effect)})"
+
+
+def _single(effect: Effect, objective: Objective, subject: str) -> str:
+    """An effect that was told: which way the metric goes, how far, and on what evidence."""
+    difference = effect.difference or 0.0
+    head, turned, tail = _change(effect)
+    size, evidence = _amount(effect.metric, difference), _evidence(effect)
+    plain = objective.mode == "max" and effect.verdict == HELPS
+    verdict = "" if plain else f", so {effect.component} {effect.verdict}"
+    if head is None:
+        way = "higher" if difference > 0 else "lower"
+        return f"{effect.contrast}: {subject} is {size} {way} ({evidence}){verdict}"
+    way = "rises" if (difference > 0) != turned else "falls"
+    return f"{head}, {subject} {way} by {size}{tail} ({evidence}){verdict}"
+
+
+def _change(effect: Effect) -> tuple[str | None, bool, str]:
+    """How an effect is told: what was done, whether that is the reverse of the contrast, and what stands behind it."""
+    name, rest = effect.component, effect.rest
+    if rest is None:
+        return None, False, ""
+    if rest == "the rest on":
+        return f"without {name}", True, ""
+    if rest == "the rest off":
+        return f"with {name} alone", False, ""
+    if rest == "mean over the rest":
+        return f"with {name}", False, " on average over the rest"
+    return f"with {name} on top of {rest.removesuffix(' on')}", False, ""
+
+
+def _amount(metric: str, difference: float) -> str:
+    """A difference without its sign."""
+    unit = words.unit(metric)[1]
+    return f"{words.difference(metric, abs(difference), signed=False)} {unit}".strip()
+
+
+def _evidence(effect: Effect) -> str:
+    """Interval in the sense of the amount, pairs, p, and what weakens it."""
+    low, high = effect.t_low, effect.t_high
+    if low is not None and high is not None and (effect.difference or 0.0) < 0:
+        low, high = -high, -low
+    p = words.probability(effect.p_holm)
+    parts = [
+        f"95{words.NBSP}% interval {words.interval(effect.metric, low, high)}",
+        f"n{words.NBSP}={words.NBSP}{effect.pairs}",
+        f"p{words.NBSP}{p if p.startswith('<') else f'={words.NBSP}{p}'} after Holm",
+        *([f"{words.count(effect.lost, 'pair')} lost"] if effect.lost else []),
+        *([f"aliased with {words.listed(effect.aliases)}"] if effect.aliases else []),
+    ]
+    return ", ".join(parts)
+
+
+def _open(found: Sequence[Effect]) -> Iterator[str]:
+    """What was not told: single effects by name, or counted where there are many."""
+    single = [effect for effect in found if effect.kind in SINGLE]
+    called = dict(zip(map(id, single), effects.names(single)))
+    for verdict in dict.fromkeys(effect.verdict for effect in single if not effect.told):
+        own = [called[id(effect)] for effect in single if effect.verdict == verdict]
+        yield _left_open(own if len(own) <= _NAMED else [f"{len(own)} of {len(single)} comparisons"], len(own), verdict)
+
+
+def _left_open(who: Sequence[str], count: int, verdict: str) -> str:
+    """Who has this verdict. `a and b cannot be told apart` would be of the one from the other."""
+    if verdict == TOO_FEW:
+        return f"{words.listed(who)} {'has' if count == 1 else 'have'} {verdict}"
+    if len(who) == 1 or not verdict.startswith("cannot "):
+        return f"{words.listed(who)} {verdict}"
+    none = f"neither {who[0]} nor {who[1]}" if len(who) == 2 else f"none of {words.listed(who)}"
+    return f"{none} can {verdict.removeprefix('cannot ')}"
+
+
+def numbers(tables: Tables) -> Html:
+    """The big numbers: how much was told, what the method itself reaches, what it took."""
+    metric = tables.objective.metric
+    single = effects.told(tables, metric, *SINGLE)
+    told = sum(effect.told for effect in single)
+    shown = [(f"{told} of {len(single)}", "Effects told apart", f"on {words.inside(metric)}, after Holm")]
+    if (arm := reference(tables)) is not None:
+        spread = Spread.of([value for t in arm.complete if (value := tables.reached(t, metric)) is not None])
+        shown.append((words.measured(metric, spread.mean), words.metric(metric), f"{arm.name}, mean of {spread.n}"))
+    return figures([*shown, trials(tables), work(tables)], first=bool(single))
+
+
+def reference(tables: Tables) -> Arm | None:
+    """The arm that the others are read against: `full`, else the first."""
+    return next((arm for arm in tables.arms if arm.name == "full"), next(iter(tables.arms), None))

@@ -1,0 +1,67 @@
+"""One trial of a study, and what it was judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What the search was after: a metric and which way it is better (`min` or `max`)."""
+
+    metric: str
+    mode: str
+    at: str | None = None  # the epoch of a trial that the search compared: last or best; None if not recorded
+
+    def better(self, a: float, b: float) -> bool:
+        return a > b if self.mode == "max" else a < b
+
+    @property
+    def sign(self) -> int:
+        """+1 if more is better, -1 if less is."""
+        return 1 if self.mode == "max" else -1
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One row of `trials.arrow`, with its JSON read and its objectives made safe."""
+
+    number: int
+    state: str
+    arm: str | None
+    changes: Mapping[str, Any]
+    values: tuple[
+        float | None, ...
+    ]  # one per objective; of a pruned trial its last ones; None if missing or not finite
+    row: Mapping[str, Any]
+
+    @property
+    def complete(self) -> bool:
+        return self.state == "complete"
+
+    @property
+    def value(self) -> float | None:
+        """The first objective."""
+        return self.values[0]
+
+    @property
+    def final(self) -> dict[str, float]:
+        return {name: value for name, value in self.row["final"] or [] if value is not None}
+
+    @property
+    def pair(self) -> tuple[int, int]:
+        """Seed and nuisance draw: what the trials of different arms share."""
+        return self.row["seed"] or 0, self.row["draw"] or 0
+
+    @property
+    def tuning(self) -> bool:
+        """Whether it belongs to the search of its arm: then it counts for no effect."""
+        return self.row["tuning"] is not None
+
+    @property
+    def reused(self) -> str | None:
+        """The earlier trial that it was taken over from."""
+        head, _, origin = (self.row["reason"] or "").partition("reused: ")
+        return origin if origin and not head else None

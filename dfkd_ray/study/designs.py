@@ -1,0 +1,224 @@
+"""Designs as a study file names them: which arms each one runs, which effects it tells, and what it confounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar, Literal
+
+from dfkd_ray.errors import Problem
+from dfkd_ray.registry import Registry, did_you_mean
+from dfkd_ray.study.components import JOIN, Changes, Component, Levels, merged
+from dfkd_ray.study.contrasts import Contrast, Runs, against, difference, shapley, shapley_note
+
+Components = Sequence[Component]
+Hand = Mapping[str, Changes]  # arms named by hand
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One method that is run: the level of each component (none where it was named by hand), and what that changes."""
+
+    name: str
+    levels: Levels
+    changes: Changes
+
+
+class Design:
+    """What every design has. `contrasts` finds arms by their levels, so that their names are free."""
+
+    least: ClassVar[int] = 1  # components that it needs
+
+    def arms(self, components: Components, hand: Hand) -> tuple[Arm, ...]:
+        """All arms, for components without `mistakes`."""
+        raise NotImplementedError
+
+    def contrasts(self, components: Components, arms: Sequence[Arm]) -> tuple[Contrast, ...]:
+        """Every effect that the arms tell."""
+        raise NotImplementedError
+
+    def mistakes(self, components: Components, hand: Hand) -> Iterator[Problem]:
+        """Why these components do not fit the design, or the arms that were named by hand."""
+        yield from ()
+
+    def notes(self, components: Components, arms: Sequence[Arm]) -> Iterator[str]:
+        """What the effects mean, and what they are confounded with, in words."""
+        raise NotImplementedError
+
+
+designs: Registry[type[Design]] = Registry("design")
+
+
+def at(components: Components, end: Literal["on", "off"]) -> dict[str, str]:
+    """All components at one end."""
+    return {component.name: getattr(component, end) for component in components}
+
+
+def arm(components: Components, levels: Levels, name: str = "") -> Arm:
+    """The arm with these levels; its name says what is not off, and depends on the levels alone: `mhad + order=2`."""
+    parts = [shown(c, levels[c.name]) for c in components if levels[c.name] != c.off]
+    usual = "full" if levels == at(components, "on") else JOIN.join(parts) or "none"
+    return Arm(name or usual, levels, merged(components, levels))
+
+
+def shown(component: Component, level: str, usual: str = "on", word: str = "") -> str:
+    """`order=2`; where the level is called as usual, the component alone, after a word."""
+    return f"{word}{component.name}" if level == usual else f"{component.name}={level}"
+
+
+def _one_changed(components: Components, end: Literal["on", "off"]) -> Iterator[tuple[Component, str, dict[str, str]]]:
+    """(component, level, all levels) for each level that one component may have while the rest is at its end."""
+    for component in components:
+        for level in component.others(getattr(component, end)):
+            yield component, level, at(components, end) | {component.name: level}
+
+
+def _find(arms: Sequence[Arm], levels: Levels) -> str:
+    names = {tuple(sorted(each.levels.items())): each.name for each in arms}
+    return names[tuple(sorted(levels.items()))]
+
+
+def runs(arms: Sequence[Arm]) -> Runs:
+    """The levels by arm."""
+    return {each.name: each.levels for each in arms}
+
+
+@designs.register("leave_one_out")
+@dataclass(frozen=True)
+class LeaveOneOut(Design):
+    """All on, and all on but one component: what is lost without it. Each of its other levels is an arm."""
+
+    def arms(self, components: Components, hand: Hand) -> tuple[Arm, ...]:
+        changed = _one_changed(components, "on")
+        without = (arm(components, levels, shown(c, level, "off", "without ")) for c, level, levels in changed)
+        return (arm(components, at(components, "on")), *without)
+
+    def contrasts(self, components: Components, arms: Sequence[Arm]) -> tuple[Contrast, ...]:
+        full = _find(arms, at(components, "on"))
+        return tuple(
+            difference(c.name, against(c, c.on, level, "the rest on"), full, _find(arms, levels))
+            for c, level, levels in _one_changed(components, "on")
+        )
+
+    def notes(self, components: Components, arms: Sequence[Arm]) -> Iterator[str]:
+        yield "each effect is that of one component while the rest is on; its interactions with the rest are part of it"
+
+
+@designs.register("add_one_in")
+@dataclass(frozen=True)
+class AddOneIn(Design):
+    """All off, and all off but one component: what it gives alone. Each of its other levels is an arm."""
+
+    def arms(self, components: Components, hand: Hand) -> tuple[Arm, ...]:
+        changed = _one_changed(components, "off")
+        only = (arm(components, levels, f"only {shown(c, level)}") for c, level, levels in changed)
+        return (arm(components, at(components, "off")), *only)
+
+    def contrasts(self, components: Components, arms: Sequence[Arm]) -> tuple[Contrast, ...]:
+        none = _find(arms, at(components, "off"))
+        return tuple(
+            difference(c.name, against(c, level, c.off, "the rest off"), _find(arms, levels), none)
+            for c, level, levels in _one_changed(components, "off")
+        )
+
+    def notes(self, components: Components, arms: Sequence[Arm]) -> Iterator[str]:
+        yield "each effect is that of one component while the rest is off; interactions do not show"
+
+
+@designs.register("leave_one_out+add_one_in")
+@dataclass(frozen=True)
+class Both(Design):
+    """Both ends: a component's effect with the rest on and with the rest off, which differ where it interacts."""
+
+    least: ClassVar[int] = 2
+
+    def arms(self, components: Components, hand: Hand) -> tuple[Arm, ...]:
+        every = (*LeaveOneOut().arms(components, hand), *AddOneIn().arms(components, hand))
+        return tuple(each for i, each in enumerate(every) if each.levels not in [a.levels for a in every[:i]])
+
+    def contrasts(self, components: Components, arms: Sequence[Arm]) -> tuple[Contrast, ...]:
+        ends = (*LeaveOneOut().contrasts(components, arms), *AddOneIn().contrasts(components, arms))
+        return (*ends, *shapley(components, runs(arms)))
+
+    def notes(self, components: Components, arms: Sequence[Arm]) -> Iterator[str]:
+        yield "each component has two effects, with the rest on and with the rest off; they differ where it interacts"
+        yield from shapley_note(self.contrasts(components, arms))
+
+
+@designs.register("ladder")
+@dataclass(frozen=True)
+class Ladder(Design):
+    """Components are switched on one after the other, from all off to all on; each rung minus the one below it."""
+
+    order: tuple[str, ...] = ()  # of all components; empty: as they are written
+
+    def arms(self, components: Components, hand: Hand) -> tuple[Arm, ...]:
+        return along(components, self.order or [component.name for component in components])
+
+    def contrasts(self, components: Components, arms: Sequence[Arm]) -> tuple[Contrast, ...]:
+        return steps(components, arms)
+
+    def mistakes(self, components: Components, hand: Hand) -> Iterator[Problem]:
+        names = [component.name for component in components]
+        for i, name in enumerate(self.order):
+            if name not in names:
+                yield Problem(f"design.order.{i}", f"there is no component {name!r}{did_you_mean(name, names)}")
+            elif name in self.order[:i]:
+                yield Problem(f"design.order.{i}", f"{name} stands twice")
+        if self.order and (missing := [name for name in names if name not in self.order]):
+            yield Problem("design.order", f"leaves out {', '.join(missing)}: name all components, or none")
+
+    def notes(self, components: Components, arms: Sequence[Arm]) -> Iterator[str]:
+        yield "each effect is that of a component at its place in the order; in another order it may be another"
+
+
+@designs.register("path")
+@dataclass(frozen=True)
+class Path(Design):
+    """A greedy ablation path (Fawcett and Hoos, 2016) from all off to all on, by real runs.
+
+    In each round every remaining component is switched on alone on top of those chosen; the best is chosen. `arms` has
+    the first round, `next_arms` has the others. `contrasts` wants the chosen arms alone, as `along` gives them.
+    """
+
+    least: ClassVar[int] = 2
+
+    def arms(self, components: Components, hand: Hand) -> tuple[Arm, ...]:
+        return next_arms(components, ())
+
+    def contrasts(self, components: Components, arms: Sequence[Arm]) -> tuple[Contrast, ...]:
+        return steps(components, arms)
+
+    def notes(self, components: Components, arms: Sequence[Arm]) -> Iterator[str]:
+        count = len(components)
+        yield f"{count} rounds, at most {1 + count * (count + 1) // 2} arms; these are the arms of the first round"
+        yield "the trials that pick a step also estimate it, so a chosen step looks larger than it is"
+
+
+def next_arms(components: Components, chosen: Sequence[str]) -> tuple[Arm, ...]:
+    """The candidates of a path's next round; the first round begins with `none`, and after the last there are none."""
+    start = at(components, "off") | {c.name: c.on for c in components if c.name in chosen}
+    candidates = [arm(components, start | {c.name: c.on}) for c in components if c.name not in chosen]
+    return (arm(components, start), *candidates) if not chosen else tuple(candidates)
+
+
+def along(components: Components, order: Sequence[str]) -> tuple[Arm, ...]:
+    """The arms from all off, with the components of `order` switched on one after the other."""
+    on = {component.name: component.on for component in components}
+    off = at(components, "off")
+    return tuple(arm(components, off | {name: on[name] for name in order[:i]}) for i in range(len(order) + 1))
+
+
+def steps(components: Components, arms: Sequence[Arm]) -> tuple[Contrast, ...]:
+    """Each arm minus the one before it; ValueError where more than one component changes, or none does."""
+    out = []
+    for below, above in pairwise(arms):
+        new = [c for c in components if above.levels[c.name] != below.levels[c.name]]
+        if len(new) != 1:
+            raise ValueError(f"{above.name!r} is not one step after {below.name!r}: give the chosen arms in order")
+        before = [c.name for c in components if below.levels[c.name] != c.off]
+        rest = f"{', '.join(before)} on" if before else "the rest off"
+        name = against(new[0], above.levels[new[0].name], below.levels[new[0].name], rest)
+        out.append(difference(new[0].name, name, above.name, below.name))
+    return tuple(out)

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import re
+from html import unescape
+
+from dfkd_ray.report import published
+from dfkd_ray.report.words import MINUS, NBSP
+
+from . import ablations
+from .studies import demo
+
+
+def plain(html: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).replace(NBSP, " ").split())
+
+
+def test_published_and_measured_stand_side_by_side() -> None:
+    text = plain(published.side_by_side(ablations.by_hand()))
+    assert "Shao et al., ICCV 2023, Table 5 · Orders of attention" in text
+    assert "both 56.93 read in the paper 70.4 66.0 to 74.8 5 +13.5" in text
+    assert "order 1 55.20 from a secondary source – – 0 –" in text
+    assert "Published is the column CUB200." in text
+
+
+def test_each_claim_has_its_verdict() -> None:
+    text = plain(published.side_by_side(ablations.by_hand()))
+    assert "order 3 beats order 1 in words +1.73 +20.3 14.2 to 26.4 5 holds here" in text
+    assert "order 2 beats order 1 by its numbers +0.80 – – 1 cannot be told" in text
+    assert published.sentence(ablations.by_hand()).replace(NBSP, " ") == (
+        "Of 2 claims of Shao et al., ICCV 2023, Table 5, 1 holds here and 1 cannot be told."
+    )
+
+
+def test_the_scale_decides_what_a_difference_says() -> None:
+    small = plain(published.side_by_side(ablations.by_hand()))
+    assert "not at the paper's scale: the difference of a row says nothing of the paper" in small
+    paper = {**ablations.PUBLISHED, "scale": "paper", "column": None}
+    whole = plain(published.side_by_side(ablations.changed(ablations.by_hand(), published=paper)))
+    assert "says nothing of the paper" not in whole
+    assert "mean of the columns that are re-run" in whole
+
+
+def test_a_claim_that_fails_is_counted_and_signed() -> None:
+    claim = {**ablations.PUBLISHED["claims"][0], "verdict": "fails here", "difference": -4.04}
+    told = ablations.changed(ablations.by_hand(), published={**ablations.PUBLISHED, "claims": [claim, claim]})
+    assert "2 fail here." in published.sentence(told).replace(NBSP, " ")
+    assert f"{MINUS}4.0" in published.side_by_side(told)
+
+
+def test_without_a_published_table_there_is_nothing() -> None:
+    for tables in (demo(), ablations.leave_one_out()):
+        assert published.side_by_side(tables) == ""
+        assert published.sentence(tables) == ""
+    odd = ablations.changed(ablations.by_hand(), published={"cells": "?", "claims": [3], "source": 7})
+    assert "<table" not in published.side_by_side(odd)
