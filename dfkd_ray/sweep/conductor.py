@@ -20,7 +20,7 @@ from dfkd_ray.errors import StudyError
 from dfkd_ray.study import Study
 from dfkd_ray.sweep import live
 from dfkd_ray.sweep.cells import Cells
-from dfkd_ray.sweep.history import VERSION, History, Trial
+from dfkd_ray.sweep.history import REUSED, VERSION, History, Trial
 from dfkd_ray.sweep.judge import Outcome, judge
 from dfkd_ray.sweep.ledger import Ledger, Record
 from dfkd_ray.sweep.reuse import Finished
@@ -103,9 +103,7 @@ class Conductor:
             self._note("picture", trial=trial.number, epoch=epoch, picture=base64.b64encode(picture).decode())
         for row in found.rows:
             self._note("row", trial=trial.number, **row, fingerprint=found.fingerprint, method=found.method)
-        outcome = judge(trial, self.history, self.max_epochs)
-        assert outcome is not None, "its last row is a last row"
-        self._end(trial, replace(outcome, reason=f"reused: {found.origin}"))
+        self._judge(trial)
         return True
 
     def started(self, job: Job) -> None:
@@ -163,7 +161,7 @@ class Conductor:
         if outcome is None:
             return "continue"
         if trial.reused and not trial.attempts:  # nobody has begun with it here
-            outcome = replace(outcome, reason=f"reused: {trial.reused}")
+            outcome = replace(outcome, reason=f"{REUSED}{trial.reused}")
         self._end(trial, outcome)
         return "stop"
 

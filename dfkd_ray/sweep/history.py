@@ -15,6 +15,7 @@ from dfkd_ray.sweep.ledger import Record
 from dfkd_ray.yamls import Document
 
 VERSION = 1  # of the records
+REUSED = "reused: "  # how the reason of a trial begins that an earlier study has run
 ROW = ("epoch", "seconds", "metrics", "last", "final", "host", "device", "peak_memory")
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, TextIO
 
-from dfkd_ray.sweep.history import History, Trial
+from dfkd_ray.sweep.history import REUSED, History, Trial
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,8 @@ def snapshot(history: History, max_epochs: int, total: int | None, concurrency: 
 def line(now: Snapshot, ended: Shown) -> str:
     """`trial 3 complete: val_accuracy 0.7120 after 20 epochs, 31 s | best 0.7330 (trial 1) | 4 of 12, 3 min left`"""
     what = {"pruned": "stopped"}.get(ended.state, ended.state)
+    if (ended.reason or "").startswith(REUSED):
+        what = "reused"
     how = f"{now.metric} {number(ended.value)} after {_epochs(ended.epoch)}"
     if ended.state == "failed":
         how = (ended.reason or "").partition("\n")[0]
