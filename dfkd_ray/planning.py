@@ -52,7 +52,8 @@ def _costs(study: Study, schedule: Schedule, cost: Cost, concurrency: int | None
         f"measured here: {cost.source_step:.3f} s a source step, {cost.student_step:.3f} s a student step, "
         f"{cost.evaluation:.2f} s an evaluation: {_time(seconds)} a trial"
     )
-    trials, limit = study.trials or _walk(study.ablation), study.budget.hours
+    trials = study.trials if study.ablation is None else study.ablation.most_trials
+    limit = study.budget.hours
     if limit is not None:
         fit = max(1, int(limit * 3600 / seconds * at_once))
         yield f"budget: no trial is started after {limit:g} hours; about {fit} fit, {at_once} at a time"
@@ -113,14 +114,6 @@ def _power(metric: str, ablation: Ablation, measured: Spread | None) -> Iterator
 
 def _amount(value: float, metric: str) -> str:
     return f"{value:.1f} points" if point(metric) < 1 else f"{value:.3g} of {metric}"
-
-
-def _walk(ablation: Ablation | None) -> int | None:
-    """The trials of a path, at most."""
-    if ablation is None or not isinstance(ablation.design, Path):
-        return None
-    count = len(ablation.components)
-    return (1 + count * (count + 1) // 2) * ablation.pairs
 
 
 def _asha_share(stopper: Asha, epochs: int) -> float:

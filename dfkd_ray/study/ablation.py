@@ -101,6 +101,12 @@ class Ablation:
         tuned = 0 if self.tune is None else self.tune.trials
         return None if isinstance(self.design, Path) else len(self.arms) * (self.pairs + tuned)
 
+    @property
+    def most_trials(self) -> int:
+        """Trials at most before seeds are added: a path tries each remaining component in every round."""
+        rounds = len(self.components)
+        return self.trials or (1 + rounds * (rounds + 1) // 2) * self.pairs
+
     def contrasts(self, chosen: tuple[str, ...] = ()) -> tuple[Contrast, ...]:
         """Every effect; of a path, those of the components that were chosen, in their order."""
         along = arms.along(self.components, chosen) if isinstance(self.design, Path) else self.arms
@@ -216,9 +222,8 @@ def _seeds(raw: Any) -> Seeds:
             raise ConfigError.at("", f"a seed is a whole number from 0, got {wrong[0]!r}")
         return Seeds(tuple(raw), len(raw))
     if not isinstance(raw, Mapping):
-        raise ConfigError.at(
-            "", f"expected a number of seeds, a list, or {{start: 3, max: 10, until: 1.0}}, got {raw!r}"
-        )
+        forms = "a number of seeds, a list, or {start: 3, max: 10, until: 1.0}"
+        raise ConfigError.at("", f"expected {forms}, got {raw!r}")
     adaptive = typed(_Adaptive, raw)
     return Seeds(tuple(range(adaptive.max)), adaptive.start, adaptive.until)
 

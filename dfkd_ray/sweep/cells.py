@@ -40,8 +40,7 @@ class Cells:
     def total(self) -> int | None:
         """How many trials are wanted by now; of a path, how many there will be at most."""
         if isinstance(self.ablation.design, Path):
-            count = len(self.ablation.components)
-            return (1 + count * (count + 1) // 2) * self.ablation.pairs
+            return self.ablation.most_trials
         seeds = len(outcomes.seeds_in_force(self.history)) * self.ablation.draws
         tuned = 0 if self.ablation.tune is None else self.ablation.tune.trials
         return len(self._run) * (seeds + tuned)

@@ -149,7 +149,7 @@ class Conductor:
         self.write_tables()
 
     def write_tables(self) -> None:
-        """Rebuild the three tables from the history."""
+        """Rebuild the tables from the history."""
         began = time.perf_counter()
         write_tables(self.history, self.folder, self.parquet)
         ended = time.perf_counter()

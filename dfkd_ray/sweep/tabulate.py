@@ -1,4 +1,4 @@
-"""The three tables of a study, from its history: the one thing that a report reads."""
+"""The tables of a study, from its history: the one thing that a report reads."""
 
 from __future__ import annotations
 

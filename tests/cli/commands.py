@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -14,6 +15,7 @@ import pytest
 import torch
 
 from dfkd_ray import cli, evaluate, trainable
+from dfkd_ray.keeper import Keeper
 from dfkd_ray.tasks import gliders
 
 SPLITS = {"train": (48, 1), "val": (48, 2), "test": (60, 3)}
@@ -78,3 +80,19 @@ def few_images() -> Iterator[None]:
         yield
     trainable._real.cache_clear()
     torch.set_num_threads(threads)
+
+
+@contextmanager
+def interrupted(saves: int) -> Iterator[None]:
+    """Ctrl-C (a real signal) before checkpoint number `saves` (from 1) is written."""
+    save, seen = Keeper.save, []
+
+    def interrupting(keeper: Keeper, row: Any) -> None:
+        seen.append(row.epoch)
+        if len(seen) == saves:
+            signal.raise_signal(signal.SIGINT)
+        save(keeper, row)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Keeper, "save", interrupting)
+        yield

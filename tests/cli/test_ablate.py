@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from cli.commands import TINY, Done, dfkd, refused
+from cli.commands import TINY, Done, dfkd, interrupted, refused
 from dfkd_ray import tables
-from dfkd_ray.keeper import Keeper
 from dfkd_ray.sweep import ledger
 
 FIXED = "\n".join(f"  {path}: {value}" for path, value in TINY.items())
@@ -33,22 +29,6 @@ seeds: 3
 """
 ARMS = ["full", "without mhad", "without sfcl"]
 SERIAL = ("--runner", "serial")
-
-
-@contextmanager
-def interrupted(saves: int) -> Iterator[None]:
-    """Ctrl-C (a real signal) before so many checkpoints are written."""
-    save, seen = Keeper.save, []
-
-    def interrupting(keeper: Keeper, row: Any) -> None:
-        seen.append(row.epoch)
-        if len(seen) == saves:
-            signal.raise_signal(signal.SIGINT)
-        save(keeper, row)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Keeper, "save", interrupting)
-        yield
 
 
 class Story(NamedTuple):

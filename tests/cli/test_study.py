@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow.parquet
 import pytest
 
-from cli.commands import TINY, Done, dfkd, refused
+from cli.commands import TINY, Done, dfkd, interrupted, refused
 from dfkd_ray import config, probe, tables
-from dfkd_ray.keeper import Keeper
 from dfkd_ray.sweep import ledger
 
 ROOT = Path(__file__).parents[2]
@@ -34,22 +30,6 @@ search:
 sampler: random
 budget: {{trials: 3}}
 """
-
-
-@contextmanager
-def interrupted(trial_with: int) -> Iterator[None]:
-    """Ctrl-C (a real signal) before the checkpoint number `trial_with` (from 1) of the process is written."""
-    save, saves = Keeper.save, []
-
-    def interrupting(keeper: Keeper, row: Any) -> None:
-        saves.append(row.epoch)
-        if len(saves) == trial_with:
-            signal.raise_signal(signal.SIGINT)
-        save(keeper, row)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Keeper, "save", interrupting)
-        yield
 
 
 class Story(NamedTuple):
@@ -75,7 +55,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     (home / "tiny.yaml").write_text(STUDY)
     folder = home / "reports" / "tiny"
     serial = ("--runner", "serial")
-    with interrupted(trial_with=5):  # the second epoch of the second trial
+    with interrupted(saves=5):  # the second epoch of the second trial
         stopped = dfkd("sweep", "tiny.yaml", *serial, cwd=home)
     before = rows(folder)
     again = dfkd("sweep", "tiny.yaml", *serial, cwd=home)
