@@ -28,6 +28,7 @@ from torch import nn
 from dfkd_ray import config, shipped, study, trainable
 from dfkd_ray.loop import distill
 from dfkd_ray.run import Run
+from dfkd_ray.runtime import Runtime
 from dfkd_ray.signals import moments
 from dfkd_ray.sweep.ray_setup import MALLOC
 
@@ -92,7 +93,7 @@ def calls(setting: str, changes: dict[str, Any], threads: int, tweak: Tweak = la
     fixed = study.load(shipped.find("mhad")).fixed if setting == "mhad" else {}
     endless = {"schedule.epochs": 10**6, "schedule.rounds": 1}
     method = config.change(config.load("dfkd_fgvc"), {**fixed, **endless, **changes})
-    runtime = config.Runtime("cpu", threads=threads)
+    runtime = Runtime("cpu", threads=threads)
     work = trainable.distillation(method, "gliders", None, None, runtime)
     run = work.open(method, 0, runtime, runtime.open())
     tweak(run)

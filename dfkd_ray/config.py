@@ -1,20 +1,18 @@
-"""YAML <-> Method: parse, plain, change, diff, fingerprint; and Runtime, which never changes what a method is."""
+"""YAML <-> Method: parse, plain, change, diff, fingerprint."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Literal
-
-import torch
+from typing import Any
 
 import dfkd_ray.losses
-import dfkd_ray.sources  # noqa: F401  both fill their registries
+import dfkd_ray.memories
+import dfkd_ray.sources  # noqa: F401  these fill their registries
 from dfkd_ray import yamls
 from dfkd_ray.errors import ConfigError, UnknownName
 from dfkd_ray.method import Method, Schedule, Student, Teacher
@@ -80,7 +78,10 @@ def _part(name: str, raw: Any) -> Weighted:
     weight = rest.pop("weight", 1.0)
     if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not abs(weight) < float("inf"):
         raise ConfigError.at("weight", f"should be a finite number, got {weight!r}")
-    return Weighted(float(weight), yamls.component(terms, rest, name))
+    start = rest.pop("start", 0)
+    if isinstance(start, bool) or not isinstance(start, int) or start < 0:
+        raise ConfigError.at("start", f"should be a whole number of epochs from 0, got {start!r}")
+    return Weighted(float(weight), yamls.component(terms, rest, name), start)
 
 
 _SLOTS: dict[str, Callable[[Any], Any]] = {
@@ -108,23 +109,67 @@ def _plain(slot: Any) -> Any:
         spec = yamls.plain(part.term)
         if spec["name"] == name:
             del spec["name"]
-        out[name] = {"weight": part.weight, **spec}
+        out[name] = {"weight": part.weight, "start": part.start, **spec}
     return out
 
 
 def change(method: Method, changes: Mapping[str, Any]) -> Method:
-    """The method with some paths replaced, in order. `null` takes a loss term (or an optional part) out; a mapping
-    replaces a component whole. ConfigError for a path that leads nowhere or a value that does not fit."""
-    problems = yamls.Problems()
-    for path, value in changes.items():
-        changed = problems.attempt("", _changed, method, path, value)
-        method = method if changed is None else changed
-    problems.stop_if_any()
+    """The method with some paths replaced. `null` takes a loss term (or an optional part) out; a mapping replaces a
+    component whole; `method` is the whole of it, by name or as `plain` writes it, before all other changes.
+
+    Changes are made in order; one that fits only beside a later one (fewer epochs, and then a shorter warm-up) waits
+    for it, and what is left at the end is made at once. ConfigError for a path that leads nowhere or a value that does
+    not fit.
+    """
+    left = dict(changes)
+    if (whole := left.pop("method", None)) is not None:
+        method = _whole(whole)
+    while left:
+        problems, waiting = yamls.Problems(), {}
+        for path, value in left.items():
+            changed = problems.attempt("", _changed, method, path, value)
+            if changed is None:
+                waiting[path] = value
+            else:
+                method = changed
+        if len(waiting) == len(left):
+            return _at_once(method, left, problems)
+        left = waiting
     return method
+
+
+def _at_once(method: Method, changes: Mapping[str, Any], problems: yamls.Problems) -> Method:
+    """The method with changes of which none fits alone; ConfigError with their own problems if they do not together."""
+    out = plain(method)
+    try:
+        for path, value in changes.items():
+            _set(out, path, value)
+        return parse(out)
+    except ConfigError:
+        raise ConfigError(problems.found) from None
+
+
+def _whole(named: Any) -> Method:
+    """A method by name, or from plain data; ConfigError at `method`."""
+    try:
+        return load(named) if isinstance(named, str) else parse(named)
+    except UnknownName as error:
+        raise ConfigError.at("method", str(error)) from None
+    except ConfigError as error:
+        raise ConfigError(problem.under("method") for problem in error.problems) from None
 
 
 def _changed(method: Method, path: str, value: Any) -> Method:
     out = plain(method)
+    _set(out, path, value)
+    try:
+        return parse(out)
+    except ConfigError as error:  # a range is checked by the component around the field: name the field instead
+        raise ConfigError(replace(p, path=path) if path.startswith(p.path) else p for p in error.problems) from None
+
+
+def _set(out: dict[str, Any], path: str, value: Any) -> None:
+    """Write a value at a path of a plain method."""
     *parents, last = path.split(".")
     node: Any = out
     for depth, key in enumerate(parents):
@@ -138,10 +183,6 @@ def _changed(method: Method, path: str, value: Any) -> Method:
         whole = f"{'.'.join(parents)}: {{name: {value}}}"
         raise ConfigError.at(path, f"a component is replaced whole, since another has other fields: {whole}")
     node[last] = copy.deepcopy(value)
-    try:
-        return parse(out)
-    except ConfigError as error:  # a range is checked by the component around the field: name the field instead
-        raise ConfigError(replace(p, path=path) if path.startswith(p.path) else p for p in error.problems) from None
 
 
 def _nowhere(above: list[str], key: str, node: Any) -> str:
@@ -170,45 +211,3 @@ def fingerprint(method: Method) -> str:
     """64 bits of SHA-256 over the resolved method, in hexadecimal: equal methods, equal fingerprints."""
     text = json.dumps(plain(method), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-@dataclass(frozen=True)
-class Runtime:
-    """How a run is computed, never what: no part of a fingerprint.
-
-    device: "auto" takes a GPU where there is one. precision: "bfloat16" runs under autocast.
-    threads: of torch for this process; 0 leaves torch's own choice.
-    """
-
-    device: str = "auto"
-    precision: Literal["float32", "bfloat16"] = "float32"
-    threads: int = 0
-
-    def __post_init__(self) -> None:
-        if self.threads < 0:
-            raise ValueError(f"threads must be at least 0, got {self.threads}")
-
-    def open(self) -> torch.device:
-        """Set the threads and return the device; ConfigError if it is not there."""
-        if self.threads:
-            torch.set_num_threads(self.threads)
-        name = self.device
-        if name == "auto":
-            name = "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            device = torch.device(name)
-            torch.empty(0, device=device)
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise ConfigError.at("runtime.device", f"{self.device!r} cannot be used here: {reason}") from None
-        return device
-
-    def autocast(self, device: torch.device) -> AbstractContextManager[Any]:
-        if self.precision == "float32":
-            return nullcontext()
-        return torch.autocast(device.type, dtype=torch.bfloat16)
-
-
-def runtime(raw: Mapping[str, Any] | Iterable[tuple[str, Any]] | None) -> Runtime:
-    """A Runtime from plain data."""
-    return yamls.typed(Runtime, dict(raw or {}))

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
-from dfkd_ray.signals import mode
+from dfkd_ray.signals import Setting, mode
 from dfkd_ray.slots import Supply
 
 HELD_OUT = 256  # synthetic images of each bank
 BATCH = 256
+EDGE = 1e-4  # rounding of a normalised value
+FAR = 0.1  # with more values outside than that, the images are not what the teacher was trained on
 DATA_FREE = ("agreement/source", "kl/source", "agreement/noise", "kl/noise", "diversity")
 
 
 @torch.no_grad()
-def logits(net: nn.Module, images: Tensor) -> Tensor:
-    """(N, K) of `net` in evaluation mode for images (N, C, H, W) in its input space, on its device."""
+def logits(net: nn.Module, images: Tensor, prepare: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+    """(N, K) of `net` in evaluation mode for images (N, C, H, W), on its device, batch by batch.
+
+    prepare: takes a batch to the network's input space; None: it is there. (A split of ImageNet fits a disk as bytes,
+    and no memory as floats.)
+    """
     device = next(net.parameters()).device
+    parts = []
     with mode(net, training=False):
-        parts = [net(batch.to(device, memory_format=torch.channels_last)) for batch in torch.split(images, BATCH)]
+        for batch in torch.split(images, BATCH):
+            batch = batch.to(device)
+            batch = batch if prepare is None else prepare(batch)
+            parts.append(net(batch.to(memory_format=torch.channels_last)))
     return torch.cat(parts).float()
 
 
-def accuracy(net: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """The share of images (N, C, H, W) whose highest logit is their label's, in [0, 1]."""
-    return float((logits(net, images).argmax(1).cpu() == labels.cpu()).float().mean())
+def accuracy(
+    net: nn.Module, images: Tensor, labels: Tensor, prepare: Callable[[Tensor], Tensor] | None = None
+) -> float:
+    """The share of images (N, C, H, W) whose highest logit is their label's, in [0, 1]; `prepare`: see `logits`."""
+    return float((logits(net, images, prepare).argmax(1).cpu() == labels.cpu()).float().mean())
 
 
 def faithfulness(teacher: Tensor, student: Tensor) -> tuple[float, float]:
@@ -41,8 +55,20 @@ def diversity(teacher: Tensor) -> float:
     return entropy / float(torch.tensor(float(len(p))).log())
 
 
-def data_free(teacher: nn.Module, student: nn.Module, supply: Supply, image: tuple[int, int, int]) -> dict[str, float]:
-    """Metrics that need no real image, on images that the student never trains on.
+def outside(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> float:
+    """The share of values of images (N, C, H, W) that no picture has: below black or above white.
+
+    mean, std: a value a channel, of the normalisation that the teacher was trained with. A teacher tells little of what
+    lies far outside of its data; `source.output` sets the range.
+    """
+    low, high = (torch.tensor([(end - m) / s for m, s in zip(mean, std)], device=images.device) for end in (0, 1))
+    beyond = (images < low[:, None, None] - EDGE) | (images > high[:, None, None] + EDGE)
+    return float(beyond.float().mean())
+
+
+def data_free(teacher: nn.Module, student: nn.Module, supply: Supply, setting: Setting) -> dict[str, float]:
+    """Metrics that need no real image, on images that the student never trains on (but those of `pixels`, which has no
+    others than it made).
 
     `source`: fresh images of the run's own source, from noise that is the same in every epoch. `noise`: a fixed bank
     of Gaussian images, the same for every trial. Nothing of the run is changed.
@@ -50,8 +76,8 @@ def data_free(teacher: nn.Module, student: nn.Module, supply: Supply, image: tup
     device = next(teacher.parameters()).device
     own = supply.sample(HELD_OUT, torch.Generator(device).manual_seed(2), training=False).images
     # the bank is drawn on the CPU, so that it is the same on every device
-    noise = torch.randn(HELD_OUT, *image, generator=torch.Generator().manual_seed(1))
-    out: dict[str, float] = {}
+    noise = torch.randn(HELD_OUT, *setting.image, generator=torch.Generator().manual_seed(1))
+    out = {"outside": outside(own, setting.mean, setting.std)}
     for name, images in {"source": own, "noise": noise}.items():
         t, s = logits(teacher, images), logits(student, images)
         out[f"agreement/{name}"], out[f"kl/{name}"] = faithfulness(t, s)

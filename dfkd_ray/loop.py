@@ -27,19 +27,22 @@ def distill(run: Run) -> Iterator[Epoch]:
         rng, means = run.begin(epoch), Means()
         for _ in range(plan.rounds):
             # 1. the source looks for images that the teacher finds typical and the student finds hard
-            with run.precision(), frozen(run.student), mode(run.student, plan.student_in_synthesis == "train"):
-                for losses in run.supply.improve(plan.batch, run.source_steps, run.judge, rng, run.progress):
-                    means.add("source", losses)
-            run.memory.refill(run.supply, plan.batch, rng)
+            if plan.source_moves(epoch):
+                with run.precision(), frozen(run.student), mode(run.student, plan.student_in_synthesis == "train"):
+                    for losses in run.supply.improve(plan.batch, run.source_steps, run.judge, rng, run.progress):
+                        means.add("source", losses)
+                    run.source_loss.settle()
+                run.memory.refill(run.supply, plan.batch, rng)
             # 2. the student learns from the teacher on images of the source
             run.student.train()
-            for _ in range(plan.student_steps):
+            for _ in range(plan.student_steps if plan.student_moves(epoch) else 0):
                 with run.precision():
                     images, labels = run.memory.draw(run.supply, plan.batch, rng)
                     images = look(views.student, images, rng)
                     loss, losses = run.student_loss(Signals(images, labels, run.teacher, run.student))
                 run.step(loss)
                 means.add("student", losses)
+            run.student_loss.settle()
             run.rounds += 1
         run.epoch = epoch
         yield Epoch(epoch, means.close())

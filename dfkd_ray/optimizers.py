@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dfkd_ray.registry import Registry
 
@@ -141,3 +141,23 @@ def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
     """Give every parameter group the rate `lr`."""
     for group in optimizer.param_groups:
         group["lr"] = lr
+
+
+def descend(
+    optimizer: torch.optim.Optimizer,
+    loss: Tensor,
+    clip: float | None = None,
+    before: Callable[[], None] = lambda: None,
+) -> None:
+    """One step down the gradient of a scalar, of norm `clip` at most; none where nothing in it can be learned.
+
+    `before` is called when the gradients are there and no step is taken yet.
+    """
+    optimizer.zero_grad()
+    if not loss.requires_grad:
+        return
+    loss.backward()  # type: ignore[no-untyped-call]
+    if clip is not None:
+        nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], clip)
+    before()
+    optimizer.step()

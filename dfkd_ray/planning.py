@@ -9,21 +9,30 @@ from dfkd_ray.method import Schedule
 from dfkd_ray.probe import Cost
 from dfkd_ray.study import Study, arms, plain
 from dfkd_ray.study.ablation import Ablation
-from dfkd_ray.study.designs import Path
+from dfkd_ray.study.domains import canonical
 from dfkd_ray.study.effects import MIN_PAIRS
+from dfkd_ray.study.paths import Path
 from dfkd_ray.study.power import scale, smallest_effect
 from dfkd_ray.study.specs import Asha
 from dfkd_ray.study.study import point
+from dfkd_ray.sweep.look import Looked, look
+from dfkd_ray.sweep.ray_setup import room
 
 
 def describe(
-    study: Study, schedule: Schedule, cost: Cost | None, concurrency: int | None, spread: Spread | None = None
+    study: Study,
+    schedule: Schedule,
+    cost: Cost | None,
+    concurrency: int | None,
+    spread: Spread | None = None,
+    looked: Looked | None = None,
+    gpus: int = 0,
 ) -> Iterator[str]:
     """Lines for the terminal: trials, steps, seconds a trial, hours in all; no stopper is counted on but named.
 
-    `cost`: None where nothing can be measured. `spread`: of earlier ablations, where the study states none.
+    `cost`: None where nothing can be measured. `spread`: of earlier ablations, where the study states none. `looked`:
+    what is known of an ablation's arms; without it those are alike that make the same changes. `gpus`: of this machine.
     """
-    steps = schedule.epochs * schedule.rounds
     written = plain(study)
     names = f"sampler {written['sampler']['name']}, stopper {written['stopper']['name']}"
     yield f"{study.study}: {study.question}" if study.question else study.study
@@ -31,28 +40,39 @@ def describe(
         yield f"method {study.method}, task {study.task}, {names}"
     else:
         yield f"method {study.method}, task {study.task}"
-        yield from _design(study, study.ablation, spread)
+        looked = looked or look(study.ablation.arms, lambda changes: canonical(dict(changes)))
+        yield from _design(study, study.ablation, spread, looked)
     searched = written.get("search", {})
     width = max(map(len, searched), default=0)
     for path, domain in searched.items():
         yield f"  {path:<{width}}  {', '.join(f'{key} {value}' for key, value in domain.items())}"
     yield (
-        f"a trial: {schedule.epochs} epochs x {schedule.rounds} rounds, {steps * schedule.source_steps} source steps "
-        f"and {steps * schedule.student_steps} student steps of {schedule.batch} images"
+        f"a trial: {schedule.epochs} epochs x {schedule.rounds} rounds, "
+        f"{schedule.source_rounds * schedule.source_steps} source steps "
+        f"and {schedule.student_rounds * schedule.student_steps} student steps of {schedule.batch} images"
     )
     if cost is not None:
-        yield from _costs(study, schedule, cost, concurrency)
+        yield from _costs(study, schedule, cost, concurrency, gpus, looked)
 
 
-def _costs(study: Study, schedule: Schedule, cost: Cost, concurrency: int | None) -> Iterator[str]:
+def _costs(
+    study: Study, schedule: Schedule, cost: Cost, concurrency: int | None, gpus: int, looked: Looked | None
+) -> Iterator[str]:
     """Seconds of a trial, and hours of the study."""
-    at_once = concurrency or max(1, int((os.cpu_count() or 1) / study.resources.cpu))
+    share, cpus = study.resources, os.cpu_count() or 1
+    here = room({"CPU": cpus, "GPU": gpus}, share)
+    at_once = concurrency or max(1, here)
     seconds = cost.trial(schedule)
     yield (
         f"measured here: {cost.source_step:.3f} s a source step, {cost.student_step:.3f} s a student step, "
         f"{cost.evaluation:.2f} s an evaluation: {_time(seconds)} a trial"
     )
-    trials = study.trials if study.ablation is None else study.ablation.most_trials
+    if not concurrency and not here:
+        has = f"this machine has {cpus} and {gpus}"
+        yield f"no trial fits here: it takes {share.cpu:g} cpu and {share.gpu:g} gpu (resources), {has}"
+    ablation = study.ablation
+    twins = 0 if looked is None else len(looked.alike) + len(looked.refused)
+    trials = study.trials if ablation is None else ablation.most_trials - twins * ablation.of_each_arm
     limit = study.budget.hours
     if limit is not None:
         fit = max(1, int(limit * 3600 / seconds * at_once))
@@ -61,12 +81,13 @@ def _costs(study: Study, schedule: Schedule, cost: Cost, concurrency: int | None
         return
     total = trials * seconds
     at_once = min(at_once, trials)
-    shares = {"CPU": study.resources.cpu, "GPU": study.resources.gpu}
-    hours = ", ".join(f"{_time(total * share)} of {what}" for what, share in shares.items() if share)
-    yield f"{trials} trials, {at_once} at a time: at most {hours}, {_time(total / at_once)} on the clock"
-    if study.ablation is not None and study.ablation.seeds.until is not None:
-        seeds = study.ablation.seeds
-        more = trials + len(study.ablation.arms) * study.ablation.draws * (len(seeds.listed) - seeds.start)
+    shares = {"CPU": share.cpu, "GPU": share.gpu}
+    hours = ", ".join(f"{_time(total * part)} of {what}" for what, part in shares.items() if part)
+    count = f"{'at most ' if ablation is not None and ablation.trials is None else ''}{trials} trials"
+    yield f"{count}, {at_once} at a time: at most {hours}, {_time(total / at_once)} on the clock"
+    if ablation is not None and ablation.seeds.until is not None:
+        seeds = ablation.seeds
+        more = trials + (len(ablation.arms) - twins) * ablation.points * (len(seeds.listed) - seeds.start)
         yield f"with all {len(seeds.listed)} seeds: {more} trials, {_time(more * seconds / at_once)} on the clock"
     if isinstance(study.stopper, Asha):
         spared = _time(total * _asha_share(study.stopper, schedule.epochs) / at_once)
@@ -76,14 +97,15 @@ def _costs(study: Study, schedule: Schedule, cost: Cost, concurrency: int | None
 Spread = tuple[float, str]  # standard deviation of a paired difference, in the objective's units; where it is from
 
 
-def _design(study: Study, ablation: Ablation, measured: Spread | None) -> Iterator[str]:
+def _design(study: Study, ablation: Ablation, measured: Spread | None, looked: Looked) -> Iterator[str]:
     """The matrix, what is confounded, pairs, and the smallest effect that they can tell."""
-    yield from arms.describe(ablation.design, ablation.components, ablation.arms)
+    yield from arms.describe(ablation.design, ablation.components, ablation.arms, study.method)
+    yield from _looked(ablation, looked)
     seeds = ablation.seeds
     more = (
         "" if seeds.until is None else f", up to {len(seeds.listed)} until intervals are within {seeds.until:g} points"
     )
-    draws = f" x {ablation.draws} draws" if ablation.draws > 1 else ""
+    draws = f" x {ablation.points} draws" if ablation.points > 1 else ""
     yield f"{seeds.start} seeds{draws} for each arm{more}: {ablation.pairs} pairs"
     if ablation.tune is not None:
         yield f"before that {ablation.tune.trials} tuning trials of each arm, with seed {ablation.tune.seed}"
@@ -91,6 +113,17 @@ def _design(study: Study, ablation: Ablation, measured: Spread | None) -> Iterat
         yield f"with fewer than {MIN_PAIRS} pairs no effect gets a p value"
     else:
         yield from _power(study.objective[0].metric, ablation, measured)
+
+
+def _looked(ablation: Ablation, looked: Looked) -> Iterator[str]:
+    """Arms that are one method although their changes differ, and those that are none."""
+    changes = {arm.name: canonical(dict(arm.changes)) for arm in ablation.arms}
+    for first in dict.fromkeys(looked.alike.values()):
+        same = [first, *(arm for arm, other in looked.alike.items() if other == first)]
+        if len({changes[arm] for arm in same}) > 1:
+            yield f"the same method, run once: {', '.join(same)}"
+    for arm, why in looked.refused.items():
+        yield f"left out of the first round, since it is no method: {arm}: {why}"
 
 
 def _power(metric: str, ablation: Ablation, measured: Spread | None) -> Iterator[str]:

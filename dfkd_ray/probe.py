@@ -10,6 +10,7 @@ import torch
 
 from dfkd_ray import config
 from dfkd_ray.method import Schedule
+from dfkd_ray.runtime import Runtime
 from dfkd_ray.signals import Signals, frozen
 from dfkd_ray.trainable import Distillation
 
@@ -26,8 +27,9 @@ class Cost:
 
     def trial(self, schedule: Schedule) -> float:
         """Seconds of a trial that runs to its last epoch."""
-        a_round = schedule.source_steps * self.source_step + schedule.student_steps * self.student_step
-        return schedule.epochs * (schedule.rounds * a_round + self.evaluation)
+        source = schedule.source_rounds * schedule.source_steps * self.source_step
+        student = schedule.student_rounds * schedule.student_steps * self.student_step
+        return source + student + schedule.epochs * self.evaluation
 
 
 def probe(work: Distillation, threads: int, seed: int = 0) -> Cost:
@@ -40,7 +42,7 @@ def probe(work: Distillation, threads: int, seed: int = 0) -> Cost:
     return cost
 
 
-def _measure(work: Distillation, runtime: config.Runtime, device: torch.device, seed: int) -> Cost:
+def _measure(work: Distillation, runtime: Runtime, device: torch.device, seed: int) -> Cost:
     method = config.parse(work.method)
     run = work.open(method, seed, runtime, device)
     rng = run.begin(1)

@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dfkd_ray.config import Runtime
 from dfkd_ray.errors import ConfigError, TrialFailed
 from dfkd_ray.method import Method
-from dfkd_ray.optimizers import set_lr
+from dfkd_ray.optimizers import descend, set_lr
+from dfkd_ray.runtime import Runtime
 from dfkd_ray.signals import Setting, Signals, layout
+from dfkd_ray.slots import Meets
 from dfkd_ray.streams import stream, stream_seed
 from dfkd_ray.views import look
 
@@ -51,7 +52,10 @@ class Run:
             self.student_loss = method.student_loss.open(self.setting, seed).to(device)
         with _at("source"), stream(seed, "source"):
             self.supply = method.source.open(self.setting, _learnable(self.source_loss), device)
-        self.memory = method.memory.open()
+        with _at("memory"), stream(seed, "memory"):
+            self.memory = method.memory.open(self.setting, self.teacher, device)
+            if isinstance(self.memory, Meets):
+                self.memory.meet(self.supply)
         learnable = [*_learnable(self.student), *_learnable(self.student_loss)]
         self.optimizer = method.student.optimizer.open(learnable)
         self.rng = torch.Generator(device)
@@ -65,23 +69,28 @@ class Run:
 
     @property
     def source_steps(self) -> int:
-        """Steps of the source in each round: none where no term tells it what to look for."""
+        """Steps of the source in a round: none where no term tells it what to look for."""
         return self.method.schedule.source_steps if self.source_loss.calls else 0
 
     def spent(self) -> dict[str, float]:
         """What the run has used up so far: steps of the student and of the source, images the student has seen."""
-        student = self.rounds * self.method.schedule.student_steps
-        source = self.rounds * self.source_steps
-        images = student * self.method.schedule.batch
+        plan = self.method.schedule
+        student = max(0, self.rounds - plan.warmup * plan.rounds) * plan.student_steps
+        source = min(self.rounds, plan.source_rounds) * self.source_steps
+        images = student * plan.batch
         return {"updates/student": float(student), "updates/source": float(source), "images/student": float(images)}
 
     @property
     def lr(self) -> float:
-        """The student's learning rate as it is now."""
-        return self.method.student.optimizer.lr * self.method.student.lr_schedule(self.progress)
+        """The student's learning rate as it is now; its schedule begins after the warm-up."""
+        plan = self.method.schedule
+        progress = max(0, self.rounds - plan.warmup * plan.rounds) / plan.student_rounds
+        return self.method.student.optimizer.lr * self.method.student.lr_schedule(progress)
 
     def begin(self, epoch: int) -> torch.Generator:
         """Seed everything random for one epoch; dropout and the like read torch's own generator."""
+        self.source_loss.begin(epoch)
+        self.student_loss.begin(epoch)
         torch.manual_seed(stream_seed(self.seed, "torch", epoch))
         return self.rng.manual_seed(stream_seed(self.seed, "epoch", epoch))
 
@@ -97,10 +106,7 @@ class Run:
     def step(self, loss: Tensor) -> None:
         """One step of the student (and of what its loss terms learn)."""
         set_lr(self.optimizer, self.lr)
-        self.optimizer.zero_grad()
-        if loss.requires_grad:  # no term, nothing to learn from
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.optimizer.step()
+        descend(self.optimizer, loss, self.method.student.clip)
 
     def state_dict(self) -> dict[str, Any]:
         """The whole state at the end of an epoch."""

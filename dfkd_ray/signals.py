@@ -22,10 +22,12 @@ from dfkd_ray.nets.taps import taps_of
 
 @dataclass(frozen=True)
 class Layout:
-    """Shapes that one network yields for one image: stages ((C, H, W), ...) and the length of its embedding."""
+    """Shapes that one network yields for one image: of its stages (C, H, W), the length of its embedding, and the
+    channels of its BatchNorm layers, in the order of the pass."""
 
     stages: tuple[tuple[int, int, int], ...]
     embedding: int
+    norms: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,17 @@ class Pass:
         if not caught:
             raise ConfigError.at("", f"{type(self._net).__name__} has no BatchNorm layer, so there is no BN prior")
         return caught
+
+    @property
+    def head(self) -> nn.Linear:
+        """The network's last linear layer, from the embedding to the logits; nothing is run."""
+        found = self._net.get_submodule(taps_of(self._net).head)
+        assert isinstance(found, nn.Linear)
+        return found
+
+    def on(self, images: Tensor) -> Pass:
+        """The same network on other images: another view of them, say."""
+        return Pass(self._net, images)
 
     @property
     def ran(self) -> bool:
@@ -159,9 +172,9 @@ def layout(net: nn.Module, image: tuple[int, int, int]) -> Layout:
     """The shapes that `net` yields, found by one pass over a blank image in evaluation mode."""
     device = next(net.parameters()).device
     with torch.no_grad(), mode(net, training=False):
-        caught = catch(net, torch.zeros(1, *image, device=device), norms=False)
+        caught = catch(net, torch.zeros(1, *image, device=device), norms=True)
     stages = tuple((s.shape[1], s.shape[2], s.shape[3]) for s in caught.stages)
-    return Layout(stages, caught.embedding.shape[1])
+    return Layout(stages, caught.embedding.shape[1], tuple(norm.input.shape[1] for norm in caught.norms))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ the checkpoint through `state_dict` and `load_state_dict`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -69,10 +69,19 @@ class Store(Live, Protocol):
         ...
 
 
-class Memory(Protocol):
-    """What the student trains on: fresh images, or a pool of past ones."""
+@runtime_checkable
+class Meets(Protocol):
+    """A live memory that has to see its source before the run starts."""
 
-    def open(self) -> Store: ...
+    def meet(self, supply: Supply) -> None:
+        """Tell the source what it should keep; ConfigError if it is none for this memory."""
+        ...
+
+
+class Memory(Protocol):
+    """What the student trains on: fresh images, or a pool of past ones. The teacher may judge what to keep."""
+
+    def open(self, setting: Setting, teacher: nn.Module, device: torch.device) -> Store: ...
 
 
 class View(Protocol):

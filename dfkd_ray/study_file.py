@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dfkd_ray import config, study, tasks, trainable, yamls
+from dfkd_ray import config, path_to, study, tasks, trainable, yamls
 from dfkd_ray.errors import ConfigError, Problem, UnknownName
 from dfkd_ray.registry import did_you_mean
+from dfkd_ray.runtime import parse_runtime
 from dfkd_ray.study import Budget, Study
 from dfkd_ray.study.ablation import KEYS
 from dfkd_ray.study.specs import Tpe
@@ -27,8 +28,11 @@ def open_document(
 ) -> tuple[Study, Distillation]:
     """The same for a study that stands in no file of its own."""
     problems = Problems()
+    document = problems.attempt("", path_to.resolved, document) or document
     parsed = problems.attempt("", study.parse, document)
     made = parsed or _salvage(document, problems.found)
+    if path_to.target(document) is not None and "components" not in document.data:  # why, is told elsewhere
+        problems.found = [problem for problem in problems.found if problem.path != "components"]
     if made is not None:
         _check_method(made, document, problems)
     if problems.found:
@@ -82,7 +86,7 @@ def _take_out(raw: dict[str, Any], path: str) -> None:
 
 def _check_method(made: Study, document: Document, problems: Problems) -> None:
     """Names, fixed changes, searched paths and the runtime, against what exists."""
-    problems.attempt("runtime", config.runtime, made.runtime)
+    problems.attempt("runtime", parse_runtime, made.runtime)
     try:
         tasks.load(made.task)
     except UnknownName as error:
@@ -101,12 +105,9 @@ def _check_method(made: Study, document: Document, problems: Problems) -> None:
     def accepts(changes: dict[str, Any]) -> None:
         trainable.accepts(method, changes)
 
-    fixed = {}
-    for path, value in made.fixed.items():
-        before = len(problems.found)
-        without: dict[str, Any] = {"search": {}, "ablation": None, "published": "", "sampler": Tpe()}
-        alone = replace(made, fixed={path: value}, budget=Budget(hours=1), **without)
-        problems.attempt("", study.check, alone, accepts, document)
-        if len(problems.found) == before:
-            fixed[path] = value
+    before = len(problems.found)
+    without: dict[str, Any] = {"search": {}, "ablation": None, "published": "", "sampler": Tpe()}
+    problems.attempt("", study.check, replace(made, budget=Budget(hours=1), **without), accepts, document)
+    wrong = [problem.path for problem in problems.found[before:]]
+    fixed = {path: value for path, value in made.fixed.items() if f"fixed.{path}" not in wrong}
     problems.attempt("", study.check, replace(made, fixed=fixed), accepts, document)

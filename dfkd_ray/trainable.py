@@ -7,13 +7,11 @@ a killed trial goes on in the same bits.
 from __future__ import annotations
 
 import hashlib
-import math
 import platform
 import resource
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +19,18 @@ import torch
 from torch import Tensor
 
 from dfkd_ray import config, evaluate, nets, tasks
-from dfkd_ray.errors import ConfigError, DataError
+from dfkd_ray.errors import ConfigError
+from dfkd_ray.examiner import Examiner, pictured, real
 from dfkd_ray.keeper import Keeper
 from dfkd_ray.loop import distill
 from dfkd_ray.method import Method
 from dfkd_ray.registry import did_you_mean
 from dfkd_ray.run import Run
+from dfkd_ray.runtime import Runtime, parse_runtime
 from dfkd_ray.streams import stream
 from dfkd_ray.study.study import Study
 from dfkd_ray.sweep.work import Job, Row
-from dfkd_ray.tasks.picture import contact_sheet
 from dfkd_ray.tasks.weights import fill
-
-PICTURES = 5  # grids of synthetic images that a trial reports, evenly over its epochs
-GRID = (4, 8)  # rows and columns of such a grid
 
 
 @dataclass(frozen=True)
@@ -43,29 +39,38 @@ class Distillation:
 
     method: resolved, as `config.plain` writes it. weights: the teacher's state by name. data: where real images for
     evaluation are; the loop never sees them. keep: leave `student.safetensors` (last epoch) and
-    `student_best.safetensors` in the job's folder.
+    `student_best.safetensors` in the job's folder. fixed: what a study fixed in `method`, and fixes in the `methods` by
+    name that its arms take instead, which are plain data too.
     """
 
     method: Mapping[str, Any]
     task: tasks.Task
     weights: Mapping[str, Tensor] = field(repr=False)
-    runtime: config.Runtime = field(default_factory=config.Runtime)
+    runtime: Runtime = field(default_factory=Runtime)
     data: str | None = None
     metric: str = "val_accuracy"
     sign: float = 1.0  # metric * sign is better when higher
     keep: bool = True
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def max_epochs(self) -> int:
         return config.parse(self.method).schedule.epochs
 
+    def resolve(self, changes: Mapping[str, Any]) -> Method:
+        """The method with these changes."""
+        if "method" in changes:
+            changes = {**self.fixed, **changes, "method": self.methods[changes["method"]]}
+        return config.change(config.parse(self.method), changes)
+
     def fingerprint(self, changes: Mapping[str, Any]) -> str:
         """Of the method with these changes."""
-        return config.fingerprint(config.change(config.parse(self.method), changes))
+        return config.fingerprint(self.resolve(changes))
 
     def examine(self, run: Run) -> dict[str, float]:
         """The metrics of a run between two epochs; changes nothing of it."""
-        return _Examiner(self, run).metrics()
+        return Examiner(self.task, self.data, run).metrics()
 
     def teacher_digest(self) -> str:
         """64 bits of SHA-256 over the teacher's weights, in hexadecimal."""
@@ -77,13 +82,13 @@ class Distillation:
 
     def epochs(self, job: Job) -> Iterator[Row]:
         """Run one job to its end, or from where its checkpoint stands; yields a Row an epoch."""
-        method = config.change(config.parse(self.method), job.changes)
+        method = self.resolve(job.changes)
         runtime = replace(self.runtime, threads=job.threads or self.runtime.threads)
         device = runtime.open()
         run = self.open(method, job.seed, runtime, device)
         keeper = Keeper(run, None if job.folder is None else Path(job.folder))
         yield from list(keeper.restore(device))
-        examiner = _Examiner(self, run)
+        examiner = Examiner(self.task, self.data, run)
         facts: dict[str, Any] = {"host": platform.node(), "device": _device_name(device)}
         facts |= {"fingerprint": config.fingerprint(method), "method": config.plain(method)}
         started = time.perf_counter() - keeper.seconds
@@ -95,7 +100,7 @@ class Distillation:
                 epoch=epoch.number,
                 seconds=time.perf_counter() - started,
                 metrics=metrics,
-                picture=examiner.picture() if _pictured(epoch.number, method.schedule.epochs) else None,
+                picture=examiner.picture() if pictured(epoch.number, method.schedule.epochs) else None,
                 last=last,
                 final=examiner.final(keeper) if last else {},
                 peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
@@ -106,7 +111,7 @@ class Distillation:
             keeper.save(row)
             yield row
 
-    def open(self, method: Method, seed: int, runtime: config.Runtime, device: torch.device) -> Run:
+    def open(self, method: Method, seed: int, runtime: Runtime, device: torch.device) -> Run:
         task, channels, classes = self.task, self.task.image[0], len(self.task.classes)
         teacher = nets.build(method.teacher.arch or task.teacher.arch, classes, channels)
         fill(teacher, self.weights, f"the teacher of {task.name}")
@@ -119,15 +124,18 @@ def work(study: Study, data: str | None = None, weights: Path | None = None) -> 
     """What a study's trials do. Raises ConfigError or DataError before anything is launched."""
     method = config.change(config.load(study.method), study.fixed)
     first = study.objective[0]
-    made = distillation(method, study.task, data, weights, config.runtime(study.runtime))
+    made = distillation(method, study.task, data, weights, parse_runtime(study.runtime))
     if not evaluable(made) and any(objective.metric == "val_accuracy" for objective in study.objective):
         hint = f"give --data, or select by a data-free metric: {', '.join(evaluate.DATA_FREE)}"
         raise ConfigError.at("objective", f"val_accuracy needs real images of {made.task.name}: {hint}")
-    return replace(made, metric=first.metric, sign=first.sign)
+    hand = {} if study.ablation is None else study.ablation.hand
+    named = {changes["method"] for changes in hand.values() if "method" in changes}
+    methods = {name: config.plain(config.load(name)) for name in named}
+    return replace(made, metric=first.metric, sign=first.sign, fixed=study.fixed, methods=methods)
 
 
 def distillation(
-    method: Method, task_name: str, data: str | None, weights: Path | None, runtime: config.Runtime
+    method: Method, task_name: str, data: str | None, weights: Path | None, runtime: Runtime
 ) -> Distillation:
     """A method on a task with its teacher read from `weights`, or from what the task ships."""
     task = tasks.load(task_name)
@@ -142,7 +150,7 @@ def distillation(
 
 def evaluable(made: Distillation) -> bool:
     """Whether there are real images to evaluate on; DataError where `data` is named and cannot be read."""
-    return _real(made.task, "val", made.data) is not None
+    return real(made.task, "val", made.data) is not None
 
 
 def task_info(made: Distillation) -> dict[str, Any]:
@@ -174,60 +182,7 @@ def metric_names(method: Method) -> list[str]:
     """The metrics that a trial of the method reports after each epoch (val_accuracy: where there are real images)."""
     slots = {"source": method.source_loss, "student": method.student_loss}
     losses = [f"loss/{slot}/{name}" for slot, loss in slots.items() for name in (*loss.parts, "total")]
-    return ["val_accuracy", *evaluate.DATA_FREE, *losses]
-
-
-class _Examiner:
-    """Evaluates a run between epochs; the one place where real images meet a student, and they teach it nothing."""
-
-    def __init__(self, spec: Distillation, run: Run) -> None:
-        self.spec, self.run = spec, run
-
-    def metrics(self) -> dict[str, float]:
-        run = self.run
-        out = evaluate.data_free(run.teacher, run.student, run.supply, run.setting.image)
-        images = _real(self.spec.task, "val", self.spec.data)
-        if images is not None:
-            out = {"val_accuracy": evaluate.accuracy(run.student, *images), **out}
-        return out
-
-    def final(self, keeper: Keeper) -> dict[str, float]:
-        """Taken once, at the end, for the report alone: the test split never chose anything."""
-        out = {"best_epoch": float(keeper.best_epoch), **self.run.spent()}
-        if keeper.curve and not math.isnan(keeper.curve[-1]):
-            out["val_accuracy/median5"] = evaluate.median_of_last(keeper.curve)
-        images = _real(self.spec.task, "test", self.spec.data)
-        if images is None:
-            return out
-        student = self.run.student
-        out["test_accuracy/last"] = evaluate.accuracy(student, *images)
-        last = {key: value.clone() for key, value in student.state_dict().items()}
-        student.load_state_dict(keeper.best)
-        out["test_accuracy/best"] = evaluate.accuracy(student, *images)
-        student.load_state_dict(last)
-        return out
-
-    def picture(self) -> bytes:
-        """A grid of the source's images, as they are now, as a WebP file."""
-        rng = torch.Generator(self.run.device).manual_seed(3)
-        images = self.run.supply.sample(GRID[0] * GRID[1], rng, training=False).images
-        return contact_sheet(tasks.denormalise(self.spec.task, images).cpu(), *GRID)
-
-
-@lru_cache(maxsize=4)
-def _real(task: tasks.Task, which: Any, data: str | None) -> tuple[Tensor, Tensor] | None:
-    """Real images, normalised, and labels; None where the user has none. Kept between the trials of one process."""
-    try:
-        part = tasks.split(task, which, None if data is None else Path(data))
-    except DataError:
-        if data is not None:
-            raise
-        return None
-    return tasks.normalise(task, part.images), part.labels
-
-
-def _pictured(epoch: int, epochs: int) -> bool:
-    return epoch in {1, *(round(epochs * k / (PICTURES - 1)) for k in range(1, PICTURES))}
+    return ["val_accuracy", *evaluate.DATA_FREE, "outside", *losses]
 
 
 def _device_name(device: torch.device) -> str:

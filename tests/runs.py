@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from dfkd_ray import config
-from dfkd_ray.config import Runtime
 from dfkd_ray.loop import Epoch, distill
 from dfkd_ray.method import Method
 from dfkd_ray.nets import Taps, attach_taps
 from dfkd_ray.run import Run
+from dfkd_ray.runtime import Runtime
 
 IMAGE, CLASSES = (3, 16, 16), 5
 CPU = torch.device("cpu")
@@ -68,6 +68,43 @@ def small(changes: Mapping[str, Any] | None = None, name: str = "dfkd_fgvc") -> 
     """A shipped method at the size of a toy."""
     fit = SMALL if name == "dfkd_fgvc" else {"schedule": SMALL["schedule"]}
     return config.change(config.load(name), {**fit, **(changes or {})})
+
+
+SIZES: dict[str, Any] = {  # what a field of this name becomes at the size of a toy, where it is larger
+    "latent": 8,
+    "width": 4,
+    "doublings": 2,
+    "dim": 8,
+    "hidden": 8,
+    "capacity": 24,
+    "bank": 24,
+    "negatives": 6,
+    "collect": 12,
+    "prototypes": 3,
+    "padding": 2,
+    "epochs": 3,
+    "rounds": 2,
+    "source_steps": 2,
+    "student_steps": 2,
+    "batch": 8,
+    "warmup": 1,
+    "source_epochs": 2,
+    "start": 0,
+}
+
+
+def shrunk(name: str, changes: Mapping[str, Any] | None = None) -> Method:
+    """Any method at the size of a toy: all its parts, little of each; every term counts from the beginning."""
+
+    def smaller(value: Any, key: str = "") -> Any:
+        if isinstance(value, Mapping):
+            return {each: smaller(inner, each) for each, inner in value.items()}
+        if isinstance(value, list):
+            return [smaller(inner) for inner in value]
+        sized = isinstance(value, (int, float)) and not isinstance(value, bool) and key in SIZES
+        return min(value, SIZES[key]) if sized else value
+
+    return config.change(config.parse(smaller(config.plain(config.load(name)))), changes or {})
 
 
 def opened(

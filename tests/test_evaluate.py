@@ -11,7 +11,10 @@ from runs import CLASSES, IMAGE, differing, flat, opened, small, toy, walked
 from torch import nn
 
 from dfkd_ray import evaluate
+from dfkd_ray.signals import Layout, Setting
 from dfkd_ray.slots import Batch
+
+SETTING = Setting(IMAGE, CLASSES, (0.5,) * 3, (0.25,) * 3, Layout((), 6), Layout((), 6))
 
 
 def logits(seed: int, count: int = 40, classes: int = 7) -> torch.Tensor:
@@ -70,9 +73,9 @@ def test_data_free_metrics_change_nothing_and_repeat_themselves(name: str) -> No
     list(walked(run, 1))
     before, numbers = flat(run.state_dict()), torch.get_rng_state()
     modes = [module.training for module in run.student.modules()]
-    first, second = (evaluate.data_free(run.teacher, run.student, run.supply, IMAGE) for _ in range(2))
+    first, second = (evaluate.data_free(run.teacher, run.student, run.supply, run.setting) for _ in range(2))
     assert first == second
-    assert set(first) == set(evaluate.DATA_FREE)
+    assert set(first) == {*evaluate.DATA_FREE, "outside"}
     assert not differing(run.state_dict(), before)
     assert torch.equal(torch.get_rng_state(), numbers)
     assert [module.training for module in run.student.modules()] == modes
@@ -95,7 +98,7 @@ def test_the_banks() -> None:
     teacher, student = toy(1), toy(2)
     teacher.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
     supply: Any = Spied()
-    out = evaluate.data_free(teacher, student, supply, IMAGE)
+    out = evaluate.data_free(teacher, student, supply, SETTING)
     assert supply.asked == [(evaluate.HELD_OUT, 2, False)]
     images = torch.cat(seen)
     noise = torch.randn(evaluate.HELD_OUT, *IMAGE, generator=torch.Generator().manual_seed(1))
@@ -108,7 +111,15 @@ def test_the_banks() -> None:
 def test_the_teacher_agrees_with_itself() -> None:
     teacher = toy(1)
     supply: Any = Spied()
-    out = evaluate.data_free(teacher, teacher, supply, IMAGE)
+    out = evaluate.data_free(teacher, teacher, supply, SETTING)
     assert [out[key] for key in ("agreement/source", "agreement/noise")] == [1.0, 1.0]
     assert [out[key] for key in ("kl/source", "kl/noise")] == pytest.approx([0, 0], abs=1e-6)
     assert isinstance(teacher, nn.Module)
+
+
+def test_values_that_no_picture_has_are_told_channel_by_channel() -> None:
+    mean, std = (0.5, 0.2), (0.25, 0.1)  # pictures span [-2, 2] and [-2, 8]
+    images = torch.tensor([[-2.0, 2.0, 2.1, -2.1], [-2.0, 8.0, 2.1, -2.1]]).reshape(1, 2, 2, 2)
+    assert evaluate.outside(images, mean, std) == pytest.approx(3 / 8)
+    data = torch.rand(5, 2, 4, 4)
+    assert evaluate.outside((data - torch.tensor(mean).view(2, 1, 1)) / torch.tensor(std).view(2, 1, 1), mean, std) == 0

@@ -7,7 +7,10 @@ import pytest
 from dfkd_ray import planning, study
 from dfkd_ray.method import Schedule
 from dfkd_ray.probe import Cost
+from dfkd_ray.study import Resources
 from dfkd_ray.study.specs import Asha
+from dfkd_ray.sweep.look import Looked
+from dfkd_ray.sweep.ray_setup import fitting
 from dfkd_ray.yamls import Document
 
 SCHEDULE = Schedule(epochs=9, rounds=10, source_steps=2, student_steps=5, batch=64)
@@ -15,7 +18,7 @@ COST = Cost(source_step=0.5, student_step=0.25, evaluation=1.0)
 TRIAL = 9 * (10 * (2 * 0.5 + 5 * 0.25) + 1.0)  # 211.5 s
 
 
-def lines(concurrency: int | None = 1, **parts: Any) -> list[str]:
+def lines(concurrency: int | None = 1, gpus: int = 0, **parts: Any) -> list[str]:
     raw = {
         "study": "a",
         "question": "Which?",
@@ -25,7 +28,8 @@ def lines(concurrency: int | None = 1, **parts: Any) -> list[str]:
         "search": {"student_loss.kd.temperature": {"log": [1, 20]}, "schedule.batch": {"choice": [8, 16]}},
         "budget": {"trials": 6},
     }
-    return list(planning.describe(study.parse(Document({**raw, **parts})), SCHEDULE, COST, concurrency))
+    made = study.parse(Document({**raw, **parts}))
+    return list(planning.describe(made, SCHEDULE, COST, concurrency, gpus=gpus))
 
 
 def test_it_says_what_runs_and_what_it_costs() -> None:
@@ -65,9 +69,40 @@ def test_trials_at_a_time_share_the_clock_not_the_cost(monkeypatch: pytest.Monke
     assert lines(3)[-1] == "6 trials, 3 at a time: at most 21 min of CPU, 7 min on the clock"
     assert lines(100)[-1].startswith("6 trials, 6 at a time: ")
     monkeypatch.setattr("os.cpu_count", lambda: 8)
-    gpu = lines(None, resources={"cpu": 4, "gpu": 0.5})[-1]
+    gpu = lines(None, 1, resources={"cpu": 4, "gpu": 0.5})[-1]
     assert gpu == "6 trials, 2 at a time: at most 85 min of CPU, 11 min of GPU, 11 min on the clock"
-    assert lines(None, resources={"cpu": 16})[-1].startswith("6 trials, 1 at a time: ")
+
+
+@pytest.mark.parametrize(
+    ("resources", "gpus", "at_once"),
+    [
+        ({"cpu": 2}, 0, 4),
+        ({"cpu": 2, "gpu": 1}, 1, 1),
+        ({"cpu": 2, "gpu": 0.25}, 1, 4),
+        ({"cpu": 1, "gpu": 0.5}, 2, 4),
+        ({"cpu": 4, "gpu": 0.25}, 2, 2),
+    ],
+)
+def test_as_many_run_at_a_time_as_the_runner_would_start(
+    resources: dict[str, float], gpus: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a machine with 8 CPUs, and GPUs or none."""
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    assert lines(None, gpus, resources=resources)[-1].startswith(f"6 trials, {at_once} at a time: ")
+    assert fitting({"CPU": 8, "GPU": gpus}, Resources(**resources)) == at_once
+
+
+@pytest.mark.parametrize("resources", [{"cpu": 16}, {"cpu": 1, "gpu": 0.5}])
+def test_a_machine_that_is_too_small_is_planned_on_and_said_so(
+    resources: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A study for a cluster is planned where it is written."""
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    *_, said, trials = lines(None, resources=resources)
+    share = f"{resources['cpu']} cpu and {resources.get('gpu', 0)} gpu"
+    assert said == f"no trial fits here: it takes {share} (resources), this machine has 8 and 0"
+    assert trials.startswith("6 trials, 1 at a time: ")
+    assert "no trial fits here" not in "".join(lines(2, resources=resources)), "who says how many knows the machine"
 
 
 def test_what_the_stopper_may_spare_is_an_if() -> None:
@@ -119,7 +154,7 @@ SWITCHES = {
 }
 
 
-def ablation(measured: planning.Spread | None = None, **parts: Any) -> list[str]:
+def ablation(measured: planning.Spread | None = None, looked: Looked | None = None, **parts: Any) -> list[str]:
     raw = {
         "study": "a",
         "method": "dfkd_fgvc",
@@ -130,7 +165,7 @@ def ablation(measured: planning.Spread | None = None, **parts: Any) -> list[str]
         "seeds": 5,
     }
     made = study.parse(Document({key: value for key, value in {**raw, **parts}.items() if value is not None}))
-    return list(planning.describe(made, SCHEDULE, COST, 2, measured))
+    return list(planning.describe(made, SCHEDULE, COST, 2, measured, looked))
 
 
 def detectable(pairs: int, level: float) -> float:
@@ -242,5 +277,57 @@ def test_seeds_that_may_be_added_are_counted_apart() -> None:
 def test_a_path_says_how_far_it_may_go() -> None:
     found = ablation(design="path", spread=1.0)
     assert "3 rounds, at most 7 arms; these are the arms of the first round" in found
-    assert found[-1].startswith(f"{7 * 5} trials, ")
+    assert found[-1].startswith(f"at most {7 * 5} trials, ")
     assert smallest(found)[1].startswith("after Holm's rule over 3 effects, ")
+
+
+# ---- arms that are not run
+
+
+def test_arms_that_are_one_method_are_said_and_not_counted() -> None:
+    """Known by fingerprint alone: `off` sets what is the default anyway."""
+    found = ablation(None, Looked([], {"without kd": "full"}, {}), seeds={"start": 3, "max": 6, "until": 1.0})
+    assert "the same method, run once: full, without kd" in found
+    assert found[-2].startswith(f"{3 * 3} trials, ")
+    assert found[-1].startswith(f"with all 6 seeds: {3 * 6} trials, ")
+
+
+def test_arms_with_the_same_changes_are_counted_once_whether_looked_at_or_not() -> None:
+    order = {"path": "student_loss.high_order.order", "levels": [2, 3]}
+    parts: dict[str, Any] = {"components": {"mhad": SWITCHES["mhad"], "order": order}, "design": "factorial"}
+    for looked in (None, Looked([], {"order=3": "none"}, {})):
+        found = ablation(None, looked, **parts)
+        assert [line for line in found if "run once" in line] == ["the same changes, run once: none, order=3"]
+        assert found[-1].startswith(f"{3 * 5} trials, ")
+
+
+def test_tuning_trials_of_twins_are_not_counted_either() -> None:
+    search = {"student_loss.kd.temperature": {"log": [1, 20]}}
+    found = ablation(None, Looked([], {"without sfcl": "full"}, {}), search=search, tune={"trials": 7})
+    assert found[-1].startswith(f"{3 * (5 + 7)} trials, ")
+
+
+def test_what_a_path_leaves_out_of_its_first_round_is_said_and_not_counted() -> None:
+    found = ablation(None, Looked([], {"sfcl": "none"}, {"kd": "kd.weight: odd"}), design="path")
+    assert "left out of the first round, since it is no method: kd: kd.weight: odd" in found
+    assert "the same method, run once: none, sfcl" in found
+    assert found[-1].startswith(f"at most {(7 - 2) * 5} trials, ")
+
+
+def test_a_path_to_a_method_says_from_where_to_where() -> None:
+    parts = {
+        "high_order": {"levels": {"in": {}, "out": {"student_loss.high_order": None}}, "on": "out", "off": "in"},
+        "epochs": {"levels": {"9": {}, "4": {"schedule.epochs": 4}}, "on": "4", "off": "9"},
+    }
+    found = ablation(components=parts, design={"name": "path", "to": "noise_kd"})
+    assert found[2:10] == [
+        "design: path, 3 arms",
+        "arm             high_order  epochs",
+        "none            in          9",
+        "high_order=out  out         9",
+        "epochs=4        in          4",
+        "from dfkd_fgvc (the arm none) to noise_kd (the arm full)",
+        "  high_order: student_loss.high_order from in to out",
+        "  epochs: schedule.epochs from 9 to 4",
+    ]
+    assert "2 rounds, at most 4 arms; these are the arms of the first round" in found

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from dfkd_ray import config, evaluate, probe, trainable
+from dfkd_ray import config, evaluate, examiner, probe, trainable
 from dfkd_ray.method import Schedule
 from dfkd_ray.run import Run
+from dfkd_ray.runtime import Runtime
 from dfkd_ray.tasks import gliders
 
 SMALL = {"schedule": {"epochs": 50, "rounds": 4, "batch": 4}, "source.width": 4, "source.latent": 8}
@@ -22,16 +23,16 @@ def _few_images() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gliders, "SPLITS", {"train": (24, 1), "val": (24, 2), "test": (24, 3)})
         patch.setattr(evaluate, "HELD_OUT", 24)
-        trainable._real.cache_clear()
+        examiner.real.cache_clear()
         yield
-    trainable._real.cache_clear()
+    examiner.real.cache_clear()
     torch.set_num_threads(threads)
 
 
 def work(name: str = "dfkd_fgvc", changes: dict[str, Any] | None = None) -> trainable.Distillation:
     fit = SMALL if name == "dfkd_fgvc" else {"schedule": {"source_steps": 0, "batch": 4}}
     method = config.change(config.load(name), {**fit, **(changes or {})})
-    return trainable.distillation(method, "gliders", None, None, config.Runtime("cpu"))
+    return trainable.distillation(method, "gliders", None, None, Runtime("cpu"))
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
@@ -66,7 +67,7 @@ def test_what_it_measures_takes_time_whatever_the_method(changes: dict[str, Any]
 
 
 def test_the_threads_of_a_trial_are_those_of_the_probe() -> None:
-    made = replace(work("noise_kd"), runtime=config.Runtime("cpu", threads=3))
+    made = replace(work("noise_kd"), runtime=Runtime("cpu", threads=3))
     probe.probe(made, threads=1)
     assert torch.get_num_threads() == 1
 

@@ -9,9 +9,9 @@ import torch
 from runs import CLASSES, IMAGE, Toy, differing, flat, opened, small, through_a_file, toy, walked
 from torch import nn
 
-from dfkd_ray.config import Runtime
 from dfkd_ray.errors import ConfigError, TrialFailed
 from dfkd_ray.run import Means
+from dfkd_ray.runtime import Runtime
 
 
 def fresh(run: Any) -> dict[str, Any]:

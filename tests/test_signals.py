@@ -148,7 +148,7 @@ def test_moments_in_single_precision_do_not_cancel() -> None:
 def test_layout_leaves_the_network_as_it_was(net: Net) -> None:
     net.train()
     before = {k: v.clone() for k, v in net.state_dict().items()}
-    assert layout(net, IMAGE) == Layout(stages=((4, 8, 8), (6, 4, 4)), embedding=6)
+    assert layout(net, IMAGE) == Layout(stages=((4, 8, 8), (6, 4, 4)), embedding=6, norms=(4, 6))
     assert net.training
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
 

@@ -79,7 +79,7 @@ def test_mistakes_of_every_kind_are_reported_at_once_with_their_lines(tmp_path: 
     ("change", "message"),
     [
         (("task: gliders", "task: glider"), "3: task: unknown task 'glider'; did you mean 'gliders'?"),
-        (("method: dfkd_fgvc", "method: dfkd"), "2: method: unknown method 'dfkd'; did you mean 'dfkd_fgvc'?"),
+        (("method: dfkd_fgvc", "method: dfkd_fgv"), "2: method: unknown method 'dfkd_fgv'; did you mean 'dfkd_fgvc'?"),
         (("method: dfkd_fgvc", "method: no.yaml"), "no.yaml: there is no such file"),
         (
             ("kd.temperature", "kdd.temperature"),

@@ -16,8 +16,9 @@ import pytest
 import torch
 from PIL import Image
 
-from dfkd_ray import config, evaluate, nets, study, tasks, trainable, yamls
+from dfkd_ray import config, evaluate, examiner, nets, study, tasks, trainable, yamls
 from dfkd_ray.errors import ConfigError, DataError, TrialFailed
+from dfkd_ray.runtime import Runtime
 from dfkd_ray.sweep.work import Job, Row
 from dfkd_ray.tasks import gliders
 from dfkd_ray.trainable import Distillation, distillation
@@ -36,18 +37,18 @@ def _few_images() -> Iterator[None]:
     patch = pytest.MonkeyPatch()
     patch.setattr(gliders, "SPLITS", {"train": (48, 1), "val": (48, 2), "test": (60, 3)})
     patch.setattr(evaluate, "HELD_OUT", 24)
-    trainable._real.cache_clear()
+    examiner.real.cache_clear()
     threads = torch.get_num_threads()
     yield
     patch.undo()
-    trainable._real.cache_clear()
+    examiner.real.cache_clear()
     torch.set_num_threads(threads)
 
 
 def made(**fields: Any) -> Distillation:
     """A small method on gliders. Its best epoch is the first, since the rate falls: so the last is another."""
     method = config.change(config.load("dfkd_fgvc"), SMALL)
-    work = distillation(method, "gliders", None, None, config.Runtime("cpu"))
+    work = distillation(method, "gliders", None, None, Runtime("cpu"))
     return replace(work, **{"metric": "lr/student", **fields})
 
 
@@ -101,18 +102,22 @@ def test_the_metrics_of_an_epoch_are_those_that_are_announced(undisturbed: tuple
     for row in undisturbed[0]:
         assert announced <= set(row.metrics)
         rest = set(row.metrics) - announced
-        assert rest == {"lr/student", *(f"loss/student/high_order/attention_{side}" for side in ("teacher", "student"))}
+        gauges = {f"loss/student/high_order/attention_{side}" for side in ("teacher", "student")}
+        assert rest == {"lr/student", "loss/source/batchnorm/layers", *gauges}
         assert all(abs(value) < float("inf") for value in row.metrics.values())
         for share in ("val_accuracy", "agreement/source", "agreement/noise", "diversity"):
             assert 0 <= row.metrics[share] <= 1
     assert undisturbed[0][-1].metrics["lr/student"] == pytest.approx(0, abs=1e-9)
 
 
+ENDS = [(kind, which) for kind in ("test", "relative") for which in ("last", "best")]
+
+
 def test_what_is_taken_once_at_the_end(undisturbed: tuple[list[Row], Any]) -> None:
     rows, _ = undisturbed
     accuracies = [row.metrics["val_accuracy"] for row in rows]
     final = rows[-1].final
-    accuracy = {"val_accuracy/median5", "test_accuracy/last", "test_accuracy/best"}
+    accuracy = {"val_accuracy/median5", *(f"{kind}_accuracy/{which}" for kind, which in ENDS)}
     assert set(final) == {"best_epoch", *accuracy, "updates/student", "updates/source", "images/student"}
     assert final["best_epoch"] == 1
     assert final["val_accuracy/median5"] == pytest.approx(sorted(accuracies)[1])
@@ -136,8 +141,8 @@ def test_pictures_are_spread_over_the_epochs(undisturbed: tuple[list[Row], Any])
         assert row.picture is not None
         picture = Image.open(io.BytesIO(row.picture))
         assert (picture.format, picture.size) == ("WEBP", (8 * 68, 4 * 68)), "32 images, doubled, with gaps between"
-    assert [epoch for epoch in range(1, 41) if trainable._pictured(epoch, 40)] == [1, 10, 20, 30, 40]
-    assert [epoch for epoch in range(1, 3) if trainable._pictured(epoch, 2)] == [1, 2]
+    assert [epoch for epoch in range(1, 41) if examiner.pictured(epoch, 40)] == [1, 10, 20, 30, 40]
+    assert [epoch for epoch in range(1, 3) if examiner.pictured(epoch, 2)] == [1, 2]
 
 
 # ---- the same bits
@@ -192,8 +197,8 @@ def test_evaluation_changes_no_bit(undisturbed: tuple[list[Row], dict[str, bytes
     patch = pytest.MonkeyPatch()
     with patch.context() as quiet:
         quiet.setattr(Distillation, "examine", lambda self, run: {"val_accuracy": 0.0})
-        quiet.setattr(trainable._Examiner, "metrics", lambda self: {"val_accuracy": 0.0})
-        quiet.setattr(trainable._Examiner, "picture", lambda self: None)
+        quiet.setattr(examiner.Examiner, "metrics", lambda self: {"val_accuracy": 0.0})
+        quiet.setattr(examiner.Examiner, "picture", lambda self: None)
         list(made().epochs(job(tmp_path)))
     assert students(tmp_path)["student.safetensors"] == undisturbed[1]["student.safetensors"]
 
@@ -203,8 +208,8 @@ def test_evaluation_changes_no_bit(undisturbed: tuple[list[Row], dict[str, bytes
 
 def test_the_test_split_is_looked_at_once_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    real = trainable._real
-    monkeypatch.setattr(trainable, "_real", lambda task, which, data: asked.append(which) or real(task, which, data))
+    real = examiner.real
+    monkeypatch.setattr(examiner, "real", lambda task, which, data: asked.append(which) or real(task, which, data))
     seen = []
     for row in made().epochs(job(None)):
         seen.append(("test" in asked, row.last))
@@ -213,16 +218,16 @@ def test_the_test_split_is_looked_at_once_at_the_end(monkeypatch: pytest.MonkeyP
 
 
 def test_the_test_split_chooses_nothing(undisturbed: tuple[list[Row], Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    real = trainable._real
+    real = examiner.real
 
     def shuffled(task: tasks.Task, which: Any, data: Any) -> Any:
         images, labels = real(task, which, data)  # type: ignore[misc]
-        return (images, labels.flip(0)) if which == "test" else (images, labels)
+        return tasks.Split(images, labels.flip(0)) if which == "test" else tasks.Split(images, labels)
 
-    monkeypatch.setattr(trainable, "_real", shuffled)
+    monkeypatch.setattr(examiner, "real", shuffled)
     rows = list(made().epochs(job(None)))
     assert [row.metrics for row in rows] == [row.metrics for row in undisturbed[0]]
-    same = {key: value for key, value in rows[-1].final.items() if not key.startswith("test_")}
+    same = {key: value for key, value in rows[-1].final.items() if not key.startswith(("test_", "relative_"))}
     assert same == {key: value for key, value in undisturbed[0][-1].final.items() if key in same}
 
 
@@ -327,7 +332,7 @@ def test_a_studys_work_has_its_fixed_changes_objective_and_runtime() -> None:
     work = trainable.work(a_study(metric="kl/source"))
     assert work.max_epochs == 7
     assert (work.metric, work.sign) == ("kl/source", -1.0)
-    assert work.runtime == config.Runtime("cpu", "bfloat16")
+    assert work.runtime == Runtime("cpu", "bfloat16")
     info = trainable.task_info(work)
     assert (info["name"], info["classes"], info["chance"]) == ("gliders", 12, pytest.approx(1 / 12))
     accuracy, digest = work.task.teacher.test_accuracy, work.teacher_digest()
@@ -363,7 +368,7 @@ def test_a_jobs_threads_are_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     monkeypatch.setattr(torch, "set_num_threads", asked.append)
     for threads, own in ((3, 2), (0, 2)):
-        work = made(runtime=config.Runtime("cpu", threads=own))
+        work = made(runtime=Runtime("cpu", threads=own))
         with closing(work.epochs(replace(job(None), threads=threads))) as epochs:  # type: ignore[type-var]
             next(epochs)
     assert asked == [3, 2], "those of the job, else those of the runtime"

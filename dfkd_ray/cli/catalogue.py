@@ -1,4 +1,4 @@
-"""What there is: `ls`, `show`, `cp`."""
+"""What there is: `ls`, `show`, `diff`, `cp`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from dfkd_ray import shipped
 from dfkd_ray.cli import app
 from dfkd_ray.errors import StudyError, UnknownName
 from dfkd_ray.registry import Registry, did_you_mean
+from dfkd_ray.report import words
 
 COMPONENTS = ("losses", "sources", "memories", "views", "samplers", "stoppers", "designs")
+COLUMN = 40  # the most that a value of `diff` is padded to
 KINDS = ("studies", "methods", "tasks", "nets", *COMPONENTS)
 
 
@@ -42,7 +44,7 @@ def _listing(kind: str) -> list[tuple[str, str]]:
     if kind == "methods":
         from dfkd_ray import config
 
-        return [(name, shipped.opening(config.method_file(name))) for name in config.method_names()]
+        return [(name, _method(name)) for name in config.method_names()]
     if kind == "tasks":
         from dfkd_ray import tasks
 
@@ -73,6 +75,14 @@ def _registry(kind: str) -> Registry[Any]:
     return found
 
 
+def _method(name: str) -> str:
+    """The first sentence of a method's file, and what it rests on where that is not the paper or its code."""
+    from dfkd_ray import annotated, config
+
+    said = {"secondary": " [from secondary sources]", "reconstruction": " [reconstruction]"}
+    return shipped.opening(config.method_file(name)) + said.get(annotated.evidence(name) or "", "")
+
+
 def _net(name: str) -> str:
     """How large a net is; its weights are counted, not made."""
     import torch
@@ -94,8 +104,8 @@ def show(
     out: Annotated[Path | None, typer.Option(help="Where the picture goes.", show_default="<task>.png")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder or .npz file of the task's images.")] = None,
 ) -> None:
-    """Show a method, a task or a study; `--grid` writes a picture of a task."""
-    from dfkd_ray import config, tasks, yamls
+    """Show a method (each value with its source), a task or a study; `--grid` writes a picture of a task."""
+    from dfkd_ray import annotated, config, tasks, yamls
 
     if grid:
         from dfkd_ray.tasks import picture
@@ -109,7 +119,8 @@ def show(
     elif name in config.method_names() or Path(name).suffix in (".yaml", ".yml"):
         method = config.load(name)
         typer.echo(f"# {name}, fingerprint {config.fingerprint(method)}; every default filled in")
-        typer.echo(_yaml(config.plain(method)), nl=False)
+        for line in annotated.annotated(name):
+            typer.echo(line)
     else:
         known = [*config.method_names(), *tasks.names(), *studies]
         raise UnknownName(f"unknown method, task or study {name!r}{did_you_mean(name, known)}")
@@ -119,6 +130,37 @@ def _yaml(data: Any) -> str:
     import yaml
 
     return str(yaml.safe_dump(data, sort_keys=False, default_flow_style=None))
+
+
+@app.command()
+def diff(
+    one: Annotated[str, typer.Argument(metavar="METHOD", help="A method by name, or its file.")],
+    other: Annotated[str, typer.Argument(metavar="METHOD", help="Another one.")],
+) -> None:
+    """Show where two methods differ: what only one of them has, and what both have with other values."""
+    from dfkd_ray import config
+
+    found = config.diff(config.load(one), config.load(other))
+    if not found:
+        typer.echo(f"{one} and {other} are one method")
+        return
+    rows = [("", one, other), *((path, _value(a), _value(b)) for path, (a, b) in found.items())]
+    first = max(len(path) for path, *_ in rows)
+    second = min(max(len(a) for _, a, _ in rows), COLUMN)
+    if sys.stdout.isatty():  # whole components are long: both values get what the paths leave of the line
+        second = min(second, max(16, (shutil.get_terminal_size().columns - first - 4) // 2))
+        rows = [(path, words.shorten(a, second), words.shorten(b, second)) for path, a, b in rows]
+    for path, a, b in rows:
+        typer.echo(f"{path:<{first}}  {a:<{second}}  {b}")
+
+
+def _value(value: Any) -> str:
+    """A value as it would stand in a file, in one line; a dash where there is none."""
+    import yaml
+
+    if value is None:
+        return words.DASH
+    return str(yaml.safe_dump(value, sort_keys=False, default_flow_style=True, width=sys.maxsize)).partition("\n")[0]
 
 
 @app.command()

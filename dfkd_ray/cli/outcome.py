@@ -12,15 +12,18 @@ import typer
 if TYPE_CHECKING:
     from dfkd_ray.study import Study
     from dfkd_ray.sweep import Summary
+    from dfkd_ray.sweep.look import Looked
     from dfkd_ray.trainable import Distillation
 
 
-def opening(study: Study, folder: Path) -> str:
-    """The question, and what it will cost."""
+def opening(study: Study, folder: Path, looked: Looked | None = None) -> str:
+    """The question, and what it will cost; `looked`: arms that are not run by themselves."""
     budget = f"{study.trials} trials" if study.trials else f"{study.budget.hours or math.inf:g} hours"
     if study.ablation is not None:
         count = len(study.ablation.arms)
-        budget = f"{count} arms x {study.ablation.pairs} pairs" if study.trials else f"a path from {count} arms"
+        run = count - (0 if looked is None else len(looked.alike) + len(looked.refused))
+        arms = f"{count} arms" if run == count else f"{count} arms ({run} run)"
+        budget = f"{arms} x {study.ablation.pairs} pairs" if study.trials else f"a path from {arms}"
     return f"{study.question or study.study}\n{study.method} on {study.task}, {budget}, into {folder}"
 
 

@@ -37,10 +37,11 @@ def distill(
 ) -> None:
     """Teach one student without training data. The same command again goes on where it was stopped."""
     from dfkd_ray import config, trainable
+    from dfkd_ray.runtime import parse_runtime
     from dfkd_ray.sweep.work import Job
 
     resolved = config.change(config.load(method), options.assignments(changes))
-    runtime = config.runtime({"device": device, "precision": precision, "threads": threads})
+    runtime = parse_runtime({"device": device, "precision": precision, "threads": threads})
     runtime.open()  # a device that is not there is a mistake to hear of before a folder is made
     work = trainable.distillation(resolved, task, None if data is None else str(data.resolve()), weights, runtime)
     folder = out or Path("reports") / f"{Path(method).stem}-{Path(task).stem}-seed{seed}"
@@ -100,6 +101,22 @@ def _line(row: Row, epochs: int) -> str:
 
 
 def _ending(row: Row, info: dict[str, Any], seed: int) -> str:
+    return "\n".join([*_far(row.metrics["outside"]), _tested(row, info, seed)])
+
+
+def _far(share: float) -> list[str]:
+    """A warning where the synthetic images are not what the teacher was trained on."""
+    from dfkd_ray import evaluate
+
+    if share <= evaluate.FAR:
+        return []
+    return [
+        f"warning: {share:.0%} of the values of the synthetic images are darker than black or lighter than white, and",
+        "  on such images no teacher was trained; source.output: normalised or sigmoid keeps a generator there",
+    ]
+
+
+def _tested(row: Row, info: dict[str, Any], seed: int) -> str:
     tested = {name: row.final.get(f"test_accuracy/{name}") for name in ("last", "best")}
     if tested["last"] is None:
         return f"finished (seed {seed}); no real images to evaluate on: give --data"
@@ -139,12 +156,13 @@ def teach(
     threads: options.Threads = 0,
 ) -> None:
     """Train a teacher on the real images of its task; writes the weights and a card."""
-    from dfkd_ray import config, tasks
+    from dfkd_ray import tasks
+    from dfkd_ray.runtime import parse_runtime
 
     spec = tasks.load(task)
     arch = arch or spec.teacher.arch
     path = out or Path(f"{spec.name}_{arch}.safetensors")
-    chosen = config.runtime({"device": device, "threads": threads}).open()
+    chosen = parse_runtime({"device": device, "threads": threads}).open()
 
     def report(epoch: Epoch) -> None:
         typer.echo(

@@ -13,6 +13,7 @@ from dfkd_ray.cli import options, outcome
 
 if TYPE_CHECKING:
     from dfkd_ray.study import Study
+    from dfkd_ray.sweep.look import Looked
     from dfkd_ray.trainable import Distillation
 
 
@@ -25,11 +26,21 @@ def checked(file: str, data: Path | None, weights: Path | None) -> tuple[Study, 
 
 def planned(study: Study, work: Distillation, concurrency: int | None) -> Iterator[str]:
     """The plan, from a probe of a few steps, in lines."""
+    import torch
+
     from dfkd_ray import config, planning
     from dfkd_ray.probe import probe
 
     cost = probe(work, study.resources.threads, study.seed)
-    yield from planning.describe(study, config.parse(work.method).schedule, cost, concurrency, spread(study))
+    schedule, gpus = config.parse(work.method).schedule, torch.cuda.device_count()
+    yield from planning.describe(study, schedule, cost, concurrency, spread(study), looked(study, work), gpus)
+
+
+def looked(study: Study, work: Distillation) -> Looked | None:
+    """Which arms of an ablation are one method, and which are none; None of a sweep."""
+    from dfkd_ray.sweep.look import look
+
+    return None if study.ablation is None else look(study.ablation.arms, work.fingerprint)
 
 
 def spread(study: Study) -> tuple[float, str] | None:
@@ -54,7 +65,7 @@ def start(study: Study, work: Distillation, how: options.Running, **more: Any) -
     facts = provenance(data=options.absolute(how.data), weights=options.absolute(how.weights))
     facts["reuse"] = [options.absolute(path) for path in more.get("reuse", ())]
     chosen = {**how.chosen, **more}
-    typer.echo(outcome.opening(study, folder))
+    typer.echo(outcome.opening(study, folder, looked(study, work)))
     with options.going_on_with("dfkd-ray", "resume", str(folder)), live.view() as view:
         summary = launch.start(study, work, folder, facts, trainable.task_info(work), view=view, **chosen)
     outcome.close(summary, work)

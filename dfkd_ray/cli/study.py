@@ -102,11 +102,26 @@ def validate(file: File, weights: options.Weights = None, data: options.Data = N
 
 
 @app.command()
-def report(folder: Folder) -> None:
-    """Build the page again from a study's tables alone."""
+def report(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER...", help="The study's folder; or several, of ablations.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Of several: write the table as OUT.md and OUT.tex too.", show_default=False)
+    ] = None,
+) -> None:
+    """Build the page again from a study's tables alone; of several ablations one table, arms x tasks."""
     from dfkd_ray import report as pages
 
-    typer.echo(f"wrote {pages.build(folder)}")
+    if len(folders) > 1:
+        text, written = pages.cross(folders, out)
+        typer.echo(text, nl=False)
+        for path in written:
+            typer.echo(f"wrote {path}", err=True)
+    elif out is not None:
+        raise typer.BadParameter("--out is for several folders; one study's table is its arms.md and arms.tex")
+    else:
+        typer.echo(f"wrote {pages.build(folders[0])}")
 
 
 def _begun(folder: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from dfkd_ray.objective import terms
 from dfkd_ray.signals import Signals
 
 Stages = Literal["all", "last"]
+Maps = tuple[Tensor, ...]
 
 
 @terms.register("attention_transfer")
@@ -37,13 +38,18 @@ class AttentionTransfer:
         one_of(Stages, stages=self.stages)
 
     def __call__(self, signals: Signals) -> Tensor:
-        teacher, student = signals.teacher.stages, signals.student.stages
-        if self.stages == "last":
-            teacher, student = teacher[-1:], student[-1:]
-        if len(teacher) != len(student):
-            counts = f"the teacher has {len(teacher)} stages, the student {len(student)}"
-            raise ConfigError.at("stages", f"{counts}: compare the last ones with stages: last")
-        return torch.stack([_difference(t.detach(), s) for t, s in zip(teacher, student)]).sum()
+        pairs = abreast(signals.teacher.stages, signals.student.stages, self.stages)
+        return torch.stack([_difference(t.detach(), s) for t, s in pairs]).sum()
+
+
+def abreast(teacher: Maps, student: Maps, stages: Stages) -> list[tuple[Tensor, Tensor]]:
+    """(teacher's, student's) of each stage, or of the last alone; ConfigError if their numbers differ."""
+    if stages == "last":
+        teacher, student = teacher[-1:], student[-1:]
+    if len(teacher) != len(student):
+        counts = f"the teacher has {len(teacher)} stages, the student {len(student)}"
+        raise ConfigError.at("stages", f"{counts}: compare the last ones with stages: last")
+    return list(zip(teacher, student))
 
 
 def _difference(teacher: Tensor, student: Tensor) -> Tensor:

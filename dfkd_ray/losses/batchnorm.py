@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dfkd_ray.errors import ConfigError
 from dfkd_ray.losses.checks import positive
 from dfkd_ray.objective import terms
-from dfkd_ray.signals import Norm, Signals, moments
+from dfkd_ray.signals import Norm, Setting, Signals, moments
 
 
 @terms.register("batchnorm")
@@ -24,27 +24,83 @@ class BatchNorm:
     squared, and the sum grows with the depth: a weight does not carry over from one teacher to another.
 
     first_factor: what the first layer counts; 1 in eq. 3, 10 in DeepInversion's ImageNet runs, 5 in DFQ.
+    momentum: m of the code of FastDFKD (Fang et al., AAAI 2022, arXiv 2112.06253): the statistics of a batch count
+        (1 - m), those of past rounds m, so that all rounds together have the teacher's statistics and no single batch
+        needs to. At the end of a round those of its last batch b join the past: p <- m p + (1 - m) b, the first p is b;
+        before it, and at 0, the batch counts alone.
     """
 
     first_factor: float = 1.0
+    momentum: float = 0.0
 
     def __post_init__(self) -> None:
         positive(first_factor=self.first_factor)
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum must be in [0, 1), got {self.momentum}")
 
-    def __call__(self, signals: Signals) -> Tensor:
-        first, *rest = (_deviation(norm) for norm in signals.teacher.norms)
-        return torch.stack([self.first_factor * first, *rest]).sum()
+    def open(self, setting: Setting) -> LiveBatchNorm:
+        return LiveBatchNorm(self, setting.teacher.norms)
 
 
-def _deviation(norm: Norm) -> Tensor:
-    """How far the statistics of the layer's input are from the running ones: a scalar."""
+class LiveBatchNorm(nn.Module):
+    """A BatchNorm prior and what it remembers of past rounds: nothing where its momentum is 0.
+
+    gauges: the number of layers in the sum.
+    """
+
+    share: Tensor
+    past: Tensor
+
+    def __init__(self, spec: BatchNorm, channels: tuple[int, ...]) -> None:
+        super().__init__()
+        self.spec, self.channels = spec, channels
+        self.register_buffer("layers", torch.tensor(float(len(channels))), persistent=False)
+        if spec.momentum:
+            self.register_buffer("share", torch.zeros(()))  # of the past in the blend: 0 before the first round's end
+            self.register_buffer("past", torch.zeros(2, sum(channels)))  # means and variances, all layers in a row
+        self.last: list[tuple[Tensor, Tensor]] = []
+
+    @property
+    def gauges(self) -> dict[str, Tensor]:
+        return {"layers": self.get_buffer("layers")}
+
+    def forward(self, signals: Signals) -> Tensor:
+        norms = signals.teacher.norms
+        seen = [_statistics(norm) for norm in norms]
+        if self.spec.momentum:
+            self.last = [(mean.detach(), var.detach()) for mean, var in seen]
+            seen = [
+                (mean + self.share * (past[0] - mean), var + self.share * (past[1] - var))
+                for (mean, var), past in zip(seen, torch.split(self.past, list(self.channels), dim=1))
+            ]
+        first, *rest = (_deviation(norm, *statistics) for norm, statistics in zip(norms, seen))
+        return torch.stack([self.spec.first_factor * first, *rest]).sum()
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """The statistics of the round's last batch join those of the past."""
+        if not self.last:
+            return
+        means, variances = zip(*self.last)
+        newest = torch.stack([torch.cat(means), torch.cat(variances)])
+        self.past.mul_(self.share).add_(newest * (1 - self.share))
+        self.share.fill_(self.spec.momentum)
+        self.last = []
+
+
+def _statistics(norm: Norm) -> tuple[Tensor, Tensor]:
+    """Mean and variance of each channel of the layer's input: two tensors (C,)."""
+    # Under autocast the input is a half: rounded statistics would drown a small deviation.
+    return moments(norm.input.to(torch.promote_types(norm.input.dtype, torch.float32)))
+
+
+def _deviation(norm: Norm, mean: Tensor, var: Tensor) -> Tensor:
+    """How far statistics (C,) are from the layer's running ones: a scalar."""
     running_mean, running_var = norm.layer.running_mean, norm.layer.running_var
     if running_mean is None or running_var is None:
         raise ConfigError.at(
             "", "a BatchNorm layer of the teacher keeps no running statistics, so there is no BN prior"
         )
-    # Under autocast the input is a half: rounded statistics would drown a small deviation.
-    mean, var = moments(norm.input.to(torch.promote_types(norm.input.dtype, torch.float32)))
     norm_of = torch.linalg.vector_norm
     deviation: Tensor = norm_of(mean - running_mean) + norm_of(var - running_var)
     return deviation

@@ -10,7 +10,7 @@ from __future__ import annotations
 from torch import nn
 
 from dfkd_ray.errors import ConfigError
-from dfkd_ray.nets import cifar, imagenet, wrn  # noqa: F401  they fill the registry
+from dfkd_ray.nets import cifar, imagenet, vgg, wrn  # noqa: F401  they fill the registry
 from dfkd_ray.nets.attention import HighOrderAttention, SpatialAttention
 from dfkd_ray.nets.catalogue import Builder, classifiers
 from dfkd_ray.nets.generator import DeconvGenerator

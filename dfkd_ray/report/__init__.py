@@ -1,9 +1,15 @@
-"""The page of a study: `build` reads its Arrow tables, and nothing else, and writes `report.html` beside them."""
+"""The page of a study: `build` reads its Arrow tables, and nothing else, and writes `report.html` beside them.
+
+`cross` puts the arms of several studies into one table.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+
+from dfkd_ray.errors import StudyError
 
 
 def build(folder: Path) -> Path:
@@ -24,6 +30,25 @@ def build(folder: Path) -> Path:
     for name, text in made.items():
         _write(folder / name, text)
     return folder / "report.html"
+
+
+def cross(folders: Sequence[Path], out: Path | None = None) -> tuple[str, list[Path]]:
+    """Arms x tasks of several ablations, in Markdown, and what was written: `<out>.md` and `<out>.tex`.
+
+    StudyError where a folder holds no ablation, where no arm is in two of them, or where `out` cannot be written.
+    """
+    from dfkd_ray.report import crossed, paste
+
+    grid = crossed.grid(crossed.read(folders))
+    text, written = paste.markdown(grid), []
+    if out is not None:
+        stem = out.with_suffix("") if out.suffix in (".md", ".tex") else out
+        if not stem.parent.is_dir():
+            raise StudyError(f"{stem.parent}: there is no such folder")
+        for suffix, content in {".md": text, ".tex": paste.latex(grid)}.items():
+            written.append(stem.with_name(f"{stem.name}{suffix}"))
+            _write(written[-1], content)
+    return text, written
 
 
 def _write(target: Path, text: str) -> None:

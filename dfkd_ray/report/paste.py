@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from dfkd_ray.report import effects, words
-from dfkd_ray.report.arms import Spread
+from dfkd_ray.report.arms import Arm, Spread
 from dfkd_ray.report.view import Tables, part
 
 _LATEX = {
@@ -23,56 +23,80 @@ _LATEX = {
 
 
 @dataclass(frozen=True)
-class Grid:
-    """What both tables hold: a row an arm, a spread a metric."""
+class Block:
+    """The columns of one study: a metric each, and n."""
 
-    head: tuple[str, ...]  # metrics in words, with the unit
-    rows: tuple[tuple[str, tuple[tuple[str, Spread], ...]], ...]  # arm -> (metric, spread)
+    metrics: tuple[str, ...]
+    title: str = ""  # over them, where there are several studies
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What both tables hold: a row an arm, in it a spread a metric for each block; None where a study lacks the arm."""
+
+    blocks: tuple[Block, ...]
+    rows: tuple[tuple[str, tuple[tuple[Spread, ...] | None, ...]], ...]
     notes: tuple[str, ...]
 
 
 def grid(tables: Tables) -> Grid:
     """The arms of an ablation with every objective and test accuracy at the last epoch."""
-    wanted = list(dict.fromkeys([*(o.metric for o in tables.objectives), effects.TESTED]))
-    shown = [m for m in wanted if any(tables.reached(t, m) is not None for t in tables.all)]
-    rows = []
-    for arm in tables.arms:
-        found = {m: [v for t in arm.trials if (v := tables.reached(t, m)) is not None] for m in shown}
-        rows.append((arm.name, tuple((m, Spread.of(values)) for m, values in found.items())))
-    head = tuple(f"{words.metric(m)}{' (%)' if words.is_share(m) else ''}" for m in shown)
-    return Grid(head, tuple(rows), tuple(_notes(tables)))
+    block = Block(shown(tables, [o.metric for o in tables.objectives]))
+    rows = tuple((name, (own,)) for name, own in spreads(tables, block).items())
+    return Grid((block,), rows, (_about(tables), *failed(tables)))
 
 
-def _notes(tables: Tables) -> list[str]:
+def shown(tables: Tables, objectives: Sequence[str]) -> tuple[str, ...]:
+    """These and test accuracy at the last epoch, as far as some trial has reached one."""
+    wanted = dict.fromkeys([*objectives, effects.TESTED])
+    return tuple(m for m in wanted if any(tables.reached(t, m) is not None for t in tables.all))
+
+
+def spreads(tables: Tables, block: Block) -> dict[str, tuple[Spread, ...]]:
+    """Arm -> its spread in each metric of a block."""
+    return {arm.name: tuple(_spread(tables, arm, metric) for metric in block.metrics) for arm in tables.arms}
+
+
+def _spread(tables: Tables, arm: Arm, metric: str) -> Spread:
+    return Spread.of([v for t in arm.trials if (v := tables.reached(t, metric)) is not None])
+
+
+def _about(tables: Tables) -> str:
     name, task = tables.study.get("study") or "a study", part(tables.note, "task").get("name")
     where = f" on {task}" if task else ""
-    said = [f"{name}{where}: mean ± standard deviation over n trials (seeds and draws that all arms share)."]
+    return _line(f"{name}{where}: mean ± standard deviation over n trials (seeds and draws that all arms share).")
+
+
+def failed(tables: Tables) -> list[str]:
+    """What failed, in words; nothing where nothing has."""
     broken = [f"{arm.name} ({len(arm.failed)})" for arm in tables.arms if arm.failed]
-    said += [f"Failed trials, not in the means: {', '.join(broken)}."] if broken else []
-    return [" ".join(note.split()) for note in said]
+    return [_line(f"Failed trials, not in the means: {', '.join(broken)}.")] if broken else []
 
 
 def markdown(found: Grid) -> str:
     """A table as GitHub and others read it."""
-    head = ["arm", *found.head, "n"]
+    head = ["arm"]
+    for block in found.blocks:
+        over = f"{_markdown(block.title)}: " if block.title else ""
+        head += [f"{over}{name}" for name in (*map(_headed, block.metrics), "n")]
     lines = [head, ["---", *["---:"] * (len(head) - 1)]]
-    lines += [[_markdown(arm), *_cells(spreads, "±", words.DASH, lambda t: t)] for arm, spreads in found.rows]
+    lines += [[_markdown(arm), *_cells(found, own, "±", words.DASH, lambda t: t)] for arm, own in found.rows]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return "\n\n".join([table, *map(_markdown, found.notes)]) + "\n"
 
 
 def latex(found: Grid) -> str:
     """A `tabular` that needs the package booktabs."""
-    columns = 2 + len(found.head)
-    head = ["arm", *map(_latex, found.head), "$n$"]
-    rows = [[_latex(arm), *_cells(spreads, r"\pm", "--", lambda t: f"${t}$")] for arm, spreads in found.rows]
+    head = [name for block in found.blocks for name in (*(_latex(_headed(m)) for m in block.metrics), "$n$")]
+    rows = [[_latex(arm), *_cells(found, own, r"\pm", "--", lambda t: f"${t}$")] for arm, own in found.rows]
     return "\n".join(
         [
             "% needs \\usepackage{booktabs}",
             *(f"% {note}" for note in found.notes),
-            f"\\begin{{tabular}}{{l{'r' * (columns - 1)}}}",
+            f"\\begin{{tabular}}{{l{'r' * len(head)}}}",
             r"\toprule",
-            f"{' & '.join(head)} \\\\",
+            *_over(found.blocks),
+            f"{' & '.join(['arm', *head])} \\\\",
             r"\midrule",
             *(f"{' & '.join(row)} \\\\" for row in rows),
             r"\bottomrule",
@@ -82,14 +106,36 @@ def latex(found: Grid) -> str:
     )
 
 
-def _cells(spreads: Sequence[tuple[str, Spread]], sign: str, none: str, wrap: Callable[[str], str]) -> list[str]:
-    """`80.1 ± 2.3` for each metric, and n; a metric of fewer trials than the others says its own."""
-    most = max((each.n for _, each in spreads), default=0)
+def _over(blocks: Sequence[Block]) -> Iterator[str]:
+    """The studies' titles, each over its columns, with a rule under it."""
+    if not any(block.title for block in blocks):
+        return
+    cells, rules, column = [""], [], 2
+    for block in blocks:
+        width = len(block.metrics) + 1
+        cells.append(f"\\multicolumn{{{width}}}{{c}}{{{_latex(block.title)}}}")
+        rules.append(f"\\cmidrule(lr){{{column}-{column + width - 1}}}")
+        column += width
+    yield f"{' & '.join(cells)} \\\\"
+    yield " ".join(rules)
+
+
+def _headed(metric: str) -> str:
+    return f"{words.metric(metric)}{' (%)' if words.is_share(metric) else ''}"
+
+
+def _cells(
+    found: Grid, own: Sequence[tuple[Spread, ...] | None], sign: str, none: str, wrap: Callable[[str], str]
+) -> list[str]:
+    """`80.1 ± 2.3` for each metric, and n; a metric of fewer trials than the others of its block says its own."""
     cells = []
-    for metric, each in spreads:
-        fewer = "" if each.n == most else f" (n = {each.n})"
-        cells.append(none if each.mean is None else wrap(spread(metric, each, sign)) + fewer)
-    return [*cells, str(most)]
+    for block, told in zip(found.blocks, own):
+        most = max((each.n for each in told or ()), default=0)
+        for metric, each in zip(block.metrics, told or [Spread(0)] * len(block.metrics)):
+            fewer = "" if each.n == most else f" (n = {each.n})"
+            cells.append(none if each.mean is None else wrap(spread(metric, each, sign)) + fewer)
+        cells.append(none if told is None else str(most))
+    return cells
 
 
 def spread(metric: str, found: Spread, sign: str) -> str:
@@ -109,3 +155,7 @@ def _markdown(text: str) -> str:
 
 def _latex(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

@@ -17,16 +17,19 @@ _METRICS = {
     "val_accuracy/median5": "Validation accuracy, median of the last five epochs",
     "test_accuracy/last": "Test accuracy, last epoch",
     "test_accuracy/best": "Test accuracy, best epoch",
+    "relative_accuracy/last": "Test accuracy relative to the teacher's, last epoch",
+    "relative_accuracy/best": "Test accuracy relative to the teacher's, best epoch",
     "agreement/source": "Agreement with the teacher, own images",
     "agreement/noise": "Agreement with the teacher, noise",
     "kl/source": "KL to the teacher, own images",
     "kl/noise": "KL to the teacher, noise",
     "diversity": "Prediction diversity",
     "bn_distance": "BatchNorm distance",
+    "outside": "Values that no picture has, own images",
     "seconds": "Seconds of work",
 }
-_SHARE = re.compile(r"(^|[_/])(accuracy|agreement)(/|$)")
-_MINIMISED = re.compile(r"^(kl|loss|bn_distance|seconds)(/|$)")
+_SHARE = re.compile(r"(^|[_/])(accuracy|agreement|outside)(/|$)")
+_MINIMISED = re.compile(r"^(kl|loss|bn_distance|outside|seconds)(/|$)")
 _DATA_FREE = re.compile(r"^(agreement|kl|diversity|bn_distance)(/|$)")
 
 

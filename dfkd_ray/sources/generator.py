@@ -1,20 +1,21 @@
-"""A network that turns noise into images and is trained against the teacher (and the student)."""
+"""The generator of DFKD-FGVC."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dfkd_ray.nets.attention import SpatialAttention
 from dfkd_ray.nets.generator import DeconvGenerator
-from dfkd_ray.optimizers import Adam, Constant, LrSchedule, OptimizerSpec, lr_schedules, optimizers, set_lr
+from dfkd_ray.nets.heads import Output
+from dfkd_ray.optimizers import Adam, OptimizerSpec, optimizers
 from dfkd_ray.signals import Setting
-from dfkd_ray.slots import Batch, Judge, sources
+from dfkd_ray.slots import sources
+from dfkd_ray.sources.conditions import Norms
+from dfkd_ray.sources.trained import Trained
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ class Attention:
 
 
 @sources.register("generator")
-@dataclass(frozen=True)
-class Generator:
+@dataclass(frozen=True, kw_only=True)
+class Generator(Trained):
     """The four-block deconvolution generator with spectral normalisation (DFKD-FGVC, Table 6).
 
     latent: length of z ~ N(0, I); not stated in the paper, 256 is the habit of its relatives (reconstruction).
@@ -49,75 +50,38 @@ class Generator:
         2x2; the relatives' generator for 32 pixels has 2, from 8x8.
     block_norm: BatchNorm in each block, as the relatives have it; Table 6 lists none.
     output: the range of the images. "tanh" feeds [-1, 1] to the teacher directly, as the first author's earlier code
-        does (reconstruction); "normalised" maps tanh to [0, 1] and then through the task's mean and std, so that every
-        picture is a picture; "batchnorm" is the relatives' head for 32 pixels (zero mean, unit variance a channel).
+        does (reconstruction); for the others see `nets.heads`.
     optimizer: Adam 1e-3, betas (0.5, 0.99), section 5.1. Its schedule is not stated: constant (reconstruction).
     """
 
-    latent: int = 256
     width: int = 64
     doublings: int = 4
     spectral_norm: bool = True
     block_norm: bool = False
     attention: Attention | None = field(default_factory=Attention)
-    output: Literal["tanh", "normalised", "batchnorm"] = "tanh"
+    output: Output = "tanh"
     optimizer: OptimizerSpec = field(default=Adam(lr=1e-3, betas=(0.5, 0.99)), metadata={"registry": optimizers})
-    lr_schedule: LrSchedule = field(default=Constant(), metadata={"registry": lr_schedules})
 
     def __post_init__(self) -> None:
-        for name in ("latent", "width"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        super().__post_init__()
+        if self.width < 1:
+            raise ValueError(f"width must be at least 1, got {self.width}")
+        if isinstance(self.condition, Norms) and not self.block_norm:
+            raise ValueError("condition cbn stands in the place of BatchNorm: it needs block_norm true")
 
-    def open(self, setting: Setting, also: Iterable[nn.Parameter], device: torch.device) -> LiveGenerator:
-        return LiveGenerator(self, setting, also, device)
-
-
-class LiveGenerator:
-    """The network and its optimiser, which also trains the parameters of the source loss (`also`), if it has any."""
-
-    def __init__(self, spec: Generator, setting: Setting, also: Iterable[nn.Parameter], device: torch.device) -> None:
-        self.spec, self.device = spec, device
-        a = spec.attention
+    def build(self, setting: Setting) -> nn.Module:
+        a = self.attention
         attention = a if a is None else partial(SpatialAttention, reduction=a.reduction, mix=a.mix, variant=a.softmax)
-        self.net = DeconvGenerator(
-            spec.latent,
+        return DeconvGenerator(
+            self.latent,
             setting.image,
-            width=spec.width,
-            doublings=spec.doublings,
+            width=self.width,
+            doublings=self.doublings,
             attention=attention,
-            spectral_norm=spec.spectral_norm,
-            block_norm=spec.block_norm,
-            output=spec.output,
+            spectral_norm=self.spectral_norm,
+            block_norm=self.block_norm,
+            output=self.output,
             mean=setting.mean,
             std=setting.std,
-        ).to(device)
-        self.net.to(memory_format=torch.channels_last)
-        self.optimizer = spec.optimizer.open([*self.net.parameters(), *also])
-
-    def improve(
-        self, batch: int, steps: int, judge: Judge, rng: torch.Generator, progress: float
-    ) -> Iterator[dict[str, Tensor]]:
-        set_lr(self.optimizer, self.spec.optimizer.lr * self.spec.lr_schedule(progress))
-        self.net.train()
-        for _ in range(steps):
-            loss, values = judge(self.net(self._noise(batch, rng)), None)
-            self.optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.optimizer.step()
-            yield values
-
-    @torch.no_grad()
-    def sample(self, batch: int, rng: torch.Generator, training: bool) -> Batch:
-        self.net.train(training)
-        return Batch(self.net(self._noise(batch, rng)), None)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"net": self.net.state_dict(), "optimizer": self.optimizer.state_dict()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.net.load_state_dict(state["net"])
-        self.optimizer.load_state_dict(state["optimizer"])
-
-    def _noise(self, batch: int, rng: torch.Generator) -> Tensor:
-        return torch.randn(batch, self.spec.latent, generator=rng, device=self.device)
+            condition=self.conditioner(setting),
+        )

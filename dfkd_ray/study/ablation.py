@@ -8,48 +8,16 @@ from functools import cached_property
 from typing import Any
 
 from dfkd_ray.errors import ConfigError, Problem
-from dfkd_ray.study import arms, components
+from dfkd_ray.study import arms, components, seeds
 from dfkd_ray.study.arms import Arm, Contrast, Design, designs
 from dfkd_ray.study.by_hand import ByHand
 from dfkd_ray.study.components import Changes, Component
-from dfkd_ray.study.designs import Path
-from dfkd_ray.study.effects import MIN_PAIRS
+from dfkd_ray.study.paths import Path, most
+from dfkd_ray.study.seeds import Seeds
 from dfkd_ray.yamls import Problems, component, typed
 from dfkd_ray.yamls import plain as written
 
 KEYS = ("components", "design", "arms", "seeds", "draws", "tune", "spread")  # of the file; any makes it an ablation
-
-
-@dataclass(frozen=True)
-class Seeds:
-    """The seeds that every arm gets: so many at first, one more after another while intervals are wide.
-
-    until: points of the first objective; seeds are added until no effect's interval is wider. None: none are added.
-    """
-
-    listed: tuple[int, ...]
-    start: int
-    until: float | None = None
-
-    def __post_init__(self) -> None:
-        twice = sorted({seed for seed in self.listed if self.listed.count(seed) > 1})
-        if twice:
-            raise ValueError(f"{', '.join(map(str, twice))} stands twice: the same seed is the same run")
-        if len(self.listed) < 2:
-            raise ValueError(f"one seed tells nothing of the spread: take {MIN_PAIRS} or more")
-        if not 2 <= self.start <= len(self.listed):
-            raise ValueError(f"start must be between 2 and max, got {self.start} and {len(self.listed)}")
-        if self.until is not None and not self.until > 0:
-            raise ValueError(f"until must be > 0 points, got {self.until:g}")
-
-
-@dataclass(frozen=True)
-class _Adaptive:
-    """`seeds: {start: 3, max: 10, until: 1.0}`, as the file has it."""
-
-    max: int
-    until: float
-    start: int = MIN_PAIRS
 
 
 @dataclass(frozen=True)
@@ -75,12 +43,12 @@ class Ablation:
     seeds: Seeds
     components: tuple[Component, ...] = ()
     hand: Mapping[str, Changes] = field(default_factory=dict)  # arms named by hand
-    draws: int = 1  # points of `search`, the same for all arms
+    draws: int | None = None  # points of `search`, the same for all arms; None: not said, see `points`
     tune: Tune | None = None
     spread: float | None = None  # points: standard deviation of a paired difference, where none was measured
 
     def __post_init__(self) -> None:
-        if self.draws < 1:
+        if self.draws is not None and self.draws < 1:
             raise ValueError(f"draws must be >= 1, got {self.draws}")
         if self.spread is not None and not self.spread > 0:
             raise ValueError(f"spread must be > 0 points, got {self.spread:g}")
@@ -91,21 +59,41 @@ class Ablation:
         return arms.build(self.design, self.components, self.hand)
 
     @property
+    def to_a_method(self) -> bool:
+        """Whether it is a path to another method."""
+        return isinstance(self.design, Path) and self.design.to is not None
+
+    @property
+    def needed(self) -> tuple[Arm, ...]:
+        """The arms that have to be methods: all; of a path `to` one its two ends, since a step may wait for another."""
+        if not self.to_a_method:
+            return self.arms
+        return arms.along(self.components, [each.name for each in self.components])[:: len(self.components)]
+
+    @property
+    def points(self) -> int:
+        """How many draws there are: one where nothing is searched, or where it is said."""
+        return self.draws or 1
+
+    @property
     def pairs(self) -> int:
         """(seed, draw) pairs of each arm at the start."""
-        return self.seeds.start * self.draws
+        return self.seeds.start * self.points
+
+    @property
+    def of_each_arm(self) -> int:
+        """Trials of an arm at the start."""
+        return self.pairs + (0 if self.tune is None else self.tune.trials)
 
     @property
     def trials(self) -> int | None:
         """Trials at the start, equal arms counted twice; None for a path, which finds its arms on the way."""
-        tuned = 0 if self.tune is None else self.tune.trials
-        return None if isinstance(self.design, Path) else len(self.arms) * (self.pairs + tuned)
+        return None if isinstance(self.design, Path) else len(self.arms) * self.of_each_arm
 
     @property
     def most_trials(self) -> int:
         """Trials at most before seeds are added: a path tries each remaining component in every round."""
-        rounds = len(self.components)
-        return self.trials or (1 + rounds * (rounds + 1) // 2) * self.pairs
+        return self.trials or most(self.components) * self.pairs
 
     def contrasts(self, chosen: tuple[str, ...] = ()) -> tuple[Contrast, ...]:
         """Every effect; of a path, those of the components that were chosen, in their order."""
@@ -135,13 +123,11 @@ def read(raw: Mapping[str, Any]) -> Ablation | None:
 
 def plain(ablation: Ablation) -> dict[str, Any]:
     """The parts as a study file would have them; `read(plain(a)) == a`."""
-    seeds = ablation.seeds
-    adaptive = {"start": seeds.start, "max": len(seeds.listed), "until": seeds.until}
     out: dict[str, Any] = {
         "components": components.plain(ablation.components) or None,
         "design": written(ablation.design),
         "arms": {name: dict(changes) for name, changes in ablation.hand.items()} or None,
-        "seeds": list(seeds.listed) if seeds.until is None else adaptive,
+        "seeds": seeds.plain(ablation.seeds),
         "draws": ablation.draws,
         "tune": None if ablation.tune is None else written(ablation.tune),
         "spread": ablation.spread,
@@ -170,18 +156,20 @@ def conflicts(parts: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem("seeds", "each round of a path needs all its seeds to choose by: say how many, or which")
     if parts.get("stopper") is not None and parts["stopper"].registered_as != "none":
         yield Problem("stopper", "arms are compared at the same budget, which no stopper may cut: `stopper: none`")
+    if parts.get("seed"):  # 0 is what `plain` writes
+        yield Problem("seed", "an ablation's seeds are under `seeds`")
     if parts.get("budget") is not None and parts["budget"].trials is not None:
         yield Problem("budget.trials", "an ablation runs arms x seeds x draws: leave `trials` out")
 
 
 def _of_search(ablation: Ablation, search: Mapping[str, Any], sampler: Any) -> Iterator[Problem]:
     """Whether `search`, `draws`, `tune` and `sampler` go together."""
-    if ablation.draws > 1 and ablation.tune is not None:
+    if ablation.points > 1 and ablation.tune is not None:
         yield Problem("tune", "each arm is tuned, or all have the same `draws`: not both")
-    if search and ablation.draws == 1 and ablation.tune is None:
+    if search and ablation.draws is None and ablation.tune is None:
         yield Problem("search", "in an ablation: say how many `draws` of it all arms share, or `tune: {trials: ...}`")
-    if not search and (ablation.draws > 1 or ablation.tune is not None):
-        yield Problem("draws" if ablation.draws > 1 else "tune", "there is nothing under `search` to draw from")
+    if not search and (ablation.points > 1 or ablation.tune is not None):
+        yield Problem("draws" if ablation.points > 1 else "tune", "there is nothing under `search` to draw from")
     if sampler is not None and sampler.registered_as not in ("tpe", "random"):
         if ablation.tune is not None:
             yield Problem("sampler", "`tune` takes tpe or random")
@@ -210,21 +198,6 @@ def _removed(ablation: Ablation, search: Mapping[str, Any]) -> Iterator[Problem]
     yield from (Problem(at, text) for (at, _), text in found.items())
 
 
-def _seeds(raw: Any) -> Seeds:
-    if isinstance(raw, int) and not isinstance(raw, bool):
-        return Seeds(tuple(range(raw)), raw)
-    if isinstance(raw, list):
-        wrong = [seed for seed in raw if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0]
-        if wrong:
-            raise ConfigError.at("", f"a seed is a whole number from 0, got {wrong[0]!r}")
-        return Seeds(tuple(raw), len(raw))
-    if not isinstance(raw, Mapping):
-        forms = "a number of seeds, a list, or {start: 3, max: 10, until: 1.0}"
-        raise ConfigError.at("", f"expected {forms}, got {raw!r}")
-    adaptive = typed(_Adaptive, raw)
-    return Seeds(tuple(range(adaptive.max)), adaptive.start, adaptive.until)
-
-
 def _draws(raw: Any) -> int:
     if not isinstance(raw, int) or isinstance(raw, bool) or raw < 1:
         raise ConfigError.at("", f"expected a whole number from 1, got {raw!r}")
@@ -241,7 +214,7 @@ _READERS: Mapping[str, Any] = {
     "components": components.read,
     "design": lambda raw: component(designs, raw),
     "arms": arms.read_hand,
-    "seeds": _seeds,
+    "seeds": seeds.read,
     "draws": _draws,
     "tune": lambda raw: typed(Tune, raw),
     "spread": _points,

@@ -9,8 +9,9 @@ from dfkd_ray.study import factorials  # noqa: F401  fills the registry
 from dfkd_ray.study.by_hand import ByHand, read_hand
 from dfkd_ray.study.components import Changes, conflicts, same, taken_out
 from dfkd_ray.study.contrasts import Contrast
-from dfkd_ray.study.designs import Arm, Components, Design, Hand, Path, along, designs, next_arms
+from dfkd_ray.study.designs import Arm, Components, Design, Hand, along, designs
 from dfkd_ray.study.domains import canonical
+from dfkd_ray.study.paths import Path, next_arms, step
 
 __all__ = [
     "Arm",
@@ -26,6 +27,7 @@ __all__ = [
     "mistakes",
     "next_arms",
     "read_hand",
+    "step",
 ]
 
 
@@ -50,6 +52,7 @@ def mistakes(design: Design, components: Components, hand: Hand | None = None) -
         found.append(Problem("arms", f"{name} makes its own arms: leave `arms` out, or take `design: arms`"))
     if len(components) < design.least:
         few = "one component" if design.least == 1 else f"{design.least} components"
+        few += ", or `to` a method" if isinstance(design, Path) else ""
         found.append(Problem("components", f"{name} needs at least {few}, got {len(components)}"))
     else:
         found += design.mistakes(components, hand or {})
@@ -70,8 +73,11 @@ def _nothing_to_tell(design: Design, components: Components, arms: Sequence[Arm]
             yield Problem(where, "; ".join([text, *why]))
 
 
-def describe(design: Design, components: Components, arms: Sequence[Arm]) -> list[str]:
-    """A design in lines of text: its matrix, arms that are alike, generators, and what is confounded, in words."""
+def describe(design: Design, components: Components, arms: Sequence[Arm], method: str = "") -> list[str]:
+    """A design in lines of text: its matrix, arms that are alike, generators, and what is confounded, in words.
+
+    method: the study's own, where a path begins.
+    """
     name: str = design.registered_as  # type: ignore[attr-defined]
     if components:
         rows = [["arm", *(component.name for component in components)]]
@@ -82,6 +88,7 @@ def describe(design: Design, components: Components, arms: Sequence[Arm]) -> lis
     return [
         f"design: {name}, {len(arms)} arms",
         *_table(rows),
+        *(design.way(method, components) if isinstance(design, Path) else ()),
         *design.notes(components, arms),
         *(f"left out where nothing holds it: {each}" for each in dict.fromkeys(lost)),
         *(f"the same changes, run once: {', '.join(names)}" for names in _alike(arms)),

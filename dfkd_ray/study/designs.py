@@ -173,52 +173,34 @@ class Ladder(Design):
         yield "each effect is that of a component at its place in the order; in another order it may be another"
 
 
-@designs.register("path")
-@dataclass(frozen=True)
-class Path(Design):
-    """A greedy ablation path (Fawcett and Hoos, 2016) from all off to all on, by real runs.
-
-    In each round every remaining component is switched on alone on top of those chosen; the best is chosen. `arms` has
-    the first round, `next_arms` has the others. `contrasts` wants the chosen arms alone, as `along` gives them.
-    """
-
-    least: ClassVar[int] = 2
-
-    def arms(self, components: Components, hand: Hand) -> tuple[Arm, ...]:
-        return next_arms(components, ())
-
-    def contrasts(self, components: Components, arms: Sequence[Arm]) -> tuple[Contrast, ...]:
-        return steps(components, arms)
-
-    def notes(self, components: Components, arms: Sequence[Arm]) -> Iterator[str]:
-        count = len(components)
-        yield f"{count} rounds, at most {1 + count * (count + 1) // 2} arms; these are the arms of the first round"
-        yield "the trials that pick a step also estimate it, so a chosen step looks larger than it is"
-
-
-def next_arms(components: Components, chosen: Sequence[str]) -> tuple[Arm, ...]:
-    """The candidates of a path's next round; the first round begins with `none`, and after the last there are none."""
-    start = at(components, "off") | {c.name: c.on for c in components if c.name in chosen}
-    candidates = [arm(components, start | {c.name: c.on}) for c in components if c.name not in chosen]
-    return (arm(components, start), *candidates) if not chosen else tuple(candidates)
+def taken(order: Sequence[str]) -> list[str]:
+    """The components of a walk's steps, one after the other: a step may be several at once, `a + b`."""
+    return [name for step in order for name in step.split(JOIN)]
 
 
 def along(components: Components, order: Sequence[str]) -> tuple[Arm, ...]:
-    """The arms from all off, with the components of `order` switched on one after the other."""
+    """The arms from all off, with the components of `order` switched on one step after the other."""
     on = {component.name: component.on for component in components}
     off = at(components, "off")
-    return tuple(arm(components, off | {name: on[name] for name in order[:i]}) for i in range(len(order) + 1))
+    ends = [taken(order[:i]) for i in range(len(order) + 1)]
+    return tuple(arm(components, off | {name: on[name] for name in names}) for names in ends)
 
 
-def steps(components: Components, arms: Sequence[Arm]) -> tuple[Contrast, ...]:
-    """Each arm minus the one before it; ValueError where more than one component changes, or none does."""
-    out = []
+def steps(components: Components, arms: Sequence[Arm], walked: bool = False) -> tuple[Contrast, ...]:
+    """Each arm minus the one before it; ValueError where an arm switches something off, or nothing on.
+
+    walked: from one method to another, where nothing is on or off: what was changed before is told in its order.
+    """
+    out, walk = [], list[str]()
     for below, above in pairwise(arms):
         new = [c for c in components if above.levels[c.name] != below.levels[c.name]]
-        if len(new) != 1:
+        if not new or any((below.levels[c.name], above.levels[c.name]) != (c.off, c.on) for c in new):
             raise ValueError(f"{above.name!r} is not one step after {below.name!r}: give the chosen arms in order")
         before = [c.name for c in components if below.levels[c.name] != c.off]
         rest = f"{', '.join(before)} on" if before else "the rest off"
-        name = against(new[0], above.levels[new[0].name], below.levels[new[0].name], rest)
-        out.append(difference(new[0].name, name, above.name, below.name))
+        if walked:
+            rest = f"after {', '.join(walk)}" if walk else "at the start"
+        walk += [c.name for c in new]
+        what = " and ".join(f"{c.name} {c.on} against {c.off}" for c in new)
+        out.append(difference(JOIN.join(c.name for c in new), f"{what}, {rest}", above.name, below.name))
     return tuple(out)

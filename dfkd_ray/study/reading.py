@@ -105,13 +105,13 @@ def _place(path: str, places: Places) -> str | None:
 
 def _attempts(study: Study) -> Iterator[tuple[str, dict[str, Any], Places]]:
     """(what is tried, changes, where the file sets them) for each thing that a trial might be given."""
-    for path, value in study.fixed.items():
-        yield f"fixed.{path}", {path: value}, {}
+    if study.fixed:
+        yield "fixed", dict(study.fixed), {path: f"fixed.{path}" for path in study.fixed}
     alone: list[tuple[Changes, Places]] = [({}, {})]
     if study.ablation is not None:
         for at, changes, places in _arms(study.ablation):
             yield at, {**study.fixed, **changes}, places
-        alone = [(arm.changes, _levels(study.ablation, arm.levels)) for arm in study.ablation.arms]
+        alone = [(arm.changes, _levels(study.ablation, arm.levels)) for arm in study.ablation.needed]
     for path, domain in study.search.items():
         at, parents = f"search.{path}", _parents(study.search, path)
         for changes, places in alone:
@@ -121,7 +121,10 @@ def _attempts(study: Study) -> Iterator[tuple[str, dict[str, Any], Places]]:
 
 
 def _arms(ablation: Ablation) -> Iterator[tuple[str, Changes, Places]]:
-    """Every level of a component while the rest is on, and every arm."""
+    """Every level of a component while the rest is on, and every arm; of a path `to` a method its end alone."""
+    if ablation.to_a_method:
+        yield "design.to", ablation.needed[-1].changes, {}
+        return
     on = {each.name: each.on for each in ablation.components}
     for each in ablation.components:
         for level in each.levels:

@@ -108,7 +108,7 @@ class Study:
     sampler: SamplerSpec = field(default_factory=Tpe)
     stopper: StopperSpec = field(default_factory=NoStopper)
     budget: Budget = field(default_factory=Budget)
-    seed: int = 0  # of the trials: the same for all, so that they differ by their changes alone
+    seed: int = 0  # of a sweep's trials: the same for all, so that they differ by their changes alone
     resources: Resources = field(default_factory=Resources)
     runtime: Mapping[str, Any] = field(default_factory=dict)
     ablation: Ablation | None = None  # None: a sweep

@@ -10,7 +10,7 @@ from typing import Any
 from dfkd_ray.study import Study
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.arms import Arm
-from dfkd_ray.study.designs import Path
+from dfkd_ray.study.paths import Path
 from dfkd_ray.study.specs import Random
 from dfkd_ray.study.study import Budget
 from dfkd_ray.sweep import outcomes
@@ -41,9 +41,15 @@ class Cells:
         """How many trials are wanted by now; of a path, how many there will be at most."""
         if isinstance(self.ablation.design, Path):
             return self.ablation.most_trials
-        seeds = len(outcomes.seeds_in_force(self.history)) * self.ablation.draws
+        seeds = len(outcomes.seeds_in_force(self.history)) * self.ablation.points
         tuned = 0 if self.ablation.tune is None else self.ablation.tune.trials
         return len(self._run) * (seeds + tuned)
+
+    @property
+    def unseen(self) -> tuple[Arm, ...]:
+        """All arms that a path wants by now, where some were not looked at before; none of other designs."""
+        wanted = outcomes.walked(self.history)[1] if isinstance(self.ablation.design, Path) else ()
+        return wanted if any(arm.name not in self.history.looked for arm in wanted) else ()
 
     def propose(self) -> Proposal | None:
         """The first cell that is wanted and was never asked for; None while there is none (ask again after an end)."""
@@ -133,5 +139,5 @@ class Cells:
         if not self.study.search:
             return [{}]
         search = Search(replace(self._sweep, sampler=Random(seed=self.study.sampler.seed)))
-        found = [search.propose() for _ in range(self.ablation.draws)]
+        found = [search.propose() for _ in range(self.ablation.points)]
         return [proposal.changes for proposal in found if proposal is not None]

@@ -11,7 +11,7 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ from dfkd_ray.sweep.cells import Cells
 from dfkd_ray.sweep.history import REUSED, VERSION, History, Trial
 from dfkd_ray.sweep.judge import Outcome, judge
 from dfkd_ray.sweep.ledger import Ledger, Record
+from dfkd_ray.sweep.look import look
 from dfkd_ray.sweep.reuse import Finished
 from dfkd_ray.sweep.search import Proposal, Search
 from dfkd_ray.sweep.tabulate import write_tables
@@ -30,6 +31,7 @@ from dfkd_ray.sweep.work import Job, Row
 
 Answer = Literal["continue", "stop"]
 Reuse = Callable[[Mapping[str, Any], int], Finished | None]  # (changes, seed) -> that trial of an earlier study
+Fingerprint = Callable[[Mapping[str, Any]], str]  # of the method with these changes, see sweep/look.py
 TABLES_SHARE = 20  # the tables are rewritten after at least this many times of what the last writing took
 
 
@@ -45,10 +47,12 @@ class Conductor:
         clock: Callable[[], float] = time.time,
         parquet: bool = False,
         reuse: Reuse | None = None,
+        fingerprint: Fingerprint | None = None,
     ) -> None:
         self.ledger, self.folder, self.max_epochs = ledger, folder, max_epochs
         self.view, self.clock, self.parquet = view or live.Silent(), clock, parquet
         self.reuse = reuse or (lambda changes, seed: None)
+        self.fingerprint = fingerprint
         self.concurrency = 1  # trials at a time: the runner knows
         self.history = History(ledger.records)
         self.study: Study = self.history.study
@@ -71,11 +75,17 @@ class Conductor:
             return None
         if self._queue:
             return self._job(self._queue.popleft())
-        while not self._spent() and (proposal := self.search.propose()) is not None:
+        while not self._spent() and (proposal := self._proposed()) is not None:
             trial = self._asked(proposal)
             if not self._taken_over(trial):
                 return self._job(trial)
         return None
+
+    def _proposed(self) -> Proposal | None:
+        """What the search or the design wants next; a path's arms are looked at before their round begins."""
+        while self.fingerprint is not None and isinstance(self.search, Cells) and (arms := self.search.unseen):
+            self._note("round", **asdict(look(arms, self.fingerprint)))
+        return self.search.propose()
 
     def _asked(self, proposal: Proposal) -> Trial:
         seed = self.study.seed if proposal.seed is None else proposal.seed

@@ -75,6 +75,8 @@ class History:
         self.task: dict[str, Any] = {}
         self.study_attrs: dict[str, Any] = {}
         self.alike: dict[str, str] = {}  # arm -> the arm that runs for it, since both resolve to the same method
+        self.refused: dict[str, str] = {}  # arm of a path -> why it is no method and is left out
+        self.looked: set[str] = set()  # arms of a path of which that is known
         self.finished = False
         self.active_seconds = 0.0
         self._study: Study | None = None
@@ -131,6 +133,7 @@ class History:
         take = {
             "study": self._started_study,
             "resumed": self._resumed,
+            "round": self._round,
             "asked": self._asked,
             "started": self._started,
             "row": self._row,
@@ -151,6 +154,11 @@ class History:
     def _resumed(self, record: Record) -> None:
         self.provenance = {**self.provenance, "resumed": [*self.provenance.get("resumed", []), record["provenance"]]}
         self.finished = False
+
+    def _round(self, record: Record) -> None:
+        self.looked |= set(record["arms"])
+        self.alike = {arm: other for arm, other in self.alike.items() if arm not in self.looked} | record["alike"]
+        self.refused |= record["refused"]
 
     def _asked(self, record: Record) -> None:
         number = record["trial"]

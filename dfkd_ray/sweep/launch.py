@@ -7,19 +7,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain, combinations
 from pathlib import Path
 from typing import Any, Literal
 
-from dfkd_ray.errors import StudyError
-from dfkd_ray.study import Study, designs
-from dfkd_ray.study.ablation import Ablation
-from dfkd_ray.study.designs import Arm
+from dfkd_ray.errors import ConfigError, Problem, StudyError
+from dfkd_ray.study import Study
+from dfkd_ray.study.arms import Path as Walk
 from dfkd_ray.sweep import live, serial_runner
 from dfkd_ray.sweep.conductor import Conductor, Reuse, opening
 from dfkd_ray.sweep.history import History, Trial
 from dfkd_ray.sweep.interrupts import Interrupted
 from dfkd_ray.sweep.ledger import NAME, Ledger, locked, read
+from dfkd_ray.sweep.look import look
 from dfkd_ray.sweep.ray_setup import environment
 from dfkd_ray.sweep.reuse import Finished, Key, library
 from dfkd_ray.sweep.work import Work
@@ -77,9 +76,7 @@ def start(
         note = {**provenance, "runner": runner}
         ledger.records.append(ledger.append(opening(study, note, task_info, time.time(), alike(study, work))))
         taking = _reuse(known, work, study)
-        return _run(
-            Conductor(ledger, folder, work.max_epochs, parquet=parquet, reuse=taking), work, runner, view, options
-        )
+        return _run(_conductor(ledger, folder, work, taking, view, parquet), work, runner, options)
 
 
 def _reuse(known: Mapping[Key, Finished], work: Work, study: Study) -> Reuse:
@@ -96,20 +93,16 @@ def _reuse(known: Mapping[Key, Finished], work: Work, study: Study) -> Reuse:
 
 
 def alike(study: Study, work: Work) -> dict[str, str]:
-    """Arms of an ablation that resolve to the same method as another arm -> that one, for all that may be run."""
-    first: dict[str, str] = {}
-    arms = _reachable(study.ablation) if study.ablation is not None else ()
-    same = {arm.name: first.setdefault(work.fingerprint(arm.changes), arm.name) for arm in arms}
-    return {name: other for name, other in same.items() if name != other}
+    """Arms of an ablation that resolve to the same method as another arm -> that one; a path looks in every round.
 
-
-def _reachable(ablation: Ablation) -> tuple[Arm, ...]:
-    """All arms; of a path every combination of components, above 2^8 those of its first round alone."""
-    names = [component.name for component in ablation.components]
-    if not isinstance(ablation.design, designs.Path) or len(names) > 8:
-        return ablation.arms
-    chosen = chain.from_iterable(combinations(names, count) for count in range(len(names) + 1))
-    return tuple(designs.along(ablation.components, each)[-1] for each in chosen)
+    ConfigError for an arm that is no method.
+    """
+    if study.ablation is None or isinstance(study.ablation.design, Walk):
+        return {}
+    found = look(study.ablation.arms, work.fingerprint)
+    if found.refused:
+        raise ConfigError(Problem(f"arms.{arm}", why) for arm, why in found.refused.items())
+    return found.alike
 
 
 def resume(
@@ -133,9 +126,7 @@ def resume(
         note = {**(provenance or {}), "runner": runner}
         ledger.records.append(ledger.append({"kind": "resumed", "time": time.time(), "provenance": note}))
         taking = _reuse(known, work, history.study)
-        return _run(
-            Conductor(ledger, folder, work.max_epochs, parquet=parquet, reuse=taking), work, runner, view, options
-        )
+        return _run(_conductor(ledger, folder, work, taking, view, parquet), work, runner, options)
 
 
 def summary(folder: Path) -> Summary:
@@ -143,8 +134,16 @@ def summary(folder: Path) -> Summary:
     return _summary(History(read(folder / NAME)[0]), folder)
 
 
-def _run(conductor: Conductor, work: Work, runner: Runner, view: live.View | None, options: Options) -> Summary:
-    conductor.view = view or live.Silent()
+def _conductor(
+    ledger: Ledger, folder: Path, work: Work, taking: Reuse, view: live.View | None, parquet: bool
+) -> Conductor:
+    def fingerprint(changes: Mapping[str, Any]) -> str:
+        return work.fingerprint(changes)
+
+    return Conductor(ledger, folder, work.max_epochs, view, parquet=parquet, reuse=taking, fingerprint=fingerprint)
+
+
+def _run(conductor: Conductor, work: Work, runner: Runner, options: Options) -> Summary:
     try:
         if runner == "serial":
             serial_runner.run(conductor, work, **options)

@@ -10,8 +10,8 @@ from dfkd_ray.study import Study, arms
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.arms import Arm
 from dfkd_ray.study.components import Changes
-from dfkd_ray.study.designs import Path
 from dfkd_ray.study.effects import Effect, Outcomes, Pair, effects, widest
+from dfkd_ray.study.paths import Path
 from dfkd_ray.study.study import MODES, point
 from dfkd_ray.sweep.history import History, Trial
 
@@ -93,16 +93,16 @@ def _value(study: Study, trial: Trial, metric: str) -> float | None:
 
 
 def walked(history: History) -> tuple[tuple[str, ...], tuple[Arm, ...]]:
-    """Of a path: the components chosen so far, in their order, and all arms that are wanted by now.
+    """Of a path: the steps chosen so far, in their order, and all arms that are wanted by now.
 
     A round ends when all its cells have; the candidate with the best mean over its pairs is chosen. A round whose
-    candidates have all failed ends the path.
+    candidates have all failed, or are no method even together, ends the path.
     """
     ablation = _ablation(history)
     objective = history.study.objective[0]
     chosen: tuple[str, ...] = ()
     wanted: tuple[Arm, ...] = ()
-    while candidates := arms.next_arms(ablation.components, chosen):
+    while candidates := arms.next_arms(ablation.components, chosen, history.refused):
         wanted += candidates
         names = [arm.name for arm in candidates]
         found = outcomes(history, objective.metric, names)
@@ -113,8 +113,7 @@ def walked(history: History) -> tuple[tuple[str, ...], tuple[Arm, ...]]:
         if not steps:
             break
         best = max(steps, key=lambda arm: objective.sign * (means[arm.name] or 0.0))
-        on = [each.name for each in ablation.components if best.levels[each.name] == each.on]
-        chosen += tuple(name for name in on if name not in chosen)
+        chosen += (arms.step(ablation.components, chosen, best),)
     return chosen, wanted
 
 
@@ -132,7 +131,7 @@ def seeds_in_force(history: History) -> tuple[int, ...]:
     while seeds.until is not None and count < len(seeds.listed):
         now = seeds.listed[:count]
         found = outcomes(history, metric, names, now)
-        if len(next(iter(found.values()))) < count * ablation.draws:
+        if len(next(iter(found.values()))) < count * ablation.points:
             break
         if widest(effects(ablation.contrasts(), found, metric, "max", resamples=0)) <= seeds.until * point(metric):
             break
@@ -154,7 +153,7 @@ def all_effects(history: History, resamples: int = 9999) -> list[Effect]:
 
 
 def arms_of(history: History) -> tuple[tuple[str, ...], tuple[Arm, ...]]:
-    """The components that a path has chosen (none in other designs), and the arms that effects are told from."""
+    """The steps that a path has chosen (none in other designs), and the arms that effects are told from."""
     ablation = _ablation(history)
     if not isinstance(ablation.design, Path):
         return (), ablation.arms

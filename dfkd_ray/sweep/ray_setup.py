@@ -95,15 +95,19 @@ def answering(address: str) -> None:
         raise StudyError(f"no Ray cluster answers at {address}: {error.strerror or error}") from None
 
 
+def room(there: Mapping[str, float], share: Resources) -> int:
+    """How many trials there is room for."""
+    cpus, gpus = there.get("CPU", 0.0), there.get("GPU", 0.0)
+    return int(min(cpus / share.cpu, gpus / share.gpu if share.gpu else cpus / share.cpu))
+
+
 def fitting(there: Mapping[str, float], share: Resources) -> int:
     """How many trials a cluster has room for; StudyError if not even one."""
-    cpus, gpus = there.get("CPU", 0.0), there.get("GPU", 0.0)
-    room = int(min(cpus / share.cpu, gpus / share.gpu if share.gpu else cpus / share.cpu))
-    if room < 1:
-        raise StudyError(
-            f"a trial takes {share.cpu:g} cpu and {share.gpu:g} gpu (resources), this cluster has {cpus:g} and {gpus:g}"
-        )
-    return room
+    found = room(there, share)
+    if found < 1:
+        has = f"{there.get('CPU', 0.0):g} and {there.get('GPU', 0.0):g}"
+        raise StudyError(f"a trial takes {share.cpu:g} cpu and {share.gpu:g} gpu (resources), this cluster has {has}")
+    return found
 
 
 def worker_environment(threads: int) -> Mapping[str, str]:

@@ -1,6 +1,7 @@
 """Finished trials of earlier studies that another study may take over: the same method, task, teacher and seed.
 
-The fingerprint is of the whole resolved method, its schedule included, so the budget is the same as well.
+The fingerprint is of the whole resolved method, its schedule included, so the budget is the same as well. The order of
+loss terms is no part of it: it means nothing, but the last bits of a sum of floating-point numbers depend on it.
 """
 
 from __future__ import annotations

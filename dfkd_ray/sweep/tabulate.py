@@ -12,7 +12,8 @@ from typing import Any
 
 from dfkd_ray import study as studies
 from dfkd_ray import tables
-from dfkd_ray.study import Study, arms, designs
+from dfkd_ray.study import Study, arms
+from dfkd_ray.study.components import JOIN
 from dfkd_ray.sweep import outcomes, published
 from dfkd_ray.sweep.history import History, Trial
 from dfkd_ray.sweep.ledger import Record
@@ -58,7 +59,7 @@ def _ablation(history: History) -> dict[str, Any]:
     ablation = history.study.ablation
     assert ablation is not None
     chosen, _ = outcomes.arms_of(history)
-    wanted = ablation.arms if not isinstance(ablation.design, designs.Path) else outcomes.walked(history)[1]
+    wanted = ablation.arms if not isinstance(ablation.design, arms.Path) else outcomes.walked(history)[1]
     run_as = outcomes.run_as(history, wanted)
     return {
         "arms": [
@@ -70,7 +71,11 @@ def _ablation(history: History) -> dict[str, Any]:
             }
             for arm in wanted
         ],
-        "design": arms.describe(ablation.design, ablation.components, ablation.arms),
+        "design": [
+            *arms.describe(ablation.design, ablation.components, ablation.arms, history.study.method),
+            *(f"left out of its round, since it is no method: {arm}: {why}" for arm, why in history.refused.items()),
+            *(f"made together, since none of them alone is a method: {step}" for step in chosen if JOIN in step),
+        ],
         "chosen": list(chosen),
         "seeds": list(outcomes.seeds_in_force(history)),
     }

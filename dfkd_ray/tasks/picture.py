@@ -15,14 +15,14 @@ from dfkd_ray.errors import DataError
 from dfkd_ray.tasks.readers import Split, Which, split
 from dfkd_ray.tasks.task import Task
 
-_MARGIN, _GAP, _FONT = 8, 2, 15  # pixels
+_MARGIN, _GAP, _FONT, _CELL = 8, 2, 15, 64  # pixels
 _INK, _PAPER = (30, 30, 30), (255, 255, 255)
 
 
 def write_grid(
     task: Task, out: Path, data: Path | None = None, which: Which = "test", columns: int = 12, zoom: int = 2
 ) -> Path:
-    """Write a PNG with the first `columns` images of each class of a split, `zoom` times their size; returns `out`."""
+    """Write a PNG with the first `columns` images of each class of a split, see `draw`; returns `out`."""
     sheet = draw(task, split(task, which, data), columns, zoom)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -33,12 +33,17 @@ def write_grid(
 
 
 def draw(task: Task, part: Split, columns: int, zoom: int) -> Image.Image:
-    """The sheet itself: names on the left, images `zoom` times their size, an empty row for a class without images."""
+    """The sheet itself: names on the left, images `zoom` times their size, an empty row for a class without images.
+
+    What would be higher or wider than 64 pixels is made as large as that: ImageNet has a thousand rows.
+    """
     if columns < 1 or zoom < 1:
         raise ValueError(f"columns and zoom must be >= 1, got {columns} and {zoom}")
     font = ImageFont.load_default(_FONT)
-    _, height, width = task.image
-    cell_h, cell_w = max(height * zoom, _FONT + _GAP) + _GAP, width * zoom + _GAP
+    scale = min(float(zoom), _CELL / max(task.image[1:]))
+    height, width = (round(side * scale) for side in task.image[1:])
+    how = Image.Resampling.NEAREST if scale == zoom else Image.Resampling.BOX
+    cell_h, cell_w = max(height, _FONT + _GAP) + _GAP, width + _GAP
     left = _MARGIN * 2 + round(max(font.getlength(name) for name in task.classes))
     size = (left + columns * cell_w + _MARGIN, 2 * _MARGIN + len(task.classes) * cell_h)
     sheet = Image.new("RGB", size, _PAPER)
@@ -46,9 +51,10 @@ def draw(task: Task, part: Split, columns: int, zoom: int) -> Image.Image:
     for row, name in enumerate(task.classes):
         top = _MARGIN + row * cell_h
         pen.text((_MARGIN, top + cell_h / 2), name, fill=_INK, font=font, anchor="lm")
-        for column, image in enumerate(part.images[part.labels == row][:columns]):
+        chosen = (part.labels == row).nonzero()[:columns, 0]
+        for column, image in enumerate(part.images[chosen]):
             pixels = np.asarray(image.permute(1, 2, 0)).squeeze()
-            cell = Image.fromarray(pixels).resize((width * zoom, height * zoom), Image.Resampling.NEAREST)
+            cell = Image.fromarray(pixels).resize((width, height), how)
             sheet.paste(cell, (left + column * cell_w, top))
     return sheet
 

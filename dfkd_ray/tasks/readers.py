@@ -1,4 +1,4 @@
-"""Where images come from: drawn, bundled, torchvision's files, or one `.npz`; `split` makes them what a net is fed.
+"""Where images come from: drawn, bundled, files, or one `.npz`; `split` makes them what a net is fed.
 
 A reader returns the splits that its data has of its own; where there is none for validation, the task's `hold_out` says
 what is set aside. Nothing is downloaded unless `download=True`.
@@ -6,7 +6,6 @@ what is set aside. Nothing is downloaded unless `download=True`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from dfkd_ray.errors import DataError
 from dfkd_ray.registry import Registry
+from dfkd_ray.tasks.files import Files, data_folder
 from dfkd_ray.tasks.task import Task
 
 Which = Literal["train", "val", "test"]
@@ -33,34 +33,46 @@ class Split(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Images as the source has them, (N, H, W) or (N, H, W, C) uint8, and labels (N,) of integers."""
+    """Images as the source has them, (N, H, W) or (N, H, W, C) uint8 or files, and labels (N,) of integers."""
 
-    images: NDArray[Any]
+    images: NDArray[Any] | Files
     labels: NDArray[Any]
 
 
 Parts = Mapping[str, Callable[[], Part]]  # the splits of a source by name, read when called
-Reader = Callable[[Path, bool], Parts]  # (folder of data sets or an .npz, may it download) -> splits
+Reader = Callable[[Task, Path, bool], Parts]  # (task, folder of data sets or an .npz, may it download) -> splits
 readers: Registry[Reader] = Registry("reader")
-
-
-def data_folder() -> Path:
-    """Where data sets live unless the user says: $DFKD_RAY_DATA, else ~/.cache/dfkd-ray."""
-    return Path(os.environ.get("DFKD_RAY_DATA") or Path.home() / ".cache" / "dfkd-ray")
 
 
 def split(task: Task, which: Which, data: Path | None = None, download: bool = False) -> Split:
     """The images and labels of one split, in a fixed order.
 
-    data: a folder with torchvision's layout, or an `.npz` of uint8 images and labels (every task takes one).
+    data: a folder with the reader's layout, or an `.npz` of uint8 images and labels (every task takes one). The images
+    of folders stay on the disk, in a cache that is mapped: a tensor of 7.5 GB takes no memory until it is read.
     Raises DataError, with what to do, when the data is missing, damaged, does not fit the task or lacks the split.
     """
     if which not in WHICH:
         raise ValueError(f"which must be one of {', '.join(WHICH)}, got {which!r}")
     reader = "npz" if data is not None and data.suffix == ".npz" else task.reader
-    parts = readers[reader](data or data_folder(), download)
+    parts = readers[reader](task, data or data_folder(), download)
     origin = f"{data if reader == 'npz' else reader}, {which}"
-    return _fit(task, _checked(task, _take(task, parts, which, origin), origin), origin)
+    images, labels = _checked(task, _take(task, parts, which, origin), origin)
+    if isinstance(images, Files):
+        images = images.read(task, which)
+    return _fit(task, images, labels, origin)
+
+
+def balanced(labels: NDArray[Any], seed: int = 0) -> NDArray[np.int64]:
+    """An order of rows in which every beginning and every end holds the classes by their shares, give or take an image.
+
+    Within its class of n, in an order drawn with `seed`, row j (from 0) stands at (j + 1/2) / n of the whole.
+    """
+    drawn = np.random.Generator(np.random.PCG64(seed)).permutation(len(labels))
+    by_class = drawn[np.argsort(labels[drawn], kind="stable")]
+    sizes = np.bincount(labels)[labels[by_class]]
+    firsts = np.searchsorted(labels[by_class], labels[by_class])
+    place = (np.arange(len(labels)) - firsts + 0.5) / sizes
+    return by_class[np.argsort(place, kind="stable")]
 
 
 def _take(task: Task, parts: Parts, which: Which, origin: str) -> Part:
@@ -80,7 +92,7 @@ def _take(task: Task, parts: Parts, which: Which, origin: str) -> Part:
 
 def _checked(task: Task, part: Part, origin: str) -> Part:
     images, labels = part
-    if images.dtype != np.uint8 or images.ndim not in (3, 4):
+    if not isinstance(images, Files) and (images.dtype != np.uint8 or images.ndim not in (3, 4)):
         shape = f"{images.dtype} {images.shape}"
         raise DataError(f"{origin}: images must be uint8 of shape (N, H, W) or (N, H, W, C), got {shape}")
     if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
@@ -93,9 +105,9 @@ def _checked(task: Task, part: Part, origin: str) -> Part:
     return part
 
 
-def _fit(task: Task, part: Part, origin: str) -> Split:
+def _fit(task: Task, pixels: NDArray[Any], labels: NDArray[Any], origin: str) -> Split:
     """NHWC of the source to (N, C, H, W) of the task: grey repeated, other sizes padded or resized."""
-    images = torch.from_numpy(np.ascontiguousarray(part.images))
+    images = torch.from_numpy(pixels)
     images = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2)
     channels, height, width = task.image
     if images.shape[1] == 1:
@@ -108,4 +120,4 @@ def _fit(task: Task, part: Part, origin: str) -> Split:
     elif (down, right) != (0, 0):
         smooth = F.interpolate(images.float(), (height, width), mode="bilinear", antialias=True)
         images = smooth.round().clamp(0, 255).to(torch.uint8)
-    return Split(images.contiguous(), torch.from_numpy(part.labels.astype(np.int64)))
+    return Split(images.contiguous(), torch.from_numpy(labels.astype(np.int64)))

@@ -13,16 +13,17 @@ import numpy as np
 
 from dfkd_ray.errors import DataError, MissingExtra
 from dfkd_ray.tasks import gliders
-from dfkd_ray.tasks.readers import WHICH, Part, Parts, readers
+from dfkd_ray.tasks.readers import WHICH, Part, Parts, balanced, readers
+from dfkd_ray.tasks.task import Task
 
 
 @readers.register("gliders")
-def _gliders(data: Path, download: bool) -> Parts:
+def _gliders(task: Task, data: Path, download: bool) -> Parts:
     return {which: lambda which=which: Part(*gliders.split(which)) for which in WHICH}  # type: ignore[misc]
 
 
 @readers.register("npz")
-def _npz(data: Path, download: bool) -> Parts:
+def _npz(task: Task, data: Path, download: bool) -> Parts:
     """`images`, `labels` alone are a test split; `train_images`, `train_labels`, `val_...`, `test_...` are those."""
     if data.suffix != ".npz":
         raise DataError("this task reads an .npz of uint8 images and labels: give --data FILE.npz")
@@ -54,7 +55,7 @@ def _members(data: Path, prefix: str) -> Part:
 
 
 @readers.register("digits")
-def _digits(data: Path, download: bool) -> Parts:
+def _digits(task: Task, data: Path, download: bool) -> Parts:
     """scikit-learn's 1,797 digits, 8x8, grey levels 0..16; of each class 70 % train, 10 % val, 20 % test."""
     try:
         datasets = importlib.import_module("sklearn.datasets")
@@ -74,15 +75,24 @@ def _digits(data: Path, download: bool) -> Parts:
 
 
 @readers.register("cifar10")
-def _cifar10(data: Path, download: bool) -> Parts:
+def _cifar10(task: Task, data: Path, download: bool) -> Parts:
     """torchvision's CIFAR10: `cifar-10-batches-py/` in the folder, checked against its md5 sums."""
     from torchvision.datasets import CIFAR10
 
     return _torchvision(CIFAR10, "cifar-10-batches-py/ (the unpacked cifar-10-python.tar.gz)", data, download)
 
 
+@readers.register("cifar100")
+def _cifar100(task: Task, data: Path, download: bool) -> Parts:
+    """torchvision's CIFAR100: `cifar-100-python/` in the folder, checked; its training images in a balanced order."""
+    from torchvision.datasets import CIFAR100
+
+    layout = "cifar-100-python/ (the unpacked cifar-100-python.tar.gz)"
+    return _torchvision(CIFAR100, layout, data, download, balance=True)
+
+
 @readers.register("fashion_mnist")
-def _fashion_mnist(data: Path, download: bool) -> Parts:
+def _fashion_mnist(task: Task, data: Path, download: bool) -> Parts:
     """torchvision's FashionMNIST: `FashionMNIST/raw/` in the folder, the idx files as they are or as `.gz`."""
     from torchvision.datasets import FashionMNIST
     from torchvision.datasets.utils import extract_archive
@@ -98,7 +108,7 @@ def _fashion_mnist(data: Path, download: bool) -> Parts:
     return _torchvision(FashionMNIST, "FashionMNIST/raw/ with the four idx files (or their .gz)", data, download)
 
 
-def _torchvision(dataset: Callable[..., Any], layout: str, data: Path, download: bool) -> Parts:
+def _torchvision(dataset: Callable[..., Any], layout: str, data: Path, download: bool, balance: bool = False) -> Parts:
     """`train` and `test` of a torchvision class with `.data` and `.targets`; DataError says what to do if not there."""
 
     def read(train: bool) -> Part:
@@ -111,6 +121,8 @@ def _torchvision(dataset: Callable[..., Any], layout: str, data: Path, download:
                 f"  or --data FILE.npz with uint8 images and labels,\n"
                 f"  or --download to fetch the official files into {data}"
             ) from None
-        return Part(np.asarray(images.data), np.asarray(images.targets))
+        pixels, labels = np.asarray(images.data), np.asarray(images.targets)
+        order = balanced(labels) if balance and train else slice(None)
+        return Part(pixels[order], labels[order])
 
     return {"train": partial(read, True), "test": partial(read, False)}

@@ -65,7 +65,7 @@ class HoldOut:
     """Where validation images come from when the data has none of its own.
 
     With a training split: its last `train` images. With a test split alone: its first `test` images, and the test split
-    is the rest.
+    is the rest. Images in folders (and CIFAR-100's) come in an order whose every end holds the classes by their shares.
     """
 
     train: int = 5_000
@@ -83,6 +83,8 @@ class Task:
 
     The teacher owns its normalisation: `weights.adopt` replaces `mean` and `std` by those of the card beside a file of
     weights, and `normalised_by` says so. `fit`: how a smaller image becomes `image` (black border, or bilinear).
+    Of images in folders: `folders`, the folder of each class where it has another name than the class, and `crop`, the
+    share of the shorter side that the centre crop keeps (0.875: 256 pixels are cut to 224).
     """
 
     name: str
@@ -94,6 +96,8 @@ class Task:
     teacher: TeacherRef
     student: str
     fit: Literal["pad", "resize"] = "resize"
+    folders: tuple[str, ...] = ()
+    crop: float = 1.0
     hold_out: HoldOut = field(default_factory=HoldOut)
     recipe: TeachRecipe = field(default_factory=TeachRecipe)
     normalised_by: str = "the task"
@@ -101,6 +105,10 @@ class Task:
     def __post_init__(self) -> None:
         if len(set(self.classes)) != len(self.classes) or len(self.classes) < 2:
             raise ValueError("classes must be at least two different names")
+        if self.folders and len({*self.folders}) != len(self.classes):
+            raise ValueError(f"folders must be a different name for each of the {len(self.classes)} classes, or none")
+        if not 0 < self.crop <= 1:
+            raise ValueError(f"crop must be above 0 and at most 1, got {self.crop}")
         if min(self.image) < 1:
             raise ValueError(f"image must be (channels, height, width), each >= 1, got {self.image}")
         for name in ("mean", "std"):

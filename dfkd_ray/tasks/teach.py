@@ -54,7 +54,7 @@ def teach(
     at the end.
     """
     began = time.perf_counter()
-    splits = {which: Split(*(t.to(device) for t in split(task, which, data, download))) for which in WHICH}
+    splits = {which: split(task, which, data, download) for which in WHICH}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = build(arch or task.teacher.arch, len(task.classes), task.image[0])
@@ -86,7 +86,7 @@ def teach(
 
 def _train(task: Task, net: nn.Module, train: Split, rng: torch.Generator) -> Iterator[float]:
     """One step per item: an epoch of SGD; yields its mean loss."""
-    recipe, count, device = task.recipe, len(train.labels), train.labels.device
+    recipe, count, device = task.recipe, len(train.labels), next(net.parameters()).device
     optimiser = _optimiser(recipe, net)
     steps = math.ceil(count / recipe.batch)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, recipe.epochs * steps)
@@ -94,11 +94,12 @@ def _train(task: Task, net: nn.Module, train: Split, rng: torch.Generator) -> It
     for _ in range(recipe.epochs):
         net.train()
         total = torch.zeros((), device=device)
-        order = torch.randperm(count, generator=rng).to(device)
+        order = torch.randperm(count, generator=rng)
         for start in range(0, count, recipe.batch):
             index = order[start : start + recipe.batch]
-            x = normalise(task, augment(train.images[index], rng)).contiguous(memory_format=torch.channels_last)
-            loss = F.cross_entropy(net(x), train.labels[index], label_smoothing=recipe.label_smoothing)
+            images, labels = train.images[index].to(device), train.labels[index].to(device)
+            x = normalise(task, augment(images, rng)).contiguous(memory_format=torch.channels_last)
+            loss = F.cross_entropy(net(x), labels, label_smoothing=recipe.label_smoothing)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
@@ -124,6 +125,7 @@ def _optimiser(recipe: TeachRecipe, net: nn.Module) -> torch.optim.Optimizer:
 @torch.no_grad()
 def measure_batch_norms(task: Task, net: nn.Module, images: Tensor, batch: int = 500) -> None:
     """Set each BatchNorm's running mean and variance to the average over `images` (N, C, H, W) uint8."""
+    device = next(net.parameters()).device
     norms = [module for module in net.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
@@ -131,7 +133,8 @@ def measure_batch_norms(task: Task, net: nn.Module, images: Tensor, batch: int =
         norm.momentum = None  # cumulative average
     net.train()
     for start in range(0, len(images), batch):
-        net(normalise(task, images[start : start + batch]).contiguous(memory_format=torch.channels_last))
+        x = normalise(task, images[start : start + batch].to(device))
+        net(x.contiguous(memory_format=torch.channels_last))
     for norm, momentum in zip(norms, momenta):
         norm.momentum = momentum
     net.eval()
@@ -141,9 +144,9 @@ def measure_batch_norms(task: Task, net: nn.Module, images: Tensor, batch: int =
 def accuracy(task: Task, net: nn.Module, part: Split, batch: int = 500) -> float:
     """The fraction of `part` that `net`, in eval mode, names right."""
     net.eval()
-    right = 0
+    right, device = 0, next(net.parameters()).device
     for start in range(0, len(part.labels), batch):
-        images, labels = part.images[start : start + batch], part.labels[start : start + batch]
+        images, labels = (t[start : start + batch].to(device) for t in part)
         right += int((net(normalise(task, images)).argmax(1) == labels).sum())
     return right / len(part.labels)
 

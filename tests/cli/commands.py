@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 
-from dfkd_ray import cli, evaluate, trainable
+from dfkd_ray import cli, evaluate, examiner
 from dfkd_ray.keeper import Keeper
 from dfkd_ray.tasks import gliders
 
@@ -76,9 +76,9 @@ def few_images() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gliders, "SPLITS", SPLITS)
         patch.setattr(evaluate, "HELD_OUT", HELD_OUT)
-        trainable._real.cache_clear()
+        examiner.real.cache_clear()
         yield
-    trainable._real.cache_clear()
+    examiner.real.cache_clear()
     torch.set_num_threads(threads)
 
 

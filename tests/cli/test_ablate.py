@@ -62,7 +62,7 @@ def rows(folder: Path, table: str = "trials", *drop: str) -> list[dict[str, Any]
 def test_it_says_what_it_runs_and_each_trials_arm(story: Story) -> None:
     assert (story.whole.code, story.whole.err) == (0, "")
     lines = story.whole.out.splitlines()
-    assert lines[:2] == ["Which part?", "dfkd_fgvc on gliders, 4 arms x 3 pairs, into whole"]
+    assert lines[:2] == ["Which part?", "dfkd_fgvc on gliders, 4 arms (3 run) x 3 pairs, into whole"]
     trials = [line.partition(" complete: ")[0] for line in lines[2:11]]
     assert trials == [f"trial {3 * seed + i} ({arm})" for seed in range(3) for i, arm in enumerate(ARMS)]
     assert lines[10].rpartition(" | ")[2].startswith("9 of 9")
@@ -178,7 +178,8 @@ def test_the_plan_prints_the_design_and_what_it_can_tell(story: Story) -> None:
     (alone, holm) = (line for line in lines if line.startswith("smallest effect told with power 0.8, "))
     assert alone.endswith(" of kl/source, measured in reports/parts)"), "the study's own folder first"
     assert ", after Holm's rule over 3 effects, at worst: " in holm
-    assert lines[-1].startswith("12 trials, 1 at a time: at most ")
+    assert "the same method, run once: full, without reuse" in lines
+    assert lines[-1].startswith("9 trials, 1 at a time: at most ")
 
 
 def test_a_plan_without_earlier_studies_measures_no_spread(story: Story, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_what_is_listed_is_what_there_is() -> None:
 def test_a_sentence_is_not_cut() -> None:
     for kind in ("methods", "tasks"):
         for line in dfkd("ls", kind).out.splitlines():
-            assert line[-1] in ".:)", line
+            assert line.removesuffix(" [reconstruction]").removesuffix(" [from secondary sources]")[-1] in ".:)", line
 
 
 def test_a_terminal_gets_lines_that_fit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,3 +104,50 @@ def test_copies_go_into_a_folder_or_a_file_and_replace_nothing(tmp_path: Path) -
     assert (tmp_path / "mhad.yaml").read_text() == "my own"
     dfkd("cp", "dfkd_fgvc", cwd=tmp_path)
     assert config.load(str(tmp_path / "dfkd_fgvc.yaml")) == config.load("dfkd_fgvc")
+
+
+def test_where_two_methods_differ(tmp_path: Path) -> None:
+    """A term or a source that only one of them has is one line, and so is each other value."""
+    other = tmp_path / "other.yaml"
+    other.write_text("schedule: {epochs: 20}\nstudent_loss: {kd: {weight: 2}}\n", encoding="utf-8")
+    done = dfkd("diff", "noise_kd", other)
+    assert (done.code, done.err) == (0, "")
+    head, *rows = done.out.splitlines()
+    assert head.split() == ["noise_kd", str(other)]
+    cells = [re.fullmatch(r"(\S+) +(.+?) {2,}(.+)", row) for row in rows]
+    found = {match[1]: (match[2], match[3]) for match in cells if match}
+    assert len(found) == len(rows)
+    wanted = config.diff(config.load("noise_kd"), config.load(str(other)))
+    assert list(found) == list(wanted)
+    assert found["schedule.epochs"] == ("200", "20")
+    assert found["student_loss.kd.weight"] == ("1.0", "2.0")
+    assert found["source"][0] == "{name: noise}"
+    assert yaml.safe_load(found["source"][1]) == config.plain(config.load(str(other)))["source"]
+    starts = {row.index(match[2], len(match[1])) for row, match in zip(rows, cells) if match}
+    assert len(starts) == 1, "in columns"
+    back = dfkd("diff", other, "noise_kd").out.splitlines()
+    assert [row.split()[0] for row in back[1:]] == list(wanted), "and back"
+
+
+def test_a_term_that_one_method_lacks_is_a_dash() -> None:
+    (row,) = (row for row in dfkd("diff", "dfkd_fgvc", "noise_kd").out.splitlines() if "high_order" in row)
+    assert row.startswith("student_loss.high_order ")
+    assert row.endswith("  –")
+
+
+def test_one_method_does_not_differ(tmp_path: Path) -> None:
+    assert dfkd("diff", "noise_kd", "noise_kd") == (0, "noise_kd and noise_kd are one method\n", "")
+    assert "unknown method 'noise_kt'; did you mean 'noise_kd'?" in refused("diff", "noise_kd", "noise_kt")
+    assert refused("diff", "noise_kd", "none.yaml", cwd=tmp_path) == "none.yaml: there is no such file"
+
+
+def test_a_terminal_gets_both_values_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((100, 24)))
+    catalogue.diff("dfkd_fgvc", "noise_kd")
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 3
+    assert max(map(len, lines)) <= 100
+    assert any("…" in line for line in lines)

@@ -16,7 +16,7 @@ from dfkd_ray.errors import ConfigError, DataError, Problem
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
-    *("ls", "show", "cp", "distill", "teach", "sweep", "ablate", "reproduce"),
+    *("ls", "show", "cp", "distill", "teach", "sweep", "ablate", "reproduce", "diff"),
     *("resume", "plan", "validate", "report"),
 ]
 

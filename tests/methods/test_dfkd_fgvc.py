@@ -10,11 +10,11 @@ from runs import CPU, flat, opened, small, toy
 from torch import nn
 
 from dfkd_ray import config, nets
-from dfkd_ray.config import Runtime
 from dfkd_ray.errors import ConfigError
 from dfkd_ray.loop import distill
 from dfkd_ray.optimizers import SGD, Adam, Cosine
 from dfkd_ray.run import Run
+from dfkd_ray.runtime import Runtime
 
 METHOD = config.load("dfkd_fgvc")
 ONE_STEP = {f"schedule.{name}": 1 for name in ("epochs", "rounds", "source_steps", "student_steps")}

@@ -105,8 +105,8 @@ def test_batchnorm_output_has_zero_mean_and_unit_variance() -> None:
 
 
 def test_wrong_outputs_are_refused() -> None:
-    with pytest.raises(ValueError, match="output must be one of tanh, normalised, batchnorm, got 'sigmoid'"):
-        DeconvGenerator(8, output="sigmoid")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="output must be one of tanh, normalised, sigmoid, batchnorm, got 'relu'"):
+        DeconvGenerator(8, output="relu")  # type: ignore[arg-type]
     for mean, std in ((None, None), ((0.5,), (0.5,)), ((0.5,) * 3, None)):
         with pytest.raises(ValueError, match="needs mean and std of 3 channels"):
             DeconvGenerator(8, output="normalised", mean=mean, std=std)

@@ -13,7 +13,7 @@ from dfkd_ray import nets
 from dfkd_ray.errors import ConfigError, UnknownName
 from dfkd_ray.nets import build, classifiers, taps_of
 
-CIFAR = {"resnet8", "resnet20", "resnet56", "cifar_resnet18", "cifar_resnet34"}
+CIFAR = {"resnet8", "resnet20", "resnet56", "cifar_resnet18", "cifar_resnet34", "cifar_vgg11_bn"}
 WIDE = {"wrn_16_1", "wrn_16_2", "wrn_40_1", "wrn_40_2"}
 TORCHVISION = {"resnet18", "resnet34", "resnet50", "mobilenet_v2", "vgg11_bn"}
 # (channels, side) of the stages, at 32 pixels, and at 64 for torchvision's
@@ -28,6 +28,7 @@ STAGES = {
     "wrn_40_2": [(32, 32), (64, 16), (128, 8)],
     "cifar_resnet18": [(64, 32), (128, 16), (256, 8), (512, 4)],
     "cifar_resnet34": [(64, 32), (128, 16), (256, 8), (512, 4)],
+    "cifar_vgg11_bn": [(64, 32), (128, 16), (256, 8), (512, 4), (512, 4)],
     "resnet18": [(64, 16), (128, 8), (256, 4), (512, 2)],
     "resnet34": [(64, 16), (128, 8), (256, 4), (512, 2)],
     "resnet50": [(256, 16), (512, 8), (1024, 4), (2048, 2)],
@@ -111,7 +112,7 @@ def test_what_is_tapped_is_right_and_stays_right(arch_and_net: tuple[str, nn.Mod
     net.zero_grad(set_to_none=True)
 
 
-@pytest.mark.parametrize("arch", sorted((CIFAR | WIDE | TORCHVISION) - {"mobilenet_v2", "vgg11_bn"}))
+@pytest.mark.parametrize("arch", sorted((CIFAR | WIDE | TORCHVISION) - {"mobilenet_v2", "vgg11_bn", "cifar_vgg11_bn"}))
 def test_a_stage_computed_again_from_the_stage_before_is_the_tapped_one(arch: str) -> None:
     net = build(arch, classes=3).eval()
     stages = [net.get_submodule(name) for name in taps_of(net).stages]

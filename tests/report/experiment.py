@@ -14,8 +14,8 @@ from dfkd_ray.report.view import Tables
 from dfkd_ray.study import ablation as ablations
 from dfkd_ray.study import arms as designs
 from dfkd_ray.study.arms import Arm
-from dfkd_ray.study.designs import Path
 from dfkd_ray.study.effects import Mode, Pair, effects
+from dfkd_ray.study.paths import Path
 
 from .studies import NOTE, STUDY, picture, steps, trial
 
@@ -46,7 +46,7 @@ def ablation(
     told = designs.along(found.components, chosen) if isinstance(found.design, Path) else found.arms
     wanted = {arm.name: arm for arm in (*found.arms, *told)}
     draw = np.random.default_rng(7)
-    pairs = [(seed, number) for seed in found.seeds.listed[: found.seeds.start] for number in range(found.draws)]
+    pairs = [(seed, number) for seed in found.seeds.listed[: found.seeds.start] for number in range(found.points)]
     rows, curves, images = [], [], []
     cells: dict[str, dict[str, dict[Pair, float | None]]] = {metric: {} for metric in METRICS}
     for pair in pairs:

@@ -1,28 +1,80 @@
-"""The example under `reports/`: the tables of a study that was run, from which the README's picture comes."""
+"""The examples under `reports/`: the tables of studies that were run, from which the README's figures come."""
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from dfkd_ray import report, tables
 
-EXAMPLE = Path(__file__).parents[2] / "reports" / "example"
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "reports" / "example"
+README = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
 
 
-def test_its_page_is_built_from_the_tables_alone(tmp_path: Path) -> None:
-    for path in EXAMPLE.glob("*.arrow"):
+def rows(study: str, table: str = "trials") -> list[dict[str, Any]]:
+    return tables.read(EXAMPLES / study / f"{table}.arrow").to_pylist()
+
+
+@pytest.mark.parametrize(("study", "epochs"), [("mhad", (1, 2, 4, 7, 9)), ("fgvc_claims", (1, 2, 4, 7, 9))])
+def test_its_page_is_built_from_the_tables_alone(study: str, epochs: tuple[int, ...], tmp_path: Path) -> None:
+    for path in (EXAMPLES / study).glob("*.arrow"):
         shutil.copy(path, tmp_path)
-    best = next(row for row in tables.read(tmp_path / "trials.arrow").to_pylist() if row["trial"] == 3)
     page = report.build(tmp_path).read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
-    assert f"test {100 * dict(best['final'])['test_accuracy/last']:.1f} % at its last epoch" in page
-    assert {f"epoch {epoch}</figcaption>" in page for epoch in (1, 2, 4, 7, 9)} == {True}, "pictures of the best trial"
+    assert all(f"epoch {epoch}</figcaption>" in page for epoch in epochs), "pictures of the best trial"
+    best = max((r for r in rows(study) if r["state"] == "complete"), key=lambda row: row["objectives"][0])
+    if study == "mhad":
+        assert f"test {100 * dict(best['final'])['test_accuracy/last']:.1f} % at its last epoch" in page
 
 
-def test_the_readme_says_what_its_tables_say() -> None:
-    trials = tables.read(EXAMPLE / "trials.arrow").to_pylist()
+def test_the_readme_says_what_the_sweeps_tables_say() -> None:
+    trials = rows("mhad")
     best = max((row for row in trials if row["state"] == "complete"), key=lambda row: row["objectives"][0])
-    readme = " ".join((EXAMPLE.parents[1] / "README.md").read_text(encoding="utf-8").split())
     stopped = sum(row["state"] == "pruned" for row in trials)
-    assert f"{len(trials)} trials, {stopped} of them stopped early" in readme
-    assert f"seed {best['seed']}) at {100 * dict(best['final'])['test_accuracy/last']:.1f} % test accuracy" in readme
+    assert f"{len(trials)} trials, {stopped} of them stopped early" in README
+    assert f"seed {best['seed']}) at {100 * dict(best['final'])['test_accuracy/last']:.1f} % test accuracy" in README
+
+
+COMPARED = {  # the effect, whether the README turns it round, and what it says
+    "+MHAD against baseline": (1, "+43.2 [+24.8, +61.6], p 0.043"),
+    "+SFCL against baseline": (1, "-9.9 [-42.7, +22.8], p 1"),
+    "both against +MHAD": (1, "-15.5 [-26.8, -4.1], p 0.25"),
+    "plain features against both": (-1, "-0.4 [-7.9, +7.1], p 1"),
+    "both against both at lambda 0": (1, "+0.2 [-5.6, +6.0], p 1"),
+    "both against order 2": (1, "+6.0 [-16.4, +28.4]"),
+    "order 2 against order 1": (1, "-8.9 [-36.1, +18.4]"),
+}
+
+
+def test_the_readme_says_what_the_ablations_tables_say() -> None:
+    effects = {row["contrast"]: row for row in rows("fgvc_claims", "effects") if row["metric"] == "val_accuracy"}
+    assert len(effects) == 15
+    assert sum(row["verdict"] in ("helps", "hurts") for row in effects.values()) == 1
+    for contrast, (sign, said) in COMPARED.items():
+        row = effects[contrast]
+        difference, *ends = (100 * sign * row[key] for key in ("difference", "t_low", "t_high"))
+        shown = f"{difference:+.1f} [{min(ends):+.1f}, {max(ends):+.1f}]"
+        p = f", p {row['p_holm']:.2g}" if "p" in said else ""
+        assert shown + p == said
+        assert said in README
+
+
+def test_the_collapse_of_a_joint_attention_is_in_the_tables() -> None:
+    joint = {row["trial"] for row in rows("fgvc_claims") if row["arm"] == "attention joint"}
+    found = re.search(r"its mean falls from ([\d.]+) to ([\d.]+) \(teacher\)", README)
+    assert found
+    for epoch, said in zip((1, 9), found.groups()):
+        of = [
+            row["value"]
+            for row in rows("fgvc_claims", "steps")
+            if row["trial"] in joint and (row["metric"], row["epoch"]) == (GAUGE, epoch)
+        ]
+        assert len(of) == 5
+        assert f"{sum(of) / len(of):.2f}" == said
+
+
+GAUGE = "loss/student/high_order/attention_teacher"

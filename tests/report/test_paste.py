@@ -76,7 +76,7 @@ def test_a_name_of_any_characters_stays_one_cell_of_markdown(name: str) -> None:
 
 
 def one(name: str) -> paste.Grid:
-    return paste.Grid(("Validation accuracy (%)",), ((name, (("val_accuracy", Spread(3, 0.5, 0.01)),)),), ())
+    return paste.Grid((paste.Block(("val_accuracy",)),), ((name, ((Spread(3, 0.5, 0.01),),)),), ())
 
 
 def test_a_backslash_and_an_argument_of_a_line_end_are_harmless() -> None:

@@ -13,6 +13,7 @@ from dfkd_ray.report import words
         ("val_accuracy", "max", True, False),
         ("val_accuracy/median5", "max", True, False),
         ("test_accuracy/last", "max", True, False),
+        ("relative_accuracy/last", "max", True, False),
         ("agreement/source", "max", True, True),
         ("kl/noise", "min", False, True),
         ("diversity", "max", False, True),

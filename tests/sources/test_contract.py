@@ -15,11 +15,15 @@ import dfkd_ray.sources  # noqa: F401  fills the registry
 from dfkd_ray.signals import Layout, Setting
 from dfkd_ray.slots import sources
 from dfkd_ray.sources.generator import Generator
+from dfkd_ray.sources.noisy_layer import NoisyLayer
 
 IMAGE = (3, 16, 16)
 SETTING = Setting(IMAGE, 5, (0.5,) * 3, (0.5,) * 3, Layout((), 6), Layout((), 6))
 CPU = torch.device("cpu")
-SMALL = {"generator": Generator(latent=8, width=4)}
+SMALL: dict[str, Any] = {
+    "generator": Generator(latent=8, width=4),
+    "noisy_layer": NoisyLayer(latent=8, width=4, dim=6),
+}
 every_source = pytest.mark.parametrize("name", list(sources))
 
 

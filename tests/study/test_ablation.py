@@ -12,48 +12,22 @@ from hypothesis import strategies as st
 
 from dfkd_ray import study
 from dfkd_ray.study import ablation, arms
-from dfkd_ray.study.ablation import Ablation, Seeds, Tune
+from dfkd_ray.study.ablation import Ablation, Tune
 from dfkd_ray.study.by_hand import ByHand
 from dfkd_ray.study.components import Component
 from dfkd_ray.study.designs import Design, Ladder, LeaveOneOut
 from dfkd_ray.study.factorials import FractionalFactorial
+from dfkd_ray.study.seeds import Seeds
 from dfkd_ray.yamls import Document, loads
+from tests.study.parts import EXAMPLE, SEARCH, changed, parsed
 
 RELAXED = settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
-EXAMPLE = """\
-study: parts
-method: m
-task: t
-objective: {metric: val_accuracy}
-design: leave_one_out
-components:
-  mhad: {off: {loss.mhad: null}}
-  sfcl:
-    off: {loss.sfcl: null}
-    on: {loss.sfcl.weight: 2}
-  order: {path: loss.mhad.order, levels: [1, 2, 3], on: 2}
-  view: {levels: {plain: {view: 1}, rich: {view: 2, crop: 3}}}
-seeds: 3
-"""
-SEARCH = "search: {kd.temperature: {log: [1, 20]}}\n"
-
-
-def parsed(text: str = EXAMPLE) -> study.Study:
-    return study.parse(loads(text, "parts.yaml"))
 
 
 def read(text: str) -> Ablation:
     made = parsed(text).ablation
     assert made is not None
     return made
-
-
-def changed(*changes: tuple[str, str], more: str = "") -> str:
-    text = EXAMPLE
-    for old, new in changes:
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    return text + more
 
 
 # ---- what it says
@@ -64,7 +38,7 @@ def test_the_example() -> None:
     assert made.design == LeaveOneOut()
     assert made.seeds == Seeds((0, 1, 2), 3)
     assert [each.name for each in made.components] == ["mhad", "sfcl", "order", "view"]
-    assert (made.draws, made.tune, made.spread, dict(made.hand)) == (1, None, None, {})
+    assert (made.draws, made.points, made.tune, made.spread, dict(made.hand)) == (None, 1, None, None, {})
     assert [arm.name for arm in made.arms] == [
         *("full", "without mhad", "without sfcl", "order=1", "order=3", "view=plain"),
     ]
@@ -92,6 +66,21 @@ def test_trials_are_counted() -> None:
     assert read(changed(more=f"{SEARCH}tune: {{trials: 7}}\n")).trials == 6 * (3 + 7)
     assert read(changed(("leave_one_out", "path"))).trials is None
     assert read(changed(("seeds: 3", "seeds: {max: 9, until: 1}"))).trials == 18, "before seeds are added"
+
+
+def test_one_draw_that_is_said_is_enough() -> None:
+    """All arms at one point of the space; it has to be said, since it may have been forgotten."""
+    made = read(changed(more=f"{SEARCH}draws: 1\n"))
+    assert (made.draws, made.points, made.trials) == (1, 1, 18)
+    assert ablation.plain(made)["draws"] == 1
+    assert "draws" not in ablation.plain(read(EXAMPLE))
+
+
+def test_a_seed_of_its_own_is_written_back_as_a_sweeps_is() -> None:
+    """It is 0, which is no mistake to be told of where a ledger is read."""
+    written = study.plain(parsed())
+    assert written["seed"] == 0
+    assert study.parse(Document(written)) == parsed()
 
 
 def test_arms_by_hand_need_no_design() -> None:
@@ -150,7 +139,7 @@ def ablations(draw: st.DrawFn, name: str) -> tuple[Ablation, Mapping[str, Any]]:
         seeds=seeds,
         components=() if name == "arms" else tuple(switches),
         hand=HAND if name == "arms" else {},
-        draws=draw(st.integers(2, 4)) if nuisance == "draws" else 1,
+        draws=draw(st.integers(1, 4)) if nuisance == "draws" else None,
         tune=draw(st.builds(Tune, st.integers(2, 9), st.integers(100, 999))) if nuisance == "tune" else None,
         spread=draw(st.none() | st.floats(0.1, 9)),
     )

@@ -4,45 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from dfkd_ray import study
 from dfkd_ray.errors import ConfigError
 from dfkd_ray.study import arms
-from dfkd_ray.yamls import loads
-
-EXAMPLE = """\
-study: parts
-method: m
-task: t
-objective: {metric: val_accuracy}
-design: leave_one_out
-components:
-  mhad: {off: {loss.mhad: null}}
-  sfcl:
-    off: {loss.sfcl: null}
-    on: {loss.sfcl.weight: 2}
-  order: {path: loss.mhad.order, levels: [1, 2, 3], on: 2}
-  view: {levels: {plain: {view: 1}, rich: {view: 2, crop: 3}}}
-seeds: 3
-"""
-SEARCH = "search: {kd.temperature: {log: [1, 20]}}\n"
-
-
-def parsed(text: str = EXAMPLE) -> study.Study:
-    return study.parse(loads(text, "parts.yaml"))
+from tests.study.parts import EXAMPLE, SEARCH, changed, parsed
 
 
 def mistakes(text: str) -> list[str]:
     with pytest.raises(ConfigError) as refused:
         parsed(text)
     return str(refused.value).splitlines()
-
-
-def changed(*changes: tuple[str, str], more: str = "") -> str:
-    text = EXAMPLE
-    for old, new in changes:
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    return text + more
 
 
 @pytest.mark.parametrize(
@@ -104,6 +74,7 @@ def test_seeds_that_are_none(text: str, message: str) -> None:
             "stopper: median\n",
             ["14: stopper: arms are compared at the same budget, which no stopper may cut: `stopper: none`"],
         ),
+        ("seed: 7\n", ["14: seed: an ablation's seeds are under `seeds`"]),
         ("budget: {trials: 9}\n", ["14: budget.trials: an ablation runs arms x seeds x draws: leave `trials` out"]),
         (f"{SEARCH}tune: {{trials: 3}}\nsampler: cmaes\n", ["16: sampler: `tune` takes tpe or random"]),
         (

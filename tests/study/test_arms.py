@@ -124,7 +124,9 @@ def test_arms_by_hand_are_described_by_their_changes() -> None:
 
 def test_a_design_needs_components() -> None:
     assert found("leave_one_out", "") == ["components: leave_one_out needs at least one component, got 0"]
-    assert found("path", "a: {off: {b: 1}}") == ["components: path needs at least 2 components, got 1"]
+    assert found("path", "a: {off: {b: 1}}") == [
+        "components: path needs at least 2 components, or `to` a method, got 1"
+    ]
     assert found("fractional_factorial", "") == ["components: fractional_factorial needs at least 3 components, got 0"]
 
 

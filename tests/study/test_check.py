@@ -10,23 +10,10 @@ import pytest
 from dfkd_ray import study
 from dfkd_ray.errors import ConfigError
 from dfkd_ray.yamls import loads
+from tests.study import parts
+from tests.study.parts import EXAMPLE
 
-EXAMPLE = """\
-study: parts
-method: m
-task: t
-objective: {metric: val_accuracy}
-design: leave_one_out
-components:
-  mhad: {off: {loss.mhad: null}}
-  sfcl:
-    off: {loss.sfcl: null}
-    on: {loss.sfcl.weight: 2}
-  order: {path: loss.mhad.order, levels: [1, 2, 3], on: 2}
-  view: {levels: {plain: {view: 1}, rich: {view: 2, crop: 3}}}
-seeds: 3
-"""
-SEARCH = "search: {kd.temperature: {log: [1, 20]}}\ndraws: 2\n"
+SEARCH = f"{parts.SEARCH}draws: 2\n"
 
 
 def tried(text: str, wrong: str, complaint: str | None = None) -> list[str]:

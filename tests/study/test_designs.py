@@ -2,39 +2,14 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
-from itertools import permutations
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfkd_ray.study.by_hand import ByHand
 from dfkd_ray.study.components import Component
-from dfkd_ray.study.contrasts import Contrast
-from dfkd_ray.study.designs import AddOneIn, Arm, Both, Design, Ladder, LeaveOneOut, Path, along, next_arms
+from dfkd_ray.study.designs import AddOneIn, Both, Design, Ladder, LeaveOneOut
 from dfkd_ray.study.factorials import Factorial
-
-MHAD = Component("mhad", {"off": {"loss.mhad": None}, "on": {}}, "on", "off")
-SFCL = Component("sfcl", {"off": {"loss.sfcl": None}, "on": {}}, "on", "off")
-ORDER = Component("order", {str(n): {"loss.mhad.order": n} for n in (1, 2, 3)}, "2", "1")
-VIEW = Component("view", {"plain": {"view": 1}, "rich": {"view": 2}}, "rich", "plain")
-ALL = (MHAD, SFCL, ORDER, VIEW)
-
-
-def levels(arms: Sequence[Arm]) -> dict[str, str]:
-    return {arm.name: " ".join(arm.levels.values()) for arm in arms}
-
-
-def differences(contrasts: Sequence[Contrast]) -> list[tuple[str, str, str]]:
-    out = []
-    for contrast in contrasts:
-        if contrast.kind == "simple":
-            (plus,) = (arm for arm, weight in contrast.weights.items() if weight == 1)
-            (minus,) = (arm for arm, weight in contrast.weights.items() if weight == -1)
-            out.append((contrast.name, plus, minus))
-    return out
+from tests.study.parts import ALL, MHAD, SFCL, VIEW, differences, levels
 
 
 def test_leave_one_out() -> None:
@@ -125,61 +100,6 @@ def test_a_ladder_climbs_in_its_order() -> None:
         ("order 2 against 1, mhad, sfcl, view on", "full", "mhad + sfcl + view=rich"),
     ]
     assert [arm.name for arm in Ladder().arms(ALL, {})][:3] == ["none", "mhad", "mhad + sfcl"], "as they are written"
-
-
-def test_a_path_in_rounds() -> None:
-    three = (MHAD, SFCL, VIEW)
-    assert Path().arms(three, {}) == next_arms(three, ())
-    assert [arm.name for arm in next_arms(three, ())] == ["none", "mhad", "sfcl", "view=rich"]
-    assert [arm.name for arm in next_arms(three, ["sfcl"])] == ["mhad + sfcl", "sfcl + view=rich"]
-    assert [arm.name for arm in next_arms(three, ["view", "sfcl"])] == ["full"]
-    assert next_arms(three, ["view", "sfcl", "mhad"]) == ()
-    chosen = along(three, ["sfcl", "view", "mhad"])
-    assert differences(Path().contrasts(three, chosen)) == [
-        ("sfcl on against off, the rest off", "sfcl", "none"),
-        ("view rich against plain, sfcl on", "sfcl + view=rich", "sfcl"),
-        ("mhad on against off, sfcl, view on", "full", "sfcl + view=rich"),
-    ]
-    assert along(three, []) == next_arms(three, ())[:1]
-
-
-def test_a_paths_arms_are_recognised_in_whatever_order_they_were_chosen() -> None:
-    every = [along(ALL, order) for order in permutations(component.name for component in ALL)]
-    by_levels: dict[str, set[str]] = {}
-    for arms in every:
-        for arm in arms:
-            by_levels.setdefault(str(arm.levels), set()).add(arm.name)
-            assert list(arm.levels) == [component.name for component in ALL]
-    assert len(by_levels) == 2 ** len(ALL)
-    assert all(len(names) == 1 for names in by_levels.values())
-
-
-def test_a_path_wants_the_chosen_arms_alone() -> None:
-    three = (MHAD, SFCL, VIEW)
-    with pytest.raises(ValueError, match="'sfcl' is not one step after 'mhad': give the chosen arms in order"):
-        Path().contrasts(three, next_arms(three, ()))
-
-
-def test_a_path_says_how_many_arms_it_may_take() -> None:
-    components = [Component(name, {"off": {name: 0}, "on": {}}, "on", "off") for name in "abcd"]
-    seen: set[str] = set()
-    chosen: list[str] = []
-    while arms := next_arms(components, chosen):
-        seen |= {arm.name for arm in arms}
-        remaining = [c.name for c in components if c.name not in chosen]
-        chosen.append(random.Random(len(chosen)).choice(remaining))
-    assert len(seen) == 11
-    assert next(Path().notes(components, ())).startswith("4 rounds, at most 11 arms")
-
-
-def test_arms_by_hand_are_compared_with_the_first() -> None:
-    hand = {"baseline": {"a": None}, "both": {}, "half": {"a.b": 1}}
-    arms = ByHand().arms((), hand)
-    assert [(arm.name, arm.levels, arm.changes) for arm in arms] == [(name, {}, hand[name]) for name in hand]
-    assert differences(ByHand().contrasts((), arms)) == [
-        ("both against baseline", "both", "baseline"),
-        ("half against baseline", "half", "baseline"),
-    ]
 
 
 some_components = st.lists(st.integers(2, 3), min_size=2, max_size=4).map(

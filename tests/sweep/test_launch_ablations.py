@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dfkd_ray import sweep
+from dfkd_ray.errors import ConfigError
 from dfkd_ray.sweep import launch
 from dfkd_ray.sweep.history import History
 from dfkd_ray.sweep.ledger import NAME
@@ -22,6 +23,9 @@ DESIGNS: dict[str, tuple[dict[str, str], toys.Parts]] = {
     "tuned": (ablations.TUNED | {"trials: 6": "trials: 4"}, toys.Parts(1, bend=1.0, fails=(("without c", 1000),))),
     "adaptive": (dict(ablations.adaptive(4.0, most=6)), toys.Parts(1, noise=0.02)),
     "path": (ablations.PATH, toys.Parts(1, nans=(("b", 0),))),
+    "path with twins": (ablations.PATH | ablations.TWINS, toys.Parts(1)),
+    "path in order": (ablations.PATH, toys.Parts(1, needs=(("a", "b"), ("b", "c")))),
+    "path by two": (ablations.PATH, toys.Parts(1, needs=(("a", "b"), ("b", "a")))),
 }
 
 
@@ -70,20 +74,13 @@ def test_arms_of_one_method_are_found_by_fingerprint() -> None:
     assert launch.alike(toys.study(), toys.Toy()) == {}, "a sweep has no arms"
     assert launch.alike(ablations.study(), toys.Parts()) == {}
     assert launch.alike(ablations.study(ablations.TWINS), toys.Parts()) == {"without same": "full"}
-    assert launch.alike(ablations.study(ablations.TWINS | ablations.PATH), toys.Parts()) == {
-        "same": "none",
-        **{f"{on} + same": on for on in ("a", "b", "c", "a + b", "a + c", "b + c")},
-        "full": "a + b + c",
-    }
+    assert launch.alike(ablations.study(ablations.TWINS | ablations.PATH), toys.Parts()) == {}, "in its rounds"
 
 
-def test_of_a_long_path_the_first_round_alone_is_looked_through() -> None:
-    """2^9 methods would take seconds; twins are then found among its first arms."""
-    parts = "".join(f"  p{i}: {{off: {{p{i}: 0}}}}\n" for i in range(6))
-    study = ablations.study(ablations.PATH | {"components:\n": f"components:\n{parts}"})
-    assert study.ablation is not None
-    assert launch._reachable(study.ablation) == study.ablation.arms
-    assert len(study.ablation.arms) == 10
+def test_an_arm_that_is_no_method_is_refused_before_anything_is_run(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^arms\.without b: a: needs b$"):
+        ablations.run(tmp_path, work=toys.Parts(needs=(("a", "b"),)))
+    assert ablations.read(tmp_path / NAME) == ([], 0)
 
 
 def test_a_summary_knows_an_ablation(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dfkd_ray import study as studies
-from dfkd_ray.errors import TrialFailed
+from dfkd_ray.errors import ConfigError, TrialFailed
 from dfkd_ray.study import Study
 from dfkd_ray.sweep.work import Job, Row
 from dfkd_ray.yamls import loads
@@ -137,13 +137,18 @@ class Parts:
     bend: float = 0.0
     pause: float = 0.0  # s an epoch
     fails: tuple[tuple[str, int | None], ...] = ()  # (arm, seed; None: all of them): an exception
+    needs: tuple[tuple[str, str], ...] = ()  # (part, another): the one is refused without the other
     nans: tuple[tuple[str, int | None], ...] = ()  # nan at the last epoch
 
     def resolved(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         return {"a": 1, "b": 1, "c": 1, "x": 0.5, **changes}
 
     def fingerprint(self, changes: Mapping[str, Any]) -> str:
-        return json.dumps({**self.resolved(changes), "epochs": self.max_epochs}, sort_keys=True)
+        m = self.resolved(changes)
+        for part, other in self.needs:
+            if m[part] and not m.get(other):
+                raise ConfigError.at(part, f"needs {other}")
+        return json.dumps({**m, "epochs": self.max_epochs}, sort_keys=True)
 
     def value(self, changes: Mapping[str, Any], seed: int) -> float:
         """At the last epoch."""

@@ -31,3 +31,11 @@ def small() -> Task:
         hold_out=HoldOut(train=4, test=3),
         recipe=TeachRecipe(epochs=2, batch=8, lr=0.05),
     )
+
+
+@pytest.fixture
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where images of folders are cached, empty."""
+    folder = tmp_path_factory.mktemp("data")
+    monkeypatch.setenv("DFKD_RAY_DATA", str(folder))
+    return folder / "cache"

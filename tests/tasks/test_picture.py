@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,12 +43,20 @@ def test_names_stand_before_their_rows(small: Task):
 
 
 def test_grey_images_and_zoom(small: Task):
-    from dataclasses import replace
-
     grey = replace(small, image=(1, 8, 8), mean=(0.5,), std=(0.5,))
     sheet = np.asarray(picture.draw(grey, part(channels=1), columns=1, zoom=3))
     tile = part(1).images[1, 0].numpy().repeat(3, 0).repeat(3, 1)
     assert len(find(sheet, np.stack([tile] * 3, axis=2))) == 1
+
+
+def test_large_images_are_made_64_pixels_high(small: Task):
+    large = replace(small, image=(3, 128, 128))
+    images = torch.zeros(2, 3, 128, 128, dtype=torch.uint8)
+    images[1, :, 64:] = 200  # grey below
+    sheet = np.asarray(picture.draw(large, Split(images, torch.tensor([0, 1])), columns=1, zoom=2))
+    assert len(find(sheet, np.zeros((64, 64, 3), np.uint8))) == 1
+    half = np.repeat([0, 200], 32).astype(np.uint8)
+    assert len(find(sheet, np.broadcast_to(half[:, None, None], (64, 64, 3)))) == 1
 
 
 def test_a_png_of_gliders(tmp_path: Path):

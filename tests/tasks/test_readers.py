@@ -10,6 +10,7 @@ import torch
 from dfkd_ray import tasks
 from dfkd_ray.errors import DataError, UnknownName
 from dfkd_ray.tasks import Task
+from dfkd_ray.tasks.readers import balanced
 
 
 def images(count: int, *shape: int, seed: int = 0) -> np.ndarray:
@@ -110,9 +111,19 @@ def test_a_constant_image_stays_constant_when_resized(small: Task, tmp_path: Pat
     assert tasks.split(small, "test", data).images.unique().tolist() == [77]
 
 
-def test_the_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    monkeypatch.setenv("DFKD_RAY_DATA", str(tmp_path))
-    assert tasks.data_folder() == tmp_path
-    monkeypatch.delenv("DFKD_RAY_DATA")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert tasks.data_folder() == tmp_path / ".cache" / "dfkd-ray"
+@pytest.mark.parametrize("sizes", [[7, 7, 7], [100, 40, 3], [1, 50], [30]])
+def test_every_beginning_and_every_end_of_a_balanced_order_holds_the_classes_by_their_shares(sizes: list[int]):
+    y = np.random.default_rng(1).permutation(np.repeat(np.arange(len(sizes)), sizes))
+    order = balanced(y)
+    assert sorted(order) == list(range(len(y)))
+    for cut in range(len(y) + 1):
+        share = cut * np.array(sizes) / len(y)
+        assert np.abs(np.bincount(y[order[:cut]], minlength=len(sizes)) - share).max() <= 1
+
+
+def test_a_balanced_order_is_drawn_with_its_seed():
+    y = np.repeat(np.arange(3), 10)
+    np.testing.assert_array_equal(balanced(y, seed=4), balanced(y, seed=4))
+    assert (balanced(y, seed=4) != balanced(y, seed=5)).any()
+    within = balanced(y)[y[balanced(y)] == 0]
+    assert within.tolist() != sorted(within)

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torchvision.datasets import CIFAR10, FashionMNIST
+from torchvision.datasets import CIFAR10, CIFAR100, FashionMNIST
 
 from dfkd_ray import tasks
 from dfkd_ray.errors import DataError, MissingExtra
-from dfkd_ray.tasks import HoldOut, sources
+from dfkd_ray.tasks import HoldOut
 
 
 def cifar_tree(root: Path, monkeypatch: pytest.MonkeyPatch, per_batch: int = 4) -> tuple[np.ndarray, list[int]]:
@@ -83,6 +83,39 @@ def test_a_damaged_batch_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         tasks.split(tasks.load("cifar10"), "test", tmp_path)
 
 
+def cifar100_tree(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[np.ndarray, list[int]]]:
+    """`train` and `test`, pickled like the official ones, with three fine classes; returns NHWC images and labels."""
+    folder, rng = root / "cifar-100-python", np.random.default_rng(0)
+    folder.mkdir(parents=True)
+    sums, made = {}, {}
+    for name, count in (("train", 60), ("test", 6)):
+        rows, labels = rng.integers(0, 256, (count, 3072), dtype=np.uint8), rng.integers(0, 3, count).tolist()
+        blob = pickle.dumps({"fine_labels": labels, "coarse_labels": [0] * count, "data": rows}, protocol=2)
+        (folder / name).write_bytes(blob)
+        sums[name] = hashlib.md5(blob).hexdigest()
+        made[name] = rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), labels
+    meta = pickle.dumps({"fine_label_names": ["apple"] * 100}, protocol=2)
+    (folder / "meta").write_bytes(meta)
+    monkeypatch.setattr(CIFAR100, "train_list", [["train", sums["train"]]])
+    monkeypatch.setattr(CIFAR100, "test_list", [["test", sums["test"]]])
+    monkeypatch.setattr(CIFAR100, "meta", {**CIFAR100.meta, "md5": hashlib.md5(meta).hexdigest()})
+    return made
+
+
+def test_cifar100_as_torchvision_lays_it_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    made = cifar100_tree(tmp_path, monkeypatch)
+    task = replace(tasks.load("cifar100"), hold_out=HoldOut(train=20, test=1))
+    train, val, test = (tasks.split(task, which, tmp_path) for which in ("train", "val", "test"))
+    np.testing.assert_array_equal(test.images.permute(0, 2, 3, 1), made["test"][0])  # as it stands in the file
+    assert test.labels.tolist() == made["test"][1]
+    share = np.bincount(made["train"][1]) / 3
+    assert np.abs(val.labels.bincount(minlength=3).numpy() - share).max() <= 1  # a third of each class
+    both = torch.cat([train.images, val.images]), torch.cat([train.labels, val.labels])
+    found = {image.numpy().tobytes(): int(label) for image, label in zip(*both)}
+    images, labels = made["train"]
+    assert found == {image.transpose(2, 0, 1).tobytes(): label for image, label in zip(images, labels)}
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_fashion_mnist_as_torchvision_lays_it_out(tmp_path: Path, packed: bool):
     arrays = fashion_tree(tmp_path, packed)
@@ -102,7 +135,7 @@ def test_a_damaged_gz_is_named(tmp_path: Path):
         tasks.split(tasks.load("fashion_mnist"), "test", tmp_path)
 
 
-@pytest.mark.parametrize("name", ["cifar10", "fashion_mnist"])
+@pytest.mark.parametrize("name", ["cifar10", "cifar100", "fashion_mnist"])
 def test_nothing_is_downloaded_without_being_asked(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def refuse(*args: object, **options: object) -> None:
         raise AssertionError("a download nobody asked for")
@@ -114,7 +147,7 @@ def test_nothing_is_downloaded_without_being_asked(name: str, tmp_path: Path, mo
         assert said in str(caught.value)
 
 
-@pytest.mark.parametrize("dataset", [CIFAR10, FashionMNIST])
+@pytest.mark.parametrize("dataset", [CIFAR10, CIFAR100, FashionMNIST])
 def test_a_download_that_was_asked_for_is_torchvisions(dataset: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     asked: list[Path] = []
 
@@ -123,7 +156,7 @@ def test_a_download_that_was_asked_for_is_torchvisions(dataset: type, tmp_path: 
         raise urllib.error.URLError("no route to host")
 
     monkeypatch.setattr(dataset, "download", offline)
-    name = {CIFAR10: "cifar10", FashionMNIST: "fashion_mnist"}[dataset]
+    name = {CIFAR10: "cifar10", CIFAR100: "cifar100", FashionMNIST: "fashion_mnist"}[dataset]
     with pytest.raises(DataError, match="no route to host"):
         tasks.split(tasks.load(name), "test", tmp_path, download=True)
     assert asked == [tmp_path]
@@ -159,5 +192,7 @@ def test_digits_without_scikit_learn(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_every_reader_says_what_it_reads():
-    assert set(tasks.readers) == {"cifar10", "digits", "fashion_mnist", "gliders", "npz"}
-    assert sources.__doc__
+    drawn, arrays = {"gliders"}, {"cifar10", "cifar100", "digits", "fashion_mnist", "npz"}
+    trees = {"caltech101", "folders", "imagenet", "imagenette", "tiny_imagenet"}
+    assert set(tasks.readers) == drawn | arrays | trees
+    assert all(tasks.readers[name].__doc__ for name in arrays - {"npz"} | trees)

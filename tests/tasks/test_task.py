@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
+from torchvision.datasets import Imagenette
+from torchvision.models import ResNet50_Weights
 
-from dfkd_ray import tasks
+from dfkd_ray import tasks, yamls
 from dfkd_ray.errors import ConfigError, UnknownName
 from dfkd_ray.nets import classifiers
 from dfkd_ray.tasks import Task
@@ -24,7 +28,8 @@ student: resnet8
 
 
 def test_names_are_the_shipped_files():
-    assert tasks.names() == ["cifar10", "digits", "fashion_mnist", "gliders"]
+    arrays, trees = ["cifar10", "cifar100", "digits", "fashion_mnist"], ["imagenet", "imagenette", "tiny_imagenet"]
+    assert tasks.names() == ["caltech101", *arrays, "gliders", *trees]
 
 
 @pytest.mark.parametrize("name", tasks.names())
@@ -39,8 +44,43 @@ def test_every_shipped_task_is_whole(name: str):
         assert (tasks.HERE / task.teacher.weights).stat().st_size < 1_000_000
 
 
+@pytest.mark.parametrize(
+    ("name", "classes", "image", "pair"),
+    [
+        ("cifar100", 100, (3, 32, 32), ("cifar_resnet34", "cifar_resnet18")),
+        ("caltech101", 101, (3, 128, 128), ("resnet34", "resnet18")),
+        ("imagenette", 10, (3, 128, 128), ("resnet34", "resnet18")),
+        ("tiny_imagenet", 200, (3, 64, 64), ("cifar_resnet34", "cifar_resnet18")),
+        ("imagenet", 1000, (3, 224, 224), ("resnet50", "resnet18")),
+    ],
+)
+def test_the_pairs_of_the_papers(name: str, classes: int, image: tuple[int, int, int], pair: tuple[str, str]):
+    task = tasks.load(name)
+    assert (len(task.classes), task.image, (task.teacher.arch, task.student)) == (classes, image, pair)
+
+
+def test_the_wordnet_ids_stand_in_order_and_by_the_right_names():
+    imagenet, tiny, nette = (tasks.load(name) for name in ("imagenet", "tiny_imagenet", "imagenette"))
+    assert list(imagenet.classes) == ResNet50_Weights.IMAGENET1K_V1.meta["categories"]
+    names = dict(zip(imagenet.folders, imagenet.classes))
+    for task in (imagenet, tiny, nette):
+        assert list(task.folders) == sorted(task.folders)
+        assert all(re.fullmatch(r"n\d{8}", folder) for folder in task.folders)
+    assert list(tiny.classes) == [names[folder] for folder in tiny.folders]
+    assert dict(zip(nette.folders, nette.classes)) == {key: each[0] for key, each in Imagenette._WNID_TO_CLASS.items()}
+
+
+@pytest.mark.parametrize("name", tasks.names())
+def test_a_task_as_it_is_shown_is_a_task(name: str, tmp_path: Path):
+    """`dfkd-ray show imagenet > mine.yaml` begins a task of one's own."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(yamls.plain(tasks.load(name)), sort_keys=False))
+    again, task = tasks.load(str(path)), tasks.load(name)
+    assert replace(again, teacher=task.teacher) == task
+
+
 def test_unknown_name_says_which_is_near():
-    with pytest.raises(UnknownName, match=r"unknown task 'glider'; did you mean 'gliders'\? \(known: cifar10, "):
+    with pytest.raises(UnknownName, match=r"unknown task 'glider'; did you mean 'gliders'\? \(known: caltech101, "):
         tasks.load("glider")
 
 
@@ -77,6 +117,10 @@ def test_a_missing_file_is_named(tmp_path: Path):
         ({"mean": (0.5,)}, "mean must have one number for each of the 3 channels"),
         ({"std": (0.1, 0.0, 0.1)}, "std must be > 0"),
         ({"image": (3, 0, 8)}, "each >= 1"),
+        ({"folders": ("a",)}, "a different name for each of the 2 classes"),
+        ({"folders": ("a", "a")}, "a different name for each of the 2 classes"),
+        ({"crop": 0.0}, "crop must be above 0 and at most 1"),
+        ({"crop": 1.1}, "crop must be above 0 and at most 1"),
     ],
 )
 def test_a_task_that_cannot_be(small: Task, change: dict[str, object], message: str):

@@ -1,4 +1,4 @@
-"""What stands between the source and the student: nothing, or a pool of past images."""
+"""A pool of past images."""
 
 from __future__ import annotations
 
@@ -7,52 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from dfkd_ray.signals import Setting
 from dfkd_ray.slots import Batch, Supply, memories
-
-
-@memories.register("fresh")
-@dataclass(frozen=True)
-class Fresh:
-    """New images for every student step (Algorithm 1 of DFKD-FGVC: "z ~ N(0, 1); x = G(z)" in each step).
-
-    reuse: take each batch for that many student steps of a round. More than 1 changes the published algorithm; it is
-        the largest saving where the generator costs more than the student.
-    """
-
-    reuse: int = 1
-
-    def __post_init__(self) -> None:
-        if self.reuse < 1:
-            raise ValueError(f"reuse must be at least 1, got {self.reuse}")
-
-    def open(self) -> LiveFresh:
-        return LiveFresh(self.reuse)
-
-
-class LiveFresh:
-    """Keeps a batch for `reuse` draws; starts anew each round, so nothing outlives a round."""
-
-    def __init__(self, reuse: int) -> None:
-        self.reuse = reuse
-        self.left = 0
-        self.batch: Batch | None = None
-
-    def refill(self, supply: Supply, batch: int, rng: torch.Generator) -> None:
-        self.left = 0
-
-    def draw(self, supply: Supply, batch: int, rng: torch.Generator) -> Batch:
-        if self.batch is None or self.left == 0:
-            self.batch, self.left = supply.sample(batch, rng, training=True), self.reuse
-        self.left -= 1
-        return self.batch
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.left = 0
 
 
 @memories.register("pool")
@@ -71,7 +29,7 @@ class Pool:
         if self.capacity < 1 or self.batches < 1:
             raise ValueError(f"capacity and batches must be at least 1, got {self.capacity} and {self.batches}")
 
-    def open(self) -> LivePool:
+    def open(self, setting: Setting, teacher: nn.Module, device: torch.device) -> LivePool:
         return LivePool(self)
 
 
@@ -86,7 +44,7 @@ class LivePool:
 
     def refill(self, supply: Supply, batch: int, rng: torch.Generator) -> None:
         for _ in range(self.spec.batches):
-            self._add(*supply.sample(batch, rng, training=True))
+            self.add(*supply.sample(batch, rng, training=True))
 
     def draw(self, supply: Supply, batch: int, rng: torch.Generator) -> Batch:
         assert self.images is not None, "refill comes before draw"
@@ -94,10 +52,11 @@ class LivePool:
         images = self.images[rows].to(torch.float32, memory_format=torch.channels_last)
         return Batch(images, None if self.labels is None else self.labels[rows])
 
-    def _add(self, images: Tensor, labels: Tensor | None) -> None:
+    def add(self, images: Tensor, labels: Tensor | None) -> None:
+        """Images (or any maps) and their labels, in the place of the oldest."""
         if self.images is None:
-            self.images = images.new_empty((self.spec.capacity, *images.shape[1:]), dtype=torch.float16)
-            self.labels = None if labels is None else labels.new_empty(self.spec.capacity)
+            self.images = images.new_zeros((self.spec.capacity, *images.shape[1:]), dtype=torch.float16)
+            self.labels = None if labels is None else labels.new_zeros(self.spec.capacity)
         images = images[: self.spec.capacity]
         rows = (torch.arange(len(images), device=images.device) + self.next) % self.spec.capacity
         self.images[rows] = images.to(torch.float16)

@@ -1,0 +1,87 @@
+"""The generator that DAFL brought into the field and nearly all its relatives share: upsample, convolve, normalise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm as normalise_spectrum
+
+from dfkd_ray.nets.conditioners import Condition, through
+from dfkd_ray.nets.heads import Output, check_sides, head
+
+DOUBLINGS = 5
+
+
+class UpsamplingGenerator(nn.Module):
+    """z (B, latent) -> images (B, C, H, W): a linear layer, then `doublings` times upsample x2 and convolve.
+
+    At 32 pixels this is the generator of the codes of DAFL (arXiv:1904.01186), DFAD, CMI, FastDFKD, SpaceshipNet and
+    NAYER: Linear(latent -> 2w x 8 x 8), BatchNorm, up, conv3x3(2w), BatchNorm, LeakyReLU(0.2), up, conv3x3(w),
+    BatchNorm, LeakyReLU(0.2), conv3x3(C), head.
+
+    width: w, 64 in all of them. doublings: 2 at 32 pixels; larger images start with more (reconstruction: their codes
+    have other bodies there), all blocks but the last with 2w channels.
+    spectral_norm: on the weights of the convolutions (PRE-DFKD, arXiv:2201.03019).
+    output, mean, std: see `heads.head`.
+    condition: called with the length of z and the sides of the first map, gives what reads labels; None: nothing does.
+    """
+
+    def __init__(
+        self,
+        latent: int = 256,
+        image: tuple[int, int, int] = (3, 32, 32),
+        width: int = 64,
+        doublings: int = 2,
+        spectral_norm: bool = False,
+        output: Output = "batchnorm",
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        condition: Callable[[int, tuple[int, int]], Condition] | None = None,
+    ) -> None:
+        super().__init__()
+        channels, height, width_px = image
+        check_sides(doublings, DOUBLINGS, height, width_px)
+        self.latent = latent
+        sides = (height >> doublings, width_px >> doublings)
+        self.start = (2 * width, *sides)
+        reads = Condition() if condition is None else condition(latent, sides)
+        self.project = nn.Linear(latent + reads.longer, self.start[0] * self.start[1] * self.start[2])
+        self.norm = nn.BatchNorm2d(self.start[0])
+        widths = [2 * width + reads.deeper] + [2 * width] * (doublings - 1) + [width]
+        self.blocks = nn.ModuleList(_block(i, o) for i, o in pairwise(widths))
+        self.to_image = nn.Conv2d(width, channels, 3, padding=1)
+        self.head = head(output, channels, mean, std)
+        if spectral_norm:
+            for layer in [module for module in self.modules() if isinstance(module, nn.Conv2d)]:
+                normalise_spectrum(layer)
+        self.condition = reads
+        self.condition.fit(self)
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """(B, latent) -> (B, C, H, W); `labels` (B,) are read by the condition alone."""
+        return self.decode(self.features(z, labels)[-1], len(self.blocks), labels)
+
+    def features(self, z: Tensor, labels: Tensor | None = None) -> list[Tensor]:
+        """The feature map before the first block, and after each block: 1 + doublings of them."""
+        first = through(self.norm, self.project(self.condition.join(z, labels)).unflatten(1, self.start), labels)
+        maps = [self.condition.mark(first, labels)]
+        for block in self.blocks:
+            maps.append(through(block, maps[-1], labels))
+        return maps
+
+    def decode(self, features: Tensor, depth: int, labels: Tensor | None = None) -> Tensor:
+        """Images from the map that `features` has at that depth."""
+        for block in list(self.blocks)[depth:]:
+            features = through(block, features, labels)
+        return through(self.head, self.to_image(features), labels)
+
+
+def _block(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Upsample(scale_factor=2),
+        nn.Conv2d(inputs, outputs, 3, padding=1),
+        nn.BatchNorm2d(outputs),
+        nn.LeakyReLU(0.2, inplace=True),
+    )

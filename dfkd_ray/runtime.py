@@ -1,0 +1,55 @@
+"""How a run is computed, which never changes what a method is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+from dfkd_ray import yamls
+from dfkd_ray.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """How a run is computed, never what: no part of a fingerprint.
+
+    device: "auto" takes a GPU where there is one. precision: "bfloat16" runs under autocast.
+    threads: of torch for this process; 0 leaves torch's own choice.
+    """
+
+    device: str = "auto"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        if self.threads < 0:
+            raise ValueError(f"threads must be at least 0, got {self.threads}")
+
+    def open(self) -> torch.device:
+        """Set the threads and return the device; ConfigError if it is not there."""
+        if self.threads:
+            torch.set_num_threads(self.threads)
+        name = self.device
+        if name == "auto":
+            name = "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            device = torch.device(name)
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigError.at("runtime.device", f"{self.device!r} cannot be used here: {reason}") from None
+        return device
+
+    def autocast(self, device: torch.device) -> AbstractContextManager[Any]:
+        if self.precision == "float32":
+            return nullcontext()
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def parse_runtime(raw: Mapping[str, Any] | Iterable[tuple[str, Any]] | None) -> Runtime:
+    """A Runtime from plain data."""
+    return yamls.typed(Runtime, dict(raw or {}))

@@ -1,0 +1,49 @@
+"""`report` of several studies: their arms in one table, on the terminal and in files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from report import ablations, studies
+
+from cli.commands import dfkd, refused
+from dfkd_ray.report import crossed, paste
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    one = ablations.leave_one_out()
+    study = {**one.study, "study": "other", "fixed": {"schedule.epochs": 3}}
+    studies.write(tmp_path / "one", one)
+    studies.write(tmp_path / "other", ablations.changed(one, study=study))
+    studies.write(tmp_path / "sweep", studies.demo())
+    return tmp_path
+
+
+def test_arms_by_studies(home: Path) -> None:
+    done = dfkd("report", "one", "other", cwd=home)
+    assert (done.code, done.err) == (0, "")
+    found = crossed.read([home / "one", home / "other"])
+    assert done.out == paste.markdown(crossed.grid(found))
+    assert "| without mhad |" in done.out
+    assert "Not the same in all: fixed schedule.epochs: 20 (components) and 3 (other)." in done.out
+    assert sorted(path.name for path in home.iterdir()) == ["one", "other", "sweep"], "nothing is written unasked"
+    written = dfkd("report", "one", "other", "--out", "arms", cwd=home)
+    assert written == (0, done.out, "wrote arms.md\nwrote arms.tex\n"), "the table alone goes into a pipe"
+    assert (home / "arms.md").read_text(encoding="utf-8") == done.out
+    assert "\\begin{tabular}" in (home / "arms.tex").read_text(encoding="utf-8")
+
+
+def test_what_cannot_be_put_into_a_table(home: Path) -> None:
+    assert refused("report", "one", "sweep", cwd=home) == "sweep holds a sweep: a table of arms is made of ablations"
+    assert refused("report", "one", "one", cwd=home) == "one is named twice: a table of arms needs several studies"
+    assert refused("report", "one", "none", cwd=home).endswith("missing here: there is no such folder")
+    assert refused("report", "one", "other", "--out", "none/arms", cwd=home) == "none: there is no such folder"
+    done = dfkd("report", "one", "--out", "arms", cwd=home)
+    assert done.code == 2
+    assert "--out is for several folders" in done.err
+
+
+def test_one_study_is_its_page(home: Path) -> None:
+    assert dfkd("report", "one", cwd=home) == (0, f"wrote {Path('one/report.html')}\n", "")

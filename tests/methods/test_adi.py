@@ -1,0 +1,60 @@
+"""Adaptive DeepInversion as the code of CMI sets it up for CIFAR-10 (arXiv:1912.08795)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from runs import opened, shrunk, walked
+
+from dfkd_ray import config
+from dfkd_ray.losses.adversarial import Adversarial
+from dfkd_ray.optimizers import SGD, Adam, Step
+from dfkd_ray.sources.pixels import Pixels
+from dfkd_ray.views import Crop, Flip, Jitter
+
+METHOD = config.load("adi")
+
+
+def test_what_the_code_states_is_what_stands() -> None:
+    optimizer = Adam(lr=0.1, betas=(0.5, 0.99))
+    assert METHOD.source == Pixels(labels="uniform", gives="last", clamp=True, optimizer=optimizer)
+    weights = {name: part.weight for name, part in METHOD.source_loss.parts.items()}
+    assert weights == {"onehot": 1, "batchnorm": 10, "adversarial": 1, "total_variation": 1e-3}
+    assert METHOD.source_loss.parts["adversarial"].term == Adversarial(divergence="js", temperature=3.0)
+    assert METHOD.views.synthesis == (Jitter(pixels=32 // 8), Flip())
+    assert METHOD.views.student == (Crop(padding=4), Flip())
+    assert METHOD.student.optimizer == SGD(lr=0.1, momentum=0.9, weight_decay=1e-4)
+    assert METHOD.student.lr_schedule == Step(at=(120 / 200, 150 / 200, 180 / 200), factor=0.1)
+    assert METHOD.student_loss.parts["kd"].term.temperature == 20
+    plan = METHOD.schedule
+    assert (plan.epochs, plan.rounds, plan.warmup, plan.source_epochs) == (200, 1, 0, None)
+    assert (plan.source_steps, plan.student_steps, plan.batch, plan.student_in_synthesis) == (1000, 400, 256, "eval")
+    assert METHOD.memory.capacity == plan.epochs * plan.batch, "every image is kept"
+
+
+def test_images_compete_with_the_student_of_the_time_and_join_those_before() -> None:
+    run = opened(shrunk("adi", {"schedule.rounds": 1}))
+    memory: Any = run.memory
+    for number, epoch in enumerate(walked(run), start=1):
+        assert {"loss/source/adversarial", "loss/student/kd"} <= set(epoch.losses)
+        assert memory.size == 8 * number
+    assert torch.equal(run.supply.sample(8, torch.Generator(), training=False).images.half(), memory.images[16:24])
+
+
+def test_the_competition_leads_to_images_on_which_the_two_differ() -> None:
+    """The divergence at the end of a round by the formula, with a competition and with its contrary."""
+    found = {}
+    for weight in (-1, 1):
+        others = ("onehot", "batchnorm", "total_variation")
+        alone = {"schedule.student_steps": 0} | {f"source_loss.{term}": None for term in others}
+        steps = {"schedule.epochs": 1, "schedule.rounds": 1, "schedule.source_steps": 40}
+        run = opened(shrunk("adi", {**alone, **steps, "source_loss.adversarial.weight": weight}))
+        list(walked(run))
+        images = run.supply.sample(8, torch.Generator(), training=True).images
+        run.student.eval()
+        with torch.no_grad():
+            p, q = ((net(images) / 3).softmax(1) for net in (run.teacher, run.student))
+        m = (p + q) / 2
+        found[weight] = float((p * (p / m).log() + q * (q / m).log()).sum(1).mean() / 2)
+    assert found[1] > 1.2 * found[-1]

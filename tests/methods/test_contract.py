@@ -1,0 +1,102 @@
+"""What every shipped method promises, at the size of a toy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from runs import differing, flat, opened, shrunk, through_a_file, toy, walked
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from dfkd_ray import config
+from dfkd_ray.loop import distill
+from dfkd_ray.method import Method
+from dfkd_ray.run import Run
+
+every_method = pytest.mark.parametrize("name", config.method_names())
+
+
+def terms(name: str) -> list[str]:
+    """The paths of all terms of a method that have a weight."""
+    method = config.load(name)
+    slots = {"source_loss": method.source_loss, "student_loss": method.student_loss}
+    return [f"{slot}.{term}" for slot, loss in slots.items() for term, part in loss.parts.items() if part.weight]
+
+
+every_term = pytest.mark.parametrize(
+    ("name", "term"), [(name, term) for name in config.method_names() for term in terms(name)]
+)
+
+
+class Work(TorchDispatchMode):
+    """Counts the operations of torch, backward passes included."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += 1
+        return func(*args, **(kwargs or {}))
+
+
+def work(method: Method) -> int:
+    """Operations of a whole run."""
+    run = opened(method)
+    with Work() as done:
+        list(distill(run))
+    return done.count
+
+
+@every_method
+def test_it_runs_and_is_finite_and_teaches_the_student_alone(name: str) -> None:
+    run = opened(shrunk(name))
+    teacher, student = (flat(net.state_dict()) for net in (run.teacher, run.student))
+    epochs = list(distill(run))
+    assert len(epochs) == run.method.schedule.epochs
+    assert all(abs(value) < float("inf") for epoch in epochs for value in epoch.losses.values())
+    assert not differing(run.teacher.state_dict(), teacher)
+    assert not any(p.requires_grad or p.grad is not None for p in run.teacher.parameters())
+    moved = differing(run.student.state_dict(), student)
+    assert {path for path, _ in run.student.named_parameters()} <= set(moved)
+
+
+@every_method
+@pytest.mark.parametrize("killed_after", [1, 2])
+def test_a_run_that_was_killed_ends_in_the_same_bits(name: str, killed_after: int) -> None:
+    method = shrunk(name)
+    undisturbed, first = opened(method), opened(method)
+    losses = [epoch.losses for epoch in distill(undisturbed)]
+    before = [epoch.losses for epoch in walked(first, killed_after)]
+    second = opened(method, student=toy(99, dropout=0.3))
+    second.load_state_dict(through_a_file(first.state_dict()))
+    after = [epoch.losses for epoch in distill(second)]
+    assert not differing(
+        {**second.state_dict(), "losses": before + after}, {**undisturbed.state_dict(), "losses": losses}
+    )
+
+
+def parameters(run: Run) -> dict[str, nn.Parameter]:
+    """Of the student and of what its loss learns."""
+    return dict([*run.student.named_parameters(), *run.student_loss.named_parameters(prefix="student_loss")])
+
+
+@every_method
+def test_the_source_learns_and_moves_nothing_of_the_student(name: str) -> None:
+    run = opened(shrunk(name, {"schedule.student_steps": 0}))
+    before = flat(run.supply.state_dict())
+    held = {path: p.detach().clone() for path, p in parameters(run).items()}
+    list(distill(run))
+    assert not differing(parameters(run), held)
+    assert all(p.grad is None for p in parameters(run).values())
+    learns = run.source_steps > 0 and bool(before)
+    assert bool(differing(run.supply.state_dict(), before)) == learns
+
+
+@every_term
+def test_a_term_that_is_switched_off_leaves_a_method_that_runs_and_costs_less(name: str, term: str) -> None:
+    torch.manual_seed(0)
+    without = shrunk(name, {term: None})
+    assert work(without) < work(shrunk(name))

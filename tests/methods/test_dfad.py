@@ -1,0 +1,50 @@
+"""DFAD as its authors' code has it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from runs import opened, shrunk, walked
+
+from dfkd_ray import config
+from dfkd_ray.memories.fresh import Fresh
+from dfkd_ray.optimizers import SGD, Adam
+
+METHOD = config.load("dfad")
+
+
+def test_what_the_code_states_is_what_stands() -> None:
+    source = METHOD.source
+    assert (source.latent, source.gives, source.output, source.optimizer) == (256, "new", "batchnorm", Adam(lr=1e-3))
+    assert {name: part.weight for name, part in METHOD.source_loss.parts.items()} == {"adversarial": 1.0}
+    adversary = METHOD.source_loss.parts["adversarial"].term
+    assert (adversary.divergence, adversary.through_teacher, adversary.agreeing_only) == ("l1", True, False)
+    assert {name: part.weight for name, part in METHOD.student_loss.parts.items()} == {"logit_l1": 1.0}
+    assert METHOD.student.optimizer == SGD(lr=0.1, momentum=0.9, weight_decay=5e-4)
+    assert METHOD.memory == Fresh()
+    plan = METHOD.schedule
+    assert (plan.epochs, plan.rounds, plan.source_steps, plan.student_steps, plan.batch) == (500, 50, 1, 5, 256)
+
+
+@pytest.mark.parametrize("schedule", [METHOD.source.lr_schedule, METHOD.student.lr_schedule])
+def test_both_rates_fall_at_epochs_100_and_200(schedule: Any) -> None:
+    assert [schedule(epoch / 500) for epoch in (0, 99, 100, 200)] == pytest.approx([1, 1, 0.1, 0.01])
+
+
+def test_the_two_play_for_the_same_number() -> None:
+    t, s = torch.randn(2, 6, 10, generator=torch.Generator().manual_seed(0))
+    signals: Any = SimpleNamespace(teacher=SimpleNamespace(logits=t), student=SimpleNamespace(logits=s))
+    values = [
+        part.weight * part.term(signals)
+        for part in (METHOD.source_loss.parts["adversarial"], METHOD.student_loss.parts["logit_l1"])
+    ]
+    assert values[0].item() == pytest.approx(-values[1].item())
+    assert values[1].item() == pytest.approx((t - s).abs().sum().item() / 60)
+
+
+def test_a_run_logs_both_sides() -> None:
+    *_, epoch = walked(opened(shrunk("dfad")))
+    assert epoch.losses["loss/source/adversarial"] < 0 < epoch.losses["loss/student/logit_l1"]
