@@ -49,5 +49,10 @@ def question(path: Path) -> str:
 def opening(path: Path) -> str:
     """The first sentence of the comment that a YAML file opens with."""
     lines = takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
-    comment = " ".join(line.removeprefix("#").strip() for line in lines)
-    return re.split(r"(?<=[.?!]) (?=[A-Z])", comment, maxsplit=1)[0]
+    return first_sentence(" ".join(line.removeprefix("#").strip() for line in lines))
+
+
+def first_sentence(text: str) -> str:
+    """Up to the first full stop that a capital follows; of several paragraphs the first alone."""
+    paragraph = " ".join(text.strip().partition("\n\n")[0].split())
+    return re.split(r"(?<=\S[.?!]) (?=[A-Z])", paragraph, maxsplit=1)[0]

@@ -34,6 +34,14 @@ def test_an_opening_is_a_sentence_however_its_lines_break(tmp_path: Path) -> Non
     assert shipped.opening(path) == "No end"
 
 
+def test_a_sentence_ends_at_a_full_stop_and_not_at_a_product() -> None:
+    assert (
+        shipped.first_sentence("L = A_t . F_t, over\n    all j. Then more.\n\nAnd more.")
+        == "L = A_t . F_t, over all j."
+    )
+    assert shipped.first_sentence("No end\n\nAnd more.") == "No end"
+
+
 def test_a_path_is_a_study_too(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     assert shipped.study_file(str(path)) == path, "whoever reads it says that it is not there"

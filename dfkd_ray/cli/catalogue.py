@@ -16,7 +16,10 @@ from dfkd_ray.errors import StudyError, UnknownName
 from dfkd_ray.registry import Registry, did_you_mean
 from dfkd_ray.report import words
 
-COMPONENTS = ("losses", "sources", "memories", "views", "samplers", "stoppers", "designs")
+COMPONENTS = (
+    *("losses", "sources", "lifecycles", "conditioners", "memories", "views"),
+    *("samplers", "stoppers", "designs"),
+)
 COLUMN = 40  # the most that a value of `diff` is padded to
 KINDS = ("studies", "methods", "tasks", "nets", *COMPONENTS)
 
@@ -56,7 +59,7 @@ def _listing(kind: str) -> list[tuple[str, str]]:
     if kind not in COMPONENTS:
         raise UnknownName(f"unknown kind {kind!r}{did_you_mean(kind, KINDS)}")
     registry = _registry(kind)
-    return [(name, (registry[name].__doc__ or "").strip().splitlines()[0]) for name in registry]
+    return [(name, shipped.first_sentence(registry[name].__doc__ or "")) for name in registry]
 
 
 def _registry(kind: str) -> Registry[Any]:
@@ -71,7 +74,14 @@ def _registry(kind: str) -> Registry[Any]:
         return designs
     from dfkd_ray import config, objective, slots  # noqa: F401  config fills the registries
 
-    found = objective.terms if kind == "losses" else getattr(slots, kind)
+    if kind == "losses":
+        return objective.terms
+    if kind in ("lifecycles", "conditioners"):
+        from dfkd_ray.sources.conditions import conditioners
+        from dfkd_ray.sources.lifecycles import lifecycles
+
+        return lifecycles if kind == "lifecycles" else conditioners
+    found = getattr(slots, kind)
     return found
 
 

@@ -140,6 +140,8 @@ def pictures(tables: Tables) -> Html:
     count = min(len(usable), _PICTURES)
     chosen = [usable[round(i * (len(usable) - 1) / max(count - 1, 1))] for i in range(count)]
     told = "What the source of the best trial had synthesised by the epochs named; no real image went into them."
+    if (far := tables.reached(trial, "outside")) is not None:
+        told += f" At the end {words.percent(far)} of their values were darker than black or lighter than white."
     return section(
         "images", title, paragraph(told, "reading"), tag("div", join(map(_picture, chosen)), class_="pictures")
     )

@@ -75,6 +75,14 @@ def test_pictures_are_the_best_trials_over_its_epochs_first_and_last_included() 
     assert html.count("alt=") == 8
 
 
+def test_the_page_says_how_much_of_the_pictures_is_none() -> None:
+    tables = study([BEST], images=[picture(7, 1)])
+    assert "darker than black" not in sections.pictures(tables)
+    last = {"trial": 7, "epoch": BEST["epochs"], "seconds": 1.0, "metric": "outside", "value": 0.25}
+    told = sections.pictures(study([BEST], [last], [picture(7, 1)])).replace("\N{NO-BREAK SPACE}", " ")
+    assert "At the end 25.0 % of their values were darker than black or lighter than white." in told
+
+
 @pytest.mark.parametrize("kept", [[], [{"trial": 7, "epoch": 1, "format": "svg+xml", "picture": b"<svg/>"}]])
 def test_without_a_usable_picture_the_page_says_so(kept: list[dict[str, object]]) -> None:
     html = sections.pictures(study([BEST], images=kept))
