@@ -78,9 +78,9 @@ def _part(name: str, raw: Any) -> Weighted:
     weight = rest.pop("weight", 1.0)
     if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not abs(weight) < float("inf"):
         raise ConfigError.at("weight", f"should be a finite number, got {weight!r}")
-    start = rest.pop("start", 0)
-    if isinstance(start, bool) or not isinstance(start, int) or start < 0:
-        raise ConfigError.at("start", f"should be a whole number of epochs from 0, got {start!r}")
+    start = rest.pop("start", Weighted.start)
+    if isinstance(start, bool) or not isinstance(start, int):
+        raise ConfigError.at("start", f"should be a whole number of epochs, got {start!r}")
     return Weighted(float(weight), yamls.component(terms, rest, name), start)
 
 

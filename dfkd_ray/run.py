@@ -75,7 +75,7 @@ class Run:
     def spent(self) -> dict[str, float]:
         """What the run has used up so far: steps of the student and of the source, images the student has seen."""
         plan = self.method.schedule
-        student = max(0, self.rounds - plan.warmup * plan.rounds) * plan.student_steps
+        student = self._taught * plan.student_steps
         source = min(self.rounds, plan.source_rounds) * self.source_steps
         images = student * plan.batch
         return {"updates/student": float(student), "updates/source": float(source), "images/student": float(images)}
@@ -83,9 +83,14 @@ class Run:
     @property
     def lr(self) -> float:
         """The student's learning rate as it is now; its schedule begins after the warm-up."""
-        plan = self.method.schedule
-        progress = max(0, self.rounds - plan.warmup * plan.rounds) / plan.student_rounds
+        progress = self._taught / self.method.schedule.student_rounds
         return self.method.student.optimizer.lr * self.method.student.lr_schedule(progress)
+
+    @property
+    def _taught(self) -> int:
+        """Rounds done in which the student learned."""
+        plan = self.method.schedule
+        return max(0, self.rounds - plan.warmup * plan.rounds)
 
     def begin(self, epoch: int) -> torch.Generator:
         """Seed everything random for one epoch; dropout and the like read torch's own generator."""
