@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -48,6 +51,39 @@ class Runtime:
         if self.precision == "float32":
             return nullcontext()
         return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+class Meter:
+    """The highest memory of a run, in bytes: what it allocated on a GPU, else what its process held resident.
+
+    Processes go from trial to trial, so the mark that Linux keeps is set back where a run begins. Elsewhere it cannot
+    be: then it is that of the whole process, which is what `getrusage` tells.
+    """
+
+    def __init__(self, device: torch.device):
+        self.device = device
+        self.status = Path("/proc/self/status")
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+            return
+        try:
+            Path("/proc/self/clear_refs").write_text("5")  # proc(5): sets VmHWM back to what is resident now
+        except OSError:
+            self.status = Path()
+
+    def peak(self) -> int:
+        if self.device.type == "cuda":
+            return int(torch.cuda.max_memory_allocated(self.device))
+        if self.status.is_file():
+            marks = dict(line.split(":", 1) for line in self.status.read_text().splitlines() if ":" in line)
+            return int(marks["VmHWM"].split()[0]) * 1024
+        return _resident()
+
+
+def _resident() -> int:
+    """The mark of the whole process, in bytes: Linux counts KiB, macOS bytes."""
+    mark = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return mark if sys.platform == "darwin" else mark * 1024
 
 
 def parse_runtime(raw: Mapping[str, Any] | Iterable[tuple[str, Any]] | None) -> Runtime:

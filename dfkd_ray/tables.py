@@ -49,7 +49,10 @@ TRIALS = pa.schema(
         ("seconds", pa.float64()),  # of the trial's own work, over all its attempts
         ("host", pa.string()),
         ("device", pa.string()),
-        ("peak_memory", pa.int64()),  # bytes: resident memory of the trial's process at its highest
+        (
+            "peak_memory",
+            pa.int64(),
+        ),  # bytes at its highest: on the GPU, else resident in the trial's process
         ("attempts", pa.int32()),
         (
             "final",

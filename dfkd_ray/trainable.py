@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import resource
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -26,7 +25,7 @@ from dfkd_ray.loop import distill
 from dfkd_ray.method import Method
 from dfkd_ray.registry import did_you_mean
 from dfkd_ray.run import Run
-from dfkd_ray.runtime import Runtime, parse_runtime
+from dfkd_ray.runtime import Meter, Runtime, parse_runtime
 from dfkd_ray.streams import stream
 from dfkd_ray.study.study import Study
 from dfkd_ray.sweep.work import Job, Row
@@ -85,6 +84,7 @@ class Distillation:
         method = self.resolve(job.changes)
         runtime = replace(self.runtime, threads=job.threads or self.runtime.threads)
         device = runtime.open()
+        meter = Meter(device)
         run = self.open(method, job.seed, runtime, device)
         keeper = Keeper(run, None if job.folder is None else Path(job.folder))
         yield from list(keeper.restore(device))
@@ -103,7 +103,7 @@ class Distillation:
                 picture=examiner.picture() if pictured(epoch.number, method.schedule.epochs) else None,
                 last=last,
                 final=examiner.final(keeper) if last else {},
-                peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                peak_memory=meter.peak(),
                 **facts,
             )
             if last and self.keep:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from dfkd_ray.errors import ConfigError
-from dfkd_ray.runtime import Runtime, parse_runtime
+from dfkd_ray.runtime import Meter, Runtime, parse_runtime
 
 
 def test_a_runtime_from_plain_data() -> None:
@@ -39,3 +41,22 @@ def test_autocast_is_on_only_where_it_is_asked_for() -> None:
     for precision, dtype in {"float32": torch.float32, "bfloat16": torch.bfloat16}.items():
         with Runtime(precision=precision).autocast(device):  # type: ignore[arg-type]
             assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+
+
+def test_a_meter_tells_the_highest_memory_since_it_was_opened() -> None:
+    """A process goes from trial to trial: what an earlier one held at its highest is not the next one's."""
+    cpu, size = torch.device("cpu"), 200_000_000
+    first = Meter(cpu)
+    before = first.peak()
+    held = torch.ones(size // 4)
+    assert first.peak() >= before + 0.9 * size
+    del held
+    if Meter(cpu).status.is_file():  # Linux
+        assert Meter(cpu).peak() < before + 0.5 * size
+    assert Meter(cpu).peak() > 10_000_000
+
+
+def test_where_the_mark_cannot_be_set_back_it_is_that_of_the_process() -> None:
+    meter = Meter(torch.device("cpu"))
+    meter.status = Path()
+    assert meter.peak() > 10_000_000

@@ -9,7 +9,8 @@ from dfkd_ray.report import arms, effects, paste, words
 from dfkd_ray.report.arms import Arm, Spread
 from dfkd_ray.report.effects import Effect
 from dfkd_ray.report.markup import Cell, Html, folded, join, paragraph, section, table, tag
-from dfkd_ray.report.view import Tables, part
+from dfkd_ray.report.trial import Trial
+from dfkd_ray.report.view import Tables, mapping, part
 
 _BUDGET = {
     "updates/student": "Student updates",
@@ -129,13 +130,25 @@ def _budget(tables: Tables) -> list[Html]:
         counts = [_number(value, _count(value)) for value in (given[key][arm.name] for key in shown)]
         searched = [_number(len(arm.tuning), str(len(arm.tuning)))] if tuned else []
         name = Cell(arms.called(arm, tables.arms))
-        whole = [_number(mean, words.duration(mean)), _number(total, words.duration(total))]
+        paces = [pace for t in arm.complete if (pace := _pace(t)) is not None]
+        pace = math.fsum(paces) / len(paces) if paces else None
+        peak = max((t.row["peak_memory"] or 0 for t in arm.complete), default=0)
+        whole = [_number(mean, words.duration(mean)), _number(pace, words.duration(pace))]
+        whole += [_number(peak or None, words.memory(peak)), _number(total, words.duration(total))]
         rows.append([name, *counts, *searched, *whole])
     head = ["Arm", *(_BUDGET[key] for key in shown), *(["Tuning trials"] if tuned else [])]
     said = [paragraph(text, "note warning") for text in _unequal(given)]
     equal = "Every arm was given the same: no trial had more updates or images than another arm's."
     told = said or ([paragraph(equal, "note")] if shown else [])
-    return [*told, table([*head, "Time", "Time, all trials"], rows, "What a complete trial of each arm took, mean")]
+    head += ["Time", "Time per round", "Peak memory", "Time, all trials"]
+    return [*told, table(head, rows, "What a complete trial of each arm took: means, and the highest memory")]
+
+
+def _pace(trial: Trial) -> float | None:
+    """Seconds a round, with what belongs to an epoch as a whole; None where the table does not tell."""
+    rounds = part(mapping(trial.row["method"]), "schedule").get("rounds")
+    epochs, seconds = trial.row["epochs"], trial.row["seconds"]
+    return seconds / (rounds * epochs) if rounds and epochs and seconds is not None else None
 
 
 def _mean(tables: Tables, arm: Arm, key: str, run: Sequence[Arm]) -> float | None:

@@ -69,6 +69,18 @@ def test_an_arm_that_got_more_says_so_in_words_and_equal_arms_say_that() -> None
     assert "Every arm was given the same" in plain(ablation.arm_tables(ablations.leave_one_out()))
 
 
+def test_an_arm_says_its_time_a_round_and_its_memory() -> None:
+    tables = ablations.by_hand()
+    rows = tables.trials.to_pylist()
+    own = [row for row in rows if row["arm"] == "order 1"]
+    for row in own:
+        row |= {"seconds": 90.0, "epochs": 9, "method": '{"schedule": {"rounds": 5}}', "peak_memory": 700_000_000}
+    own[0]["peak_memory"] = 1_234_000_000
+    text = plain(ablation.arm_tables(ablations.replaced(tables, rows)))
+    assert "Time Time per round Peak memory Time, all trials" in text
+    assert re.search(r"order 1 [\d ,]+ 1 min 30 s 2\.0 s 1\.23 GB ", text)
+
+
 def test_budgets_are_compared_over_the_pairs_that_all_arms_completed() -> None:
     """Draws may differ in length: an arm that lost its short draw has got no more than the others."""
     rows = ablations.fractional().trials.to_pylist()
