@@ -66,8 +66,25 @@ class LivePool:
         self.size = min(self.size + len(images), self.spec.capacity)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"images": self.images, "labels": self.labels, "size": self.size, "next": self.next}
+        """What the pool holds so far, not the room that it has: early checkpoints are small."""
+        held = {name: None if ring is None else self._held(ring) for name, ring in self._rings().items()}
+        return {**held, "size": self.size, "next": self.next}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.images, self.labels = state["images"], state["labels"]
+        self.images, self.labels = (self._room(state[name]) for name in self._rings())
         self.size, self.next = state["size"], state["next"]
+
+    def _rings(self) -> dict[str, Tensor | None]:
+        return {"images": self.images, "labels": self.labels}
+
+    def _held(self, ring: Tensor) -> Tensor:
+        # a part is cloned, because torch.save writes the whole storage of a view
+        return ring if self.size == len(ring) else ring[: self.size].clone()
+
+    def _room(self, held: Tensor | None) -> Tensor | None:
+        """`held` (n, ...) at the beginning of a ring for all that the pool may hold."""
+        if held is None:
+            return None
+        ring = held.new_zeros((self.spec.capacity, *held.shape[1:]))
+        ring[: len(held)] = held
+        return ring

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
@@ -47,6 +48,22 @@ def test_a_draw_sees_all_that_is_there_and_nothing_that_is_not() -> None:
     assert supply.batches == 3, "a draw makes no images"
     assert torch.equal(pool.draw(supply, 5, rng(7)).images, pool.draw(supply, 5, rng(7)).images)
     assert not torch.equal(pool.draw(supply, 50, rng(7)).images, pool.draw(supply, 50, rng(8)).images)
+
+
+def test_a_checkpoint_holds_what_is_in_the_pool_and_the_rest_has_room_again() -> None:
+    supply: Any = Counting()
+    pool = opened(Pool(capacity=10_000))
+    pool.refill(supply, 2, rng())
+    file = io.BytesIO()
+    torch.save(pool.state_dict(), file)
+    assert file.tell() < 100_000 < pool.images.nbytes
+    again = opened(Pool(capacity=10_000))
+    file.seek(0)
+    again.load_state_dict(torch.load(file, weights_only=True))
+    for each in (pool, again):
+        each.add(torch.full((3, *IMAGE), 9.0), None)
+    assert kept(again) == kept(pool) == [1, 1, 9, 9, 9]
+    assert torch.equal(again.draw(supply, 50, rng(3)).images, pool.draw(supply, 50, rng(3)).images)
 
 
 def test_ranges() -> None:
