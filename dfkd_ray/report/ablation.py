@@ -98,8 +98,20 @@ def _arms(tables: Tables) -> Html:
     for metric in shown:
         label = "Test, last epoch" if metric == effects.TESTED else words.metric(metric)
         head += [f"{label}{f',{words.NBSP}%' if words.is_share(metric) else ''}", f"95{words.NBSP}% interval"]
-    rows = [_arm(tables, arm, shown) for arm in tables.arms]
-    return table(head, rows, "The arms: mean ± standard deviation of n trials, and Student's interval of the mean")
+    rows = [_arm(tables, arm, shown) for arm in _ranked(tables)]
+    caption = "The arms, best mean first: mean ± standard deviation of n trials, and Student's interval of the mean"
+    return table(head, rows, caption)
+
+
+def _ranked(tables: Tables) -> list[Arm]:
+    """The arms by their mean of the first objective, the best first; those without a value last."""
+    goal = tables.objective
+
+    def place(arm: Arm) -> float:
+        mean = Spread.of([v for t in arm.trials if (v := tables.reached(t, goal.metric)) is not None]).mean
+        return math.inf if mean is None else -goal.sign * mean
+
+    return sorted(tables.arms, key=place)
 
 
 def _arm(tables: Tables, arm: Arm, metrics: Sequence[str]) -> list[object]:
@@ -168,11 +180,14 @@ def _unequal(given: dict[str, dict[str, float | None]]) -> Iterator[str]:
     for key, own in given.items():
         known = {name: value for name, value in own.items() if value is not None}
         least = min(known.values(), default=0.0)
-        more = {name: value for name, value in known.items() if value > least * (1 + 1e-9)}
-        for name, value in more.items():
+        more: dict[float, list[str]] = {}
+        for name, value in known.items():
+            if value > least * (1 + 1e-9):
+                more.setdefault(value, []).append(name)
+        for value, names in more.items():
             times = f", {value / least:.2f} times as many" if least else ""
-            what = _BUDGET[key][0].lower() + _BUDGET[key][1:]
-            yield f"{name} got more {what} than the least: {_count(value)} against {_count(least)}{times}."
+            much = f"{_count(value)} against {_count(least)}{times}"
+            yield f"{words.listed(names)} got more {_BUDGET[key].lower()} than the least: {much}."
 
 
 def _failed(tables: Tables) -> Iterator[str]:

@@ -54,6 +54,15 @@ def test_the_arms_have_mean_deviation_n_and_failures() -> None:
     ) in text
 
 
+def test_the_arms_stand_in_the_order_of_their_means() -> None:
+    text = plain(ablation.arm_tables(ablations.by_hand()))
+    table = text[text.index("The arms, best mean first") : text.index("in Markdown")]
+    found = re.findall(r"(both|order_2 & 50%|order 1) 5 \d+ (\d\d\.\d) ±", table)
+    assert len(found) == 3
+    assert [float(mean) for _, mean in found] == sorted((float(mean) for _, mean in found), reverse=True)
+    assert found[-1][0] == "order 1"
+
+
 def test_twins_and_reused_trials_are_stated() -> None:
     text = plain(ablation.arm_tables(ablations.by_hand()))
     assert "order 3 is both: the same method, run once." in text
@@ -67,6 +76,16 @@ def test_an_arm_that_got_more_says_so_in_words_and_equal_arms_say_that() -> None
     assert text.count("than the least") == 1
     assert "Every arm was given the same" not in text
     assert "Every arm was given the same" in plain(ablation.arm_tables(ablations.leave_one_out()))
+
+
+def test_arms_that_got_the_same_more_are_told_in_one_sentence() -> None:
+    tables = ablations.by_hand()
+    rows = tables.trials.to_pylist()
+    for row in rows:
+        row["final"] = [("updates/source", 0.0 if row["arm"] == "both" else 432.0)]
+    text = plain(ablation.arm_tables(ablations.replaced(tables, rows)))
+    assert "order 1 and order_2 & 50% got more source updates than the least: 432 against 0." in text
+    assert text.count("than the least") == 1
 
 
 def test_an_arm_says_its_time_a_round_and_its_memory() -> None:
