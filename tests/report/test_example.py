@@ -20,7 +20,7 @@ def rows(study: str, table: str = "trials") -> list[dict[str, Any]]:
     return tables.read(EXAMPLES / study / f"{table}.arrow").to_pylist()
 
 
-@pytest.mark.parametrize(("study", "epochs"), [("mhad", (1, 2, 4, 7, 9)), ("fgvc_claims", (1, 2, 4, 7, 9))])
+@pytest.mark.parametrize(("study", "epochs"), [("mhad", (1, 2, 4, 7, 9)), ("fgvc_claims", (1, 2, 4, 7, 9)), ("methods", (1, 3, 6, 9, 12))])
 def test_its_page_is_built_from_the_tables_alone(study: str, epochs: tuple[int, ...], tmp_path: Path) -> None:
     for path in (EXAMPLES / study).glob("*.arrow"):
         shutil.copy(path, tmp_path)
@@ -78,3 +78,23 @@ def test_the_collapse_of_a_joint_attention_is_in_the_tables() -> None:
 
 
 GAUGE = "loss/student/high_order/attention_teacher"
+
+
+def test_the_readme_says_what_the_tables_of_the_methods_say() -> None:
+    """Student's interval of three values, written out: the quantile 0.975 at 2 degrees of freedom is 4.302653."""
+    by_arm: dict[str, list[float]] = {}
+    for row in rows("methods"):
+        by_arm.setdefault(row["arm"], []).append(100 * dict(row["final"])["test_accuracy/last"])
+    assert {len(found) for found in by_arm.values()} == {3}
+    section = README[README.index("## Every method at one budget") :]
+    cells = re.findall(r"\| ((?:[a-z_]+ \| )+)\|[-|]+ \| ((?:[\d.]+ \[[\d., ]+\] \| ?)+)", section)
+    said = {name: cell for names, values in cells for name, cell in zip(names.split(" | "), values.split(" | "))}
+    said.pop("", None)
+    assert said.keys() == by_arm.keys()
+    for name, values in by_arm.items():
+        mean = sum(values) / 3
+        half = 4.302653 * (sum((v - mean) ** 2 for v in values) / 2 / 3) ** 0.5
+        assert said[name].strip(" |") == f"{mean:.1f} [{mean - half:.1f}, {mean + half:.1f}]", name
+    effects = [row for row in rows("methods", "effects") if row["metric"] == "val_accuracy"]
+    told = {row["contrast"].partition(" ")[0] for row in effects if row["verdict"] == "helps"}
+    assert told == {"fast", "adi", "nayer", "spaceshipnet", "cmi"}
