@@ -20,7 +20,10 @@ def rows(study: str, table: str = "trials") -> list[dict[str, Any]]:
     return tables.read(EXAMPLES / study / f"{table}.arrow").to_pylist()
 
 
-@pytest.mark.parametrize(("study", "epochs"), [("mhad", (1, 2, 4, 7, 9)), ("fgvc_claims", (1, 2, 4, 7, 9)), ("methods", (1, 3, 6, 9, 12))])
+PICTURED = {"mhad": (1, 2, 4, 7, 9), "fgvc_claims": (1, 2, 4, 7, 9), "methods": (1, 3, 6, 9, 12)}
+
+
+@pytest.mark.parametrize(("study", "epochs"), PICTURED.items())
 def test_its_page_is_built_from_the_tables_alone(study: str, epochs: tuple[int, ...], tmp_path: Path) -> None:
     for path in (EXAMPLES / study).glob("*.arrow"):
         shutil.copy(path, tmp_path)
