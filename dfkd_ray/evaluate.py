@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from dfkd_ray.signals import Setting, mode
+from dfkd_ray.signals import Norm, Setting, deviation, mode, statistics
 from dfkd_ray.slots import Supply
 
 HELD_OUT = 256  # synthetic images of each bank
-BATCH = 256
+BATCH = 256  # images at a time
+PIXELS = BATCH * 112**2  # at a time: of images of 224 pixels 64
 EDGE = 1e-4  # rounding of a normalised value
 FAR = 0.1  # with more values outside than that, the images are not what the teacher was trained on
-DATA_FREE = ("agreement/source", "kl/source", "agreement/noise", "kl/noise", "diversity")
+PRIOR = "batchnorm/source"  # reported where the teacher has BatchNorm layers
+DATA_FREE = ("agreement/source", "kl/source", "agreement/noise", "kl/noise", "diversity", PRIOR)
 
 
 @torch.no_grad()
@@ -27,11 +31,16 @@ def logits(net: nn.Module, images: Tensor, prepare: Callable[[Tensor], Tensor] |
     device = next(net.parameters()).device
     parts = []
     with mode(net, training=False):
-        for batch in torch.split(images, BATCH):
+        for batch in torch.split(images, at_a_time(*images.shape[2:])):
             batch = batch.to(device)
             batch = batch if prepare is None else prepare(batch)
             parts.append(net(batch.to(memory_format=torch.channels_last)))
     return torch.cat(parts).float()
+
+
+def at_a_time(height: int, width: int) -> int:
+    """How many images of this size go through a network at once."""
+    return max(1, min(BATCH, PIXELS // (height * width)))
 
 
 def accuracy(
@@ -66,6 +75,41 @@ def outside(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> 
     return float(beyond.float().mean())
 
 
+@contextmanager
+def prior(net: nn.Module) -> Iterator[Callable[[], float | None]]:
+    """Within the block all that `net` sees is measured: call it for the BatchNorm prior of all images together.
+
+    The sum of `losses.batchnorm`, with a first factor of 1; None for a network without such layers. Mean and variance
+    are taken as each layer's input passes, so nothing is kept of it.
+    """
+    seen: dict[nn.BatchNorm2d, list[tuple[int, Tensor, Tensor]]] = {}
+
+    def look(layer: nn.Module, args: Any) -> None:
+        assert isinstance(layer, nn.BatchNorm2d)
+        seen.setdefault(layer, []).append((len(args[0]), *statistics(Norm(layer, args[0]))))
+
+    def distance() -> float | None:
+        parts = [deviation(layer, *_joined(batches)) for layer, batches in seen.items()]
+        return float(torch.stack(parts).sum()) if parts else None
+
+    layers = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d) and module.track_running_stats]
+    hooks = [layer.register_forward_pre_hook(look) for layer in layers]
+    try:
+        yield distance
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _joined(batches: list[tuple[int, Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance (C,) of several batches together, each with its number of images."""
+    counts, means, variances = zip(*batches)
+    share = (torch.tensor(counts, device=means[0].device) / sum(counts))[:, None]
+    mean = (share * torch.stack(means)).sum(0)
+    between = (torch.stack(means) - mean).square()
+    return mean, (share * (torch.stack(variances) + between)).sum(0)
+
+
 def data_free(teacher: nn.Module, student: nn.Module, supply: Supply, setting: Setting) -> dict[str, float]:
     """Metrics that need no real image, on images that the student never trains on (but those of `pixels`, which has no
     others than it made).
@@ -74,16 +118,25 @@ def data_free(teacher: nn.Module, student: nn.Module, supply: Supply, setting: S
     of Gaussian images, the same for every trial. Nothing of the run is changed.
     """
     device = next(teacher.parameters()).device
-    own = supply.sample(HELD_OUT, torch.Generator(device).manual_seed(2), training=False).images
+    own = _own(supply, setting, torch.Generator(device).manual_seed(2))
     # the bank is drawn on the CPU, so that it is the same on every device
     noise = torch.randn(HELD_OUT, *setting.image, generator=torch.Generator().manual_seed(1))
     out = {"outside": outside(own, setting.mean, setting.std)}
-    for name, images in {"source": own, "noise": noise}.items():
-        t, s = logits(teacher, images), logits(student, images)
-        out[f"agreement/{name}"], out[f"kl/{name}"] = faithfulness(t, s)
-        if name == "source":
-            out["diversity"] = diversity(t)
+    with prior(teacher) as distance:
+        t = logits(teacher, own)
+    out["agreement/source"], out["kl/source"] = faithfulness(t, logits(student, own))
+    out["diversity"] = diversity(t)
+    if (far := distance()) is not None:
+        out[PRIOR] = far
+    out["agreement/noise"], out["kl/noise"] = faithfulness(logits(teacher, noise), logits(student, noise))
     return out
+
+
+def _own(supply: Supply, setting: Setting, rng: torch.Generator) -> Tensor:
+    """Fresh images of the source, (HELD_OUT, C, H, W), a batch at a time where they are large."""
+    most = at_a_time(*setting.image[1:])
+    parts = [min(most, HELD_OUT - start) for start in range(0, HELD_OUT, most)]
+    return torch.cat([supply.sample(part, rng, training=False).images for part in parts])
 
 
 def median_of_last(values: list[float], n: int = 5) -> float:

@@ -14,7 +14,9 @@ from dfkd_ray import evaluate, tasks
 from dfkd_ray.errors import DataError
 from dfkd_ray.keeper import Keeper
 from dfkd_ray.run import Run
+from dfkd_ray.tasks.cache import Cache
 from dfkd_ray.tasks.picture import contact_sheet
+from dfkd_ray.tasks.readers import NoSplit
 
 PICTURES = 5  # grids of synthetic images that a trial reports, evenly over its epochs
 GRID = (4, 8)  # rows and columns of such a grid
@@ -29,7 +31,7 @@ class Examiner:
     def metrics(self) -> dict[str, float]:
         run = self.run
         out = evaluate.data_free(run.teacher, run.student, run.supply, run.setting)
-        images = real(self.task, "val", self.data)
+        images = real(self.task, "val", self.data, run.runtime.cache)
         if images is not None:
             out = {"val_accuracy": self._accuracy(run.student, images), **out}
         return out
@@ -39,7 +41,7 @@ class Examiner:
         out = {"best_epoch": float(keeper.best_epoch), **self.run.spent()}
         if keeper.curve and not math.isnan(keeper.curve[-1]):
             out["val_accuracy/median5"] = evaluate.median_of_last(keeper.curve)
-        images = real(self.task, "test", self.data)
+        images = real(self.task, "test", self.data, self.run.runtime.cache)
         if images is None:
             return out
         student, teacher = self.run.student, self._accuracy(self.run.teacher, images)
@@ -65,12 +67,14 @@ class Examiner:
 
 
 @lru_cache(maxsize=4)
-def real(task: tasks.Task, which: Any, data: str | None) -> tasks.Split | None:
+def real(task: tasks.Task, which: Any, data: str | None, cache: Cache = "memmap") -> tasks.Split | None:
     """Real images and labels; None where the user has none. Kept between the trials of one process."""
     try:
-        return tasks.split(task, which, None if data is None else Path(data))
+        return tasks.split(task, which, None if data is None else Path(data), cache=cache)
+    except NoSplit:
+        return None
     except DataError:
-        if data is not None:
+        if data is not None or task.data is not None:
             raise
         return None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from dfkd_ray import config
 from dfkd_ray.errors import DataError
 from dfkd_ray.run import Run
 from dfkd_ray.sweep.work import Row
+from dfkd_ray.whole import tidy, whole
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -36,10 +36,14 @@ class Keeper:
         return self.rows[-1].seconds if self.rows else 0.0
 
     def note(self, epoch: int, metrics: Mapping[str, float], metric: str, sign: float) -> None:
-        """Remember the student if it is the best so far by the study's first objective (never by the test split)."""
+        """Remember the student if it is the best so far by the study's first objective (never by the test split).
+
+        While there was no value to choose by, the newest is the best.
+        """
         self.curve.append(metrics.get("val_accuracy", math.nan))
         value = sign * metrics.get(metric, math.nan)
-        if value > self.best_value or not self.best:
+        unjudged = math.isnan(value) and self.best_value == -math.inf
+        if value > self.best_value or unjudged or not self.best:
             self.best_epoch = epoch
             self.best_value = -math.inf if math.isnan(value) else value
             self.best = {key: value.detach().clone() for key, value in self.run.student.state_dict().items()}
@@ -56,20 +60,15 @@ class Keeper:
             "curve": self.curve,
             "rows": [vars(row) for row in self.rows],
         }
-        temporary = self.folder / f".{CHECKPOINT}.{os.getpid()}"
-        with temporary.open("wb") as file:
+        with whole(self.folder / CHECKPOINT) as file:
             torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self.folder / CHECKPOINT)
 
     def restore(self, device: torch.device) -> list[Row]:
         """Go on from the checkpoint, if there is one: the rows up to its epoch."""
         path = None if self.folder is None else self.folder / CHECKPOINT
         if path is None:
             return []
-        for torn in path.parent.glob(f".{CHECKPOINT}.*"):  # of a process that was killed while it wrote
-            torn.unlink(missing_ok=True)
+        tidy(path)
         if not path.exists():
             return []
         try:

@@ -42,10 +42,13 @@ class Run:
         self.method, self.seed, self.runtime, self.device = method, seed, runtime, device
         self.teacher = teacher.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
         self.student = student.to(device).to(memory_format=torch.channels_last)
-        layouts = layout(self.teacher, image), layout(self.student, image)
+        with _at("teacher"):
+            of_teacher = layout(self.teacher, image)
+        with _at("student"):
+            of_student = layout(self.student, image)
         with torch.no_grad():
             classes = self.teacher(torch.zeros(1, *image, device=device)).shape[1]
-        self.setting = Setting(image, classes, mean, std, *layouts)
+        self.setting = Setting(image, classes, mean, std, of_teacher, of_student)
         with _at("source_loss"):
             self.source_loss = method.source_loss.open(self.setting, seed).to(device)
         with _at("student_loss"):

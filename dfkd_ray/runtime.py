@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import resource
 import sys
 from collections.abc import Iterable, Mapping
@@ -21,12 +22,14 @@ class Runtime:
     """How a run is computed, never what: no part of a fingerprint.
 
     device: "auto" takes a GPU where there is one. precision: "bfloat16" runs under autocast.
-    threads: of torch for this process; 0 leaves torch's own choice.
+    threads: of torch for this process; 0 leaves torch's own choice. cache: where the decoded images of folders lie that
+    a student is evaluated on: "memmap", once on the disk for all processes, or "memory", of each process.
     """
 
     device: str = "auto"
     precision: Literal["float32", "bfloat16"] = "float32"
     threads: int = 0
+    cache: Literal["memmap", "memory"] = "memmap"
 
     def __post_init__(self) -> None:
         if self.threads < 0:
@@ -67,6 +70,7 @@ class Meter:
             torch.cuda.reset_peak_memory_stats(device)
             return
         try:
+            _give_back()
             Path("/proc/self/clear_refs").write_text("5")  # proc(5): sets VmHWM back to what is resident now
         except OSError:
             self.status = Path()
@@ -78,6 +82,14 @@ class Meter:
             marks = dict(line.split(":", 1) for line in self.status.read_text().splitlines() if ":" in line)
             return int(marks["VmHWM"].split()[0]) * 1024
         return _resident()
+
+
+def _give_back() -> None:
+    """Return what earlier trials have left to the system: glibc keeps it, above all under the tunables that make
+    training on the CPU fast."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc alone has it
+    if trim is not None:
+        trim(0)
 
 
 def _resident() -> int:

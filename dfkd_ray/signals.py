@@ -23,11 +23,12 @@ from dfkd_ray.nets.taps import taps_of
 @dataclass(frozen=True)
 class Layout:
     """Shapes that one network yields for one image: of its stages (C, H, W), the length of its embedding, and the
-    channels of its BatchNorm layers, in the order of the pass."""
+    channels of its BatchNorm layers, in the order of the pass. kind: its class, the same for nets of one family."""
 
     stages: tuple[tuple[int, int, int], ...]
     embedding: int
     norms: tuple[int, ...] = ()
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -168,13 +169,38 @@ def moments(x: Tensor) -> tuple[Tensor, Tensor]:
     return mean, (x - mean[:, None, None]).square().mean((0, 2, 3))
 
 
+def statistics(norm: Norm) -> tuple[Tensor, Tensor]:
+    """Mean and variance of each channel of what the layer saw: two tensors (C,), never of half precision."""
+    # Under autocast the input is a half: rounded statistics would drown a small deviation.
+    return moments(norm.input.to(torch.promote_types(norm.input.dtype, torch.float32)))
+
+
+def deviation(layer: nn.BatchNorm2d, mean: Tensor, var: Tensor) -> Tensor:
+    """||mean - running mean||_2 + ||var - running var||_2 for statistics (C,), a summand of the BatchNorm prior: see
+    `losses.batchnorm`. ConfigError for a layer that keeps no running statistics."""
+    if layer.running_mean is None or layer.running_var is None:
+        raise ConfigError.at(
+            "", "a BatchNorm layer of the teacher keeps no running statistics, so there is no BN prior"
+        )
+    norm_of = torch.linalg.vector_norm
+    out: Tensor = norm_of(mean - layer.running_mean) + norm_of(var - layer.running_var)
+    return out
+
+
 def layout(net: nn.Module, image: tuple[int, int, int]) -> Layout:
-    """The shapes that `net` yields, found by one pass over a blank image in evaluation mode."""
-    device = next(net.parameters()).device
-    with torch.no_grad(), mode(net, training=False):
-        caught = catch(net, torch.zeros(1, *image, device=device), norms=True)
+    """The shapes that `net` yields, found by one pass over a blank image in evaluation mode.
+
+    ConfigError for a net that takes no image of this size.
+    """
+    device, kind = next(net.parameters()).device, type(net).__name__
+    try:
+        with torch.no_grad(), mode(net, training=False):
+            caught = catch(net, torch.zeros(1, *image, device=device), norms=True)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigError.at("", f"{kind} cannot be run on an image of {image}: {reason}") from None
     stages = tuple((s.shape[1], s.shape[2], s.shape[3]) for s in caught.stages)
-    return Layout(stages, caught.embedding.shape[1], tuple(norm.input.shape[1] for norm in caught.norms))
+    return Layout(stages, caught.embedding.shape[1], tuple(norm.input.shape[1] for norm in caught.norms), kind)
 
 
 @contextmanager

@@ -1,9 +1,15 @@
-"""The Arrow tables of a study: the one thing that the towers share.
+"""The Arrow tables of a study, and of an evaluation: the one thing that the towers share.
 
 - `trials.arrow`: one row a trial. `metrics` of the last and of the best epoch stand in columns of their own.
 - `steps.arrow`: one row for each (trial, epoch, metric): learning curves, losses, seconds.
 - `effects.arrow`, of an ablation alone: one row an effect (see study/effects.py).
 - `images.arrow`: encoded grids of synthetic images (trial, epoch, picture).
+
+Of the evaluation of one student, in a folder of its own:
+
+- `evaluation.arrow`: one row a real image: its class, what student and teacher name it. Whole numbers (accuracy,
+  calibration) stand in the metadata under `measures`.
+- `examples.arrow`: some of these images as pictures, and where the two networks look.
 
 All are Arrow IPC files, zstd-compressed, written to a temporary name and renamed, so that a reader sees the old file
 or the new one, never half of one. Provenance stands in the schema's metadata as JSON under `dfkd_ray`.
@@ -92,14 +98,42 @@ EFFECTS = pa.schema(
         ("verdict", pa.string()),
     ]
 )
+EVALUATION = pa.schema(
+    [
+        ("index", pa.int32()),  # of the image in its split
+        ("label", pa.int32()),  # its class, by number; the names are in the metadata
+        *[
+            (f"{net}{column}", kind)
+            for net in ("student", "teacher")  # the teacher's are null where there is none
+            for column, kind in (
+                ("", pa.int32()),  # the class of the highest logit
+                ("_confidence", pa.float32()),  # its softmax
+                ("_rank", pa.int32()),  # how many classes have a higher logit than the image's own: 0 is right
+                ("_x", pa.float32()),  # in the plane of t-SNE; null where it was not drawn
+                ("_y", pa.float32()),
+            )
+        ],
+        ("kl", pa.float32()),  # KL(teacher || student) in nats
+    ]
+)
+EXAMPLES = pa.schema(
+    [
+        ("index", pa.int32()),
+        ("what", pa.string()),  # image, or where a network looks: student, teacher
+        ("format", pa.string()),
+        ("picture", pa.binary()),
+    ]
+)
 SCHEMAS: Mapping[str, pa.Schema] = {"trials": TRIALS, "steps": STEPS, "images": IMAGES}
 OPTIONAL: Mapping[str, pa.Schema] = {"effects": EFFECTS}  # of some studies alone
+EVALUATED: Mapping[str, pa.Schema] = {"evaluation": EVALUATION, "examples": EXAMPLES}  # of one student
+ALL: Mapping[str, pa.Schema] = {**SCHEMAS, **OPTIONAL, **EVALUATED}
 
 
 def table(kind: str, rows: Sequence[Mapping[str, Any]], metadata: Mapping[str, Any]) -> pa.Table:
     """Rows as a table of the named kind, with `metadata` (plain JSON) in its schema."""
     note = json.dumps({"schema": SCHEMA_VERSION, **metadata}, default=str).encode()
-    return pa.Table.from_pylist(list(rows), {**SCHEMAS, **OPTIONAL}[kind].with_metadata({METADATA_KEY: note}))
+    return pa.Table.from_pylist(list(rows), ALL[kind].with_metadata({METADATA_KEY: note}))
 
 
 def write(data: pa.Table, path: Path, parquet: bool = False) -> None:

@@ -18,12 +18,11 @@ import torch
 from torch import Tensor
 
 from dfkd_ray import config, evaluate, nets, tasks
-from dfkd_ray.errors import ConfigError
+from dfkd_ray.errors import ConfigError, MissingExtra, UnknownName
 from dfkd_ray.examiner import Examiner, pictured, real
 from dfkd_ray.keeper import Keeper
 from dfkd_ray.loop import distill
 from dfkd_ray.method import Method
-from dfkd_ray.registry import did_you_mean
 from dfkd_ray.run import Run
 from dfkd_ray.runtime import Meter, Runtime, parse_runtime
 from dfkd_ray.streams import stream
@@ -72,12 +71,8 @@ class Distillation:
         return Examiner(self.task, self.data, run).metrics()
 
     def teacher_digest(self) -> str:
-        """64 bits of SHA-256 over the teacher's weights, in hexadecimal."""
-        digest = hashlib.sha256()
-        for name, value in sorted(self.weights.items()):
-            digest.update(name.encode())
-            digest.update(value.contiguous().cpu().numpy().tobytes())
-        return digest.hexdigest()[:16]
+        """Of the teacher's weights: see `digest`."""
+        return digest(self.weights)
 
     def epochs(self, job: Job) -> Iterator[Row]:
         """Run one job to its end, or from where its checkpoint stands; yields a Row an epoch."""
@@ -125,9 +120,12 @@ def work(study: Study, data: str | None = None, weights: Path | None = None) -> 
     method = config.change(config.load(study.method), study.fixed)
     first = study.objective[0]
     made = distillation(method, study.task, data, weights, parse_runtime(study.runtime))
-    if not evaluable(made) and any(objective.metric == "val_accuracy" for objective in study.objective):
+    asked = {objective.metric for objective in study.objective}
+    if "val_accuracy" in asked and not evaluable(made):
         hint = f"give --data, or select by a data-free metric: {', '.join(evaluate.DATA_FREE)}"
         raise ConfigError.at("objective", f"val_accuracy needs real images of {made.task.name}: {hint}")
+    if evaluate.PRIOR in asked and not any(name.endswith("running_mean") for name in made.weights):
+        raise ConfigError.at("objective", f"{evaluate.PRIOR} needs a teacher with BatchNorm layers")
     hand = {} if study.ablation is None else study.ablation.hand
     named = {changes["method"] for changes in hand.values() if "method" in changes}
     methods = {name: config.plain(config.load(name)) for name in named}
@@ -135,22 +133,31 @@ def work(study: Study, data: str | None = None, weights: Path | None = None) -> 
 
 
 def distillation(
-    method: Method, task_name: str, data: str | None, weights: Path | None, runtime: Runtime
+    method: Method, task: str | tasks.Task, data: str | None, weights: Path | None, runtime: Runtime
 ) -> Distillation:
-    """A method on a task with its teacher read from `weights`, or from what the task ships."""
-    task = tasks.load(task_name)
-    if weights is not None:
-        task = tasks.adopt(task, weights, method.teacher.arch)
+    """A method on a task, by name or made, with its teacher from `weights`, from what the task ships, or found."""
+    task = tasks.load(task) if isinstance(task, str) else task
+    task = tasks.with_teacher(task, weights, method.teacher.arch)
     state = tasks.teacher(task, method.teacher.arch).state_dict()
     made = Distillation(config.plain(method), task, state, runtime, data)
-    if data is not None:
-        evaluable(made)  # damaged data is an error now, not after the first epoch
+    if data is not None or task.data is not None:  # what is damaged is an error now, not after the last epoch
+        for which in ("val", "test"):
+            real(task, which, data, runtime.cache)
     return made
 
 
-def evaluable(made: Distillation) -> bool:
+def evaluable(made: Distillation, which: tasks.Which = "val") -> bool:
     """Whether there are real images to evaluate on; DataError where `data` is named and cannot be read."""
-    return real(made.task, "val", made.data) is not None
+    return real(made.task, which, made.data, made.runtime.cache) is not None
+
+
+def digest(weights: Mapping[str, Tensor]) -> str:
+    """64 bits of SHA-256 over a state, in hexadecimal."""
+    made = hashlib.sha256()
+    for name, value in sorted(weights.items()):
+        made.update(name.encode())
+        made.update(value.contiguous().cpu().numpy().tobytes())
+    return made.hexdigest()[:16]
 
 
 def task_info(made: Distillation) -> dict[str, Any]:
@@ -174,12 +181,18 @@ def accepts(method: Method, changes: Mapping[str, Any]) -> None:
     """ConfigError if the method does not take these changes; opens no net and runs nothing."""
     changed = config.change(method, changes)
     for slot, arch in {"teacher": changed.teacher.arch, "student": changed.student.arch}.items():
-        if arch is not None and arch not in nets.classifiers:
-            raise ConfigError.at(f"{slot}.arch", f"unknown net {arch!r}{did_you_mean(arch, nets.classifiers)}")
+        try:
+            if arch is not None:
+                nets.check(arch)
+        except (UnknownName, MissingExtra) as error:
+            raise ConfigError.at(f"{slot}.arch", str(error)) from None
 
 
 def metric_names(method: Method) -> list[str]:
-    """The metrics that a trial of the method reports after each epoch (val_accuracy: where there are real images)."""
+    """The metrics that a trial of the method reports after each epoch.
+
+    val_accuracy: where there are real images; batchnorm/source: where the teacher has BatchNorm layers.
+    """
     slots = {"source": method.source_loss, "student": method.student_loss}
     losses = [f"loss/{slot}/{name}" for slot, loss in slots.items() for name in (*loss.parts, "total")]
     return ["val_accuracy", *evaluate.DATA_FREE, "outside", *losses]

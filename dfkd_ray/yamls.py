@@ -11,6 +11,7 @@ import re
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -171,8 +172,8 @@ class Problems:
 def typed(cls: type[T], raw: Any) -> T:
     """A frozen dataclass from plain data, strictly: no unknown key, no missing key, no converted type.
 
-    Lists stand for tuples. A field that holds another dataclass is read the same way; one whose metadata name a
-    `registry` holds a component of it (or a tuple of them). All mistakes come in one ConfigError.
+    Lists stand for tuples. A field that holds another dataclass (or a tuple of them) is read the same way; one whose
+    metadata name a `registry` holds a component of it (or a tuple of them). All mistakes come in one ConfigError.
     """
     if not isinstance(raw, Mapping):
         raise ConfigError.at("", f"expected a mapping with {', '.join(f.name for f in _fields(cls))}, got {raw!r}")
@@ -204,10 +205,12 @@ def _read(f: Field[Any], hint: Any, raw: Any) -> Any:
     if raw is None and optional:
         return None
     if registry := f.metadata.get("registry"):
-        return _components(registry, raw) if typing.get_origin(hint) is tuple else component(registry, raw)
+        read = partial(component, registry)
+        return _several(read, registry.kind, raw) if typing.get_origin(hint) is tuple else read(raw)
     nested = [part for part in (hint, *typing.get_args(hint)) if isinstance(part, type) and is_dataclass(part)]
-    if nested and typing.get_origin(hint) is not tuple:
-        return typed(nested[0], raw)
+    if nested:
+        read = partial(typed, nested[0])
+        return _several(read, nested[0].__name__.lower(), raw) if typing.get_origin(hint) is tuple else read(raw)
     try:
         return TypeAdapter(hint, config=ConfigDict(allow_inf_nan=False)).validate_python(_tuples(raw), strict=True)
     except ValidationError as error:
@@ -234,11 +237,11 @@ def component(registry: Any, raw: Any, name: str | None = None) -> Any:
     return typed(cls, rest)
 
 
-def _components(registry: Any, raw: Any) -> tuple[Any, ...]:
+def _several(read: Callable[[Any], Any], kind: str, raw: Any) -> tuple[Any, ...]:
     if not isinstance(raw, (list, tuple)):
-        raise ConfigError.at("", f"expected a list of {registry.kind}s, got {raw!r}")
+        raise ConfigError.at("", f"expected a list of {kind}s, got {raw!r}")
     problems = Problems()
-    made = tuple(problems.attempt(str(i), component, registry, item) for i, item in enumerate(raw))
+    made = tuple(problems.attempt(str(i), read, item) for i, item in enumerate(raw))
     problems.stop_if_any()
     return made
 

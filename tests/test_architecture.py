@@ -17,7 +17,7 @@ PACKAGE = ROOT / "dfkd_ray"
 
 # Each part imports from lower floors only. A part is a module, or a package as a whole.
 FLOORS: list[tuple[str, ...]] = [
-    ("__init__", "errors", "streams"),
+    ("__init__", "errors", "streams", "whole"),
     ("registry", "provenance", "tables"),
     ("yamls", "nets", "optimizers"),
     ("shipped", "signals"),
@@ -34,8 +34,8 @@ FLOORS: list[tuple[str, ...]] = [
     ("keeper", "path_to"),
     ("examiner",),
     ("trainable",),
-    ("probe", "study_file"),
-    ("planning",),
+    ("probe", "study_file", "taught"),
+    ("planning", "evaluation", "export"),
     ("cli",),
     ("__main__",),
 ]
@@ -45,18 +45,19 @@ TOWERS = {"published", "study", "sweep", "report"}
 
 # Who may import which package of others; "sweep" allows it to the whole part, "sweep.search" to that module alone.
 THIRD_PARTIES = {
-    "torch": CORE - {"errors", "registry", "yamls", "shipped", "provenance", "__init__"}
-    | {"keeper", "examiner", "trainable", "probe", "cli"},
+    "torch": CORE - {"errors", "registry", "yamls", "shipped", "provenance", "whole", "__init__"}
+    | {"keeper", "examiner", "trainable", "probe", "taught", "evaluation", "export", "cli"},
     "torchvision": {"nets", "tasks"},
     "numpy": {"tasks", "report", "study.contrasts", "study.paired"},
-    "PIL": {"tasks"},
+    "PIL": {"tasks", "evaluation"},
     "safetensors": {"tasks", "keeper", "sources.noisy_layer"},
-    "sklearn": {"tasks"},
+    "sklearn": {"tasks", "evaluation"},
+    "onnxruntime": {"export"},
     "yaml": {"yamls", "annotated", "report", "cli"},
     "pydantic": {"yamls"},
     "pyarrow": {"tables", "report"},
     "plotly": {"report"},
-    "scipy": {"losses.kdci", "report", "study.paired", "study.power"},
+    "scipy": {"losses.kdci", "tasks.fgvc", "report", "study.paired", "study.power"},
     "optuna": {"sweep.search"},
     "ray": {"sweep.ray_runner"},
     "rich": {"sweep.live", "cli"},
@@ -75,7 +76,8 @@ LONG_FUNCTIONS = {
     "report/charts/ranking.py: draw": "a figure, from top to bottom",
 }
 # A command is registered on the app of its package, so the package imports its modules last.
-CIRCLES = {frozenset({"dfkd_ray.cli", f"dfkd_ray.cli.{name}"}) for name in ("catalogue", "reproduce", "run", "study")}
+COMMANDS = ("catalogue", "data", "evaluate", "export", "reproduce", "run", "study", "teach")
+CIRCLES = {frozenset({"dfkd_ray.cli", f"dfkd_ray.cli.{name}"}) for name in COMMANDS}
 
 
 def name_of(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,47 @@ def test_data_free_metrics_change_nothing_and_repeat_themselves(name: str) -> No
     assert [module.training for module in run.student.modules()] == modes
 
 
+def distance(net: nn.Module, images: torch.Tensor) -> float:
+    """L_BN (eq. 3 of DFKD-FGVC) of all images at once, in numpy."""
+    inputs: dict[nn.BatchNorm2d, np.ndarray[Any, Any]] = {}
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.register_forward_pre_hook(lambda m, args: inputs.__setitem__(m, args[0].double().numpy()))
+    with torch.no_grad():
+        net.eval()(images)
+    total = 0.0
+    for layer, x in inputs.items():
+        mean, var = layer.running_mean.numpy(), layer.running_var.numpy()  # type: ignore[union-attr]
+        total += float(np.linalg.norm(x.mean((0, 2, 3)) - mean) + np.linalg.norm(x.var((0, 2, 3)) - var))
+    return total
+
+
+@pytest.mark.parametrize("size", [4, 11, 256])
+def test_the_batchnorm_prior_is_of_all_images_together(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluate, "BATCH", size)
+    images = torch.randn(11, *IMAGE, generator=torch.Generator().manual_seed(0)) * 2 + 1
+    net = toy(1)
+    with evaluate.prior(net) as measured:
+        evaluate.logits(net, images)
+    assert not any(module._forward_pre_hooks for module in net.modules())
+    assert measured() == pytest.approx(distance(toy(1), images), rel=1e-5)
+
+
+def test_a_teacher_without_batchnorm_has_no_such_metric() -> None:
+    supply: Any = Spied()
+    for norm in (nn.Identity(), nn.BatchNorm2d(3, track_running_stats=False)):
+        net = nn.Sequential(norm, nn.Flatten(), nn.Linear(3 * 16 * 16, CLASSES))
+        assert set(evaluate.data_free(net, net, supply, SETTING)) == {*evaluate.DATA_FREE, "outside"} - {evaluate.PRIOR}
+
+
+def test_large_images_come_fewer_at_a_time() -> None:
+    assert [evaluate.at_a_time(side, side) for side in (32, 112, 224, 448, 4096)] == [256, 256, 64, 16, 1]
+    supply: Any = Spied()
+    images = evaluate._own(supply, replace(SETTING, image=(3, 224, 224)), torch.Generator().manual_seed(2))
+    assert len(images) == sum(count for count, _, _ in supply.asked) == evaluate.HELD_OUT
+    assert {count for count, _, _ in supply.asked} == {64}
+
+
 class Spied:
     """A supply of zeros that tells how it was asked."""
 
@@ -101,6 +143,7 @@ def test_the_banks() -> None:
     out = evaluate.data_free(teacher, student, supply, SETTING)
     assert supply.asked == [(evaluate.HELD_OUT, 2, False)]
     images = torch.cat(seen)
+    assert out[evaluate.PRIOR] == pytest.approx(distance(toy(1), torch.zeros(evaluate.HELD_OUT, *IMAGE)), rel=1e-5)
     noise = torch.randn(evaluate.HELD_OUT, *IMAGE, generator=torch.Generator().manual_seed(1))
     assert torch.equal(images[: evaluate.HELD_OUT], torch.zeros_like(noise))
     assert torch.equal(images[evaluate.HELD_OUT :], noise)

@@ -31,7 +31,7 @@ def final(monkeypatch: pytest.MonkeyPatch, counts: tuple[int, int, int]) -> tupl
     keeper: Any = SimpleNamespace(best_epoch=1, curve=[], best=says(run.student, 1))
     says(run.student, 2)
     labels = torch.arange(3).repeat_interleave(torch.tensor(counts))
-    monkeypatch.setattr(examiner, "real", lambda task, which, data: (IMAGES, labels))
+    monkeypatch.setattr(examiner, "real", lambda task, which, *how: (IMAGES, labels))
     task: Any = SimpleNamespace(mean=(0.5,) * 3, std=(0.25,) * 3)
     return run, examiner.Examiner(task, None, run).final(keeper)
 

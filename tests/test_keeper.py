@@ -33,7 +33,7 @@ def noted(values: list[float], sign: float = 1.0, metric: str = "val_accuracy") 
         ([0.1, 0.5, 0.3], -1, 1),
         ([0.5, 0.5], 1, 1),
         ([NAN, 0.1, NAN], 1, 2),
-        ([NAN, NAN], 1, 1),
+        ([NAN, NAN], 1, 2),
         ([-1.0, -0.5], 1, 2),
     ],
 )

@@ -119,7 +119,7 @@ def test_a_checkpoint_is_the_whole_state_and_plain() -> None:
 def test_a_term_that_does_not_fit_is_named_with_its_slot() -> None:
     foreign = nn.Sequential(nn.Flatten(), nn.Linear(768, CLASSES))
     with pytest.raises(ConfigError) as caught:
-        opened(small(), student=foreign)
+        opened(small({"student_loss.high_order.where": "stages"}), student=foreign)
     counts = "the teacher has 2 stages, the student 0"
     assert str(caught.value) == f"student_loss.high_order.where: {counts}: compare them with where: embedding"
 

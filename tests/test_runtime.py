@@ -14,6 +14,7 @@ from dfkd_ray.runtime import Meter, Runtime, parse_runtime
 def test_a_runtime_from_plain_data() -> None:
     assert parse_runtime(None) == Runtime()
     assert parse_runtime({"precision": "bfloat16", "threads": 2}) == Runtime(precision="bfloat16", threads=2)
+    assert parse_runtime({"cache": "memory"}).cache == "memory"
     for raw, message in {
         "devise": "devise: no such field; did you mean 'device'?",
         "precision": "precision: should be 'float32' or 'bfloat16', got 3",

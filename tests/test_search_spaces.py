@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ TINY = {
     "schedule.student_steps": 1,
     "schedule.batch": 4,
 }
+SMALL = {"teacher.arch": "resnet8", "student.arch": "resnet8"}
 
 
 def test_there_are_studies() -> None:
@@ -71,26 +73,29 @@ def tiny_arm(changes: dict[str, Any]) -> dict[str, Any]:
     return {path: value for path, value in changes.items() if path not in lengths} | short
 
 
-def made_up(made: study.Study, folder: Path) -> dict[str, Any]:
-    """A teacher that has learned nothing and a few images of noise, where a task ships neither."""
-    task = tasks.load(made.task)
-    net = nets.build(made.fixed.get("teacher.arch") or task.teacher.arch, len(task.classes), task.image[0])
+def made_up(made: study.Study, folder: Path) -> tuple[str, dict[str, Any]]:
+    """Where a task ships no teacher: the task at 32 pixels, a small one that has learned nothing, images of noise."""
+    task = replace(tasks.load(made.task), image=(3, 32, 32))
+    (folder / "task.yaml").write_text(yaml.safe_dump(yamls.plain(task)), encoding="utf-8")
+    net = nets.build(SMALL["teacher.arch"], len(task.classes))
     torch.save(net.state_dict(), folder / "teacher.pt")
     rng = np.random.default_rng(0)
     parts = {"val": 8, "test": 8}
-    images = {f"{which}_images": rng.integers(0, 256, (n, *task.image[1:], 3), np.uint8) for which, n in parts.items()}
+    images = {f"{which}_images": rng.integers(0, 256, (n, 32, 32, 3), np.uint8) for which, n in parts.items()}
     labels = {f"{which}_labels": rng.integers(0, len(task.classes), n) for which, n in parts.items()}
     np.savez(folder / "images.npz", **images, **labels)
-    return {"data": str(folder / "images.npz"), "weights": folder / "teacher.pt"}
+    return str(folder / "task.yaml"), {"data": str(folder / "images.npz"), "weights": folder / "teacher.pt"}
 
 
 @every_study
 def test_a_tiny_trial_of_it_leaves_tables_and_a_page(name: str, tmp_path: Path) -> None:
     made = study.load(STUDIES[name])
-    brought = made_up(made, tmp_path) if tasks.load(made.task).teacher.weights is None else {}
+    ships = tasks.load(made.task).teacher.weights is not None
+    task, brought = (made.task, {}) if ships else made_up(made, tmp_path)
     method = config.plain(config.load(made.method))
-    tiny = {path: value for path, value in TINY.items() if method["schedule"][path.partition(".")[2]] >= value}
-    plain: dict[str, Any] = study.plain(made)
+    tiny = {} if ships else dict(SMALL)
+    tiny |= {path: value for path, value in TINY.items() if method["schedule"][path.partition(".")[2]] >= value}
+    plain: dict[str, Any] = study.plain(made) | {"task": task}
     plain["fixed"] = {**{k: v for k, v in plain["fixed"].items() if k != "schedule"}, **tiny}
     if made.search:
         plain["search"] = {path: domain for path, domain in plain["search"].items() if path not in tiny}

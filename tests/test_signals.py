@@ -148,9 +148,15 @@ def test_moments_in_single_precision_do_not_cancel() -> None:
 def test_layout_leaves_the_network_as_it_was(net: Net) -> None:
     net.train()
     before = {k: v.clone() for k, v in net.state_dict().items()}
-    assert layout(net, IMAGE) == Layout(stages=((4, 8, 8), (6, 4, 4)), embedding=6, norms=(4, 6))
+    assert layout(net, IMAGE) == Layout(stages=((4, 8, 8), (6, 4, 4)), embedding=6, norms=(4, 6), kind="Net")
     assert net.training
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
+
+
+def test_layout_of_an_image_that_the_network_cannot_take() -> None:
+    plain = nn.Sequential(nn.Flatten(), nn.Linear(192, 5))
+    with pytest.raises(ConfigError, match=r"Sequential cannot be run on an image of \(3, 4, 4\): .*mat1"):
+        layout(plain, (3, 4, 4))
 
 
 @pytest.mark.parametrize("was", [False, True])

@@ -34,10 +34,13 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     "trials": [TRIAL],
     "steps": STEPS,
     "images": [{"trial": 0, "epoch": 1, "format": "webp", "picture": b"\x00\xffRIFF"}],
+    "effects": [{"component": "mhad", "difference": 0.5, "pairs": 3, "aliases": ["a x b"], "exact": True}],
+    "evaluation": [{"index": 0, "label": 2, "student": 1, "student_confidence": 0.5, "student_rank": 1, "kl": None}],
+    "examples": [{"index": 0, "what": "image", "format": "webp", "picture": b"\x00\xffRIFF"}],
 }
 
 
-@pytest.mark.parametrize("kind", tables.SCHEMAS)
+@pytest.mark.parametrize("kind", tables.ALL)
 @pytest.mark.parametrize("empty", [False, True])
 def test_rows_and_metadata_survive(kind: str, empty: bool, tmp_path: Path) -> None:
     rows = [] if empty else ROWS[kind]
@@ -45,7 +48,7 @@ def test_rows_and_metadata_survive(kind: str, empty: bool, tmp_path: Path) -> No
     tables.write(tables.table(kind, rows, NOTE), path, parquet=True)
     for back in (tables.read(path), pq.read_table(path.with_suffix(".parquet"))):
         assert tables.metadata(back) == {"schema": tables.SCHEMA_VERSION, **NOTE}
-        assert back.schema.equals(tables.SCHEMAS[kind])
+        assert back.schema.equals(tables.ALL[kind])
         got = back.to_pylist(maps_as_pydicts="strict")
         got = [{key: row[key] for key in given} for row, given in zip(got, rows)]
         assert json.dumps(got, default=str) == json.dumps(rows, default=str), "as text, since nan is not nan"
@@ -55,7 +58,8 @@ def test_rows_and_metadata_survive(kind: str, empty: bool, tmp_path: Path) -> No
 
 def test_pandas_polars_and_duckdb_read_both_files(tmp_path: Path) -> None:
     pd, pl, duckdb = (pytest.importorskip(name) for name in ("pandas", "polars", "duckdb"))
-    for kind, rows in ROWS.items():
+    for kind in tables.SCHEMAS:
+        rows = ROWS[kind]
         path = tmp_path / f"{kind}.arrow"
         tables.write(tables.table(kind, rows, NOTE), path, parquet=True)
         parquet = path.with_suffix(".parquet")

@@ -209,7 +209,7 @@ def test_evaluation_changes_no_bit(undisturbed: tuple[list[Row], dict[str, bytes
 def test_the_test_split_is_looked_at_once_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     real = examiner.real
-    monkeypatch.setattr(examiner, "real", lambda task, which, data: asked.append(which) or real(task, which, data))
+    monkeypatch.setattr(examiner, "real", lambda task, which, *how: asked.append(which) or real(task, which, *how))
     seen = []
     for row in made().epochs(job(None)):
         seen.append(("test" in asked, row.last))
@@ -220,8 +220,8 @@ def test_the_test_split_is_looked_at_once_at_the_end(monkeypatch: pytest.MonkeyP
 def test_the_test_split_chooses_nothing(undisturbed: tuple[list[Row], Any], monkeypatch: pytest.MonkeyPatch) -> None:
     real = examiner.real
 
-    def shuffled(task: tasks.Task, which: Any, data: Any) -> Any:
-        images, labels = real(task, which, data)  # type: ignore[misc]
+    def shuffled(task: tasks.Task, which: Any, *how: Any) -> Any:
+        images, labels = real(task, which, *how)  # type: ignore[misc]
         return tasks.Split(images, labels.flip(0)) if which == "test" else tasks.Split(images, labels)
 
     monkeypatch.setattr(examiner, "real", shuffled)

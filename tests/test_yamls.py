@@ -232,6 +232,27 @@ def test_a_mistake_says_where_and_what(change: dict[str, Any], message: str) -> 
     assert str(caught.value) == message
 
 
+@dataclass(frozen=True)
+class Several:
+    inners: tuple[Inner, ...] = ()
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ("dot", "inners: expected a list of inners, got 'dot'"),
+        ([{}, {"dept": 2}], "inners.1.dept: no such field; did you mean 'depth'? (known: depth)"),
+    ],
+)
+def test_a_list_of_dataclasses(raw: Any, message: str) -> None:
+    read = yamls.typed(Several, {"inners": [{"depth": 2}, {}]})
+    assert read == Several((Inner(2), Inner()))
+    assert yamls.typed(Several, yamls.plain(read)) == read
+    with pytest.raises(ConfigError) as caught:
+        yamls.typed(Several, {"inners": raw})
+    assert str(caught.value) == message
+
+
 def test_all_mistakes_come_at_once() -> None:
     raw = {"cuont": 1, "share": "x", "inner": {"depth": "y"}, "shapes": ["dit", {"name": "dot", "size": 0}]}
     with pytest.raises(ConfigError) as caught:

@@ -59,4 +59,13 @@ def _message(error: Exception) -> str:
     return str(error)
 
 
-from dfkd_ray.cli import catalogue, reproduce, run, study  # noqa: E402, F401  they add their commands to `app`
+from dfkd_ray.cli import (  # noqa: E402  they add their commands to `app`
+    catalogue,  # noqa: F401
+    data,  # noqa: F401
+    evaluate,  # noqa: F401
+    export,  # noqa: F401
+    reproduce,  # noqa: F401
+    run,  # noqa: F401
+    study,  # noqa: F401
+    teach,  # noqa: F401
+)

@@ -58,11 +58,12 @@ def _listing(kind: str) -> list[tuple[str, str]]:
         return [(name, _net(name)) for name in nets.classifiers]
     if kind not in COMPONENTS:
         raise UnknownName(f"unknown kind {kind!r}{did_you_mean(kind, KINDS)}")
-    registry = _registry(kind)
-    return [(name, shipped.first_sentence(registry[name].__doc__ or "")) for name in registry]
+    found = registry(kind)
+    return [(name, shipped.first_sentence(found[name].__doc__ or "")) for name in found]
 
 
-def _registry(kind: str) -> Registry[Any]:
+def registry(kind: str) -> Registry[Any]:
+    """What there is of a kind of component."""
     if kind in ("samplers", "stoppers"):
         from dfkd_ray.study import specs
 
@@ -122,7 +123,7 @@ def show(
 
         task = tasks.load(name)
         typer.echo(f"wrote {picture.write_grid(task, out or Path(f'{task.name}.png'), data=data)}")
-    elif name in tasks.names():
+    elif name in tasks.names() or name.startswith(tasks.FOLDER):
         typer.echo(_yaml(yamls.plain(tasks.load(name))), nl=False)
     elif name in (studies := {path.stem: path for path in shipped.studies()}):
         typer.echo(studies[name].read_text(encoding="utf-8"), nl=False)

@@ -30,6 +30,10 @@ Set = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
 Precision = Annotated[str, typer.Option(help="float32 or bfloat16 (autocast).")]
+Cache = Annotated[
+    str,
+    typer.Option(help="Where decoded images lie: memmap (on the disk, decoded once) or memory (nothing is written)."),
+]
 Threads = Annotated[int, typer.Option(help="CPU threads; 0 leaves torch's choice.")]
 Seed = Annotated[int, typer.Option(help="Of initial weights and of all noise.")]
 

@@ -124,7 +124,7 @@ def _lacking(made: Study, how: options.Running) -> list[str]:
     arch = config.change(config.load(made.method), made.fixed).teacher.arch
 
     def teacher() -> object:
-        return tasks.teacher(task if how.weights is None else tasks.adopt(task, how.weights, arch), arch)
+        return tasks.teacher(tasks.with_teacher(task, how.weights, arch), arch)
 
     def images() -> object:
         return tasks.split(task, "val", how.data)

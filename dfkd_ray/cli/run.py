@@ -1,4 +1,4 @@
-"""One run at a time: `distill` a student, `teach` a teacher."""
+"""One run: `distill` a student."""
 
 from __future__ import annotations
 
@@ -10,86 +10,136 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dfkd_ray.cli import app, options
+from dfkd_ray.cli.subject import Subject
 from dfkd_ray.errors import StudyError
 
 if TYPE_CHECKING:
     from dfkd_ray.sweep.work import Row
-    from dfkd_ray.tasks import Epoch
+    from dfkd_ray.tasks import Task
     from dfkd_ray.trainable import Distillation
 
 RECORD = "run.json"
 
 
 @app.command()
+@options.unfolded
 def distill(
     method: Annotated[
         str, typer.Argument(metavar="METHOD", help="A method by name (see `ls methods`), or a YAML file.")
     ],
-    task: Annotated[str, typer.Option(help="A task by name (see `ls tasks`), or a YAML file.")] = "gliders",
+    subject: Subject,
     changes: options.Set = None,
     seed: options.Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Folder.", show_default="reports/<method>-<task>-seed<seed>")] = None,
-    weights: options.Weights = None,
     data: options.Data = None,
     device: options.Device = "auto",
     precision: options.Precision = "float32",
     threads: options.Threads = 0,
+    cache: options.Cache = "memmap",
 ) -> None:
     """Teach one student without training data. The same command again goes on where it was stopped."""
     from dfkd_ray import config, trainable
     from dfkd_ray.runtime import parse_runtime
-    from dfkd_ray.sweep.work import Job
 
-    resolved = config.change(config.load(method), options.assignments(changes))
-    runtime = parse_runtime({"device": device, "precision": precision, "threads": threads})
-    runtime.open()  # a device that is not there is a mistake to hear of before a folder is made
-    work = trainable.distillation(resolved, task, None if data is None else str(data.resolve()), weights, runtime)
-    folder = out or Path("reports") / f"{Path(method).stem}-{Path(task).stem}-seed{seed}"
-    began = _claim(folder, work, seed)
+    resolved = config.change(config.load(method), subject.assigned(changes))
+    runtime = parse_runtime({"device": device, "precision": precision, "threads": threads, "cache": cache})
+    on = subject.chosen(resolved.teacher.arch)
+    work = trainable.distillation(resolved, on, options.absolute(data), subject.weights, runtime)
+    work.open(resolved, seed, runtime, runtime.open())  # what does not fit is told before there is a folder
+    folder = out or Path("reports") / f"{Path(method).stem}-{_called(on)}-seed{seed}"
     info = trainable.task_info(work)
-    _introduce(method, resolved.schedule.epochs, seed, info, trainable.evaluable(work))
+    began = _claim(folder, _record(work, seed, on if isinstance(on, str) else None, info))
+    _introduce(method, resolved.schedule.epochs, seed, work, info)
     if began:
         typer.echo(f"{folder} holds this run already: what is done is shown again, not run again")
-    rows: list[Row] = []
     with options.going_on_with("dfkd-ray", *sys.argv[1:]):
-        for row in work.epochs(Job(trial=0, changes={}, seed=seed, folder=str(folder.resolve()), threads=threads)):
-            rows.append(row)
-            typer.echo(_line(row, resolved.schedule.epochs))
-            if row.picture:
-                (folder / f"images_{row.epoch:04d}.webp").write_bytes(row.picture)
-            _write_steps(folder, rows, info)
-    typer.echo(_ending(rows[-1], info, seed))
+        last = _run(work, folder, seed, info)
+    typer.echo(_ending(last, info, seed))
     typer.echo(f"student, curves and images are in {folder}")
 
 
-def _claim(folder: Path, work: Distillation, seed: int) -> bool:
-    """The folder belongs to one run: create it, or make sure that it is this one's; whether it is there already."""
+def _run(work: Distillation, folder: Path, seed: int, info: dict[str, Any]) -> Row:
+    """Run to the end, with a line an epoch; returns the last epoch's row."""
+    from dfkd_ray.sweep.work import Job
+
+    rows: list[Row] = []
+    job = Job(trial=0, changes={}, seed=seed, folder=str(folder.resolve()), threads=work.runtime.threads)
+    for row in work.epochs(job):
+        rows.append(row)
+        typer.echo(_line(row, work.max_epochs))
+        if row.picture:
+            (folder / f"images_{row.epoch:04d}.webp").write_bytes(row.picture)
+        _write_steps(folder, rows, info)
+    return rows[-1]
+
+
+def _called(task: str | Task) -> str:
+    """What a task is called in the name of a folder: without `folder:`, path and ending."""
+    return Path(task.rpartition(":")[2]).stem if isinstance(task, str) else task.name
+
+
+def _record(work: Distillation, seed: int, task: str | None, info: dict[str, Any]) -> dict[str, Any]:
+    """What the folder of a run says of it: all that opens its student and teacher again, also without a task."""
     from dfkd_ray import config
 
-    record = {"fingerprint": config.fingerprint(config.parse(work.method)), "task": work.task.name, "seed": seed}
-    record["teacher"] = work.teacher_digest()
+    spec = work.task
+    return {
+        "fingerprint": config.fingerprint(config.parse(work.method)),
+        "task": spec.name,
+        "task_given": task,
+        "data": work.data,
+        "seed": seed,
+        "teacher": {
+            "arch": config.parse(work.method).teacher.arch or spec.teacher.arch,
+            "weights": options.absolute(spec.teacher.file),
+            "digest": info["teacher"]["digest"],
+        },
+        "student": info["student"],
+        "normalise": {"mean": list(spec.mean), "std": list(spec.std)},
+        "classes": list(spec.classes),
+        "image": list(spec.image),
+        "method": work.method,
+    }
+
+
+SAME = ("fingerprint", "task", "seed", "teacher.digest", "normalise")  # of a record: what makes it the same run
+
+
+def _claim(folder: Path, record: dict[str, Any]) -> bool:
+    """The folder belongs to one run: create it, or make sure that it is this one's; whether it is there already."""
     path = folder / RECORD
     if path.exists():
         held = json.loads(path.read_text(encoding="utf-8"))
-        different = [
-            f"{key} {held.get(key)} there, {value} here" for key, value in record.items() if held.get(key) != value
-        ]
+        both = {key: (_at(held, key), _at(record, key)) for key in SAME}
+        different = [f"{key} {there} there, {here} here" for key, (there, here) in both.items() if there != here]
         if different:
             raise StudyError(f"{folder} holds another run ({'; '.join(different)}): name another folder with --out")
         return True
     if folder.exists() and any(folder.iterdir()):
         raise StudyError(f"{folder} exists and holds no run: name another folder with --out")
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**record, "method": work.method}, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return False
 
 
-def _introduce(method: str, epochs: int, seed: int, info: dict[str, Any], evaluable: bool) -> None:
+def _at(record: Any, path: str) -> Any:
+    for key in path.split("."):
+        record = record.get(key) if isinstance(record, dict) else None
+    return record
+
+
+def _introduce(method: str, epochs: int, seed: int, work: Distillation, info: dict[str, Any]) -> None:
+    from dfkd_ray import trainable
+
     nets = f"{info['teacher']['arch']} -> {info['student']['arch']}"
     by = f"input normalised by {info['normalised_by']}"
     typer.echo(f"{method} on {info['name']}: {nets}, {epochs} epochs, seed {seed}; {by}")
-    if not evaluable:
+    teacher = work.task.teacher
+    typer.echo(f"the teacher is {teacher.file or f'{teacher.weights}, as shipped'}")
+    if not trainable.evaluable(work, "test") and not trainable.evaluable(work):
         typer.echo(f"no real images of {info['name']} here, so no accuracies (--data); data-free metrics alone")
+    elif not trainable.evaluable(work):
+        typer.echo(f"no images of {info['name']} to validate on: data-free metrics alone, and test accuracy at the end")
 
 
 def _line(row: Row, epochs: int) -> str:
@@ -119,12 +169,14 @@ def _far(share: float) -> list[str]:
 def _tested(row: Row, info: dict[str, Any], seed: int) -> str:
     tested = {name: row.final.get(f"test_accuracy/{name}") for name in ("last", "best")}
     if tested["last"] is None:
-        return f"finished (seed {seed}); no real images to evaluate on: give --data"
+        agree = f"agreement with the teacher {row.metrics['agreement/source']:.1%} on held-out synthetic images"
+        return f"{agree} (seed {seed}); no real images to evaluate on: give --data"
     teacher = info["teacher"]["test_accuracy"]
     beside = f", teacher {teacher:.1%}" if teacher is not None else ""
-    best = f"{tested['best']:.1%} at epoch {int(row.final['best_epoch'])}, the best by validation"
+    best = f", {tested['best']:.1%} at epoch {int(row.final['best_epoch'])}, the best by validation"
     context = f"seed {seed}; chance {info['chance']:.1%}{beside}"
-    return f"test accuracy {tested['last']:.1%} at the last epoch, {best} ({context})"
+    chosen = best if "val_accuracy" in row.metrics else ""
+    return f"test accuracy {tested['last']:.1%} at the last epoch{chosen} ({context})"
 
 
 def _write_steps(folder: Path, rows: list[Row], info: dict[str, Any]) -> None:
@@ -142,34 +194,3 @@ def _write_steps(folder: Path, rows: list[Row], info: dict[str, Any]) -> None:
     facts = {"host": rows[-1].host, "device": rows[-1].device, "fingerprint": rows[-1].fingerprint}
     metadata = {"task": info, "provenance": facts, "method": rows[-1].method}
     tables.write(tables.table("steps", steps, metadata), folder / "steps.arrow")
-
-
-@app.command()
-def teach(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="A task by name (see `ls tasks`), or a YAML file.")],
-    arch: Annotated[str | None, typer.Option(help="Architecture (see `ls nets`).", show_default="the task's")] = None,
-    out: Annotated[Path | None, typer.Option(help="File.", show_default="<task>_<arch>.safetensors")] = None,
-    seed: options.Seed = 0,
-    data: Annotated[Path | None, typer.Option(help="Folder or .npz file of the task's real images.")] = None,
-    download: Annotated[bool, typer.Option("--download", help="Download the data set if it is missing.")] = False,
-    device: options.Device = "auto",
-    threads: options.Threads = 0,
-) -> None:
-    """Train a teacher on the real images of its task; writes the weights and a card."""
-    from dfkd_ray import tasks
-    from dfkd_ray.runtime import parse_runtime
-
-    spec = tasks.load(task)
-    arch = arch or spec.teacher.arch
-    path = out or Path(f"{spec.name}_{arch}.safetensors")
-    chosen = parse_runtime({"device": device, "threads": threads}).open()
-
-    def report(epoch: Epoch) -> None:
-        typer.echo(
-            f"epoch {epoch.epoch}/{epoch.epochs}  loss {epoch.loss:.3f}  "
-            f"val {epoch.val_accuracy:.1%}  {epoch.seconds:.0f} s"
-        )
-
-    card = tasks.teach(spec, arch, seed, out=path, data=data, download=download, device=str(chosen), report=report)
-    accuracies = ", ".join(f"{which} {value:.1%}" for which, value in card["accuracy"].items())
-    typer.echo(f"wrote {path} and its card: {arch} on {spec.name}, accuracy {accuracies}, {card['seconds']:.0f} s")

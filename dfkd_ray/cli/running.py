@@ -62,10 +62,13 @@ def start(study: Study, work: Distillation, how: options.Running, **more: Any) -
     from dfkd_ray.sweep import launch, live
 
     folder = how.out or Path("reports") / study.study
-    facts = provenance(data=options.absolute(how.data), weights=options.absolute(how.weights))
+    teacher = work.task.teacher.file  # also where it was found: who resumes may stand elsewhere
+    facts = provenance(data=options.absolute(how.data), weights=options.absolute(teacher))
     facts["reuse"] = [options.absolute(path) for path in more.get("reuse", ())]
     chosen = {**how.chosen, **more}
     typer.echo(outcome.opening(study, folder, looked(study, work)))
+    if how.weights is None and teacher is not None:
+        typer.echo(f"the teacher is {teacher}")
     with options.going_on_with("dfkd-ray", "resume", str(folder)), live.view() as view:
         summary = launch.start(study, work, folder, facts, trainable.task_info(work), view=view, **chosen)
     outcome.close(summary, work)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from dfkd_ray.errors import ConfigError
 from dfkd_ray.losses.checks import positive
 from dfkd_ray.objective import terms
-from dfkd_ray.signals import Norm, Setting, Signals, moments
+from dfkd_ray.signals import Setting, Signals, deviation, statistics
 
 
 @terms.register("batchnorm")
@@ -39,6 +39,9 @@ class BatchNorm:
             raise ValueError(f"momentum must be in [0, 1), got {self.momentum}")
 
     def open(self, setting: Setting) -> LiveBatchNorm:
+        if not setting.teacher.norms:
+            why = f"the teacher ({setting.teacher.kind}) has no BatchNorm layer, so there is no BN prior"
+            raise ConfigError.at("", f"{why}: set this path to null")
         return LiveBatchNorm(self, setting.teacher.norms)
 
 
@@ -66,14 +69,14 @@ class LiveBatchNorm(nn.Module):
 
     def forward(self, signals: Signals) -> Tensor:
         norms = signals.teacher.norms
-        seen = [_statistics(norm) for norm in norms]
+        seen = [statistics(norm) for norm in norms]
         if self.spec.momentum:
             self.last = [(mean.detach(), var.detach()) for mean, var in seen]
             seen = [
                 (mean + self.share * (past[0] - mean), var + self.share * (past[1] - var))
                 for (mean, var), past in zip(seen, torch.split(self.past, list(self.channels), dim=1))
             ]
-        first, *rest = (_deviation(norm, *statistics) for norm, statistics in zip(norms, seen))
+        first, *rest = (deviation(norm.layer, *found) for norm, found in zip(norms, seen))
         return torch.stack([self.spec.first_factor * first, *rest]).sum()
 
     @torch.no_grad()
@@ -86,21 +89,3 @@ class LiveBatchNorm(nn.Module):
         self.past.mul_(self.share).add_(newest * (1 - self.share))
         self.share.fill_(self.spec.momentum)
         self.last = []
-
-
-def _statistics(norm: Norm) -> tuple[Tensor, Tensor]:
-    """Mean and variance of each channel of the layer's input: two tensors (C,)."""
-    # Under autocast the input is a half: rounded statistics would drown a small deviation.
-    return moments(norm.input.to(torch.promote_types(norm.input.dtype, torch.float32)))
-
-
-def _deviation(norm: Norm, mean: Tensor, var: Tensor) -> Tensor:
-    """How far statistics (C,) are from the layer's running ones: a scalar."""
-    running_mean, running_var = norm.layer.running_mean, norm.layer.running_var
-    if running_mean is None or running_var is None:
-        raise ConfigError.at(
-            "", "a BatchNorm layer of the teacher keeps no running statistics, so there is no BN prior"
-        )
-    norm_of = torch.linalg.vector_norm
-    deviation: Tensor = norm_of(mean - running_mean) + norm_of(var - running_var)
-    return deviation

@@ -15,7 +15,8 @@ from dfkd_ray.losses.checks import one_of
 from dfkd_ray.objective import terms
 from dfkd_ray.signals import Layout, Pass, Setting, Signals
 
-Where = Literal["stages", "embedding"]
+Place = Literal["stages", "embedding"]
+Where = Literal["auto", "stages", "embedding"]
 Reduce = Literal["sum", "mean"]
 Bridge = Callable[[int, int], nn.Module]
 
@@ -30,7 +31,8 @@ class FeatureMSE:
     are detached. Where channels differ, W_j is a 1x1 convolution from the student's to the teacher's, trained with the
     student (DFKD-FGVC, section 4.2); where sizes differ, both are averaged to the smaller (reconstruction).
 
-    where: "stages" compares (B, C_j, H_j, W_j) at the end of each stage, "embedding" the (B, D) before the last layer.
+    where: "stages" compares (B, C_j, H_j, W_j) at the end of each stage, "embedding" the (B, D) before the last layer,
+        "auto" stages for networks of one kind alone, see `high_order`.
     reduce: "sum" or "mean" over the places; the paper does not say which, "sum" is a reconstruction.
     """
 
@@ -42,7 +44,7 @@ class FeatureMSE:
         one_of(Reduce, reduce=self.reduce)
 
     def open(self, setting: Setting) -> LiveFeatureMSE:
-        return LiveFeatureMSE(self, Pairs(setting, self.where, pointwise))
+        return LiveFeatureMSE(self, Pairs(setting, place(setting, self.where), pointwise))
 
 
 class LiveFeatureMSE(nn.Module):
@@ -62,7 +64,7 @@ class Pairs(nn.Module):
     `bridge(C_s, C_t)` makes the layer that takes the student's channels to the teacher's, where these differ.
     """
 
-    def __init__(self, setting: Setting, where: Where, bridge: Bridge) -> None:
+    def __init__(self, setting: Setting, where: Place, bridge: Bridge) -> None:
         super().__init__()
         teacher, student = (channels(net, where) for net in (setting.teacher, setting.student))
         if len(teacher) != len(student) or not teacher:
@@ -79,12 +81,21 @@ class Pairs(nn.Module):
         return [(t, bridge(s)) for bridge, (t, s) in zip(self.bridges, met)]
 
 
-def channels(net: Layout, where: Where) -> tuple[int, ...]:
+def place(setting: Setting, where: Where) -> Place:
+    """Where to compare: "auto" is the stages of networks of one kind that have as many, and else the embedding."""
+    teacher, student = setting.teacher, setting.student
+    if where != "auto":
+        return where
+    alike = teacher.kind == student.kind and len(teacher.stages) == len(student.stages)
+    return "stages" if alike and teacher.stages else "embedding"
+
+
+def channels(net: Layout, where: Place) -> tuple[int, ...]:
     """The number of channels at each place."""
     return tuple(shape[0] for shape in net.stages) if where == "stages" else (net.embedding,)
 
 
-def features(seen: Pass, where: Where) -> tuple[Tensor, ...]:
+def features(seen: Pass, where: Place) -> tuple[Tensor, ...]:
     """The features at each place, (B, C_j, H_j, W_j); the embedding as (B, D, 1, 1)."""
     return seen.stages if where == "stages" else (seen.embedding[:, :, None, None],)
 

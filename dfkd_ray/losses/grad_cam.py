@@ -42,12 +42,12 @@ class GradCam:
         images, teacher = signals.images, signals.teacher
         if not images.requires_grad:  # then nothing of the frozen teacher's pass has a graph
             teacher = teacher.on(images.detach().requires_grad_())
-        maps = _maps(teacher, classes, False), _maps(signals.student, classes, self.second_order)
-        pairs = (meet(t.detach(), s) for t, s in abreast(*maps, self.stages))
+        found = maps(teacher, classes, False), maps(signals.student, classes, self.second_order)
+        pairs = (meet(t.detach(), s) for t, s in abreast(*found, self.stages))
         return torch.stack([F.mse_loss(s, t) for t, s in pairs]).sum()
 
 
-def _maps(seen: Pass, classes: Tensor, second_order: bool) -> Maps:
+def maps(seen: Pass, classes: Tensor, second_order: bool) -> Maps:
     """M_j of each stage, (B, 1, H_j, W_j)."""
     stages = seen.stages
     score = seen.logits.gather(1, classes[:, None]).sum()

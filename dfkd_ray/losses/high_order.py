@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dfkd_ray.losses.checks import one_of
-from dfkd_ray.losses.feature_mse import Pairs, Reduce, Where, channels, pointwise, reduced
+from dfkd_ray.losses.feature_mse import Pairs, Reduce, Where, channels, place, pointwise, reduced
 from dfkd_ray.nets.attention import Activation, HighOrderAttention
 from dfkd_ray.objective import terms
 from dfkd_ray.signals import Setting, Signals
@@ -37,9 +37,10 @@ class HighOrder:
         "shared_joint": one for both, trained; A = 0 is then a minimum, see the gauges.
     compare: "features" compares A . F, the "final attention maps" of the text; "map" compares A.
     reduce: "sum" or "mean" over the places; the paper does not say which, "sum" is a reconstruction.
-    where: "stages" for networks of the same kind; "embedding" for others (section 5.2), (B, D) taken as (B, D, 1, 1),
-        with an MLP from the student's length to the teacher's in place of W. The paper says "two hidden layers": read
-        as linear - ReLU - linear, as for `semantic_contrast`.
+    where: "auto" is "stages" for networks of the same kind and "embedding" for others, as in section 5.2 for WRN-40-2
+        and MobileNetV2 under a ResNet-34: (B, D) taken as (B, D, 1, 1), with an MLP from the student's length to the
+        teacher's in place of W. Of one kind are nets of one class, such as ResNet, with as many stages
+        (reconstruction). The MLP: see `perceptron`.
     """
 
     order: int = 3
@@ -47,7 +48,7 @@ class HighOrder:
     trained: Trained = "student"
     compare: Compare = "features"
     reduce: Reduce = "sum"
-    where: Where = "stages"
+    where: Where = "auto"
 
     def __post_init__(self) -> None:
         if self.order not in (1, 2, 3, 4):
@@ -71,8 +72,9 @@ class LiveHighOrder(nn.Module):
     def __init__(self, spec: HighOrder, setting: Setting) -> None:
         super().__init__()
         self.spec = spec
-        self.pairs = Pairs(setting, spec.where, pointwise if spec.where == "stages" else perceptron)
-        widths = channels(setting.teacher, spec.where)
+        where = place(setting, spec.where)
+        self.pairs = Pairs(setting, where, pointwise if where == "stages" else perceptron)
+        widths = channels(setting.teacher, where)
         self.attention = self._modules_for(widths, frozen=spec.trained == "shared_frozen")
         # None where both sides share one, so that no tensor stands twice in a checkpoint
         self.target = self._modules_for(widths, frozen=True) if spec.trained == "student" else None
@@ -96,5 +98,10 @@ class LiveHighOrder(nn.Module):
 
 
 def perceptron(inputs: int, outputs: int) -> nn.Module:
-    """An MLP on (B, inputs, 1, 1): two linear layers, written as 1x1 convolutions, with a ReLU between."""
+    """The MLP of DFKD-FGVC, section 5.2, from a student's embedding to its teacher's: (B, inputs, 1, 1) -> (B, outputs,
+    1, 1).
+
+    The paper says "two hidden layers": read as linear - ReLU - linear, as for `semantic_contrast`. The inner width,
+    `outputs`, and that nothing is normalised are reconstructions.
+    """
     return nn.Sequential(nn.Conv2d(inputs, outputs, 1), nn.ReLU(), nn.Conv2d(outputs, outputs, 1))

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dfkd_ray.losses.checks import positive
+from dfkd_ray.losses.feature_mse import Pairs
+from dfkd_ray.losses.high_order import perceptron
 from dfkd_ray.objective import terms
 from dfkd_ray.signals import Setting, Signals
 
@@ -23,8 +25,9 @@ class SemanticContrast:
     (detached) and the student's embedding of the same N images, scaled to length 1. Each v_i has one positive j, the
     other network's view of its image, and 2 (N - 1) negatives: 2 N - 1 summands. Uses no labels. At N = 1 it is 0.
 
-    The projection is an MLP, linear - ReLU - linear, one for both networks if their embeddings have the same length D,
-    one each otherwise; trained with the student.
+    The projection is an MLP, linear - ReLU - linear, one for both networks, trained with the student. Where the lengths
+    of their embeddings differ, another MLP takes the student's to the teacher's length D first, as section 5.2 says for
+    students of other architectures (`high_order.perceptron`; that MHAD has one of its own is a reconstruction).
     temperature: tau; not stated in the paper, 0.07 from the same first author's CPSC-DFKD.
     dim: length of v; not stated, 128 as in SimCLR and SupCon (arXiv 2004.11362). The inner width is D, also not stated.
     layers: linear layers of the MLP. The paper's "two hidden linear layers" is read as 2; 3 is the other reading, two
@@ -45,20 +48,17 @@ class SemanticContrast:
 
 
 class LiveSemanticContrast(nn.Module):
-    """A SemanticContrast with its projection."""
+    """A SemanticContrast with its projection, and its MLP where the student's embedding has another length."""
 
     def __init__(self, spec: SemanticContrast, setting: Setting) -> None:
         super().__init__()
         self.spec = spec
-        teacher, student = setting.teacher.embedding, setting.student.embedding
-        self.project = mlp(student, spec.dim, spec.layers)
-        # None where both networks share one, so that no tensor stands twice in a checkpoint
-        self.project_teacher = None if teacher == student else mlp(teacher, spec.dim, spec.layers)
+        self.project = mlp(setting.teacher.embedding, spec.dim, spec.layers)
+        self.pairs = Pairs(setting, "embedding", perceptron)
 
     def forward(self, signals: Signals) -> Tensor:
-        project_teacher = self.project if self.project_teacher is None else self.project_teacher
-        teacher = project_teacher(signals.teacher.embedding.detach())
-        student = self.project(signals.student.embedding)
+        ((teacher, student),) = self.pairs(signals)
+        teacher, student = self.project(teacher.flatten(1)), self.project(student.flatten(1))
         return contrast(teacher, student, self.spec.temperature, self.spec.symmetric)
 
 

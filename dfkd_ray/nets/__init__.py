@@ -10,7 +10,7 @@ from __future__ import annotations
 from torch import nn
 
 from dfkd_ray.errors import ConfigError
-from dfkd_ray.nets import cifar, imagenet, vgg, wrn  # noqa: F401  they fill the registry
+from dfkd_ray.nets import cifar, imagenet, timm, vgg, wrn  # noqa: F401  they fill the registry
 from dfkd_ray.nets.attention import HighOrderAttention, SpatialAttention
 from dfkd_ray.nets.catalogue import Builder, classifiers
 from dfkd_ray.nets.generator import DeconvGenerator
@@ -24,6 +24,7 @@ __all__ = [
     "Taps",
     "attach_taps",
     "build",
+    "check",
     "classifiers",
     "taps_of",
 ]
@@ -32,12 +33,23 @@ __all__ = [
 def build(arch: str, classes: int, channels: int = 3, pretrained: bool = False) -> nn.Module:
     """The classifier `arch` with `classes` logits for images of `channels` channels; it carries `.taps`.
 
-    pretrained: torchvision's ImageNet weights, with a fresh head unless `classes` is 1000 (torchvision nets only).
-    Raises UnknownName for an unknown `arch`, ConfigError for `pretrained` where there are no such weights or for a
-    number below 1, DataError when the weights cannot be downloaded.
+    arch: of `classifiers`, or `timm:NAME`, any of timm's. pretrained: ImageNet weights of torchvision or timm, with a
+    fresh head unless `classes` is 1000 (their nets only).
+    Raises what `check` does, ConfigError for `pretrained` where there are no such weights or for a number below 1,
+    DataError when the weights cannot be downloaded.
     """
-    builder = classifiers[arch]
     for name, value in (("classes", classes), ("channels", channels)):
         if value < 1:
             raise ConfigError.at(name, f"must be >= 1, got {value}")
+    if arch.startswith(timm.PREFIX):
+        return timm.build(arch, classes, channels, pretrained)
+    builder = classifiers[arch]
     return imagenet.pretrained(arch, classes, channels) if pretrained else builder(classes, channels)
+
+
+def check(arch: str) -> None:
+    """UnknownName with the nearest for a net that nobody knows; MissingExtra for one of timm's without timm."""
+    if arch.startswith(timm.PREFIX):
+        timm.check(arch)
+    else:
+        classifiers[arch]

@@ -12,4 +12,4 @@ from dfkd_ray.registry import Registry
 Builder: TypeAlias = Callable[[int, int], nn.Module]
 """(classes, channels) -> a freshly initialised classifier that carries `.taps`."""
 
-classifiers: Registry[Builder] = Registry("classifier")
+classifiers: Registry[Builder] = Registry("net")

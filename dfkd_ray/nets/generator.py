@@ -11,13 +11,14 @@ from torch.nn.utils.parametrizations import spectral_norm as normalise_spectrum
 from dfkd_ray.nets.conditioners import Condition, through
 from dfkd_ray.nets.heads import Output, check_sides, head
 
-DOUBLINGS = 4
+DOUBLINGS = 5  # at most
 
 
 class DeconvGenerator(nn.Module):
     """z (B, latent) -> images (B, C, H, W) through four doublings: 8 w -> 4 w -> 2 w -> w -> w channels.
 
-    Fewer doublings leave out the first blocks: two of them are 2 w -> w -> w.
+    Fewer doublings leave out the first blocks: two of them are 2 w -> w -> w. A fifth, 8 w -> 8 w, stands in front
+    (reconstruction): 224 pixels then start from 7x7, and the linear layer has a quarter of the weights.
 
     latent: length of z; not stated in the paper; reconstruction: 256, as in the authors' earlier code.
     image: (C, H, W); H and W are multiples of 2 ** doublings.
@@ -51,7 +52,7 @@ class DeconvGenerator(nn.Module):
         channels, height, width_px = image
         check_sides(doublings, DOUBLINGS, height, width_px)
         self.latent = latent
-        widths = (8 * width, 4 * width, 2 * width, width, width)[4 - doublings :]
+        widths = tuple(factor * width for factor in (8, 8, 4, 2, 1, 1)[DOUBLINGS - doublings :])
         sides = (height >> doublings, width_px >> doublings)
         self.start = (widths[0], *sides)
         reads = Condition() if condition is None else condition(latent, sides)

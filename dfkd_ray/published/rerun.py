@@ -14,6 +14,7 @@ Scale = Literal["paper", "gliders"]
 
 SEEDS = 5  # as in the shipped study fgvc_claims
 LAPTOP = "mhad"  # the shipped study whose task, fixed changes and objective are this project's small scale
+METHODS = "methods"  # the shipped study that brings each method to that scale
 RESOURCES = {"cpu": 4, "gpu": 1}  # of one trial at 224 pixels
 
 
@@ -21,7 +22,8 @@ def study(table: Table, column: str | None = None, scale: Scale = "paper", seeds
     """The ablation that re-runs a table, as its file would have it: the rows are the arms.
 
     paper: the column's task and networks, and the method's own schedule; a table of several columns needs one named.
-    gliders: the same arms on the embedded task at a laptop's length; the column is then only what the results are put
+    gliders: the same arms on the embedded task at a laptop's length (where rows are methods, with the settings of the
+    shipped study of methods, because their own are for another task); the column is then only what the results are put
     beside. ConfigError for a table, a column or a scale that cannot be run.
     """
     if not table.runnable:
@@ -43,8 +45,13 @@ def _paper(table: Table, column: str | None, seeds: int) -> dict[str, Any]:
 
 
 def _laptop(table: Table, seeds: int) -> dict[str, Any]:
-    small = yamls.load(shipped.find(LAPTOP)).data
-    return _ablation(table, "gliders", {key: small[key] for key in ("task", "fixed", "objective")}, seeds)
+    of_methods = any("method" in changes for changes in table.arms.values())
+    small = yamls.load(shipped.find(METHODS if of_methods else LAPTOP)).data
+    made = _ablation(table, "gliders", {key: small[key] for key in ("task", "fixed", "objective")}, seeds)
+    if not of_methods:
+        return made
+    rows = {row: str(changes.get("method", table.method)) for row, changes in table.arms.items()}
+    return made | {"method": small["method"], "arms": {row: dict(small["arms"][name]) for row, name in rows.items()}}
 
 
 def _ablation(table: Table, label: str, where: Mapping[str, Any], seeds: int) -> dict[str, Any]:

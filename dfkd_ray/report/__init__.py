@@ -1,4 +1,4 @@
-"""The page of a study: `build` reads its Arrow tables, and nothing else, and writes `report.html` beside them.
+"""The page of a study, or of an evaluation: `build` reads Arrow tables, and nothing else, and writes it beside them.
 
 `cross` puts the arms of several studies into one table.
 """
@@ -13,11 +13,14 @@ from dfkd_ray.errors import StudyError
 
 
 def build(folder: Path) -> Path:
-    """Write `report.html` into the study's folder in one atomic step and return its path.
+    """Write the page into the folder of its tables in one atomic step and return its path.
 
-    Needs `trials.arrow`, `steps.arrow` and `images.arrow` there; StudyError if one is missing or damaged. Beside the
-    page of an ablation stand its arms as tables to paste: `arms.md` and `arms.tex`.
+    Of a study `report.html`: needs `trials.arrow`, `steps.arrow` and `images.arrow` there; StudyError if one is missing
+    or damaged. Beside the page of an ablation stand its arms as tables to paste: `arms.md` and `arms.tex`.
+    Of an evaluation `evaluation.html`: needs `evaluation.arrow` and `examples.arrow`.
     """
+    if (folder / "evaluation.arrow").is_file():
+        return _evaluation(folder)
     from dfkd_ray.report import paste
     from dfkd_ray.report.page import page
     from dfkd_ray.report.view import Tables
@@ -49,6 +52,14 @@ def cross(folders: Sequence[Path], out: Path | None = None) -> tuple[str, list[P
             written.append(stem.with_name(f"{stem.name}{suffix}"))
             _write(written[-1], content)
     return text, written
+
+
+def _evaluation(folder: Path) -> Path:
+    from dfkd_ray.report.evaluation.page import page
+    from dfkd_ray.report.evaluation.view import Evaluation
+
+    _write(folder / "evaluation.html", page(Evaluation.read(folder)))
+    return folder / "evaluation.html"
 
 
 def _write(target: Path, text: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import plotly.graph_objects as go
 import pyarrow as pa
@@ -51,18 +51,19 @@ MARKERS: Mapping[str, Mapping[str, Any]] = {
 ROLES = {"complete": "complete", "pruned": "pruned", "running": "running", "failed": "failed", "best": "best"}
 
 
-class Chart:
+View = TypeVar("View")  # the tables that a chart is prepared from
+
+
+class Drawn(Generic[View]):
     """The base of every chart. With `panels`, rows have a column `panel`, and each of its values is drawn by itself."""
 
-    section: ClassVar[str] = SEARCH
-    rank: ClassVar[int] = 100  # order within the section
     title: ClassVar[str]
     reading: ClassVar[str]  # one sentence: how to read this
     empty: ClassVar[str]  # why there is nothing to show where prepare returns no rows
     panels: ClassVar[bool] = False
 
     @staticmethod
-    def prepare(tables: Tables) -> pa.Table:
+    def prepare(tables: View) -> pa.Table:
         """What is drawn, one row a mark; no rows if there is nothing worth drawing."""
         raise NotImplementedError
 
@@ -72,8 +73,8 @@ class Chart:
         raise NotImplementedError
 
     @staticmethod
-    def applies(tables: Tables) -> bool:
-        """Whether the chart makes sense for this kind of study; the page leaves it out otherwise."""
+    def applies(tables: View) -> bool:
+        """Whether the chart makes sense for these tables; the page leaves it out otherwise."""
         return True
 
     @staticmethod
@@ -85,6 +86,13 @@ class Chart:
     def notes(rows: pa.Table) -> list[str]:
         """Facts about these rows, as plain text under the chart."""
         return []
+
+
+class Chart(Drawn[Tables]):
+    """The base of every chart of a study."""
+
+    section: ClassVar[str] = SEARCH
+    rank: ClassVar[int] = 100  # order within the section
 
 
 charts: Registry[type[Chart]] = Registry("chart")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import yaml
 
 from dfkd_ray.report import words
@@ -60,20 +63,10 @@ def budget(tables: Tables) -> Html:
 
 
 def provenance(tables: Tables) -> Html:
-    record = part(tables.note, "provenance")
-    record = (
-        {**record, "commit": f"{record['commit']}, with changes that are not committed"}
-        if record.get("dirty")
-        else record
-    )
-    order = [*_RECORD, *(name for name in record if name not in _RECORD and name not in ("command", "dirty"))]
-    known = [(_RECORD.get(name, name), words.setting(record[name])) for name in order if record.get(name) is not None]
-    command = record.get("command")
     places = sorted({" ".join(filter(None, (t.row["host"], t.row["device"]))) for t in tables.all} - {""})
     seeds = sorted({str(t.row["seed"]) for t in tables.all if t.row["seed"] is not None}, key=int)
     pairs = [
-        ("Command", tag("code", command) if command else "not recorded"),
-        *known,
+        *recorded(tables.note),
         ("Trials ran on", ", ".join(places)),
         ("Seeds of the trials", words.shorten(", ".join(seeds), 120)),
         (
@@ -81,13 +74,28 @@ def provenance(tables: Tables) -> Html:
             tag("code", tables.best.row["fingerprint"] or "not recorded") if tables.best else None,
         ),
     ]
-    missing = Html() if record else paragraph("The tables hold no record of versions, host or commit.", "note")
+    missing = (
+        Html()
+        if part(tables.note, "provenance")
+        else paragraph("The tables hold no record of versions, host or commit.", "note")
+    )
     study = _file("The study file, every default filled in", _yaml(tables.study))
     method = _file(
         "The method of the best trial, every default filled in",
         _yaml(mapping(tables.best.row["method"]) if tables.best else {}),
     )
     return section("provenance", "Provenance", missing, facts(pairs), study, method)
+
+
+def recorded(note: Mapping[str, Any]) -> list[tuple[str, object]]:
+    """Command, commit, versions and host, as the metadata of a table has them."""
+    record = part(note, "provenance")
+    if record.get("dirty"):
+        record = {**record, "commit": f"{record['commit']}, with changes that are not committed"}
+    order = [*_RECORD, *(name for name in record if name not in _RECORD and name not in ("command", "dirty"))]
+    known = [(_RECORD.get(name, name), words.setting(record[name])) for name in order if record.get(name) is not None]
+    command = record.get("command")
+    return [("Command", tag("code", command) if command else "not recorded"), *known]
 
 
 def _file(title: str, written: str) -> Html:

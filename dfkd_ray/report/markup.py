@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dfkd_ray.report import words
 
 LONG = 15  # rows from which a table scrolls in a box of its own
+FORMATS = ("png", "webp", "jpeg", "gif")  # of pictures that a page carries
 
 
 class Html(str):
@@ -50,6 +52,12 @@ def section(identity: str, title: str, *content: object) -> Html:
 def folded(title: str, content: object) -> Html:
     """Something that opens at a click."""
     return tag("details", join((tag("summary", title), content)))
+
+
+def image(kind: str, data: bytes, alt: str) -> Html:
+    """A picture that the page carries in itself; `kind`: png, webp, ..."""
+    source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    return Html(f'<img src="{words.escape(source)}" alt="{words.escape(alt)}">')
 
 
 def facts(pairs: Iterable[tuple[str, object]]) -> Html:

@@ -1,5 +1,7 @@
 """One self-contained page: HTML, styles, Plotly and every figure in one file that loads nothing from elsewhere.
 
+`page` is that of a study; `document` makes any page of its sections.
+
 The page states this as its own policy (Content-Security-Policy): only its own scripts, named by their hashes, may run,
 and nothing may be fetched. A name with a script in it stays text even where somebody has forgotten to escape it.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Iterable
 from importlib import resources
 from string import Template
 from typing import Any
@@ -18,7 +21,7 @@ from plotly.offline import get_plotlyjs
 
 import dfkd_ray.report.charts  # noqa: F401  registers every chart
 from dfkd_ray.report import ablation, evidence, published, sections, words
-from dfkd_ray.report.chart import ARMS, EFFECTS, SECTIONS, Chart, charts
+from dfkd_ray.report.chart import ARMS, EFFECTS, SECTIONS, Drawn, View, charts
 from dfkd_ray.report.markup import Html, join, paragraph, section, tag
 from dfkd_ray.report.view import Tables
 from dfkd_ray.tables import OPTIONAL, SCHEMAS
@@ -28,7 +31,7 @@ Body = dict[str, tuple[str, Html]]  # anchor -> title, content
 
 
 def page(tables: Tables) -> str:
-    """The whole page."""
+    """The whole page of a study."""
     figures: Figures = {}
     body = _ablation(tables, figures) if tables.is_ablation else _sweep(tables, figures)
     body |= {
@@ -37,12 +40,18 @@ def page(tables: Tables) -> str:
         "budget": ("What it cost", evidence.budget(tables)),
         "provenance": ("Provenance", evidence.provenance(tables)),
     }
-    body = {key: (title, content) for key, (title, content) in body.items() if content}
-    *others, last = (tag("code", f"{kind}.arrow") for kind in [*SCHEMAS, *(OPTIONAL if tables.is_ablation else ())])
+    kinds = [*SCHEMAS, *(OPTIONAL if tables.is_ablation else ())]
+    return document(str(tables.study.get("study") or "A study"), body, figures, kinds)
+
+
+def document(title: str, body: Body, figures: Figures, kinds: Iterable[str]) -> str:
+    """Sections as one page, of which only those are told that have content; `kinds`: the tables that it came from."""
+    body = {key: (name, content) for key, (name, content) in body.items() if content}
+    *others, last = (tag("code", f"{kind}.arrow") for kind in kinds)
     plotly, script = (_newlines(code) for code in (get_plotlyjs(), _file("page.js")))
     return Template(_file("page.html")).substitute(
         policy=_policy(plotly, script),
-        title=words.escape(f"{tables.study.get('study') or 'A study'} · dfkd-ray"),
+        title=words.escape(f"{title} · dfkd-ray"),
         style=_file("page.css"),
         contents=join(tag("li", tag("a", title, href=f"#{key}")) for key, (title, _) in body.items()),
         body=join((content for _, content in body.values()), "\n"),
@@ -84,7 +93,7 @@ def _charts(name: str, tables: Tables, figures: Figures, *more: Html) -> Html:
     return section(identity(name), name, *blocks, *more) if any(blocks) else Html()
 
 
-def block(key: str, chart: type[Chart], tables: Tables, figures: Figures) -> Html:
+def block(key: str, chart: type[Drawn[View]], tables: View, figures: Figures) -> Html:
     """A chart with its words; in place of an empty plot the reason why there is none."""
     if not chart.applies(tables):
         return Html()
@@ -108,7 +117,7 @@ def block(key: str, chart: type[Chart], tables: Tables, figures: Figures) -> Htm
     )
 
 
-def _plot(key: str, chart: type[Chart], rows: pa.Table, panel: str | None, figures: Figures) -> Html:
+def _plot(key: str, chart: type[Drawn[View]], rows: pa.Table, panel: str | None, figures: Figures) -> Html:
     figure = json.loads(chart.draw(rows).to_json())
     figure["layout"].pop("template", None)  # the page has its own, light and dark
     figures[key] = figure

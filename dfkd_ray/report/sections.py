@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import shlex
@@ -14,13 +13,12 @@ import pyarrow.compute as pc
 from dfkd_ray.report import finding, published, words
 from dfkd_ray.report.answer import Scores, chosen_by, numbers, ruler, sentence
 from dfkd_ray.report.asked import asked, experiment
-from dfkd_ray.report.markup import Cell, Html, join, paragraph, section, table, tag
+from dfkd_ray.report.markup import FORMATS, Cell, Html, image, join, paragraph, section, table, tag
 from dfkd_ray.report.settings import Parameter, is_number
 from dfkd_ray.report.trial import Trial
 from dfkd_ray.report.view import Tables, part
 
 _PICTURES = 8  # of the best trial, spread over its epochs
-_FORMATS = {"png", "webp", "jpeg", "gif"}
 
 
 def summary(tables: Tables) -> Html:
@@ -132,7 +130,7 @@ def label(parameter: Parameter) -> Html:
 def pictures(tables: Tables) -> Html:
     title, trial = "The images it was taught on", tables.best
     rows = [] if trial is None else tables.images.filter(pc.equal(tables.images["trial"], trial.number)).to_pylist()
-    usable = sorted((r for r in rows if r["picture"] and r["format"] in _FORMATS), key=lambda r: r["epoch"])
+    usable = sorted((r for r in rows if r["picture"] and r["format"] in FORMATS), key=lambda r: r["epoch"])
     if trial is None or not usable:
         return section(
             "images", title, tag("div", "No picture of the best trial's synthetic images was kept.", class_="empty")
@@ -148,10 +146,8 @@ def pictures(tables: Tables) -> Html:
 
 
 def _picture(row: Mapping[str, Any]) -> Html:
-    source = f"data:image/{row['format']};base64,{base64.b64encode(row['picture']).decode()}"
-    said = f"A grid of synthetic images after epoch {row['epoch']}"
-    image = Html(f'<img src="{source}" alt="{words.escape(said)}">')
-    return tag("figure", join((image, tag("figcaption", f"epoch {row['epoch']}"))))
+    grid = image(row["format"], row["picture"], f"A grid of synthetic images after epoch {row['epoch']}")
+    return tag("figure", join((grid, tag("figcaption", f"epoch {row['epoch']}"))))
 
 
 def trials(tables: Tables) -> Html:

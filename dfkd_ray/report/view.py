@@ -41,7 +41,7 @@ class Tables:
             found = "" if folder.is_dir() else ": there is no such folder"
             raise StudyError(f"{folder}: a report needs {words.listed(missing)}, missing here{found}")
         kinds = [*tables.SCHEMAS, *(kind for kind in tables.OPTIONAL if (folder / f"{kind}.arrow").is_file())]
-        return cls(**{kind: _read(kind, folder / f"{kind}.arrow") for kind in kinds})
+        return cls(**{kind: read(kind, folder / f"{kind}.arrow") for kind in kinds})
 
     @cached_property
     def note(self) -> dict[str, Any]:
@@ -169,9 +169,9 @@ class Tables:
         return "\n".join([f"Trial {trial.number}{arm}, {trial.state}", *lines, *chosen[:12]])
 
 
-def _read(kind: str, path: Path) -> pa.Table:
+def read(kind: str, path: Path) -> pa.Table:
     """A table with all columns of its kind; StudyError if it is damaged or of another kind."""
-    loaded, schema = tables.read(path), {**tables.SCHEMAS, **tables.OPTIONAL}[kind]
+    loaded, schema = tables.read(path), tables.ALL[kind]
     for name in LATER.get(kind, ()):
         if name not in loaded.schema.names:
             loaded = loaded.append_column(name, pa.nulls(len(loaded), schema.field(name).type))

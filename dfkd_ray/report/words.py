@@ -24,13 +24,13 @@ _METRICS = {
     "kl/source": "KL to the teacher, own images",
     "kl/noise": "KL to the teacher, noise",
     "diversity": "Prediction diversity",
-    "bn_distance": "BatchNorm distance",
+    "batchnorm/source": "BatchNorm distance, own images",
     "outside": "Values that no picture has, own images",
     "seconds": "Seconds of work",
 }
 _SHARE = re.compile(r"(^|[_/])(accuracy|agreement|outside)(/|$)")
-_MINIMISED = re.compile(r"^(kl|loss|bn_distance|outside|seconds)(/|$)")
-_DATA_FREE = re.compile(r"^(agreement|kl|diversity|bn_distance)(/|$)")
+_MINIMISED = re.compile(r"^(kl|loss|batchnorm|outside|seconds)(/|$)")
+_DATA_FREE = re.compile(r"^(agreement|kl|diversity|batchnorm)(/|$)")
 
 
 def metric(name: str) -> str:

@@ -22,7 +22,7 @@ MODES: Mapping[str, Literal["max", "min"]] = {
     "diversity": "max",
     "kl": "min",
     "loss": "min",
-    "bn_distance": "min",
+    "batchnorm": "min",
 }
 
 

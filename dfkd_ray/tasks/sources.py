@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import zipfile
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,17 @@ import numpy as np
 
 from dfkd_ray.errors import DataError, MissingExtra
 from dfkd_ray.tasks import gliders
-from dfkd_ray.tasks.readers import WHICH, Part, Parts, balanced, readers
+from dfkd_ray.tasks.readers import WHICH, Opened, Part, balanced, missing, readers
 from dfkd_ray.tasks.task import Task
 
 
 @readers.register("gliders")
-def _gliders(task: Task, data: Path, download: bool) -> Parts:
-    return {which: lambda which=which: Part(*gliders.split(which)) for which in WHICH}  # type: ignore[misc]
+def _gliders(task: Task, data: Path) -> Opened:
+    return Opened(None, {which: lambda which=which: Part(*gliders.split(which)) for which in WHICH})  # type: ignore[misc]
 
 
 @readers.register("npz")
-def _npz(task: Task, data: Path, download: bool) -> Parts:
+def _npz(task: Task, data: Path) -> Opened:
     """`images`, `labels` alone are a test split; `train_images`, `train_labels`, `val_...`, `test_...` are those."""
     if data.suffix != ".npz":
         raise DataError("this task reads an .npz of uint8 images and labels: give --data FILE.npz")
@@ -43,7 +42,7 @@ def _npz(task: Task, data: Path, download: bool) -> Parts:
     for prefix in prefixes.values():
         if f"{prefix}labels" not in keys:
             raise DataError(f"{data}: there is {prefix}images but no {prefix}labels")
-    return {which: partial(_members, data, prefix) for which, prefix in prefixes.items()}
+    return Opened(data, {which: partial(_members, data, prefix) for which, prefix in prefixes.items()})
 
 
 def _members(data: Path, prefix: str) -> Part:
@@ -55,8 +54,12 @@ def _members(data: Path, prefix: str) -> Part:
 
 
 @readers.register("digits")
-def _digits(task: Task, data: Path, download: bool) -> Parts:
+def _digits(task: Task, data: Path) -> Opened:
     """scikit-learn's 1,797 digits, 8x8, grey levels 0..16; of each class 70 % train, 10 % val, 20 % test."""
+    return Opened(None, {which: partial(_digit_part, which) for which in WHICH})
+
+
+def _digit_part(which: str) -> Part:
     try:
         datasets = importlib.import_module("sklearn.datasets")
     except ImportError:
@@ -64,65 +67,70 @@ def _digits(task: Task, data: Path, download: bool) -> Parts:
     bundle = datasets.load_digits()
     images, labels = np.rint(bundle.images * (255 / 16)).astype(np.uint8), bundle.target
     rng = np.random.Generator(np.random.PCG64(0))
-    chosen: dict[str, list[Any]] = {which: [] for which in WHICH}
+    chosen: dict[str, list[Any]] = {each: [] for each in WHICH}
     for label in range(10):
         members = rng.permutation(np.flatnonzero(labels == label))
         cuts = [round(0.7 * len(members)), round(0.8 * len(members))]
-        for which, some in zip(WHICH, np.split(members, cuts)):
-            chosen[which].append(some)
-    index = {which: np.sort(np.concatenate(some)) for which, some in chosen.items()}
-    return {which: lambda i=i: Part(images[i], labels[i]) for which, i in index.items()}  # type: ignore[misc]
+        for each, some in zip(WHICH, np.split(members, cuts)):
+            chosen[each].append(some)
+    index = np.sort(np.concatenate(chosen[which]))
+    return Part(images[index], labels[index])
 
 
 @readers.register("cifar10")
-def _cifar10(task: Task, data: Path, download: bool) -> Parts:
+def _cifar10(task: Task, data: Path) -> Opened:
     """torchvision's CIFAR10: `cifar-10-batches-py/` in the folder, checked against its md5 sums."""
-    from torchvision.datasets import CIFAR10
-
-    return _torchvision(CIFAR10, "cifar-10-batches-py/ (the unpacked cifar-10-python.tar.gz)", data, download)
+    root = _inside(task, data, "cifar-10-batches-py", "cifar-10-batches-py/ (the unpacked cifar-10-python.tar.gz)")
+    return _torchvision("CIFAR10", root, root.parent)
 
 
 @readers.register("cifar100")
-def _cifar100(task: Task, data: Path, download: bool) -> Parts:
+def _cifar100(task: Task, data: Path) -> Opened:
     """torchvision's CIFAR100: `cifar-100-python/` in the folder, checked; its training images in a balanced order."""
-    from torchvision.datasets import CIFAR100
-
-    layout = "cifar-100-python/ (the unpacked cifar-100-python.tar.gz)"
-    return _torchvision(CIFAR100, layout, data, download, balance=True)
+    root = _inside(task, data, "cifar-100-python", "cifar-100-python/ (the unpacked cifar-100-python.tar.gz)")
+    return _torchvision("CIFAR100", root, root.parent, balance=True)
 
 
 @readers.register("fashion_mnist")
-def _fashion_mnist(task: Task, data: Path, download: bool) -> Parts:
+def _fashion_mnist(task: Task, data: Path) -> Opened:
     """torchvision's FashionMNIST: `FashionMNIST/raw/` in the folder, the idx files as they are or as `.gz`."""
-    from torchvision.datasets import FashionMNIST
+    layout = "FashionMNIST/raw/ with the four idx files (or their .gz)"
+    root = _inside(task, data, "FashionMNIST/raw", layout)
+    from torchvision.datasets import FashionMNIST  # here, because importing it takes seconds
     from torchvision.datasets.utils import extract_archive
 
-    raw = data / FashionMNIST.__name__ / "raw"
-    for name in (name for name, _ in FashionMNIST.resources):
-        packed, unpacked = raw / name, raw / name.removesuffix(".gz")
-        if packed.is_file() and not unpacked.is_file():
+    for packed in (root / name for name, _ in FashionMNIST.resources):
+        if not packed.with_suffix("").is_file():
+            if not packed.is_file():
+                raise missing(task, data, layout)
             try:
-                extract_archive(str(packed), str(raw))
+                extract_archive(str(packed), str(root))
             except (OSError, EOFError) as error:
                 raise DataError(f"{packed}: cannot be unpacked: {error}") from None
-    return _torchvision(FashionMNIST, "FashionMNIST/raw/ with the four idx files (or their .gz)", data, download)
+    return _torchvision("FashionMNIST", root, root.parent.parent)
 
 
-def _torchvision(dataset: Callable[..., Any], layout: str, data: Path, download: bool, balance: bool = False) -> Parts:
-    """`train` and `test` of a torchvision class with `.data` and `.targets`; DataError says what to do if not there."""
+def _inside(task: Task, data: Path, folder: str, layout: str) -> Path:
+    """`folder` under `data`, or `data` itself if it is that folder."""
+    for root in (data / folder, data.resolve()):
+        if root.is_dir() and root.as_posix().endswith(f"/{folder}"):
+            return root
+    raise missing(task, data, layout)
+
+
+def _torchvision(dataset: str, root: Path, above: Path, balance: bool = False) -> Opened:
+    """`train` and `test` in `root` of a torchvision class with `.data` and `.targets`, which knows it from `above`."""
 
     def read(train: bool) -> Part:
+        from torchvision import datasets  # here, because importing it takes seconds
+
         try:
-            images = dataset(root=str(data), train=train, download=download)
+            images = getattr(datasets, dataset)(root=str(above), train=train)
         except (OSError, RuntimeError, ValueError, EOFError) as error:
-            raise DataError(
-                f"{data}: missing or damaged: {str(error).strip() or type(error).__name__}\n"
-                f"  give --data DIR, a folder with {layout},\n"
-                f"  or --data FILE.npz with uint8 images and labels,\n"
-                f"  or --download to fetch the official files into {data}"
-            ) from None
+            said = str(error).partition(" You can use download")[0].strip() or type(error).__name__
+            raise DataError(f"{root}: damaged, `dfkd-ray data verify` says which file: {said}") from None
         pixels, labels = np.asarray(images.data), np.asarray(images.targets)
         order = balanced(labels) if balance and train else slice(None)
         return Part(pixels[order], labels[order])
 
-    return {"train": partial(read, True), "test": partial(read, False)}
+    return Opened(root, {"train": partial(read, True), "test": partial(read, False)})

@@ -1,8 +1,5 @@
 """A task: a data set, its classes and image size, and the teacher that goes with it; one YAML file each.
 
->>> load("gliders").teacher
-TeacherRef(arch='resnet8', weights='gliders_resnet8.safetensors', test_accuracy=...)
-
 Evaluation and the training of teachers read images through a task; distillation gets the teacher and the shape of an
 image alone.
 """
@@ -16,9 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from dfkd_ray import yamls
-from dfkd_ray.errors import UnknownName
-from dfkd_ray.registry import did_you_mean
+from dfkd_ray.tasks.origin import Origin
 
 HERE = Path(__file__).parent
 
@@ -35,6 +30,11 @@ class TeacherRef:
     weights: str | None = None
     test_accuracy: float | None = None
 
+    @property
+    def file(self) -> Path | None:
+        """Where the weights are; None for those that the package ships, and where there are none."""
+        return Path(self.weights) if self.weights is not None and Path(self.weights).is_absolute() else None
+
 
 @dataclass(frozen=True)
 class TeachRecipe:
@@ -47,7 +47,7 @@ class TeachRecipe:
     momentum: float = 0.9
     weight_decay: float = 5e-4
     label_smoothing: float = 0.0
-    augment: Literal["none", "flip", "crop_flip", "dihedral"] = "none"
+    augment: Literal["none", "flip", "crop_flip", "dihedral", "random_crop_flip", "resized_crop_flip"] = "none"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "lr"):
@@ -65,15 +65,17 @@ class HoldOut:
     """Where validation images come from when the data has none of its own.
 
     With a training split: its last `train` images. With a test split alone: its first `test` images, and the test split
-    is the rest. Images in folders (and CIFAR-100's) come in an order whose every end holds the classes by their shares.
+    is the rest; with 0 there are none for validation. Below 1: that share of them. Images in folders (and CIFAR-100's)
+    come in an order whose every end holds the classes by their shares.
     """
 
-    train: int = 5_000
-    test: int = 2_000
+    train: int | float = 5_000
+    test: int | float = 2_000
 
     def __post_init__(self) -> None:
-        if min(self.train, self.test) < 1:
-            raise ValueError(f"a validation split needs at least one image, got train={self.train}, test={self.test}")
+        for name, count in {"train": self.train, "test": self.test}.items():
+            if count < 0 or (count >= 1 and count != int(count)) or (name == "train" and count == 0):
+                raise ValueError(f"{name} must be a number of images or a share of them below 1, got {count}")
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,9 @@ class Task:
     weights, and `normalised_by` says so. `fit`: how a smaller image becomes `image` (black border, or bilinear).
     Of images in folders: `folders`, the folder of each class where it has another name than the class, and `crop`, the
     share of the shorter side that the centre crop keeps (0.875: 256 pixels are cut to 224).
+    `data`: where its images are, unless `--data` says otherwise; a path beside the YAML file, or an absolute one.
+    `origin`: where its data comes from; None where it needs none, or the user brings it.
+    `recipe` trains a teacher from scratch, `fine_tuning` one that starts from ImageNet's weights: see `recipe_from`.
     """
 
     name: str
@@ -100,7 +105,10 @@ class Task:
     crop: float = 1.0
     hold_out: HoldOut = field(default_factory=HoldOut)
     recipe: TeachRecipe = field(default_factory=TeachRecipe)
+    fine_tuning: TeachRecipe | None = None
     normalised_by: str = "the task"
+    data: str | None = None
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         if len(set(self.classes)) != len(self.classes) or len(self.classes) < 2:
@@ -117,38 +125,14 @@ class Task:
         if min(self.std) <= 0:
             raise ValueError(f"std must be > 0, got {self.std}")
 
+    def recipe_from(self, pretrained: bool) -> TeachRecipe:
+        """How a teacher is trained from scratch, or from ImageNet's weights.
 
-def names() -> list[str]:
-    """The tasks that ship with the package."""
-    return sorted(path.stem for path in HERE.glob("*.yaml"))
-
-
-def load(name: str) -> Task:
-    """The shipped task of that name, or the task in the YAML file at that path.
-
-    Raises UnknownName with the nearest name, ConfigError with every mistake of the file. Weights stand beside the file
-    that names them.
-    """
-    if Path(name).suffix in (".yaml", ".yml"):
-        path = Path(name).resolve()
-        task = parse(yamls.load(path))
-        if task.teacher.weights is None:
-            return task
-        return replace(task, teacher=replace(task.teacher, weights=str(path.parent / task.teacher.weights)))
-    if name not in names():
-        raise UnknownName(
-            f"unknown task {name!r}{did_you_mean(name, names())}; a task of your own is the path of its .yaml"
-        )
-    return parse(yamls.load(HERE / f"{name}.yaml"))
-
-
-def parse(document: yamls.Document) -> Task:
-    """A task from plain data; ConfigError with the line of each mistake."""
-    problems = yamls.Problems()
-    task: Task | None = problems.attempt("", yamls.typed, Task, document.data)
-    if task is None:
-        raise document.locate(problems.found)
-    return task
+        A task without `fine_tuning` is fine-tuned by its recipe at a tenth of the learning rate, a reconstruction.
+        """
+        if not pretrained:
+            return self.recipe
+        return self.fine_tuning or replace(self.recipe, lr=self.recipe.lr / 10)
 
 
 def normalise(task: Task, images: Tensor) -> Tensor:

@@ -30,6 +30,18 @@ TINY = {  # paths of dfkd_fgvc, so that an epoch takes a tenth of a second
     "source.width": 8,
 }
 
+OWN_TASK = """
+name: squares
+reader: npz
+classes: [dark, bright]
+image: [1, 16, 16]
+mean: [0.5]
+std: [0.3]
+teacher: {arch: resnet8}
+student: resnet8
+recipe: {epochs: 1, batch: 16, lr: 0.01}
+"""
+
 
 class Done(NamedTuple):
     """What a command left: exit code, standard output, standard error."""

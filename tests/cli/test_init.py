@@ -16,7 +16,7 @@ from dfkd_ray.errors import ConfigError, DataError, Problem
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
-    *("ls", "show", "cp", "distill", "teach", "sweep", "ablate", "reproduce", "diff"),
+    *("ls", "show", "cp", "distill", "teach", "sweep", "ablate", "reproduce", "diff", "evaluate", "export"),
     *("resume", "plan", "validate", "report"),
 ]
 
@@ -98,7 +98,7 @@ def test_no_command_is_help() -> None:
         (["distill", "dfkd_fgcv"], "unknown method 'dfkd_fgcv'; did you mean 'dfkd_fgvc'? (known: "),
         (["distill", "noise_kd", "--task", "glider"], "unknown task 'glider'; did you mean 'gliders'? (known: "),
         (["teach", "glider"], "unknown task 'glider'; did you mean 'gliders'? (known: "),
-        (["teach", "gliders", "--arch", "resnet9"], "unknown classifier 'resnet9'; did you mean 'resnet"),
+        (["teach", "gliders", "--arch", "resnet9"], "unknown net 'resnet9'; did you mean 'resnet"),
     ],
 )
 def test_an_unknown_name_names_the_nearest(words: list[str], message: str, tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_an_unknown_name_names_the_nearest(words: list[str], message: str, tmp_p
         (["distill", "nofile.yaml"], "nofile.yaml: there is no such file"),
         (["distill", "noise_kd", "--weights", "no.pt"], "no.pt: there is no such file"),
         (["distill", "noise_kd", "--data", "no.npz"], "no.npz: there is no such file"),
-        (["distill", "noise_kd", "--task", "cifar10"], "the task cifar10 ships no teacher: give --weights FILE"),
+        (["distill", "noise_kd", "--task", "cifar10"], "the task cifar10 ships no teacher, and `dfkd-ray teachers"),
         (["distill", "noise_kd", "--precision", "float64"], "precision: should be 'float32' or 'bfloat16'"),
         (["distill", "noise_kd", "--device", "cuda:99"], "runtime.device: 'cuda:99' cannot be used here: "),
         (["distill", "noise_kd", "--device", "gpu"], "runtime.device: 'gpu' cannot be used here: "),

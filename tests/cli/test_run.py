@@ -1,4 +1,4 @@
-"""`distill` and `teach`: one run, its folder, and what happens when it is stopped on the way."""
+"""`distill`: one run, its folder, and what happens when it is stopped on the way."""
 
 from __future__ import annotations
 
@@ -49,8 +49,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
 def test_it_says_what_it_does_and_what_came_out(finished: tuple[Path, Done]) -> None:
     folder, done = finished
     assert (done.code, done.err) == (0, "")
-    first, *epochs, ending, where = done.out.splitlines()
+    first, teacher, *epochs, ending, where = done.out.splitlines()
     assert first == "dfkd_fgvc on gliders: resnet8 -> resnet8, 3 epochs, seed 0; input normalised by the task"
+    assert teacher == "the teacher is gliders_resnet8.safetensors, as shipped"
     assert [line.split()[:2] for line in epochs] == [["epoch", "1/3"], ["epoch", "2/3"], ["epoch", "3/3"]]
     for line in epochs:
         for word in ("val", "agreement", "diversity", "source loss", "student loss"):
@@ -88,7 +89,22 @@ def test_it_leaves_the_student_its_curves_and_its_images(finished: tuple[Path, D
     assert metadata["provenance"]["fingerprint"] == config.fingerprint(resolved)
     assert config.parse(metadata["method"]) == resolved
     assert metadata["task"]["teacher"]["test_accuracy"] == TEACHER
-    assert config.parse(json.loads((folder / "run.json").read_text())["method"]) == resolved
+    record = json.loads((folder / "run.json").read_text())
+    assert config.parse(record.pop("method")) == resolved
+    task = tasks.load("gliders")
+    assert record == {
+        "fingerprint": config.fingerprint(resolved),
+        "task": "gliders",
+        "task_given": "gliders",
+        "data": None,
+        "seed": 0,
+        "teacher": {"arch": "resnet8", "weights": None, "digest": metadata["task"]["teacher"]["digest"]},
+        "student": {"arch": "resnet8"},
+        "normalise": {"mean": list(task.mean), "std": list(task.std)},
+        "classes": list(task.classes),
+        "image": [3, 32, 32],
+    }
+    assert tasks.recorded(record) == task
 
 
 def test_the_same_command_again_runs_nothing_twice(
@@ -100,7 +116,7 @@ def test_the_same_command_again_runs_nothing_twice(
     again = distill(folder)
     assert again.code == 0
     lines = again.out.splitlines()
-    assert lines.pop(1) == f"{folder} holds this run already: what is done is shown again, not run again"
+    assert lines.pop(2) == f"{folder} holds this run already: what is done is shown again, not run again"
     assert lines == first.out.splitlines()
     assert students(folder) == before
     assert values(folder) == rows
@@ -170,7 +186,8 @@ def test_a_foreign_teacher_is_told_apart_key_by_key(tmp_path: Path) -> None:
     foreign = nets.build("resnet20", 10).state_dict()
     path = tmp_path / "foreign.pt"
     torch.save({**foreign, "conv1.weight": torch.zeros(16, 1, 3, 3)}, path)
-    said = refused("distill", "noise_kd", "--weights", path, "--out", tmp_path / "run").splitlines()
+    words = ["distill", "noise_kd", "--task", "gliders", "--weights", path, "--out", tmp_path / "run"]
+    said = refused(*words).splitlines()
     assert said[0].startswith(f"{path} does not fit the net ")
     kinds = dict(line.strip().split(": ", 1) for line in said[1:])
     unexpected = next(keys for what, keys in kinds.items() if what.endswith(" unexpected"))
@@ -180,11 +197,9 @@ def test_a_foreign_teacher_is_told_apart_key_by_key(tmp_path: Path) -> None:
     assert "conv1.weight (16, 1, 3, 3) in the file, (16, 3, 3, 3) in the net" in shapes
     assert not (tmp_path / "run").exists()
     torch.save({"linear.weight": torch.zeros(12, 64)}, path)
-    assert " missing: conv1.weight, " in refused("distill", "noise_kd", "--weights", path)
+    assert " missing: conv1.weight, " in refused(*words)
     path.write_bytes(b"no weights")
-    assert refused("distill", "noise_kd", "--weights", path).startswith(
-        f"{path}: not a plain state_dict or safetensors"
-    )
+    assert refused(*words).startswith(f"{path}: not a plain state_dict or safetensors")
 
 
 # ---- stopped on the way
@@ -252,50 +267,6 @@ def test_ctrl_c_ends_with_130_and_the_command_that_goes_on(finished: tuple[Path,
 
 # ---- a task of one's own
 
-TASK = """
-name: squares
-reader: npz
-classes: [dark, bright]
-image: [1, 16, 16]
-mean: [0.5]
-std: [0.3]
-teacher: {arch: resnet8}
-student: resnet8
-recipe: {epochs: 1, batch: 16, lr: 0.01}
-"""
-
-
-@pytest.fixture(scope="module")
-def squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("squares")
-    rng = np.random.default_rng(0)
-    arrays = {}
-    for which, count in {"train": 64, "val": 16, "test": 16}.items():
-        labels = np.arange(count) % 2
-        arrays[f"{which}_images"] = (rng.integers(0, 80, (count, 16, 16)) + 150 * labels[:, None, None]).astype("uint8")
-        arrays[f"{which}_labels"] = labels
-    np.savez(folder / "squares.npz", **arrays)
-    (folder / "squares.yaml").write_text(TASK)
-    return folder
-
-
-def test_teach_then_distill_on_a_task_of_ones_own(squares: Path) -> None:
-    done = dfkd("teach", "squares.yaml", "--data", "squares.npz", cwd=squares)
-    assert (done.code, done.err) == (0, "")
-    epoch, wrote = done.out.splitlines()
-    assert epoch.startswith("epoch 1/1  loss ")
-    assert wrote.startswith("wrote squares_resnet8.safetensors and its card: resnet8 on squares, accuracy train ")
-    card = json.loads((squares / "squares_resnet8.json").read_text())
-    assert card["recipe"]["epochs"] == 1
-    schedule = {key: value for key, value in TINY.items() if key.startswith("schedule")} | {"schedule.source_steps": 0}
-    words = ["distill", "noise_kd", "--task", "squares.yaml", *sets(schedule), "--out", "run"]
-    assert "the task squares ships no teacher" in refused(*words, cwd=squares)
-    words += ["--weights", "squares_resnet8.safetensors"]
-    done = dfkd(*words, "--data", "squares.npz", cwd=squares)
-    assert done.code == 0
-    assert "input normalised by the card beside squares_resnet8.safetensors" in done.out
-    assert f"(seed 0; chance 50.0%, teacher {card['accuracy']['test']:.1%})" in done.out
-
 
 def test_without_real_images_it_says_so_before_it_starts(squares: Path) -> None:
     path = squares / "teacher.safetensors"
@@ -304,9 +275,11 @@ def test_without_real_images_it_says_so_before_it_starts(squares: Path) -> None:
     done = dfkd("distill", *words, "--set", "schedule={epochs: 1, rounds: 1, student_steps: 1, batch: 4}")
     assert done.code == 0
     lines = done.out.splitlines()
-    assert lines[1] == "no real images of squares here, so no accuracies (--data); data-free metrics alone"
-    assert lines[2].startswith("epoch 1/1  agreement ")
-    assert lines[3] == "finished (seed 0); no real images to evaluate on: give --data"
+    assert lines[1] == f"the teacher is {path}"
+    assert lines[2] == "no real images of squares here, so no accuracies (--data); data-free metrics alone"
+    assert lines[3].startswith("epoch 1/1  agreement ")
+    assert lines[4].startswith("agreement with the teacher ")
+    assert lines[4].endswith(" on held-out synthetic images (seed 0); no real images to evaluate on: give --data")
 
 
 def test_damaged_data_is_an_error_before_the_first_epoch(squares: Path, tmp_path: Path) -> None:
@@ -317,9 +290,3 @@ def test_damaged_data_is_an_error_before_the_first_epoch(squares: Path, tmp_path
     said = refused("distill", *words, "--out", tmp_path / "run")
     assert said == f"{tmp_path / 'half.npz'}: there is images but no labels"
     assert not (tmp_path / "run").exists()
-
-
-def test_a_mistake_in_a_task_of_ones_own_has_its_line(tmp_path: Path) -> None:
-    (tmp_path / "task.yaml").write_text(TASK.replace("std: [0.3]", "std: [0]").replace("lr: 0.01", "lr: -1"))
-    said = refused("teach", "task.yaml", cwd=tmp_path)
-    assert "task.yaml:10: recipe: lr must be > 0, got -1" in said

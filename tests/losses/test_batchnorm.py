@@ -88,6 +88,14 @@ def test_a_layer_without_running_statistics_is_named(see: Any) -> None:
         prior(2)(see(teacher={"norms": (Norm(layer, torch.zeros(1, 2, 1, 1)),)}))
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_teacher_without_batchnorm_is_refused_with_what_to_do(momentum: float) -> None:
+    layouts = Layout((), 1, kind="ConvNeXt"), Layout((), 1, (3,), kind="ResNet")
+    setting = Setting((3, 4, 5), 2, (0.5,) * 3, (0.5,) * 3, *layouts)
+    with pytest.raises(ConfigError, match=r"the teacher \(ConvNeXt\) has no BatchNorm layer, .* set this path to null"):
+        BatchNorm(momentum=momentum).open(setting)
+
+
 def test_impossible_values() -> None:
     with pytest.raises(ValueError, match="first_factor must be > 0, got 0"):
         BatchNorm(first_factor=0)

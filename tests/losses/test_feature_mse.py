@@ -66,6 +66,12 @@ def test_the_embedding(see: Any) -> None:
     assert live(see(teacher={"embedding": t}, student={"embedding": s})).item() == pytest.approx(mse(t, s))
 
 
+@pytest.mark.parametrize(("kind", "where"), [("ResNet", "stages"), ("VGG", "embedding")])
+def test_where_the_control_of_high_order_stands_is_found_as_there(kind: str, where: str) -> None:
+    layouts = (Layout(((4, 3, 3),), 4, kind=kind) for kind in ("ResNet", kind))
+    assert FeatureMSE(where="auto").open(setting(*layouts)).pairs.where == where
+
+
 def test_the_teacher_gets_no_gradient(see: Any) -> None:
     t, s = maps(4, 3, 3).requires_grad_(), maps(4, 3, 3).requires_grad_()
     layout = Layout(((4, 3, 3),), 4)
@@ -82,7 +88,7 @@ def test_networks_without_pairs_of_stages_are_told_to_use_the_embedding(counts: 
 
 
 def test_impossible_values() -> None:
-    with pytest.raises(ValueError, match="where must be one of stages, embedding, got 'logits'"):
+    with pytest.raises(ValueError, match="where must be one of auto, stages, embedding, got 'logits'"):
         FeatureMSE(where="logits")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="reduce must be one of sum, mean, got 'max'"):
         FeatureMSE(reduce="max")  # type: ignore[arg-type]

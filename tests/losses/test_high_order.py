@@ -153,6 +153,26 @@ def test_the_embedding_of_another_kind_of_student_passes_an_mlp(see: Any) -> Non
     assert value.item() == pytest.approx(expected, rel=1e-4)
 
 
+PLACES = [  # teacher, student, where "auto" compares
+    (Layout(((16, 3, 4),), 16, kind="ResNet"), Layout(((8, 6, 8),), 8, kind="ResNet"), "stages"),
+    (Layout(((16, 3, 4),), 16, kind="ResNet"), Layout(((16, 3, 4),), 16, kind="MobileNetV2"), "embedding"),
+    (Layout(((16, 3, 4),), 16, kind="ResNet"), Layout(((8, 6, 8), (16, 3, 4)), 16, kind="ResNet"), "embedding"),
+    (Layout((), 16, kind="VisionTransformer"), Layout((), 8, kind="VisionTransformer"), "embedding"),
+]
+
+
+@pytest.mark.parametrize(("teacher", "student", "where"), PLACES)
+def test_networks_of_other_kinds_are_compared_at_the_embedding(teacher: Layout, student: Layout, where: Any) -> None:
+    """Section 5.2; of one kind are nets of one class with as many stages."""
+    assert HighOrder() == HighOrder(where="auto")
+    torch.manual_seed(0)
+    auto = HighOrder().open(setting(teacher, student))
+    torch.manual_seed(0)
+    named = HighOrder(where=where).open(setting(teacher, student))
+    assert auto.pairs.where == named.pairs.where == where
+    assert {name: v.shape for name, v in auto.state_dict().items()} == {n: v.shape for n, v in named.state_dict().items()}
+
+
 def test_impossible_values() -> None:
     with pytest.raises(ValueError, match="order must be 1, 2, 3 or 4, got 0"):
         HighOrder(order=0)

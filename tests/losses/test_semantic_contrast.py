@@ -46,15 +46,21 @@ def test_the_two_readings_of_the_anchors_differ() -> None:
     assert contrast(teacher, student, 0.1, True).item() != pytest.approx(contrast(teacher, student, 0.1, False).item())
 
 
-@pytest.mark.parametrize(("teacher", "student"), [(6, 6), (8, 6)])
+def lifted(live: Any, student: Tensor) -> Tensor:
+    """Section 5.2: an MLP takes the student's length to the teacher's; both then share one projection."""
+    first, _, second = live.pairs.bridges[0]
+    (w1, b1), (w2, b2) = ((layer.weight[:, :, 0, 0], layer.bias) for layer in (first, second))
+    return (student @ w1.T + b1).clamp(min=0) @ w2.T + b2
+
+
+@pytest.mark.parametrize(("teacher", "student"), [(6, 6), (8, 6), (6, 8)])
 def test_the_whole_term(see: Any, teacher: int, student: int) -> None:
     live = SemanticContrast(dim=4).open(setting(teacher, student))
     t, s = torch.randn(3, teacher), torch.randn(3, student)
-    project = live.project if live.project_teacher is None else live.project_teacher
-    expected = oracle(project(t), live.project(s), 0.07, True)
+    expected = oracle(live.project(t), live.project(s if teacher == student else lifted(live, s)), 0.07, True)
     value = live(see(teacher={"embedding": t}, student={"embedding": s}))
-    assert (live.project_teacher is None) is (teacher == student)
     assert value.item() == pytest.approx(expected, rel=1e-4)
+    assert any("pairs" in name for name in live.state_dict()) is (teacher != student)
 
 
 def test_the_gradient_reaches_student_and_projections_but_no_teacher(see: Any) -> None:

@@ -102,7 +102,7 @@ def test_the_high_order_attention_has_the_weights_of_its_origin(paper: tuple[Run
 
 def test_the_projection_is_shared_where_the_embeddings_have_one_length(paper: tuple[Run, dict[str, float]]) -> None:
     live: Any = paper[0].student_loss.calls["semantic_contrast"]
-    assert live.project_teacher is None
+    assert count(live.pairs) == 0, "no MLP in front"
     assert [tuple(layer.weight.shape) for layer in live.project if isinstance(layer, nn.Linear)] == [
         (512, 512),
         (128, 512),
@@ -118,7 +118,7 @@ def test_what_teaches_is_not_part_of_the_student(paper: tuple[Run, dict[str, flo
 @pytest.mark.parametrize(("student", "embedding"), [("wrn_40_2", 128), ("mobilenet_v2", 1280)])
 def test_students_of_another_kind_learn_at_the_embedding(student: str, embedding: int) -> None:
     """Section 5.2: an MLP takes the student's length to the teacher's, and both losses stand there alone."""
-    run = pair("resnet34", student, 64, {"student_loss.high_order.where": "embedding"})
+    run = pair("resnet34", student, 64)
     (epoch,) = distill(run)
     assert epoch.losses["loss/student/high_order"] > 0
     assert run.setting.student.embedding == embedding
@@ -127,14 +127,15 @@ def test_students_of_another_kind_learn_at_the_embedding(student: str, embedding
     shapes = [tuple(layer.weight.shape[:2]) for layer in bridge if isinstance(layer, nn.Conv2d)]
     assert shapes == [(512, embedding), (512, 512)]
     contrast: Any = run.student_loss.calls["semantic_contrast"]
-    assert contrast.project_teacher[0].in_features == 512
-    assert contrast.project[0].in_features == embedding
+    assert contrast.project[0].in_features == 512
+    (bridge,) = contrast.pairs.bridges
+    assert [tuple(layer.weight.shape[:2]) for layer in bridge if isinstance(layer, nn.Conv2d)] == shapes
 
 
 def test_a_student_with_another_number_of_stages_is_told_what_to_do() -> None:
     counts = "the teacher has 4 stages, the student 3"
     with pytest.raises(ConfigError) as caught:
-        pair("resnet34", "wrn_40_2", 64)
+        pair("resnet34", "wrn_40_2", 64, {"student_loss.high_order.where": "stages"})
     assert str(caught.value) == f"student_loss.high_order.where: {counts}: compare them with where: embedding"
 
 

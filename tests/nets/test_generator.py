@@ -51,6 +51,16 @@ def test_the_forward_pass_follows_table_6() -> None:
     torch.testing.assert_close(generator(z), y)
 
 
+def test_five_doublings_start_from_7x7_at_224_pixels() -> None:
+    generator = DeconvGenerator(256, (3, 224, 224), doublings=5, attention=SpatialAttention)
+    assert generator.start == (512, 7, 7)
+    shapes = [tuple(block.get_submodule("deconv").weight.shape[:2]) for block in generator.blocks]
+    assert shapes == [(512, 512), (512, 256), (256, 128), (128, 64), (64, 64)]
+    assert DeconvGenerator(8, (3, 96, 64), width=2, doublings=5)(noise(2)).shape == (2, 3, 96, 64)
+    with pytest.raises(ValueError, match="doublings must be 1 to 5, got 6"):
+        DeconvGenerator(8, (3, 64, 64), doublings=6)
+
+
 @pytest.mark.parametrize(("side", "near"), [(28, "16 or 32"), (8, "16"), (0, "16"), (225, "224 or 240")])
 def test_a_side_that_is_no_multiple_of_16_is_refused_with_the_nearest(side: int, near: str) -> None:
     with pytest.raises(ValueError, match=rf"multiples of 16, got {side}; nearest: {near}$"):

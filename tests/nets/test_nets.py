@@ -15,8 +15,8 @@ from dfkd_ray.nets import build, classifiers, taps_of
 
 CIFAR = {"resnet8", "resnet20", "resnet56", "cifar_resnet18", "cifar_resnet34", "cifar_vgg11_bn"}
 WIDE = {"wrn_16_1", "wrn_16_2", "wrn_40_1", "wrn_40_2"}
-TORCHVISION = {"resnet18", "resnet34", "resnet50", "mobilenet_v2", "vgg11_bn"}
-# (channels, side) of the stages, at 32 pixels, and at 64 for torchvision's
+LARGE = {"imagenet_wrn_40_2", "resnet18", "resnet34", "resnet50", "mobilenet_v2", "vgg11_bn"}
+# (channels, side) of the stages, at 32 pixels, and at 64 for those of larger images
 NARROW = [(16, 32), (32, 16), (64, 8)]
 STAGES = {
     "resnet8": NARROW,
@@ -26,6 +26,7 @@ STAGES = {
     "wrn_40_1": NARROW,
     "wrn_16_2": [(32, 32), (64, 16), (128, 8)],
     "wrn_40_2": [(32, 32), (64, 16), (128, 8)],
+    "imagenet_wrn_40_2": [(32, 16), (64, 8), (128, 4)],
     "cifar_resnet18": [(64, 32), (128, 16), (256, 8), (512, 4)],
     "cifar_resnet34": [(64, 32), (128, 16), (256, 8), (512, 4)],
     "cifar_vgg11_bn": [(64, 32), (128, 16), (256, 8), (512, 4), (512, 4)],
@@ -38,10 +39,10 @@ STAGES = {
 
 
 def side(arch: str) -> int:
-    return 64 if arch in TORCHVISION else 32
+    return 64 if arch in LARGE else 32
 
 
-@pytest.fixture(scope="module", params=sorted(CIFAR | WIDE | TORCHVISION))
+@pytest.fixture(scope="module", params=sorted(CIFAR | WIDE | LARGE))
 def arch_and_net(request: pytest.FixtureRequest) -> tuple[str, nn.Module]:
     torch.manual_seed(0)
     return request.param, build(request.param, classes=7)
@@ -52,7 +53,7 @@ def images(arch: str, channels: int = 3) -> Tensor:
 
 
 def test_the_registry_holds_these_nets_and_no_others() -> None:
-    assert set(classifiers) == CIFAR | WIDE | TORCHVISION
+    assert set(classifiers) == CIFAR | WIDE | LARGE
 
 
 def test_logits_have_the_asked_number_of_classes_and_eval_is_deterministic(
@@ -67,7 +68,7 @@ def test_logits_have_the_asked_number_of_classes_and_eval_is_deterministic(
     assert torch.isfinite(first).all()
 
 
-@pytest.mark.parametrize("arch", sorted(CIFAR | WIDE | TORCHVISION))
+@pytest.mark.parametrize("arch", sorted(CIFAR | WIDE | LARGE))
 def test_one_channel_and_one_class(arch: str) -> None:
     net = build(arch, classes=1, channels=1).eval()
     assert taps_of(net) == net.taps
@@ -112,7 +113,7 @@ def test_what_is_tapped_is_right_and_stays_right(arch_and_net: tuple[str, nn.Mod
     net.zero_grad(set_to_none=True)
 
 
-@pytest.mark.parametrize("arch", sorted((CIFAR | WIDE | TORCHVISION) - {"mobilenet_v2", "vgg11_bn", "cifar_vgg11_bn"}))
+@pytest.mark.parametrize("arch", sorted((CIFAR | WIDE | LARGE) - {"mobilenet_v2", "vgg11_bn", "cifar_vgg11_bn"}))
 def test_a_stage_computed_again_from_the_stage_before_is_the_tapped_one(arch: str) -> None:
     net = build(arch, classes=3).eval()
     stages = [net.get_submodule(name) for name in taps_of(net).stages]
@@ -147,7 +148,7 @@ def test_taps_survive_copies_and_stay_out_of_the_state(arch: str) -> None:
 
 
 def test_an_unknown_name_gets_a_hint() -> None:
-    with pytest.raises(UnknownName, match=r"unknown classifier 'resnet21'; did you mean 'resnet20'\?"):
+    with pytest.raises(UnknownName, match=r"unknown net 'resnet21'; did you mean 'resnet20'\?"):
         build("resnet21", classes=10)
 
 

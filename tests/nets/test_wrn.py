@@ -30,13 +30,19 @@ def test_parameters_as_published(arch: str, millions: float) -> None:
     assert count == pytest.approx(millions, abs=0.05)
 
 
-def functional_wrn(p: dict[str, Tensor], x: Tensor, blocks: int) -> tuple[Tensor, list[Tensor]]:
-    """The paper's net from its weights alone, with batch statistics: logits and the outputs of the groups."""
+def functional_wrn(p: dict[str, Tensor], x: Tensor, blocks: int, large: bool = False) -> tuple[Tensor, list[Tensor]]:
+    """The paper's net from its weights alone, with batch statistics: logits and the outputs of the groups.
+
+    large: behind the stem of an ImageNet ResNet.
+    """
 
     def bn_relu(y: Tensor, name: str) -> Tensor:
         return F.batch_norm(y, None, None, p[f"{name}.weight"], p[f"{name}.bias"], training=True).clamp(min=0)
 
-    x = F.conv2d(x, p["conv1.weight"], padding=1)
+    if large:
+        x = F.max_pool2d(F.conv2d(x, p["conv1.weight"], stride=2, padding=3), 3, stride=2, padding=1)
+    else:
+        x = F.conv2d(x, p["conv1.weight"], padding=1)
     groups = []
     for group in (1, 2, 3):
         for number in range(blocks):
@@ -63,6 +69,17 @@ def test_logits_and_stages_follow_the_paper(depth: int, widen: int) -> None:
     torch.testing.assert_close(net(x), logits)
     for stage, group in zip(stages, groups):
         torch.testing.assert_close(stage, group)
+
+
+def test_the_stem_for_large_images_leaves_a_quarter_of_each_side() -> None:
+    net = WideResNet(10, 1, classes=5, large=True).double()
+    x = torch.randn(2, 3, 96, 64, dtype=torch.float64)
+    logits, groups = functional_wrn(dict(net.named_parameters()), x, 1, large=True)
+    torch.testing.assert_close(net(x), logits)
+    assert groups[0].shape[2:] == (24, 16)
+    one, other = (build(f"{name}wrn_40_2", 10).state_dict() for name in ("", "imagenet_"))
+    assert {n for n in one if one[n].shape != other[n].shape} == {"conv1.weight"}
+    assert one.keys() == other.keys()
 
 
 @pytest.mark.parametrize("depth", [4, 18])

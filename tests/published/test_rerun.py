@@ -12,10 +12,14 @@ import yaml
 from dfkd_ray import config, published, shipped, yamls
 from dfkd_ray.errors import ConfigError
 
+from .test_published import of
+
 RUNNABLE = [name for name in published.names() if published.load(name).runnable]
 CASES = [(name, column) for name in RUNNABLE for column in published.load(name).runs]
 KEYS = {"study", "question", "method", "task", "fixed", "objective", "design", "arms", "seeds"}
-SMALL = yamls.load(shipped.find("mhad")).data
+SMALL, METHODS = (yamls.load(shipped.find(name)).data for name in ("mhad", "methods"))
+OF_METHODS = {"cmi/cifar10", "cmi/cifar100", "fast_datafree/cifar10", "fast_datafree/cifar100"}
+NETS = {"ResNet-34": "cifar_resnet34", "ResNet-18": "cifar_resnet18", "VGG-11": "cifar_vgg11_bn"}
 METHOD = config.load("dfkd_fgvc")
 
 
@@ -27,7 +31,7 @@ def check(plain: dict[str, Any]) -> None:
     assert plain["objective"] == {"metric": "val_accuracy", "mode": "max"}
     assert yamls.loads(yaml.safe_dump(plain)).data == plain
     method = config.load(plain["method"])
-    prints = {config.fingerprint(config.change(method, plain["fixed"] | arm)) for arm in plain["arms"].values()}
+    prints = {config.fingerprint(config.change(method, of(plain["fixed"] | arm))) for arm in plain["arms"].values()}
     assert len(prints) == len(plain["arms"])
 
 
@@ -37,9 +41,12 @@ def test_at_the_papers_scale(name: str, column: str) -> None:
     plain = published.study(table, column)
     check(plain)
     assert plain.keys() == KEYS | {"resources"}
-    assert plain["task"] == column
-    assert plain["fixed"] == {"teacher.arch": "resnet34", "student.arch": "resnet18"}, "the schedule is the method's"
-    assert tuple(plain["arms"]) == table.row_names
+    assert plain["task"] == table.runs[column]["task"]
+    assert plain["fixed"].keys() == {"teacher.arch", "student.arch"}, "the schedule is the method's"
+    assert plain["arms"] == table.arms
+    pair = table.columns[column].split(" to ")
+    own = [NETS.get(net, net.lower().replace("-", "_")) for net in pair] if len(pair) == 2 else ["resnet34", "resnet18"]
+    assert list(plain["fixed"].values()) == own, "teacher and student"
     assert plain["seeds"] == published.SEEDS == 5
 
 
@@ -50,9 +57,15 @@ def test_on_gliders(name: str) -> None:
     check(plain)
     assert plain.keys() == KEYS
     assert (plain["task"], plain["seeds"]) == ("gliders", 7)
-    assert plain["fixed"] == SMALL["fixed"]
-    assert plain["arms"] == published.study(table, "aircraft")["arms"]
-    assert plain == published.study(table, "cub200", "gliders", 7), "a column is only what it is put beside"
+    for column in table.runs:
+        assert plain == published.study(table, column, "gliders", 7), "a column is only what it is put beside"
+    if name in OF_METHODS:
+        arms = METHODS["arms"]
+        assert plain["fixed"] == METHODS["fixed"]
+        assert plain["arms"] == {row: arms[each.get("method", table.method)] for row, each in table.arms.items()}
+    else:
+        assert plain["fixed"] == SMALL["fixed"]
+        assert plain["arms"] == table.arms
 
 
 def test_no_two_studies_have_one_name() -> None:
@@ -62,7 +75,7 @@ def test_no_two_studies_have_one_name() -> None:
 
 
 def test_what_is_returned_is_the_callers_own() -> None:
-    table = published.load(RUNNABLE[0])
+    table = published.load("dfkd_fgvc/table3")
     first = published.study(table, "aircraft")
     first["fixed"]["x"], first["arms"]["baseline"]["x"], first["resources"]["x"] = 1, 1, 1
     again = published.study(table, "aircraft")
@@ -72,7 +85,7 @@ def test_what_is_returned_is_the_callers_own() -> None:
 @pytest.mark.parametrize(
     ("name", "column", "scale", "message"),
     [
-        ("dfkd_fgvc/table1", None, "gliders", "dfkd_fgvc/table1 is data alone: It compares with methods"),
+        ("dfkd_fgvc/table1", None, "gliders", "dfkd_fgvc/table1 is data alone: The settings of"),
         ("dfkd_fgvc/table3", None, "paper", r"which column of dfkd_fgvc/table3\? \(known: aircraft, cars196, cub200\)"),
         ("dfkd_fgvc/table3", "aircrft", "paper", "no run for 'aircrft'; did you mean 'aircraft'"),
         ("dfkd_fgvc/table5", "average", "gliders", "dfkd_fgvc/table5 has no run for 'average'"),

@@ -199,7 +199,7 @@ def _metrics(
     for name, (slope, noise) in noisy.items():
         out[name] = (2.5 if slope < 0 else 0.05) + slope * own + draw.normal(0, noise, len(own))
     out["diversity"] = np.clip(0.8 + draw.normal(0, 0.05, len(own)), 0, 1)
-    out["bn_distance"] = 6 * decay + 1.5 + draw.normal(0, 0.1, len(own))
+    out["batchnorm/source"] = 6 * decay + 1.5 + draw.normal(0, 0.1, len(own))
     out["loss/source/bn_prior"] = 40 * decay + 8
     out["loss/source/adversarial"] = -0.4 * decay - 0.1
     out["loss/student/kd"] = 2.2 * decay + 0.3

@@ -12,7 +12,7 @@ import pytest
 from dfkd_ray.report import build
 from dfkd_ray.report.view import Tables
 
-from . import ablations
+from . import ablations, evaluations
 from .studies import demo, hostile, noted, study, write
 
 webdriver = pytest.importorskip("selenium.webdriver")
@@ -66,10 +66,18 @@ STUDIES = {
 }
 
 
+EVALUATIONS = {
+    "evaluation": lambda: evaluations.evaluation(200, 1000),
+    "hostile evaluation": evaluations.hostile,
+}
+
+
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     root = tmp_path_factory.mktemp("pages")
-    return {name: build(write(root / name, make())).as_uri() for name, make in STUDIES.items()}
+    made = {name: write(root / name, make()) for name, make in STUDIES.items()}
+    made |= {name: evaluations.write(root / name, make()) for name, make in EVALUATIONS.items()}
+    return {name: build(folder).as_uri() for name, folder in made.items()}
 
 
 def show(browser: Any, page: str, width: int, dark: bool = False) -> None:
@@ -92,14 +100,14 @@ SIZES = """return [...document.querySelectorAll('.plot')].map(plot => {
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("name", [*STUDIES, *EVALUATIONS])
 def test_each_chart_is_drawn_and_the_page_does_not_scroll_sideways(
     browser: Any, pages: dict[str, str], name: str, width: int
 ) -> None:
     show(browser, pages[name], width)
     assert browser.get_log("browser") == []
     drawn = browser.execute_script(SIZES)
-    assert name == "empty" or len(drawn) >= 8
+    assert name == "empty" or len(drawn) >= (6 if name in EVALUATIONS else 8)
     for plot in drawn:
         assert plot["width"] == pytest.approx(plot["room"], abs=1), plot
         assert plot["width"] > 200, plot

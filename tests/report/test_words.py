@@ -17,7 +17,7 @@ from dfkd_ray.report import words
         ("agreement/source", "max", True, True),
         ("kl/noise", "min", False, True),
         ("diversity", "max", False, True),
-        ("bn_distance", "min", False, True),
+        ("batchnorm/source", "min", False, True),
         ("loss/student/kd", "min", False, False),
         ("lr/student", "max", False, False),
     ],

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from dfkd_ray.tasks import HoldOut, Task, TeacherRef, TeachRecipe
+from tests.tasks import published
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
@@ -39,3 +40,21 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("data")
     monkeypatch.setenv("DFKD_RAY_DATA", str(folder))
     return folder / "cache"
+
+
+@pytest.fixture
+def aircraft(tmp_path: Path) -> Task:
+    """`trainval` and `test` of three variants; the image with number 1000000 + i has the grey level 2 i."""
+    return published.aircraft(tmp_path)
+
+
+@pytest.fixture
+def cub(tmp_path: Path) -> Task:
+    """Sixteen images of three birds, numbered from 1 as their classes are; image i has the grey level 2 i."""
+    return published.cub(tmp_path)
+
+
+@pytest.fixture
+def cars(tmp_path: Path) -> Task:
+    """Eight images to train and five to test, as the devkit numbers them."""
+    return published.cars(tmp_path)

@@ -9,8 +9,8 @@ import torch
 
 from dfkd_ray import tasks
 from dfkd_ray.errors import DataError, UnknownName
-from dfkd_ray.tasks import Task
-from dfkd_ray.tasks.readers import balanced
+from dfkd_ray.tasks import HoldOut, Task
+from dfkd_ray.tasks.readers import NoSplit, balanced
 
 
 def images(count: int, *shape: int, seed: int = 0) -> np.ndarray:
@@ -47,6 +47,19 @@ def test_a_training_split_lends_its_last_images(small: Task, tmp_path: Path):
     assert len(tasks.split(small, "test", data).labels) == 5
 
 
+def test_a_share_is_lent(small: Task, tmp_path: Path):
+    data = npz(tmp_path, train_images=images(10, 8, 8, 3), train_labels=labels(10))
+    task = replace(small, hold_out=HoldOut(train=0.3))
+    assert [len(tasks.split(task, which, data).labels) for which in ("train", "val")] == [7, 3]  # type: ignore[arg-type]
+
+
+def test_a_test_split_that_lends_nothing_is_whole(small: Task, tmp_path: Path):
+    data, task = npz(tmp_path, images=images(10, 8, 8, 3), labels=labels(10)), replace(small, hold_out=HoldOut(test=0))
+    assert len(tasks.split(task, "test", data).labels) == 10
+    with pytest.raises(NoSplit, match=r"val: there is no such split .*\(there is: test\)"):
+        tasks.split(task, "val", data)
+
+
 def test_a_validation_split_of_its_own_is_taken(small: Task, tmp_path: Path):
     parts = {f"{which}_images": images(6, 8, 8, 3, seed=i) for i, which in enumerate(("train", "val", "test"))}
     data = npz(tmp_path, **parts, **{key.replace("images", "labels"): labels(6) for key in parts})
@@ -64,7 +77,11 @@ def test_a_validation_split_of_its_own_is_taken(small: Task, tmp_path: Path):
         ({"images": images(9, 8, 8, 3) / 255, "labels": labels(9)}, "must be uint8 .* got float64"),
         ({"images": images(9, 8), "labels": labels(9)}, r"must be uint8 of shape .* got uint8 \(6, 8\)"),
         ({"images": images(9, 8, 8, 3), "labels": labels(9) + 0.5}, "6 integers, got float64"),
-        ({"images": images(9, 8, 8, 3), "labels": labels(9) + 1}, r"labels 1..2 do not fit the 2 classes of small"),
+        (
+            {"images": images(9, 8, 8, 3), "labels": labels(9) + 1},
+            r"labels 1..2 do not fit the 2 classes of small \(0 is the first: they seem to start at 1, take 1 off\)",
+        ),
+        ({"images": images(9, 8, 8, 3), "labels": labels(9) + 2}, r"labels 2..3 do not fit the 2 classes of small$"),
         ({"images": images(9, 8, 8, 2), "labels": labels(9)}, "2 channels do not fit the 3 of small"),
         ({"images": images(3, 8, 8, 3), "labels": labels(3)}, "3 test images, but hold_out of small sets 3 aside"),
         ({"images": np.array([None] * 9), "labels": labels(9)}, "damaged"),

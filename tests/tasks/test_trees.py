@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.error
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -10,13 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from torchvision.datasets import Caltech101, Imagenette
 
 from dfkd_ray import tasks
 from dfkd_ray.errors import DataError
-from dfkd_ray.tasks import HoldOut, Split, Task
+from dfkd_ray.tasks import HoldOut, Task
 from dfkd_ray.tasks.files import Files
-from tests.tasks.trees import truncate, write_classes, write_image
+from tests.tasks.trees import every, labelled, truncate, write_classes, write_image
 
 pytestmark = pytest.mark.usefixtures("cache")
 
@@ -25,21 +23,6 @@ pytestmark = pytest.mark.usefixtures("cache")
 def folders(small: Task) -> Task:
     """The classes left and right, whose folders are n01 and n02; two training images of each are held out."""
     return replace(small, reader="folders", folders=("n01", "n02"), hold_out=HoldOut(train=4, test=2))
-
-
-def levels(part: Split) -> list[int]:
-    """The grey levels, which tell which image is which: JPEG may shift one by 1, and they are 2 apart."""
-    return [2 * round(level / 2) for level in part.images.float().mean((1, 2, 3)).tolist()]
-
-
-def labelled(part: Split) -> dict[int, int]:
-    found = dict(zip(levels(part), part.labels.tolist()))
-    assert len(found) == len(part.labels)
-    return found
-
-
-def every(task: Task, data: Path) -> dict[str, dict[int, int]]:
-    return {which: labelled(tasks.split(task, which, data)) for which in ("train", "val", "test")}  # type: ignore[arg-type]
 
 
 def test_three_folders_are_three_splits(folders: Task, tmp_path: Path):
@@ -87,8 +70,8 @@ def test_a_split_is_the_mapped_cache_itself_and_no_copy(folders: Task, tmp_path:
     mapped: list[np.ndarray] = []
     whole = Files.read
 
-    def read(self: Files, task: Task, which: str) -> np.ndarray:
-        mapped.append(whole(self, task, which))
+    def read(self: Files, *args: Any) -> np.ndarray:
+        mapped.append(whole(self, *args))
         return mapped[-1]
 
     monkeypatch.setattr(Files, "read", read)
@@ -160,12 +143,13 @@ def test_where_there_is_nothing_it_is_said_what_to_do(
         raise AssertionError("a download nobody asked for")
 
     monkeypatch.setattr("urllib.request.urlopen", refuse)
-    with pytest.raises(DataError) as caught:
-        tasks.split(replace(folders, reader=reader), "test", tmp_path)
-    how = {"folders": "nothing can download", "imagenet": "image-net.org", "tiny_imagenet": "CS231n"}
-    for said in (f"{tmp_path}: there are no images of small", "--data DIR", "--data FILE.npz"):
-        assert said in str(caught.value)
-    assert how.get(reader, "--download") in str(caught.value)
+    ours = replace(folders, reader=reader)
+    theirs = replace(ours, origin=tasks.load("imagenet").origin)
+    for task, how in ((ours, "nothing can download it"), (theirs, "`dfkd-ray data fetch small` brings it")):
+        with pytest.raises(DataError) as caught:
+            tasks.split(task, "test", tmp_path)
+        for said in (f"{tmp_path}: there are no images of small", "--data DIR", "--data FILE.npz", how):
+            assert said in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -187,35 +171,6 @@ def test_which_copy_of_imagenette_is_read(folders: Task, tmp_path: Path, side: i
     start = 40 * there.index(read)
     assert labelled(tasks.split(task, "test", tmp_path)) == {start: 0, start + 2: 1}
     assert len(tasks.split(task, "test", tmp_path / read).labels) == 2  # or the copy itself is given
-
-
-def test_imagenette_is_downloaded_where_that_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    asked: list[tuple[Path, str]] = []
-    task = replace(tasks.load("imagenette"), image=(3, 224, 224))
-
-    def fetch(self: Any) -> None:
-        asked.append((Path(self.root), self._size))
-        for which in ("train", "val"):
-            write_classes(tmp_path / "imagenette2-320" / which, dict.fromkeys(task.folders, 1))
-        for path in tmp_path.rglob("*.jpg"):
-            path.rename(path.with_suffix(".JPEG"))
-
-    monkeypatch.setattr(Imagenette, "_download", fetch)
-    assert len(tasks.split(task, "test", tmp_path, download=True).labels) == 10
-    assert len(tasks.split(task, "test", tmp_path, download=True).labels) == 10  # it is there now
-    assert asked == [(tmp_path, "320px")]
-
-
-@pytest.mark.parametrize(("dataset", "reader"), [(Imagenette, "imagenette"), (Caltech101, "caltech101")])
-def test_a_download_that_fails(
-    folders: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: type, reader: str
-):
-    def offline(self: Any) -> None:
-        raise urllib.error.URLError("no route to host")
-
-    monkeypatch.setattr(dataset, "_download" if dataset is Imagenette else "download", offline)
-    with pytest.raises(DataError, match=r"the download failed: .*no route to host"):
-        tasks.split(replace(folders, reader=reader), "test", tmp_path, download=True)
 
 
 def caltech(small: Task) -> Task:
@@ -245,22 +200,6 @@ def test_a_class_of_caltech101_with_two_images_cannot_be_split(small: Task, tmp_
     write_classes(tmp_path / "101_ObjectCategories", {"Faces": 14, "ant": 2, "bass": 5})
     with pytest.raises(DataError, match="2 images of ant are too few"):
         tasks.split(caltech(small), "train", tmp_path)
-
-
-def test_caltech101_is_downloaded_where_that_was_asked_for(
-    small: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    asked: list[Path] = []
-
-    def fetch(self: Any) -> None:
-        asked.append(Path(self.root))
-        write_classes(
-            Path(self.root) / "101_ObjectCategories", {"BACKGROUND_Google": 1, "Faces": 5, "ant": 5, "bass": 5}
-        )
-
-    monkeypatch.setattr(Caltech101, "download", fetch)
-    assert len(tasks.split(caltech(small), "test", tmp_path, download=True).labels) == 6
-    assert asked == [tmp_path / "caltech101"]
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -59,8 +60,6 @@ def test_the_shipped_teacher():
 
 
 def test_the_shipped_teachers_card_is_its_own():
-    import hashlib
-
     task = tasks.load("gliders")
     path = tasks.HERE / str(task.teacher.weights)
     card = weights.read_card(path)
@@ -98,10 +97,27 @@ def test_all_that_does_not_fit_is_listed(small: Task, state: dict[str, Tensor], 
     with pytest.raises(DataError) as caught:
         tasks.teacher(small, weights=path)
     said = str(caught.value)
-    assert f"{path} does not fit the net CifarResNet" in said
+    assert said.startswith(f"{path} does not fit the net CifarResNet: the head has 10 classes, the task 2\n")
     assert "2 missing: conv1.weight, bn1.bias" in said
     assert "1 unexpected: extra.weight" in said
     assert "linear.weight (10, 64) in the file, (2, 64) in the net" in said
+
+
+def test_a_head_that_fits_is_not_spoken_of(small: Task, state: dict[str, Tensor], tmp_path: Path):
+    for head in ({}, {"linear.weight": state.pop("linear.weight")}):
+        torch.save({**state, **head, "more": torch.zeros(1)}, tmp_path / "t.pt")
+        with pytest.raises(DataError, match=r"t.pt does not fit the net CifarResNet:\n"):
+            tasks.teacher(small, weights=tmp_path / "t.pt")
+
+
+def test_weights_that_are_not_those_of_their_card_are_refused(small: Task, state: dict[str, Tensor], tmp_path: Path):
+    path = tmp_path / "t.pt"
+    torch.save(state, path)
+    card(tmp_path / "t.json", sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    assert same(tasks.teacher(small, weights=path), state)
+    torch.save({key: value + 1 for key, value in state.items()}, path)
+    with pytest.raises(DataError, match=r"t.pt: damaged, or not the file of its card: sha256 \w{12}, not \w{12}$"):
+        tasks.teacher(small, weights=path)
 
 
 @pytest.mark.parametrize("name", ["t.pt", "t.safetensors"])
@@ -168,9 +184,34 @@ def test_adopt_without_a_card_keeps_the_tasks_normalisation(small: Task, tmp_pat
         ('{"normalise": {"mean": [1, 2, 3]}}', "normalise must be"),
         ('{"normalise": {"mean": [1], "std": [1]}}', "3 channels"),
         ('{"normalise": {"mean": [1, 1, 1], "std": [1, 0, 1]}}', "std > 0"),
+        ('{"class_names": 2}', "class_names must be a list of names, got 2"),
+        ('{"image": [32, 32]}', r"image must be \[channels, height, width\]"),
     ],
 )
 def test_a_damaged_card(small: Task, tmp_path: Path, text: str, message: str):
     (tmp_path / "t.json").write_text(text)
     with pytest.raises(DataError, match=message):
         tasks.adopt(small, tmp_path / "t.pt")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"classes": 3}, "a teacher of 3 classes does not fit the 2 of small"),
+        ({"class_names": ["a", "b", "c"]}, "a teacher of 3 classes does not fit the 2 of small"),
+        ({"class_names": ["right", "left"]}, "the classes of small in another order: right, left"),
+        ({"image": [3, 32, 32]}, r"a teacher of images of \(3, 32, 32\), but those of small are \(3, 8, 8\)"),
+        ({"image": [1, 8, 8]}, r"a teacher of images of \(1, 8, 8\)"),
+    ],
+)
+def test_a_teacher_of_other_classes_or_images_is_refused(
+    small: Task, tmp_path: Path, content: dict[str, Any], message: str
+):
+    card(tmp_path / "t.json", **content)
+    with pytest.raises(DataError, match=rf"the card of .*t.pt: {message}"):
+        tasks.adopt(small, tmp_path / "t.pt")
+
+
+def test_classes_may_have_other_names(small: Task, tmp_path: Path):
+    card(tmp_path / "t.json", classes=2, class_names=["west", "east"], image=[3, 8, 8])
+    assert tasks.adopt(small, tmp_path / "t.pt").classes == small.classes

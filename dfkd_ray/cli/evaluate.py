@@ -1,0 +1,115 @@
+"""`evaluate`: how good a finished student is on real images, beside its teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dfkd_ray.cli import app, options
+from dfkd_ray.cli.student import Student
+from dfkd_ray.errors import StudyError
+from dfkd_ray.report import words
+
+if TYPE_CHECKING:
+    from dfkd_ray.taught import Taught
+
+SHOWN = 3  # confused pairs on the terminal
+
+
+class Split(StrEnum):
+    """Which images."""
+
+    test = "test"
+    val = "val"
+
+
+@app.command()
+@options.unfolded
+def evaluate(
+    student: Student,
+    data: options.Data = None,
+    split: Annotated[Split, typer.Option("--split", help="Which images.")] = Split.test,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder.", show_default="RUN/evaluation-<which>, or reports/evaluation-<file>")
+    ] = None,
+    cache: options.Cache = "memmap",
+    device: options.Device = "auto",
+    precision: options.Precision = "float32",
+    threads: options.Threads = 0,
+) -> None:
+    """Evaluate a finished student beside its teacher: accuracy, calibration, confusions, where they look; one page."""
+    from dfkd_ray import report, tables, tasks
+    from dfkd_ray.evaluation import Evaluation
+    from dfkd_ray.runtime import parse_runtime
+
+    runtime = parse_runtime({"device": device, "precision": precision, "threads": threads, "cache": cache})
+    runtime.open()  # a device that is not there is a mistake to hear of at once
+    taught = student.open()
+    folder = out or student.folder("evaluation" if split is Split.test else "evaluation-val")
+    if (folder / "trials.arrow").exists():
+        raise StudyError(f"{folder} holds a study: name another folder with --out")
+    part = tasks.split(taught.task, split.value, data or taught.data, cache=runtime.cache)
+    folder.mkdir(parents=True, exist_ok=True)
+    typer.echo(_opening(taught, split.value, len(part.labels)))
+    made = Evaluation(taught, part, runtime).tables(_note(taught, split.value))
+    for kind, table in made.items():
+        tables.write(table, folder / f"{kind}.arrow")
+    for line in said(tables.metadata(made["evaluation"])):
+        typer.echo(line)
+    typer.echo(f"page: {report.build(folder)}")
+
+
+def _opening(taught: Taught, split: str, images: int) -> str:
+    nets = ", ".join(f"{name} {judged.arch} ({judged.weights.name})" for name, judged in taught.networks.items())
+    alone = "" if taught.teacher is not None else "; there is no teacher of this task here (--teacher)"
+    other = "" if taught.run.get("own_teacher", True) else "; that is not the teacher that taught it"
+    return f"{taught.task.name}, {images} images of split {split}: {nets}{alone}{other}"
+
+
+def _note(taught: Taught, split: str) -> dict[str, Any]:
+    """What the tables say of what was evaluated."""
+    from dfkd_ray.provenance import provenance
+
+    task = taught.task
+    networks = {
+        name: {
+            "arch": judged.arch,
+            "weights": judged.weights.name,
+            "parameters": sum(p.numel() for p in judged.net.parameters()),
+        }
+        for name, judged in taught.networks.items()
+    }
+    told = {"name": task.name, "classes": list(task.classes), "image": list(task.image)}
+    return {
+        "task": {**told, "normalised_by": task.normalised_by},
+        "split": split,
+        "networks": networks,
+        "run": dict(taught.run),
+        "provenance": provenance(),
+    }
+
+
+def said(note: Mapping[str, Any]) -> Iterator[str]:
+    """The measures in lines, student and teacher side by side, and what is confused most."""
+    from dfkd_ray.report.evaluation.sections import MEASURES
+
+    measures, classes = note["measures"], note["task"]["classes"]
+    known, width = [name for name in ("student", "teacher") if name in measures], max(map(len, MEASURES.values()))
+    yield f"{'':<{width}}" + "".join(f"{name:>10}" for name in known)
+    for key, name in MEASURES.items():
+        if measures["student"][key] is not None:
+            yield f"{name:<{width}}" + "".join(f"{measures[network][key]:>10.1%}" for network in known)
+    if "agreement" in measures:
+        kl = f"KL(teacher || student) {measures['kl']:.3g} nats"
+        yield f"{'Agreement':<{width}}{measures['agreement']:>10.1%}  {kl}"
+    for pair in measures["confused"][:SHOWN]:
+        label, named = (classes[pair[side]] for side in ("label", "named"))
+        yield f"confused: {label}, named {named}: {pair['images']} of {words.count(pair['of'], 'image')}"
+    for network, why in note["looks"]["missing"].items():
+        yield f"no Grad-CAM of the {network}: {why}"
+    if why := note["plane"]["missing"]:
+        yield f"no t-SNE: {why}"

@@ -1,0 +1,130 @@
+"""`export`: a finished student for use elsewhere, and what it costs there beside its teacher."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dfkd_ray.cli import app, options
+from dfkd_ray.cli.student import Student
+from dfkd_ray.report import words
+
+if TYPE_CHECKING:
+    from dfkd_ray.taught import Taught
+
+RECORD = "export.json"
+
+
+class To(StrEnum):
+    """Formats."""
+
+    onnx = "onnx"
+    torch = "torch"
+    safetensors = "safetensors"
+
+
+Formats = Annotated[
+    list[To],
+    typer.Option("--to", help="onnx; torch (torch.export, .pt2); safetensors (with a card). May be given again."),
+]
+Inside = Annotated[
+    bool,
+    typer.Option(
+        "--with-normalisation",
+        help="onnx and torch take uint8 images (0 to 255) and normalise them, in place of normalised float32 ones.",
+    ),
+]
+Out = Annotated[Path | None, typer.Option(help="Folder.", show_default="RUN/export-<which>, or reports/export-<file>")]
+
+
+@app.command()
+@options.unfolded
+def export(
+    student: Student,
+    to: Formats,
+    with_normalisation: Inside = False,
+    out: Out = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "float32",
+    threads: options.Threads = 0,
+) -> None:
+    """Export a finished student, compare what was written with it, and tell what it costs beside its teacher."""
+    from dfkd_ray import export as exporting
+    from dfkd_ray.export.cost import cost
+    from dfkd_ray.provenance import provenance
+    from dfkd_ray.runtime import parse_runtime
+    from dfkd_ray.whole import whole
+
+    runtime = parse_runtime({"device": device, "precision": precision, "threads": threads})
+    chosen = runtime.open()
+    taught = student.open()
+    folder = out or student.folder("export")
+    card = exporting.card_of(taught.student, **_origin(taught), **_measured(student))
+    try:
+        files = exporting.export(taught.student, [each.value for each in to], folder, with_normalisation, card)
+    except exporting.Differs as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+    costs = {name: cost(judged, runtime, chosen) for name, judged in taught.networks.items()}
+    where = {"device": str(chosen), "precision": precision, "threads": threads}
+    told = {"files": files, "costs": costs, "costs_on": where, "card": card, "provenance": provenance()}
+    with whole(folder / RECORD) as file:
+        file.write((json.dumps(told, indent=1) + "\n").encode())
+    for line in (*beside(costs, str(chosen)), *written(files, folder)):
+        typer.echo(line)
+
+
+def _origin(taught: Taught) -> dict[str, Any]:
+    """Where the student comes from, for its card."""
+    from dfkd_ray.provenance import provenance
+
+    versions = {key: value for key, value in provenance().items() if key in ("dfkd_ray", "torch", "python")}
+    teacher = None if taught.teacher is None else taught.teacher.arch
+    return {"student_of": {"teacher": teacher, **taught.run}, "versions": versions}
+
+
+def _measured(student: Student) -> dict[str, Any]:
+    """The student's accuracy on the test split, where its run has measured it."""
+    from dfkd_ray import tables
+
+    steps = None if student.run is None else student.run / "steps.arrow"
+    if steps is None or not steps.is_file():
+        return {}
+    metric = f"test_accuracy/{student.which.value}"
+    found = [row["value"] for row in tables.read(steps).to_pylist() if row["metric"] == metric]
+    return {"accuracy": {"test": found[-1]}} if found else {}
+
+
+def beside(costs: Mapping[str, Mapping[str, Any]], device: str) -> Iterator[str]:
+    """What the networks cost, side by side."""
+    rows = {
+        "": list(costs),
+        "architecture": [each["arch"] for each in costs.values()],
+        "file of weights": [_bytes(each["bytes"]) for each in costs.values()],
+        "parameters": [words.number(each["parameters"]) for each in costs.values()],
+        "FLOPs, one image": [f"{each['flops']:.3g}" for each in costs.values()],
+        f"latency on {device}, one image": [f"{1e3 * each['latency']:.3g} ms" for each in costs.values()],
+        f"throughput on {device}, 64 images": [f"{each['throughput']:.3g} a second" for each in costs.values()],
+    }
+    first, second = max(map(len, rows)), max(len(cell) for cells in rows.values() for cell in cells)
+    for name, cells in rows.items():
+        yield f"{name:<{first}}" + "".join(f"  {cell:>{second}}" for cell in cells)
+
+
+def written(files: Sequence[Mapping[str, Any]], folder: Path) -> Iterator[str]:
+    """What each file is, and how near it is to the network."""
+    for each in files:
+        near = f"logits within {each['difference']:.2g} (at most {each['limit']:.2g})"
+        same = f"top class the same on {each['same_top_class']} of {each['inputs']} inputs"
+        takes = f"takes {each['input']['values']}" if "input" in each else "weights and a card"
+        yield f"wrote {folder / each['file']}: {_bytes(each['bytes'])}, {takes}; {near}, {same}"
+    yield f"wrote {folder / RECORD}"
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e6:.3g} MB"

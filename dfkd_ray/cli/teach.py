@@ -1,0 +1,165 @@
+"""Teachers: `teach` one on the real images of its task, `teachers ls` shows those that are there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from dfkd_ray.cli import app, options
+from dfkd_ray.errors import ConfigError, DataError
+from dfkd_ray.registry import did_you_mean
+from dfkd_ray.report.words import DASH
+
+if TYPE_CHECKING:
+    from dfkd_ray.tasks import Epoch, Task, TeachRecipe
+    from dfkd_ray.tasks.teachers import Teacher
+
+teachers = typer.Typer(no_args_is_help=True, help="The teachers that are there.")
+app.add_typer(teachers, name="teachers")
+
+Init = Annotated[
+    Literal["scratch", "imagenet"],
+    typer.Option(help="From random weights, or from ImageNet's, which is another recipe too."),
+]
+Precision = Annotated[
+    Literal["float32", "bfloat16", "float16"],
+    typer.Option(help="What is computed in; bfloat16 and float16: autocast, the weights stay float32."),
+]
+
+
+@app.command()
+def teach(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="A name (see `ls tasks`), a YAML file or folder:PATH.")],
+    arch: Annotated[str | None, typer.Option(help="Architecture (see `ls nets`).", show_default="the task's")] = None,
+    init: Init = "scratch",
+    epochs: Annotated[int | None, typer.Option(help="In place of the recipe's.", show_default="the recipe's")] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Change the recipe, e.g. --set recipe.lr=0.01.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="File.", show_default="teachers/<task>_<arch>.safetensors")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Train anew, whatever stands there.")] = False,
+    seed: options.Seed = 0,
+    data: Annotated[Path | None, typer.Option(help="Folder or .npz file of the task's real images.")] = None,
+    download: Annotated[bool, typer.Option("--download", help="Download the data set if it is missing.")] = False,
+    cache: options.Cache = "memmap",
+    device: options.Device = "auto",
+    precision: Precision = "float32",
+    threads: options.Threads = 0,
+) -> None:
+    """Train a teacher on the real images of its task; writes the weights and a card. The same command goes on."""
+    from dfkd_ray import tasks
+    from dfkd_ray.runtime import parse_runtime
+    from dfkd_ray.tasks.teachers import teacher_file
+
+    spec = tasks.load(task)
+    arch, pretrained = arch or spec.teacher.arch, init == "imagenet"
+    recipe = _recipe(spec, pretrained, epochs, changes)
+    path = out or Path("teachers") / teacher_file(spec.name, arch)
+    where = str(parse_runtime({"device": device, "threads": threads, "cache": cache}).open())
+    settings: dict[str, Any] = {"recipe": recipe, "pretrained": pretrained, "fresh": fresh}
+    settings |= {"data": data, "download": download, "cache": cache, "device": where, "precision": precision}
+    again = [word for word in sys.argv[1:] if word != "--fresh"]
+    told: list[Epoch] = []
+    with options.going_on_with("dfkd-ray", *again), _shown(told) as (report, tick):
+        card = tasks.teach(spec, arch, seed, out=path, report=report, tick=tick, **settings)
+    wrote = f"wrote {path} and its card" if told else f"{path} is there"
+    accuracies = ", ".join(f"{which} {value:.1%}" for which, value in card["accuracy"].items())
+    typer.echo(f"{wrote}: {arch} on {spec.name}, accuracy {accuracies}, {card['seconds']:.0f} s")
+
+
+def _recipe(spec: Task, pretrained: bool, epochs: int | None, pairs: list[str] | None) -> TeachRecipe:
+    """The task's recipe with what the command changes; ConfigError with every mistake."""
+    from dfkd_ray import yamls
+    from dfkd_ray.tasks import TeachRecipe
+
+    recipe = yamls.plain(spec.recipe_from(pretrained))
+    changes, known = options.assignments(pairs), [f"recipe.{name}" for name in recipe]
+    for path in changes:
+        if path not in known:
+            raise ConfigError.at("--set", f"no such path {path!r}{did_you_mean(path, known)}")
+    changes |= {} if epochs is None else {"recipe.epochs": epochs}
+    problems = yamls.Problems()
+    changed = recipe | {path.removeprefix("recipe."): value for path, value in changes.items()}
+    made: TeachRecipe | None = problems.attempt("recipe", yamls.typed, TeachRecipe, changed)
+    problems.stop_if_any()
+    assert made is not None
+    return made
+
+
+@contextmanager
+def _shown(told: list[Epoch]) -> Iterator[tuple[Callable[[Epoch], None], Callable[[int, int], None]]]:
+    """What is told of each epoch and of each step: a line and, on a terminal, a bar below it.
+
+    The epochs are gathered in `told`.
+    """
+
+    def report(epoch: Epoch) -> None:
+        told.append(epoch)
+        number = f"epoch {epoch.epoch:>{len(str(epoch.epochs))}}/{epoch.epochs}"
+        typer.echo(f"{number}  loss {epoch.loss:.3f}  val {epoch.val_accuracy:.1%}  {epoch.seconds:.0f} s")
+
+    if not sys.stdout.isatty():
+        yield report, lambda done, steps: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bar = Progress(TextColumn("steps"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), transient=True)
+
+    def tick(done: int, steps: int) -> None:
+        if not bar.tasks:  # with the first step: until then images may be decoded, which has a line of its own
+            bar.add_task("", completed=done, total=steps)
+            bar.start()
+        bar.update(bar.task_ids[0], completed=done)
+
+    try:
+        yield report, tick
+    finally:
+        bar.stop()
+
+
+@teachers.command("ls")
+def _ls(
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[DIR]...", help="teachers/, $DFKD_RAY_TEACHERS and teachers/ among the data sets."),
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Compare each file with the sha256 of its card.")] = False,
+) -> None:
+    """List teachers with what their cards say; those with something wrong too, which is exit code 2 with --check."""
+    from dfkd_ray.tasks.teachers import found, teacher_folders
+
+    if missing := [folder for folder in folders or [] if not folder.is_dir()]:
+        raise DataError(f"{missing[0]}: there is no such folder")
+    places = folders or teacher_folders()
+    rows = [each.checked() if check else each for folder in places for each in found(folder)]
+    if not rows:
+        looked = ", ".join(map(str, places))
+        typer.echo(f"no teachers in {looked}; `dfkd-ray teach TASK` trains one")
+        return
+    cells = [("task", "net", "classes", "image", "val", "test", "init", "file"), *map(_cells, rows)]
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    for row in cells:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+    wrong = [each for each in rows if each.problem]
+    for each in wrong:
+        typer.echo(each.problem)
+    if check and wrong:
+        raise typer.Exit(2)
+
+
+def _cells(each: Teacher) -> tuple[str, ...]:
+    card = each.card
+    image, accuracy, pretrained = card.get("image"), card.get("accuracy"), card.get("pretrained")
+    shares = accuracy if isinstance(accuracy, dict) else {}
+    return (
+        *(str(card.get(key, DASH)) for key in ("task", "arch", "classes")),
+        "x".join(map(str, image)) if isinstance(image, list) else DASH,
+        *(f"{share:.1%}" if isinstance(share := shares.get(which), float) else DASH for which in ("val", "test")),
+        DASH if pretrained is None else "imagenet" if pretrained else "scratch",
+        str(each.weights),
+    )

@@ -1,0 +1,81 @@
+"""`export`: what it leaves, what it tells, and what it refuses. How the formats compute: tests/export."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.commands import dfkd
+from dfkd_ray import tables, tasks
+from dfkd_ray.export import cost, formats
+
+SHORT = ["--set", "schedule={epochs: 1, rounds: 1, student_steps: 2, batch: 4}"]
+SAFETENSORS = ["--to", "safetensors"]
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cost, "SECONDS", 0.01)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    assert dfkd("distill", "noise_kd", *SHORT, "--out", folder).code == 0
+    return folder
+
+
+def test_an_exported_student_is_opened_again_and_can_teach(run: Path) -> None:
+    done = dfkd("export", run, *SAFETENSORS, "--which", "best")
+    assert (done.code, done.err) == (0, "")
+    folder = run / "export-best"
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "export.json",
+        "gliders_resnet8.json",
+        "gliders_resnet8.safetensors",
+    ]
+    told = json.loads((folder / "export.json").read_text())
+    assert told["costs"].keys() == {"student", "teacher"}
+    assert told["files"][0]["difference"] == 0
+    card = json.loads((folder / "gliders_resnet8.json").read_text())
+    steps = {row["metric"]: row["value"] for row in tables.read(run / "steps.arrow").to_pylist()}
+    assert card["accuracy"] == {"test": steps["test_accuracy/best"]}
+    assert card["student_of"]["teacher"] == "resnet8"
+    assert card["class_names"] == list(tasks.load("gliders").classes)
+    lines = done.out.splitlines()
+    assert lines[0].split() == ["student", "teacher"]
+    names = [line[:20].strip() for line in lines[1:7]]
+    assert names[:4] == ["architecture", "file of weights", "parameters", "FLOPs, one image"]
+    assert lines[-2].startswith(f"wrote {folder / 'gliders_resnet8.safetensors'}: 0.307 MB, weights and a card; logits")
+    assert lines[-1] == f"wrote {folder / 'export.json'}"
+    weights = folder / "gliders_resnet8.safetensors"
+    again = dfkd("evaluate", "--weights", weights, "--task", "gliders", "--out", run / "again")
+    assert again.code == 0
+    taught = dfkd("distill", "noise_kd", *SHORT, "--weights", weights, "--task", "gliders", "--out", run / "taught")
+    assert taught.code == 0
+
+
+def test_what_computes_something_else_ends_with_1_and_leaves_nothing(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = formats.FORMATS["safetensors"]
+
+    def load(path: Path, net: Any) -> Any:
+        return lambda images: form.load(path, net)(images) * 1.01
+
+    monkeypatch.setitem(formats.FORMATS, "safetensors", form._replace(load=load))
+    done = dfkd("export", run, *SAFETENSORS)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("error: gliders_resnet8.safetensors computes something else: logits differ by up to ")
+    assert done.err.endswith("nothing was kept\n")
+    assert not (run / "export-last").exists()
+
+
+def test_what_is_not_understood(run: Path) -> None:
+    for words in ([run], [run, "--to", "onxx"], ["--weights", run / "student.safetensors", *SAFETENSORS]):
+        done = dfkd("export", *words)
+        assert (done.code, done.out) == (2, "")
+        assert "Traceback" not in done.err

@@ -1,0 +1,82 @@
+"""`folder:PATH` where a task is named: a student is taught beside it, and judged on it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from cli.commands import Done, dfkd, refused
+from dfkd_ray import nets
+from tests.tasks.trees import truncate, write_classes, write_image
+
+SHORT = ["--set", "schedule={epochs: 1, rounds: 1, student_steps: 1, batch: 4}", "--set", "student.arch=resnet8"]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder `pets` of two classes, and a teacher of three, `t.safetensors`, with its card."""
+    folder = tmp_path_factory.mktemp("folder")
+    write_classes(folder / "pets", {"cat": 3, "dog": 2})
+    torch.manual_seed(0)
+    save_file(nets.build("resnet8", 3).state_dict(), folder / "t.safetensors")
+    card = {"arch": "resnet8", "class_names": ["dog", "eel", "Cat"], "image": [3, 16, 16]}
+    (folder / "t.json").write_text(json.dumps(card))
+    return folder
+
+
+def distill(place: Path, name: str, *words: str) -> Done:
+    return dfkd("distill", "noise_kd", "--task", name, "--weights", "t.safetensors", *SHORT, *words, cwd=place)
+
+
+@pytest.fixture(scope="module")
+def run(place: Path) -> Done:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DFKD_RAY_DATA", str(place / "data"))
+        return distill(place, "folder:pets", "--cache", "memory")
+
+
+def test_test_images_choose_nothing_and_are_looked_at_in_the_end(place: Path, run: Done) -> None:
+    lines = run.out.splitlines()
+    assert (run.code, run.err) == (0, "")
+    assert lines[0].startswith("noise_kd on pets: resnet8 -> resnet8, 1 epochs, seed 0")
+    assert lines[2] == "no images of pets to validate on: data-free metrics alone, and test accuracy at the end"
+    assert "val " not in lines[3]
+    assert lines[4].startswith("test accuracy ")
+    assert lines[4].endswith(" at the last epoch (seed 0; chance 33.3%)")
+    assert lines[5].endswith("reports/noise_kd-pets-seed0")
+    assert not (place / "data").exists(), "--cache memory writes nothing"
+
+
+def test_a_run_is_judged_on_a_folder(place: Path, run: Done, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DFKD_RAY_DATA", str(place / "data2"))
+    write_classes(place / "others", {"Eel": 2, "DOG": 1})
+    words = ["evaluate", "reports/noise_kd-pets-seed0", "--task", "folder:others", "--out", "e"]
+    done = dfkd(*words, cwd=place)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("others, 3 images of split test: student resnet8 (student.safetensors), teacher resnet8")
+    assert [path.name.partition("_16px")[0] for path in (place / "data2" / "cache").iterdir()] == ["others_test"]
+    write_classes(place / "strangers", {"dog": 1, "newt": 1})
+    assert "'newt' is no class of the " in refused(*words[:2], "--task", "folder:strangers", cwd=place)
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "said"),
+    [
+        ("folder:petz", [], "folder:petz: there is no folder petz; did you mean 'pets'?"),
+        ("folder:pets@32", [], "but those of pets are (3, 32, 32)"),
+        ("folder:pets", ["--cache", "disk"], "cache: should be 'memmap' or 'memory', got 'disk'"),
+        ("folder:eels", [], "eels: 'dogs' is no class of the teacher t.safetensors; did you mean 'dog'?"),
+        ("folder:torn", ["--cache", "memory"], "1 of 2 files cannot be read as images:"),
+    ],
+)
+def test_what_cannot_be_is_said_before_there_is_a_folder(place: Path, name: str, words: list[str], said: str) -> None:
+    write_classes(place / "eels", {"eel": 1, "dogs": 1})
+    write_classes(place / "torn", {"eel": 1, "dog": 1})
+    truncate(write_image(place / "torn" / "eel" / "image_0001.jpg", (9, 99, 200), (400, 400)))
+    arguments = ["--task", name, "--weights", "t.safetensors", *SHORT, *words, "--out", "none"]
+    assert said in refused("distill", "noise_kd", *arguments, cwd=place)
+    assert not (place / "none").exists()

@@ -1,0 +1,203 @@
+"""`teach` and `teachers ls`: a teacher from real images, where it goes, and who finds it there."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich import progress
+
+from cli.commands import OWN_TASK, TINY, Done, dfkd, refused, sets
+from dfkd_ray.tasks import Epoch
+
+ROOT = Path(__file__).parents[2]
+SCHEDULE = {key: value for key, value in TINY.items() if key.startswith("schedule")} | {"schedule.source_steps": 0}
+
+
+@pytest.fixture(autouse=True)
+def _nobodys_teachers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DFKD_RAY_DATA", str(tmp_path / "data"))
+    monkeypatch.delenv("DFKD_RAY_TEACHERS", raising=False)
+
+
+def teach(squares: Path, folder: Path, *words: Any) -> Done:
+    """`teach` on the task of one's own in `folder`, which has no images."""
+    return dfkd("teach", squares / "squares.yaml", "--data", squares / "squares.npz", *words, cwd=folder)
+
+
+def test_teach_then_distill_with_the_teacher_that_is_found(squares: Path, tmp_path: Path) -> None:
+    distill = ["distill", "noise_kd", "--task", squares / "squares.yaml", "--data", squares / "squares.npz"]
+    distill += [*sets(SCHEDULE), "--out", "run"]
+    assert "the task squares ships no teacher" in refused(*distill, cwd=tmp_path)
+    done = teach(squares, tmp_path)
+    assert (done.code, done.err) == (0, "")
+    epoch, wrote = done.out.splitlines()
+    assert epoch.startswith("epoch 1/1  loss ")
+    path = tmp_path / "teachers" / "squares_resnet8.safetensors"
+    card = json.loads(path.with_suffix(".json").read_text())
+    shares = ", ".join(f"{which} {card['accuracy'][which]:.1%}" for which in ("train", "val", "test"))
+    assert wrote.startswith(f"wrote {path.relative_to(tmp_path)} and its card: resnet8 on squares, accuracy {shares}, ")
+    done = dfkd(*distill, cwd=tmp_path)
+    assert done.code == 0
+    assert f"the teacher is {path}\n" in done.out
+    assert "input normalised by the card beside squares_resnet8.safetensors" in done.out
+    assert f"(seed 0; chance 50.0%, teacher {card['accuracy']['test']:.1%})" in done.out
+
+
+STUDY = """
+study: s
+method: noise_kd
+task: {task}
+fixed: {{schedule.epochs: 1, schedule.rounds: 1, schedule.student_steps: 1, schedule.batch: 4}}
+objective: {{metric: kl/noise, mode: min}}
+search: {{student_loss.kd.temperature: {{choice: [1, 4]}}}}
+budget: {{trials: 1}}
+"""
+
+
+def test_a_study_takes_it_too_and_goes_on_from_anywhere(squares: Path, tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(STUDY.format(task=squares / "squares.yaml"))
+    sweep = ["sweep", "study.yaml", "--runner", "serial", "--out", "out"]
+    assert "the task squares ships no teacher" in refused(*sweep, cwd=tmp_path)
+    teach(squares, tmp_path)
+    done = dfkd(*sweep, cwd=tmp_path)
+    assert (done.code, done.err) == (0, "")
+    assert f"\nthe teacher is {tmp_path / 'teachers' / 'squares_resnet8.safetensors'}\n" in done.out
+    assert dfkd("resume", tmp_path / "out").code == 0, "where there is no such teacher"
+
+
+def test_the_same_command_says_that_the_teacher_is_there(squares: Path, tmp_path: Path) -> None:
+    first = teach(squares, tmp_path)
+    again = teach(squares, tmp_path)
+    assert again.out == first.out.splitlines()[-1].replace("wrote ", "", 1).replace(" and its card", " is there") + "\n"
+    said = teach(squares, tmp_path, "--epochs", 2)
+    assert (said.code, "recipe.epochs 1 there, 2 here" in said.err) == (2, True)
+    anew = teach(squares, tmp_path, "--epochs", 2, "--fresh")
+    assert [line.split()[1] for line in anew.out.splitlines() if line.startswith("epoch")] == ["1/2", "2/2"]
+
+
+KILLED = """
+import os, signal
+replaced, times = os.replace, []
+def killed(source, target):
+    times.append(target)
+    if len(times) == 2:  # the second checkpoint is written, and not yet in place
+        os.kill(os.getpid(), signal.SIGKILL)
+    replaced(source, target)
+os.replace = killed
+from dfkd_ray.cli import main
+main()
+"""
+
+
+def test_killed_and_run_again_it_ends_in_the_same_bits(squares: Path, tmp_path: Path) -> None:
+    words = ["teach", str(squares / "squares.yaml"), "--data", str(squares / "squares.npz"), "--epochs", "3"]
+    words += ["--set", "recipe.augment=crop_flip", "--out"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    code = [sys.executable, "-c", KILLED, *words, str(tmp_path / "killed.safetensors")]
+    dead = subprocess.run(code, env=env, capture_output=True, text=True)
+    assert dead.returncode == -signal.SIGKILL, dead.stderr
+    assert dead.stdout.startswith("epoch 1/3")
+    assert len(list(tmp_path.glob(".killed.checkpoint.*"))) == 1
+    for name in ("killed", "whole"):
+        done = dfkd(*words, tmp_path / f"{name}.safetensors")
+        assert [line.split()[1] for line in done.out.splitlines()[:-1]] == ["1/3", "2/3", "3/3"]
+    assert (tmp_path / "killed.safetensors").read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
+    assert not [path for path in tmp_path.iterdir() if "checkpoint" in path.name]
+
+
+def test_ctrl_c_ends_with_130_and_the_command_that_goes_on(squares: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dfkd_ray.tasks.teach", lambda *args, **options: signal.raise_signal(signal.SIGINT))
+    stopped = dfkd("teach", "squares.yaml", "--fresh", "--seed", "3", cwd=squares)
+    assert (stopped.code, stopped.err) == (130, "interrupted; resume with: dfkd-ray teach squares.yaml --seed 3\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--set", "recipe.rate=1"], "--set: no such path 'recipe.rate'; did you mean 'recipe."),
+        (["--set", "lr=1"], "--set: no such path 'lr'"),
+        (["--set", "recipe.lr=-1"], "recipe: lr must be > 0, got -1"),
+        (["--set", "recipe.lr=x"], "recipe.lr: should be a valid number, got 'x'"),
+        (["--epochs", "0"], "recipe: epochs must be > 0, got 0"),
+        (["--init", "imagenet"], "pretrained: resnet8 has no ImageNet weights; those that have: resnet18, "),
+        (["--cache", "disk"], "cache"),
+        (["--out", "t.pt"], "t.pt: a teacher is written as .safetensors"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_read(
+    squares: Path, tmp_path: Path, words: list[str], message: str
+) -> None:
+    said = refused("teach", squares / "squares.yaml", *words, cwd=tmp_path)
+    assert message in said
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_a_mistake_in_a_task_of_ones_own_has_its_line(tmp_path: Path) -> None:
+    (tmp_path / "task.yaml").write_text(OWN_TASK.replace("std: [0.3]", "std: [0]").replace("lr: 0.01", "lr: -1"))
+    said = refused("teach", "task.yaml", cwd=tmp_path)
+    assert "task.yaml:10: recipe: lr must be > 0, got -1" in said
+
+
+def test_on_a_terminal_a_bar_goes_from_step_to_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dfkd_ray.cli.teach import _shown
+
+    made: list[progress.Progress] = []
+    start = progress.Progress.start
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(progress.Progress, "start", lambda self: (made.append(self), start(self))[1])
+    told: list[Epoch] = []
+    with _shown(told) as (report, tick):
+        assert not made, "until the first step images may be decoded, which has a line of its own"
+        tick(11, 30)
+        tick(12, 30)
+        (bar,) = made
+        assert (bar.tasks[0].completed, bar.tasks[0].total) == (12, 30)
+        report(Epoch(2, 3, 0.5, 0.25, 9.0))
+    assert not bar.live.is_started
+    assert [epoch.epoch for epoch in told] == [2]
+
+
+# ---- the list
+
+
+def write_card(folder: Path, name: str, **card: Any) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.safetensors").write_bytes(b"")
+    (folder / f"{name}.json").write_text(json.dumps(card))
+
+
+def test_teachers_are_listed_with_what_their_cards_say(tmp_path: Path) -> None:
+    card = {"task": "birds", "arch": "resnet34", "classes": 200, "image": [3, 224, 224], "pretrained": True}
+    write_card(tmp_path / "teachers", "birds", **card, accuracy={"train": 1.0, "val": 0.8125, "test": 0.75})
+    write_card(tmp_path / "data" / "teachers", "old", task="digits", arch="resnet8", classes=10)
+    done = dfkd("teachers", "ls", cwd=tmp_path)
+    assert (done.code, done.err) == (0, "")
+    head, *rows = [line.split() for line in done.out.splitlines()]
+    assert head == ["task", "net", "classes", "image", "val", "test", "init", "file"]
+    birds = ["birds", "resnet34", "200", "3x224x224", "81.2%", "75.0%", "imagenet", "teachers/birds.safetensors"]
+    old = ["digits", "resnet8", "10", *"––––", str(tmp_path / "data" / "teachers" / "old.safetensors")]
+    assert rows == [birds, old]
+    assert dfkd("teachers", "ls", tmp_path / "data" / "teachers", cwd=tmp_path).out.splitlines()[1].split() == old
+
+
+def test_what_is_wrong_stands_below_and_a_check_fails_on_it(tmp_path: Path) -> None:
+    write_card(tmp_path, "t", task="birds", arch="resnet34", file="t.safetensors", sha256="00" * 32)
+    done = dfkd("teachers", "ls", tmp_path)
+    assert (done.code, len(done.out.splitlines())) == (0, 2)
+    done = dfkd("teachers", "ls", "--check", tmp_path)
+    assert (done.code, done.err) == (2, "")
+    assert done.out.splitlines()[-1].startswith(f"{tmp_path / 't.safetensors'}: damaged, or not the file of its card")
+
+
+def test_where_there_is_none_it_says_where_it_looked(tmp_path: Path) -> None:
+    done = dfkd("teachers", "ls", cwd=tmp_path)
+    places = f"teachers, {tmp_path / 'data' / 'teachers'}"
+    assert done == Done(0, f"no teachers in {places}; `dfkd-ray teach TASK` trains one\n", "")
+    assert refused("teachers", "ls", tmp_path / "no") == f"{tmp_path / 'no'}: there is no such folder"

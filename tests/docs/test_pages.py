@@ -1,0 +1,68 @@
+"""What the pages that are written by hand say about commands, studies and methods is so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from dfkd_ray import cli, config, study_file, yamls
+
+from .blocks import PAGES, ROOT, Block, blocks, commands
+
+BLOCKS = [(page, block) for page in sorted(PAGES.rglob("*.md")) for block in blocks(page)]
+SLOTS = ("source", "source_loss", "student_loss", "schedule", "memory", "student")
+
+
+def of(language: str) -> pytest.MarkDecorator:
+    found = [
+        pytest.param(block, id=f"{page.stem} {block.line}") for page, block in BLOCKS if block.language == language
+    ]
+    assert found
+    return pytest.mark.parametrize("block", found)
+
+
+@of("sh")
+def test_commands_and_their_options_exist(block: Block) -> None:
+    for words in commands(block):
+        if words[0] != "dfkd-ray":
+            continue
+        command: Any = get_command(cli.app)
+        rest = words[1:]
+        while rest and rest[0] in getattr(command, "commands", {}):
+            command, rest = command.commands[rest[0]], rest[1:]
+        assert not hasattr(command, "commands"), f"{words} names no command"
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert [word for word in rest if word.startswith("--") and word.partition("=")[0] not in known] == []
+        arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
+        assert len(rest) >= sum(argument.required for argument in arguments), words
+
+
+@of("yaml")
+def test_studies_and_methods_are_valid(block: Block) -> None:
+    if block.text.startswith("--8<--"):
+        return  # a file of the package, as it stands
+    document = yamls.loads(block.text)
+    data = document.data
+    if "study" in data:
+        study_file.open_document(document)
+    elif "method" not in data and set(data) <= set(SLOTS):
+        config.parse(data)
+
+
+@of("python")
+def test_examples_run(block: Block, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    if "reports/example" not in block.text:
+        return  # the tutorial's have a test of their own; the others are files of the package
+    monkeypatch.chdir(ROOT)
+    exec(compile(block.text, "page", "exec"), {})
+    assert len(capsys.readouterr().out) > 20
+
+
+def test_pictures_of_the_readme_are_where_it_links_them() -> None:
+    readme = Path(ROOT, "README.md").read_text(encoding="utf-8")
+    for name in ("report.png", "claims.png"):
+        assert f"(docs/{name})" in readme
+        assert (ROOT / "docs" / name).is_file()

@@ -1,0 +1,59 @@
+"""What the tutorial shows is what this test types, in the order of the page."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from cli.commands import dfkd, few_images
+
+from dfkd_ray import config, shipped, yamls
+from dfkd_ray.cli.options import assignments
+
+from .blocks import PAGES, Block, blocks, commands
+
+TUTORIAL = blocks(PAGES / "tutorial.md")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tutorial")
+
+
+def test_the_page_has_every_kind_of_block() -> None:
+    """Else the tests below might run nothing."""
+    assert {block.language for block in TUTORIAL if block.tested} == {"sh", "yaml", "python"}
+    shown = {words[1] for block in TUTORIAL if block.tested and block.language == "sh" for words in commands(block)}
+    assert {"ls", "show", "distill", "validate", "plan", "sweep", "ablate", "resume", "reproduce"} <= shown
+
+
+@pytest.mark.parametrize("block", [b for b in TUTORIAL if b.tested], ids=lambda block: f"line {block.line}")
+def test_a_block_does_what_the_page_says(block: Block, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    if block.language == "yaml":
+        Path(block.title).write_text(block.text, encoding="utf-8")
+    elif block.language == "python":
+        exec(compile(block.text, f"tutorial.md, line {block.line}", "exec"), {})
+    else:
+        for words in commands(block):
+            assert words[0] == "dfkd-ray", "a shell is not needed"
+            with few_images():  # of the splits: an evaluation is then quick
+                done = dfkd(*words[1:], cwd=folder)
+            assert done.code == 0, done.err
+
+
+def test_the_student_that_learns_is_the_one_that_was_measured() -> None:
+    """Too long for a test; its figure is that of an arm of the study `methods`."""
+    (words,) = (words for block in TUTORIAL if not block.tested for words in commands(block) if "distill" in words)
+    sets = [value for option, value in pairwise(words) if option == "--set"]
+    study = yamls.load(shipped.find("methods")).data
+    arm = config.change(config.load("fast"), {**study["fixed"], **study["arms"]["fast"]})
+    assert config.change(config.load(words[2]), assignments(sets)) == arm
+
+
+def test_what_the_page_promises_is_there(folder: Path) -> None:
+    """After the blocks above."""
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    one = {f"reports/one/{name}" for name in ("student.safetensors", "student_best.safetensors", "steps.arrow")}
+    assert one | {"gliders.png", "reports/search/report.html", "reports/experiment/report.html"} <= names
