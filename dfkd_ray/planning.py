@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from dfkd_ray.method import Schedule
 from dfkd_ray.probe import Cost
@@ -27,11 +27,14 @@ def describe(
     spread: Spread | None = None,
     looked: Looked | None = None,
     gpus: int = 0,
+    each: Mapping[str, float] | None = None,
 ) -> Iterator[str]:
     """Lines for the terminal: trials, steps, seconds a trial, hours in all; no stopper is counted on but named.
 
     `cost`: None where nothing can be measured. `spread`: of earlier ablations, where the study states none. `looked`:
     what is known of an ablation's arms; without it those are alike that make the same changes. `gpus`: of this machine.
+    `each`: seconds of a trial of each arm, where arms differ in method or schedule; then `schedule` and `cost` are of
+    none of them.
     """
     written = plain(study)
     names = f"sampler {written['sampler']['name']}, stopper {written['stopper']['name']}"
@@ -46,27 +49,39 @@ def describe(
     width = max(map(len, searched), default=0)
     for path, domain in searched.items():
         yield f"  {path:<{width}}  {', '.join(f'{key} {value}' for key, value in domain.items())}"
-    yield (
+    seconds, said = _measured(schedule, cost, each)
+    yield from said
+    if seconds is not None:
+        yield from _hours(study, schedule, seconds, concurrency, gpus, looked)
+
+
+def _measured(
+    schedule: Schedule, cost: Cost | None, each: Mapping[str, float] | None
+) -> tuple[float | None, list[str]]:
+    """Seconds of a trial, None where nothing was measured, and what is said of them."""
+    if each:
+        mean = sum(each.values()) / len(each)
+        told = ", ".join(f"{arm} {_time(own)}" for arm, own in each.items())
+        return mean, [f"measured here, a trial of each arm: {told}; mean {_time(mean)}"]
+    length = (
         f"a trial: {schedule.epochs} epochs x {schedule.rounds} rounds, "
         f"{schedule.source_rounds * schedule.source_steps} source steps "
         f"and {schedule.student_rounds * schedule.student_steps} student steps of {schedule.batch} images"
     )
-    if cost is not None:
-        yield from _costs(study, schedule, cost, concurrency, gpus, looked)
+    if cost is None:
+        return None, [length]
+    seconds = cost.trial(schedule)
+    steps = f"{cost.source_step:.3f} s a source step, {cost.student_step:.3f} s a student step"
+    return seconds, [length, f"measured here: {steps}, {cost.evaluation:.2f} s an evaluation: {_time(seconds)} a trial"]
 
 
-def _costs(
-    study: Study, schedule: Schedule, cost: Cost, concurrency: int | None, gpus: int, looked: Looked | None
+def _hours(
+    study: Study, schedule: Schedule, seconds: float, concurrency: int | None, gpus: int, looked: Looked | None
 ) -> Iterator[str]:
-    """Seconds of a trial, and hours of the study."""
+    """Hours of the study, at so many seconds a trial."""
     share, cpus = study.resources, os.cpu_count() or 1
     here = room({"CPU": cpus, "GPU": gpus}, share)
     at_once = concurrency or max(1, here)
-    seconds = cost.trial(schedule)
-    yield (
-        f"measured here: {cost.source_step:.3f} s a source step, {cost.student_step:.3f} s a student step, "
-        f"{cost.evaluation:.2f} s an evaluation: {_time(seconds)} a trial"
-    )
     if not concurrency and not here:
         has = f"this machine has {cpus} and {gpus}"
         yield f"no trial fits here: it takes {share.cpu:g} cpu and {share.gpu:g} gpu (resources), {has}"

@@ -65,6 +65,27 @@ def test_what_cannot_be_measured_is_left_out() -> None:
     assert measured[len(alone)].startswith("measured here: ")
 
 
+def test_arms_of_several_lengths_cost_their_mean() -> None:
+    made = study.parse(
+        Document(
+            {
+                "study": "a",
+                "method": "noise_kd",
+                "task": "gliders",
+                "objective": {"metric": "val_accuracy"},
+                "arms": {"one": {}, "two": {"schedule.epochs": 2}},
+                "seeds": 3,
+            }
+        )
+    )
+    said = list(planning.describe(made, SCHEDULE, None, 2, each={"one": 80.0, "two": 40.0}))
+    assert said[-2:] == [
+        "measured here, a trial of each arm: one 80 s, two 40 s; mean 60 s",
+        "6 trials, 2 at a time: at most 6 min of CPU, 3 min on the clock",
+    ]
+    assert not any(line.startswith("a trial: ") for line in said), "there is no one schedule"
+
+
 def test_trials_at_a_time_share_the_clock_not_the_cost(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines(3)[-1] == "6 trials, 3 at a time: at most 21 min of CPU, 7 min on the clock"
     assert lines(100)[-1].startswith("6 trials, 6 at a time: ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,9 +32,28 @@ def planned(study: Study, work: Distillation, concurrency: int | None) -> Iterat
     from dfkd_ray import config, planning
     from dfkd_ray.probe import probe
 
-    cost = probe(work, study.resources.threads, study.seed)
     schedule, gpus = config.parse(work.method).schedule, torch.cuda.device_count()
-    yield from planning.describe(study, schedule, cost, concurrency, spread(study), looked(study, work), gpus)
+    known = looked(study, work)
+    each = arms_cost(study, work, known)
+    cost = None if each else probe(work, study.resources.threads, study.seed)
+    yield from planning.describe(study, schedule, cost, concurrency, spread(study), known, gpus, each)
+
+
+def arms_cost(study: Study, work: Distillation, known: Looked | None) -> dict[str, float]:
+    """Seconds of a trial of each arm that is run, where arms differ in method or schedule; else nothing."""
+    from dfkd_ray import config
+    from dfkd_ray.probe import probe
+
+    if study.ablation is None or known is None:
+        return {}
+    left = {*known.alike, *known.refused}
+    methods = {arm.name: work.resolve(arm.changes) for arm in study.ablation.arms if arm.name not in left}
+    named = any("method" in arm.changes for arm in study.ablation.arms)
+    if not named and len({method.schedule for method in methods.values()}) < 2:
+        return {}
+    own = {name: replace(work, method=config.plain(method)) for name, method in methods.items()}
+    threads = study.resources.threads
+    return {name: probe(own[name], threads, study.seed).trial(method.schedule) for name, method in methods.items()}
 
 
 def looked(study: Study, work: Distillation) -> Looked | None:
