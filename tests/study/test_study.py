@@ -46,7 +46,10 @@ def test_a_study_of_its_own_says_nothing() -> None:
             {**RAW, "published": "dfkd_fgvc/table5#average"},
             "published: dfkd_fgvc/table5 has no run for 'average' (known: aircraft, cars196, cub200)",
         ),
-        ({**RAW, "published": "cmi/cifar10"}, "published: cmi/cifar10 is data alone: The methods are not here yet."),
+        (
+            {**RAW, "published": "dafl/cifar"},
+            "published: dafl/cifar is data alone: One method alone compares with nothing.",
+        ),
         ({**RAW, "published": 5}, "published: should be"),
         (
             {**RAW, "arms": {"order 2": {"schedule.batch": 8}, "other": {}}},
