@@ -81,7 +81,7 @@ def test_a_task_that_is_here_is_told_from_one_that_is_not(monkeypatch: pytest.Mo
     ("words", "message"),
     [
         (["dfkd_fgvc/tabel3"], "unknown table 'dfkd_fgvc/tabel3'; did you mean 'dfkd_fgvc/table3'? (known: "),
-        (["dfkd_fgvc/table1"], "dfkd_fgvc/table1 is data alone: It compares with methods that are not here"),
+        (["dfkd_fgvc/table1"], "dfkd_fgvc/table1 is data alone: The settings of the other methods"),
         (["dfkd_fgvc/table3"], "column: which column of dfkd_fgvc/table3? (known: aircraft, cars196, cub200)"),
         (["dfkd_fgvc/table3", "--column", "cub20"], "no run for 'cub20'; did you mean 'cub200'?"),
         (["dfkd_fgvc/table3", "--scale", "glider"], "scale: unknown scale 'glider'; did you mean 'gliders'?"),
