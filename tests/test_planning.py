@@ -45,19 +45,13 @@ def test_it_says_what_runs_and_what_it_costs() -> None:
     assert COST.trial(SCHEDULE) == pytest.approx(TRIAL)
 
 
+def of_arms(**arms: dict[str, Any]) -> study.Study:
+    plain = {"study": "a", "method": "noise_kd", "task": "gliders", "objective": {"metric": "val_accuracy"}}
+    return study.parse(Document({**plain, "arms": arms, "seeds": 3}))
+
+
 def test_what_cannot_be_measured_is_left_out() -> None:
-    made = study.parse(
-        Document(
-            {
-                "study": "a",
-                "method": "noise_kd",
-                "task": "gliders",
-                "objective": {"metric": "val_accuracy"},
-                "arms": {"one": {}, "two": {"schedule.batch": 8}},
-                "seeds": 3,
-            }
-        )
-    )
+    made = of_arms(one={}, two={"schedule.batch": 8})
     measured = list(planning.describe(made, SCHEDULE, COST, 1))
     alone = list(planning.describe(made, SCHEDULE, None, 1))
     assert alone == measured[: len(alone)]
@@ -66,18 +60,7 @@ def test_what_cannot_be_measured_is_left_out() -> None:
 
 
 def test_arms_of_several_lengths_cost_their_mean() -> None:
-    made = study.parse(
-        Document(
-            {
-                "study": "a",
-                "method": "noise_kd",
-                "task": "gliders",
-                "objective": {"metric": "val_accuracy"},
-                "arms": {"one": {}, "two": {"schedule.epochs": 2}},
-                "seeds": 3,
-            }
-        )
-    )
+    made = of_arms(one={}, two={"schedule.epochs": 2})
     said = list(planning.describe(made, SCHEDULE, None, 2, each={"one": 80.0, "two": 40.0}))
     assert said[-2:] == [
         "measured here, a trial of each arm: one 80 s, two 40 s; mean 60 s",
