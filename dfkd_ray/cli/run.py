@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from dfkd_ray.tasks import Task
     from dfkd_ray.trainable import Distillation
 
-RECORD = "run.json"
-
 
 @app.command()
 @options.unfolded
@@ -107,6 +105,8 @@ SAME = ("fingerprint", "task", "seed", "teacher.digest", "normalise")  # of a re
 
 def _claim(folder: Path, record: dict[str, Any]) -> bool:
     """The folder belongs to one run: create it, or make sure that it is this one's; whether it is there already."""
+    from dfkd_ray.taught import RECORD
+
     path = folder / RECORD
     if path.exists():
         held = json.loads(path.read_text(encoding="utf-8"))
