@@ -53,8 +53,13 @@ def accuracy(
 def faithfulness(teacher: Tensor, student: Tensor) -> tuple[float, float]:
     """Agreement of the two top classes (share) and mean KL(teacher || student) in nats, from logits (N, K)."""
     agree = float((teacher.argmax(1) == student.argmax(1)).float().mean())
+    return agree, float(divergence(teacher, student).mean())
+
+
+def divergence(teacher: Tensor, student: Tensor) -> Tensor:
+    """KL(teacher || student) in nats of each image, (N,), from logits (N, K)."""
     t, s = teacher.log_softmax(1), student.log_softmax(1)
-    return agree, float((t.exp() * (t - s)).sum(1).mean())
+    return (t.exp() * (t - s)).sum(1)
 
 
 def diversity(teacher: Tensor) -> float:

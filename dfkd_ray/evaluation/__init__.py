@@ -81,8 +81,7 @@ class Evaluation:
                 f"{name}_y": [y for _, y in at],
             }
         if "teacher" in self.logits:
-            t, s = (self.logits[name].log_softmax(1) for name in ("teacher", "student"))
-            columns["kl"] = (t.exp() * (t - s)).sum(1).tolist()
+            columns["kl"] = evaluate.divergence(self.logits["teacher"], self.logits["student"]).tolist()
         return [dict(zip(columns, row)) for row in zip(*columns.values())]
 
     def _places(self) -> tuple[dict[str, dict[int, list[float]]], str | None]:
@@ -103,7 +102,7 @@ class Evaluation:
     def _features(self, judged: Judged, rows: list[int]) -> Tensor:
         """(n, D): the input of the last linear layer."""
         with mode(judged.net, training=False):
-            batches = torch.split(torch.tensor(rows), evaluate.BATCH)
+            batches = torch.split(torch.tensor(rows), evaluate.at_a_time(*self.part.images.shape[2:]))
             parts = [catch(judged.net, self._prepared(judged, batch), norms=False).embedding for batch in batches]
         return torch.cat(parts).float()
 

@@ -16,6 +16,7 @@ from dfkd_ray.errors import DfkdError
 from dfkd_ray.export.formats import FORMATS, INPUT, Card
 from dfkd_ray.nets.heads import ToData
 from dfkd_ray.tasks.teachers import teacher_file
+from dfkd_ray.tasks.weights import described
 from dfkd_ray.taught import Judged
 
 COMPARED = 64  # inputs
@@ -71,16 +72,7 @@ def _unproven(folder: Path) -> Iterator[Path]:
 
 def card_of(judged: Judged, **more: Any) -> dict[str, Any]:
     """What goes with the weights: all that opens them again, as a teacher too."""
-    task = judged.task
-    return {
-        "task": task.name,
-        "arch": judged.arch,
-        "class_names": list(task.classes),
-        "image": list(task.image),
-        "normalise": {"mean": list(task.mean), "std": list(task.std)},
-        "pretrained": False,
-        **more,
-    }
+    return {**described(judged.task, judged.arch), **more}
 
 
 def _made(judged: Judged, kind: str, folder: Path, normalised: bool, card: Card) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from dfkd_ray.tasks.course import Course, Epoch, Precision, Tick, differences
 from dfkd_ray.tasks.readers import WHICH, NoSplit, Split, Which, split
 from dfkd_ray.tasks.task import Task, TeachRecipe, normalise
 from dfkd_ray.tasks.training import training
-from dfkd_ray.tasks.weights import check, read_card
+from dfkd_ray.tasks.weights import check, described, read_card
 from dfkd_ray.whole import whole
 
 PIXELS = 500 * 96 * 96  # of a batch that needs no gradients: about a GB in a ResNet-34
@@ -114,16 +114,7 @@ def _splits(task: Task, data: Path | None, download: bool, cache: Cache) -> dict
 
 def _settings(task: Task, arch: str, pretrained: bool, seed: int) -> dict[str, Any]:
     """What decides a teacher, as its card and its checkpoint hold it."""
-    return {
-        "task": task.name,
-        "arch": arch,
-        "class_names": list(task.classes),
-        "image": list(task.image),
-        "normalise": {"mean": list(task.mean), "std": list(task.std)},
-        "pretrained": pretrained,
-        "recipe": asdict(task.recipe),
-        "seed": seed,
-    }
+    return {**described(task, arch, pretrained), "recipe": asdict(task.recipe), "seed": seed}
 
 
 def _place(out: Path) -> Path:

@@ -60,6 +60,18 @@ def adopt(task: Task, weights: Path, arch: str | None = None) -> Task:
     return replace(task, teacher=chosen, mean=mean, std=std, normalised_by=by)
 
 
+def described(task: Task, arch: str, pretrained: bool = False) -> dict[str, Any]:
+    """What a card says of a network of this task: all that opens its weights again."""
+    return {
+        "task": task.name,
+        "arch": arch,
+        "class_names": list(task.classes),
+        "image": list(task.image),
+        "normalise": {"mean": list(task.mean), "std": list(task.std)},
+        "pretrained": pretrained,
+    }
+
+
 def card_of(weights: Path) -> Path | None:
     """Where the card of a file of weights is, None where there is none."""
     beside = weights.with_name(f"{weights.name}.json"), weights.with_suffix(".json")
