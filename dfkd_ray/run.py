@@ -14,7 +14,7 @@ from dfkd_ray.method import Method
 from dfkd_ray.optimizers import descend, set_lr
 from dfkd_ray.runtime import Runtime
 from dfkd_ray.signals import Setting, Signals, layout
-from dfkd_ray.slots import Meets
+from dfkd_ray.slots import Belongs, Meets
 from dfkd_ray.streams import stream, stream_seed
 from dfkd_ray.views import look
 
@@ -24,7 +24,8 @@ class Run:
 
     Every random number of epoch e comes from generators seeded with (seed, e), so a run that is resumed at the end of
     an epoch ends in the same bits as one that was not interrupted, and evaluation between epochs changes nothing.
-    teacher and student: modules on `device`, the same classes; image: (C, H, W); mean, std: of the teacher's input.
+    teacher and student: modules on `device`, the same classes; image: (C, H, W); mean, std: of the teacher's input;
+    names: of the classes, for sources that are told them in words.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Run:
         seed: int,
         runtime: Runtime,
         device: torch.device,
+        names: tuple[str, ...] = (),
     ) -> None:
         self.method, self.seed, self.runtime, self.device = method, seed, runtime, device
         self.teacher = teacher.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
@@ -48,13 +50,15 @@ class Run:
             of_student = layout(self.student, image)
         with torch.no_grad():
             classes = self.teacher(torch.zeros(1, *image, device=device)).shape[1]
-        self.setting = Setting(image, classes, mean, std, of_teacher, of_student)
+        self.setting = Setting(image, classes, mean, std, of_teacher, of_student, names)
         with _at("source_loss"):
             self.source_loss = method.source_loss.open(self.setting, seed).to(device)
         with _at("student_loss"):
             self.student_loss = method.student_loss.open(self.setting, seed).to(device)
         with _at("source"), stream(seed, "source"):
             self.supply = method.source.open(self.setting, _learnable(self.source_loss), device)
+            if isinstance(self.supply, Belongs):
+                self.supply.belongs(self.teacher)
         with _at("memory"), stream(seed, "memory"):
             self.memory = method.memory.open(self.setting, self.teacher, device)
             if isinstance(self.memory, Meets):

@@ -41,6 +41,7 @@ class Setting:
     std: tuple[float, ...]
     teacher: Layout
     student: Layout
+    names: tuple[str, ...] = ()  # of the classes, where the run knows them
 
 
 class Norm(NamedTuple):

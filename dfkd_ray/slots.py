@@ -51,6 +51,15 @@ class Supply(Live, Protocol):
         ...
 
 
+@runtime_checkable
+class Belongs(Protocol):
+    """A live source whose images were made from one teacher, before the run started."""
+
+    def belongs(self, teacher: nn.Module) -> None:
+        """ConfigError unless they were made from this teacher."""
+        ...
+
+
 class Source(Protocol):
     """Where images come from. `also`: parameters of the source loss, to be trained together with the source."""
 

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from dfkd_ray import config, nets, tasks
 from dfkd_ray.errors import ConfigError, DataError, StudyError
+from dfkd_ray.nets.digest import digest
 from dfkd_ray.tasks.weights import fill, read, read_card
-from dfkd_ray.trainable import digest
 
 RECORD = "run.json"
 Which = Literal["last", "best"]

@@ -6,7 +6,6 @@ a killed trial goes on in the same bits.
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import time
 from collections.abc import Iterator, Mapping
@@ -23,6 +22,7 @@ from dfkd_ray.examiner import Examiner, pictured, real
 from dfkd_ray.keeper import Keeper
 from dfkd_ray.loop import distill
 from dfkd_ray.method import Method
+from dfkd_ray.nets.digest import digest
 from dfkd_ray.run import Run
 from dfkd_ray.runtime import Meter, Runtime, parse_runtime
 from dfkd_ray.streams import stream
@@ -112,7 +112,8 @@ class Distillation:
         fill(teacher, self.weights, f"the teacher of {task.name}")
         with stream(seed, "student"):
             student = nets.build(method.student.arch or task.student, classes, channels, method.student.pretrained)
-        return Run(method, teacher, student, task.image, task.mean, task.std, seed, runtime, device)
+        seen = (task.image, task.mean, task.std)
+        return Run(method, teacher, student, *seen, seed, runtime, device, task.classes)
 
 
 def work(study: Study, data: str | None = None, weights: Path | None = None) -> Distillation:
@@ -149,15 +150,6 @@ def distillation(
 def evaluable(made: Distillation, which: tasks.Which = "val") -> bool:
     """Whether there are real images to evaluate on; DataError where `data` is named and cannot be read."""
     return real(made.task, which, made.data, made.runtime.cache) is not None
-
-
-def digest(weights: Mapping[str, Tensor]) -> str:
-    """64 bits of SHA-256 over a state, in hexadecimal."""
-    made = hashlib.sha256()
-    for name, value in sorted(weights.items()):
-        made.update(name.encode())
-        made.update(value.contiguous().cpu().numpy().tobytes())
-    return made.hexdigest()[:16]
 
 
 def task_info(made: Distillation) -> dict[str, Any]:

@@ -19,7 +19,7 @@ PACKAGE = ROOT / "dfkd_ray"
 FLOORS: list[tuple[str, ...]] = [
     ("__init__", "errors", "streams", "whole"),
     ("registry", "provenance", "tables"),
-    ("yamls", "nets", "optimizers"),
+    ("yamls", "nets", "optimizers", "pipelines", "pools"),
     ("shipped", "signals"),
     ("objective", "slots"),
     ("losses", "sources", "memories", "views", "tasks", "evaluate"),
@@ -34,28 +34,30 @@ FLOORS: list[tuple[str, ...]] = [
     ("keeper", "path_to"),
     ("examiner",),
     ("trainable",),
-    ("probe", "study_file", "taught"),
+    ("probe", "study_file", "taught", "synthesis"),
     ("planning", "evaluation", "export"),
     ("cli",),
     ("__main__",),
 ]
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
-CORE = {part for part in FLOOR if FLOOR[part] <= FLOOR["loop"]} - {"tables"}
+CORE = {part for part in FLOOR if FLOOR[part] <= FLOOR["loop"]} - {"tables", "pools"}
 TOWERS = {"published", "study", "sweep", "report"}
 
 # Who may import which package of others; "sweep" allows it to the whole part, "sweep.search" to that module alone.
 THIRD_PARTIES = {
     "torch": CORE - {"errors", "registry", "yamls", "shipped", "provenance", "whole", "__init__"}
-    | {"keeper", "examiner", "trainable", "probe", "taught", "evaluation", "export", "cli"},
+    | {"keeper", "examiner", "trainable", "probe", "taught", "evaluation", "export", "synthesis", "pools", "cli"},
     "torchvision": {"nets", "tasks"},
     "numpy": {"tasks", "report", "study.contrasts", "study.paired"},
-    "PIL": {"tasks", "evaluation"},
+    "PIL": {"tasks", "evaluation", "pools"},
     "safetensors": {"tasks", "keeper", "sources.noisy_layer"},
     "sklearn": {"tasks", "evaluation"},
     "onnxruntime": {"export"},
     "yaml": {"yamls", "annotated", "report", "cli"},
     "pydantic": {"yamls"},
-    "pyarrow": {"tables", "report"},
+    "pyarrow": {"tables", "report", "pools"},
+    "diffusers": {"pipelines", "tasks.teach_diffusion"},
+    "transformers": {"pipelines"},
     "plotly": {"report"},
     "scipy": {"losses.kdci", "tasks.fgvc", "report", "study.paired", "study.power"},
     "optuna": {"sweep.search"},
