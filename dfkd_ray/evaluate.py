@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dfkd_ray.signals import Norm, Setting, deviation, mode, statistics
-from dfkd_ray.slots import Supply
+from dfkd_ray.slots import Batch, Supply
 
 HELD_OUT = 256  # synthetic images of each bank
 BATCH = 256  # images at a time
@@ -18,7 +18,8 @@ PIXELS = BATCH * 112**2  # at a time: of images of 224 pixels 64
 EDGE = 1e-4  # rounding of a normalised value
 FAR = 0.1  # with more values outside than that, the images are not what the teacher was trained on
 PRIOR = "batchnorm/source"  # reported where the teacher has BatchNorm layers
-DATA_FREE = ("agreement/source", "kl/source", "agreement/noise", "kl/noise", "diversity", PRIOR)
+ASKED = "asked/source"  # reported where the source asks for classes
+DATA_FREE = ("agreement/source", "kl/source", "agreement/noise", "kl/noise", "diversity", PRIOR, ASKED)
 
 
 @torch.no_grad()
@@ -116,14 +117,14 @@ def _joined(batches: list[tuple[int, Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
 
 
 def data_free(teacher: nn.Module, student: nn.Module, supply: Supply, setting: Setting) -> dict[str, float]:
-    """Metrics that need no real image, on images that the student never trains on (but those of `pixels`, which has no
-    others than it made).
+    """Metrics that need no real image, on images that the student never trains on (but those of `pixels` and
+    `diffusion`, which have no others than they made).
 
-    `source`: fresh images of the run's own source, from noise that is the same in every epoch. `noise`: a fixed bank
+    `asked/source`: the share of the images that the teacher takes for the class that was asked for. `source`: fresh images of the run's own source, from noise that is the same in every epoch. `noise`: a fixed bank
     of Gaussian images, the same for every trial. Nothing of the run is changed.
     """
     device = next(teacher.parameters()).device
-    own = _own(supply, setting, torch.Generator(device).manual_seed(2))
+    own, labels = _own(supply, setting, torch.Generator(device).manual_seed(2))
     # the bank is drawn on the CPU, so that it is the same on every device
     noise = torch.randn(HELD_OUT, *setting.image, generator=torch.Generator().manual_seed(1))
     out = {"outside": outside(own, setting.mean, setting.std)}
@@ -133,15 +134,18 @@ def data_free(teacher: nn.Module, student: nn.Module, supply: Supply, setting: S
     out["diversity"] = diversity(t)
     if (far := distance()) is not None:
         out[PRIOR] = far
+    if labels is not None:
+        out[ASKED] = float((t.argmax(1) == labels.to(device)).float().mean())
     out["agreement/noise"], out["kl/noise"] = faithfulness(logits(teacher, noise), logits(student, noise))
     return out
 
 
-def _own(supply: Supply, setting: Setting, rng: torch.Generator) -> Tensor:
-    """Fresh images of the source, (HELD_OUT, C, H, W), a batch at a time where they are large."""
+def _own(supply: Supply, setting: Setting, rng: torch.Generator) -> Batch:
+    """Fresh images of the source, (HELD_OUT, C, H, W), a batch at a time where they are large, and their labels."""
     most = at_a_time(*setting.image[1:])
-    parts = [min(most, HELD_OUT - start) for start in range(0, HELD_OUT, most)]
-    return torch.cat([supply.sample(part, rng, training=False).images for part in parts])
+    sizes = [min(most, HELD_OUT - start) for start in range(0, HELD_OUT, most)]
+    images, labels = zip(*(supply.sample(size, rng, training=False) for size in sizes))
+    return Batch(torch.cat(images), None if labels[0] is None else torch.cat(labels))
 
 
 def median_of_last(values: list[float], n: int = 5) -> float:

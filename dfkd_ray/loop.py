@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import torch
+from torch import Tensor
+
 from dfkd_ray.run import Means, Run
 from dfkd_ray.signals import Signals, frozen, mode
 from dfkd_ray.views import look
@@ -22,7 +25,7 @@ def distill(run: Run) -> Iterator[Epoch]:
 
     Yields after each epoch, when the run may be evaluated, saved, or left: whoever iterates decides.
     """
-    plan, views = run.method.schedule, run.method.views
+    plan = run.method.schedule
     for epoch in range(run.epoch + 1, plan.epochs + 1):
         rng, means = run.begin(epoch), Means()
         for _ in range(plan.rounds):
@@ -34,15 +37,21 @@ def distill(run: Run) -> Iterator[Epoch]:
                     run.source_loss.settle()
                 run.memory.refill(run.supply, plan.batch, rng)
             # 2. the student learns from the teacher on images of the source
-            run.student.train()
-            for _ in range(plan.student_steps if plan.student_moves(epoch) else 0):
-                with run.precision():
-                    images, labels = run.memory.draw(run.supply, plan.batch, rng)
-                    images = look(views.student, images, rng)
-                    loss, losses = run.student_loss(Signals(images, labels, run.teacher, run.student))
-                run.step(loss)
+            for losses in learn(run, run.student_steps(epoch), rng):
                 means.add("student", losses)
-            run.student_loss.settle()
             run.rounds += 1
         run.epoch = epoch
         yield Epoch(epoch, means.close())
+
+
+def learn(run: Run, steps: int, rng: torch.Generator) -> Iterator[dict[str, Tensor]]:
+    """So many steps of the student on images of its memory; yields the losses of each."""
+    run.student.train()
+    for _ in range(steps):
+        with run.precision():
+            images, labels = run.memory.draw(run.supply, run.method.schedule.batch, rng)
+            images = look(run.method.views.student, images, rng)
+            loss, losses = run.student_loss(Signals(images, labels, run.teacher, run.student))
+        run.step(loss)
+        yield losses
+    run.student_loss.settle()

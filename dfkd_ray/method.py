@@ -52,6 +52,9 @@ class Schedule:
     student_in_synthesis: the student's mode while the source learns; "train" is that code's habit (reconstruction).
     warmup: epochs at the beginning in which the source alone moves (its memory fills); the student's learning rate
         starts its schedule after them.
+    rehearse_every: rounds of the warm-up after which the student takes its steps all the same, at its full learning
+        rate, so that an adversarial term has an opponent that knows what was synthesised so far (DiffDFKD); after the
+        warm-up it begins anew. 0: it rests.
     source_epochs: epochs after which the source rests and the student learns on; null: it never does. With `warmup` of
         the same length, synthesis and distillation are two phases.
     """
@@ -63,10 +66,12 @@ class Schedule:
     batch: int = 64
     student_in_synthesis: Literal["train", "eval"] = "train"
     warmup: int = 0
+    rehearse_every: int = 0
     source_epochs: int | None = None
 
     def __post_init__(self) -> None:
         least = {"epochs": 1, "rounds": 1, "source_steps": 0, "student_steps": 0, "batch": 2, "warmup": 0}
+        least["rehearse_every"] = 0
         for name, low in least.items():
             if getattr(self, name) < low:
                 raise ValueError(f"{name} must be at least {low}, got {getattr(self, name)}")

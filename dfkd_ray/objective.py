@@ -105,11 +105,11 @@ class LiveObjective(nn.Module):
             if self.starts[name] <= self.done and hasattr(call, "settle"):
                 call.settle()
 
-    def forward(self, signals: Signals) -> tuple[Tensor, dict[str, Tensor]]:
-        """The weighted sum (a scalar) and the terms' values, detached, still on the device."""
+    def forward(self, signals: Signals, only: str | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted sum (a scalar) and the terms' values, detached, still on the device; `only`: one term's."""
         total, values = signals.images.new_zeros(()), {}
         for name, call in self.calls.items():
-            if self.starts[name] > self.done:
+            if self.starts[name] > self.done or only not in (None, name):
                 continue
             try:
                 value = call(signals)

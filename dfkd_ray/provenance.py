@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("torch", "torchvision", "numpy", "ray", "optuna", "pyarrow", "plotly", "scipy")
+PACKAGES = ("torch", "torchvision", "numpy", "ray", "optuna", "pyarrow", "plotly", "scipy", "diffusers", "transformers")
 
 
 def provenance(**more: Any) -> dict[str, Any]:

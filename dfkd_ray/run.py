@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -63,8 +65,8 @@ class Run:
             self.memory = method.memory.open(self.setting, self.teacher, device)
             if isinstance(self.memory, Meets):
                 self.memory.meet(self.supply)
-        learnable = [*_learnable(self.student), *_learnable(self.student_loss)]
-        self.optimizer = method.student.optimizer.open(learnable)
+        self.optimizer = self._new_optimizer()
+        self._first = self._learned() if method.schedule.rehearse_every else {}
         self.rng = torch.Generator(device)
         self.epoch = 0  # epochs done
         self.rounds = 0  # rounds done, over all epochs
@@ -79,10 +81,17 @@ class Run:
         """Steps of the source in a round: none where no term tells it what to look for."""
         return self.method.schedule.source_steps if self.source_loss.calls else 0
 
+    def student_steps(self, epoch: int) -> int:
+        """Steps of the student in the round that is under way: in the warm-up, none or a rehearsal."""
+        plan = self.method.schedule
+        rehearsal = plan.rehearse_every and (self.rounds + 1) % plan.rehearse_every == 0
+        return plan.student_steps if plan.student_moves(epoch) or rehearsal else 0
+
     def spent(self) -> dict[str, float]:
         """What the run has used up so far: steps of the student and of the source, images the student has seen."""
         plan = self.method.schedule
-        student = self._taught * plan.student_steps
+        rehearsals = min(self.rounds, plan.warmup * plan.rounds) // (plan.rehearse_every or math.inf)
+        student = (self._taught + rehearsals) * plan.student_steps
         source = min(self.rounds, plan.source_rounds) * self.source_steps
         images = student * plan.batch
         return {"updates/student": float(student), "updates/source": float(source), "images/student": float(images)}
@@ -90,6 +99,8 @@ class Run:
     @property
     def lr(self) -> float:
         """The student's learning rate as it is now; its schedule begins after the warm-up."""
+        if self.rounds < self.method.schedule.warmup * self.method.schedule.rounds:
+            return self.method.student.optimizer.lr
         progress = self._taught / self.method.schedule.student_rounds
         return self.method.student.optimizer.lr * self.method.student.lr_schedule(progress)
 
@@ -101,6 +112,8 @@ class Run:
 
     def begin(self, epoch: int) -> torch.Generator:
         """Seed everything random for one epoch; dropout and the like read torch's own generator."""
+        if self._first and epoch == self.method.schedule.warmup + 1:
+            self._begin_anew()
         self.source_loss.begin(epoch)
         self.student_loss.begin(epoch)
         torch.manual_seed(stream_seed(self.seed, "torch", epoch))
@@ -109,10 +122,12 @@ class Run:
     def precision(self) -> AbstractContextManager[Any]:
         return self.runtime.autocast(self.device)
 
-    def judge(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
-        """The source loss of images (B, C, H, W), seen through the synthesis views."""
+    def judge(
+        self, images: Tensor, labels: Tensor | None, /, *, only: str | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The source loss of images (B, C, H, W), or one term of it, seen through the synthesis views."""
         seen = look(self.method.views.synthesis, images, self.rng)
-        total, values = self.source_loss(Signals(seen, labels, self.teacher, self.student))
+        total, values = self.source_loss(Signals(seen, labels, self.teacher, self.student), only)
         return total, values
 
     def step(self, loss: Tensor) -> None:
@@ -120,17 +135,33 @@ class Run:
         set_lr(self.optimizer, self.lr)
         descend(self.optimizer, loss, self.method.student.clip)
 
+    def _learned(self) -> dict[str, dict[str, Any]]:
+        """What the student's optimiser moves, copied."""
+        parts = {name: getattr(self, name).state_dict() for name in ("student", "student_loss")}
+        return copy.deepcopy(parts)
+
+    def _begin_anew(self) -> None:
+        """The student that only rehearsed gives way to one that has learned nothing."""
+        for name, state in self._first.items():
+            getattr(self, name).load_state_dict(state)
+        self.optimizer = self._new_optimizer()
+
+    def _new_optimizer(self) -> torch.optim.Optimizer:
+        learnable = [*_learnable(self.student), *_learnable(self.student_loss)]
+        return self.method.student.optimizer.open(learnable)
+
     def state_dict(self) -> dict[str, Any]:
         """The whole state at the end of an epoch."""
-        return {part: getattr(self, part).state_dict() for part in self._PARTS} | {
-            "epoch": self.epoch,
-            "rounds": self.rounds,
-        }
+        parts = {part: getattr(self, part).state_dict() for part in self._PARTS}
+        # how the student began: while it rehearses, and not for the rest of the run
+        first = {"first": self._first} if self._first and self.epoch <= self.method.schedule.warmup else {}
+        return {**parts, **first, "epoch": self.epoch, "rounds": self.rounds}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken."""
         for part in self._PARTS:
             getattr(self, part).load_state_dict(state[part])
+        self._first = state.get("first", self._first)
         self.epoch, self.rounds = state["epoch"], state["rounds"]
 
     _PARTS = ("student", "supply", "memory", "source_loss", "student_loss", "optimizer")

@@ -6,7 +6,7 @@ the checkpoint through `state_dict` and `load_state_dict`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -23,8 +23,14 @@ class Batch(NamedTuple):
     labels: Tensor | None
 
 
-Judge = Callable[[Tensor, Tensor | None], tuple[Tensor, dict[str, Tensor]]]
-"""The source loss as a source sees it: (images, labels) -> (the scalar to minimise, each term's value)."""
+class Judge(Protocol):
+    """The source loss as a source sees it."""
+
+    def __call__(
+        self, images: Tensor, labels: Tensor | None, /, *, only: str | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The scalar to minimise, and each term's value; `only`: that of one term, by its name."""
+        ...
 
 
 class Live(Protocol):

@@ -127,6 +127,8 @@ def work(study: Study, data: str | None = None, weights: Path | None = None) -> 
         raise ConfigError.at("objective", f"val_accuracy needs real images of {made.task.name}: {hint}")
     if evaluate.PRIOR in asked and not any(name.endswith("running_mean") for name in made.weights):
         raise ConfigError.at("objective", f"{evaluate.PRIOR} needs a teacher with BatchNorm layers")
+    if evaluate.ASKED in asked and not _asks(method):
+        raise ConfigError.at("objective", f"{evaluate.ASKED} needs a source that asks for classes (source.labels)")
     hand = {} if study.ablation is None else study.ablation.hand
     named = {changes["method"] for changes in hand.values() if "method" in changes}
     methods = {name: config.plain(config.load(name)) for name in named}
@@ -183,11 +185,18 @@ def accepts(method: Method, changes: Mapping[str, Any]) -> None:
 def metric_names(method: Method) -> list[str]:
     """The metrics that a trial of the method reports after each epoch.
 
-    val_accuracy: where there are real images; batchnorm/source: where the teacher has BatchNorm layers.
+    val_accuracy: where there are real images; batchnorm/source: where the teacher has BatchNorm layers; asked/source:
+    where the source asks for classes.
     """
     slots = {"source": method.source_loss, "student": method.student_loss}
     losses = [f"loss/{slot}/{name}" for slot, loss in slots.items() for name in (*loss.parts, "total")]
-    return ["val_accuracy", *evaluate.DATA_FREE, "outside", *losses]
+    data_free = [name for name in evaluate.DATA_FREE if name != evaluate.ASKED or _asks(method)]
+    return ["val_accuracy", *data_free, "outside", *losses]
+
+
+def _asks(method: Method) -> bool:
+    """Whether the source asks for classes."""
+    return getattr(method.source, "labels", "none") != "none"
 
 
 def _device_name(device: torch.device) -> str:

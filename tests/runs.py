@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import io
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import torch
@@ -13,6 +17,7 @@ from dfkd_ray import config
 from dfkd_ray.loop import Epoch, distill
 from dfkd_ray.method import Method
 from dfkd_ray.nets import Taps, attach_taps
+from dfkd_ray.pipelines.library import quiet
 from dfkd_ray.run import Run
 from dfkd_ray.runtime import Runtime
 
@@ -90,6 +95,10 @@ SIZES: dict[str, Any] = {  # what a field of this name becomes at the size of a 
     "warmup": 1,
     "source_epochs": 2,
     "start": 0,
+    "timesteps": 3,
+    "parts": 2,
+    "kept": 2,
+    "at_once": 4,
 }
 
 
@@ -104,7 +113,26 @@ def shrunk(name: str, changes: Mapping[str, Any] | None = None) -> Method:
         sized = isinstance(value, (int, float)) and not isinstance(value, bool) and key in SIZES
         return min(value, SIZES[key]) if sized else value
 
-    return config.change(config.parse(smaller(config.plain(config.load(name)))), changes or {})
+    plain = smaller(config.plain(config.load(name)))
+    if plain["source"]["name"] == "diffusion":
+        plain["source"] |= {"model": painter(), "checkpointing": False}
+    return config.change(config.parse(plain), changes or {})
+
+
+@cache
+def painter() -> str:
+    """A folder with a small pipeline that has learned nothing; it goes with the process."""
+    from dfkd_ray.pipelines.small import Small
+
+    folder = tempfile.mkdtemp(prefix="painter-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    sizes = Small(coder=(8, 8), net=(8, 16), width=16, depth=1, heads=2)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        pipe = sizes.text_to_image(IMAGE, ["A realistic photo.", "A realistic photo of class 0 1 2 3 4."])
+    with quiet():
+        pipe.save_pretrained(folder)
+    return folder
 
 
 def opened(

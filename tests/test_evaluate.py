@@ -76,7 +76,7 @@ def test_data_free_metrics_change_nothing_and_repeat_themselves(name: str) -> No
     modes = [module.training for module in run.student.modules()]
     first, second = (evaluate.data_free(run.teacher, run.student, run.supply, run.setting) for _ in range(2))
     assert first == second
-    assert set(first) == {*evaluate.DATA_FREE, "outside"}
+    assert set(first) == {*evaluate.DATA_FREE, "outside"} - {evaluate.ASKED}, "neither asks for classes"
     assert not differing(run.state_dict(), before)
     assert torch.equal(torch.get_rng_state(), numbers)
     assert [module.training for module in run.student.modules()] == modes
@@ -112,13 +112,26 @@ def test_a_teacher_without_batchnorm_has_no_such_metric() -> None:
     supply: Any = Spied()
     for norm in (nn.Identity(), nn.BatchNorm2d(3, track_running_stats=False)):
         net = nn.Sequential(norm, nn.Flatten(), nn.Linear(3 * 16 * 16, CLASSES))
-        assert set(evaluate.data_free(net, net, supply, SETTING)) == {*evaluate.DATA_FREE, "outside"} - {evaluate.PRIOR}
+        out = evaluate.data_free(net, net, supply, SETTING)
+        assert set(out) == {*evaluate.DATA_FREE, "outside"} - {evaluate.PRIOR, evaluate.ASKED}
+
+
+def test_the_share_that_the_teacher_takes_for_what_was_asked() -> None:
+    class Asking(Spied):
+        def sample(self, batch: int, rng: torch.Generator, training: bool) -> Batch:
+            images = torch.randn(batch, *IMAGE, generator=torch.Generator().manual_seed(batch))
+            named = evaluate.logits(toy(1), images).argmax(1)
+            wrong = torch.arange(batch) % 4 == 0
+            return Batch(images, torch.where(wrong, (named + 1) % CLASSES, named))
+
+    supply: Any = Asking()
+    assert evaluate.data_free(toy(1), toy(2), supply, SETTING)[evaluate.ASKED] == 0.75
 
 
 def test_large_images_come_fewer_at_a_time() -> None:
     assert [evaluate.at_a_time(side, side) for side in (32, 112, 224, 448, 4096)] == [256, 256, 64, 16, 1]
     supply: Any = Spied()
-    images = evaluate._own(supply, replace(SETTING, image=(3, 224, 224)), torch.Generator().manual_seed(2))
+    images, _ = evaluate._own(supply, replace(SETTING, image=(3, 224, 224)), torch.Generator().manual_seed(2))
     assert len(images) == sum(count for count, _, _ in supply.asked) == evaluate.HELD_OUT
     assert {count for count, _, _ in supply.asked} == {64}
 

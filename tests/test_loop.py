@@ -24,6 +24,10 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "views": ("dfkd_fgvc", {"views.synthesis": ["jitter"], "views.student": ["flip", {"name": "crop", "padding": 1}]}),
     "student in eval": ("dfkd_fgvc", {"schedule.student_in_synthesis": "eval"}),
     "noise": ("noise_kd", {}),
+    "a rehearsing student": (
+        "dfkd_fgvc",
+        {"memory": {"name": "pool", "capacity": 30}, "schedule.warmup": 2, "schedule.rehearse_every": 1},
+    ),
 }
 
 
@@ -172,6 +176,29 @@ def test_the_memory_is_filled_and_drawn_as_the_schedule_says() -> None:
     run = opened(small({"schedule.epochs": 1, "schedule.rounds": 3, "memory": {"name": "pool", "capacity": 100}}))
     list(distill(run))
     assert run.memory.size == 3 * 4  # type: ignore[attr-defined]
+
+
+def test_in_the_warm_up_the_student_rehearses_after_so_many_rounds_and_then_begins_anew() -> None:
+    plan = {"epochs": 4, "rounds": 3, "warmup": 2, "rehearse_every": 2, "source_epochs": 2, "student_steps": 5}
+    changes = {f"schedule.{name}": value for name, value in plan.items()}
+    run = opened(small({**changes, "memory": {"name": "pool", "capacity": 100}, "student.optimizer.lr": 0.5}))
+    born = {key: value.clone() for key, value in run.student.state_dict().items()}
+    taught: list[tuple[int, float]] = []
+    step = run.step
+    run.step = lambda loss: (taught.append((run.rounds, run.lr)), step(loss))[1]  # type: ignore[method-assign,func-returns-value]
+    epochs = distill(run)
+    next(epochs), next(epochs)
+    assert taught == [(1, 0.5)] * 5 + [(3, 0.5)] * 5 + [(5, 0.5)] * 5, "its schedule has not begun"
+    assert differing(run.student.state_dict(), born)
+    assert run.spent()["updates/student"] == 15
+    run.begin(3)
+    assert not differing(run.student.state_dict(), born)
+    assert not run.optimizer.state
+    list(epochs)
+    assert len(taught) == 15 + 2 * 3 * 5
+    assert taught[15] == (6, 0.5)
+    assert taught[-1][1] < 0.5
+    assert run.spent()["updates/student"] == 45
 
 
 def test_the_rate_follows_a_cosine_over_the_whole_run() -> None:

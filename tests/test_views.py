@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dfkd_ray.slots import views
-from dfkd_ray.views import Crop, Flip, Jitter, look
+from dfkd_ray.views import Crop, CutMix, Flip, Jitter, MixCut, MixUp, ResizedCrop, look
 
 IMAGES = torch.randn(6, 3, 8, 10, generator=torch.Generator().manual_seed(0))
 
@@ -94,3 +94,45 @@ def test_ranges() -> None:
         Crop(padding=0)
     with pytest.raises(ValueError, match="pixels must be at least 1, got 0"):
         Jitter(pixels=0)
+
+
+def test_a_resized_crop_of_everything_is_the_image_and_another_a_part_of_it() -> None:
+    ramp = torch.arange(10.0).expand(1, 1, 8, 10).contiguous()
+    parts = [ResizedCrop(least=0.2)(ramp, rng(seed)) for seed in range(40)]
+    for part in parts:
+        steps = part[0, 0, 0].diff()[1:-1]
+        assert torch.allclose(part[0, 0], part[0, 0, :1].expand(8, 10), atol=1e-4), "rows are alike"
+        assert ((steps > 0) & (steps <= 1 + 1e-4)).all(), "enlarged, never reduced"
+        assert part.min() >= 0
+        assert part.max() <= 9
+    widths = [float(part[0, 0, 0, 4] - part[0, 0, 0, 3]) for part in parts]
+    assert min(widths) < 0.6 < 0.8 < max(widths)
+    whole = [ResizedCrop(least=1.0)(ramp, rng(seed)) for seed in range(40)]
+    assert max(float(part[0, 0, 0, 4] - part[0, 0, 0, 3]) for part in whole) == pytest.approx(1.0, abs=1e-4)
+    with pytest.raises(ValueError, match=r"^least is a share of the area in \(0, 1\], got 0$"):
+        ResizedCrop(least=0)
+
+
+def test_mixed_images_come_from_the_batch() -> None:
+    mixed, cut = MixUp()(IMAGES, rng()), CutMix()(IMAGES, rng(3))
+    assert torch.allclose(mixed.mean(0), IMAGES.mean(0), atol=1e-5), "each is once itself and once a partner"
+    assert (cut[:, None] == IMAGES[None]).any(1).all(), "each pixel is one of theirs"
+    assert torch.equal(MixCut()(IMAGES, rng(1)), MixCut()(IMAGES, rng(1)))
+    for view in (MixUp, CutMix):
+        with pytest.raises(ValueError, match=r"^alpha must be > 0, got 0$"):
+            view(alpha=0)
+    with pytest.raises(ValueError, match=r"^alpha must be > 0, got 0$"):
+        MixCut(cutmix=0)
+
+
+def test_a_coin_decides_between_the_two_mixtures() -> None:
+    def heads(seed: int) -> bool:
+        return bool(torch.rand((), generator=rng(seed)) < 0.5)
+
+    seen = {heads(seed) for seed in range(12)}
+    assert seen == {True, False}
+    for seed in range(12):
+        numbers = rng(seed)
+        torch.rand((), generator=numbers)
+        expected = (MixUp() if heads(seed) else CutMix())(IMAGES, numbers)
+        assert torch.equal(MixCut()(IMAGES, rng(seed)), expected)

@@ -64,8 +64,11 @@ from dfkd_ray.cli import (  # noqa: E402  they add their commands to `app`
     data,  # noqa: F401
     evaluate,  # noqa: F401
     export,  # noqa: F401
+    pool,  # noqa: F401
     reproduce,  # noqa: F401
     run,  # noqa: F401
     study,  # noqa: F401
+    synthesize,  # noqa: F401
     teach,  # noqa: F401
+    teach_diffusion,  # noqa: F401
 )

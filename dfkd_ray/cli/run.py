@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dfkd_ray.cli import app, options
-from dfkd_ray.cli.subject import Subject
-from dfkd_ray.errors import StudyError
+from dfkd_ray.cli.subject import Subject, called
+from dfkd_ray.errors import ConfigError, StudyError
 
 if TYPE_CHECKING:
+    from dfkd_ray.method import Method
     from dfkd_ray.sweep.work import Row
-    from dfkd_ray.tasks import Task
     from dfkd_ray.trainable import Distillation
+
+FromPool = Annotated[
+    Path | None,
+    typer.Option("--pool", help="Learn from this pool of images (see `pool ls`) in place of the method's own source."),
+]
 
 
 @app.command()
@@ -27,6 +32,7 @@ def distill(
     ],
     subject: Subject,
     changes: options.Set = None,
+    pool: FromPool = None,
     seed: options.Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Folder.", show_default="reports/<method>-<task>-seed<seed>")] = None,
     data: options.Data = None,
@@ -35,16 +41,21 @@ def distill(
     threads: options.Threads = 0,
     cache: options.Cache = "memmap",
 ) -> None:
-    """Teach one student without training data. The same command again goes on where it was stopped."""
+    """Teach one student without training data. The same command again goes on where it was stopped.
+
+    --pool is short for --set source='{name: stored, folder: POOL}', which a study may have too, under `fixed`, and for
+    no memory, warm-up and source loss beside it.
+    """
     from dfkd_ray import config, trainable
     from dfkd_ray.runtime import parse_runtime
 
-    resolved = config.change(config.load(method), subject.assigned(changes))
+    resolved = config.load(method)
+    resolved = config.change(resolved, _from_pool(pool, resolved, subject.assigned(changes)))
     runtime = parse_runtime({"device": device, "precision": precision, "threads": threads, "cache": cache})
     on = subject.chosen(resolved.teacher.arch)
     work = trainable.distillation(resolved, on, options.absolute(data), subject.weights, runtime)
     work.open(resolved, seed, runtime, runtime.open())  # what does not fit is told before there is a folder
-    folder = out or Path("reports") / f"{Path(method).stem}-{_called(on)}-seed{seed}"
+    folder = out or Path("reports") / f"{Path(method).stem}-{called(on)}-seed{seed}"
     info = trainable.task_info(work)
     began = _claim(folder, _record(work, seed, on if isinstance(on, str) else None, info))
     _introduce(method, resolved.schedule.epochs, seed, work, info)
@@ -54,6 +65,27 @@ def distill(
         last = _run(work, folder, seed, info)
     typer.echo(_ending(last, info, seed))
     typer.echo(f"student, curves and images are in {folder}")
+
+
+def _from_pool(pool: Path | None, method: Method, changes: dict[str, Any]) -> dict[str, Any]:
+    """The changes, after those that leave of a method its student, who learns from a pool."""
+    from dfkd_ray.pools import Pool
+
+    if pool is None:
+        return changes
+    if "source" in changes:
+        raise ConfigError.at("--set", "source is given twice: --pool says it too")
+    plan = method.schedule
+    return {
+        "source": {"name": "stored", "folder": str(pool.resolve()), "digest": Pool.open(pool).digest},
+        "source_loss": {},
+        "memory": "fresh",
+        "schedule.warmup": 0,
+        "schedule.rehearse_every": 0,
+        "schedule.source_epochs": None,
+        "schedule.epochs": plan.epochs - plan.warmup,
+        **changes,
+    }
 
 
 def _run(work: Distillation, folder: Path, seed: int, info: dict[str, Any]) -> Row:
@@ -69,11 +101,6 @@ def _run(work: Distillation, folder: Path, seed: int, info: dict[str, Any]) -> R
             (folder / f"images_{row.epoch:04d}.webp").write_bytes(row.picture)
         _write_steps(folder, rows, info)
     return rows[-1]
-
-
-def _called(task: str | Task) -> str:
-    """What a task is called in the name of a folder: without `folder:`, path and ending."""
-    return Path(task.rpartition(":")[2]).stem if isinstance(task, str) else task.name
 
 
 def _record(work: Distillation, seed: int, task: str | None, info: dict[str, Any]) -> dict[str, Any]:

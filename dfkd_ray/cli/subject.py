@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -70,6 +71,11 @@ class Subject:
 
         statistics = {name: _numbers(name, getattr(self, name)) for name in ("mean", "std")}
         return tasks.bare(arch, self.classes, self.size, self.channels, weights=self.weights, **statistics)
+
+
+def called(task: str | Task) -> str:
+    """What a task is called in the name of a folder: without `folder:`, path and ending."""
+    return Path(task.rpartition(":")[2]).stem if isinstance(task, str) else task.name
 
 
 def _numbers(name: str, text: str | None) -> tuple[float, ...] | None:

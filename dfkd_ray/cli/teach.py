@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from dfkd_ray.cli import app, options
-from dfkd_ray.errors import ConfigError, DataError
-from dfkd_ray.registry import did_you_mean
+from dfkd_ray.cli import app, options, training
+from dfkd_ray.errors import DataError
 from dfkd_ray.report.words import DASH
 
 if TYPE_CHECKING:
-    from dfkd_ray.tasks import Epoch, Task, TeachRecipe
+    from dfkd_ray.tasks import Epoch
     from dfkd_ray.tasks.teachers import Teacher
 
 teachers = typer.Typer(no_args_is_help=True, help="The teachers that are there.")
@@ -58,68 +55,24 @@ def teach(
 
     spec = tasks.load(task)
     arch, pretrained = arch or spec.teacher.arch, init == "imagenet"
-    recipe = _recipe(spec, pretrained, epochs, changes)
+    recipe = training.changed(spec.recipe_from(pretrained), epochs, changes)
     path = out or Path("teachers") / teacher_file(spec.name, arch)
     where = str(parse_runtime({"device": device, "threads": threads, "cache": cache}).open())
     settings: dict[str, Any] = {"recipe": recipe, "pretrained": pretrained, "fresh": fresh}
     settings |= {"data": data, "download": download, "cache": cache, "device": where, "precision": precision}
     again = [word for word in sys.argv[1:] if word != "--fresh"]
     told: list[Epoch] = []
-    with options.going_on_with("dfkd-ray", *again), _shown(told) as (report, tick):
-        card = tasks.teach(spec, arch, seed, out=path, report=report, tick=tick, **settings)
-    wrote = f"wrote {path} and its card" if told else f"{path} is there"
-    accuracies = ", ".join(f"{which} {value:.1%}" for which, value in card["accuracy"].items())
-    typer.echo(f"{wrote}: {arch} on {spec.name}, accuracy {accuracies}, {card['seconds']:.0f} s")
-
-
-def _recipe(spec: Task, pretrained: bool, epochs: int | None, pairs: list[str] | None) -> TeachRecipe:
-    """The task's recipe with what the command changes; ConfigError with every mistake."""
-    from dfkd_ray import yamls
-    from dfkd_ray.tasks import TeachRecipe
-
-    recipe = yamls.plain(spec.recipe_from(pretrained))
-    changes, known = options.assignments(pairs), [f"recipe.{name}" for name in recipe]
-    for path in changes:
-        if path not in known:
-            raise ConfigError.at("--set", f"no such path {path!r}{did_you_mean(path, known)}")
-    changes |= {} if epochs is None else {"recipe.epochs": epochs}
-    problems = yamls.Problems()
-    changed = recipe | {path.removeprefix("recipe."): value for path, value in changes.items()}
-    made: TeachRecipe | None = problems.attempt("recipe", yamls.typed, TeachRecipe, changed)
-    problems.stop_if_any()
-    assert made is not None
-    return made
-
-
-@contextmanager
-def _shown(told: list[Epoch]) -> Iterator[tuple[Callable[[Epoch], None], Callable[[int, int], None]]]:
-    """What is told of each epoch and of each step: a line and, on a terminal, a bar below it.
-
-    The epochs are gathered in `told`.
-    """
 
     def report(epoch: Epoch) -> None:
         told.append(epoch)
         number = f"epoch {epoch.epoch:>{len(str(epoch.epochs))}}/{epoch.epochs}"
         typer.echo(f"{number}  loss {epoch.loss:.3f}  val {epoch.val_accuracy:.1%}  {epoch.seconds:.0f} s")
 
-    if not sys.stdout.isatty():
-        yield report, lambda done, steps: None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    bar = Progress(TextColumn("steps"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), transient=True)
-
-    def tick(done: int, steps: int) -> None:
-        if not bar.tasks:  # with the first step: until then images may be decoded, which has a line of its own
-            bar.add_task("", completed=done, total=steps)
-            bar.start()
-        bar.update(bar.task_ids[0], completed=done)
-
-    try:
-        yield report, tick
-    finally:
-        bar.stop()
+    with options.going_on_with("dfkd-ray", *again), training.bar() as tick:
+        card = tasks.teach(spec, arch, seed, out=path, report=report, tick=tick, **settings)
+    wrote = f"wrote {path} and its card" if told else f"{path} is there"
+    accuracies = ", ".join(f"{which} {value:.1%}" for which, value in card["accuracy"].items())
+    typer.echo(f"{wrote}: {arch} on {spec.name}, accuracy {accuracies}, {card['seconds']:.0f} s")
 
 
 @teachers.command("ls")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 
@@ -13,5 +14,5 @@ def digest(weights: Mapping[str, Tensor]) -> str:
     made = hashlib.sha256()
     for name, value in sorted(weights.items()):
         made.update(name.encode())
-        made.update(value.contiguous().cpu().numpy().tobytes())
+        made.update(value.cpu().reshape(-1).view(torch.uint8).numpy().tobytes())  # numpy knows no bfloat16
     return made.hexdigest()[:16]

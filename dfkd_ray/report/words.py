@@ -25,12 +25,13 @@ _METRICS = {
     "kl/noise": "KL to the teacher, noise",
     "diversity": "Prediction diversity",
     "batchnorm/source": "BatchNorm distance, own images",
+    "asked/source": "Share of own images of the class asked for",
     "outside": "Values that no picture has, own images",
     "seconds": "Seconds of work",
 }
-_SHARE = re.compile(r"(^|[_/])(accuracy|agreement|outside)(/|$)")
+_SHARE = re.compile(r"(^|[_/])(accuracy|agreement|asked|outside)(/|$)")
 _MINIMISED = re.compile(r"^(kl|loss|batchnorm|outside|seconds)(/|$)")
-_DATA_FREE = re.compile(r"^(agreement|kl|diversity|batchnorm)(/|$)")
+_DATA_FREE = re.compile(r"^(agreement|asked|kl|diversity|batchnorm)(/|$)")
 
 
 def metric(name: str) -> str:

@@ -19,6 +19,7 @@ from dfkd_ray.study.specs import Cmaes, Gp, Grid, NoStopper, SamplerSpec, Stoppe
 MODES: Mapping[str, Literal["max", "min"]] = {
     "val_accuracy": "max",
     "agreement": "max",
+    "asked": "max",
     "diversity": "max",
     "kl": "min",
     "loss": "min",
@@ -26,7 +27,7 @@ MODES: Mapping[str, Literal["max", "min"]] = {
 }
 
 
-SHARES = ("val_accuracy", "test_accuracy", "agreement", "diversity")  # how metrics in [0, 1] begin
+SHARES = ("val_accuracy", "test_accuracy", "agreement", "asked", "diversity")  # how metrics in [0, 1] begin
 
 
 def point(metric: str) -> float:

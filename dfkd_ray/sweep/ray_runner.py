@@ -1,4 +1,4 @@
-"""Who runs: Ray Tune, on this machine or on a cluster. The only file that imports Ray (after `ray_setup` is in force).
+"""Who runs: Ray Tune, on this machine or on a cluster.
 
 Tune starts actors, gives them their share of the machine, and starts a trial again whose worker has died. It decides
 nothing and records nothing: its searcher and its scheduler ask the conductor, and its own state goes to a folder that
@@ -7,11 +7,8 @@ is thrown away.
 
 from __future__ import annotations
 
-import logging
 import tempfile
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +17,12 @@ from ray import cloudpickle, tune
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
-from dfkd_ray.errors import StudyError
 from dfkd_ray.study import Resources
 from dfkd_ray.sweep.conductor import Conductor
 from dfkd_ray.sweep.interrupts import Interrupts
 from dfkd_ray.sweep.judge import Outcome
-from dfkd_ray.sweep.ray_setup import answering, fitting, worker_environment
+from dfkd_ray.sweep.ray_cluster import cluster
+from dfkd_ray.sweep.ray_setup import fitting
 from dfkd_ray.sweep.serial_runner import ENDED_EARLY, describe
 from dfkd_ray.sweep.work import Job, Work
 
@@ -47,7 +44,7 @@ def run(
     started again from its checkpoint. Raises Interrupted on Ctrl-C, StudyError.
     """
     share = conductor.resources = resources or conductor.resources
-    with _cluster(address, share), tempfile.TemporaryDirectory(prefix="dfkd-ray-") as scratch:
+    with cluster(address, share), tempfile.TemporaryDirectory(prefix="dfkd-ray-") as scratch:
         conductor.concurrency = concurrency or fitting(ray.cluster_resources(), share)
         with Interrupts() as interrupts:
             baton = _Baton(conductor, interrupts)
@@ -214,38 +211,6 @@ class _Watching(tune.Callback):  # type: ignore[misc]
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         self._baton.check()
-
-
-@contextmanager
-def _cluster(address: str | None, share: Resources) -> Iterator[None]:
-    """Connected to a cluster, quietly; one that was started here is gone afterwards."""
-    if ray.is_initialized():
-        yield  # the caller's own
-        return
-    if address is not None:
-        answering(address)
-    logger = logging.getLogger("ray")
-    level = logger.level
-    options: dict[str, Any] = {"include_dashboard": False} if address is None else {}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ray.init(
-                address=address or "local",  # "local": not whatever RAY_ADDRESS names
-                log_to_driver=False,
-                logging_level=logging.CRITICAL,
-                runtime_env={"env_vars": dict(worker_environment(share.threads))},
-                **options,
-            )
-            yield
-    except ConnectionError as error:
-        raise StudyError(
-            f"the Ray cluster at {address} does not let this process in: {str(error).splitlines()[0]} (it needs the "
-            f"cluster's token, in RAY_AUTH_TOKEN or ~/.ray/auth_token, and the same version of Ray)"
-        ) from None
-    finally:
-        ray.shutdown()
-        logger.setLevel(level)
 
 
 def _death(trial: Any) -> str:

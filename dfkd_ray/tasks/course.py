@@ -112,18 +112,7 @@ class Course:
 
     def restore(self, path: Path, of: dict[str, Any]) -> None:
         """Go on from the checkpoint, if there is one; DataError if it is damaged or of another training."""
-        tidy(path)
-        if not path.exists():
-            return
-        try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
-            if not (other := differences(state["of"], of)):
-                self._load(state)
-        except Exception as error:  # a damaged pickle can raise anything
-            reason = (str(error) or repr(error)).splitlines()[0]
-            raise DataError(f"{path}: a damaged checkpoint; --fresh begins anew: {reason}") from None
-        if other:
-            raise DataError(f"{path}: a checkpoint of another training ({other}); --fresh begins anew")
+        restored(path, of, self.device, self._load)
 
     def _load(self, state: dict[str, Any]) -> None:
         for name, part in self._parts.items():
@@ -135,6 +124,22 @@ class Course:
     @property
     def _parts(self) -> dict[str, Any]:
         return {"net": self.net, "optimiser": self.optimiser, "schedule": self.schedule, "scaler": self.scaler}
+
+
+def restored(path: Path, of: dict[str, Any], device: torch.device, load: Callable[[dict[str, Any]], None]) -> None:
+    """`load` the checkpoint, if there is one; DataError if it is damaged or of another training."""
+    tidy(path)
+    if not path.exists():
+        return
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+        if not (other := differences(state["of"], of)):
+            load(state)
+    except Exception as error:  # a damaged pickle can raise anything
+        reason = (str(error) or repr(error)).splitlines()[0]
+        raise DataError(f"{path}: a damaged checkpoint; --fresh begins anew: {reason}") from None
+    if other:
+        raise DataError(f"{path}: a checkpoint of another training ({other}); --fresh begins anew")
 
 
 def differences(there: dict[str, Any], here: dict[str, Any], prefix: str = "") -> str:

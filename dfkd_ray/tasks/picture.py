@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -59,8 +60,8 @@ def draw(task: Task, part: Split, columns: int, zoom: int) -> Image.Image:
     return sheet
 
 
-def contact_sheet(pixels: Tensor, rows: int, columns: int) -> bytes:
-    """Images (rows * columns, C, H, W) in [0, 1] as one WebP file: about 64 pixels each, with room between them."""
+def contact_sheet(pixels: Tensor, rows: int, columns: int, kind: Literal["WEBP", "PNG"] = "WEBP") -> bytes:
+    """Images (rows * columns, C, H, W) in [0, 1] as one file: about 64 pixels each, with room between them."""
     zoom = max(1, 64 // pixels.shape[2])
     pixels = F.pad(pixels.repeat_interleave(zoom, 2).repeat_interleave(zoom, 3), [2] * 4, value=1.0)
     _, c, h, w = pixels.shape
@@ -69,5 +70,5 @@ def contact_sheet(pixels: Tensor, rows: int, columns: int) -> bytes:
     picture = Image.fromarray(sheet.numpy())
     picture.thumbnail((68 * columns, 68 * rows))
     out = io.BytesIO()
-    picture.save(out, format="WEBP", quality=85)
+    picture.save(out, format=kind, quality=85)
     return out.getvalue()

@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich import progress
 
 from cli.commands import OWN_TASK, TINY, Done, dfkd, refused, sets
-from dfkd_ray.tasks import Epoch
 
 ROOT = Path(__file__).parents[2]
 SCHEDULE = {key: value for key, value in TINY.items() if key.startswith("schedule")} | {"schedule.source_steps": 0}
@@ -143,25 +141,6 @@ def test_a_mistake_in_a_task_of_ones_own_has_its_line(tmp_path: Path) -> None:
     (tmp_path / "task.yaml").write_text(OWN_TASK.replace("std: [0.3]", "std: [0]").replace("lr: 0.01", "lr: -1"))
     said = refused("teach", "task.yaml", cwd=tmp_path)
     assert "task.yaml:10: recipe: lr must be > 0, got -1" in said
-
-
-def test_on_a_terminal_a_bar_goes_from_step_to_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dfkd_ray.cli.teach import _shown
-
-    made: list[progress.Progress] = []
-    start = progress.Progress.start
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    monkeypatch.setattr(progress.Progress, "start", lambda self: (made.append(self), start(self))[1])
-    told: list[Epoch] = []
-    with _shown(told) as (report, tick):
-        assert not made, "until the first step images may be decoded, which has a line of its own"
-        tick(11, 30)
-        tick(12, 30)
-        (bar,) = made
-        assert (bar.tasks[0].completed, bar.tasks[0].total) == (12, 30)
-        report(Epoch(2, 3, 0.5, 0.25, 9.0))
-    assert not bar.live.is_started
-    assert [epoch.epoch for epoch in told] == [2]
 
 
 # ---- the list

@@ -15,6 +15,7 @@ from dfkd_ray.report import words
         ("test_accuracy/last", "max", True, False),
         ("relative_accuracy/last", "max", True, False),
         ("agreement/source", "max", True, True),
+        ("asked/source", "max", True, True),
         ("kl/noise", "min", False, True),
         ("diversity", "max", False, True),
         ("batchnorm/source", "min", False, True),

@@ -5,38 +5,68 @@ from __future__ import annotations
 import io
 import pickle
 import re
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 import torch
+from pools.made import CARD, fill
+from runs import painter
 from torch import Tensor, nn
 
 import dfkd_ray.sources  # noqa: F401  fills the registry
 from dfkd_ray.signals import Layout, Setting
 from dfkd_ray.slots import sources
+from dfkd_ray.sources.diffusion import Diffusion
 from dfkd_ray.sources.generator import Generator
 from dfkd_ray.sources.noisy_layer import NoisyLayer
+from dfkd_ray.sources.stored import Stored
 
 IMAGE = (3, 16, 16)
 SETTING = Setting(IMAGE, 5, (0.5,) * 3, (0.5,) * 3, Layout((), 6), Layout((), 6))
 CPU = torch.device("cpu")
-SMALL: dict[str, Any] = {
-    "generator": Generator(latent=8, width=4),
-    "noisy_layer": NoisyLayer(latent=8, width=4, dim=6),
+
+
+@cache
+def pool() -> TemporaryDirectory[str]:
+    """Of the setting's images; it is gone when the tests end."""
+    folder = TemporaryDirectory()
+    fill(Path(folder.name), 15, replace(CARD, std=SETTING.std))
+    return folder
+
+
+def diffusion() -> Diffusion:
+    """With one guided timestep, so that a step is a step."""
+    return Diffusion(model=painter(), timesteps=2, kept=1, parts=1, lr=30.0, checkpointing=False)
+
+
+SMALL: dict[str, Callable[[], Any]] = {
+    "diffusion": diffusion,
+    "generator": lambda: Generator(latent=8, width=4),
+    "noisy_layer": lambda: NoisyLayer(latent=8, width=4, dim=6),
+    "stored": lambda: Stored(pool().name, held_out=10),
 }
 every_source = pytest.mark.parametrize("name", list(sources))
 
 
+def spec_of(name: str) -> Any:
+    return SMALL.get(name, sources[name])()
+
+
 def opened(name: str, also: tuple[nn.Parameter, ...] = (), seed: int = 0) -> Any:
     torch.manual_seed(seed)
-    return SMALL.get(name, sources[name]()).open(SETTING, also, CPU)
+    return spec_of(name).open(SETTING, also, CPU)
 
 
 def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def judge(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+def judge(images: Tensor, labels: Tensor | None, only: str | None = None) -> tuple[Tensor, dict[str, Tensor]]:
     value = (images - 0.5).square().mean()
     return value, {"total": value.detach()}
 
@@ -56,7 +86,7 @@ def same(a: Any, b: Any) -> bool:
 
 @every_source
 def test_a_spec_is_plain_and_cites_a_source(name: str) -> None:
-    spec = sources[name]()
+    spec = spec_of(name)
     assert pickle.loads(pickle.dumps(spec)) == spec
     assert spec.registered_as == name
     assert re.search(r"arXiv:\d{4}\.\d{5}|Table \d", type(spec).__doc__ or "")

@@ -1,0 +1,226 @@
+"""Pools of synthetic images: `pool ls`, `pool verify`, `pool sample`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dfkd_ray.cli import app, options
+from dfkd_ray.cli.data import bar
+from dfkd_ray.errors import DataError, UnknownName
+from dfkd_ray.registry import did_you_mean
+from dfkd_ray.report.words import DASH
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from dfkd_ray.pools import Card, Pool
+    from dfkd_ray.tasks import Task
+
+pool = typer.Typer(no_args_is_help=True, help="The pools of synthetic images that `synthesize` made.")
+app.add_typer(pool, name="pool")
+
+SHOWN = 10  # lines of what is broken, and of what is noted
+NAMED = 8  # classes
+MOST = 100  # rows of a picture that nobody asked for
+Folder = Annotated[Path, typer.Argument(metavar="POOL", help="The folder of a pool.")]
+
+
+@pool.command()
+def ls(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(metavar="[DIR]...", help="Pools, or folders of them.", show_default="pools/")
+    ] = None,
+) -> None:
+    """List pools: of which task and teacher, how many images, and the shards in which no trajectory is missing."""
+    from dfkd_ray.pools import Pool
+
+    if missing := [folder for folder in folders or [] if not folder.is_dir()]:
+        raise DataError(f"{missing[0]}: there is no such folder")
+    places = folders or [Path("pools")]
+    found = [path.parent for place in places for path in [*place.glob("pool.json"), *sorted(place.glob("*/pool.json"))]]
+    if not found:
+        typer.echo(f"no pools in {', '.join(map(str, places))}; `dfkd-ray synthesize METHOD` makes one")
+        return
+    rows: list[tuple[str, ...]] = [
+        ("folder", "task", "teacher", "source", "images", "trajectories", "classes", "shards")
+    ]
+    wrong = []
+    for folder in found:
+        try:
+            rows.append((str(folder), *_cells(Pool.open(folder))))
+        except DataError as error:
+            rows.append((str(folder), *[DASH] * 7))
+            wrong.append(str(error))
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    for row in rows:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+    for line in wrong:
+        typer.echo(line)
+
+
+def _cells(found: Pool) -> tuple[str, ...]:
+    from dfkd_ray.pools.verify import complete
+
+    card, rows, whole = found.card, found.rows(["trajectory", "label"]), complete(found)
+    source = card.method.get("source")
+    have = {name: len(rows.column(name).unique()) for name in rows.column_names}
+    return (
+        *(card.task, card.teacher.arch, source.get("name", DASH) if isinstance(source, dict) else DASH),
+        *(f"{count:,}" for count in (rows.num_rows, have["trajectory"])),
+        *(f"{have['label']} of {len(card.classes)}", f"{sum(whole)} of {len(whole)}"),
+    )
+
+
+@pool.command()
+def verify(
+    folder: Folder,
+    task: Annotated[
+        str | None, typer.Option(help="A task by name, a YAML file or folder:PATH.", show_default="that of the pool")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="The teacher's weights.", show_default="the task's own, or those that are found")
+    ] = None,
+    device: options.Device = "auto",
+    all_lines: Annotated[bool, typer.Option("--list", help="Name everything, not the first few.")] = False,
+) -> None:
+    """Read every image of a pool, hold it against the pool's card, and ask its teacher; exit code 2 if it is broken."""
+    from dfkd_ray.pools import Pool
+    from dfkd_ray.pools.verify import verify as look
+    from dfkd_ray.runtime import parse_runtime
+
+    found, where = Pool.open(folder), parse_runtime({"device": device}).open()
+    teacher = _teacher(found, task, weights)
+    report = look(found, bar)
+    typer.echo(f"{folder}: {report.images:,} images in {report.trajectories:,} trajectories, digest {found.digest}")
+    for line in _counts(found.card, report.classes):
+        typer.echo(line)
+    for line in [*_shown(report.noted, all_lines), *_shown(report.broken, all_lines)]:
+        typer.echo(line)
+    if report.broken:
+        typer.echo("broken: remove a shard that is, and make it again")
+        raise typer.Exit(2)
+    if teacher is None:
+        typer.echo(f"no teacher of {found.card.task} here, so nobody says what is in these images (--weights)")
+    elif report.images:
+        for line in _seen_by(*teacher, found, where):
+            typer.echo(line)
+    typer.echo("whole: every image can be read")
+
+
+def _shown(lines: list[str], every: bool) -> Iterator[str]:
+    yield from lines if every else lines[:SHOWN]
+    if not every and len(lines) > SHOWN:
+        yield f"and {len(lines) - SHOWN:,} more (--list names them)"
+
+
+def _counts(card: Card, classes: Counter[int]) -> Iterator[str]:
+    """How many images a class has: a line for all that have as many."""
+    names: dict[int, list[str]] = {}
+    for number, name in enumerate(card.classes):
+        names.setdefault(classes[number], []).append(name)
+    for count, those in sorted(names.items(), reverse=True):
+        more = f" and {len(those) - NAMED:,} more" if len(those) > NAMED else ""
+        yield f"{count:,} images a class: {', '.join(those[:NAMED])}{more}"
+
+
+def _teacher(found: Pool, name: str | None, weights: Path | None) -> tuple[Task, nn.Module] | None:
+    """The teacher that the pool was made from, and its task; None where nobody names one and none is there.
+
+    DataError if those that are named, or found, are others.
+    """
+    from dfkd_ray import tasks
+    from dfkd_ray.nets.digest import digest
+
+    task = _task(found.card, name)
+    task = tasks.with_teacher(task, weights, None if weights is None else _arch(found.card, weights))
+    _refuse(found, found.card.of_another_task(task.image, len(task.classes), task.mean, task.std, task.classes))
+    if task.teacher.weights is None and name is None:
+        return None
+    net = tasks.teacher(task)
+    _refuse(found, found.card.of_another_teacher(digest(net.state_dict())))
+    return task, net
+
+
+def _task(card: Card, name: str | None) -> Task:
+    """The task by name; that of the pool, which its card describes well enough where it is not shipped."""
+    from dfkd_ray import tasks
+
+    if name is not None or card.task in tasks.names():
+        return tasks.load(name or card.task)
+    seen = (card.classes, card.image, card.mean, card.std)
+    return tasks.Task(card.task, "none", *seen, tasks.TeacherRef(card.teacher.arch), card.teacher.arch)
+
+
+def _arch(card: Card, weights: Path) -> str | None:
+    """Of weights without a card of their own that says it: the net of the pool's teacher."""
+    from dfkd_ray.tasks.weights import read_card
+
+    return None if (read_card(weights) or {}).get("arch") else card.teacher.arch
+
+
+def _refuse(found: Pool, why: str | None) -> None:
+    if why is not None:
+        raise DataError(f"{found.folder} {why}")
+
+
+def _seen_by(task: Task, net: nn.Module, found: Pool, device: Any) -> Iterator[str]:
+    """What the teacher says of the images: a table."""
+    from dfkd_ray import evaluate, tasks
+
+    images = found.images()
+    scores = evaluate.logits(net.to(device), images.images, partial(tasks.normalise, task)).softmax(1).cpu()
+    confidence, said = scores.max(1)
+    yield f"{'the teacher sees':<18}{'images':>9}{'as asked':>10}{'confidence':>12}"
+    for what, rows in {"final": images.final, "intermediate": ~images.final}.items():
+        if rows.any():
+            right = (said[rows] == images.labels[rows]).float().mean()
+            yield f"{what:<18}{int(rows.sum()):>9,}{right:>10.1%}{confidence[rows].mean():>12.3f}"
+
+
+@pool.command()
+def sample(
+    folder: Folder,
+    out: Annotated[Path, typer.Option(help="The picture, .webp or .png.")],
+    rows: Annotated[
+        int | None, typer.Option(min=1, help="Classes, or of --label rows.", show_default="all classes, 4 of --label")
+    ] = None,
+    columns: Annotated[int, typer.Option(min=1, help="Images in a row.")] = 8,
+    label: Annotated[str | None, typer.Option(metavar="NAME", help="One class alone.")] = None,
+    intermediate: Annotated[
+        bool, typer.Option("--intermediate", help="The estimates on the way too, not the finished images alone.")
+    ] = False,
+) -> None:
+    """Write a picture of a pool: a row a class, or images of one class."""
+    from dfkd_ray.pools import Pool
+    from dfkd_ray.tasks.picture import contact_sheet
+
+    kinds: Any = {".webp": "WEBP", ".png": "PNG"}
+    if out.suffix.lower() not in kinds:
+        raise typer.BadParameter(f"--out must end in .webp or .png, got {out}")
+    found = Pool.open(folder)
+    names = found.card.classes
+    if label is not None and label not in names:
+        raise UnknownName(f"{folder} has no class {label!r}{did_you_mean(label, names)}")
+    shown = [names.index(label)] if label is not None else [*range(min(rows or MOST, len(names)))]
+    cells = _cells_of(found, shown, columns * (1 if label is None else rows or 4), intermediate)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_bytes(contact_sheet(cells, len(cells) // columns, columns, kinds[out.suffix.lower()]))
+    typer.echo(f"wrote {out}")
+
+
+def _cells_of(found: Pool, classes: Sequence[int], each: int, intermediate: bool) -> Tensor:
+    """The first images of each class, (classes x each, C, H, W) in [0, 1], white where it has no more."""
+    import torch
+
+    images = found.images(intermediate, each, classes)
+    cells = torch.ones(len(classes), each, *found.card.image)
+    for row, number in zip(cells, classes):
+        of_class = images.images[images.labels == number]
+        row[: len(of_class)] = of_class.float() / 255
+    return cells.flatten(0, 1)

@@ -1,0 +1,115 @@
+"""Pools of synthetic images: `synthesize` fills one, on this machine or on many GPUs."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from dfkd_ray.cli import app, options
+from dfkd_ray.cli.subject import Subject, called
+from dfkd_ray.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dfkd_ray.synthesis import Synthesis
+
+Format = Annotated[Literal["png", "jpeg", "webp"], typer.Option(help="Of the image files; png is lossless.")]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How the images are kept."""
+
+    out: Annotated[Path | None, typer.Option(help="Folder.", show_default="pools/<method>-<task>")] = None
+    pixels: Annotated[
+        int | None, typer.Option(min=1, help="Side of the images as they are kept.", show_default="the task's")
+    ] = None
+    format: Format = "png"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What a shard takes under Ray."""
+
+    address: options.Address = None
+    cpus: Annotated[float, typer.Option(help="Of each shard under Ray.")] = 1
+    gpus: Annotated[float | None, typer.Option(help="Likewise.", show_default="1 where there is one")] = None
+
+
+@app.command()
+@options.unfolded
+def synthesize(
+    method: Annotated[
+        str, typer.Argument(metavar="METHOD", help="A method whose source is diffusion, by name, or a YAML file.")
+    ],
+    subject: Subject,
+    images: Annotated[int, typer.Option(min=1, help="How many there should be, in whole trajectories.")],
+    kept: Kept,
+    cluster: Cluster,
+    shards: Annotated[
+        str, typer.Option(metavar="N or I/N", help="N: all of N, side by side under Ray. I/N: the I-th of N, here.")
+    ] = "1",
+    changes: options.Set = None,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    precision: options.Precision = "float32",
+    threads: options.Threads = 0,
+) -> None:
+    """Fill a pool of images by diffusion, guided by the teacher. The same command again makes what is missing."""
+    from dfkd_ray import config, trainable
+    from dfkd_ray.runtime import parse_runtime
+    from dfkd_ray.synthesis import Synthesis
+
+    index, of = _shards(shards)
+    resolved = config.change(config.load(method), subject.assigned(changes))
+    runtime = parse_runtime({"device": device, "precision": precision, "threads": threads})
+    on = subject.chosen(resolved.teacher.arch)
+    work = trainable.distillation(resolved, on, None, subject.weights, runtime)
+    folder = kept.out or Path("pools") / f"{Path(method).stem}-{called(on)}"
+    what = Synthesis(work, str(folder.resolve()), images, seed, of, kept.pixels, kept.format)
+    with options.going_on_with("dfkd-ray", *sys.argv[1:]):
+        if index is None and of > 1:
+            _under_ray(what, cluster)
+        else:
+            _here(what, index or 1)
+    typer.echo(f"the pool is {folder}")
+
+
+def _shards(text: str) -> tuple[int | None, int]:
+    """ "2/4": (2, 4); "4": (None, 4)."""
+    found = re.fullmatch(r"(?:(\d+)/)?(\d+)", text)
+    index, of = (None if part is None else int(part) for part in found.groups()) if found else (0, 0)
+    if not of or (index is not None and not 1 <= index <= of):
+        raise ConfigError.at("--shards", f"expected a number of shards, or one of them such as 2/4, got {text!r}")
+    return index, of
+
+
+def _here(what: Synthesis, index: int) -> None:
+    """One shard, in this process, with a word for each trajectory."""
+    names, count = what.work.task.classes, len(what.mine(index))
+    for made in what.fill(index):
+        number = f"trajectory {made.trajectory // what.shards + 1:>{len(str(count))}}/{count}"
+        typer.echo(f"{number}  {names[made.label]}  {made.images} images  {made.seconds:.1f} s")
+
+
+def _under_ray(what: Synthesis, cluster: Cluster) -> None:
+    """All shards, on the shares of a cluster."""
+    import torch
+
+    from dfkd_ray.study import Resources
+    from dfkd_ray.sweep.ray_setup import environment
+
+    share = Resources(cluster.cpus, float(torch.cuda.is_available()) if cluster.gpus is None else cluster.gpus)
+
+    def fill(index: int) -> int:
+        return sum(1 for _ in what.fill(index))
+
+    with environment(cluster.address):
+        from dfkd_ray.sweep import ray_shards
+
+        for index, made in ray_shards.each(fill, range(1, what.shards + 1), share, cluster.address):
+            typer.echo(f"shard {index} of {what.shards}: {made} of {len(what.mine(index))} trajectories were made now")

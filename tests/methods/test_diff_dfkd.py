@@ -1,0 +1,81 @@
+"""DiffDFKD as its authors' released code has it, without that code's defects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from runs import opened, shrunk, walked
+
+from dfkd_ray import config
+from dfkd_ray.loop import distill
+from dfkd_ray.losses.adversarial import Adversarial
+from dfkd_ray.losses.kd import KD
+from dfkd_ray.memories.pool import Pool
+from dfkd_ray.optimizers import SGD, Step
+from dfkd_ray.sources.latents import LatentCutMix
+from dfkd_ray.views import Crop, Flip
+
+METHOD = config.load("diff_dfkd")
+
+
+def test_what_the_code_states_is_what_stands() -> None:
+    source, plan = METHOD.source, METHOD.schedule
+    assert source.prompt == "A realistic photo.", "no class name: the class comes from the teacher"
+    assert (source.timesteps, source.guidance_scale, source.lr, source.parts, source.kept) == (50, 3.0, 1.0, 5, 5)
+    assert source.augment == LatentCutMix(alpha=1.0)
+    weights = {name: part.weight for name, part in METHOD.source_loss.parts.items()}
+    assert weights == {"onehot": 1.0, "batchnorm": 0.1, "adversarial": 1.0}
+    adversary = METHOD.source_loss.parts["adversarial"].term
+    assert adversary == Adversarial(agreeing_only=True, through_teacher=False)
+    assert METHOD.student_loss.parts["kd"].term == KD(temperature=30.0)
+    assert METHOD.student.optimizer == SGD(lr=0.2, momentum=0.9, weight_decay=5e-4)
+    assert METHOD.student.lr_schedule == Step(at=(150 / 240, 180 / 240, 210 / 240), factor=0.1)
+    assert METHOD.views.student == (Crop(padding=4), Flip())
+    assert METHOD.views.synthesis == ()
+    assert (plan.source_steps, plan.batch, plan.student_in_synthesis) == (1, 256, "eval")
+
+
+def test_the_set_is_complete_before_the_student_learns_and_the_pool_holds_it() -> None:
+    plan = METHOD.schedule
+    assert plan.warmup == plan.source_epochs == 100
+    assert plan.epochs - plan.warmup == 240
+    images = plan.source_rounds * plan.batch
+    assert Pool(capacity=50_000) == METHOD.memory
+    assert 50_000 <= images < 52_000
+    epoch = plan.rounds * plan.student_steps * plan.batch
+    assert abs(epoch - 50_000) < plan.batch
+
+
+def test_the_paper_s_variant_is_two_terms_more() -> None:
+    lines = (Path(config.__file__).parent / "methods/diff_dfkd.yaml").read_text(encoding="utf-8")
+    assert (
+        "student_loss.cam: {weight: 1.0}, student_loss.grad_cam: {weight: 1.0, stages: all, second_order: false}"
+        in lines
+    )
+    changes: dict[str, Any] = {"student_loss.cam": {"weight": 1.0}}
+    changes["student_loss.grad_cam"] = {"weight": 1.0, "stages": "all", "second_order": False}
+    changes["student_loss.cross_entropy"] = {"weight": 0.5}
+    (*_, last) = walked(opened(shrunk("diff_dfkd", {**changes, "views.student": ["flip", "mix_cut", "resized_crop"]})))
+    assert {"loss/student/cam", "loss/student/grad_cam", "loss/student/cross_entropy"} <= last.losses.keys()
+
+
+def test_an_adversary_meets_a_student_that_has_rehearsed() -> None:
+    method = shrunk("diff_dfkd", {"schedule.warmup": 2, "schedule.epochs": 3, "schedule.rehearse_every": 2})
+    run = opened(method)
+    seen: list[torch.Tensor] = []
+    judge = run.judge
+
+    def spy(images: torch.Tensor, labels: Any, /, *, only: str | None = None) -> Any:
+        seen.append(next(run.student.parameters()).detach().clone())
+        return judge(images, labels, only=only)
+
+    run.judge = spy  # type: ignore[method-assign]
+    epochs = distill(run)
+    next(epochs)
+    first = len(seen)
+    assert all(torch.equal(weights, seen[0]) for weights in seen)
+    next(epochs)
+    assert all(torch.equal(weights, seen[first]) for weights in seen[first:])
+    assert not torch.equal(seen[0], seen[first]), "it rehearsed between the two epochs"
