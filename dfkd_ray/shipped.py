@@ -21,8 +21,15 @@ def studies() -> list[Path]:
 
 
 def find(name: str) -> Path:
-    """A shipped study or method; UnknownName with the nearest."""
-    known = {path.stem: path for path in [*sorted((_PACKAGE / "methods").glob("*.yaml")), *studies()]}
+    """A shipped study or method; UnknownName with the nearest.
+
+    Where a name is that of both it is the method, and `search_spaces/NAME` the study.
+    """
+    methods = {path.stem: path for path in sorted((_PACKAGE / "methods").glob("*.yaml"))}
+    known = {path.stem: path for path in studies()} | methods
+    kind, _, stem = name.rpartition("/")
+    if kind == "search_spaces" and stem in (named := {path.stem: path for path in studies()}):
+        return named[stem]
     if name not in known:
         raise UnknownName(f"unknown study or method {name!r}{did_you_mean(name, known)}")
     return known[name]

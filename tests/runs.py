@@ -144,7 +144,8 @@ def opened(
     image: tuple[int, int, int] = IMAGE,
 ) -> Run:
     teacher, student = teacher or toy(1), student or toy(2, dropout=0.3)
-    return Run(method, teacher, student, image, (0.5,) * 3, (0.25,) * 3, seed, runtime or Runtime(), CPU)
+    names = tuple(f"class {number}" for number in range(CLASSES))
+    return Run(method, teacher, student, image, (0.5,) * 3, (0.25,) * 3, seed, runtime or Runtime(), CPU, names)
 
 
 def walked(run: Run, epochs: int | None = None) -> Iterator[Epoch]:

@@ -12,7 +12,8 @@ def test_studies_and_methods_are_found_by_name() -> None:
     studies = {path.stem: path for path in shipped.studies()}
     assert studies
     for name, path in studies.items():
-        assert shipped.find(name) == shipped.study_file(name) == path
+        assert shipped.find(f"search_spaces/{name}") == shipped.study_file(name) == path
+        assert shipped.find(name) == (config.method_file(name) if name in config.method_names() else path)
         assert path.is_file()
     for name in config.method_names():
         assert shipped.find(name) == config.method_file(name)

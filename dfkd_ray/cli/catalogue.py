@@ -109,7 +109,12 @@ def _net(name: str) -> str:
 @app.command()
 def show(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="A method (resolved, every default filled in), a task or a study.")
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="A method (resolved, every default filled in), a task or a study (search_spaces/NAME where a method has "
+            "its name).",
+        ),
     ],
     grid: Annotated[bool, typer.Option("--grid", help="Of a task: write a picture of its classes.")] = False,
     out: Annotated[Path | None, typer.Option(help="Where the picture goes.", show_default="<task>.png")] = None,
@@ -125,13 +130,13 @@ def show(
         typer.echo(f"wrote {picture.write_grid(task, out or Path(f'{task.name}.png'), data=data)}")
     elif name in tasks.names() or name.startswith(tasks.FOLDER):
         typer.echo(_yaml(yamls.plain(tasks.load(name))), nl=False)
-    elif name in (studies := {path.stem: path for path in shipped.studies()}):
-        typer.echo(studies[name].read_text(encoding="utf-8"), nl=False)
     elif name in config.method_names() or Path(name).suffix in (".yaml", ".yml"):
         method = config.load(name)
         typer.echo(f"# {name}, fingerprint {config.fingerprint(method)}; every default filled in")
         for line in annotated.annotated(name):
             typer.echo(line)
+    elif (stem := name.removeprefix("search_spaces/")) in (studies := {p.stem: p for p in shipped.studies()}):
+        typer.echo(studies[stem].read_text(encoding="utf-8"), nl=False)
     else:
         known = [*config.method_names(), *tasks.names(), *studies]
         raise UnknownName(f"unknown method, task or study {name!r}{did_you_mean(name, known)}")
@@ -177,7 +182,11 @@ def _value(value: Any) -> str:
 @app.command()
 def cp(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="A study (see `ls studies`) or a method (see `ls methods`).")
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="A study (see `ls studies`; search_spaces/NAME where a method has its name) or a method.",
+        ),
     ],
     to: Annotated[Path, typer.Argument(metavar="TO", help="A folder or a file.")] = Path("."),
 ) -> None:

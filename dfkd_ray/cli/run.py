@@ -172,6 +172,7 @@ def _introduce(method: str, epochs: int, seed: int, work: Distillation, info: di
 def _line(row: Row, epochs: int) -> str:
     m = row.metrics
     shown = {"val": m.get("val_accuracy"), "agreement": m["agreement/source"], "diversity": m["diversity"]}
+    shown["asked"] = m.get("asked/source")
     parts = [f"{name} {value:6.1%}" for name, value in shown.items() if value is not None]
     losses = [f"{name} loss {m[key]:7.3g}" for name in ("source", "student") if (key := f"loss/{name}/total") in m]
     return f"epoch {row.epoch:>{len(str(epochs))}}/{epochs}  {'  '.join(parts + losses)}  {row.seconds:6.0f} s"

@@ -62,17 +62,16 @@ def teach(
     settings |= {"data": data, "download": download, "cache": cache, "device": where, "precision": precision}
     again = [word for word in sys.argv[1:] if word != "--fresh"]
     told: list[Epoch] = []
-
-    def report(epoch: Epoch) -> None:
-        told.append(epoch)
-        number = f"epoch {epoch.epoch:>{len(str(epoch.epochs))}}/{epoch.epochs}"
-        typer.echo(f"{number}  loss {epoch.loss:.3f}  val {epoch.val_accuracy:.1%}  {epoch.seconds:.0f} s")
-
-    with options.going_on_with("dfkd-ray", *again), training.bar() as tick:
+    with options.going_on_with("dfkd-ray", *again), training.shown(told, _line) as (report, tick):
         card = tasks.teach(spec, arch, seed, out=path, report=report, tick=tick, **settings)
     wrote = f"wrote {path} and its card" if told else f"{path} is there"
     accuracies = ", ".join(f"{which} {value:.1%}" for which, value in card["accuracy"].items())
     typer.echo(f"{wrote}: {arch} on {spec.name}, accuracy {accuracies}, {card['seconds']:.0f} s")
+
+
+def _line(epoch: Epoch) -> str:
+    number = f"epoch {epoch.epoch:>{len(str(epoch.epochs))}}/{epoch.epochs}"
+    return f"{number}  loss {epoch.loss:.3f}  val {epoch.val_accuracy:.1%}  {epoch.seconds:.0f} s"
 
 
 @teachers.command("ls")

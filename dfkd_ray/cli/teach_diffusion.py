@@ -50,14 +50,13 @@ def _teach_diffusion(
     settings |= {"data": data, "download": download, "cache": cache}
     again = [word for word in sys.argv[1:] if word != "--fresh"]
     told: list[DiffusionEpoch] = []
-
-    def report(epoch: DiffusionEpoch) -> None:
-        told.append(epoch)
-        number = f"{epoch.part:<12}  epoch {epoch.epoch:>{len(str(epoch.epochs))}}/{epoch.epochs}"
-        typer.echo(f"{number}  loss {epoch.loss:.4f}  {epoch.seconds:.0f} s")
-
-    with options.going_on_with("dfkd-ray", *again), training.bar() as tick:
+    with options.going_on_with("dfkd-ray", *again), training.shown(told, _line) as (report, tick):
         card = teach_diffusion(spec, seed, out=folder, report=report, tick=tick, **settings)
     weights = sum(card["parameters"].values())
     wrote = f"wrote {folder}" if told else f"{folder} is there"
     typer.echo(f"{wrote}: {weights:,} parameters, trained on images of {spec.name}, {card['seconds']:.0f} s")
+
+
+def _line(epoch: DiffusionEpoch) -> str:
+    number = f"{epoch.part:<12}  epoch {epoch.epoch:>{len(str(epoch.epochs))}}/{epoch.epochs}"
+    return f"{number}  loss {epoch.loss:.4f}  {epoch.seconds:.0f} s"

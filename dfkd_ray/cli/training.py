@@ -1,4 +1,4 @@
-"""What the commands that train on real images share: the recipe as it is changed, and a bar of steps."""
+"""What the commands that train on real images share: the recipe as it is changed, what is shown of epochs and steps."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+import typer
+
 from dfkd_ray.cli import options
 from dfkd_ray.errors import ConfigError
 from dfkd_ray.registry import did_you_mean
 
 Recipe = TypeVar("Recipe")
+Epoch = TypeVar("Epoch")
+Report = Callable[[Epoch], None]
+Tick = Callable[[int, int], None]  # (steps done, of how many)
 
 
 def changed(recipe: Recipe, epochs: int | None, pairs: list[str] | None) -> Recipe:
@@ -33,22 +38,36 @@ def changed(recipe: Recipe, epochs: int | None, pairs: list[str] | None) -> Reci
 
 
 @contextmanager
-def bar() -> Iterator[Callable[[int, int], None]]:
-    """What is told of each step, done and of how many: on a terminal, a bar below the lines."""
+def shown(told: list[Epoch], line: Callable[[Epoch], str]) -> Iterator[tuple[Report[Epoch], Tick]]:
+    """What is told of each epoch and of each step: a line and, on a terminal, a bar below it.
+
+    The epochs are gathered in `told`.
+    """
+
+    def report(epoch: Epoch) -> None:
+        told.append(epoch)
+        typer.echo(line(epoch))
+
+    with _bar() as tick:
+        yield report, tick
+
+
+@contextmanager
+def _bar() -> Iterator[Tick]:
     if not sys.stdout.isatty():
         yield lambda done, steps: None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    shown = Progress(TextColumn("steps"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), transient=True)
+    bar = Progress(TextColumn("steps"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), transient=True)
 
     def tick(done: int, steps: int) -> None:
-        if not shown.tasks:  # with the first step: until then images may be decoded, which has a line of its own
-            shown.add_task("", completed=done, total=steps)
-            shown.start()
-        shown.update(shown.task_ids[0], completed=done)
+        if not bar.tasks:  # with the first step: until then images may be decoded, which has a line of its own
+            bar.add_task("", completed=done, total=steps)
+            bar.start()
+        bar.update(bar.task_ids[0], completed=done)
 
     try:
         yield tick
     finally:
-        shown.stop()
+        bar.stop()

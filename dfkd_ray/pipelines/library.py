@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,13 +27,19 @@ def quiet() -> Iterator[None]:
     from diffusers.utils import logging as ours
     from transformers.utils import logging as theirs
 
+    hub = logging.getLogger("huggingface_hub")
+    level = hub.level
+    hub.setLevel(logging.CRITICAL)
     before, bars = (ours.get_verbosity(), theirs.get_verbosity()), theirs.is_progress_bar_enabled()
     for each in (ours, theirs):
         each.set_verbosity(logging.CRITICAL)
         each.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
+        hub.setLevel(level)
         ours.set_verbosity(before[0])
         theirs.set_verbosity(before[1])
         if bars:

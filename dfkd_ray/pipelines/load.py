@@ -36,18 +36,7 @@ def load(
     """
     dtype = dtype_of(precision, device)
     pipe = _opened(model)
-    with torch.no_grad(), quiet():
-        if hasattr(pipe, "unet") and hasattr(pipe, "text_encoder"):
-            kind: type[Pipeline] = TextToImage
-            net = pipe.unet
-            pipe.text_encoder.to(device)
-            told, plain = _in_words(pipe, prompt, names)
-        elif hasattr(pipe, "transformer") and hasattr(pipe, "labels"):
-            kind, net = ClassToImage, pipe.transformer
-            told, plain = _in_classes(pipe, prompt, names)
-        else:
-            name, known = type(pipe).__name__, "one from text (Stable Diffusion) or from classes (DiT) is needed"
-            raise ConfigError.at("model", f"{model} is a {name}: {known}")
+    kind, net, told, plain = _told(pipe, model, prompt, names, device)
     coder = pipe.vae if decoder is None else _tiny(decoder)
     of_coder = dtype if decoder_precision == "auto" else dtype_of(decoder_precision, device)
     coder.encoder = None  # nothing is encoded
@@ -61,6 +50,20 @@ def load(
     if compile:
         net.compile()
     return kind(net, coder, _ddpm(pipe.scheduler), told.to(device), plain.to(device), decode_at_once)
+
+
+def _told(
+    pipe: Any, model: str, prompt: str, names: tuple[str, ...], device: torch.device
+) -> tuple[type[Pipeline], Any, Tensor, Tensor]:
+    """What kind of pipeline it is, its network, and its conditions: with the prompt, and without."""
+    with torch.no_grad(), quiet():
+        if hasattr(pipe, "unet") and hasattr(pipe, "text_encoder"):
+            pipe.text_encoder.to(device)
+            return TextToImage, pipe.unet, *_in_words(pipe, prompt, names)
+        if hasattr(pipe, "transformer") and hasattr(pipe, "labels"):
+            return ClassToImage, pipe.transformer, *_in_classes(pipe, prompt, names)
+    known = "one from text (Stable Diffusion) or from classes (DiT) is needed"
+    raise ConfigError.at("model", f"{model} is a {type(pipe).__name__}: {known}")
 
 
 def dtype_of(precision: Precision, device: torch.device) -> torch.dtype:
@@ -129,7 +132,8 @@ def _opened(model: str) -> Any:
             spare = {name: None for name in SPARE if name in parts}
             return diffusers.DiffusionPipeline.from_pretrained(place, **spare)
     except (OSError, ValueError, ImportError, AttributeError) as error:
-        raise ConfigError.at("model", f"{model} cannot be opened: {_first_line(error)}") from None
+        here = "" if folder.is_dir() else "; it is no folder here either"
+        raise ConfigError.at("model", f"{model} cannot be opened: {_first_line(error)}{here}") from None
 
 
 def _tiny(model: str) -> Any:

@@ -55,10 +55,8 @@ class Small:
         Its weights are drawn from torch's own generator.
         """
         diffusers, transformers = libraries("a small pipeline")
-        side = self._latent_side(image)
-        tokenizer = tokens([*captions])
-        ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
-        encoder = transformers.CLIPTextConfig(
+        side, tokenizer = self._latent_side(image), tokens([*captions])
+        config = transformers.CLIPTextConfig(
             vocab_size=len(tokenizer),
             hidden_size=self.width,
             intermediate_size=2 * self.width,
@@ -66,27 +64,16 @@ class Small:
             num_hidden_layers=self.depth,
             num_attention_heads=self.heads,
             max_position_embeddings=tokenizer.model_max_length,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
-            **ends,
         )
-        levels = len(self.net)
         with quiet():
             return diffusers.StableDiffusionPipeline(
                 vae=self._coder(image),
-                text_encoder=transformers.CLIPTextModel(encoder),
+                text_encoder=transformers.CLIPTextModel(config),
                 tokenizer=tokenizer,
-                unet=diffusers.UNet2DConditionModel(
-                    sample_size=side,
-                    in_channels=self.latent,
-                    out_channels=self.latent,
-                    down_block_types=("DownBlock2D",) * (levels - 1) + ("CrossAttnDownBlock2D",),
-                    up_block_types=("CrossAttnUpBlock2D",) + ("UpBlock2D",) * (levels - 1),
-                    block_out_channels=self.net,
-                    layers_per_block=1,
-                    cross_attention_dim=self.width,
-                    attention_head_dim=self.heads,  # diffusers' name for the number of heads
-                    norm_num_groups=_GROUPS,
-                ),
+                unet=self._net(side),
                 scheduler=diffusers.DDPMScheduler(**NOISE),
                 safety_checker=None,
                 feature_extractor=None,
@@ -135,6 +122,22 @@ class Small:
             norm_num_groups=_GROUPS,
             sample_size=image[1],
             mid_block_add_attention=False,
+        )
+
+    def _net(self, side: int) -> Any:
+        diffusers, _ = libraries("a small pipeline")
+        above = len(self.net) - 1
+        return diffusers.UNet2DConditionModel(
+            sample_size=side,
+            in_channels=self.latent,
+            out_channels=self.latent,
+            down_block_types=("DownBlock2D",) * above + ("CrossAttnDownBlock2D",),
+            up_block_types=("CrossAttnUpBlock2D",) + ("UpBlock2D",) * above,
+            block_out_channels=self.net,
+            layers_per_block=1,
+            cross_attention_dim=self.width,
+            attention_head_dim=self.heads,  # diffusers' name for the number of heads
+            norm_num_groups=_GROUPS,
         )
 
     def _latent_side(self, image: tuple[int, int, int]) -> int:

@@ -65,32 +65,28 @@ def teach_diffusion(
         checkpoint.unlink(missing_ok=True)
     elif not checkpoint.exists() and _filled(out):
         return _trained(out, of)
-    began = time.perf_counter()
     train = split(task, "train", data, download, cache)
     with quiet():
-        pipe.to(device)
-        course = DiffusionCourse(pipe, recipe, train, task.classes, seed)
-        course.restore(checkpoint, of)
-        began -= course.seconds
-        for epoch in course.epochs:
-            report(epoch)
-        while stage := course.next():
-            loss = course.train_epoch(stage, tick)
-            epoch = course.note(stage, loss, time.perf_counter() - began)
-            course.save(checkpoint, of)
-            report(epoch)
-        card = {
-            **of,
-            "trained_on": f"the real images of {task.name}, training split: no run with it is data-free",
-            "losses": [[epoch.part, epoch.epoch, round(epoch.loss, 6)] for epoch in course.epochs],
-            "parameters": {name: sum(w.numel() for w in part.parameters()) for name, part in _nets(pipe).items()},
-            "versions": _versions(),
-            "device": device,
-            "seconds": round(time.perf_counter() - began, 1),
-        }
-        card = _write(pipe, card, out)
+        course = DiffusionCourse(pipe.to(device), recipe, train, task.classes, seed)
+        _run(course, checkpoint, of, report, tick)
+        card = _write(pipe, {**of, **_told(course), "device": device}, out)
     checkpoint.unlink(missing_ok=True)
     return card
+
+
+def _run(
+    course: DiffusionCourse, checkpoint: Path, of: dict[str, Any], report: Callable[[DiffusionEpoch], None], tick: Tick
+) -> None:
+    """All epochs that are not done yet, a checkpoint after each."""
+    course.restore(checkpoint, of)
+    began = time.perf_counter() - course.seconds
+    for epoch in course.epochs:
+        report(epoch)
+    while stage := course.next():
+        loss = course.train_epoch(stage, tick)
+        epoch = course.note(stage, loss, time.perf_counter() - began)
+        course.save(checkpoint, of)
+        report(epoch)
 
 
 def _settings(task: Task, recipe: DiffusionRecipe, small: Small, seed: int) -> dict[str, Any]:
@@ -99,9 +95,22 @@ def _settings(task: Task, recipe: DiffusionRecipe, small: Small, seed: int) -> d
     return {**what, "sizes": plain(small), "recipe": asdict(recipe), "seed": seed}
 
 
-def _versions() -> dict[str, str]:
+def _told(course: DiffusionCourse) -> dict[str, Any]:
+    """What a card says of the training."""
     others = {name: metadata.version(name) for name in ("diffusers", "transformers")}
-    return {"dfkd_ray": __version__, "torch": torch.__version__, "python": platform.python_version(), **others}
+    nets = _nets(course.pipe).items()
+    return {
+        "trained_on": "the task's real images, its training split: no run with this pipeline is data-free",
+        "losses": [[epoch.part, epoch.epoch, round(epoch.loss, 6)] for epoch in course.epochs],
+        "parameters": {name: sum(weights.numel() for weights in net.parameters()) for name, net in nets},
+        "versions": {
+            "dfkd_ray": __version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            **others,
+        },
+        "seconds": round(course.seconds, 1),
+    }
 
 
 def _nets(pipe: Any) -> dict[str, torch.nn.Module]:

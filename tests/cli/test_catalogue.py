@@ -57,6 +57,15 @@ def test_a_terminal_gets_lines_that_fit(monkeypatch: pytest.MonkeyPatch) -> None
     assert all(line.startswith("      word") for line in lines[1:])
 
 
+def test_a_study_of_a_methods_name_is_shown_and_copied_by_its_folder(tmp_path: Path) -> None:
+    study = shipped.study_file("diff_dfkd").read_text(encoding="utf-8")
+    assert dfkd("show", "search_spaces/diff_dfkd").out == study != dfkd("show", "diff_dfkd").out
+    dfkd("cp", "search_spaces/diff_dfkd", tmp_path / "study.yaml")
+    assert (tmp_path / "study.yaml").read_text(encoding="utf-8") == study
+    dfkd("cp", "diff_dfkd", tmp_path)
+    assert config.load(str(tmp_path / "diff_dfkd.yaml")) == config.load("diff_dfkd")
+
+
 @pytest.mark.parametrize("name", config.method_names())
 def test_a_method_is_shown_as_yaml_that_gives_it_back(name: str, tmp_path: Path) -> None:
     done = dfkd("show", name)

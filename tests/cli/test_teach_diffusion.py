@@ -64,7 +64,7 @@ def test_what_is_refused(squares: Path, tmp_path: Path, monkeypatch: pytest.Monk
     task = squares / "squares.yaml"
     assert "did you mean 'gliders'" in refused("teach-diffusion", "glider", cwd=tmp_path)
     said = refused("teach-diffusion", task, "--set", "recipe.epoch=3", cwd=tmp_path)
-    assert said == "--set: no such path 'recipe.epoch'; did you mean 'recipe.epochs'?"
+    assert said.startswith("--set: no such path 'recipe.epoch'; did you mean 'recipe.epochs'?")
     assert refused("teach-diffusion", task, "--epochs", 0, cwd=tmp_path) == "recipe: epochs must be > 0, got 0"
     assert "named and dropped" in refused("teach-diffusion", task, "--set", "recipe.named=1", cwd=tmp_path)
     (tmp_path / "small.yaml").write_text(task.read_text().replace("[1, 16, 16]", "[1, 8, 8]"))

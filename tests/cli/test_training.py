@@ -1,4 +1,4 @@
-"""What the commands that train share: a recipe that is changed, and the bar of steps."""
+"""What the commands that train share: a recipe that is changed, and what is shown of epochs and steps."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 from rich import progress
 
-from dfkd_ray.cli.training import bar, changed
+from dfkd_ray.cli.training import changed, shown
 from dfkd_ray.errors import ConfigError
 
 
@@ -40,17 +40,21 @@ def test_on_a_terminal_a_bar_goes_from_step_to_step(monkeypatch: pytest.MonkeyPa
     start = progress.Progress.start
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     monkeypatch.setattr(progress.Progress, "start", lambda self: (made.append(self), start(self))[1])
-    with bar() as tick:
+    told: list[int] = []
+    with shown(told, lambda epoch: f"epoch {epoch}") as (report, tick):
         assert not made, "until the first step images may be decoded, which has a line of its own"
         tick(11, 30)
         tick(12, 30)
-        (shown,) = made
-        assert (shown.tasks[0].completed, shown.tasks[0].total) == (12, 30)
-    assert not shown.live.is_started
+        (bar,) = made
+        assert (bar.tasks[0].completed, bar.tasks[0].total) == (12, 30)
+        report(2)
+    assert not bar.live.is_started
+    assert told == [2]
 
 
-def test_elsewhere_there_is_none(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_elsewhere_there_are_lines_alone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: False, raising=False)
-    with bar() as tick:
+    with shown([], lambda epoch: f"epoch {epoch}") as (report, tick):
         tick(1, 2)
-    assert capsys.readouterr() == ("", "")
+        report(3)
+    assert capsys.readouterr() == ("epoch 3\n", "")

@@ -33,6 +33,7 @@ SIZES = {
     "dfkd_fgvc/table3": (12, 0),
     "dfkd_fgvc/table4": (15, 0),
     "dfkd_fgvc/table5": (12, 0),
+    "diff_dfkd/teachers": (2, 0),
     "dm_kd/cifar100": (5, 0),
     "dm_kd/imagenet": (6, 0),
     "fast_datafree/cifar10": (50, 0),
