@@ -55,7 +55,7 @@ def same(one: DiffusionCourse, other: DiffusionCourse) -> bool:
 
 
 def test_both_losses_fall() -> None:
-    losses = run(begun(replace(RECIPE, images=320, lr=5e-3, average=0.9)))
+    losses = run(begun(replace(RECIPE, images=160, lr=5e-3, average=0.9)))
     assert losses[1] < losses[0]
     assert losses[3] < losses[2] < 1.5
 

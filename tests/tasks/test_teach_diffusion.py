@@ -60,7 +60,7 @@ def test_a_folder_that_diffusers_opens_and_its_card(made: Path) -> None:
     assert (card["task"], card["seed"], card["image"]) == ("small", 0, [1, 16, 16])
     assert card["recipe"]["images"] == 16
     assert card["sizes"]["net"] == [8]
-    assert "no run with it is data-free" in card["trained_on"]
+    assert "no run with this pipeline is data-free" in card["trained_on"]
     assert [(part, number) for part, number, _ in card["losses"]] == [("auto-encoder", 1), ("U-Net", 1), ("U-Net", 2)]
     assert len(card["sha256"]) == 3
     assert card["sha256"] == sums(made)
