@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from dfkd_ray.errors import ConfigError
 from dfkd_ray.nets.digest import digest
 from dfkd_ray.signals import Setting
 from dfkd_ray.slots import Batch, Judge, sources
+from dfkd_ray.sources.batches import Labels
 
 if TYPE_CHECKING:
     from dfkd_ray.pools import Card, Images
@@ -36,6 +37,8 @@ class Stored:
         estimates of a latent go together, and no class gives its first latent (a reconstruction, the released code
         holds out none). With 0 these metrics are of the images that the student knows.
     """
+
+    labels: ClassVar[Labels] = "balanced"  # those that the pool was asked for
 
     folder: str
     digest: str | None = None
