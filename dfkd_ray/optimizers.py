@@ -125,16 +125,22 @@ class Cosine:
 @lr_schedules.register("step")
 @dataclass(frozen=True)
 class Step:
-    """Multiply by `factor` when each share of the run in `at` has passed."""
+    """Multiply by `factor` when each share of the run in `at` has passed.
+
+    `warmup` is the share of the run with a linear rise before it.
+    """
 
     at: tuple[float, ...] = (0.5, 0.75)
     factor: float = 0.1
+    warmup: float = 0.0
 
     def __post_init__(self) -> None:
         _positive(factor=self.factor)
+        _share(warmup=self.warmup)
 
     def __call__(self, progress: float) -> float:
-        return self.factor ** sum(progress >= share for share in self.at)
+        rise = min(1.0, progress / self.warmup) if self.warmup else 1.0
+        return rise * self.factor ** sum(progress >= share for share in self.at)
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:

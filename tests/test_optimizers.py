@@ -64,6 +64,7 @@ def test_the_ends_of_every_schedule() -> None:
     assert [schedule(1.0) for schedule in (Constant(), Cosine(), Step())] == pytest.approx([1.0, 0.0, 0.01])
     assert [schedule(0.0) for schedule in (Constant(), Cosine(), Step(), Cosine(warmup=0.1))] == [1.0, 1.0, 1.0, 0.0]
     assert [Step(at=(0.25, 0.5), factor=0.5)(p) for p in (0.2, 0.25, 0.49, 0.5)] == [1.0, 0.5, 0.5, 0.25]
+    assert [Step(at=(0.5,), warmup=0.2)(p) for p in (0.0, 0.05, 0.1, 0.2, 0.4)] == [0.0, 0.25, 0.5, 1.0, 1.0]
 
 
 def test_every_group_gets_the_rate() -> None:
@@ -87,6 +88,7 @@ def test_every_group_gets_the_rate() -> None:
         (Cosine, {"warmup": 1.0}, r"warmup is a share of the run in \[0, 1\), got 1.0"),
         (Cosine, {"final": -0.5}, "final must be >= 0, got -0.5"),
         (Step, {"factor": 0}, "factor must be > 0, got 0"),
+        (Step, {"warmup": 1.0}, r"warmup must be in \[0, 1\), got 1.0"),
     ],
 )
 def test_a_value_out_of_range_is_refused(cls: Any, fields: dict[str, Any], message: str) -> None:

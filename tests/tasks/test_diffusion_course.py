@@ -153,33 +153,40 @@ def test_the_average_of_the_weights_is_what_stays() -> None:
         torch.testing.assert_close(final, average, rtol=1e-5, atol=1e-6)
 
 
-def test_the_same_seed_gives_the_same_bits() -> None:
-    torch.manual_seed(3)
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[DiffusionCourse, Path]:
+    """A course to its end, and a folder with a checkpoint of each epoch."""
+    course, folder = begun(), tmp_path_factory.mktemp("checkpoints")
+    while len(run(course, 1)) < 4:
+        course.save(folder / str(len(course.epochs)), {"seed": 0})
+    return course, folder
+
+
+def test_the_same_seed_gives_the_same_bits(finished: tuple[DiffusionCourse, Path]) -> None:
+    torch.manual_seed(3)  # torch's own generator plays no part
     before = torch.get_rng_state()
-    one, again, other = begun(), begun(), begun(seed=1)
-    run(one)
-    assert torch.equal(before, torch.get_rng_state())
-    torch.manual_seed(4)  # the global generator plays no part
+    again, other = begun(), begun(seed=1)
     run(again)
     run(other)
-    assert same(one, again)
-    assert not same(one, other)
+    assert torch.equal(before, torch.get_rng_state())
+    assert same(finished[0], again)
+    assert not same(finished[0], other)
 
 
 @pytest.mark.parametrize("killed_after", [1, 2, 3])
-def test_a_killed_course_goes_on_to_the_same_bits(killed_after: int, tmp_path: Path) -> None:
-    whole, killed, resumed = begun(), begun(), begun()
-    run(whole)
-    run(killed, killed_after)
-    killed.save(tmp_path / "c", {"seed": 0})
-    resumed.restore(tmp_path / "c", {"seed": 0})
-    assert resumed.epochs == killed.epochs
+def test_a_killed_course_goes_on_to_the_same_bits(killed_after: int, finished: tuple[DiffusionCourse, Path]) -> None:
+    (whole, folder), resumed = finished, begun()
+    resumed.restore(folder / str(killed_after), {"seed": 0})
+    assert resumed.epochs == whole.epochs[:killed_after]
     run(resumed)
     assert same(whole, resumed)
     assert resumed.epochs == whole.epochs
     assert resumed.pipe.vae.config.scaling_factor == whole.pipe.vae.config.scaling_factor != 0.18215
-    with pytest.raises(DataError, match=r"c: a checkpoint of another training \(seed 0 there, 1 here\); --fresh"):
-        begun().restore(tmp_path / "c", {"seed": 1})
+
+
+def test_a_checkpoint_of_another_course(finished: tuple[DiffusionCourse, Path]) -> None:
+    with pytest.raises(DataError, match=r"1: a checkpoint of another training \(seed 0 there, 1 here\); --fresh"):
+        begun().restore(finished[1] / "1", {"seed": 1})
 
 
 def test_a_loss_that_is_not_finite_stops_the_course(course: DiffusionCourse, monkeypatch: Any) -> None:
