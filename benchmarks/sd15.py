@@ -130,7 +130,7 @@ def made(kind: str, settings: dict[str, Any], dtype: torch.dtype, filled: bool) 
 
     with torch.device("meta"):
         net: nn.Module = getattr(diffusers, kind)(**settings)
-    net.to(dtype).to(memory_format=torch.channels_last)  # as it will be: nothing is copied then
+    nn.Module.to(net, dtype).to(memory_format=torch.channels_last)  # as it will be: nothing is copied then
     net.to_empty(device="cpu")
     if filled:
         with torch.no_grad():

@@ -17,7 +17,7 @@ from dfkd_ray.registry import Registry, did_you_mean
 from dfkd_ray.report import words
 
 COMPONENTS = (
-    *("losses", "sources", "lifecycles", "conditioners", "memories", "views"),
+    *("losses", "sources", "lifecycles", "conditioners", "augmentations", "memories", "views"),
     *("samplers", "stoppers", "designs"),
 )
 COLUMN = 40  # the most that a value of `diff` is padded to
@@ -77,11 +77,13 @@ def registry(kind: str) -> Registry[Any]:
 
     if kind == "losses":
         return objective.terms
-    if kind in ("lifecycles", "conditioners"):
+    if kind in ("lifecycles", "conditioners", "augmentations"):
         from dfkd_ray.sources.conditions import conditioners
+        from dfkd_ray.sources.latents import augmentations
         from dfkd_ray.sources.lifecycles import lifecycles
 
-        return lifecycles if kind == "lifecycles" else conditioners
+        parts: dict[str, Registry[Any]] = {"lifecycles": lifecycles, "conditioners": conditioners}
+        return parts.get(kind, augmentations)
     found = getattr(slots, kind)
     return found
 

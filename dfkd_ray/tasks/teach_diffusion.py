@@ -6,6 +6,7 @@ tested anywhere, and no run with it is comparable with the paper, or strictly da
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -31,7 +32,7 @@ from dfkd_ray.tasks.readers import split
 from dfkd_ray.tasks.task import Task
 from dfkd_ray.yamls import plain
 
-CARD = "card.json"
+CARD, INDEX = "card.json", "model_index.json"  # ours, and that of diffusers
 
 
 def teach_diffusion(
@@ -119,12 +120,16 @@ def _nets(pipe: Any) -> dict[str, torch.nn.Module]:
 
 def _place(out: Path) -> Path:
     """Where the checkpoint stands, beside the folder `out`. DataError while nothing is lost yet."""
-    if _filled(out) and not (out / CARD).is_file():
+    if not out.name:
+        raise DataError(f"{out}: name the folder that is to be made")
+    if _filled(out) and not all((out / name).is_file() for name in (CARD, INDEX)):
         raise DataError(f"{out} is there, and was not made by `teach-diffusion`: --out writes elsewhere")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{out}: the pipeline cannot be written: {error}") from None
+    for torn in out.parent.glob(f".{glob.escape(out.name)}.[0-9]*"):  # of a process that was killed while it wrote
+        shutil.rmtree(torn, ignore_errors=True)
     return out.with_name(f"{out.name}.checkpoint")
 
 
@@ -151,7 +156,7 @@ def _trained(out: Path, of: dict[str, Any]) -> dict[str, Any]:
 def _sums(out: Path) -> dict[str, str]:
     """The sha256 of each file of weights."""
     files = sorted(out.rglob("*.safetensors"))
-    return {str(file.relative_to(out)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    return {file.relative_to(out).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def _write(pipe: Any, card: dict[str, Any], out: Path) -> dict[str, Any]:

@@ -35,6 +35,7 @@ KINDS = {
     "sources": Kind("Sources", "Where images come from, the slot `source`: see [sources](../concepts/sources.md)."),
     "lifecycles": Kind("Lifecycles", "How long the weights of a generator live, the field `source.lifecycle`."),
     "conditioners": Kind("Conditioners", "How a generator is told the class to draw, the field `source.condition`."),
+    "augmentations": Kind("Latent augmentations", "What a diffusion model's latents go through, `source.augment`."),
     "memories": Kind(
         "Memories", "What the student trains on, the slot `memory`: see [memories](../concepts/memories.md)."
     ),
@@ -107,7 +108,7 @@ def _parts(plain: dict[str, Any]) -> Iterator[tuple[str, str]]:
     source = plain["source"]
     yield "sources", source["name"]
     yield "memories", plain["memory"]["name"]
-    for key, kind in {"lifecycle": "lifecycles", "condition": "conditioners"}.items():
+    for key, kind in {"lifecycle": "lifecycles", "condition": "conditioners", "augment": "augmentations"}.items():
         if source.get(key):
             yield kind, source[key]["name"]
     for owner in (plain["student"], source):

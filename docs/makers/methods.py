@@ -83,7 +83,12 @@ def _slots(plain: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "schedule", ", ".join(f"{key} {markup.code(markup.value(value))}" for key, value in plain["schedule"].items())
 
 
-_OF_A_SOURCE = {"lifecycle": "lifecycles", "condition": "conditioners", "optimizer": "optimizers"}
+_OF_A_SOURCE = {
+    "lifecycle": "lifecycles",
+    "condition": "conditioners",
+    "augment": "augmentations",
+    "optimizer": "optimizers",
+}
 
 
 def _or_task(arch: str | None) -> str:

@@ -132,10 +132,12 @@ def test_a_kill_while_it_is_written_leaves_the_checkpoint(
         with pytest.raises(KeyboardInterrupt):
             teach_diffusion(GREY, out=out, data=data, **TINY)
     assert names(tmp_path) == ["small.checkpoint"]
+    (tmp_path / ".small.123" / "vae").mkdir(parents=True)  # as kill -9 leaves it
     steps: list[int] = []
     teach_diffusion(GREY, out=out, data=data, tick=lambda done, of: steps.append(done), **TINY)
     assert steps == [], "all that was left to do is to write"
     assert sums(out) == sums(made)
+    assert names(tmp_path) == ["small"]
 
 
 def test_nobody_elses_folder_is_replaced(data: Path, tmp_path: Path) -> None:
@@ -150,6 +152,8 @@ def test_nobody_elses_folder_is_replaced(data: Path, tmp_path: Path) -> None:
         with pytest.raises(DataError, match=said):
             teach_diffusion(GREY, out=tmp_path / out, data=data, fresh=True, **TINY)
     assert names(tmp_path / "mine") == ["thesis.txt"]
+    with pytest.raises(DataError, match="name the folder that is to be made"):
+        teach_diffusion(GREY, out=Path(), data=data, **TINY)
 
 
 def test_what_does_not_fit_and_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
