@@ -20,7 +20,12 @@ def rows(study: str, table: str = "trials") -> list[dict[str, Any]]:
     return tables.read(EXAMPLES / study / f"{table}.arrow").to_pylist()
 
 
-PICTURED = {"mhad": (1, 2, 4, 7, 9), "fgvc_claims": (1, 2, 4, 7, 9), "methods": (1, 3, 6, 9, 12)}
+PICTURED = {
+    "mhad": (1, 2, 4, 7, 9),
+    "fgvc_claims": (1, 2, 4, 7, 9),
+    "methods": (1, 3, 6, 9, 12),
+    "guidance": (1, 2, 4, 5),
+}
 
 
 @pytest.mark.parametrize(("study", "epochs"), PICTURED.items())
@@ -101,3 +106,30 @@ def test_the_readme_says_what_the_tables_of_the_methods_say() -> None:
     effects = [row for row in rows("methods", "effects") if row["metric"] == "val_accuracy"]
     told = {row["contrast"].partition(" ")[0] for row in effects if row["verdict"] == "helps"}
     assert told == {"fast", "adi", "nayer", "spaceshipnet", "cmi"}
+
+
+def test_the_readme_says_what_the_tables_of_the_guidance_say() -> None:
+    """Student's interval of five values, written out: the quantile 0.975 at 4 degrees of freedom is 2.776445."""
+    steps = rows("guidance", "steps")
+    asked = {row["trial"]: row["value"] for row in steps if (row["metric"], row["epoch"]) == ("asked/source", 5)}
+    by_arm: dict[str, list[tuple[float, float]]] = {}
+    for row in rows("guidance"):
+        test = dict(row["final"])["test_accuracy/last"]
+        by_arm.setdefault(row["arm"], []).append((100 * asked[row["trial"]], 100 * test))
+    components = ("guidance", "cutmix", "name")
+    for arm, pairs in by_arm.items():
+        assert len(pairs) == 5
+        on = components if arm == "full" else () if arm == "none" else arm.split(" + ")
+        shares, tests = zip(*pairs)
+        mean = sum(tests) / 5
+        half = 2.776445 * (sum((v - mean) ** 2 for v in tests) / 4 / 5) ** 0.5
+        levels = " | ".join("on" if name in on else "off" for name in components)
+        said = f"| {levels} | {sum(shares) / 5:.1f} % | {mean:.1f} [{mean - half:.1f}, {mean + half:.1f}] |"
+        assert said in README, said
+    assert len(by_arm) == 8
+    effects = {(row["metric"], row["contrast"].partition(" ")[0]): row for row in rows("guidance", "effects")}
+    row = effects["asked/source", "guidance"]
+    difference, low, high = (100 * row[key] for key in ("difference", "t_low", "t_high"))
+    assert f"{difference:+.1f} points [{low:+.1f}, {high:+.1f}] over all arms, p {row['p_holm']:.2g} after" in README
+    for component in ("guidance", "cutmix"):
+        assert effects["val_accuracy", component]["verdict"].startswith("cannot be told"), "so the README says"
