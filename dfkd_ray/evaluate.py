@@ -120,8 +120,9 @@ def data_free(teacher: nn.Module, student: nn.Module, supply: Supply, setting: S
     """Metrics that need no real image, on images that the student never trains on (but those of `pixels` and
     `diffusion`, which have no others than they made).
 
-    `asked/source`: the share of the images that the teacher takes for the class that was asked for. `source`: fresh images of the run's own source, from noise that is the same in every epoch. `noise`: a fixed bank
-    of Gaussian images, the same for every trial. Nothing of the run is changed.
+    `source`: fresh images of the run's own source, from noise that is the same in every epoch; `asked` is the share of
+    them that the teacher takes for the class asked for. `noise`: a fixed bank of Gaussian images, the same for every
+    trial. Nothing of the run is changed.
     """
     device = next(teacher.parameters()).device
     own, labels = _own(supply, setting, torch.Generator(device).manual_seed(2))

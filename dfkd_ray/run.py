@@ -16,7 +16,7 @@ from dfkd_ray.method import Method
 from dfkd_ray.optimizers import descend, set_lr
 from dfkd_ray.runtime import Runtime
 from dfkd_ray.signals import Setting, Signals, layout
-from dfkd_ray.slots import Belongs, Meets
+from dfkd_ray.slots import Belongs, Counts, Meets
 from dfkd_ray.streams import stream, stream_seed
 from dfkd_ray.views import look
 
@@ -92,7 +92,8 @@ class Run:
         plan = self.method.schedule
         rehearsals = min(self.rounds, plan.warmup * plan.rounds) // (plan.rehearse_every or math.inf)
         student = (self._taught + rehearsals) * plan.student_steps
-        source = min(self.rounds, plan.source_rounds) * self.source_steps
+        counts = self.supply.updates if isinstance(self.supply, Counts) else lambda batch, steps: steps
+        source = min(self.rounds, plan.source_rounds) * counts(plan.batch, self.source_steps)
         images = student * plan.batch
         return {"updates/student": float(student), "updates/source": float(source), "images/student": float(images)}
 

@@ -66,6 +66,15 @@ class Belongs(Protocol):
         ...
 
 
+@runtime_checkable
+class Counts(Protocol):
+    """A live source that takes more than one update for each of the steps that it is told to take."""
+
+    def updates(self, batch: int, steps: int) -> int:
+        """Of a round."""
+        ...
+
+
 class Source(Protocol):
     """Where images come from. `also`: parameters of the source loss, to be trained together with the source."""
 

@@ -21,7 +21,7 @@ from dfkd_ray.pipelines.library import quiet
 from dfkd_ray.run import Run
 from dfkd_ray.runtime import Runtime
 
-IMAGE, CLASSES = (3, 16, 16), 5
+IMAGE, CLASSES, NAMES = (3, 16, 16), 5, ("a", "b", "c", "d", "e")
 CPU = torch.device("cpu")
 
 
@@ -144,8 +144,7 @@ def opened(
     image: tuple[int, int, int] = IMAGE,
 ) -> Run:
     teacher, student = teacher or toy(1), student or toy(2, dropout=0.3)
-    names = tuple(f"class {number}" for number in range(CLASSES))
-    return Run(method, teacher, student, image, (0.5,) * 3, (0.25,) * 3, seed, runtime or Runtime(), CPU, names)
+    return Run(method, teacher, student, image, (0.5,) * 3, (0.25,) * 3, seed, runtime or Runtime(), CPU, NAMES)
 
 
 def walked(run: Run, epochs: int | None = None) -> Iterator[Epoch]:

@@ -114,8 +114,8 @@ def show(
         str,
         typer.Argument(
             metavar="NAME",
-            help="A method (resolved, every default filled in), a task or a study (search_spaces/NAME where a method has "
-            "its name).",
+            help="A method (resolved, every default filled in), a task or a study (search_spaces/NAME where a method "
+            "has its name).",
         ),
     ],
     grid: Annotated[bool, typer.Option("--grid", help="Of a task: write a picture of its classes.")] = False,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dfkd_ray.cli import app, options
+from dfkd_ray.cli.bars import bar
 from dfkd_ray.errors import DataError
 from dfkd_ray.report.words import DASH
 
@@ -173,17 +173,3 @@ def _said(task: Task, report: Report, shown: int | None) -> Iterator[str]:
             if shown is not None and len(files) > shown:
                 yield f"  and {len(files) - shown:,} more (--list names them)"
     yield "whole: every image is there and can be read" if report.whole else "not as it was published"
-
-
-@contextmanager
-def bar(title: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
-    """How far a step is: a bar on a terminal, nothing elsewhere."""
-    from rich import progress
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    amount = progress.DownloadColumn() if unit == "bytes" else progress.MofNCompleteColumn()
-    columns = [progress.TextColumn("{task.description}"), progress.BarColumn(), amount, progress.TimeRemainingColumn()]
-    with progress.Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
-        row = shown.add_task(title, total=total)
-        yield lambda done: shown.update(row, completed=done)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dfkd_ray.cli import app, options
-from dfkd_ray.cli.data import bar
+from dfkd_ray.cli.bars import bar
 from dfkd_ray.errors import DataError, UnknownName
 from dfkd_ray.registry import did_you_mean
 from dfkd_ray.report.words import DASH

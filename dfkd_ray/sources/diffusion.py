@@ -131,6 +131,10 @@ class LiveDiffusion:
         whole, rest = divmod(latents, self.spec.at_once)
         return [self.spec.at_once] * whole + [rest] * (rest > 0)
 
+    def updates(self, batch: int, steps: int) -> int:
+        """Guidance updates of a round: `steps` in each timestep of each trajectory but its last."""
+        return len(self.trajectories(batch)) * (self.spec.timesteps - 1) * steps
+
     def trajectory(
         self, label: int, size: int, steps: int, judge: Judge, rng: torch.Generator
     ) -> Iterator[dict[str, Tensor]]:

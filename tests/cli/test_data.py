@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import rich.console
 
 from cli.commands import dfkd, refused
-from dfkd_ray.cli import data
 from dfkd_ray.tasks import download
 from tests.tasks.archives import tgz, tree
 from tests.tasks.server import Server, serving
@@ -204,19 +201,3 @@ def test_a_damaged_set_is_verified(mine: Path, home: Path):
 
 def test_nothing_to_verify(mine: Path, home: Path):
     assert f"{home}: there are no images of mine" in refused("data", "verify", mine)
-
-
-@pytest.mark.parametrize(("total", "unit", "said"), [(2_000_000, "bytes", "1.0/2.0 MB"), (200, "images", "100/200")])
-def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch, total: int, unit: str, said: str):
-    screen = io.StringIO()
-    whole: Callable[..., rich.console.Console] = rich.console.Console
-
-    def console(stderr: bool) -> rich.console.Console:
-        assert stderr
-        return whole(file=screen, force_terminal=True, width=100)
-
-    monkeypatch.setattr(rich.console, "Console", console)
-    with data.bar("a.tgz", total, unit) as tell:
-        tell(total // 2)
-    assert "a.tgz" in screen.getvalue()
-    assert said in screen.getvalue()

@@ -17,7 +17,7 @@ from dfkd_ray.errors import ConfigError, DataError, Problem
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
     *("ls", "show", "cp", "distill", "teach", "sweep", "ablate", "reproduce", "diff", "evaluate", "export"),
-    *("resume", "plan", "validate", "report"),
+    *("resume", "plan", "validate", "report", "synthesize", "teach-diffusion"),
 ]
 
 HELP = """
@@ -30,7 +30,7 @@ for words in json.loads(sys.argv[1]):
     with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
         main()
     texts[" ".join(words)] = out.getvalue()
-heavy = "torch torchvision numpy ray optuna pyarrow plotly yaml scipy PIL".split()
+heavy = "torch torchvision numpy ray optuna pyarrow plotly yaml scipy PIL diffusers transformers".split()
 print(json.dumps({"texts": texts, "loaded": [name for name in heavy if name in sys.modules]}))
 """
 

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from pools.made import CARD, fill
 from runs import opened as run_of
-from runs import shrunk, through_a_file
+from runs import painter, shrunk, through_a_file, toy
 from torch import Tensor
 
 from dfkd_ray.errors import ConfigError
 from dfkd_ray.memories.feature_exchange import FeatureExchange, exchanged
+from dfkd_ray.nets.digest import digest
+from dfkd_ray.pools import Teacher
 from dfkd_ray.slots import sources
 
 from .supplies import IMAGE, Layered, opened, rng
@@ -102,8 +107,14 @@ def test_a_round_that_was_cut_goes_on_in_the_same_bits_without_a_refill() -> Non
 
 
 @pytest.mark.parametrize("name", list(sources))
-def test_a_source_without_maps_is_refused_before_the_run(name: str) -> None:
-    method = shrunk("spaceshipnet", {"source": {"name": name}, "source_loss.onehot": None})
+def test_a_source_without_maps_is_refused_before_the_run(name: str, tmp_path: Path) -> None:
+    source = {"name": name}
+    if name == "diffusion":
+        source["model"] = painter()
+    if name == "stored":
+        card = replace(CARD, teacher=Teacher("toy", digest(toy(1).state_dict())))
+        source["folder"] = str(fill(tmp_path, 15, card).folder)
+    method = shrunk("spaceshipnet", {"source": source, "source_loss.onehot": None})
     if name == "upsampling":
         assert run_of(method).supply.wanted  # type: ignore[attr-defined]
         return

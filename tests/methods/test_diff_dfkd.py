@@ -79,3 +79,4 @@ def test_an_adversary_meets_a_student_that_has_rehearsed() -> None:
     next(epochs)
     assert all(torch.equal(weights, seen[first]) for weights in seen[first:])
     assert not torch.equal(seen[0], seen[first]), "it rehearsed between the two epochs"
+    assert run.spent()["updates/source"] == len(seen)

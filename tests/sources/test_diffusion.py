@@ -196,6 +196,7 @@ def test_a_round_is_a_batch_of_images_and_the_classes_take_turns() -> None:
     assert live.trajectories(24) == [4, 4, 4]
     assert live.trajectories(21) == [4, 4, 3]
     assert live.trajectories(2) == [1]
+    assert [live.updates(24, steps) for steps in (0, 1, 3)] == [0, 3, 9], "one timestep of two is guided"
     list(live.improve(24, 1, Judge(onehot=1.0), rng(), 0.0))
     images, labels = live.sample(24, rng(), training=True)
     assert labels is not None

@@ -60,7 +60,7 @@ def test_its_own_error_comes_out_as_it_is(each: Any) -> None:
     def refuses(number: int) -> None:
         raise DataError("another pool")
 
-    with pytest.raises(DataError, match="^another pool$"):
+    with pytest.raises(DataError, match=r"^another pool$"):
         list(each(refuses, [1, 2], SHARE))
 
 
