@@ -9,7 +9,7 @@ from makers import commands, components, methods, published, studies, tasks
 from mkdocs.structure.files import File, Files
 
 HERE = Path(__file__).parent
-PICTURES = ("report.png", "claims.png")  # README's
+PICTURES = ("report.png", "claims.png", "guidance.png")  # README's
 
 
 def on_config(config: Any) -> Any:

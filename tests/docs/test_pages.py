@@ -63,6 +63,6 @@ def test_examples_run(block: Block, monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
 def test_pictures_of_the_readme_are_where_it_links_them() -> None:
     readme = Path(ROOT, "README.md").read_text(encoding="utf-8")
-    for name in ("report.png", "claims.png"):
+    for name in ("report.png", "claims.png", "guidance.png"):
         assert f"(docs/{name})" in readme
         assert (ROOT / "docs" / name).is_file()
