@@ -171,16 +171,24 @@ def _refuse(found: Pool, why: str | None) -> None:
 
 def _seen_by(task: Task, net: nn.Module, found: Pool, device: Any) -> Iterator[str]:
     """What the teacher says of the images: a table."""
+    import torch
+
     from dfkd_ray import evaluate, tasks
 
-    images = found.images()
-    scores = evaluate.logits(net.to(device), images.images, partial(tasks.normalise, task)).softmax(1).cpu()
-    confidence, said = scores.max(1)
+    net, finals, rights, confidences = net.to(device), [], [], []
+    with bar("the teacher looks", found.size, "images") as tick:
+        for images in found.each():
+            scores = evaluate.logits(net, images.images, partial(tasks.normalise, task)).softmax(1).cpu()
+            confidence, said = scores.max(1)
+            finals.append(images.final)
+            rights.append((said == images.labels).float())
+            confidences.append(confidence)
+            tick(sum(map(len, finals)))
+    final, right, confidence = (torch.cat(parts) for parts in (finals, rights, confidences))
     yield f"{'the teacher sees':<18}{'images':>9}{'as asked':>10}{'confidence':>12}"
-    for what, rows in {"final": images.final, "intermediate": ~images.final}.items():
+    for what, rows in {"final": final, "intermediate": ~final}.items():
         if rows.any():
-            right = (said[rows] == images.labels[rows]).float().mean()
-            yield f"{what:<18}{int(rows.sum()):>9,}{right:>10.1%}{confidence[rows].mean():>12.3f}"
+            yield f"{what:<18}{int(rows.sum()):>9,}{right[rows].mean():>10.1%}{confidence[rows].mean():>12.3f}"
 
 
 @pool.command()

@@ -113,6 +113,11 @@ class Pool:
             parts.append((batch, rows))
         return decoded(parts, self.card, self.path_of)
 
+    def each(self) -> Iterator[Images]:
+        """The images of one trajectory after another: no more of the pool is in memory than that."""
+        for batch in self.batches():
+            yield decoded([(batch, range(batch.num_rows))], self.card, self.path_of)
+
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
