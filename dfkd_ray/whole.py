@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whoever is killed, and whatever disk is full."""
+"""Files, and ends of files, that are there whole or not at all, whoever is killed, and whatever disk is full."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 
 @contextmanager
@@ -33,3 +33,28 @@ def tidy(path: Path) -> None:
     """Remove what processes that were killed within `whole(path)` left over."""
     for torn in path.parent.glob(f".{glob.escape(path.name)}.*"):
         torn.unlink(missing_ok=True)
+
+
+def append(handle: int, data: Any, end: int) -> int:
+    """Write bytes at the end of an open file, wait until they are on the disk, and return where it ends then.
+
+    OSError if that cannot be, and the file is as it was.
+    """
+    try:
+        written = os.pwrite(handle, data, end)
+        if written < len(data):
+            raise OSError(f"only {written} of {len(data)} bytes were written")
+        os.fsync(handle)
+    except OSError:
+        os.ftruncate(handle, end)
+        raise
+    return end + len(data)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dfkd_ray.whole import tidy, whole
+from dfkd_ray.whole import append, sync_folder, tidy, whole
 
 
 def names(folder: Path) -> list[str]:
@@ -54,3 +54,19 @@ def test_what_a_killed_process_left_is_removed_and_no_more(tmp_path: Path) -> No
         (tmp_path / name).write_bytes(b"torn")
     tidy(tmp_path / "a[1].bin")
     assert names(tmp_path) == [".a1.bin.77", ".other.bin.77", "a[1].bin"]
+
+
+def test_an_end_is_appended_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "log"
+    handle = os.open(path, os.O_RDWR | os.O_CREAT)
+    end = append(handle, b"one", 0)
+    assert (end, path.read_bytes()) == (3, b"one")
+    pwrite = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda to, data, at: pwrite(to, data[:1], at))
+    with pytest.raises(OSError, match=r"^only 1 of 3 bytes were written$"):
+        append(handle, b"two", end)
+    assert path.read_bytes() == b"one"
+    monkeypatch.undo()
+    assert append(handle, b"!", end) == 4
+    os.close(handle)
+    sync_folder(tmp_path)

@@ -19,6 +19,7 @@ from dfkd_ray.errors import DataError
 from dfkd_ray.pools.card import Card
 from dfkd_ray.pools.pictures import encode
 from dfkd_ray.pools.stream import SCHEMA, read, trajectory_of
+from dfkd_ray.whole import append, sync_folder
 
 
 class Row(NamedTuple):
@@ -51,7 +52,7 @@ class Shard:
                 os.ftruncate(self._file, self._end)
             if not self._end:
                 self._write(SCHEMA.serialize())
-                _sync_folder(path.parent)
+                sync_folder(path.parent)
         except BaseException:
             os.close(self._file)
             raise
@@ -95,14 +96,9 @@ class Shard:
 
     def _write(self, data: pa.Buffer) -> None:
         try:
-            written = os.pwrite(self._file, data, self._end)
-            if written < len(data):
-                raise OSError(f"only {written} of {len(data)} bytes were written")
-            os.fsync(self._file)
+            self._end = append(self._file, data, self._end)
         except OSError as error:
-            os.ftruncate(self._file, self._end)
             raise DataError(f"{self.path}: cannot be written: {error}; nothing is lost, go on later") from error
-        self._end += len(data)
 
     def close(self) -> None:
         os.close(self._file)
@@ -120,11 +116,3 @@ def _lock(handle: int, path: Path) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         raise DataError(f"{path}: another process is writing to this shard") from None
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from dfkd_ray.errors import StudyError
+from dfkd_ray.whole import append, sync_folder
 
 NAME = "ledger.jsonl"
 Record = dict[str, Any]
@@ -71,7 +72,7 @@ class Ledger:
         self._lock = locked(folder)
         try:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
-            _sync_folder(folder)
+            sync_folder(folder)
             self.records, self._size = read(self.path)
             if os.fstat(self._file).st_size > self._size:
                 os.ftruncate(self._file, self._size)
@@ -87,14 +88,9 @@ class Ledger:
         """
         line = encode(record)
         try:
-            written = os.pwrite(self._file, line, self._size)
-            if written < len(line):
-                raise OSError(f"only {written} of {len(line)} bytes were written")
-            os.fsync(self._file)
+            self._size = append(self._file, line, self._size)
         except OSError as error:
-            os.ftruncate(self._file, self._size)
             raise StudyError(f"{self.path}: cannot be written: {error}; nothing is lost, resume later") from error
-        self._size += len(line)
         kept = decode(line[:-1])
         assert kept is not None
         return kept
@@ -140,11 +136,3 @@ class locked:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
