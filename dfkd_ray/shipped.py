@@ -26,10 +26,11 @@ def find(name: str) -> Path:
     Where a name is that of both it is the method, and `search_spaces/NAME` the study.
     """
     methods = {path.stem: path for path in sorted((_PACKAGE / "methods").glob("*.yaml"))}
-    known = {path.stem: path for path in studies()} | methods
+    asked = {path.stem: path for path in studies()}
+    known = asked | methods
     kind, _, stem = name.rpartition("/")
-    if kind == "search_spaces" and stem in (named := {path.stem: path for path in studies()}):
-        return named[stem]
+    if kind == "search_spaces" and stem in asked:
+        return asked[stem]
     if name not in known:
         raise UnknownName(f"unknown study or method {name!r}{did_you_mean(name, known)}")
     return known[name]

@@ -125,18 +125,20 @@ class _Filling:
         self.plan, self.spec, self.supply = run.method.schedule, run.method.source, supply_of(run)
         self.per_round = len(self.supply.trajectories(self.plan.batch))
         self.prompts = prompts_of(self.spec.prompt, run.setting.names)
-        self.rehearsals = Rehearsals(run, pool, index) if self.plan.rehearse_every else None
+        every = self.plan.rehearse_every * self.per_round
+        self.rehearsals = Rehearsals(run, pool, index, every) if every else None
 
     def go(self) -> Iterator[Made]:
+        if self.shard.done.issuperset(self.mine):
+            return  # a student would rehearse for nothing
         for position, number in enumerate(self.mine):
             began, batch = time.perf_counter(), None
             if made := number not in self.shard.done:
                 batch = self.shard.append(number, self._painted(number, position))
             if self.rehearsals is not None:
                 self.rehearsals.remember(number, batch)
-                rounds, rest = divmod(position + 1, self.per_round)
-                if rest == 0 and rounds % self.plan.rehearse_every == 0:
-                    self.rehearsals.hold(rounds // self.plan.rehearse_every)
+                if (position + 1) % self.rehearsals.every == 0:
+                    self.rehearsals.hold((position + 1) // self.rehearsals.every)
             if made:
                 yield Made(number, self._label(number), self.shard.size, time.perf_counter() - began)
 
@@ -169,21 +171,23 @@ class _Filling:
 class Rehearsals:
     """The student beside the source: it learns now and then from what its shard has made so far.
 
-    Its state stands in a file beside the shard; where that is lost, the rehearsals are held again.
+    every: trajectories from one rehearsal to the next. Its state stands in a file beside the shard; where that is lost,
+    or of a shard that was removed, the rehearsals are held again.
     """
 
     _PARTS = ("student", "student_loss", "optimizer")
 
-    def __init__(self, run: Run, pool: Pool, index: int) -> None:
-        self.run, self.card, self.index, self.held = run, pool.card, index, 0
+    def __init__(self, run: Run, pool: Pool, index: int, every: int) -> None:
+        self.run, self.card, self.index, self.every, self.held = run, pool.card, index, every, 0
         self.stored = {trajectory_of(batch): batch for batch in pool.held(index).batches}
         self.file = pool.path(index).with_suffix(".student.pt")
         tidy(self.file)
         if self.file.exists():
             state = torch.load(self.file, map_location=run.device, weights_only=True)
-            self.held = state["held"]
-            for part in self._PARTS:
-                getattr(run, part).load_state_dict(state[part])
+            if state["held"] * every <= len(self.stored):
+                self.held = state["held"]
+                for part in self._PARTS:
+                    getattr(run, part).load_state_dict(state[part])
 
     def remember(self, number: int, made: Any) -> None:
         """A trajectory joins the memory of the student, as it is stored; `made`: its record batch if it is new."""

@@ -101,6 +101,15 @@ def test_a_student_that_rehearses_decides_what_is_painted_and_can_be_taught_agai
     assert rows(tmp_path / "lost").equals(rehearsing)
 
 
+def test_a_shard_that_was_removed_is_made_again_without_the_student_of_the_old_one(tmp_path: Path) -> None:
+    filled(what(tmp_path / "pool", **REHEARSING))
+    before = rows(tmp_path / "pool")
+    assert filled(what(tmp_path / "pool", **REHEARSING)) == []
+    (tmp_path / "pool/shard-1-of-1.arrows").unlink()
+    filled(what(tmp_path / "pool", **REHEARSING))
+    assert rows(tmp_path / "pool").equals(before)
+
+
 def test_a_pool_of_something_else_is_left_alone(tmp_path: Path) -> None:
     filled(what(tmp_path / "pool", images=4))
     other = what(tmp_path / "pool", images=8, **{"source.guidance_scale": 5.0})
