@@ -30,10 +30,11 @@ from sd15 import LEVERS, TIMED, Alive, Lever, Size, nets_of, opened, tweaked, up
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from dfkd_ray import config, trainable
 from dfkd_ray.cli.options import assignments
-from dfkd_ray.run import Run
-from dfkd_ray.runtime import Meter, Runtime
+from dfkd_ray.methods import config
+from dfkd_ray.runs import distillation
+from dfkd_ray.train.run import Run
+from dfkd_ray.train.runtime import Meter, Runtime
 
 TRAJECTORY = 50  # timesteps
 GIB = 2**30
@@ -114,7 +115,7 @@ def loaded(lever: Lever, options: argparse.Namespace) -> Run:
     changes = {f"source.{name}": value for name, value in lever.changes.items()} | assignments(options.set)
     method = config.change(config.load("diff_dfkd"), changes | {"source.model": options.model})
     runtime = Runtime(options.device)
-    work = trainable.distillation(method, "gliders", None, None, runtime)
+    work = distillation.prepare(method, "gliders", None, None, runtime)
     return tweaked(work.open(method, 0, runtime, runtime.open()), lever)
 
 

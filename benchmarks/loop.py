@@ -25,12 +25,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from dfkd_ray import config, shipped, study, trainable
-from dfkd_ray.loop import distill
-from dfkd_ray.run import Run
-from dfkd_ray.runtime import Runtime
-from dfkd_ray.signals import moments
-from dfkd_ray.sweep.ray_setup import MALLOC
+from dfkd_ray import study
+from dfkd_ray.methods import config
+from dfkd_ray.parts.signals import moments
+from dfkd_ray.runs import distillation
+from dfkd_ray.train.loop import distill
+from dfkd_ray.train.run import Run
+from dfkd_ray.train.runtime import Runtime
+from dfkd_ray.tune.ray_setup import MALLOC
+from dfkd_ray.util import shipped
 
 SETTINGS = {
     "mhad": "dfkd_fgvc as search_spaces/mhad.yaml fixes it, on gliders",
@@ -94,7 +97,7 @@ def calls(setting: str, changes: dict[str, Any], threads: int, tweak: Tweak = la
     endless = {"schedule.epochs": 10**6, "schedule.rounds": 1}
     method = config.change(config.load("dfkd_fgvc"), {**fixed, **endless, **changes})
     runtime = Runtime("cpu", threads=threads)
-    work = trainable.distillation(method, "gliders", None, None, runtime)
+    work = distillation.prepare(method, "gliders", None, None, runtime)
     run = work.open(method, 0, runtime, runtime.open())
     tweak(run)
     return distill(run)

@@ -11,9 +11,9 @@ import subprocess
 import sys
 import tempfile
 
-from dfkd_ray import shipped
-from dfkd_ray.study_file import open_study
-from dfkd_ray.sweep.work import Job
+from dfkd_ray.runs.study_file import open_study
+from dfkd_ray.tune.work import Job
+from dfkd_ray.util import shipped
 
 ALONE = "--alone"
 

@@ -16,10 +16,11 @@ import time
 
 import torch
 
-from dfkd_ray import config, nets
-from dfkd_ray.loop import distill
-from dfkd_ray.run import Run
-from dfkd_ray.runtime import Meter, Runtime
+from dfkd_ray import nets
+from dfkd_ray.methods import config
+from dfkd_ray.train.loop import distill
+from dfkd_ray.train.run import Run
+from dfkd_ray.train.runtime import Meter, Runtime
 
 PAIRS = [  # DFKD-FGVC, tables 1 and 2, and others
     ("resnet34", "resnet18"),

@@ -19,10 +19,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from dfkd_ray import config, nets
-from dfkd_ray.run import Run
-from dfkd_ray.runtime import Runtime
-from dfkd_ray.signals import frozen, mode
+from dfkd_ray import nets
+from dfkd_ray.methods import config
+from dfkd_ray.parts.signals import frozen, mode
+from dfkd_ray.train.run import Run
+from dfkd_ray.train.runtime import Runtime
 
 # unet/config.json and vae/config.json of stable-diffusion-v1-5, where they differ from the defaults of diffusers.
 UNET = {"sample_size": 64, "cross_attention_dim": 768}
@@ -87,7 +88,7 @@ def opened(lever: Lever, size: Size, timesteps: int, device: str, filled: bool) 
     plan = {"timesteps": timesteps, "at_once": size.batch, "kept": 1, "parts": 1, "precision": size.precision}
     changes = {f"source.{name}": value for name, value in (plan | lever.changes).items()}
     method = config.change(config.load("diff_dfkd"), changes)
-    load: Any = importlib.import_module("dfkd_ray.pipelines.load")
+    load: Any = importlib.import_module("dfkd_ray.nets.pipelines.load")
     dtype = getattr(torch, size.precision)
     parts = mock.patch.object(load, "_opened", return_value=pipeline(size, dtype, filled))
     tiny = mock.patch.object(load, "_tiny", return_value=made("AutoencoderTiny", {}, dtype, filled))

@@ -13,12 +13,15 @@ import pytest
 import torch
 import yaml
 from cli.commands import few_images
-from runs import painter
 
-from dfkd_ray import config, nets, report, shipped, study, tables, tasks, trainable, yamls
-from dfkd_ray.errors import ConfigError
-from dfkd_ray.study_file import open_study
-from dfkd_ray.sweep import launch
+from dfkd_ray import datasets, nets, report, study
+from dfkd_ray.methods import config
+from dfkd_ray.runs import distillation
+from dfkd_ray.runs.study_file import open_study
+from dfkd_ray.tune import launch
+from dfkd_ray.util import shipped, tables, yamls
+from dfkd_ray.util.errors import ConfigError
+from tests.tiny import painter
 
 STUDIES = {path.stem: path for path in shipped.studies()}
 every_study = pytest.mark.parametrize("name", STUDIES)
@@ -56,7 +59,7 @@ def test_it_reads_asks_and_is_named_after_its_file(name: str) -> None:
 @every_study
 def test_it_fits_its_method(name: str) -> None:
     """Every end of every range, every choice. A teacher that does not ship is all that may be missing."""
-    task = tasks.load(study.load(STUDIES[name]).task)
+    task = datasets.load(study.load(STUDIES[name]).task)
     if task.teacher.weights is not None:
         open_study(STUDIES[name])
         return
@@ -84,7 +87,7 @@ def tiny_arm(changes: dict[str, Any]) -> dict[str, Any]:
 
 def made_up(made: study.Study, folder: Path) -> tuple[str, dict[str, Any]]:
     """Where a task ships no teacher: the task at 32 pixels, a small one that has learned nothing, images of noise."""
-    task = replace(tasks.load(made.task), image=(3, 32, 32))
+    task = replace(datasets.load(made.task), image=(3, 32, 32))
     (folder / "task.yaml").write_text(yaml.safe_dump(yamls.plain(task)), encoding="utf-8")
     net = nets.build(SMALL["teacher.arch"], len(task.classes))
     torch.save(net.state_dict(), folder / "teacher.pt")
@@ -99,7 +102,7 @@ def made_up(made: study.Study, folder: Path) -> tuple[str, dict[str, Any]]:
 @every_study
 def test_a_tiny_trial_of_it_leaves_tables_and_a_page(name: str, tmp_path: Path) -> None:
     made = study.load(STUDIES[name])
-    ships = tasks.load(made.task).teacher.weights is not None
+    ships = datasets.load(made.task).teacher.weights is not None
     task, brought = (made.task, {}) if ships else made_up(made, tmp_path)
     method = config.plain(config.load(made.method))
     tiny = {} if ships else dict(SMALL)
@@ -120,7 +123,7 @@ def test_a_tiny_trial_of_it_leaves_tables_and_a_page(name: str, tmp_path: Path) 
     path.write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
     with few_images():
         cut, work = open_study(path, **brought)
-        done = launch.start(cut, work, tmp_path / "study", {}, trainable.task_info(work), runner="serial")
+        done = launch.start(cut, work, tmp_path / "study", {}, distillation.task_info(work), runner="serial")
     assert (done.complete, done.failed, done.finished) == (cut.trials, 0, True)
     trials = tables.read(tmp_path / "study" / "trials.arrow").to_pylist()
     assert {trial["state"] for trial in trials} == {"complete"}

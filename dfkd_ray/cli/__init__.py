@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dfkd_ray import __version__
-from dfkd_ray.errors import ConfigError, DfkdError
+from dfkd_ray.util.errors import ConfigError, DfkdError
 
 app = typer.Typer(
     name="dfkd-ray",

@@ -10,11 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from dfkd_ray import shipped
 from dfkd_ray.cli import app
-from dfkd_ray.errors import StudyError, UnknownName
-from dfkd_ray.registry import Registry, did_you_mean
-from dfkd_ray.report import words
+from dfkd_ray.util import shipped, words
+from dfkd_ray.util.errors import StudyError, UnknownName
+from dfkd_ray.util.registry import Registry, did_you_mean
 
 COMPONENTS = (
     *("losses", "sources", "lifecycles", "conditioners", "augmentations", "memories", "views"),
@@ -45,13 +44,13 @@ def _listing(kind: str) -> list[tuple[str, str]]:
     if kind == "studies":
         return [(path.stem, shipped.question(path)) for path in shipped.studies()]
     if kind == "methods":
-        from dfkd_ray import config
+        from dfkd_ray.methods import config
 
         return [(name, _method(name)) for name in config.method_names()]
     if kind == "tasks":
-        from dfkd_ray import tasks
+        from dfkd_ray import datasets
 
-        return [(name, shipped.opening(tasks.HERE / f"{name}.yaml")) for name in tasks.names()]
+        return [(name, shipped.opening(datasets.HERE / f"{name}.yaml")) for name in datasets.names()]
     if kind == "nets":
         from dfkd_ray import nets
 
@@ -73,14 +72,15 @@ def registry(kind: str) -> Registry[Any]:
         from dfkd_ray.study.arms import designs
 
         return designs
-    from dfkd_ray import config, objective, slots  # noqa: F401  config fills the registries
+    from dfkd_ray.methods import config  # noqa: F401  config fills the registries
+    from dfkd_ray.parts import objective, slots
 
     if kind == "losses":
         return objective.terms
     if kind in ("lifecycles", "conditioners", "augmentations"):
-        from dfkd_ray.sources.conditions import conditioners
-        from dfkd_ray.sources.latents import augmentations
-        from dfkd_ray.sources.lifecycles import lifecycles
+        from dfkd_ray.parts.sources.conditions import conditioners
+        from dfkd_ray.parts.sources.latents import augmentations
+        from dfkd_ray.parts.sources.lifecycles import lifecycles
 
         parts: dict[str, Registry[Any]] = {"lifecycles": lifecycles, "conditioners": conditioners}
         return parts.get(kind, augmentations)
@@ -90,10 +90,10 @@ def registry(kind: str) -> Registry[Any]:
 
 def _method(name: str) -> str:
     """The first sentence of a method's file, and what it rests on where that is not the paper or its code."""
-    from dfkd_ray import annotated, config
+    from dfkd_ray.methods import config, origins
 
     said = {"secondary": " [from secondary sources]", "reconstruction": " [reconstruction]"}
-    return shipped.opening(config.method_file(name)) + said.get(annotated.evidence(name) or "", "")
+    return shipped.opening(config.method_file(name)) + said.get(origins.evidence(name) or "", "")
 
 
 def _net(name: str) -> str:
@@ -123,24 +123,26 @@ def show(
     data: Annotated[Path | None, typer.Option(help="Folder or .npz file of the task's images.")] = None,
 ) -> None:
     """Show a method (each value with its source), a task or a study; `--grid` writes a picture of a task."""
-    from dfkd_ray import annotated, config, tasks, yamls
+    from dfkd_ray import datasets
+    from dfkd_ray.methods import config, origins
+    from dfkd_ray.util import yamls
 
     if grid:
-        from dfkd_ray.tasks import picture
+        from dfkd_ray.datasets import picture
 
-        task = tasks.load(name)
+        task = datasets.load(name)
         typer.echo(f"wrote {picture.write_grid(task, out or Path(f'{task.name}.png'), data=data)}")
-    elif name in tasks.names() or name.startswith(tasks.FOLDER):
-        typer.echo(_yaml(yamls.plain(tasks.load(name))), nl=False)
+    elif name in datasets.names() or name.startswith(datasets.FOLDER):
+        typer.echo(_yaml(yamls.plain(datasets.load(name))), nl=False)
     elif name in config.method_names() or Path(name).suffix in (".yaml", ".yml"):
         method = config.load(name)
         typer.echo(f"# {name}, fingerprint {config.fingerprint(method)}; every default filled in")
-        for line in annotated.annotated(name):
+        for line in origins.annotated(name):
             typer.echo(line)
     elif (stem := name.removeprefix("search_spaces/")) in (studies := {p.stem: p for p in shipped.studies()}):
         typer.echo(studies[stem].read_text(encoding="utf-8"), nl=False)
     else:
-        known = [*config.method_names(), *tasks.names(), *studies]
+        known = [*config.method_names(), *datasets.names(), *studies]
         raise UnknownName(f"unknown method, task or study {name!r}{did_you_mean(name, known)}")
 
 
@@ -156,7 +158,7 @@ def diff(
     other: Annotated[str, typer.Argument(metavar="METHOD", help="Another one.")],
 ) -> None:
     """Show where two methods differ: what only one of them has, and what both have with other values."""
-    from dfkd_ray import config
+    from dfkd_ray.methods import config
 
     found = config.diff(config.load(one), config.load(other))
     if not found:

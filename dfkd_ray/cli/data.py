@@ -11,12 +11,12 @@ import typer
 
 from dfkd_ray.cli import app, options
 from dfkd_ray.cli.bars import bar
-from dfkd_ray.errors import DataError
-from dfkd_ray.report.words import DASH
+from dfkd_ray.util.errors import DataError
+from dfkd_ray.util.words import DASH
 
 if TYPE_CHECKING:
-    from dfkd_ray.tasks import Task
-    from dfkd_ray.tasks.verify import Report
+    from dfkd_ray.datasets import Task
+    from dfkd_ray.datasets.verify import Report
 
 data = typer.Typer(no_args_is_help=True, help="The data sets of the tasks.")
 app.add_typer(data, name="data")
@@ -31,17 +31,17 @@ Folder = Annotated[
 @data.command()
 def ls(folder: Folder = None) -> None:
     """List the tasks: is their data there, how much of it, the publisher's numbers of images, and where."""
-    from dfkd_ray import tasks
+    from dfkd_ray import datasets
 
     rows = [("task", "data", "size", "images", "folder")]
-    rows += [(name, *_row(tasks.load(name), folder)) for name in tasks.names()]
+    rows += [(name, *_row(datasets.load(name), folder)) for name in datasets.names()]
     widths = [max(map(len, column)) for column in zip(*rows)]
     for row in rows:
         typer.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip())
 
 
 def _row(task: Task, folder: Path | None) -> tuple[str, str, str, str]:
-    from dfkd_ray.tasks.readers import opened
+    from dfkd_ray.datasets.readers import opened
 
     try:
         root, parts = opened(task, folder)
@@ -55,10 +55,10 @@ def _row(task: Task, folder: Path | None) -> tuple[str, str, str, str]:
 
 def _absent(task: Task, folder: Path | None) -> tuple[str, str, str, str]:
     """Of what no reader finds: what has come of it, what there is to download, and where it will be."""
-    from dfkd_ray import tasks
-    from dfkd_ray.tasks.fetch import needed
+    from dfkd_ray import datasets
+    from dfkd_ray.datasets.fetch import needed
 
-    home, wanted = folder or tasks.data_folder(), needed(task)
+    home, wanted = folder or datasets.data_folder(), needed(task)
     came = [home / archive.makes for archive in wanted]
     came += [path for archive in wanted for path in (home / "downloads").glob(f"{archive.name}*")]
     if held := sum(_on_disk(path) for path in came if path.exists()):
@@ -73,7 +73,7 @@ def _none_needed(task: Task) -> str:
 
 
 def _place(task: Task, home: Path) -> str:
-    from dfkd_ray.tasks.fetch import place
+    from dfkd_ray.datasets.fetch import place
 
     return str(home / (place(task) or ""))
 
@@ -96,16 +96,16 @@ def _size(count: int) -> str:
 @data.command()
 def where(name: Name, folder: Folder = None) -> None:
     """Print the folder of a task's data, or the one where it would be."""
-    from dfkd_ray import tasks
-    from dfkd_ray.tasks.readers import opened
+    from dfkd_ray import datasets
+    from dfkd_ray.datasets.readers import opened
 
-    task = tasks.load(name)
+    task = datasets.load(name)
     try:
         root = opened(task, folder).root
     except DataError:
         if task.origin is None:
             raise
-        typer.echo(_place(task, folder or tasks.data_folder()))
+        typer.echo(_place(task, folder or datasets.data_folder()))
         return
     if root is None:
         raise DataError(_none_needed(task))
@@ -115,16 +115,16 @@ def where(name: Name, folder: Folder = None) -> None:
 @data.command()
 def fetch(name: Name, folder: Folder = None) -> None:
     """Download a task's data, check and unpack it; what is there already is left alone."""
-    from dfkd_ray import tasks
+    from dfkd_ray import datasets
 
     with options.going_on_with("dfkd-ray", *sys.argv[1:]):
-        bring(tasks.load(name), folder)
+        bring(datasets.load(name), folder)
 
 
 def bring(task: Task, folder: Path | None) -> None:
     """What is missing of a task's data, with a bar for each step; says what came and where it is."""
-    from dfkd_ray.tasks.fetch import described
-    from dfkd_ray.tasks.readers import fetched, opened
+    from dfkd_ray.datasets.fetch import described
+    from dfkd_ray.datasets.readers import fetched, opened
 
     came = fetched(task, folder, bar)
     for archive in came:
@@ -143,10 +143,10 @@ def verify(
     all_files: Annotated[bool, typer.Option("--list", help="Name every file, not the first few of each kind.")] = False,
 ) -> None:
     """Compare a task's data with what was published, file by file; exit code 1 if it differs."""
-    from dfkd_ray import tasks
-    from dfkd_ray.tasks.verify import verify as look
+    from dfkd_ray import datasets
+    from dfkd_ray.datasets.verify import verify as look
 
-    task = tasks.load(name)
+    task = datasets.load(name)
     report = look(task, folder, bar)
     if report.root is None:
         typer.echo(_none_needed(task))

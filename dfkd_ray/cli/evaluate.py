@@ -11,11 +11,11 @@ import typer
 
 from dfkd_ray.cli import app, options
 from dfkd_ray.cli.student import Student
-from dfkd_ray.errors import StudyError
-from dfkd_ray.report import words
+from dfkd_ray.util import words
+from dfkd_ray.util.errors import StudyError
 
 if TYPE_CHECKING:
-    from dfkd_ray.taught import Taught
+    from dfkd_ray.runs.students import Taught
 
 SHOWN = 3  # confused pairs on the terminal
 
@@ -42,9 +42,10 @@ def evaluate(
     threads: options.Threads = 0,
 ) -> None:
     """Evaluate a finished student beside its teacher: accuracy, calibration, confusions, where they look; one page."""
-    from dfkd_ray import report, tables, tasks
-    from dfkd_ray.evaluation import Evaluation
-    from dfkd_ray.runtime import parse_runtime
+    from dfkd_ray import datasets, report
+    from dfkd_ray.runs.evaluation import Evaluation
+    from dfkd_ray.train.runtime import parse_runtime
+    from dfkd_ray.util import tables
 
     runtime = parse_runtime({"device": device, "precision": precision, "threads": threads, "cache": cache})
     runtime.open()  # a device that is not there is a mistake to hear of at once
@@ -52,7 +53,7 @@ def evaluate(
     folder = out or student.folder("evaluation" if split is Split.test else "evaluation-val")
     if (folder / "trials.arrow").exists():
         raise StudyError(f"{folder} holds a study: name another folder with --out")
-    part = tasks.split(taught.task, split.value, data or taught.data, cache=runtime.cache)
+    part = datasets.split(taught.task, split.value, data or taught.data, cache=runtime.cache)
     folder.mkdir(parents=True, exist_ok=True)
     typer.echo(_opening(taught, split.value, len(part.labels)))
     made = Evaluation(taught, part, runtime).tables(_note(taught, split.value))
@@ -72,7 +73,7 @@ def _opening(taught: Taught, split: str, images: int) -> str:
 
 def _note(taught: Taught, split: str) -> dict[str, Any]:
     """What the tables say of what was evaluated."""
-    from dfkd_ray.provenance import provenance
+    from dfkd_ray.util.provenance import provenance
 
     task = taught.task
     networks = {

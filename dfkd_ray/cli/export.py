@@ -12,10 +12,10 @@ import typer
 
 from dfkd_ray.cli import app, options
 from dfkd_ray.cli.student import Student
-from dfkd_ray.report import words
+from dfkd_ray.util import words
 
 if TYPE_CHECKING:
-    from dfkd_ray.taught import Taught
+    from dfkd_ray.runs.students import Taught
 
 RECORD = "export.json"
 
@@ -54,11 +54,11 @@ def export(
     threads: options.Threads = 0,
 ) -> None:
     """Export a finished student, compare what was written with it, and tell what it costs beside its teacher."""
-    from dfkd_ray import export as exporting
-    from dfkd_ray.export.cost import cost
-    from dfkd_ray.provenance import provenance
-    from dfkd_ray.runtime import parse_runtime
-    from dfkd_ray.whole import whole
+    from dfkd_ray.runs import export as exporting
+    from dfkd_ray.runs.export.cost import cost
+    from dfkd_ray.train.runtime import parse_runtime
+    from dfkd_ray.util.files import whole
+    from dfkd_ray.util.provenance import provenance
 
     runtime = parse_runtime({"device": device, "precision": precision, "threads": threads})
     chosen = runtime.open()
@@ -81,7 +81,7 @@ def export(
 
 def _origin(taught: Taught) -> dict[str, Any]:
     """Where the student comes from, for its card."""
-    from dfkd_ray.provenance import provenance
+    from dfkd_ray.util.provenance import provenance
 
     versions = {key: value for key, value in provenance().items() if key in ("dfkd_ray", "torch", "python")}
     teacher = None if taught.teacher is None else taught.teacher.arch
@@ -90,7 +90,7 @@ def _origin(taught: Taught) -> dict[str, Any]:
 
 def _measured(student: Student) -> dict[str, Any]:
     """The student's accuracy on the test split, where its run has measured it."""
-    from dfkd_ray import tables
+    from dfkd_ray.util import tables
 
     steps = None if student.run is None else student.run / "steps.arrow"
     if steps is None or not steps.is_file():

@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from dfkd_ray.errors import ConfigError
+from dfkd_ray.util.errors import ConfigError
 
 Data = Annotated[
     Path | None,
@@ -133,7 +133,7 @@ def going_on_with(*command: str) -> Iterator[None]:
 
 def assignments(pairs: list[str] | None) -> dict[str, Any]:
     """`["a.b=1", "c=null"]` as changes; ConfigError for what is no assignment."""
-    from dfkd_ray import yamls
+    from dfkd_ray.util import yamls
 
     changes: dict[str, Any] = {}
     for pair in pairs or []:

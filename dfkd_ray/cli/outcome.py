@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
+    from dfkd_ray.runs.distillation import Distillation
     from dfkd_ray.study import Study
-    from dfkd_ray.sweep import Summary
-    from dfkd_ray.sweep.look import Looked
-    from dfkd_ray.trainable import Distillation
+    from dfkd_ray.tune import Summary
+    from dfkd_ray.tune.duplicates import Looked
 
 
 def opening(study: Study, folder: Path, looked: Looked | None = None) -> str:
@@ -30,7 +30,7 @@ def opening(study: Study, folder: Path, looked: Looked | None = None) -> str:
 def close(summary: Summary, work: Distillation) -> None:
     """The answer in a few lines, and the page."""
     from dfkd_ray import report as pages
-    from dfkd_ray import tables
+    from dfkd_ray.util import tables
 
     counts = f"{summary.complete} complete, {summary.pruned} stopped early, {summary.failed} failed"
     typer.echo(f"{counts}, {summary.seconds:.0f} s")

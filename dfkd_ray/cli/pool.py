@@ -12,15 +12,15 @@ import typer
 
 from dfkd_ray.cli import app, options
 from dfkd_ray.cli.bars import bar
-from dfkd_ray.errors import DataError, UnknownName
-from dfkd_ray.registry import did_you_mean
-from dfkd_ray.report.words import DASH
+from dfkd_ray.util.errors import DataError, UnknownName
+from dfkd_ray.util.registry import did_you_mean
+from dfkd_ray.util.words import DASH
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from dfkd_ray.pools import Card, Pool
-    from dfkd_ray.tasks import Task
+    from dfkd_ray.datasets import Task
+    from dfkd_ray.datasets.pools import Card, Pool
 
 pool = typer.Typer(no_args_is_help=True, help="The pools of synthetic images that `synthesize` made.")
 app.add_typer(pool, name="pool")
@@ -38,7 +38,7 @@ def ls(
     ] = None,
 ) -> None:
     """List pools: of which task and teacher, how many images, and the shards in which no trajectory is missing."""
-    from dfkd_ray.pools import Pool
+    from dfkd_ray.datasets.pools import Pool
 
     if missing := [folder for folder in folders or [] if not folder.is_dir()]:
         raise DataError(f"{missing[0]}: there is no such folder")
@@ -65,7 +65,7 @@ def ls(
 
 
 def _cells(found: Pool) -> tuple[str, ...]:
-    from dfkd_ray.pools.verify import complete
+    from dfkd_ray.datasets.pools.verify import complete
 
     card, rows, whole = found.card, found.rows(["trajectory", "label"]), complete(found)
     source = card.method.get("source")
@@ -90,9 +90,9 @@ def verify(
     all_lines: Annotated[bool, typer.Option("--list", help="Name everything, not the first few.")] = False,
 ) -> None:
     """Read every image of a pool, hold it against the pool's card, and ask its teacher; exit code 2 if it is broken."""
-    from dfkd_ray.pools import Pool
-    from dfkd_ray.pools.verify import verify as look
-    from dfkd_ray.runtime import parse_runtime
+    from dfkd_ray.datasets.pools import Pool
+    from dfkd_ray.datasets.pools.verify import verify as look
+    from dfkd_ray.train.runtime import parse_runtime
 
     found, where = Pool.open(folder), parse_runtime({"device": device}).open()
     teacher = _teacher(found, task, weights)
@@ -134,32 +134,32 @@ def _teacher(found: Pool, name: str | None, weights: Path | None) -> tuple[Task,
 
     DataError if those that are named, or found, are others.
     """
-    from dfkd_ray import tasks
+    from dfkd_ray import teachers
     from dfkd_ray.nets.digest import digest
 
     task = _task(found.card, name)
-    task = tasks.with_teacher(task, weights, None if weights is None else _arch(found.card, weights))
+    task = teachers.with_teacher(task, weights, None if weights is None else _arch(found.card, weights))
     _refuse(found, found.card.of_another_task(task.image, len(task.classes), task.mean, task.std, task.classes))
     if task.teacher.weights is None and name is None:
         return None
-    net = tasks.teacher(task)
+    net = teachers.teacher(task)
     _refuse(found, found.card.of_another_teacher(digest(net.state_dict())))
     return task, net
 
 
 def _task(card: Card, name: str | None) -> Task:
     """The task by name; that of the pool, which its card describes well enough where it is not shipped."""
-    from dfkd_ray import tasks
+    from dfkd_ray import datasets
 
-    if name is not None or card.task in tasks.names():
-        return tasks.load(name or card.task)
+    if name is not None or card.task in datasets.names():
+        return datasets.load(name or card.task)
     seen = (card.classes, card.image, card.mean, card.std)
-    return tasks.Task(card.task, "none", *seen, tasks.TeacherRef(card.teacher.arch), card.teacher.arch)
+    return datasets.Task(card.task, "none", *seen, datasets.TeacherRef(card.teacher.arch), card.teacher.arch)
 
 
 def _arch(card: Card, weights: Path) -> str | None:
     """Of weights without a card of their own that says it: the net of the pool's teacher."""
-    from dfkd_ray.tasks.weights import read_card
+    from dfkd_ray.teachers.weights import read_card
 
     return None if (read_card(weights) or {}).get("arch") else card.teacher.arch
 
@@ -173,12 +173,13 @@ def _seen_by(task: Task, net: nn.Module, found: Pool, device: Any) -> Iterator[s
     """What the teacher says of the images: a table."""
     import torch
 
-    from dfkd_ray import evaluate, tasks
+    from dfkd_ray import datasets
+    from dfkd_ray.runs import measures
 
     net, finals, rights, confidences = net.to(device), [], [], []
     with bar("the teacher looks", found.size, "images") as tick:
         for images in found.each():
-            scores = evaluate.logits(net, images.images, partial(tasks.normalise, task)).softmax(1).cpu()
+            scores = measures.logits(net, images.images, partial(datasets.normalise, task)).softmax(1).cpu()
             confidence, said = scores.max(1)
             finals.append(images.final)
             rights.append((said == images.labels).float())
@@ -205,8 +206,8 @@ def sample(
     ] = False,
 ) -> None:
     """Write a picture of a pool: a row a class, or images of one class."""
-    from dfkd_ray.pools import Pool
-    from dfkd_ray.tasks.picture import contact_sheet
+    from dfkd_ray.datasets.picture import contact_sheet
+    from dfkd_ray.datasets.pools import Pool
 
     kinds: Any = {".webp": "WEBP", ".png": "PNG"}
     if out.suffix.lower() not in kinds:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from dfkd_ray.cli import app, options, running
-from dfkd_ray.errors import DfkdError, StudyError, UnknownName
-from dfkd_ray.registry import did_you_mean
+from dfkd_ray.util.errors import DfkdError, StudyError, UnknownName
+from dfkd_ray.util.registry import did_you_mean
 
 if TYPE_CHECKING:
-    from dfkd_ray.published import Scale, Table
     from dfkd_ray.study import Study
-    from dfkd_ray.yamls import Document
+    from dfkd_ray.study.published import Scale, Table
+    from dfkd_ray.util.yamls import Document
 
 SMALL = "gliders"  # the scale that every re-run has, with all that it needs
 PIPE = 1_000  # columns: a line a table
@@ -39,8 +39,8 @@ def reproduce(
     reuse: options.Reuse = None,
 ) -> None:
     """Run a published table again: its rows as arms, and each of its claims with a verdict."""
-    from dfkd_ray import published
     from dfkd_ray import study as studies
+    from dfkd_ray.study import published
 
     if listed:
         _list()
@@ -57,8 +57,8 @@ def reproduce(
 
 def _document(table: Table, column: str | None, scale: str, seeds: int | None) -> Document:
     """The study that re-runs a table, as its file would have it; names of columns in any case."""
-    from dfkd_ray import published
-    from dfkd_ray.yamls import Document
+    from dfkd_ray.study import published
+    from dfkd_ray.util.yamls import Document
 
     if column is not None:
         column = next((name for name in table.runs if name.casefold() == column.casefold()), column)
@@ -70,7 +70,7 @@ def _document(table: Table, column: str | None, scale: str, seeds: int | None) -
 
 def _question(table: Table, made: Study) -> Iterator[str]:
     """What is asked: the table, and what it claims."""
-    from dfkd_ray import published
+    from dfkd_ray.study import published
 
     _, column = published.find(made.published)
     yield f"{made.published}: {table.title} ({table.source.citation}, {table.number})"
@@ -82,7 +82,7 @@ def _question(table: Table, made: Study) -> Iterator[str]:
 
 def _run(document: Document, made: Study, plan: bool, how: options.Running, reuse: options.Reuse) -> None:
     """Print the plan, then run; where something is missing, print the design and say what."""
-    from dfkd_ray.study_file import open_document
+    from dfkd_ray.runs.study_file import open_document
 
     try:
         study, work = open_document(document, options.absolute(how.data), how.weights)
@@ -100,7 +100,8 @@ def _run(document: Document, made: Study, plan: bool, how: options.Running, reus
 
 def _without(made: Study, lacking: list[str], plan: bool, how: options.Running) -> None:
     """The design, and what is missing: as an answer to `--plan`, else as an error."""
-    from dfkd_ray import config, planning
+    from dfkd_ray.methods import config
+    from dfkd_ray.runs import planning
 
     schedule = config.change(config.load(made.method), made.fixed).schedule
     for line in planning.describe(made, schedule, None, how.concurrency, running.spread(made)):
@@ -115,19 +116,20 @@ def _without(made: Study, lacking: list[str], plan: bool, how: options.Running) 
 
 def _lacking(made: Study, how: options.Running) -> list[str]:
     """What is not here of what a study needs: its task, its teacher, the images that students are judged by."""
-    from dfkd_ray import config, tasks
+    from dfkd_ray import datasets, teachers
+    from dfkd_ray.methods import config
 
     try:
-        task = tasks.load(made.task)
+        task = datasets.load(made.task)
     except UnknownName:
-        return [f"the task {made.task} is not here{did_you_mean(made.task, tasks.names())}"]
+        return [f"the task {made.task} is not here{did_you_mean(made.task, datasets.names())}"]
     arch = config.change(config.load(made.method), made.fixed).teacher.arch
 
     def teacher() -> object:
-        return tasks.teacher(tasks.with_teacher(task, how.weights, arch), arch)
+        return teachers.teacher(teachers.with_teacher(task, how.weights, arch), arch)
 
     def images() -> object:
-        return tasks.split(task, "val", how.data)
+        return datasets.split(task, "val", how.data)
 
     found = []
     for needed in (teacher, images):
@@ -143,7 +145,7 @@ def _list() -> None:
     from rich.console import Console
     from rich.table import Table as Grid
 
-    from dfkd_ray import published
+    from dfkd_ray.study import published
 
     grid = Grid(box=None, pad_edge=False, header_style="bold")
     grid.add_column("table", no_wrap=True)
@@ -163,10 +165,10 @@ def _here(table: Table) -> str:
     """Whether a table can be run again on this machine, and if not why."""
     if not table.runnable:
         return f"no: {table.not_run}"
-    from dfkd_ray import tasks
+    from dfkd_ray import datasets
 
     wanted = dict.fromkeys(run["task"] for run in table.runs.values())
-    known = [name for name in wanted if name in tasks.names()]
+    known = [name for name in wanted if name in datasets.names()]
     unknown = [name for name in wanted if name not in known]
     full = f"; on {', '.join(known)} with --data and --weights" if known else ""
     return f"yes: on {SMALL}{full}" + (f"; there is no task {', '.join(unknown)} yet" if unknown else "")

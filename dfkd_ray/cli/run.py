@@ -11,12 +11,12 @@ import typer
 
 from dfkd_ray.cli import app, options
 from dfkd_ray.cli.subject import Subject, called
-from dfkd_ray.errors import ConfigError, StudyError
+from dfkd_ray.util.errors import ConfigError, StudyError
 
 if TYPE_CHECKING:
-    from dfkd_ray.method import Method
-    from dfkd_ray.sweep.work import Row
-    from dfkd_ray.trainable import Distillation
+    from dfkd_ray.methods.method import Method
+    from dfkd_ray.runs.distillation import Distillation
+    from dfkd_ray.tune.work import Row
 
 FromPool = Annotated[
     Path | None,
@@ -46,17 +46,18 @@ def distill(
     --pool is short for --set source='{name: stored, folder: POOL}', which a study may have too, under `fixed`, and for
     no memory, warm-up and source loss beside it.
     """
-    from dfkd_ray import config, trainable
-    from dfkd_ray.runtime import parse_runtime
+    from dfkd_ray.methods import config
+    from dfkd_ray.runs import distillation
+    from dfkd_ray.train.runtime import parse_runtime
 
     resolved = config.load(method)
     resolved = config.change(resolved, _from_pool(pool, resolved, subject.assigned(changes)))
     runtime = parse_runtime({"device": device, "precision": precision, "threads": threads, "cache": cache})
     on = subject.chosen(resolved.teacher.arch)
-    work = trainable.distillation(resolved, on, options.absolute(data), subject.weights, runtime)
+    work = distillation.prepare(resolved, on, options.absolute(data), subject.weights, runtime)
     work.open(resolved, seed, runtime, runtime.open())  # what does not fit is told before there is a folder
     folder = out or Path("reports") / f"{Path(method).stem}-{called(on)}-seed{seed}"
-    info = trainable.task_info(work)
+    info = distillation.task_info(work)
     began = _claim(folder, _record(work, seed, on if isinstance(on, str) else None, info))
     _introduce(method, resolved.schedule.epochs, seed, work, info)
     if began:
@@ -69,7 +70,7 @@ def distill(
 
 def _from_pool(pool: Path | None, method: Method, changes: dict[str, Any]) -> dict[str, Any]:
     """The changes, after those that leave of a method its student, who learns from a pool."""
-    from dfkd_ray.pools import Pool
+    from dfkd_ray.datasets.pools import Pool
 
     if pool is None:
         return changes
@@ -90,7 +91,7 @@ def _from_pool(pool: Path | None, method: Method, changes: dict[str, Any]) -> di
 
 def _run(work: Distillation, folder: Path, seed: int, info: dict[str, Any]) -> Row:
     """Run to the end, with a line an epoch; returns the last epoch's row."""
-    from dfkd_ray.sweep.work import Job
+    from dfkd_ray.tune.work import Job
 
     rows: list[Row] = []
     job = Job(trial=0, changes={}, seed=seed, folder=str(folder.resolve()), threads=work.runtime.threads)
@@ -105,7 +106,7 @@ def _run(work: Distillation, folder: Path, seed: int, info: dict[str, Any]) -> R
 
 def _record(work: Distillation, seed: int, task: str | None, info: dict[str, Any]) -> dict[str, Any]:
     """What the folder of a run says of it: all that opens its student and teacher again, also without a task."""
-    from dfkd_ray import config
+    from dfkd_ray.methods import config
 
     spec = work.task
     return {
@@ -132,7 +133,7 @@ SAME = ("fingerprint", "task", "seed", "teacher.digest", "normalise")  # of a re
 
 def _claim(folder: Path, record: dict[str, Any]) -> bool:
     """The folder belongs to one run: create it, or make sure that it is this one's; whether it is there already."""
-    from dfkd_ray.taught import RECORD
+    from dfkd_ray.runs.students import RECORD
 
     path = folder / RECORD
     if path.exists():
@@ -156,16 +157,16 @@ def _at(record: Any, path: str) -> Any:
 
 
 def _introduce(method: str, epochs: int, seed: int, work: Distillation, info: dict[str, Any]) -> None:
-    from dfkd_ray import trainable
+    from dfkd_ray.runs import distillation
 
     nets = f"{info['teacher']['arch']} -> {info['student']['arch']}"
     by = f"input normalised by {info['normalised_by']}"
     typer.echo(f"{method} on {info['name']}: {nets}, {epochs} epochs, seed {seed}; {by}")
     teacher = work.task.teacher
     typer.echo(f"the teacher is {teacher.file or f'{teacher.weights}, as shipped'}")
-    if not trainable.evaluable(work, "test") and not trainable.evaluable(work):
+    if not distillation.evaluable(work, "test") and not distillation.evaluable(work):
         typer.echo(f"no real images of {info['name']} here, so no accuracies (--data); data-free metrics alone")
-    elif not trainable.evaluable(work):
+    elif not distillation.evaluable(work):
         typer.echo(f"no images of {info['name']} to validate on: data-free metrics alone, and test accuracy at the end")
 
 
@@ -184,9 +185,9 @@ def _ending(row: Row, info: dict[str, Any], seed: int) -> str:
 
 def _far(share: float) -> list[str]:
     """A warning where the synthetic images are not what the teacher was trained on."""
-    from dfkd_ray import evaluate
+    from dfkd_ray.runs import measures
 
-    if share <= evaluate.FAR:
+    if share <= measures.FAR:
         return []
     return [
         f"warning: {share:.0%} of the values of the synthetic images are darker than black or lighter than white, and",
@@ -215,7 +216,7 @@ def _write_steps(folder: Path, rows: list[Row], info: dict[str, Any]) -> None:
         for metric, value in {**row.metrics, **row.final}.items()
     ]
     try:
-        from dfkd_ray import tables
+        from dfkd_ray.util import tables
     except ImportError:
         (folder / "steps.json").write_text(json.dumps(steps), encoding="utf-8")
         return

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dfkd_ray import shipped
 from dfkd_ray.cli import options, outcome
+from dfkd_ray.util import shipped
 
 if TYPE_CHECKING:
+    from dfkd_ray.runs.distillation import Distillation
     from dfkd_ray.study import Study
-    from dfkd_ray.sweep.look import Looked
-    from dfkd_ray.trainable import Distillation
+    from dfkd_ray.tune.duplicates import Looked
 
 
 def checked(file: str, data: Path | None, weights: Path | None) -> tuple[Study, Distillation]:
     """A study by file or name, and its work; ConfigError with all mistakes."""
-    from dfkd_ray.study_file import open_study
+    from dfkd_ray.runs.study_file import open_study
 
     return open_study(shipped.study_file(file), options.absolute(data), weights)
 
@@ -29,8 +29,9 @@ def planned(study: Study, work: Distillation, concurrency: int | None) -> Iterat
     """The plan, from a probe of a few steps, in lines."""
     import torch
 
-    from dfkd_ray import config, planning
-    from dfkd_ray.probe import probe
+    from dfkd_ray.methods import config
+    from dfkd_ray.runs import planning
+    from dfkd_ray.runs.probe import probe
 
     schedule, gpus = config.parse(work.method).schedule, torch.cuda.device_count()
     known = looked(study, work)
@@ -41,8 +42,8 @@ def planned(study: Study, work: Distillation, concurrency: int | None) -> Iterat
 
 def arms_cost(study: Study, work: Distillation, known: Looked | None) -> dict[str, float]:
     """Seconds of a trial of each arm that is run, where arms differ in method or schedule; else nothing."""
-    from dfkd_ray import config
-    from dfkd_ray.probe import probe
+    from dfkd_ray.methods import config
+    from dfkd_ray.runs.probe import probe
 
     if study.ablation is None or known is None:
         return {}
@@ -58,14 +59,14 @@ def arms_cost(study: Study, work: Distillation, known: Looked | None) -> dict[st
 
 def looked(study: Study, work: Distillation) -> Looked | None:
     """Which arms of an ablation are one method, and which are none; None of a sweep."""
-    from dfkd_ray.sweep.look import look
+    from dfkd_ray.tune.duplicates import look
 
     return None if study.ablation is None else look(study.ablation.arms, work.fingerprint)
 
 
 def spread(study: Study) -> tuple[float, str] | None:
     """How far earlier ablations under reports/ scattered, the study's own first; None of a sweep."""
-    from dfkd_ray.sweep import earlier
+    from dfkd_ray.tune import earlier
 
     if study.ablation is None:
         return None
@@ -77,9 +78,9 @@ def spread(study: Study) -> tuple[float, str] | None:
 
 def start(study: Study, work: Distillation, how: options.Running, **more: Any) -> None:
     """Run a study to its end and say what came of it; `more` is for `sweep.launch.start`."""
-    from dfkd_ray import trainable
-    from dfkd_ray.provenance import provenance
-    from dfkd_ray.sweep import launch, live
+    from dfkd_ray.runs import distillation
+    from dfkd_ray.tune import launch, live
+    from dfkd_ray.util.provenance import provenance
 
     folder = how.out or Path("reports") / study.study
     teacher = work.task.teacher.file  # also where it was found: who resumes may stand elsewhere
@@ -90,5 +91,5 @@ def start(study: Study, work: Distillation, how: options.Running, **more: Any) -
     if how.weights is None and teacher is not None:
         typer.echo(f"the teacher is {teacher}")
     with options.going_on_with("dfkd-ray", "resume", str(folder)), live.view() as view:
-        summary = launch.start(study, work, folder, facts, trainable.task_info(work), view=view, **chosen)
+        summary = launch.start(study, work, folder, facts, distillation.task_info(work), view=view, **chosen)
     outcome.close(summary, work)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from dfkd_ray.taught import Taught
+    from dfkd_ray.runs.students import Taught
 
 
 class Which(StrEnum):
@@ -46,20 +46,20 @@ class Student:
 
     def open(self) -> Taught:
         """Both networks; a usage error where it is not clear which are meant."""
-        from dfkd_ray import taught
+        from dfkd_ray.runs import students
 
         if (self.run is None) == (self.weights is None):
             raise typer.BadParameter("give either RUN, the folder of a `distill`, or --weights FILE with --task")
         if self.run is not None:
             if self.arch is not None:
                 raise typer.BadParameter("--arch is for --weights: a run knows its own")
-            return taught.of_run(self.run, self.which.value, self.task, self.teacher, self.teacher_arch)
+            return students.of_run(self.run, self.which.value, self.task, self.teacher, self.teacher_arch)
         if self.task is None:
             raise typer.BadParameter("--weights needs --task: a name (see `ls tasks`), a YAML file or folder:PATH")
         if self.which is not Which.last:
             raise typer.BadParameter("--which is for a RUN")
         assert self.weights is not None
-        return taught.of_file(self.weights, self.arch, self.task, self.teacher, self.teacher_arch)
+        return students.of_file(self.weights, self.arch, self.task, self.teacher, self.teacher_arch)
 
     def folder(self, what: str) -> Path:
         """Where a command leaves `what` unless it is told: in the run, or under reports/."""

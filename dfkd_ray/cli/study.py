@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dfkd_ray.cli import app, options, outcome, running
-from dfkd_ray.errors import StudyError
+from dfkd_ray.util.errors import StudyError
 
 if TYPE_CHECKING:
+    from dfkd_ray.runs.distillation import Distillation
     from dfkd_ray.study import Study
-    from dfkd_ray.trainable import Distillation
 
 
 File = Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or the name of a shipped one.")]
@@ -53,9 +53,9 @@ def resume(
     data: options.Data = None,
 ) -> None:
     """Go on with a study that was interrupted or killed; nothing finished is run again."""
-    from dfkd_ray import trainable
-    from dfkd_ray.provenance import provenance
-    from dfkd_ray.sweep import launch, live
+    from dfkd_ray.runs import distillation
+    from dfkd_ray.tune import launch, live
+    from dfkd_ray.util.provenance import provenance
 
     made: list[Distillation] = []
     before = _begun(folder)
@@ -63,7 +63,7 @@ def resume(
     data, weights = data or _path(before.get("data")), weights or _path(before.get("weights"))
 
     def make_work(study: Study) -> Distillation:
-        made.append(trainable.work(study, options.absolute(data), weights))
+        made.append(distillation.work(study, options.absolute(data), weights))
         return made[0]
 
     with options.going_on_with("dfkd-ray", "resume", str(folder)), live.view() as view:
@@ -126,7 +126,7 @@ def report(
 
 def _begun(folder: Path) -> dict[str, Any]:
     """How the study in the folder was started; StudyError if there is none."""
-    from dfkd_ray.sweep import ledger
+    from dfkd_ray.tune import ledger
 
     path = folder / ledger.NAME
     records = ledger.read(path)[0] if path.exists() else []

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dfkd_ray.cli import options
-from dfkd_ray.errors import ConfigError
+from dfkd_ray.util.errors import ConfigError
 
 if TYPE_CHECKING:
-    from dfkd_ray.tasks import Task
+    from dfkd_ray.datasets import Task
 
 PANEL = "A teacher without a task (what its card says may be left out)"
 
@@ -67,10 +67,10 @@ class Subject:
             raise typer.BadParameter(f"--{given[0]} is for a teacher without a task: {what}")
         if self.task is not None or self.weights is None:
             return self.task or "gliders"
-        from dfkd_ray import tasks
+        from dfkd_ray import teachers
 
         statistics = {name: _numbers(name, getattr(self, name)) for name in ("mean", "std")}
-        return tasks.bare(arch, self.classes, self.size, self.channels, weights=self.weights, **statistics)
+        return teachers.bare(arch, self.classes, self.size, self.channels, weights=self.weights, **statistics)
 
 
 def called(task: str | Task) -> str:

@@ -12,10 +12,10 @@ import typer
 
 from dfkd_ray.cli import app, options
 from dfkd_ray.cli.subject import Subject, called
-from dfkd_ray.errors import ConfigError
+from dfkd_ray.util.errors import ConfigError
 
 if TYPE_CHECKING:
-    from dfkd_ray.synthesis import Synthesis
+    from dfkd_ray.runs.synthesis import Synthesis
 
 Format = Annotated[Literal["png", "jpeg", "webp"], typer.Option(help="Of the image files; png is lossless.")]
 
@@ -60,15 +60,16 @@ def synthesize(
     threads: options.Threads = 0,
 ) -> None:
     """Fill a pool of images by diffusion, guided by the teacher. The same command again makes what is missing."""
-    from dfkd_ray import config, trainable
-    from dfkd_ray.runtime import parse_runtime
-    from dfkd_ray.synthesis import Synthesis
+    from dfkd_ray.methods import config
+    from dfkd_ray.runs import distillation
+    from dfkd_ray.runs.synthesis import Synthesis
+    from dfkd_ray.train.runtime import parse_runtime
 
     index, of = _shards(shards)
     resolved = config.change(config.load(method), subject.assigned(changes))
     runtime = parse_runtime({"device": device, "precision": precision, "threads": threads})
     on = subject.chosen(resolved.teacher.arch)
-    work = trainable.distillation(resolved, on, None, subject.weights, runtime)
+    work = distillation.prepare(resolved, on, None, subject.weights, runtime)
     folder = kept.out or Path("pools") / f"{Path(method).stem}-{called(on)}"
     what = Synthesis(work, str(folder.resolve()), images, seed, of, kept.pixels, kept.format)
     with options.going_on_with("dfkd-ray", *sys.argv[1:]):
@@ -101,7 +102,7 @@ def _under_ray(what: Synthesis, cluster: Cluster) -> None:
     import torch
 
     from dfkd_ray.study import Resources
-    from dfkd_ray.sweep.ray_setup import environment
+    from dfkd_ray.tune.ray_setup import environment
 
     share = Resources(cluster.cpus, float(torch.cuda.is_available()) if cluster.gpus is None else cluster.gpus)
 
@@ -109,7 +110,7 @@ def _under_ray(what: Synthesis, cluster: Cluster) -> None:
         return sum(1 for _ in what.fill(index))
 
     with environment(cluster.address):
-        from dfkd_ray.sweep import ray_shards
+        from dfkd_ray.tune import ray_shards
 
         for index, made in ray_shards.each(fill, range(1, what.shards + 1), share, cluster.address):
             typer.echo(f"shard {index} of {what.shards}: {made} of {len(what.mine(index))} trajectories were made now")

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from dfkd_ray.cli import app, options, training
-from dfkd_ray.errors import DataError
-from dfkd_ray.report.words import DASH
+from dfkd_ray.util.errors import DataError
+from dfkd_ray.util.words import DASH
 
 if TYPE_CHECKING:
-    from dfkd_ray.tasks import Epoch
-    from dfkd_ray.tasks.teachers import Teacher
+    from dfkd_ray.teachers import Epoch
+    from dfkd_ray.teachers.finding import Teacher
 
 teachers = typer.Typer(no_args_is_help=True, help="The teachers that are there.")
 app.add_typer(teachers, name="teachers")
@@ -49,11 +49,11 @@ def teach(
     threads: options.Threads = 0,
 ) -> None:
     """Train a teacher on the real images of its task; writes the weights and a card. The same command goes on."""
-    from dfkd_ray import tasks
-    from dfkd_ray.runtime import parse_runtime
-    from dfkd_ray.tasks.teachers import teacher_file
+    from dfkd_ray import datasets, teachers
+    from dfkd_ray.teachers.finding import teacher_file
+    from dfkd_ray.train.runtime import parse_runtime
 
-    spec = tasks.load(task)
+    spec = datasets.load(task)
     arch, pretrained = arch or spec.teacher.arch, init == "imagenet"
     recipe = training.changed(spec.recipe_from(pretrained), epochs, changes)
     path = out or Path("teachers") / teacher_file(spec.name, arch)
@@ -63,7 +63,7 @@ def teach(
     again = [word for word in sys.argv[1:] if word != "--fresh"]
     told: list[Epoch] = []
     with options.going_on_with("dfkd-ray", *again), training.shown(told, _line) as (report, tick):
-        card = tasks.teach(spec, arch, seed, out=path, report=report, tick=tick, **settings)
+        card = teachers.teach(spec, arch, seed, out=path, report=report, tick=tick, **settings)
     wrote = f"wrote {path} and its card" if told else f"{path} is there"
     accuracies = ", ".join(f"{which} {value:.1%}" for which, value in card["accuracy"].items())
     typer.echo(f"{wrote}: {arch} on {spec.name}, accuracy {accuracies}, {card['seconds']:.0f} s")
@@ -83,7 +83,7 @@ def _ls(
     check: Annotated[bool, typer.Option("--check", help="Compare each file with the sha256 of its card.")] = False,
 ) -> None:
     """List teachers with what their cards say; those with something wrong too, which is exit code 2 with --check."""
-    from dfkd_ray.tasks.teachers import found, teacher_folders
+    from dfkd_ray.teachers.finding import found, teacher_folders
 
     if missing := [folder for folder in folders or [] if not folder.is_dir()]:
         raise DataError(f"{missing[0]}: there is no such folder")

@@ -11,7 +11,7 @@ import typer
 from dfkd_ray.cli import app, options, training
 
 if TYPE_CHECKING:
-    from dfkd_ray.tasks.diffusion_course import DiffusionEpoch
+    from dfkd_ray.teachers.diffusion_course import DiffusionEpoch
 
 
 @app.command("teach-diffusion")
@@ -38,12 +38,12 @@ def _teach_diffusion(
     of the method, neither comparable with its paper nor strictly data-free. Writes a folder that `diffusers` opens.
     The same command goes on.
     """
-    from dfkd_ray import tasks
-    from dfkd_ray.runtime import parse_runtime
-    from dfkd_ray.tasks.diffusion_course import DiffusionRecipe
-    from dfkd_ray.tasks.teach_diffusion import teach_diffusion
+    from dfkd_ray import datasets
+    from dfkd_ray.teachers.diffusion_course import DiffusionRecipe
+    from dfkd_ray.teachers.teach_diffusion import teach_diffusion
+    from dfkd_ray.train.runtime import parse_runtime
 
-    spec, recipe = tasks.load(task), training.changed(DiffusionRecipe(), epochs, changes)
+    spec, recipe = datasets.load(task), training.changed(DiffusionRecipe(), epochs, changes)
     folder = out or Path("diffusion") / spec.name
     where = str(parse_runtime({"device": device, "threads": threads, "cache": cache}).open())
     settings: dict[str, Any] = {"recipe": recipe, "fresh": fresh, "device": where}

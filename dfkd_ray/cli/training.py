@@ -10,8 +10,8 @@ from typing import TypeVar
 import typer
 
 from dfkd_ray.cli import options
-from dfkd_ray.errors import ConfigError
-from dfkd_ray.registry import did_you_mean
+from dfkd_ray.util.errors import ConfigError
+from dfkd_ray.util.registry import did_you_mean
 
 Recipe = TypeVar("Recipe")
 Epoch = TypeVar("Epoch")
@@ -21,7 +21,7 @@ Tick = Callable[[int, int], None]  # (steps done, of how many)
 
 def changed(recipe: Recipe, epochs: int | None, pairs: list[str] | None) -> Recipe:
     """The recipe with what the command changes; ConfigError with every mistake."""
-    from dfkd_ray import yamls
+    from dfkd_ray.util import yamls
 
     raw = yamls.plain(recipe)
     changes, known = options.assignments(pairs), [f"recipe.{name}" for name in raw]

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from torch import nn
 
-from dfkd_ray.registry import Registry
+from dfkd_ray.util.registry import Registry
 
 Builder: TypeAlias = Callable[[int, int], nn.Module]
 """(classes, channels) -> a freshly initialised classifier that carries `.taps`."""

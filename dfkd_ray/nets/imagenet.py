@@ -11,9 +11,9 @@ from urllib.error import URLError
 import torch
 from torch import nn
 
-from dfkd_ray.errors import ConfigError, DataError
 from dfkd_ray.nets.catalogue import Builder, classifiers
 from dfkd_ray.nets.taps import Taps, attach_taps
+from dfkd_ray.util.errors import ConfigError, DataError
 
 _RESNET = Taps(("layer1", "layer2", "layer3", "layer4"), head="fc")
 TAPS: dict[str, Taps] = {

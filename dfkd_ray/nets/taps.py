@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from torch import nn
 
-from dfkd_ray.errors import ConfigError
-from dfkd_ray.registry import did_you_mean
+from dfkd_ray.util.errors import ConfigError
+from dfkd_ray.util.registry import did_you_mean
 
 Net = TypeVar("Net", bound=nn.Module)
 

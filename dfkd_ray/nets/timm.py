@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dfkd_ray.errors import ConfigError, DataError, MissingExtra, UnknownName
 from dfkd_ray.nets.taps import Taps, attach_taps
+from dfkd_ray.util.errors import ConfigError, DataError, MissingExtra, UnknownName
 
 PREFIX = "timm:"
 COARSE = 4  # the finest stride of a stage

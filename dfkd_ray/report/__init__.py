@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from dfkd_ray.errors import StudyError
+from dfkd_ray.util.errors import StudyError
 
 
 def build(folder: Path) -> Path:

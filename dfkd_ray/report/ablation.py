@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from dfkd_ray.report import arms, effects, paste, words
+from dfkd_ray.report import arms, effects, paste
 from dfkd_ray.report.arms import Arm, Spread
 from dfkd_ray.report.effects import Effect
 from dfkd_ray.report.markup import Cell, Html, folded, join, paragraph, section, table, tag
 from dfkd_ray.report.trial import Trial
 from dfkd_ray.report.view import Tables, mapping, part
+from dfkd_ray.util import words
 
 _BUDGET = {
     "updates/student": "Student updates",

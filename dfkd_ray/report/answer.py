@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dfkd_ray.report import words
 from dfkd_ray.report.markup import Html, join, tag
 from dfkd_ray.report.settings import is_number
 from dfkd_ray.report.trial import Trial
 from dfkd_ray.report.view import VALIDATION, Tables, part
+from dfkd_ray.util import words
 
 _MOST = 6  # settings that the sentence names
 

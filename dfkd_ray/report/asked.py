@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dfkd_ray.report import words
 from dfkd_ray.report.answer import states
 from dfkd_ray.report.markup import Html, facts, tag
 from dfkd_ray.report.settings import is_number
 from dfkd_ray.report.view import Tables, part
+from dfkd_ray.util import words
 
 
 def asked(tables: Tables) -> Html:

@@ -14,9 +14,9 @@ from typing import Any, ClassVar, Generic, TypeVar
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.registry import Registry
-from dfkd_ray.report import words
 from dfkd_ray.report.view import Tables
+from dfkd_ray.util import words
+from dfkd_ray.util.registry import Registry
 
 EFFECTS, ARMS, SEARCH, SETTINGS, SELECTION, TRAINING = (
     "The effects",

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dfkd_ray.errors import StudyError
-from dfkd_ray.report import paste, words
+from dfkd_ray.report import paste
 from dfkd_ray.report.paste import Block, Grid
 from dfkd_ray.report.view import Tables, part
+from dfkd_ray.util import words
+from dfkd_ray.util.errors import StudyError
 
 _SPENT = {
     "updates/student": "student updates",

@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from dfkd_ray.report import words
 from dfkd_ray.report.view import Tables
+from dfkd_ray.util import words
 
 HELPS, HURTS = "helps", "hurts"  # the verdicts of an effect that was told; all others leave it open
 TOO_FEW = "too few pairs to tell"

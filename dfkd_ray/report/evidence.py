@@ -7,10 +7,10 @@ from typing import Any
 
 import yaml
 
-from dfkd_ray.report import words
 from dfkd_ray.report.asked import configured
 from dfkd_ray.report.markup import Cell, Html, facts, folded, paragraph, section, table, tag
 from dfkd_ray.report.view import Tables, mapping, part
+from dfkd_ray.util import words
 
 _RECORD = {
     "commit": "Commit",

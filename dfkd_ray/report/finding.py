@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from dfkd_ray.report import effects, words
+from dfkd_ray.report import effects
 from dfkd_ray.report.answer import figures, trials, work
 from dfkd_ray.report.arms import Arm, Spread
 from dfkd_ray.report.effects import HELPS, HURTS, SINGLE, TOO_FEW, Effect
 from dfkd_ray.report.markup import Html
 from dfkd_ray.report.trial import Objective
 from dfkd_ray.report.view import Tables
+from dfkd_ray.util import words
 
 _SPELLED, _NAMED = 3, 4  # effects of one verdict that the sentence spells out, or names
 

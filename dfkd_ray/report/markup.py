@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from dfkd_ray.report import words
+from dfkd_ray.util import words
 
 LONG = 15  # rows from which a table scrolls in a box of its own
 FORMATS = ("png", "webp", "jpeg", "gif")  # of pictures that a page carries

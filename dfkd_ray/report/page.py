@@ -20,11 +20,12 @@ import pyarrow as pa
 from plotly.offline import get_plotlyjs
 
 import dfkd_ray.report.charts  # noqa: F401  registers every chart
-from dfkd_ray.report import ablation, evidence, published, sections, words
+from dfkd_ray.report import ablation, evidence, published, sections
 from dfkd_ray.report.chart import ARMS, EFFECTS, SECTIONS, Drawn, View, charts
 from dfkd_ray.report.markup import Html, join, paragraph, section, tag
 from dfkd_ray.report.view import Tables
-from dfkd_ray.tables import OPTIONAL, SCHEMAS
+from dfkd_ray.util import words
+from dfkd_ray.util.tables import OPTIONAL, SCHEMAS
 
 Figures = dict[str, Any]
 Body = dict[str, tuple[str, Html]]  # anchor -> title, content

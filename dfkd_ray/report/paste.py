@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from dfkd_ray.report import effects, words
+from dfkd_ray.report import effects
 from dfkd_ray.report.arms import Arm, Spread
 from dfkd_ray.report.view import Tables, part
+from dfkd_ray.util import words
 
 _LATEX = {
     "\\": r"\textbackslash{}",

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dfkd_ray.report import words
 from dfkd_ray.report.markup import Cell, Html, paragraph, section, table, tag
 from dfkd_ray.report.settings import is_number
 from dfkd_ray.report.view import Tables, part
+from dfkd_ray.util import words
 
 TITLE = "Published and measured"
 _VERDICTS = {"holds here": "helps", "fails here": "hurts"}  # how they look

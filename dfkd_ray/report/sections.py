@@ -10,13 +10,14 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from dfkd_ray.report import finding, published, words
+from dfkd_ray.report import finding, published
 from dfkd_ray.report.answer import Scores, chosen_by, numbers, ruler, sentence
 from dfkd_ray.report.asked import asked, experiment
 from dfkd_ray.report.markup import FORMATS, Cell, Html, image, join, paragraph, section, table, tag
 from dfkd_ray.report.settings import Parameter, is_number
 from dfkd_ray.report.trial import Trial
 from dfkd_ray.report.view import Tables, part
+from dfkd_ray.util import words
 
 _PICTURES = 8  # of the best trial, spread over its epochs
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from dfkd_ray.report import words
+from dfkd_ray.util import words
 
 EDGE = 0.05  # a value within this share of a range's end is "at the edge"
 

@@ -13,12 +13,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dfkd_ray import tables
-from dfkd_ray.errors import StudyError
-from dfkd_ray.report import arms, words
+from dfkd_ray.report import arms
 from dfkd_ray.report.arms import Arm
 from dfkd_ray.report.settings import Parameter, is_number, parameters
 from dfkd_ray.report.trial import Objective, Trial
+from dfkd_ray.util import tables, words
+from dfkd_ray.util.errors import StudyError
 
 VALIDATION = "val_accuracy"
 LATER = {"trials": ("draw", "tuning")}  # columns that the first tables of this schema did not have

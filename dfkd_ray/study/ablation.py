@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from dfkd_ray.errors import ConfigError, Problem
 from dfkd_ray.study import arms, components, seeds
 from dfkd_ray.study.arms import Arm, Contrast, Design, designs
 from dfkd_ray.study.by_hand import ByHand
 from dfkd_ray.study.components import Changes, Component
 from dfkd_ray.study.paths import Path, most
 from dfkd_ray.study.seeds import Seeds
-from dfkd_ray.yamls import Problems, component, typed
-from dfkd_ray.yamls import plain as written
+from dfkd_ray.util.errors import ConfigError, Problem
+from dfkd_ray.util.yamls import Problems, component, typed
+from dfkd_ray.util.yamls import plain as written
 
 KEYS = ("components", "design", "arms", "seeds", "draws", "tune", "spread")  # of the file; any makes it an ablation
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from dfkd_ray.errors import ConfigError, Problem
+from dfkd_ray.stats.contrasts import Contrast
 from dfkd_ray.study import factorials  # noqa: F401  fills the registry
 from dfkd_ray.study.by_hand import ByHand, read_hand
 from dfkd_ray.study.components import Changes, conflicts, same, taken_out
-from dfkd_ray.study.contrasts import Contrast
 from dfkd_ray.study.designs import Arm, Components, Design, Hand, along, designs
 from dfkd_ray.study.domains import canonical
 from dfkd_ray.study.paths import Path, next_arms, step
+from dfkd_ray.util.errors import ConfigError, Problem
 
 __all__ = [
     "Arm",

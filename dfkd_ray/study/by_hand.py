@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from dfkd_ray.errors import ConfigError, Problem
-from dfkd_ray.registry import did_you_mean
+from dfkd_ray.stats.contrasts import Contrast, difference
 from dfkd_ray.study.components import Changes, twins
-from dfkd_ray.study.contrasts import Contrast, difference
 from dfkd_ray.study.designs import Arm, Components, Design, Hand, designs
-from dfkd_ray.yamls import Problems
+from dfkd_ray.util.errors import ConfigError, Problem
+from dfkd_ray.util.registry import did_you_mean
+from dfkd_ray.util.yamls import Problems
 
 
 @designs.register("arms")

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Any
 
-from dfkd_ray.errors import ConfigError, Problem
-from dfkd_ray.registry import did_you_mean
 from dfkd_ray.study.domains import canonical
-from dfkd_ray.yamls import Problems
+from dfkd_ray.util.errors import ConfigError, Problem
+from dfkd_ray.util.registry import did_you_mean
+from dfkd_ray.util.yamls import Problems
 
 Changes = Mapping[str, Any]  # path in the resolved method -> value; null takes a term out
 Levels = Mapping[str, str]  # component -> the level that it has in an arm

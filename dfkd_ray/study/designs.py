@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar, Literal
 
-from dfkd_ray.errors import Problem
-from dfkd_ray.registry import Registry, did_you_mean
+from dfkd_ray.stats.contrasts import Contrast, Runs, against, difference, shapley, shapley_note
 from dfkd_ray.study.components import JOIN, Changes, Component, Levels, merged
-from dfkd_ray.study.contrasts import Contrast, Runs, against, difference, shapley, shapley_note
+from dfkd_ray.util.errors import Problem
+from dfkd_ray.util.registry import Registry, did_you_mean
 
 Components = Sequence[Component]
 Hand = Mapping[str, Changes]  # arms named by hand

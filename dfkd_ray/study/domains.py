@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Protocol, cast
 
-from dfkd_ray.errors import ConfigError
-from dfkd_ray.registry import Registry, did_you_mean
-from dfkd_ray.yamls import Problems, typed
+from dfkd_ray.util.errors import ConfigError
+from dfkd_ray.util.registry import Registry, did_you_mean
+from dfkd_ray.util.yamls import Problems, typed
 
 When = Mapping[str, tuple[Any, ...]]
 

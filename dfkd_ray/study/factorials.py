@@ -8,12 +8,12 @@ from itertools import product
 from math import prod
 from typing import ClassVar, Literal
 
-from dfkd_ray.errors import ConfigError, Problem
-from dfkd_ray.registry import did_you_mean
-from dfkd_ray.study import aliases
-from dfkd_ray.study.aliases import LETTERS, ROMAN, spelled
-from dfkd_ray.study.contrasts import Contrast, interactions, joint, mains, shapley, shapley_note
+from dfkd_ray.stats import aliases
+from dfkd_ray.stats.aliases import LETTERS, ROMAN, spelled
+from dfkd_ray.stats.contrasts import Contrast, interactions, joint, mains, shapley, shapley_note
 from dfkd_ray.study.designs import Arm, Components, Design, Hand, arm, designs, runs
+from dfkd_ray.util.errors import ConfigError, Problem
+from dfkd_ray.util.registry import did_you_mean
 
 LIMIT = 256  # arms: a larger design is a mistake
 

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from dfkd_ray.stats.contrasts import Contrast
 from dfkd_ray.study.components import JOIN
-from dfkd_ray.study.contrasts import Contrast
 from dfkd_ray.study.designs import Arm, Components, Design, Hand, arm, at, designs, steps, taken
 from dfkd_ray.study.domains import canonical
 

@@ -7,9 +7,6 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from dfkd_ray import yamls
-from dfkd_ray.errors import ConfigError, Problem
-from dfkd_ray.registry import did_you_mean
 from dfkd_ray.study import ablation as ablations
 from dfkd_ray.study import components, domains
 from dfkd_ray.study.ablation import Ablation
@@ -17,7 +14,10 @@ from dfkd_ray.study.components import Changes, merged
 from dfkd_ray.study.space import Space
 from dfkd_ray.study.specs import samplers, stoppers
 from dfkd_ray.study.study import Budget, Objective, Resources, Study, conflicts
-from dfkd_ray.yamls import Document, Problems, component, typed
+from dfkd_ray.util import yamls
+from dfkd_ray.util.errors import ConfigError, Problem
+from dfkd_ray.util.registry import did_you_mean
+from dfkd_ray.util.yamls import Document, Problems, component, typed
 
 
 def load(path: Path) -> Study:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dfkd_ray.errors import ConfigError
-from dfkd_ray.study.effects import MIN_PAIRS
-from dfkd_ray.yamls import typed
+from dfkd_ray.stats.effects import MIN_PAIRS
+from dfkd_ray.util.errors import ConfigError
+from dfkd_ray.util.yamls import typed
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from dfkd_ray.errors import ConfigError, Problem
-from dfkd_ray.registry import did_you_mean
 from dfkd_ray.study.domains import Domain, canonical
+from dfkd_ray.util.errors import ConfigError, Problem
+from dfkd_ray.util.registry import did_you_mean
 
 Space = Mapping[str, Domain]
 GRID_LIMIT = 100_000  # points: a larger grid is a mistake, and would not be finished

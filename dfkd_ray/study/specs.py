@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
-from dfkd_ray.registry import Registry
+from dfkd_ray.util.registry import Registry
 
 
 class SamplerSpec(Protocol):

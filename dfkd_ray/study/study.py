@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from dfkd_ray import published as tables
-from dfkd_ray.errors import ConfigError, Problem, UnknownName
 from dfkd_ray.study import ablation as ablations
+from dfkd_ray.study import published as tables
 from dfkd_ray.study import space
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.domains import Bool, Choice
 from dfkd_ray.study.specs import Cmaes, Gp, Grid, NoStopper, SamplerSpec, StopperSpec, Tpe, samplers
+from dfkd_ray.util.errors import ConfigError, Problem, UnknownName
 
 # how a metric's name begins -> which way is better
 MODES: Mapping[str, Literal["max", "min"]] = {

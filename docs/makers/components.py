@@ -7,13 +7,13 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import dfkd_ray.report.charts  # noqa: F401  fills the registry
-from dfkd_ray import config
 from dfkd_ray.cli import catalogue
-from dfkd_ray.optimizers import lr_schedules, optimizers
-from dfkd_ray.registry import Registry
+from dfkd_ray.datasets import readers
+from dfkd_ray.methods import config
+from dfkd_ray.parts.optimizers import lr_schedules, optimizers
 from dfkd_ray.report.chart import Chart, charts
 from dfkd_ray.study.domains import domains
-from dfkd_ray.tasks import readers
+from dfkd_ray.util.registry import Registry
 from makers import fields, markup
 from makers.told import told
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from dfkd_ray import yamls
-from dfkd_ray.registry import Registry
+from dfkd_ray.util import yamls
+from dfkd_ray.util.registry import Registry
 from makers import markup
 from makers.told import told
 

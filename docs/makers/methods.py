@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from itertools import takewhile
 from typing import Any
 
-from dfkd_ray import annotated, config, shipped
 from dfkd_ray.cli import catalogue
+from dfkd_ray.methods import config, origins
+from dfkd_ray.util import shipped
 from makers import markup
 
 EVIDENCE = {
@@ -50,7 +51,7 @@ def _opening(name: str) -> str:
 
 
 def _evidence(name: str) -> str:
-    return EVIDENCE[annotated.evidence(name)]
+    return EVIDENCE[origins.evidence(name)]
 
 
 def _header(name: str) -> Iterator[str]:

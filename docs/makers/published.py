@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dfkd_ray import published
-from dfkd_ray.published import Table
+from dfkd_ray.study import published
+from dfkd_ray.study.published import Table
 from makers import markup
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from dfkd_ray import shipped
-from dfkd_ray.method import Schedule, Student, Teacher
-from dfkd_ray.runtime import Runtime
+from dfkd_ray.methods.method import Schedule, Student, Teacher
+from dfkd_ray.parts.views import Views
 from dfkd_ray.study.ablation import Tune
 from dfkd_ray.study.study import Budget, Objective, Resources
-from dfkd_ray.views import Views
+from dfkd_ray.train.runtime import Runtime
+from dfkd_ray.util import shipped
 from makers import fields, markup
 from makers.told import told
 

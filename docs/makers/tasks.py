@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import takewhile
 
-from dfkd_ray import tasks
+from dfkd_ray import datasets
 from dfkd_ray.cli import catalogue
 from makers import markup
 
@@ -16,8 +16,8 @@ def pages() -> Iterator[tuple[str, str, str]]:
         "Data set, image size, normalisation, teacher and student by name: see [tasks](../concepts/tasks.md). "
         "`dfkd-ray show NAME` prints one in full."
     )
-    table = markup.table(("task", "classes", "image", "teacher", "student"), map(_row, tasks.names()))
-    yield "gallery/tasks.md", "Tasks", markup.page("Tasks", about, table, *map(_task, tasks.names()))
+    table = markup.table(("task", "classes", "image", "teacher", "student"), map(_row, datasets.names()))
+    yield "gallery/tasks.md", "Tasks", markup.page("Tasks", about, table, *map(_task, datasets.names()))
     about = (
         "Classifiers, for teachers and students: `teacher.arch`, `student.arch`, `--arch`. Stages are where losses on "
         "features read a net."
@@ -28,14 +28,14 @@ def pages() -> Iterator[tuple[str, str, str]]:
 
 
 def _row(name: str) -> tuple[str, ...]:
-    task = tasks.load(name)
+    task = datasets.load(name)
     shipped = " (shipped)" if task.teacher.weights else ""
     nets = f"{markup.code(task.teacher.arch)}{shipped}", markup.code(task.student)
     return f"[{name}](#{name})", str(len(task.classes)), " x ".join(map(str, task.image)), *nets
 
 
 def _task(name: str) -> str:
-    lines = (tasks.HERE / f"{name}.yaml").read_text("utf-8").splitlines()
+    lines = (datasets.HERE / f"{name}.yaml").read_text("utf-8").splitlines()
     said = " ".join(line.removeprefix("#").strip() for line in takewhile(lambda line: line.startswith("#"), lines))
     shown = markup.fence(markup.printed(catalogue.show, name), "yaml")
     return "\n\n".join([f"## `{name}`", markup.text(said), markup.folded(f"dfkd-ray show {name}", shown)])

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 
-from dfkd_ray import cli, evaluate, examiner
-from dfkd_ray.keeper import Keeper
-from dfkd_ray.tasks import gliders
+from dfkd_ray import cli
+from dfkd_ray.datasets import gliders
+from dfkd_ray.runs import evaluator
+from dfkd_ray.runs.checkpoint import Keeper
 
 SPLITS = {"train": (48, 1), "val": (48, 2), "test": (60, 3)}
 HELD_OUT = 24
@@ -87,10 +88,10 @@ def few_images() -> Iterator[None]:
     threads = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gliders, "SPLITS", SPLITS)
-        patch.setattr(evaluate, "HELD_OUT", HELD_OUT)
-        examiner.real.cache_clear()
+        patch.setattr(measures, "HELD_OUT", HELD_OUT)
+        evaluator.real.cache_clear()
         yield
-    examiner.real.cache_clear()
+    evaluator.real.cache_clear()
     torch.set_num_threads(threads)
 
 

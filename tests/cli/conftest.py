@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from cli.commands import OWN_TASK, few_images
 
 

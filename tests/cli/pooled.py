@@ -9,16 +9,17 @@ import torch
 from pools.made import CARD
 from torch import Tensor
 
-from dfkd_ray import config, tasks
+from dfkd_ray import datasets, teachers
+from dfkd_ray.datasets import gliders
+from dfkd_ray.datasets.pools import Pool, Row, Teacher
+from dfkd_ray.methods import config
 from dfkd_ray.nets.digest import digest
-from dfkd_ray.pools import Pool, Row, Teacher
-from dfkd_ray.tasks import gliders
 
 
 def of_gliders(folder: Path, count: int = 24, name: str = "gliders") -> Pool:
     """Trajectories of two gliders each for the shipped teacher, each glider behind noise and then without it."""
-    task = tasks.load("gliders")
-    made = Teacher(task.teacher.arch, digest(tasks.teacher(task).state_dict()))
+    task = datasets.load("gliders")
+    made = Teacher(task.teacher.arch, digest(teachers.teacher(task).state_dict()))
     method = config.plain(config.load("noise_kd"))
     card = replace(CARD, task=name, teacher=made, method=method, classes=task.classes, image=task.image)
     card = replace(card, mean=task.mean, std=task.std, pixels=32)

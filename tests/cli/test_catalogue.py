@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cli.commands import dfkd, refused
 from PIL import Image
 
-from cli.commands import dfkd, refused
-from dfkd_ray import config, shipped, tasks
+from dfkd_ray import datasets
 from dfkd_ray.cli import catalogue
+from dfkd_ray.methods import config
+from dfkd_ray.util import shipped
 
 
 @pytest.mark.parametrize("kind", catalogue.KINDS)
@@ -32,7 +34,7 @@ def test_what_is_listed_is_what_there_is() -> None:
     }
     assert names["studies"] == [path.stem for path in shipped.studies()]
     assert names["methods"] == config.method_names()
-    assert names["tasks"] == tasks.names()
+    assert names["tasks"] == datasets.names()
     assert {"kd", "high_order", "semantic_contrast", "batchnorm", "adversarial"} <= set(names["losses"])
     assert {"fresh", "pool"} <= set(names["memories"])
     assert dfkd("ls").out == dfkd("ls", "studies").out
@@ -79,11 +81,11 @@ def test_a_method_is_shown_as_yaml_that_gives_it_back(name: str, tmp_path: Path)
     assert dfkd("show", copy).out.partition("\n")[2] == done.out.partition("\n")[2]
 
 
-@pytest.mark.parametrize("name", tasks.names())
+@pytest.mark.parametrize("name", datasets.names())
 def test_a_task_is_shown_as_yaml(name: str) -> None:
     shown = yaml.safe_load(dfkd("show", name).out)
     assert shown["name"] == name
-    assert shown["classes"] == list(tasks.load(name).classes)
+    assert shown["classes"] == list(datasets.load(name).classes)
 
 
 def test_a_study_is_shown_as_it_stands() -> None:

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from cli.commands import dfkd, refused
-from dfkd_ray.tasks import download
-from tests.tasks.archives import tgz, tree
-from tests.tasks.server import Server, serving
-from tests.tasks.trees import truncate, write_classes, write_image, write_noise
+
+from dfkd_ray.datasets import download
+from tests.datasets.archives import tgz, tree
+from tests.datasets.server import Server, serving
+from tests.datasets.trees import truncate, write_classes, write_image, write_noise
 
 MINE = """\
 name: mine

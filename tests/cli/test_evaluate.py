@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from cli.commands import SPLITS, Done, dfkd, refused
 from safetensors.torch import load_file, save_file
 
-from cli.commands import SPLITS, Done, dfkd, refused
-from dfkd_ray import nets, tables, tasks
-from dfkd_ray.tasks import gliders
+from dfkd_ray import datasets, nets
+from dfkd_ray.datasets import gliders
+from dfkd_ray.util import tables
 
 SHORT = ["--set", "schedule={epochs: 1, rounds: 1, student_steps: 2, batch: 4}"]
-OWN = tasks.HERE / "gliders_resnet8.safetensors"
+OWN = datasets.HERE / "gliders_resnet8.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,9 @@ def test_a_run_is_evaluated_beside_its_teacher(run: Path, evaluated: Done) -> No
     images, labels = gliders.draw(*SPLITS["test"])
     student = nets.build("resnet8", 12)
     student.load_state_dict(load_file(run / "student.safetensors"))
-    mean, std = (torch.tensor(note_).view(3, 1, 1) for note_ in (tasks.load("gliders").mean, tasks.load("gliders").std))
+    mean, std = (
+        torch.tensor(note_).view(3, 1, 1) for note_ in (datasets.load("gliders").mean, datasets.load("gliders").std)
+    )
     with torch.no_grad():
         logits = student.eval()((torch.from_numpy(images).permute(0, 3, 1, 2) / 255 - mean) / std)
     assert table["student"].to_pylist() == logits.argmax(1).tolist()

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from cli.commands import dfkd
-from dfkd_ray import tables, tasks
-from dfkd_ray.export import cost, formats
+
+from dfkd_ray import datasets
+from dfkd_ray.runs.export import cost, formats
+from dfkd_ray.util import tables
 
 SHORT = ["--set", "schedule={epochs: 1, rounds: 1, student_steps: 2, batch: 4}"]
 SAFETENSORS = ["--to", "safetensors"]
@@ -44,7 +45,7 @@ def test_an_exported_student_is_opened_again_and_can_teach(run: Path) -> None:
     steps = {row["metric"]: row["value"] for row in tables.read(run / "steps.arrow").to_pylist()}
     assert card["accuracy"] == {"test": steps["test_accuracy/best"]}
     assert card["student_of"]["teacher"] == "resnet8"
-    assert card["class_names"] == list(tasks.load("gliders").classes)
+    assert card["class_names"] == list(datasets.load("gliders").classes)
     lines = done.out.splitlines()
     assert lines[0].split() == ["student", "teacher"]
     names = [line[:20].strip() for line in lines[1:7]]

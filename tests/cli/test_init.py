@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from cli.commands import dfkd, refused
+
 from dfkd_ray import __version__, cli
-from dfkd_ray.errors import ConfigError, DataError, Problem
+from dfkd_ray.util.errors import ConfigError, DataError, Problem
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
@@ -155,8 +155,8 @@ def test_an_error_that_nobody_meant_is_not_hidden(monkeypatch: pytest.MonkeyPatc
     def broken(name: str) -> Path:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("dfkd_ray.shipped.find", broken)
+    monkeypatch.setattr("dfkd_ray.util.shipped.find", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         dfkd("cp", "mhad")
-    monkeypatch.setattr("dfkd_ray.shipped.find", lambda name: (_ for _ in ()).throw(DataError("meant")))
+    monkeypatch.setattr("dfkd_ray.util.shipped.find", lambda name: (_ for _ in ()).throw(DataError("meant")))
     assert refused("cp", "mhad") == "meant"

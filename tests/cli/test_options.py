@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from dfkd_ray.cli.options import Runner, Running, assignments, going_on_with, runner_options, unfolded
-from dfkd_ray.errors import ConfigError
+from dfkd_ray.util.errors import ConfigError
 
 
 def test_assignments_are_read_as_yaml_would_be() -> None:

@@ -8,17 +8,20 @@ from typing import Any
 
 import pytest
 import torch
+from cli.commands import TINY, dfkd, refused, sets
+from cli.pooled import of_gliders
 from PIL import Image
 from pools.made import CARD, changed, fill, rewrite
 from safetensors.torch import save_file
 
-from cli.commands import TINY, dfkd, refused, sets
-from cli.pooled import of_gliders
-from dfkd_ray import config, nets, tables, tasks, trainable
+from dfkd_ray import datasets, nets, teachers
+from dfkd_ray.datasets.pools import Pool
+from dfkd_ray.methods import config
 from dfkd_ray.nets.digest import digest
-from dfkd_ray.pools import Pool
+from dfkd_ray.runs import distillation
+from dfkd_ray.util import tables
 
-TASK = tasks.load("gliders")
+TASK = datasets.load("gliders")
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +85,7 @@ def test_a_whole_pool_and_what_its_teacher_sees(pool: Pool) -> None:
     assert last == "whole: every image can be read"
     images, labels, _, final = pool.images()
     with torch.no_grad():
-        scores = tasks.teacher(TASK)(tasks.normalise(TASK, images)).softmax(1)
+        scores = teachers.teacher(TASK)(datasets.normalise(TASK, images)).softmax(1)
     for line, (name, chosen) in zip(rows, {"final": final, "intermediate": ~final}.items(), strict=True):
         right = (scores.argmax(1) == labels)[chosen].float().mean()
         confidence = scores.max(1).values[chosen].mean()
@@ -92,7 +95,7 @@ def test_a_whole_pool_and_what_its_teacher_sees(pool: Pool) -> None:
 
 def test_the_teacher_in_a_file_of_its_own(pool: Pool, other: tuple[Path, str], tmp_path: Path) -> None:
     own = tmp_path / "own.safetensors"
-    save_file(tasks.teacher(TASK).state_dict(), own)
+    save_file(teachers.teacher(TASK).state_dict(), own)
     assert dfkd("pool", "verify", pool.folder, "--weights", own).code == 0
     assert refused("pool", "verify", pool.folder, "--weights", other[0]) == foreign(pool, other)
     assert refused("pool", "verify", pool.folder, "--task", "digits") == (
@@ -109,7 +112,7 @@ def test_a_pool_of_a_task_that_is_not_shipped(tmp_path: Path) -> None:
         "no teacher of planes here, so nobody says what is in these images (--weights)",
         "whole: every image can be read",
     ]
-    save_file(tasks.teacher(TASK).state_dict(), weights)
+    save_file(teachers.teacher(TASK).state_dict(), weights)
     known = dfkd("pool", "verify", own.folder, "--weights", weights)
     assert known.code == 0
     assert "the teacher sees" in known.out
@@ -228,7 +231,7 @@ def test_the_student_has_the_epochs_after_the_warm_up_and_what_is_set_comes_last
     assert full.warmup > 0
     tiny = {"schedule.rounds": 1, "schedule.student_steps": 1, "schedule.batch": 4, "source.per_class": 4}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainable.Distillation, "epochs", lambda self, job: iter(()))
+        patch.setattr(distillation.Distillation, "epochs", lambda self, job: iter(()))
         with pytest.raises(IndexError):  # no row: the run is not what this is about
             dfkd("distill", "cmi", *sets(tiny), "--pool", pool.folder, "--out", tmp_path / "run")
     method = json.loads((tmp_path / "run" / "run.json").read_text())["method"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from cli.commands import dfkd, refused
 from report import ablations, studies
 
-from cli.commands import dfkd, refused
 from dfkd_ray.report import crossed, paste
 
 

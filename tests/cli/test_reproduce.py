@@ -12,15 +12,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import yaml
+from cli.commands import TINY, Done, dfkd, refused
 from torch import Tensor, nn
 
-from cli.commands import TINY, Done, dfkd, refused
-from dfkd_ray import evaluate, published, shipped, tables, yamls
 from dfkd_ray.cli import reproduce as commands
 from dfkd_ray.cli.options import Running
-from dfkd_ray.probe import Cost
-from dfkd_ray.study import Budget, Objective, Study
-from dfkd_ray.sweep import ledger
+from dfkd_ray.runs.probe import Cost
+from dfkd_ray.study import Budget, Objective, Study, published
+from dfkd_ray.tune import ledger
+from dfkd_ray.util import shipped, tables, yamls
 
 TABLE = published.load("dfkd_fgvc/table5")
 ROWS = ["order 1", "order 2", "order 3"]
@@ -68,7 +68,7 @@ def test_a_terminal_gets_a_table_that_fits(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_task_that_is_here_is_told_from_one_that_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     assert commands._here(TABLE) == "yes: on gliders; on aircraft, cars196, cub200 with --data and --weights"
-    monkeypatch.setattr("dfkd_ray.tasks.names", lambda: ["cub200", "gliders"])
+    monkeypatch.setattr("dfkd_ray.datasets.names", lambda: ["cub200", "gliders"])
     assert commands._here(TABLE) == (
         "yes: on gliders; on cub200 with --data and --weights; there is no task aircraft, cars196 yet"
     )
@@ -159,8 +159,8 @@ def test_teacher_and_images_are_both_missed(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_plan_on_gliders_launches_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dfkd_ray.sweep.launch.start", lambda *args, **options: pytest.fail("launched"))
-    monkeypatch.setattr("dfkd_ray.probe.probe", lambda work, threads, seed: Cost(10.0, 20.0, 30.0))
+    monkeypatch.setattr("dfkd_ray.tune.launch.start", lambda *args, **options: pytest.fail("launched"))
+    monkeypatch.setattr("dfkd_ray.runs.probe.probe", lambda work, threads, seed: Cost(10.0, 20.0, 30.0))
     home = tmp_path / "home"
     home.mkdir()
     with tiny(tmp_path):
@@ -200,7 +200,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     home = tmp_path_factory.mktemp("reproduced")
     words = ["reproduce", TABLE.id, "--column", "cub200", "--scale", "gliders", "--seeds", "3", *SERIAL]
     with tiny(home), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluate, "accuracy", marked)
+        patch.setattr(measures, "accuracy", marked)
         done = dfkd(*words, "--out", "out", cwd=home)
     resumed = dfkd("resume", "out", cwd=home)
     trials = tables.read(home / "out" / "trials.arrow")

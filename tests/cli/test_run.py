@@ -15,15 +15,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from cli.commands import HELD_OUT, SPLITS, TINY, Done, dfkd, refused, sets
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from cli.commands import HELD_OUT, SPLITS, TINY, Done, dfkd, refused, sets
-from dfkd_ray import config, nets, tables, tasks, trainable
-from dfkd_ray.keeper import Keeper
+from dfkd_ray import datasets, nets, teachers
+from dfkd_ray.methods import config
+from dfkd_ray.runs import distillation
+from dfkd_ray.runs.checkpoint import Keeper
+from dfkd_ray.util import tables
 
 ROOT = Path(__file__).parents[2]
-TEACHER = tasks.load("gliders").teacher.test_accuracy
+TEACHER = datasets.load("gliders").teacher.test_accuracy
 STUDENTS = ("student.safetensors", "student_best.safetensors")
 
 
@@ -91,7 +94,7 @@ def test_it_leaves_the_student_its_curves_and_its_images(finished: tuple[Path, D
     assert metadata["task"]["teacher"]["test_accuracy"] == TEACHER
     record = json.loads((folder / "run.json").read_text())
     assert config.parse(record.pop("method")) == resolved
-    task = tasks.load("gliders")
+    task = datasets.load("gliders")
     assert record == {
         "fingerprint": config.fingerprint(resolved),
         "task": "gliders",
@@ -104,7 +107,7 @@ def test_it_leaves_the_student_its_curves_and_its_images(finished: tuple[Path, D
         "classes": list(task.classes),
         "image": [3, 32, 32],
     }
-    assert tasks.recorded(record) == task
+    assert teachers.recorded(record) == task
 
 
 def test_the_same_command_again_runs_nothing_twice(
@@ -112,7 +115,7 @@ def test_the_same_command_again_runs_nothing_twice(
 ) -> None:
     folder, first = finished
     before, rows = students(folder), values(folder)
-    monkeypatch.setattr("dfkd_ray.run.Run.step", lambda *args: pytest.fail("a step was taken"))
+    monkeypatch.setattr("dfkd_ray.train.run.Run.step", lambda *args: pytest.fail("a step was taken"))
     again = distill(folder)
     assert again.code == 0
     lines = again.out.splitlines()
@@ -159,7 +162,7 @@ def test_a_folder_with_anything_else_in_it_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_folder_has_a_name_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trainable.Distillation, "epochs", lambda self, job: iter(()))
+    monkeypatch.setattr(distillation.Distillation, "epochs", lambda self, job: iter(()))
     with pytest.raises(IndexError):  # no row: the run is not what this is about
         dfkd("distill", "noise_kd", "--seed", "7", cwd=tmp_path)
     assert (tmp_path / "reports" / "noise_kd-gliders-seed7" / "run.json").exists()

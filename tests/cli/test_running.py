@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from dfkd_ray import config, probe
 from dfkd_ray.cli import running
-from dfkd_ray.probe import Cost
-from dfkd_ray.study_file import open_document
-from dfkd_ray.yamls import Document
+from dfkd_ray.methods import config
+from dfkd_ray.runs import probe
+from dfkd_ray.runs.probe import Cost
+from dfkd_ray.runs.study_file import open_document
+from dfkd_ray.util.yamls import Document
 
 
 def costs(patch: pytest.MonkeyPatch, **arms: dict[str, Any]) -> dict[str, float]:

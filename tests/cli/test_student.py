@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from cli.commands import dfkd
+
 from dfkd_ray.cli.student import Student, Which
 
 WEIGHTS = Path("s.safetensors")

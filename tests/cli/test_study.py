@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 
 import pyarrow.parquet
 import pytest
-
 from cli.commands import TINY, Done, dfkd, interrupted, refused
-from dfkd_ray import config, probe, tables
-from dfkd_ray.sweep import ledger
+
+from dfkd_ray.methods import config
+from dfkd_ray.runs import probe
+from dfkd_ray.tune import ledger
+from dfkd_ray.util import tables
 
 ROOT = Path(__file__).parents[2]
 FIXED = "\n".join(f"  {path}: {value}" for path, value in TINY.items())
@@ -197,7 +199,7 @@ def test_a_damaged_ledger_is_said_not_resumed(story: Story, tmp_path: Path) -> N
 
 def test_validate_and_plan_launch_nothing_and_write_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "tiny.yaml").write_text(STUDY)
-    monkeypatch.setattr("dfkd_ray.sweep.launch.start", lambda *args, **options: pytest.fail("launched"))
+    monkeypatch.setattr("dfkd_ray.tune.launch.start", lambda *args, **options: pytest.fail("launched"))
     done = dfkd("validate", "tiny.yaml", cwd=tmp_path)
     assert done == (0, "tiny: 2 searched paths, method dfkd_fgvc, task gliders: valid\n", "")
     done = dfkd("plan", "tiny.yaml", cwd=tmp_path)
@@ -221,7 +223,7 @@ def test_a_plan_is_of_the_trials_as_they_will_run(tmp_path: Path, monkeypatch: p
         asked.append((config.parse(work.method).schedule.batch, threads, seed))
         return probe.Cost(10.0, 20.0, 30.0)
 
-    monkeypatch.setattr("dfkd_ray.probe.probe", measured)
+    monkeypatch.setattr("dfkd_ray.runs.probe.probe", measured)
     done = dfkd("plan", "tiny.yaml", "--concurrency", "3", cwd=tmp_path)
     assert asked == [(4, 2, 5)]
     assert done.out.splitlines()[-1] == "3 trials, 3 at a time: at most 24 min of CPU, 4 min on the clock"

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from cli.commands import TINY, dfkd, refused, sets
 from safetensors.torch import load_file, save_file
 
-from cli.commands import TINY, dfkd, refused, sets
-from dfkd_ray import evaluate, nets, tables, tasks, trainable
-from dfkd_ray.errors import ConfigError
-from dfkd_ray.study_file import open_study
+from dfkd_ray import nets, teachers
+from dfkd_ray.runs import distillation, measures
+from dfkd_ray.runs.study_file import open_study
+from dfkd_ray.util import tables
+from dfkd_ray.util.errors import ConfigError
 
 SMALL = sets({**TINY, "schedule.epochs": 1})
 SAID = ("--teacher-arch", "resnet8", "--classes", "5", "--size", "32", "--mean", "0.5", "--std", "0.2,0.25,0.3")
@@ -41,14 +43,14 @@ def test_a_teacher_alone_teaches_a_student(weights: Path, tmp_path: Path) -> Non
     assert teacher == f"the teacher is {weights}"
     assert without.startswith("no real images of mine here")
     metrics = {row["metric"] for row in tables.read(folder / "steps.arrow").to_pylist()}
-    assert set(evaluate.DATA_FREE) - {evaluate.ASKED} <= metrics, "its source asks for no class"
+    assert set(measures.DATA_FREE) - {measures.ASKED} <= metrics, "its source asks for no class"
     assert not {name for name in metrics if "accuracy" in name}
     nets.build("resnet8", 5).load_state_dict(load_file(folder / "student.safetensors"))
     record = json.loads((folder / "run.json").read_text())
     assert (record["task"], record["task_given"], record["teacher"]["weights"]) == ("mine", None, str(weights))
-    task = tasks.recorded(record)
+    task = teachers.recorded(record)
     assert (task.image, task.mean, task.std) == ((3, 32, 32), (0.5,) * 3, (0.2, 0.25, 0.3))
-    assert tasks.teacher(task).linear.out_features == 5
+    assert teachers.teacher(task).linear.out_features == 5
     again = refused("distill", "dfkd_fgvc", *words[:-3], "1", *words[-2:], *SMALL, "--out", folder)
     assert again.startswith(f"{folder} holds another run (normalise ")
 
@@ -120,11 +122,11 @@ def test_a_teacher_without_batchnorm_is_told_apart(tmp_path: Path) -> None:
     assert (done.code, done.err) == (0, "")
     assert "timm:test_convnext -> timm:test_resnet" in done.out
     metrics = {row["metric"] for row in tables.read(tmp_path / "run" / "steps.arrow").to_pylist()}
-    assert evaluate.PRIOR not in metrics
+    assert measures.PRIOR not in metrics
     assert "agreement/source" in metrics
     (tmp_path / "alone.yaml").write_text(TASK.replace("resnet8, weights: mine.safetensors", "timm:test_convnext"))
-    (tmp_path / "study.yaml").write_text(STUDY.format(task=tmp_path / "alone.yaml", metric=evaluate.PRIOR))
-    with pytest.raises(ConfigError, match=f"{evaluate.PRIOR} needs a teacher with BatchNorm layers"):
+    (tmp_path / "study.yaml").write_text(STUDY.format(task=tmp_path / "alone.yaml", metric=measures.PRIOR))
+    with pytest.raises(ConfigError, match=f"{measures.PRIOR} needs a teacher with BatchNorm layers"):
         open_study(tmp_path / "study.yaml", weights=weights)
 
 
@@ -153,9 +155,9 @@ student: resnet8
 def test_a_study_takes_it_as_a_task_of_ones_own(weights: Path, tmp_path: Path) -> None:
     (tmp_path / "alone.yaml").write_text(TASK)
     file = tmp_path / "study.yaml"
-    file.write_text(STUDY.format(task=tmp_path / "alone.yaml", metric=evaluate.PRIOR))
+    file.write_text(STUDY.format(task=tmp_path / "alone.yaml", metric=measures.PRIOR))
     made, work = open_study(file)
-    assert (made.objective[0].sign, trainable.evaluable(work)) == (-1.0, False)
+    assert (made.objective[0].sign, distillation.evaluable(work)) == (-1.0, False)
     file.write_text(STUDY.format(task=tmp_path / "alone.yaml", metric="val_accuracy"))
-    with pytest.raises(ConfigError, match=f"val_accuracy needs real images of alone: .*{evaluate.PRIOR}"):
+    with pytest.raises(ConfigError, match=f"val_accuracy needs real images of alone: .*{measures.PRIOR}"):
         open_study(file)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runs import painter
-
 from cli.commands import dfkd, refused, sets
-from dfkd_ray.pools import Pool
+
+from dfkd_ray.datasets.pools import Pool
+from tests.tiny import painter
 
 SMALL: dict[str, Any] = {
     "source.timesteps": 2,

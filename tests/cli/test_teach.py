@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from cli.commands import OWN_TASK, TINY, Done, dfkd, refused, sets
 
 ROOT = Path(__file__).parents[2]
@@ -111,7 +110,7 @@ def test_killed_and_run_again_it_ends_in_the_same_bits(squares: Path, tmp_path: 
 
 
 def test_ctrl_c_ends_with_130_and_the_command_that_goes_on(squares: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dfkd_ray.tasks.teach", lambda *args, **options: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr("dfkd_ray.teachers.teach", lambda *args, **options: signal.raise_signal(signal.SIGINT))
     stopped = dfkd("teach", "squares.yaml", "--fresh", "--seed", "3", cwd=squares)
     assert (stopped.code, stopped.err) == (130, "interrupted; resume with: dfkd-ray teach squares.yaml --seed 3\n")
 

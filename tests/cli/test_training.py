@@ -8,7 +8,7 @@ import pytest
 from rich import progress
 
 from dfkd_ray.cli.training import changed, shown
-from dfkd_ray.errors import ConfigError
+from dfkd_ray.util.errors import ConfigError
 
 
 @dataclass(frozen=True)

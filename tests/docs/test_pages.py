@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from dfkd_ray import cli, config, study_file, yamls
-
-from .blocks import PAGES, ROOT, Block, blocks, commands
+from dfkd_ray import cli
+from dfkd_ray.methods import config
+from dfkd_ray.runs import study_file
+from dfkd_ray.util import yamls
+from tests.docs.blocks import PAGES, ROOT, Block, blocks, commands
 
 BLOCKS = [(page, block) for page in sorted(PAGES.rglob("*.md")) for block in blocks(page)]
 SLOTS = ("source", "source_loss", "student_loss", "schedule", "memory", "student")

@@ -13,14 +13,16 @@ import pytest
 from typer.main import get_command
 
 import dfkd_ray.report.charts  # noqa: F401  fills the registry
-from dfkd_ray import cli, config, nets, published, shipped, tasks
+from dfkd_ray import cli, datasets, nets
 from dfkd_ray.cli import catalogue
-from dfkd_ray.optimizers import lr_schedules, optimizers
-from dfkd_ray.registry import Registry
+from dfkd_ray.methods import config
+from dfkd_ray.parts.optimizers import lr_schedules, optimizers
 from dfkd_ray.report.chart import charts
+from dfkd_ray.study import published
 from dfkd_ray.study.domains import domains
-
-from .blocks import ROOT
+from dfkd_ray.util import shipped
+from dfkd_ray.util.registry import Registry
+from tests.docs.blocks import ROOT
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("mkdocs") is None or importlib.util.find_spec("material") is None,
@@ -82,7 +84,7 @@ def headed(page: Page) -> set[str]:
 
 REGISTRIES: dict[str, Registry[Any]] = {
     **{kind: catalogue.registry(kind) for kind in catalogue.COMPONENTS},
-    **{"charts": charts, "domains": domains, "readers": tasks.readers},
+    **{"charts": charts, "domains": domains, "readers": datasets.readers},
     **{"optimizers": optimizers, "lr_schedules": lr_schedules},
 }
 
@@ -100,7 +102,7 @@ def test_every_method_task_net_table_and_study_has_its_place(site: Path, pages: 
         text = "".join(pages[site / "gallery" / "methods" / f"{name}.html"].words)
         assert f"# {name}, fingerprint {config.fingerprint(config.load(name))}" in text, "what `show` prints"
         assert "Evidence" in text or name == "noise_kd"
-    assert set(tasks.names()) <= headed(pages[site / "gallery" / "tasks.html"])
+    assert set(datasets.names()) <= headed(pages[site / "gallery" / "tasks.html"])
     assert {path.stem for path in shipped.studies()} <= headed(pages[site / "gallery" / "studies.html"])
     listed = "".join(pages[site / "gallery" / "nets.html"].words).split()
     assert set(nets.classifiers) <= set(listed)
@@ -117,8 +119,8 @@ def test_a_loss_has_its_formula_its_fields_and_their_defaults(site: Path, pages:
 
 def test_files_of_the_checkout_are_included_as_they_stand(site: Path, pages: dict[Path, Page]) -> None:
     for name, files in {
-        "concepts/loop.html": ["dfkd_ray/loop.py"],
-        "adding.html": ["dfkd_ray/losses/l2.py", "tests/losses/test_l2.py", "dfkd_ray/tasks/digits.yaml"],
+        "concepts/loop.html": ["dfkd_ray/train/loop.py"],
+        "adding.html": ["dfkd_ray/parts/losses/l2.py", "tests/parts/losses/test_l2.py", "dfkd_ray/datasets/digits.yaml"],
     }.items():
         text = "".join(pages[site / name].words)
         for file in files:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from cli.commands import dfkd, few_images
 
-from dfkd_ray import config, shipped, yamls
 from dfkd_ray.cli.options import assignments
-
-from .blocks import PAGES, Block, blocks, commands
+from dfkd_ray.methods import config
+from dfkd_ray.util import shipped, yamls
+from tests.docs.blocks import PAGES, Block, blocks, commands
 
 TUTORIAL = blocks(PAGES / "tutorial.md")
 

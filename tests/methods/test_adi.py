@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from runs import opened, shrunk, walked
 
-from dfkd_ray import config
-from dfkd_ray.losses.adversarial import Adversarial
-from dfkd_ray.optimizers import SGD, Adam, Step
-from dfkd_ray.sources.pixels import Pixels
-from dfkd_ray.views import Crop, Flip, Jitter
+from dfkd_ray.methods import config
+from dfkd_ray.parts.losses.adversarial import Adversarial
+from dfkd_ray.parts.optimizers import SGD, Adam, Step
+from dfkd_ray.parts.sources.pixels import Pixels
+from dfkd_ray.parts.views import Crop, Flip, Jitter
+from tests.tiny import opened, shrunk, walked
 
 METHOD = config.load("adi")
 

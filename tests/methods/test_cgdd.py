@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 import torch
-from runs import flat, opened, shrunk, walked
 
-from dfkd_ray import config
-from dfkd_ray.memories.fresh import Fresh
-from dfkd_ray.optimizers import SGD, Adam, Cosine
-from dfkd_ray.sources.conditions import Concat
-from dfkd_ray.sources.lifecycles import Keep
-from dfkd_ray.sources.upsampling import Upsampling
+from dfkd_ray.methods import config
+from dfkd_ray.parts.memories.fresh import Fresh
+from dfkd_ray.parts.optimizers import SGD, Adam, Cosine
+from dfkd_ray.parts.sources.conditions import Concat
+from dfkd_ray.parts.sources.lifecycles import Keep
+from dfkd_ray.parts.sources.upsampling import Upsampling
+from tests.tiny import flat, opened, shrunk, walked
 
 METHOD = config.load("cgdd")
 CONDITIONS = ("concat_emb", "label_map", "cbn", "sum_emb")

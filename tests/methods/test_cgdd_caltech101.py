@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dfkd_ray import config
-from dfkd_ray.optimizers import SGD, Adam
-from dfkd_ray.signals import Layout, Setting
-from dfkd_ray.sources.conditions import Concat
+from dfkd_ray.methods import config
+from dfkd_ray.parts.optimizers import SGD, Adam
+from dfkd_ray.parts.signals import Layout, Setting
+from dfkd_ray.parts.sources.conditions import Concat
 
 METHOD, CIFAR = config.load("cgdd_caltech101"), config.load("cgdd")
 

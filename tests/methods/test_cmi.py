@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 import torch
-from runs import differing, flat, opened, shrunk, walked
 
-from dfkd_ray import config
-from dfkd_ray.losses.contrastive import Contrastive
-from dfkd_ray.optimizers import SGD, Adam
-from dfkd_ray.sources.lifecycles import Renew
-from dfkd_ray.sources.upsampling import Upsampling
-from dfkd_ray.views import Crop, Flip
+from dfkd_ray.methods import config
+from dfkd_ray.parts.losses.contrastive import Contrastive
+from dfkd_ray.parts.optimizers import SGD, Adam
+from dfkd_ray.parts.sources.lifecycles import Renew
+from dfkd_ray.parts.sources.upsampling import Upsampling
+from dfkd_ray.parts.views import Crop, Flip
+from tests.tiny import differing, flat, opened, shrunk, walked
 
 METHOD = config.load("cmi")
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 import torch
-from runs import differing, flat, opened, shrunk, through_a_file, toy, walked
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from dfkd_ray import config
-from dfkd_ray.loop import distill
-from dfkd_ray.method import Method
-from dfkd_ray.run import Run
+from dfkd_ray.methods import config
+from dfkd_ray.methods.method import Method
+from dfkd_ray.train.loop import distill
+from dfkd_ray.train.run import Run
+from tests.tiny import differing, flat, opened, shrunk, through_a_file, toy, walked
 
 every_method = pytest.mark.parametrize("name", config.method_names())
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 import torch
-from runs import opened, shrunk, walked
 from torch import nn
 
-from dfkd_ray import config
-from dfkd_ray.memories.fresh import Fresh
+from dfkd_ray.methods import config
 from dfkd_ray.nets.conditioners import ConditionalBatchNorm
-from dfkd_ray.optimizers import SGD, Adam, Cosine
-from dfkd_ray.signals import Layout, Setting
-from dfkd_ray.sources.conditions import Norms
-from dfkd_ray.sources.forget import Forget
+from dfkd_ray.parts.memories.fresh import Fresh
+from dfkd_ray.parts.optimizers import SGD, Adam, Cosine
+from dfkd_ray.parts.signals import Layout, Setting
+from dfkd_ray.parts.sources.conditions import Norms
+from dfkd_ray.parts.sources.forget import Forget
+from tests.tiny import opened, shrunk, walked
 
 METHOD = config.load("cpsc")
 

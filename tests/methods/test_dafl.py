@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from runs import opened, shrunk, toy, walked
 from torch import Tensor
 
-from dfkd_ray import config
-from dfkd_ray.memories.fresh import Fresh
-from dfkd_ray.optimizers import SGD, Adam
-from dfkd_ray.sources.lifecycles import Keep
+from dfkd_ray.methods import config
+from dfkd_ray.parts.memories.fresh import Fresh
+from dfkd_ray.parts.optimizers import SGD, Adam
+from dfkd_ray.parts.sources.lifecycles import Keep
+from tests.tiny import opened, shrunk, toy, walked
 
 METHOD = config.load("dafl")
 

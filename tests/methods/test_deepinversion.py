@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from runs import Toy, differing, flat, opened, shrunk, walked
 
-from dfkd_ray import config
-from dfkd_ray.losses.batchnorm import BatchNorm
-from dfkd_ray.losses.l2 import L2
-from dfkd_ray.optimizers import Adam, Constant, Cosine
-from dfkd_ray.sources.pixels import Pixels
-from dfkd_ray.views import Flip, Jitter
+from dfkd_ray.methods import config
+from dfkd_ray.parts.losses.batchnorm import BatchNorm
+from dfkd_ray.parts.losses.l2 import L2
+from dfkd_ray.parts.optimizers import Adam, Constant, Cosine
+from dfkd_ray.parts.sources.pixels import Pixels
+from dfkd_ray.parts.views import Flip, Jitter
+from tests.tiny import Toy, differing, flat, opened, shrunk, walked
 
 METHOD = config.load("deepinversion")
 

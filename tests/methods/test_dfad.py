@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from runs import opened, shrunk, walked
 
-from dfkd_ray import config
-from dfkd_ray.memories.fresh import Fresh
-from dfkd_ray.optimizers import SGD, Adam
+from dfkd_ray.methods import config
+from dfkd_ray.parts.memories.fresh import Fresh
+from dfkd_ray.parts.optimizers import SGD, Adam
+from tests.tiny import opened, shrunk, walked
 
 METHOD = config.load("dfad")
 

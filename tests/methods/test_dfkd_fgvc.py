@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 import torch
-from runs import CPU, flat, opened, small, toy
 from torch import nn
 
-from dfkd_ray import config, nets
-from dfkd_ray.errors import ConfigError
-from dfkd_ray.loop import distill
-from dfkd_ray.optimizers import SGD, Adam, Cosine
-from dfkd_ray.run import Run
-from dfkd_ray.runtime import Runtime
+from dfkd_ray import nets
+from dfkd_ray.methods import config
+from dfkd_ray.parts.optimizers import SGD, Adam, Cosine
+from dfkd_ray.train.loop import distill
+from dfkd_ray.train.run import Run
+from dfkd_ray.train.runtime import Runtime
+from dfkd_ray.util.errors import ConfigError
+from tests.tiny import CPU, flat, opened, small, toy
 
 METHOD = config.load("dfkd_fgvc")
 ONE_STEP = {f"schedule.{name}": 1 for name in ("epochs", "rounds", "source_steps", "student_steps")}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from runs import Toy, opened, shrunk, toy, walked
 
-from dfkd_ray import config
-from dfkd_ray.memories.fresh import Fresh
-from dfkd_ray.optimizers import SGD, Adam
+from dfkd_ray.methods import config
+from dfkd_ray.parts.memories.fresh import Fresh
+from dfkd_ray.parts.optimizers import SGD, Adam
+from tests.tiny import Toy, opened, shrunk, toy, walked
 
 METHOD = config.load("dfq")
 

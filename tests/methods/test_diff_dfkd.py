@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from runs import opened, shrunk, walked
 
-from dfkd_ray import config
-from dfkd_ray.loop import distill
-from dfkd_ray.losses.adversarial import Adversarial
-from dfkd_ray.losses.kd import KD
-from dfkd_ray.memories.pool import Pool
-from dfkd_ray.optimizers import SGD, Step
-from dfkd_ray.sources.latents import LatentCutMix
-from dfkd_ray.views import Crop, Flip
+from dfkd_ray.methods import config
+from dfkd_ray.parts.losses.adversarial import Adversarial
+from dfkd_ray.parts.losses.kd import KD
+from dfkd_ray.parts.memories.pool import Pool
+from dfkd_ray.parts.optimizers import SGD, Step
+from dfkd_ray.parts.sources.latents import LatentCutMix
+from dfkd_ray.parts.views import Crop, Flip
+from dfkd_ray.train.loop import distill
+from tests.tiny import opened, shrunk, walked
 
 METHOD = config.load("diff_dfkd")
 
@@ -49,7 +49,7 @@ def test_the_set_is_complete_before_the_student_learns_and_the_pool_holds_it() -
 
 
 def test_the_paper_s_variant_is_two_terms_more() -> None:
-    lines = (Path(config.__file__).parent / "methods/diff_dfkd.yaml").read_text(encoding="utf-8")
+    lines = (Path(config.__file__).parent / "diff_dfkd.yaml").read_text(encoding="utf-8")
     assert (
         "student_loss.cam: {weight: 1.0}, student_loss.grad_cam: {weight: 1.0, stages: all, second_order: false}"
         in lines

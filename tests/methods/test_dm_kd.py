@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from runs import opened, shrunk, toy
 
-from dfkd_ray import config
-from dfkd_ray.loop import distill
+from dfkd_ray.methods import config
+from dfkd_ray.train.loop import distill
+from tests.tiny import opened, shrunk, toy
 
 METHOD = config.load("dm_kd")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from runs import differing, opened, shrunk, walked
 
-from dfkd_ray import config
-from dfkd_ray.memories.fresh import Fresh
-from dfkd_ray.sources.average import Ema
-from dfkd_ray.sources.conditions import Sum
+from dfkd_ray.methods import config
+from dfkd_ray.parts.memories.fresh import Fresh
+from dfkd_ray.parts.sources.average import Ema
+from dfkd_ray.parts.sources.conditions import Sum
+from tests.tiny import differing, opened, shrunk, walked
 
 METHOD = config.load("mad")
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 import torch
-from runs import CLASSES, opened, shrunk, walked
 from safetensors.torch import save_file
 
-from dfkd_ray import config
-from dfkd_ray.errors import ConfigError
-from dfkd_ray.optimizers import SGD, Adam
-from dfkd_ray.sources.lifecycles import Renew
-from dfkd_ray.sources.noisy_layer import NoisyLayer
-from dfkd_ray.views import Crop, Flip
+from dfkd_ray.methods import config
+from dfkd_ray.parts.optimizers import SGD, Adam
+from dfkd_ray.parts.sources.lifecycles import Renew
+from dfkd_ray.parts.sources.noisy_layer import NoisyLayer
+from dfkd_ray.parts.views import Crop, Flip
+from dfkd_ray.util.errors import ConfigError
+from tests.tiny import CLASSES, opened, shrunk, walked
 
 METHOD = config.load("nayer")
 

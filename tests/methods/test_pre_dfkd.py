@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from runs import differing, flat, opened, shrunk, toy, walked
 from torch import Tensor, nn
 
-from dfkd_ray import config
-from dfkd_ray.memories.vae_replay import VaeReplay
-from dfkd_ray.optimizers import SGD, Adam, Cosine
+from dfkd_ray.methods import config
+from dfkd_ray.parts.memories.vae_replay import VaeReplay
+from dfkd_ray.parts.optimizers import SGD, Adam, Cosine
+from tests.tiny import differing, flat, opened, shrunk, toy, walked
 
 METHOD = config.load("pre_dfkd")
 

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from runs import opened, shrunk, walked
 from torch import Tensor
 
-from dfkd_ray import config
-from dfkd_ray.losses.grad_cam import GradCam
-from dfkd_ray.memories.feature_exchange import FeatureExchange
-from dfkd_ray.optimizers import SGD, Adam, Cosine
-from dfkd_ray.sources.forget import Forget
-from dfkd_ray.views import Crop, Flip
+from dfkd_ray.methods import config
+from dfkd_ray.parts.losses.grad_cam import GradCam
+from dfkd_ray.parts.memories.feature_exchange import FeatureExchange
+from dfkd_ray.parts.optimizers import SGD, Adam, Cosine
+from dfkd_ray.parts.sources.forget import Forget
+from dfkd_ray.parts.views import Crop, Flip
+from tests.tiny import opened, shrunk, walked
 
 METHOD = config.load("spaceshipnet")
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from runs import opened, shrunk, toy, walked
 from torch import Tensor
 
-from dfkd_ray import config
-from dfkd_ray.memories.fresh import Fresh
-from dfkd_ray.optimizers import Adam, Cosine
+from dfkd_ray.methods import config
+from dfkd_ray.parts.memories.fresh import Fresh
+from dfkd_ray.parts.optimizers import Adam, Cosine
+from tests.tiny import opened, shrunk, toy, walked
 
 METHOD = config.load("zskt")
 

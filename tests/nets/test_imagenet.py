@@ -9,9 +9,9 @@ import torch
 import torchvision
 from torchvision.models import WeightsEnum
 
-from dfkd_ray.errors import ConfigError, DataError
 from dfkd_ray.nets import build, classifiers
 from dfkd_ray.nets.imagenet import TAPS
+from dfkd_ray.util.errors import ConfigError, DataError
 
 
 @pytest.mark.parametrize("arch", sorted(TAPS))

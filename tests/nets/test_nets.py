@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from dfkd_ray import nets
-from dfkd_ray.errors import ConfigError, UnknownName
 from dfkd_ray.nets import build, classifiers, taps_of
+from dfkd_ray.util.errors import ConfigError, UnknownName
 
 CIFAR = {"resnet8", "resnet20", "resnet56", "cifar_resnet18", "cifar_resnet34", "cifar_vgg11_bn"}
 WIDE = {"wrn_16_1", "wrn_16_2", "wrn_40_1", "wrn_40_2"}

@@ -5,8 +5,8 @@ from collections import OrderedDict
 import pytest
 from torch import nn
 
-from dfkd_ray.errors import ConfigError
 from dfkd_ray.nets import Taps, attach_taps, taps_of
+from dfkd_ray.util.errors import ConfigError
 
 
 def foreign() -> nn.Module:

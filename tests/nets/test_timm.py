@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from dfkd_ray import nets
-from dfkd_ray.errors import ConfigError, DataError, MissingExtra, UnknownName
-from dfkd_ray.signals import Pass, layout
+from dfkd_ray.parts.signals import Pass, layout
+from dfkd_ray.util.errors import ConfigError, DataError, MissingExtra, UnknownName
 
 timm = pytest.importorskip("timm")
 

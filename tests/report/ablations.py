@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from dfkd_ray import tables as arrow
 from dfkd_ray.report.view import Tables
 from dfkd_ray.study.arms import Arm
-
-from .experiment import ablation
-from .studies import EVIL
+from dfkd_ray.util import tables as arrow
+from tests.report.experiment import ablation
+from tests.report.studies import EVIL
 
 HIGH, CONTRAST, PRIOR = "student_loss.high_order", "student_loss.semantic_contrast", "source_loss.batchnorm"
 MHAD, SFCL, BN = {"off": {HIGH: None}}, {"off": {CONTRAST: None}}, {"off": {PRIOR: None}}

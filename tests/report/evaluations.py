@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from dfkd_ray import tables
 from dfkd_ray.report.evaluation.view import Evaluation
-
-from .studies import EVIL, NOTE
+from dfkd_ray.util import tables
+from tests.report.studies import EVIL, NOTE
 
 
 def evaluation(

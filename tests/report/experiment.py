@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from dfkd_ray import tables as arrow
 from dfkd_ray.report.view import Tables
+from dfkd_ray.stats.effects import Mode, Pair, effects
 from dfkd_ray.study import ablation as ablations
 from dfkd_ray.study import arms as designs
 from dfkd_ray.study.arms import Arm
-from dfkd_ray.study.effects import Mode, Pair, effects
 from dfkd_ray.study.paths import Path
-
-from .studies import NOTE, STUDY, picture, steps, trial
+from dfkd_ray.util import tables as arrow
+from tests.report.studies import NOTE, STUDY, picture, steps, trial
 
 Value = Callable[[Arm], float]  # the accuracy that an arm comes to, without noise
 SCHEDULE = {"updates/student": 324.0, "updates/source": 432.0, "images/student": 10368.0}

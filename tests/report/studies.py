@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from dfkd_ray import tables
 from dfkd_ray.report.view import Tables
+from dfkd_ray.util import tables
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 ORDER = "student_loss.high_order.order"

@@ -6,10 +6,9 @@ from html import unescape
 import pytest
 
 from dfkd_ray.report import ablation
-from dfkd_ray.report.words import MINUS, NBSP
-
-from . import ablations
-from .ablations import effect, with_effects
+from dfkd_ray.util.words import MINUS, NBSP
+from tests.report import ablations
+from tests.report.ablations import effect, with_effects
 
 
 def plain(html: str) -> str:

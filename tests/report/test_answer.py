@@ -5,9 +5,8 @@ import re
 import pytest
 
 from dfkd_ray.report import answer, asked
-from dfkd_ray.report.words import NBSP
-
-from .studies import KD, NOTE, ORDER, noted, steps, study, trial
+from dfkd_ray.util.words import NBSP
+from tests.report.studies import KD, NOTE, ORDER, noted, steps, study, trial
 
 
 def said(*args: object, **kwargs: object) -> str:

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from dfkd_ray.report.arms import Spread, called
-
-from . import ablations
-from .studies import demo, trial
+from tests.report import ablations
+from tests.report.studies import demo, trial
 
 
 @settings(deadline=None)

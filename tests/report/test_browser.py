@@ -11,9 +11,8 @@ import pytest
 
 from dfkd_ray.report import build
 from dfkd_ray.report.view import Tables
-
-from . import ablations, evaluations
-from .studies import demo, hostile, noted, study, write
+from tests.report import ablations, evaluations
+from tests.report.studies import demo, hostile, noted, study, write
 
 webdriver = pytest.importorskip("selenium.webdriver")
 WebDriverWait = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait

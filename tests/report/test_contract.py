@@ -14,10 +14,9 @@ import dfkd_ray.report.charts  # noqa: F401  registers every chart
 from dfkd_ray.report.chart import SECTIONS, charts
 from dfkd_ray.report.page import block, page
 from dfkd_ray.report.view import Tables
-
-from .ablations import STUDIES as ABLATIONS
-from .ablations import factorial, leave_one_out, replaced
-from .studies import KD, MHAD, NOTE, ORDER, demo, noted, steps, study, trial
+from tests.report.ablations import STUDIES as ABLATIONS
+from tests.report.ablations import factorial, leave_one_out, replaced
+from tests.report.studies import KD, MHAD, NOTE, ORDER, demo, noted, steps, study, trial
 
 TWO = [{"metric": "val_accuracy", "mode": "max"}, {"metric": "kl/source", "mode": "min"}]
 

@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 
 from dfkd_ray import report
-from dfkd_ray.errors import StudyError
 from dfkd_ray.report import crossed, paste
 from dfkd_ray.report.view import Tables
-
-from . import ablations, studies
-from .test_paste import rows_of, unescaped
+from dfkd_ray.util.errors import StudyError
+from tests.report import ablations, studies
+from tests.report.test_paste import rows_of, unescaped
 
 
 def on_task(tables: Tables, task: str, **study: Any) -> Tables:

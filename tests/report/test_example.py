@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from dfkd_ray import report, tables
+from dfkd_ray import report
+from dfkd_ray.util import tables
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "reports" / "example"

@@ -8,10 +8,9 @@ import pytest
 from dfkd_ray.report import finding
 from dfkd_ray.report.effects import TOO_FEW
 from dfkd_ray.report.view import Tables
-from dfkd_ray.report.words import NBSP
-
-from . import ablations
-from .ablations import effect, with_effects
+from dfkd_ray.util.words import NBSP
+from tests.report import ablations
+from tests.report.ablations import effect, with_effects
 
 OPEN = "cannot be told apart at this budget"
 

@@ -15,13 +15,12 @@ from pathlib import Path
 import pytest
 from plotly.offline import get_plotlyjs
 
-from dfkd_ray.errors import StudyError
 from dfkd_ray.report import build
 from dfkd_ray.report.page import page
 from dfkd_ray.report.view import Tables
-
-from . import ablations
-from .studies import EVIL, demo, hostile, study, write
+from dfkd_ray.util.errors import StudyError
+from tests.report import ablations
+from tests.report.studies import EVIL, demo, hostile, study, write
 
 
 class Reader(HTMLParser):

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from dfkd_ray.report import paste
 from dfkd_ray.report.arms import Spread
 from dfkd_ray.report.view import Tables
-
-from . import ablations
-from .studies import noted
+from tests.report import ablations
+from tests.report.studies import noted
 
 
 def numbers(tables: Tables) -> dict[str, list[float]]:

@@ -4,10 +4,9 @@ import re
 from html import unescape
 
 from dfkd_ray.report import published
-from dfkd_ray.report.words import MINUS, NBSP
-
-from . import ablations
-from .studies import demo
+from dfkd_ray.util.words import MINUS, NBSP
+from tests.report import ablations
+from tests.report.studies import demo
 
 
 def plain(html: str) -> str:

@@ -6,10 +6,9 @@ import re
 import pytest
 
 from dfkd_ray.report import evidence, sections
-from dfkd_ray.report.words import NBSP
-
-from . import ablations
-from .studies import KD, MHAD, NOTE, ORDER, demo, noted, picture, steps, study, trial
+from dfkd_ray.util.words import NBSP
+from tests.report import ablations
+from tests.report.studies import KD, MHAD, NOTE, ORDER, demo, noted, picture, steps, study, trial
 
 
 def plain(html: str) -> str:

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfkd_ray.errors import StudyError
 from dfkd_ray.report.view import Tables
-
-from . import ablations
-from .studies import demo, noted, steps, study, trial, write
+from dfkd_ray.util.errors import StudyError
+from tests.report import ablations
+from tests.report.studies import demo, noted, steps, study, trial, write
 
 
 def test_all_missing_tables_are_named_at_once(tmp_path: Path) -> None:

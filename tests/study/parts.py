@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dfkd_ray import study
+from dfkd_ray.stats.contrasts import Contrast
 from dfkd_ray.study.components import Component
-from dfkd_ray.study.contrasts import Contrast
 from dfkd_ray.study.designs import Arm
-from dfkd_ray.yamls import loads
+from dfkd_ray.util.yamls import loads
 
 EXAMPLE = """\
 study: parts

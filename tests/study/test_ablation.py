@@ -18,7 +18,7 @@ from dfkd_ray.study.components import Component
 from dfkd_ray.study.designs import Design, Ladder, LeaveOneOut
 from dfkd_ray.study.factorials import FractionalFactorial
 from dfkd_ray.study.seeds import Seeds
-from dfkd_ray.yamls import Document, loads
+from dfkd_ray.util.yamls import Document, loads
 from tests.study.parts import EXAMPLE, SEARCH, changed, parsed
 
 RELAXED = settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])

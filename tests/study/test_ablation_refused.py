@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dfkd_ray.errors import ConfigError
 from dfkd_ray.study import arms
+from dfkd_ray.util.errors import ConfigError
 from tests.study.parts import EXAMPLE, SEARCH, changed, parsed
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from dfkd_ray.errors import ConfigError
 from dfkd_ray.study import arms
 from dfkd_ray.study.components import Component, read
 from dfkd_ray.study.designs import Design
-from dfkd_ray.yamls import component, loads, plain
+from dfkd_ray.util.errors import ConfigError
+from dfkd_ray.util.yamls import component, loads, plain
 
 EXAMPLE = """\
 mhad: {off: {loss.mhad: null}}

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from dfkd_ray import study
-from dfkd_ray.errors import ConfigError
-from dfkd_ray.yamls import loads
+from dfkd_ray.util.errors import ConfigError
+from dfkd_ray.util.yamls import loads
 from tests.study import parts
 from tests.study.parts import EXAMPLE
 

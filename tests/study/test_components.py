@@ -9,9 +9,9 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from dfkd_ray.errors import ConfigError
 from dfkd_ray.study.components import Component, conflicts, merged, plain, read, taken_out
-from dfkd_ray.yamls import loads
+from dfkd_ray.util.errors import ConfigError
+from dfkd_ray.util.yamls import loads
 
 EXAMPLE = """\
 mhad: {off: {loss.high_order: null}}

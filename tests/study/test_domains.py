@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from dfkd_ray.errors import ConfigError
 from dfkd_ray.study import domains
 from dfkd_ray.study.domains import Bool, Choice, Int, Log, Uniform, canonical, plain, read
+from dfkd_ray.util.errors import ConfigError
 
 
 def test_each_kind_reads_and_writes_back() -> None:

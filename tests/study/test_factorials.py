@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfkd_ray.errors import ConfigError
+from dfkd_ray.stats.contrasts import Contrast
 from dfkd_ray.study.components import Component
-from dfkd_ray.study.contrasts import Contrast
 from dfkd_ray.study.designs import Arm
 from dfkd_ray.study.factorials import Factorial, FractionalFactorial
+from dfkd_ray.util.errors import ConfigError
 
 
 def binary(names: str) -> tuple[Component, ...]:

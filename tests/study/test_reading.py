@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dfkd_ray import study
-from dfkd_ray.errors import ConfigError, Problem
 from dfkd_ray.study.domains import Bool, Choice, Int, Log, Uniform
 from dfkd_ray.study.specs import Asha, Grid, Median, Nsga2, Qmc, Tpe
-from dfkd_ray.yamls import Document, loads
+from dfkd_ray.util.errors import ConfigError, Problem
+from dfkd_ray.util.yamls import Document, loads
 
 RELAXED = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 EXAMPLE = """\

@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
-from dfkd_ray.errors import ConfigError
 from dfkd_ray.study.domains import Bool, Choice, Int, Log
 from dfkd_ray.study.space import active, draw, enumerate_grid, mistakes, ordered
+from dfkd_ray.util.errors import ConfigError
 
 CONDITIONAL = {
     "weight": Int(1, 2, when={"order": (2, 3)}),

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from dfkd_ray import published, study
-from dfkd_ray.errors import ConfigError
-from dfkd_ray.yamls import Document, loads
+from dfkd_ray import study
+from dfkd_ray.study import published
+from dfkd_ray.util.errors import ConfigError
+from dfkd_ray.util.yamls import Document, loads
 
 TABLE = published.load("dfkd_fgvc/table5")
 RAW: dict[str, Any] = {**published.study(TABLE, None, "gliders", 3), "published": "dfkd_fgvc/table5#cub200"}

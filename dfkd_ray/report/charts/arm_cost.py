@@ -8,10 +8,11 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report import arms, words
+from dfkd_ray.report import arms
 from dfkd_ray.report.arms import Arm, Spread
 from dfkd_ray.report.chart import ARMS, PAPER, Chart, arm_look, axis, charts, figure, value
 from dfkd_ray.report.view import Tables
+from dfkd_ray.util import words
 
 ROWS = pa.schema(
     [

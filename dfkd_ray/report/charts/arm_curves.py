@@ -8,10 +8,11 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report import arms, words
+from dfkd_ray.report import arms
 from dfkd_ray.report.arms import Arm
 from dfkd_ray.report.chart import ARMS, Chart, arm_look, axis, charts, figure, value, whole
 from dfkd_ray.report.view import VALIDATION, Tables
+from dfkd_ray.util import words
 
 FEW = 4  # arms up to which every band is drawn at once
 ROWS = pa.schema(

@@ -8,12 +8,13 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report import arms, effects, words
+from dfkd_ray.report import arms, effects
 from dfkd_ray.report.answer import chance, teacher
 from dfkd_ray.report.arms import Arm, Spread
 from dfkd_ray.report.chart import ARMS, BEST, COMPLETE, FAINT, INK, LABEL, MUTED, Chart, axis, charts, figure, value
 from dfkd_ray.report.trial import Trial
 from dfkd_ray.report.view import Tables
+from dfkd_ray.util import words
 
 ROW = 58  # pixels of an arm
 MOST = 40  # pairs up to which they are joined

@@ -5,9 +5,9 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report import words
 from dfkd_ray.report.chart import BEST, SEARCH, Chart, axis, by_role, charts, figure, points, role, value
 from dfkd_ray.report.view import Tables, dominates
+from dfkd_ray.util import words
 
 ROWS = pa.schema(
     [

@@ -7,9 +7,9 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report import words
 from dfkd_ray.report.chart import MARKERS, ROLES, SEARCH, Chart, axis, by_role, charts, figure, role, value, whole
 from dfkd_ray.report.view import VALIDATION, Tables
+from dfkd_ray.util import words
 
 ROWS = pa.schema(
     [

@@ -8,10 +8,11 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report import effects, words
+from dfkd_ray.report import effects
 from dfkd_ray.report.chart import EFFECTS, HELPS, HURTS, INK, LABEL, MUTED, PRUNED, Chart, axis, charts, figure, value
 from dfkd_ray.report.effects import SINGLE, Effect
 from dfkd_ray.report.view import Tables
+from dfkd_ray.util import words
 
 ROW, HEAD = 48, 42  # pixels: a row, and the heading of a group
 LOOKS: dict[str, dict[str, Any]] = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report import words
 from dfkd_ray.report.chart import COMPLETE, INK, SETTINGS, Chart, charts, figure
 from dfkd_ray.report.view import Tables, part
+from dfkd_ray.util import words
 
 FEW = 20  # trials under which an importance is little more than a hint
 ROWS = pa.schema(

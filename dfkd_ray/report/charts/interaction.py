@@ -9,7 +9,6 @@ import plotly.graph_objects as go
 import pyarrow as pa
 from scipy.interpolate import griddata
 
-from dfkd_ray.report import words
 from dfkd_ray.report.chart import (
     MARKERS,
     PAPER,
@@ -27,6 +26,7 @@ from dfkd_ray.report.chart import (
 )
 from dfkd_ray.report.settings import Parameter
 from dfkd_ray.report.view import Tables
+from dfkd_ray.util import words
 
 ENOUGH = 10  # complete trials from which a surface is interpolated
 GRID_SIZE = 25

@@ -5,9 +5,9 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report import words
 from dfkd_ray.report.chart import BEST, COMPLETE, TRAINING, Chart, axis, charts, figure, value, whole
 from dfkd_ray.report.view import Tables
+from dfkd_ray.util import words
 
 ROWS = pa.schema(
     [

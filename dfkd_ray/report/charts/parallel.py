@@ -8,7 +8,6 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report import words
 from dfkd_ray.report.chart import (
     BEST,
     FAINT,
@@ -27,6 +26,7 @@ from dfkd_ray.report.chart import (
 from dfkd_ray.report.settings import Parameter
 from dfkd_ray.report.trial import Objective, Trial
 from dfkd_ray.report.view import Tables
+from dfkd_ray.util import words
 
 ABSENT = -0.07  # where a line passes an axis whose setting the trial does not have
 _CROWD = 40  # with more trials than this the poorer ones are drawn fainter

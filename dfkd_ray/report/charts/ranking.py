@@ -13,9 +13,9 @@ import plotly.graph_objects as go
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from dfkd_ray.report import words
 from dfkd_ray.report.chart import COMPLETE, INK, MUTED, SELECTION, Chart, axis, charts, figure
 from dfkd_ray.report.view import VALIDATION, Tables
+from dfkd_ray.util import words
 
 FEWEST = 4  # trials: with three, tau has four possible values
 RESAMPLES = 2000

@@ -9,10 +9,11 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report import effects, words
+from dfkd_ray.report import effects
 from dfkd_ray.report.chart import EFFECTS, FAINT, HELPS, HURTS, INK, LABEL, PRUNED, Chart, axis, charts, figure, value
 from dfkd_ray.report.effects import Effect
 from dfkd_ray.report.view import Tables
+from dfkd_ray.util import words
 
 ROW = 52  # pixels
 ROWS = pa.schema(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report import words
 from dfkd_ray.report.chart import (
     SETTINGS,
     Chart,
@@ -20,6 +19,7 @@ from dfkd_ray.report.chart import (
     value,
 )
 from dfkd_ray.report.view import Tables
+from dfkd_ray.util import words
 
 ROWS = pa.schema(
     [

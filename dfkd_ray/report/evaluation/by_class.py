@@ -7,9 +7,9 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report import words
 from dfkd_ray.report.chart import BEST, COMPLETE, FAINT, Drawn, axis, figure
 from dfkd_ray.report.evaluation.view import NETWORKS, Evaluation
+from dfkd_ray.util import words
 
 NAMED = 40  # classes up to which each has a line of its own
 LOOKS: dict[str, dict[str, Any]] = {

@@ -8,9 +8,9 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report import words
 from dfkd_ray.report.chart import Drawn, figure
 from dfkd_ray.report.evaluation.view import Evaluation
+from dfkd_ray.util import words
 
 COUNTED, NAMED, MOST = 16, 40, 200  # classes: up to which cells have numbers, axes have names, all are drawn
 ROWS = pa.schema(

@@ -11,7 +11,7 @@ from dfkd_ray.report.evaluation.reliability import Reliability
 from dfkd_ray.report.evaluation.view import Evaluation
 from dfkd_ray.report.markup import Html, join, section, tag
 from dfkd_ray.report.page import Body, Figures, block, document
-from dfkd_ray.tables import EVALUATED
+from dfkd_ray.util.tables import EVALUATED
 
 
 def page(tables: Evaluation) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report import words
 from dfkd_ray.report.chart import ARM_COLOURS, FAINT, Drawn, figure
 from dfkd_ray.report.evaluation.view import Evaluation
+from dfkd_ray.util import words
 
 SYMBOLS = ("circle", "x", "diamond-open")
 MOST = len(ARM_COLOURS) * len(SYMBOLS)  # classes that can be told apart

@@ -7,10 +7,10 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report import words
 from dfkd_ray.report.chart import BEST, COMPLETE, MUTED, PRUNED, Drawn, axis, figure, value
 from dfkd_ray.report.evaluation.view import Evaluation
 from dfkd_ray.report.settings import is_number
+from dfkd_ray.util import words
 
 ROWS = pa.schema(
     [

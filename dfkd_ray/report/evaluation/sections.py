@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dfkd_ray.report import words
 from dfkd_ray.report.answer import figures
 from dfkd_ray.report.evaluation.view import Evaluation, Row
 from dfkd_ray.report.evidence import recorded
 from dfkd_ray.report.markup import Cell, Html, facts, image, join, paragraph, section, table, tag
 from dfkd_ray.report.view import part
+from dfkd_ray.util import words
 
 MOST = 12  # images of a kind
 SURE = 0.01  # a difference of confidence and accuracy from which a network is too sure, or too little

@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 
 import dfkd_ray.report.charts  # noqa: F401  registers every chart
-from dfkd_ray import tables as arrow
 from dfkd_ray.report.chart import HELPS, HURTS, PRUNED, arm_look, charts
 from dfkd_ray.report.view import Tables
-
-from .. import ablations
-from ..ablations import effect, with_effects
-from ..experiment import EPOCHS
+from dfkd_ray.util import tables as arrow
+from tests.report import ablations
+from tests.report.ablations import effect, with_effects
+from tests.report.experiment import EPOCHS
 
 
 def rows(name: str, tables: Tables) -> list[dict[str, Any]]:

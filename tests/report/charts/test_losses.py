@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 from dfkd_ray.report.chart import charts
-
-from ..studies import steps, study, trial
+from tests.report.studies import steps, study, trial
 
 
 def test_losses_are_those_of_the_best_trial_its_totals_first() -> None:

@@ -7,8 +7,7 @@ from scipy.stats import kendalltau
 from dfkd_ray.report.chart import charts
 from dfkd_ray.report.charts.ranking import ALIKE, COMPLETE_ONES, agreement
 from dfkd_ray.report.view import Tables
-
-from ..studies import steps, study, trial
+from tests.report.studies import steps, study, trial
 
 
 def made(curves: list[tuple[str, dict[str, list[float | None]]]]) -> Tables:

@@ -7,8 +7,7 @@ import pytest
 
 from dfkd_ray.report.chart import charts
 from dfkd_ray.report.view import Tables
-
-from ..studies import demo, noted, steps, study, trial
+from tests.report.studies import demo, noted, steps, study, trial
 
 
 @pytest.fixture(scope="module")

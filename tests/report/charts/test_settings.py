@@ -9,8 +9,7 @@ import pytest
 
 from dfkd_ray.report.chart import charts
 from dfkd_ray.report.view import Tables
-
-from ..studies import KD, MHAD, NOTE, ORDER, demo, noted, study, trial
+from tests.report.studies import KD, MHAD, NOTE, ORDER, demo, noted, study, trial
 
 
 @pytest.fixture(scope="module")

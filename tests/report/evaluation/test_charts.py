@@ -11,8 +11,7 @@ from dfkd_ray.report.evaluation.by_class import NAMED, ByClass
 from dfkd_ray.report.evaluation.confusion import MOST, Confusion
 from dfkd_ray.report.evaluation.plane import FEW, SYMBOLS, Plane
 from dfkd_ray.report.evaluation.reliability import Reliability
-
-from ..evaluations import evaluation
+from tests.report.evaluations import evaluation
 
 CHARTS = (Confusion, ByClass, Reliability, Plane)
 

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from dfkd_ray import tables
 from dfkd_ray.report import build
 from dfkd_ray.report.evaluation.page import page
 from dfkd_ray.report.evaluation.view import Evaluation
-from dfkd_ray.report.words import NBSP
-
-from ..evaluations import EVIL, evaluation, hostile, write
-from ..test_page import Reader
+from dfkd_ray.util import tables
+from dfkd_ray.util.words import NBSP
+from tests.report.evaluations import EVIL, evaluation, hostile, write
+from tests.report.test_page import Reader
 
 
 @pytest.fixture

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from dfkd_ray import tables
-from dfkd_ray.errors import StudyError
 from dfkd_ray.report.evaluation.view import Evaluation
-
-from ..evaluations import evaluation, hostile, write
+from dfkd_ray.util import tables
+from dfkd_ray.util.errors import StudyError
+from tests.report.evaluations import evaluation, hostile, write
 
 
 def test_shares_and_confusions_are_those_of_the_rows() -> None:

@@ -1,0 +1,38 @@
+"""Data sets by name: classes, image size, normalisation, and how their images are read from the disk.
+
+Real images are read here alone: to train a teacher and to evaluate. The loop is given none of them.
+"""
+
+from __future__ import annotations
+
+from dfkd_ray.datasets import fgvc, sources, trees  # noqa: F401  they fill the registry of readers
+from dfkd_ray.datasets.files import data_folder
+from dfkd_ray.datasets.folder import PREFIX as FOLDER
+from dfkd_ray.datasets.folder import as_taught
+from dfkd_ray.datasets.named import load, names
+from dfkd_ray.datasets.picture import write_grid
+from dfkd_ray.datasets.readers import Split, Which, readers, split
+from dfkd_ray.datasets.task import HERE, HoldOut, Task, TeacherRef, TeachRecipe, denormalise, normalise
+from dfkd_ray.datasets.training import Training, training
+
+__all__ = [
+    "FOLDER",
+    "HERE",
+    "HoldOut",
+    "Split",
+    "Task",
+    "TeachRecipe",
+    "TeacherRef",
+    "Training",
+    "Which",
+    "as_taught",
+    "data_folder",
+    "denormalise",
+    "load",
+    "names",
+    "normalise",
+    "readers",
+    "split",
+    "training",
+    "write_grid",
+]

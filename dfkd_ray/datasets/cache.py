@@ -1,0 +1,75 @@
+"""Where decoded images lie: in a file that is mapped (`memmap`), or in the memory of the process (`memory`)."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfkd_ray.util.errors import DataError
+from dfkd_ray.util.files import tidy, whole
+
+Cache = Literal["memmap", "memory"]
+
+
+def kept(path: Path, cache: Cache, write: Callable[[BinaryIO], tuple[int, ...]]) -> NDArray[np.uint8]:
+    """The bytes that `write` writes, as an array of the shape that it returns.
+
+    memory: nothing is written to the disk. memmap: they are those of the `.npy` at `path`, mapped, which is made where
+    it is not, by one process at a time; what is mapped costs memory only where it is looked at.
+    """
+    if cache == "memory":
+        held = io.BytesIO()
+        shape = write(held)
+        return np.frombuffer(held.getbuffer(), np.uint8).reshape(shape)
+    try:
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with alone(path.parent):
+                if not path.is_file():  # now that whoever was writing is done
+                    tidy(path)
+                    with whole(path) as file:
+                        _npy(file, write)
+        # copy-on-write, because torch wants arrays that could be written to
+        pixels: NDArray[Any] = np.load(path, mmap_mode="c")
+    except (OSError, ValueError) as error:
+        advice = "delete it, or set DFKD_RAY_DATA to a folder with room for another, or --cache memory"
+        raise DataError(f"{path}: this cache of images cannot be written or read ({advice}): {error}") from None
+    return pixels
+
+
+def _npy(file: BinaryIO, write: Callable[[BinaryIO], tuple[int, ...]]) -> None:
+    """A header, the bytes, and the header again with their shape, which is known at the end; it takes the same room.
+
+    Written in order rather than through a map, because a full disk is then an error and not a crash.
+    """
+    _header(file, (0,))
+    began = file.tell()
+    shape = write(file)
+    file.seek(0)
+    _header(file, shape)
+    if file.tell() != began:
+        raise ValueError(f"a shape of {len(shape)} numbers is too long for the header of an .npy")
+
+
+def _header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """One process at a time within the block, also if another one dies there; none waits where there are no locks."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

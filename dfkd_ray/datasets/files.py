@@ -1,0 +1,157 @@
+"""Image files as arrays: each decoded, its shorter side resized and, unless crops are drawn later, its centre cut out.
+
+That is done once, into a cache: a plain `.npy` of uint8 in `data_folder()/cache`, named by task, split, side and a
+digest of all that decides its bytes: names, sizes and times of the files, and how they are cut. A changed file makes
+another cache; an old one may be deleted at any time. It takes its name when it is whole, and is mapped when it is read,
+so that ImageNet's 50,000 test images (7.5 GB at 224 pixels) cost memory only where they are looked at. Or it is done in
+memory, and nothing is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from dfkd_ray.datasets import uncut
+from dfkd_ray.datasets.cache import Cache, kept
+from dfkd_ray.datasets.progress import telling
+from dfkd_ray.datasets.task import Task
+from dfkd_ray.util.errors import DataError
+
+MODES = {1: "L", 3: "RGB"}  # by the channels of a task
+_REVISION = 2  # of decoding and cutting: another number makes other caches
+_CHUNK = 256  # files at a time
+_SHOWN = 10  # damaged files in a message
+
+
+def data_folder() -> Path:
+    """Where data sets live unless the user says: $DFKD_RAY_DATA, else ~/.cache/dfkd-ray."""
+    return Path(os.environ.get("DFKD_RAY_DATA") or Path.home() / ".cache" / "dfkd-ray")
+
+
+@dataclass(frozen=True)
+class Files:
+    """Image files that nobody has read yet, by name under `root`; a slice of them is files again."""
+
+    root: Path
+    names: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, part: slice) -> Files:
+        return replace(self, names=self.names[part])
+
+    def read(self, task: Task, which: str, cache: Cache = "memmap") -> NDArray[Any]:
+        """Images (N, side, side, C) uint8 of the task's size.
+
+        Raises DataError with the names of the files that are no whole images.
+        """
+        channels, side = square(task, self.root)
+
+        def write(file: BinaryIO) -> tuple[int, ...]:
+            for pixels in self._decoded(task, which, side):
+                file.write(pixels.transpose(2, 0, 1).tobytes())
+            return len(self), channels, side, side
+
+        path = self._cache(f"{task.name}_{which}_{side}px", channels, side, task.crop)
+        return kept(path, cache, write).transpose(0, 2, 3, 1)
+
+    def uncut(self, task: Task, which: str, cache: Cache = "memmap") -> uncut.Uncut:
+        """The same images with what a centre crop takes off, to draw crops from."""
+        channels, side = square(task, self.root)
+        short = round(side / task.crop)
+        path = self._cache(f"{task.name}_{which}_uncut_{short}px", channels, short, "uncut")
+        flat = kept(path, cache, lambda file: uncut.write(file, self._decoded(task, which)))
+        return uncut.read(flat, len(self))
+
+    def _cache(self, title: str, *cut: object) -> Path:
+        digest, gone = hashlib.sha256(repr((_REVISION, *cut)).encode()), []
+        for name in self.names:
+            try:
+                found = (self.root / name).stat()
+            except OSError as error:
+                gone.append(f"{self.root / name}: {error.strerror}")
+                continue
+            digest.update(f"{name}\0{found.st_size}\0{found.st_mtime_ns}\n".encode(errors="surrogateescape"))
+        _complain(gone, len(self), "cannot be read")
+        return data_folder() / "cache" / (re.sub(r"\W", "_", f"{title}_") + digest.hexdigest()[:16] + ".npy")
+
+    def _decoded(self, task: Task, which: str, side: int | None = None) -> Iterator[NDArray[np.uint8]]:
+        """The images (height, width, C) in order, of `side` pixels or uncut; at the end the error of the damaged ones.
+
+        In threads: Pillow lets go of the interpreter while it decodes and resizes.
+        """
+        damaged: list[str] = []
+        one = partial(_picture, mode=MODES[task.image[0]], short=round(task.image[1] / task.crop), side=side)
+        with ThreadPoolExecutor() as pool, telling(f"{task.name}, {which}", len(self), "images read") as tell:
+            for start in range(0, len(self), _CHUNK):
+                paths = [self.root / name for name in self.names[start : start + _CHUNK]]
+                for pixels in pool.map(one, paths):
+                    if isinstance(pixels, str):
+                        damaged.append(pixels)
+                    elif not damaged:
+                        yield pixels
+                tell(start + len(paths))
+        _complain(damaged, len(self), "cannot be read as images")
+
+
+def square(task: Task, origin: object) -> tuple[int, int]:
+    """The channels and the side of a task whose images can be cut."""
+    channels, side, width = task.image
+    if side != width or channels not in MODES:
+        raise DataError(f"{origin}: images are cut to squares, grey or RGB, but image of {task.name} is {task.image}")
+    return channels, side
+
+
+def _complain(files: Sequence[str], of: int, what: str) -> None:
+    """DataError that lists the first of some files; nothing where there are none."""
+    if files:
+        more = [f"and {len(files) - _SHOWN} more"] if len(files) > _SHOWN else []
+        said = "\n  ".join([*files[:_SHOWN], *more])
+        raise DataError(f"{len(files)} of {of} files {what}:\n  {said}")
+
+
+def _picture(path: Path, mode: str, short: int, side: int | None) -> NDArray[np.uint8] | str:
+    """(height, width, C) of a file, or what is wrong with it.
+
+    Grey, palette and CMYK become RGB, an alpha channel is dropped, and no EXIF tag turns the image: what torchvision's
+    loader of folders does. An image of one pixel is an image, enlarged like any other.
+    """
+    try:
+        with Image.open(path) as image:
+            picture = _of_bytes(image).convert(mode)
+    except Exception as error:  # a damaged file raises almost anything
+        return f"{path}: {str(error) or type(error).__name__}"
+    picture = shorter(picture, short)
+    if side is not None:
+        left, top = (round((length - side) / 2) for length in picture.size)  # as torchvision's CenterCrop rounds
+        picture = picture.crop((left, top, left + side, top + side))
+    return uncut.pixels(picture)
+
+
+def _of_bytes(image: Image.Image) -> Image.Image:
+    """Grey levels of 16 bits as their high bytes: Pillow would make nearly all of them white."""
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError("its pixels are neither bytes nor of 16 bits")
+    return image
+
+
+def shorter(picture: Image.Image, short: int) -> Image.Image:
+    """The picture with its shorter side made `short` pixels: bilinear with antialiasing, as torchvision's Resize."""
+    width, height = picture.size
+    wide, high = (short, int(short * height / width)) if width <= height else (int(short * width / height), short)
+    return picture.resize((wide, high), Image.Resampling.BILINEAR)

@@ -1,0 +1,50 @@
+"""Tasks by name: one of those that ship, a YAML file, or a folder of images.
+
+>>> load("gliders").teacher
+TeacherRef(arch='resnet8', weights='gliders_resnet8.safetensors', test_accuracy=...)
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from dfkd_ray.datasets import folder
+from dfkd_ray.datasets.task import HERE, Task
+from dfkd_ray.util import yamls
+from dfkd_ray.util.errors import UnknownName
+from dfkd_ray.util.registry import did_you_mean
+
+
+def names() -> list[str]:
+    """The tasks that ship with the package."""
+    return sorted(path.stem for path in HERE.glob("*.yaml"))
+
+
+def load(name: str) -> Task:
+    """The shipped task of that name, the task in the YAML file at that path, or `folder:PATH`, see `folder.task`.
+
+    Raises UnknownName with the nearest name, ConfigError with every mistake of the file, DataError for a folder that
+    holds no classes. Weights and images stand beside the file that names them.
+    """
+    if name.startswith(folder.PREFIX):
+        return folder.task(name)
+    if Path(name).suffix in (".yaml", ".yml"):
+        path = Path(name).resolve()
+        task = parse(yamls.load(path))
+        if task.teacher.weights is not None:
+            task = replace(task, teacher=replace(task.teacher, weights=str(path.parent / task.teacher.weights)))
+        return task if task.data is None else replace(task, data=str(path.parent / task.data))
+    if name not in names():
+        own = f"a task of your own is the path of its .yaml, or {folder.PREFIX}PATH"
+        raise UnknownName(f"unknown task {name!r}{did_you_mean(name, names())}; {own}")
+    return parse(yamls.load(HERE / f"{name}.yaml"))
+
+
+def parse(document: yamls.Document) -> Task:
+    """A task from plain data; ConfigError with the line of each mistake."""
+    problems = yamls.Problems()
+    task: Task | None = problems.attempt("", yamls.typed, Task, document.data)
+    if task is None:
+        raise document.locate(problems.found)
+    return task

@@ -1,0 +1,194 @@
+"""Where images come from: drawn, bundled, files, or one `.npz`; `split` makes them what a net is fed.
+
+A reader returns the splits that its data has of its own; where there is none for validation, the task's `hold_out` says
+what is set aside. A reader downloads nothing: `fetched` does, where it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dfkd_ray.datasets.cache import Cache
+from dfkd_ray.datasets.fetch import fetch
+from dfkd_ray.datasets.files import Files, data_folder
+from dfkd_ray.datasets.origin import Archive
+from dfkd_ray.datasets.progress import Telling, telling
+from dfkd_ray.datasets.task import Task
+from dfkd_ray.util.errors import DataError
+from dfkd_ray.util.registry import Registry
+
+Which = Literal["train", "val", "test"]
+WHICH: tuple[Which, ...] = ("train", "val", "test")
+
+
+class Split(NamedTuple):
+    """images (N, C, H, W) uint8, labels (N,) int64."""
+
+    images: Tensor
+    labels: Tensor
+
+
+class Part(NamedTuple):
+    """Images as the source has them, (N, H, W) or (N, H, W, C) uint8 or files, and labels (N,) of integers."""
+
+    images: NDArray[Any] | Files
+    labels: NDArray[Any]
+
+
+class NoSplit(DataError):
+    """There is data, but not of this split: no images to train with, say, or none that may choose anything."""
+
+
+Parts = Mapping[str, Callable[[], Part]]  # the splits of a source by name, read when called
+
+
+class Opened(NamedTuple):
+    """Where the images of a task lie, a folder or a file (None: on no disk), and its splits, unread."""
+
+    root: Path | None
+    parts: Parts
+
+
+Reader = Callable[[Task, Path], Opened]  # (task, folder of data sets or an .npz); DataError where there is nothing
+readers: Registry[Reader] = Registry("reader")
+
+
+def split(task: Task, which: Which, data: Path | None = None, download: bool = False, cache: Cache = "memmap") -> Split:
+    """The images and labels of one split, in a fixed order.
+
+    data: a folder with the reader's layout, or an `.npz` of uint8 images and labels (every task takes one). cache:
+    where the images of folders lie once they are decoded. On the disk they are mapped: a tensor of 7.5 GB takes no
+    memory until it is read. Raises DataError, with what to do, when the data is missing, damaged, does not fit the
+    task or lacks the split.
+    """
+    (images, labels), origin = found(task, which, data, download)
+    if isinstance(images, Files):
+        images = images.read(task, which, cache)
+    return _fit(task, images, labels, origin)
+
+
+def found(task: Task, which: Which, data: Path | None, download: bool) -> tuple[Part, str]:
+    """One split as the source has it, its files unread, and what an error may call it."""
+    if which not in WHICH:
+        raise ValueError(f"which must be one of {', '.join(WHICH)}, got {which!r}")
+    if download:
+        fetched(task, data, which=which)
+    root, parts = opened(task, data)
+    origin = f"{task.reader if root is None else root}, {which}"
+    return _checked(task, _take(task, parts, which, origin), origin), origin
+
+
+def opened(task: Task, data: Path | None = None) -> Opened:
+    """Where the images of a task lie, and its splits; DataError says what to do where there is nothing."""
+    where = data or (data_folder() if task.data is None else Path(task.data))
+    return readers["npz" if where.suffix == ".npz" else task.reader](task, where)
+
+
+def missing(task: Task, data: Path, layout: str) -> DataError:
+    """The error of a reader that finds nothing: what to give it, and what can be downloaded."""
+    how = f"`dfkd-ray data fetch {task.name}` brings it, or says who gives it"
+    return DataError(
+        f"{data}: there are no images of {task.name}\n"
+        f"  give --data DIR, a folder with {layout},\n"
+        f"  or --data FILE.npz with uint8 images and labels;\n"
+        f"  {how if task.origin is not None else 'nothing can download it'}"
+    )
+
+
+def fetched(
+    task: Task, data: Path | None = None, show: Telling = telling, which: Which | None = None
+) -> tuple[Archive, ...]:
+    """Download, check and unpack what is missing, of all splits or of one; returns the archives that were.
+
+    None are where the data is there, wherever its reader finds it.
+    """
+    origin = task.origin if data is None or data.suffix != ".npz" else None
+    try:
+        there = opened(task, data).parts
+    except DataError:
+        if origin is None:
+            raise
+    else:
+        if origin is None or origin.splits <= {*there} or which == "val" or which in there:
+            return ()
+    return fetch(task, data or data_folder(), show)
+
+
+def balanced(labels: NDArray[Any], seed: int = 0) -> NDArray[np.int64]:
+    """An order of rows in which every beginning and every end holds the classes by their shares, give or take an image.
+
+    Within its class of n, in an order drawn with `seed`, row j (from 0) stands at (j + 1/2) / n of the whole.
+    """
+    drawn = np.random.Generator(np.random.PCG64(seed)).permutation(len(labels))
+    by_class = drawn[np.argsort(labels[drawn], kind="stable")]
+    sizes = np.bincount(labels)[labels[by_class]]
+    firsts = np.searchsorted(labels[by_class], labels[by_class])
+    place = (np.arange(len(labels)) - firsts + 0.5) / sizes
+    return by_class[np.argsort(place, kind="stable")]
+
+
+def _take(task: Task, parts: Parts, which: Which, origin: str) -> Part:
+    """The part `which`; where there is none for validation, training or test split lends its images: see HoldOut."""
+    lender, share = ("train", task.hold_out.train) if "train" in parts else ("test", task.hold_out.test)
+    if which not in parts and (which != "val" or lender not in parts or share == 0):
+        raise NoSplit(f"{origin}: there is no such split for the task {task.name} (there is: {', '.join(parts)})")
+    if "val" in parts or which not in ("val", lender) or share == 0:
+        return parts[which]()
+    images, labels = parts[lender]()
+    count = max(1, round(share * len(images))) if share < 1 else int(share)
+    if len(images) <= count:
+        raise DataError(f"{origin}: {len(images)} {lender} images, but hold_out of {task.name} sets {count} aside")
+    cut = len(images) - count if lender == "train" else count
+    first = (which == "val") == (lender == "test")
+    return Part(images[:cut], labels[:cut]) if first else Part(images[cut:], labels[cut:])
+
+
+def _checked(task: Task, part: Part, origin: str) -> Part:
+    images, labels = part
+    if not isinstance(images, Files) and (images.dtype != np.uint8 or images.ndim not in (3, 4)):
+        shape = f"{images.dtype} {images.shape}"
+        raise DataError(f"{origin}: images must be uint8 of shape (N, H, W) or (N, H, W, C), got {shape}")
+    if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
+        raise DataError(f"{origin}: labels must be {len(images)} integers, got {labels.dtype} {labels.shape}")
+    if len(labels) == 0:
+        raise DataError(f"{origin}: there is no image")
+    if labels.min() < 0 or labels.max() >= len(task.classes):
+        span, count = f"{labels.min()}..{labels.max()}", len(task.classes)
+        shifted = (
+            " (0 is the first: they seem to start at 1, take 1 off)"
+            if labels.min() == 1 and labels.max() == count
+            else ""
+        )
+        raise DataError(f"{origin}: labels {span} do not fit the {count} classes of {task.name}{shifted}")
+    return part
+
+
+def _fit(task: Task, pixels: NDArray[Any], labels: NDArray[Any], origin: str) -> Split:
+    """NHWC of the source to (N, C, H, W) of the task: grey repeated, other sizes padded or resized."""
+    images, (_, height, width) = channelled(task, pixels, origin), task.image
+    down, right = height - images.shape[2], width - images.shape[3]
+    if task.fit == "pad" and min(down, right) >= 0:
+        images = F.pad(images, (right // 2, right - right // 2, down // 2, down - down // 2))
+    elif (down, right) != (0, 0):
+        smooth = F.interpolate(images.float(), (height, width), mode="bilinear", antialias=True)
+        images = smooth.round().clamp(0, 255).to(torch.uint8)
+    return Split(images.contiguous(), torch.from_numpy(labels.astype(np.int64)))
+
+
+def channelled(task: Task, pixels: NDArray[Any], origin: str) -> Tensor:
+    """(N, H, W) or (N, H, W, C) of the source as (N, C, H, W) with the task's channels, in the source's size."""
+    images, channels = torch.from_numpy(pixels), task.image[0]
+    images = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2)
+    if images.shape[1] == 1:
+        images = images.expand(-1, channels, -1, -1)
+    if images.shape[1] != channels:
+        raise DataError(f"{origin}: {images.shape[1]} channels do not fit the {channels} of {task.name}")
+    return images

@@ -1,0 +1,1 @@
+"""What a method is: slots, YAML, fingerprint, where each value comes from; the shipped methods beside the code."""

@@ -1,0 +1,91 @@
+"""The BatchNorm prior: images whose activations have the statistics of the data that nobody has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from dfkd_ray.parts.losses.checks import positive
+from dfkd_ray.parts.objective import terms
+from dfkd_ray.parts.signals import Setting, Signals, deviation, statistics
+from dfkd_ray.util.errors import ConfigError
+
+
+@terms.register("batchnorm")
+@dataclass(frozen=True)
+class BatchNorm:
+    """L = sum_l ||mean_l(x) - mean_l||_2 + ||var_l(x) - var_l||_2 over the teacher's BatchNorm layers l.
+
+    Eq. 3 of DFKD-FGVC (arXiv 2404.12037); Yin et al., "Dreaming to Distill: Data-free Knowledge Transfer via
+    DeepInversion", CVPR 2020, arXiv 1912.08795. mean_l and var_l (C_l,) are the running statistics, mean_l(x) and
+    var_l(x) those of the layer's input (B, C_l, H, W) over batch and space, with the biased variance. The norms are not
+    squared, and the sum grows with the depth: a weight does not carry over from one teacher to another.
+
+    first_factor: what the first layer counts; 1 in eq. 3, 10 in DeepInversion's ImageNet runs, 5 in DFQ.
+    momentum: m of the code of FastDFKD (Fang et al., AAAI 2022, arXiv 2112.06253): the statistics of a batch count
+        (1 - m), those of past rounds m, so that all rounds together have the teacher's statistics and no single batch
+        needs to. At the end of a round those of its last batch b join the past: p <- m p + (1 - m) b, the first p is b;
+        before it, and at 0, the batch counts alone.
+    """
+
+    first_factor: float = 1.0
+    momentum: float = 0.0
+
+    def __post_init__(self) -> None:
+        positive(first_factor=self.first_factor)
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum must be in [0, 1), got {self.momentum}")
+
+    def open(self, setting: Setting) -> LiveBatchNorm:
+        if not setting.teacher.norms:
+            why = f"the teacher ({setting.teacher.kind}) has no BatchNorm layer, so there is no BN prior"
+            raise ConfigError.at("", f"{why}: set this path to null")
+        return LiveBatchNorm(self, setting.teacher.norms)
+
+
+class LiveBatchNorm(nn.Module):
+    """A BatchNorm prior and what it remembers of past rounds: nothing where its momentum is 0.
+
+    gauges: the number of layers in the sum.
+    """
+
+    share: Tensor
+    past: Tensor
+
+    def __init__(self, spec: BatchNorm, channels: tuple[int, ...]) -> None:
+        super().__init__()
+        self.spec, self.channels = spec, channels
+        self.register_buffer("layers", torch.tensor(float(len(channels))), persistent=False)
+        if spec.momentum:
+            self.register_buffer("share", torch.zeros(()))  # of the past in the blend: 0 before the first round's end
+            self.register_buffer("past", torch.zeros(2, sum(channels)))  # means and variances, all layers in a row
+        self.last: list[tuple[Tensor, Tensor]] = []
+
+    @property
+    def gauges(self) -> dict[str, Tensor]:
+        return {"layers": self.get_buffer("layers")}
+
+    def forward(self, signals: Signals) -> Tensor:
+        norms = signals.teacher.norms
+        seen = [statistics(norm) for norm in norms]
+        if self.spec.momentum:
+            self.last = [(mean.detach(), var.detach()) for mean, var in seen]
+            seen = [
+                (mean + self.share * (past[0] - mean), var + self.share * (past[1] - var))
+                for (mean, var), past in zip(seen, torch.split(self.past, list(self.channels), dim=1))
+            ]
+        first, *rest = (deviation(norm.layer, *found) for norm, found in zip(norms, seen))
+        return torch.stack([self.spec.first_factor * first, *rest]).sum()
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """The statistics of the round's last batch join those of the past."""
+        if not self.last:
+            return
+        means, variances = zip(*self.last)
+        newest = torch.stack([torch.cat(means), torch.cat(variances)])
+        self.past.mul_(self.share).add_(newest * (1 - self.share))
+        self.share.fill_(self.spec.momentum)
+        self.last = []

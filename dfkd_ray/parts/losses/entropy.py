@@ -1,0 +1,29 @@
+"""Class balance: a batch of images that spreads over all classes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from dfkd_ray.parts.objective import terms
+from dfkd_ray.parts.signals import Signals
+
+
+@terms.register("entropy")
+@dataclass(frozen=True)
+class Entropy:
+    """L = sum_k p_k log p_k with p = mean_b softmax(t_b), t the teacher's logits (B, K).
+
+    The information entropy loss of Chen et al., "Data-Free Learning of Student Networks" (DAFL), ICCV 2019, arXiv
+    1904.01186; also DFQ's balance. In nats, between -log K (balanced) and 0 (one class). DAFL's code takes log10: its
+    weight w is w / log(10) here.
+    """
+
+    def __call__(self, signals: Signals) -> Tensor:
+        logits = signals.teacher.logits
+        # In logarithms: a class that underflows to p = 0 in every image would make 0 * log 0 and a gradient of NaN.
+        log_p = F.log_softmax(logits, dim=1).logsumexp(0) - math.log(len(logits))
+        return (log_p.exp() * log_p).sum()

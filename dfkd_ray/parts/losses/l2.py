@@ -1,0 +1,25 @@
+"""Faint images: a bound on the energy of the pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dfkd_ray.parts.objective import terms
+from dfkd_ray.parts.signals import Signals
+
+
+@terms.register("l2")
+@dataclass(frozen=True)
+class L2:
+    """L = mean_b ||x_b||_2, the un-squared norm of each image (C, H, W); no network is run.
+
+    The l2 part of the image prior of Yin et al., "Dreaming to Distill: Data-free Knowledge Transfer via
+    DeepInversion", CVPR 2020, arXiv 1912.08795, as in its code for ImageNet.
+    """
+
+    def __call__(self, signals: Signals) -> Tensor:
+        norms: Tensor = torch.linalg.vector_norm(signals.images.flatten(1), dim=1)
+        return norms.mean()

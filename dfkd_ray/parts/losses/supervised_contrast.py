@@ -1,0 +1,60 @@
+"""SupCon: the two networks' embeddings of all images of a class are near, and far from those of other classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dfkd_ray.parts.losses.checks import positive
+from dfkd_ray.parts.objective import terms
+from dfkd_ray.parts.signals import Setting, Signals
+
+
+@terms.register("supervised_contrast")
+@dataclass(frozen=True)
+class SupervisedContrast:
+    """L = mean_i mean_{p in P(i)} -log( exp(v_i . v_p / tau) / sum_{a != i} exp(v_i . v_a / tau) ).
+
+    Khosla et al., "Supervised Contrastive Learning", NeurIPS 2020, arXiv 2004.11362, eq. 2 (L_out). As in CPSC-DFKD
+    (Shao et al., Pattern Recognition 2023) v (2 N, D) are the embeddings that student and teacher have of the same N
+    images, scaled to length 1 and without a projection: two views of each. P(i) are all others v_p whose image was
+    asked for as the same class y, i's own other view among them. As a source's term it reaches the images through both
+    networks. Where embeddings differ in length, the student's goes through a linear layer that learns beside the term
+    (that code's adapter, which stands in its student). With classes all different it is SimCLR's NT-Xent.
+
+    temperature: tau, 0.07 in CPSC-DFKD.
+    """
+
+    temperature: float = 0.07
+
+    def __post_init__(self) -> None:
+        positive(temperature=self.temperature)
+
+    def open(self, setting: Setting) -> LiveSupervisedContrast:
+        return LiveSupervisedContrast(self, setting)
+
+
+class LiveSupervisedContrast(nn.Module):
+    """A SupervisedContrast with its adapter."""
+
+    def __init__(self, spec: SupervisedContrast, setting: Setting) -> None:
+        super().__init__()
+        self.spec = spec
+        teacher, student = setting.teacher.embedding, setting.student.embedding
+        self.adapt = nn.Identity() if teacher == student else nn.Linear(student, teacher)
+
+    def forward(self, signals: Signals) -> Tensor:
+        views = torch.cat([self.adapt(signals.student.embedding), signals.teacher.embedding])
+        return supcon(views, signals.labels.repeat(2), self.spec.temperature)
+
+
+def supcon(views: Tensor, labels: Tensor, temperature: float) -> Tensor:
+    """L_out of views (M, D) with classes (M,), of which each is there twice at least: a scalar."""
+    views = F.normalize(views)
+    itself = torch.eye(len(views), dtype=torch.bool, device=views.device)
+    log_p = (views @ views.T / temperature).masked_fill(itself, -torch.inf).log_softmax(1)
+    positives = (labels[:, None] == labels) & ~itself
+    return -(log_p.masked_fill(~positives, 0).sum(1) / positives.sum(1)).mean()

@@ -1,0 +1,56 @@
+"""No memory: new images for every step of the student."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from dfkd_ray.parts.signals import Setting
+from dfkd_ray.parts.slots import Batch, Supply, memories
+
+
+@memories.register("fresh")
+@dataclass(frozen=True)
+class Fresh:
+    """New images for every student step (Algorithm 1 of DFKD-FGVC: "z ~ N(0, 1); x = G(z)" in each step).
+
+    reuse: take each batch for that many student steps of a round. More than 1 changes the published algorithm; it is
+        the largest saving where the generator costs more than the student.
+    """
+
+    reuse: int = 1
+
+    def __post_init__(self) -> None:
+        if self.reuse < 1:
+            raise ValueError(f"reuse must be at least 1, got {self.reuse}")
+
+    def open(self, setting: Setting, teacher: nn.Module, device: torch.device) -> LiveFresh:
+        return LiveFresh(self.reuse)
+
+
+class LiveFresh:
+    """Keeps a batch for `reuse` draws; starts anew each round, so nothing outlives a round."""
+
+    def __init__(self, reuse: int) -> None:
+        self.reuse = reuse
+        self.left = 0
+        self.batch: Batch | None = None
+
+    def refill(self, supply: Supply, batch: int, rng: torch.Generator) -> None:
+        self.left = 0
+
+    def draw(self, supply: Supply, batch: int, rng: torch.Generator) -> Batch:
+        if self.batch is None or self.left == 0:
+            self.batch, self.left = supply.sample(batch, rng, training=True), self.reuse
+        self.left -= 1
+        return self.batch
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.left = 0

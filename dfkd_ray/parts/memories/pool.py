@@ -1,0 +1,90 @@
+"""A pool of past images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dfkd_ray.parts.signals import Setting
+from dfkd_ray.parts.slots import Batch, Supply, memories
+
+
+@memories.register("pool")
+@dataclass(frozen=True)
+class Pool:
+    """A pool of past images on the device, in half precision, the oldest replaced first; labels are kept beside them.
+
+    capacity: images at most. batches: how many new batches enter each round. (The image bank of CMI, Fang et al.,
+    arXiv:2105.08584, which keeps every image as a file: a tensor needs no decoding and no workers.)
+    """
+
+    capacity: int = 6400
+    batches: int = 1
+
+    def __post_init__(self) -> None:
+        if self.capacity < 1 or self.batches < 1:
+            raise ValueError(f"capacity and batches must be at least 1, got {self.capacity} and {self.batches}")
+
+    def open(self, setting: Setting, teacher: nn.Module, device: torch.device) -> LivePool:
+        return LivePool(self)
+
+
+class LivePool:
+    """A ring buffer of images (capacity, C, H, W) float16 and labels (capacity,)."""
+
+    def __init__(self, spec: Pool) -> None:
+        self.spec = spec
+        self.images: Tensor | None = None
+        self.labels: Tensor | None = None
+        self.size = self.next = 0
+
+    def refill(self, supply: Supply, batch: int, rng: torch.Generator) -> None:
+        for _ in range(self.spec.batches):
+            self.add(*supply.sample(batch, rng, training=True))
+
+    def draw(self, supply: Supply, batch: int, rng: torch.Generator) -> Batch:
+        assert self.images is not None, "refill comes before draw"
+        rows = torch.randint(self.size, (batch,), generator=rng, device=rng.device).to(self.images.device)
+        images = self.images[rows].to(torch.float32, memory_format=torch.channels_last)
+        return Batch(images, None if self.labels is None else self.labels[rows])
+
+    def add(self, images: Tensor, labels: Tensor | None) -> None:
+        """Images (or any maps) and their labels, in the place of the oldest."""
+        if self.images is None:
+            self.images = images.new_zeros((self.spec.capacity, *images.shape[1:]), dtype=torch.float16)
+            self.labels = None if labels is None else labels.new_zeros(self.spec.capacity)
+        images = images[: self.spec.capacity]
+        rows = (torch.arange(len(images), device=images.device) + self.next) % self.spec.capacity
+        self.images[rows] = images.to(torch.float16)
+        if self.labels is not None and labels is not None:
+            self.labels[rows] = labels[: self.spec.capacity]
+        self.next = (self.next + len(images)) % self.spec.capacity
+        self.size = min(self.size + len(images), self.spec.capacity)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the pool holds so far, not the room that it has: early checkpoints are small."""
+        held = {name: None if ring is None else self._held(ring) for name, ring in self._rings().items()}
+        return {**held, "size": self.size, "next": self.next}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.images, self.labels = (self._room(state[name]) for name in self._rings())
+        self.size, self.next = state["size"], state["next"]
+
+    def _rings(self) -> dict[str, Tensor | None]:
+        return {"images": self.images, "labels": self.labels}
+
+    def _held(self, ring: Tensor) -> Tensor:
+        # a part is cloned, because torch.save writes the whole storage of a view
+        return ring if self.size == len(ring) else ring[: self.size].clone()
+
+    def _room(self, held: Tensor | None) -> Tensor | None:
+        """`held` (n, ...) at the beginning of a ring for all that the pool may hold."""
+        if held is None:
+            return None
+        ring = held.new_zeros((self.spec.capacity, *held.shape[1:]))
+        ring[: len(held)] = held
+        return ring

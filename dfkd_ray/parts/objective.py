@@ -1,0 +1,123 @@
+"""A weighted, named sum of loss terms: the whole algebra of the project.
+
+A term is a frozen dataclass: its fields are its hyper-parameters, calling it is its formula. One that remembers
+something or learns something (a bank, a projection head) has `open(setting)`, which returns an nn.Module with the
+same call: its parameters join the optimiser of the phase, its state joins the checkpoint. A live term may have
+`gauges`, detached scalars of its last call that are logged beside its value (whether an attention has collapsed, say),
+and `settle`, called when its phase of a round is over (what a bank keeps of the round, say).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+from dfkd_ray.parts.signals import Setting, Signals
+from dfkd_ray.util.errors import ConfigError
+from dfkd_ray.util.registry import Registry
+from dfkd_ray.util.seeding import stream
+
+
+class Term(Protocol):
+    """Reads signals, returns a scalar to be minimised."""
+
+    def __call__(self, signals: Signals) -> Tensor: ...
+
+
+@runtime_checkable
+class Opens(Protocol):
+    """A term with state: `open` makes the live object, fresh at the start of a run."""
+
+    def open(self, setting: Setting) -> nn.Module: ...
+
+
+terms: Registry[type[Any]] = Registry("loss term")
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """A term and its weight in the sum; weights stand here and nowhere else.
+
+    start: epochs of the run before it counts; until then it costs nothing.
+    """
+
+    weight: float
+    term: Any
+    start: int = 0
+
+    def __post_init__(self) -> None:
+        if self.start < 0:
+            raise ValueError(f"start must be >= 0 epochs, got {self.start}")
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Terms by the names under which they are logged. A weight of 0 removes a term like `null` does: no cost."""
+
+    parts: Mapping[str, Weighted] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in self.parts:
+            if name == "total" or not name.isidentifier():
+                raise ValueError(f"{name!r} cannot name a term: a word of letters, digits and _, and not `total`")
+
+    def open(self, setting: Setting, seed: int = 0) -> LiveObjective:
+        """Give every term that has state a fresh one, from a random stream of its own.
+
+        ConfigError names the term that does not fit the setting.
+        """
+        live: dict[str, tuple[float, Callable[[Signals], Tensor], int]] = {}
+        for name, part in self.parts.items():
+            if part.weight == 0:
+                continue
+            try:
+                with stream(seed, "term", name):
+                    opened = part.term.open(setting) if isinstance(part.term, Opens) else part.term
+            except ConfigError as error:
+                raise ConfigError([problem.under(name) for problem in error.problems]) from None
+            live[name] = (part.weight, opened, part.start)
+        return LiveObjective(live)
+
+
+class LiveObjective(nn.Module):
+    """An objective in use: call it with signals to get the sum and each term's own (unweighted) value."""
+
+    def __init__(self, parts: Mapping[str, tuple[float, Callable[[Signals], Tensor], int]]) -> None:
+        super().__init__()
+        self.weights = {name: weight for name, (weight, _, _) in parts.items()}
+        self.calls = {name: call for name, (_, call, _) in parts.items()}
+        self.starts = {name: start for name, (_, _, start) in parts.items()}
+        self.done = 0  # epochs
+        self.state = nn.ModuleDict(
+            {f"{n}_": c for n, c in self.calls.items() if isinstance(c, nn.Module)}
+        )  # `keys` may name a term
+
+    def begin(self, epoch: int) -> None:
+        """An epoch begins, counted from 1: terms whose `start` has passed count."""
+        self.done = epoch - 1
+
+    def settle(self) -> None:
+        """A round is over: whatever keeps something of it does so now."""
+        for name, call in self.calls.items():
+            if self.starts[name] <= self.done and hasattr(call, "settle"):
+                call.settle()
+
+    def forward(self, signals: Signals, only: str | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted sum (a scalar) and the terms' values, detached, still on the device; `only`: one term's."""
+        total, values = signals.images.new_zeros(()), {}
+        for name, call in self.calls.items():
+            if self.starts[name] > self.done or only not in (None, name):
+                continue
+            try:
+                value = call(signals)
+            except ConfigError as error:
+                raise ConfigError(problem.under(name) for problem in error.problems) from None
+            total = total + self.weights[name] * value
+            values[name] = value.detach()
+            for gauge, reading in getattr(call, "gauges", {}).items():
+                values[f"{name}/{gauge}"] = reading
+        values["total"] = total.detach()
+        return total, values

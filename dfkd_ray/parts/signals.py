@@ -1,0 +1,229 @@
+"""What a loss term may look at: each tensor is computed once, on first use, or never.
+
+A network is run at most once for a batch of images; its stage features, its penultimate embedding and the inputs of its
+BatchNorm layers are caught on the way by forward hooks that are removed again. Whatever no term reads is not computed:
+an objective without an adversarial term never runs the student.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from dfkd_ray.nets.taps import taps_of
+from dfkd_ray.util.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Shapes that one network yields for one image: of its stages (C, H, W), the length of its embedding, and the
+    channels of its BatchNorm layers, in the order of the pass. kind: its class, the same for nets of one family."""
+
+    stages: tuple[tuple[int, int, int], ...]
+    embedding: int
+    norms: tuple[int, ...] = ()
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a component may know when it is opened: shapes and constants, no data and no weights."""
+
+    image: tuple[int, int, int]  # (channels, height, width)
+    classes: int
+    mean: tuple[float, ...]  # of the teacher's input normalisation, a value a channel
+    std: tuple[float, ...]
+    teacher: Layout
+    student: Layout
+    names: tuple[str, ...] = ()  # of the classes, where the run knows them
+
+
+class Norm(NamedTuple):
+    """One BatchNorm layer of a network and the input that it saw: (B, C, H, W)."""
+
+    layer: nn.BatchNorm2d
+    input: Tensor
+
+
+class Pass:
+    """What one forward pass of one network yields. Nothing runs before the first attribute is read."""
+
+    def __init__(self, net: nn.Module, images: Tensor) -> None:
+        self._net, self._images = net, images
+
+    @property
+    def logits(self) -> Tensor:
+        """(B, K), before the softmax."""
+        return self._caught.logits
+
+    @property
+    def embedding(self) -> Tensor:
+        """(B, D): the input of the network's last linear layer."""
+        return self._caught.embedding
+
+    @property
+    def stages(self) -> tuple[Tensor, ...]:
+        """The output of each stage, (B, C_j, H_j, W_j); ConfigError for a network whose stages are not known."""
+        if not self._caught.stages:
+            raise ConfigError.at("", f"{type(self._net).__name__} has no known stages: use its embedding instead")
+        return self._caught.stages
+
+    @cached_property
+    def norms(self) -> tuple[Norm, ...]:
+        """The input of every BatchNorm layer; ConfigError for a network that has none.
+
+        They are kept during the pass only if the images need a gradient, when autograd keeps them anyway. Whoever reads
+        them without one pays for a second pass, so the student's phase never holds activations that nobody reads.
+        """
+        caught = self._caught.norms if self._images.requires_grad else catch(self._net, self._images, norms=True).norms
+        if not caught:
+            raise ConfigError.at("", f"{type(self._net).__name__} has no BatchNorm layer, so there is no BN prior")
+        return caught
+
+    @property
+    def head(self) -> nn.Linear:
+        """The network's last linear layer, from the embedding to the logits; nothing is run."""
+        found = self._net.get_submodule(taps_of(self._net).head)
+        assert isinstance(found, nn.Linear)
+        return found
+
+    def on(self, images: Tensor) -> Pass:
+        """The same network on other images: another view of them, say."""
+        return Pass(self._net, images)
+
+    @property
+    def ran(self) -> bool:
+        """Whether the forward pass has happened (it has not before the first read)."""
+        return "_caught" in self.__dict__
+
+    @cached_property
+    def _caught(self) -> Caught:
+        return catch(self._net, self._images, norms=self._images.requires_grad)
+
+
+class Caught(NamedTuple):
+    """The tensors of one pass."""
+
+    logits: Tensor
+    embedding: Tensor
+    stages: tuple[Tensor, ...]
+    norms: tuple[Norm, ...]
+
+
+def catch(net: nn.Module, images: Tensor, norms: bool) -> Caught:
+    """Run `net` on images (B, C, H, W) once and catch what passes its taps, with the BatchNorm inputs if `norms`."""
+    taps = taps_of(net)
+    modules = dict(net.named_modules())
+    stages: dict[str, Tensor] = {}
+    heads: list[Tensor] = []
+    inputs: list[Norm] = []
+
+    def keep_stage(name: str) -> Any:
+        return lambda module, args, output: stages.__setitem__(name, output)
+
+    hooks = [modules[name].register_forward_hook(keep_stage(name)) for name in taps.stages]
+    hooks.append(modules[taps.head].register_forward_pre_hook(lambda module, args: heads.append(args[0])))
+    if norms:
+        for module in modules.values():
+            if isinstance(module, nn.BatchNorm2d):
+                hooks.append(module.register_forward_pre_hook(lambda m, args: inputs.append(Norm(m, args[0]))))
+    try:
+        logits = net(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return Caught(logits, heads[-1].flatten(1), tuple(stages[name] for name in taps.stages), tuple(inputs))
+
+
+class Signals:
+    """A batch of images, their labels, and the two networks' lazy passes over it.
+
+    images: (B, C, H, W) in the teacher's input space; labels: (B,) int64, or None where the source asks for no class.
+    """
+
+    def __init__(self, images: Tensor, labels: Tensor | None, teacher: nn.Module, student: nn.Module) -> None:
+        self.images = images
+        self._labels = labels
+        self.teacher = Pass(teacher, images)
+        self.student = Pass(student, images)
+
+    @property
+    def labels(self) -> Tensor:
+        """The class that was asked for, (B,) int64; ConfigError where the source asks for none."""
+        if self._labels is None:
+            raise ConfigError.at("", "this term needs labels, and the source of this method asks for none")
+        return self._labels
+
+
+def moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance of each channel of (B, C, H, W): two tensors (C,).
+
+    The mean of squared deviations is several times faster than `var` of a permuted copy and exact to rounding.
+    """
+    mean = x.mean((0, 2, 3))
+    return mean, (x - mean[:, None, None]).square().mean((0, 2, 3))
+
+
+def statistics(norm: Norm) -> tuple[Tensor, Tensor]:
+    """Mean and variance of each channel of what the layer saw: two tensors (C,), never of half precision."""
+    # Under autocast the input is a half: rounded statistics would drown a small deviation.
+    return moments(norm.input.to(torch.promote_types(norm.input.dtype, torch.float32)))
+
+
+def deviation(layer: nn.BatchNorm2d, mean: Tensor, var: Tensor) -> Tensor:
+    """||mean - running mean||_2 + ||var - running var||_2 for statistics (C,), a summand of the BatchNorm prior: see
+    `losses.batchnorm`. ConfigError for a layer that keeps no running statistics."""
+    if layer.running_mean is None or layer.running_var is None:
+        raise ConfigError.at(
+            "", "a BatchNorm layer of the teacher keeps no running statistics, so there is no BN prior"
+        )
+    norm_of = torch.linalg.vector_norm
+    out: Tensor = norm_of(mean - layer.running_mean) + norm_of(var - layer.running_var)
+    return out
+
+
+def layout(net: nn.Module, image: tuple[int, int, int]) -> Layout:
+    """The shapes that `net` yields, found by one pass over a blank image in evaluation mode.
+
+    ConfigError for a net that takes no image of this size.
+    """
+    device, kind = next(net.parameters()).device, type(net).__name__
+    try:
+        with torch.no_grad(), mode(net, training=False):
+            caught = catch(net, torch.zeros(1, *image, device=device), norms=True)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigError.at("", f"{kind} cannot be run on an image of {image}: {reason}") from None
+    stages = tuple((s.shape[1], s.shape[2], s.shape[3]) for s in caught.stages)
+    return Layout(stages, caught.embedding.shape[1], tuple(norm.input.shape[1] for norm in caught.norms), kind)
+
+
+@contextmanager
+def mode(net: nn.Module, training: bool) -> Iterator[None]:
+    """Put `net` into training or evaluation mode for a block."""
+    before = [(module, module.training) for module in net.modules()]
+    net.train(training)
+    try:
+        yield
+    finally:
+        for module, was in before:
+            module.training = was
+
+
+@contextmanager
+def frozen(net: nn.Module) -> Iterator[None]:
+    """Take the parameters of `net` out of the graph for a block: gradients reach its input, not its weights."""
+    wanted = [p for p in net.parameters() if p.requires_grad]
+    for p in wanted:
+        p.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p in wanted:
+            p.requires_grad_(True)

@@ -1,0 +1,88 @@
+"""The generator of DAFL and its relatives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from dfkd_ray.nets.upsampling import UpsamplingGenerator
+from dfkd_ray.parts.signals import Setting, mode
+from dfkd_ray.parts.slots import sources
+from dfkd_ray.parts.sources.trained import LiveGenerator, Trained
+from dfkd_ray.util.errors import ConfigError
+
+
+@sources.register("upsampling")
+@dataclass(frozen=True, kw_only=True)
+class Upsampling(Trained):
+    """Upsample and convolve: the generator of DAFL (Chen et al., arXiv:1904.01186) and nearly all its relatives.
+
+    width: channels of the last block, 64 in their codes. doublings: 2 in their codes for 32 pixels.
+    spectral_norm: on the weights of the convolutions, as in PRE-DFKD (arXiv:2201.03019).
+    """
+
+    width: int = 64
+    doublings: int = 2
+    spectral_norm: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.width < 1:
+            raise ValueError(f"width must be at least 1, got {self.width}")
+
+    def open(self, setting: Setting, also: Iterable[nn.Parameter], device: torch.device) -> LiveGenerator:
+        return LiveUpsampling(self, setting, also, device)
+
+    def build(self, setting: Setting) -> nn.Module:
+        return UpsamplingGenerator(
+            self.latent,
+            setting.image,
+            width=self.width,
+            doublings=self.doublings,
+            spectral_norm=self.spectral_norm,
+            output=self.output,
+            mean=setting.mean,
+            std=setting.std,
+            condition=self.conditioner(setting),
+        )
+
+
+class LiveUpsampling(LiveGenerator):
+    """A generator that can hand over the feature maps of its images, and make images of such maps."""
+
+    wanted = False
+
+    def keep_maps(self) -> None:
+        """From now on a round keeps the feature maps of what it hands over."""
+        if self.average is not None:
+            raise ConfigError.at("", "a source with ema gives images of two networks, which have no maps in common")
+        self.wanted = True
+
+    @torch.no_grad()
+    def sample_maps(self, batch: int, rng: torch.Generator) -> tuple[tuple[Tensor, ...], Tensor | None]:
+        """The feature maps of a batch of `sample`, from the first to the last, and the labels of the images."""
+        if self.maps and self.kept is not None:
+            return self.maps, self.kept.labels
+        self.net.train()
+        z, labels = self.noise(batch, rng), self.draw_labels(batch, rng)
+        return tuple(self._layers(z, labels)), labels
+
+    @torch.no_grad()
+    def decode(self, maps: Tensor, depth: int, labels: Tensor | None) -> Tensor:
+        """Images from maps of that depth, as the network is now; no state changes."""
+        with mode(self.net, training=False):
+            images: Tensor = self.net.decode(maps, depth, labels)  # type: ignore[operator]
+        return images
+
+    def _draw(self, z: Tensor, labels: Tensor | None) -> tuple[Tensor, tuple[Tensor, ...]]:
+        if not self.wanted:
+            return super()._draw(z, labels)
+        maps = self._layers(z, labels)
+        return self.net.decode(maps[-1], len(maps) - 1, labels), tuple(maps)  # type: ignore[operator]
+
+    def _layers(self, z: Tensor, labels: Tensor | None) -> list[Tensor]:
+        maps: list[Tensor] = self.net.features(z, labels)  # type: ignore[operator]
+        return maps

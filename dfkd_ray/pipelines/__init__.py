@@ -1,6 +1,0 @@
-"""Frozen latent diffusion models, from the library `diffusers`; nothing of it is imported before one is opened."""
-
-from dfkd_ray.pipelines.load import Precision, load, prompts_of
-from dfkd_ray.pipelines.pipeline import Pipeline
-
-__all__ = ["Pipeline", "Precision", "load", "prompts_of"]

@@ -1,0 +1,99 @@
+"""What outlives a killed trial: its checkpoint, its best student, its curve, its rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dfkd_ray.methods import config
+from dfkd_ray.train.run import Run
+from dfkd_ray.tune.work import Row
+from dfkd_ray.util.errors import DataError
+from dfkd_ray.util.files import tidy, whole
+
+CHECKPOINT = "checkpoint.pt"
+
+
+class Keeper:
+    """Keeps a run in `folder`, where it is found again by whoever opens the same run there; None keeps nothing."""
+
+    def __init__(self, run: Run, folder: Path | None) -> None:
+        self.run, self.folder = run, folder
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        self.best: dict[str, Tensor] = {}
+        self.best_epoch, self.best_value = 0, -math.inf
+        self.curve: list[float] = []  # validation accuracy, an epoch each
+        self.rows: list[Row] = []  # all of them: a resumed trial reports them again
+
+    @property
+    def seconds(self) -> float:
+        return self.rows[-1].seconds if self.rows else 0.0
+
+    def note(self, epoch: int, metrics: Mapping[str, float], metric: str, sign: float) -> None:
+        """Remember the student if it is the best so far by the study's first objective (never by the test split).
+
+        While there was no value to choose by, the newest is the best.
+        """
+        self.curve.append(metrics.get("val_accuracy", math.nan))
+        value = sign * metrics.get(metric, math.nan)
+        unjudged = math.isnan(value) and self.best_value == -math.inf
+        if value > self.best_value or unjudged or not self.best:
+            self.best_epoch = epoch
+            self.best_value = -math.inf if math.isnan(value) else value
+            self.best = {key: value.detach().clone() for key, value in self.run.student.state_dict().items()}
+
+    def save(self, row: Row) -> None:
+        """Write the checkpoint in one atomic step, before the row is reported: it is reported again after a resume."""
+        self.rows.append(row)
+        if self.folder is None:
+            return
+        state = {
+            "of": self._of,
+            "run": self.run.state_dict(),
+            "best": (self.best, self.best_epoch, self.best_value),
+            "curve": self.curve,
+            "rows": [vars(row) for row in self.rows],
+        }
+        with whole(self.folder / CHECKPOINT) as file:
+            torch.save(state, file)
+
+    def restore(self, device: torch.device) -> list[Row]:
+        """Go on from the checkpoint, if there is one: the rows up to its epoch."""
+        path = None if self.folder is None else self.folder / CHECKPOINT
+        if path is None:
+            return []
+        tidy(path)
+        if not path.exists():
+            return []
+        try:
+            state = torch.load(path, map_location=device, weights_only=True)
+            of = state["of"]
+        except Exception as error:  # a damaged pickle can raise anything
+            raise DataError(f"{path}: a damaged checkpoint: {(str(error) or repr(error)).splitlines()[0]}") from None
+        if of != self._of:
+            raise DataError(f"{path}: a checkpoint of another method or seed: {of}, not {self._of}")
+        self.run.load_state_dict(state["run"])
+        self.best, self.best_epoch, self.best_value = state["best"]
+        self.curve = state["curve"]
+        self.rows = [Row(**row) for row in state["rows"]]
+        return self.rows
+
+    @property
+    def _of(self) -> dict[str, Any]:
+        return {"fingerprint": config.fingerprint(self.run.method), "seed": self.run.seed}
+
+    def export(self) -> None:
+        """The student of the last and of the best epoch, as safetensors."""
+        from safetensors.torch import save
+
+        if self.folder is None:
+            return
+        for name, state in {"student": self.run.student.state_dict(), "student_best": self.best}.items():
+            data = save({key: value.cpu().contiguous() for key, value in state.items()})
+            (self.folder / f"{name}.safetensors").write_bytes(data)  # `save_file` makes files that only we may read

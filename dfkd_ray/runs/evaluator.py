@@ -1,0 +1,84 @@
+"""What is measured of a run between two epochs: the one place where real images meet a student."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from dfkd_ray import datasets
+from dfkd_ray.datasets.cache import Cache
+from dfkd_ray.datasets.picture import contact_sheet
+from dfkd_ray.datasets.readers import NoSplit
+from dfkd_ray.runs import measures
+from dfkd_ray.runs.checkpoint import Keeper
+from dfkd_ray.train.run import Run
+from dfkd_ray.util.errors import DataError
+
+PICTURES = 5  # grids of synthetic images that a trial reports, evenly over its epochs
+GRID = (4, 8)  # rows and columns of such a grid
+
+
+class Examiner:
+    """Evaluates a run between epochs; the one place where real images meet a student, and they teach it nothing."""
+
+    def __init__(self, task: datasets.Task, data: str | None, run: Run) -> None:
+        self.task, self.data, self.run = task, data, run
+
+    def metrics(self) -> dict[str, float]:
+        run = self.run
+        out = measures.data_free(run.teacher, run.student, run.supply, run.setting)
+        images = real(self.task, "val", self.data, run.runtime.cache)
+        if images is not None:
+            out = {"val_accuracy": self._accuracy(run.student, images), **out}
+        return out
+
+    def final(self, keeper: Keeper) -> dict[str, float]:
+        """Taken once, at the end, for the report alone: the test split never chose anything."""
+        out = {"best_epoch": float(keeper.best_epoch), **self.run.spent()}
+        if keeper.curve and not math.isnan(keeper.curve[-1]):
+            out["val_accuracy/median5"] = measures.median_of_last(keeper.curve)
+        images = real(self.task, "test", self.data, self.run.runtime.cache)
+        if images is None:
+            return out
+        student, teacher = self.run.student, self._accuracy(self.run.teacher, images)
+        out["test_accuracy/last"] = self._accuracy(student, images)
+        last = {key: value.clone() for key, value in student.state_dict().items()}
+        student.load_state_dict(keeper.best)
+        out["test_accuracy/best"] = self._accuracy(student, images)
+        student.load_state_dict(last)
+        if teacher:
+            # CGDD's metric (arXiv:2112.15358) is most plausibly acc(S)/acc(T): the abstract gives the purpose, not the
+            # formula
+            out |= {f"relative_accuracy/{which}": out[f"test_accuracy/{which}"] / teacher for which in ("last", "best")}
+        return out
+
+    def _accuracy(self, net: nn.Module, images: datasets.Split) -> float:
+        return measures.accuracy(net, *images, prepare=partial(datasets.normalise, self.task))
+
+    def picture(self) -> bytes:
+        """A grid of the source's images, as they are now, as a WebP file."""
+        rng = torch.Generator(self.run.device).manual_seed(3)
+        images = self.run.supply.sample(GRID[0] * GRID[1], rng, training=False).images
+        return contact_sheet(datasets.denormalise(self.task, images).cpu(), *GRID)
+
+
+@lru_cache(maxsize=4)
+def real(task: datasets.Task, which: Any, data: str | None, cache: Cache = "memmap") -> datasets.Split | None:
+    """Real images and labels; None where the user has none. Kept between the trials of one process."""
+    try:
+        return datasets.split(task, which, None if data is None else Path(data), cache=cache)
+    except NoSplit:
+        return None
+    except DataError:
+        if data is not None or task.data is not None:
+            raise
+        return None
+
+
+def pictured(epoch: int, epochs: int) -> bool:
+    return epoch in {1, *(round(epochs * k / (PICTURES - 1)) for k in range(1, PICTURES))}

@@ -1,0 +1,106 @@
+"""Students for use elsewhere: files in other formats, each compared with the network that it was made from."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dfkd_ray.nets.heads import ToData
+from dfkd_ray.runs.export.formats import FORMATS, INPUT, Card
+from dfkd_ray.runs.students import Judged
+from dfkd_ray.teachers.finding import teacher_file
+from dfkd_ray.teachers.weights import described
+from dfkd_ray.util.errors import DfkdError
+
+COMPARED = 64  # inputs
+TOLERANCE = 1e-4  # of the largest logit (of 1, where all are smaller)
+
+
+class Differs(DfkdError):
+    """What was exported does not compute what the network does."""
+
+
+class FromBytes(nn.Module):
+    """uint8 images in 0..255 to the network's input space, (x / 255 - mean) / std, and through the network."""
+
+    def __init__(self, judged: Judged) -> None:
+        super().__init__()
+        self.normalise, self.net = ToData(judged.task.mean, judged.task.std), judged.net
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) uint8 -> logits (B, K)."""
+        logits: Tensor = self.net(self.normalise(images.float() / 255))
+        return logits
+
+
+def export(judged: Judged, kinds: Iterable[str], folder: Path, normalised: bool, card: Card) -> list[dict[str, Any]]:
+    """Write the network in each format into `folder`, compare what was written, and say of each file what it is.
+
+    normalised: a format with a graph takes uint8 images in 0..255 and normalises them itself; else float32 ones in the
+    network's input space, (x / 255 - mean) / std. The batch is of any size. Each file is run on COMPARED images of
+    uniform noise beside the network, on the CPU: Differs, and nothing is left, where a logit is further off than
+    TOLERANCE of the largest, or a top class is another one. A file that was there is replaced.
+    """
+    judged.net.to(torch.device("cpu")).to(memory_format=torch.contiguous_format)
+    with _unproven(folder) as beside:
+        made = [_made(judged, kind, beside, normalised, card) for kind in dict.fromkeys(kinds)]
+        for path in beside.iterdir():
+            path.replace(folder / path.name)
+    return made
+
+
+@contextmanager
+def _unproven(folder: Path) -> Iterator[Path]:
+    """A folder inside of `folder`, which is made; it is gone when the block ends, as is an empty `folder` of ours."""
+    ours = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    beside = Path(mkdtemp(prefix=".export-", dir=folder))
+    try:
+        yield beside
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+        if ours and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def card_of(judged: Judged, **more: Any) -> dict[str, Any]:
+    """What goes with the weights: all that opens them again, as a teacher too."""
+    return {**described(judged.task, judged.arch), **more}
+
+
+def _made(judged: Judged, kind: str, folder: Path, normalised: bool, card: Card) -> dict[str, Any]:
+    form = FORMATS[kind]
+    inside = normalised and form.graph
+    net = FromBytes(judged).eval() if inside else judged.net
+    noise = torch.randint(0, 256, (COMPARED, *judged.task.image), generator=torch.Generator().manual_seed(0))
+    images = noise.to(torch.uint8) if inside else judged.prepare(noise.to(torch.uint8))
+    seen = "uint8 images, 0 to 255" if inside else "float32 images, (x / 255 - mean) / std"
+    told = {"input": {"name": INPUT, "shape": [None, *judged.task.image], "values": seen}} if form.graph else {}
+    path = folder / teacher_file(judged.task.name, judged.arch).replace(".safetensors", form.suffix)
+    form.save(net, images[:2].clone(), {**card, **told}, path)
+    with torch.no_grad():
+        facts = compared(net(images), form.load(path, net)(images), path.name)
+    return {"format": kind, "file": path.name, "bytes": path.stat().st_size, **told, **facts}
+
+
+def compared(expected: Tensor, found: Tensor, name: str) -> Mapping[str, Any]:
+    """How far logits (N, K) are from those expected; Differs beyond the tolerance."""
+    limit = TOLERANCE * max(1.0, float(expected.abs().max()))
+    difference = float((found.float() - expected).abs().max())
+    same = int((found.argmax(1) == expected.argmax(1)).sum())
+    if not difference <= limit or same < len(expected):
+        raise Differs(
+            f"{name} computes something else: logits differ by up to {difference:.3g} (at most {limit:.3g} is let "
+            f"pass), and {same} of {len(expected)} top classes are the same; nothing was kept"
+        )
+    return {"inputs": len(expected), "difference": difference, "limit": limit, "same_top_class": same}
+
+
+__all__ = ["Differs", "card_of", "compared", "export"]

@@ -1,0 +1,154 @@
+"""How good a student is: on real images, and without any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dfkd_ray.parts.signals import Norm, Setting, deviation, mode, statistics
+from dfkd_ray.parts.slots import Batch, Supply
+
+HELD_OUT = 256  # synthetic images of each bank
+BATCH = 256  # images at a time
+PIXELS = BATCH * 112**2  # at a time: of images of 224 pixels 64
+EDGE = 1e-4  # rounding of a normalised value
+FAR = 0.1  # with more values outside than that, the images are not what the teacher was trained on
+PRIOR = "batchnorm/source"  # reported where the teacher has BatchNorm layers
+ASKED = "asked/source"  # reported where the source asks for classes
+DATA_FREE = ("agreement/source", "kl/source", "agreement/noise", "kl/noise", "diversity", PRIOR, ASKED)
+
+
+@torch.no_grad()
+def logits(net: nn.Module, images: Tensor, prepare: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+    """(N, K) of `net` in evaluation mode for images (N, C, H, W), on its device, batch by batch.
+
+    prepare: takes a batch to the network's input space; None: it is there. (A split of ImageNet fits a disk as bytes,
+    and no memory as floats.)
+    """
+    device = next(net.parameters()).device
+    parts = []
+    with mode(net, training=False):
+        for batch in torch.split(images, at_a_time(*images.shape[2:])):
+            batch = batch.to(device)
+            batch = batch if prepare is None else prepare(batch)
+            parts.append(net(batch.to(memory_format=torch.channels_last)))
+    return torch.cat(parts).float()
+
+
+def at_a_time(height: int, width: int) -> int:
+    """How many images of this size go through a network at once."""
+    return max(1, min(BATCH, PIXELS // (height * width)))
+
+
+def accuracy(
+    net: nn.Module, images: Tensor, labels: Tensor, prepare: Callable[[Tensor], Tensor] | None = None
+) -> float:
+    """The share of images (N, C, H, W) whose highest logit is their label's, in [0, 1]; `prepare`: see `logits`."""
+    return float((logits(net, images, prepare).argmax(1).cpu() == labels.cpu()).float().mean())
+
+
+def faithfulness(teacher: Tensor, student: Tensor) -> tuple[float, float]:
+    """Agreement of the two top classes (share) and mean KL(teacher || student) in nats, from logits (N, K)."""
+    agree = float((teacher.argmax(1) == student.argmax(1)).float().mean())
+    return agree, float(divergence(teacher, student).mean())
+
+
+def divergence(teacher: Tensor, student: Tensor) -> Tensor:
+    """KL(teacher || student) in nats of each image, (N,), from logits (N, K)."""
+    t, s = teacher.log_softmax(1), student.log_softmax(1)
+    return (t.exp() * (t - s)).sum(1)
+
+
+def diversity(teacher: Tensor) -> float:
+    """Entropy of the teacher's mean prediction over log K, in [0, 1]: 1 where all classes are synthesised alike."""
+    p = teacher.softmax(1).mean(0)
+    entropy = float(-(p * p.clamp_min(1e-12).log()).sum())
+    return entropy / float(torch.tensor(float(len(p))).log())
+
+
+def outside(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> float:
+    """The share of values of images (N, C, H, W) that no picture has: below black or above white.
+
+    mean, std: a value a channel, of the normalisation that the teacher was trained with. A teacher tells little of what
+    lies far outside of its data; `source.output` sets the range.
+    """
+    low, high = (torch.tensor([(end - m) / s for m, s in zip(mean, std)], device=images.device) for end in (0, 1))
+    beyond = (images < low[:, None, None] - EDGE) | (images > high[:, None, None] + EDGE)
+    return float(beyond.float().mean())
+
+
+@contextmanager
+def prior(net: nn.Module) -> Iterator[Callable[[], float | None]]:
+    """Within the block all that `net` sees is measured: call it for the BatchNorm prior of all images together.
+
+    The sum of `losses.batchnorm`, with a first factor of 1; None for a network without such layers. Mean and variance
+    are taken as each layer's input passes, so nothing is kept of it.
+    """
+    seen: dict[nn.BatchNorm2d, list[tuple[int, Tensor, Tensor]]] = {}
+
+    def look(layer: nn.Module, args: Any) -> None:
+        assert isinstance(layer, nn.BatchNorm2d)
+        seen.setdefault(layer, []).append((len(args[0]), *statistics(Norm(layer, args[0]))))
+
+    def distance() -> float | None:
+        parts = [deviation(layer, *_joined(batches)) for layer, batches in seen.items()]
+        return float(torch.stack(parts).sum()) if parts else None
+
+    layers = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d) and module.track_running_stats]
+    hooks = [layer.register_forward_pre_hook(look) for layer in layers]
+    try:
+        yield distance
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _joined(batches: list[tuple[int, Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance (C,) of several batches together, each with its number of images."""
+    counts, means, variances = zip(*batches)
+    share = (torch.tensor(counts, device=means[0].device) / sum(counts))[:, None]
+    mean = (share * torch.stack(means)).sum(0)
+    between = (torch.stack(means) - mean).square()
+    return mean, (share * (torch.stack(variances) + between)).sum(0)
+
+
+def data_free(teacher: nn.Module, student: nn.Module, supply: Supply, setting: Setting) -> dict[str, float]:
+    """Metrics that need no real image, on images that the student never trains on (but those of `pixels` and
+    `diffusion`, which have no others than they made).
+
+    `source`: fresh images of the run's own source, from noise that is the same in every epoch; `asked` is the share of
+    them that the teacher takes for the class asked for. `noise`: a fixed bank of Gaussian images, the same for every
+    trial. Nothing of the run is changed.
+    """
+    device = next(teacher.parameters()).device
+    own, labels = _own(supply, setting, torch.Generator(device).manual_seed(2))
+    # the bank is drawn on the CPU, so that it is the same on every device
+    noise = torch.randn(HELD_OUT, *setting.image, generator=torch.Generator().manual_seed(1))
+    out = {"outside": outside(own, setting.mean, setting.std)}
+    with prior(teacher) as distance:
+        t = logits(teacher, own)
+    out["agreement/source"], out["kl/source"] = faithfulness(t, logits(student, own))
+    out["diversity"] = diversity(t)
+    if (far := distance()) is not None:
+        out[PRIOR] = far
+    if labels is not None:
+        out[ASKED] = float((t.argmax(1) == labels.to(device)).float().mean())
+    out["agreement/noise"], out["kl/noise"] = faithfulness(logits(teacher, noise), logits(student, noise))
+    return out
+
+
+def _own(supply: Supply, setting: Setting, rng: torch.Generator) -> Batch:
+    """Fresh images of the source, (HELD_OUT, C, H, W), a batch at a time where they are large, and their labels."""
+    most = at_a_time(*setting.image[1:])
+    sizes = [min(most, HELD_OUT - start) for start in range(0, HELD_OUT, most)]
+    images, labels = zip(*(supply.sample(size, rng, training=False) for size in sizes))
+    return Batch(torch.cat(images), None if labels[0] is None else torch.cat(labels))
+
+
+def median_of_last(values: list[float], n: int = 5) -> float:
+    """The median of the last `n` values: what a curve that swings from epoch to epoch has come to."""
+    return float(torch.tensor(values[-n:], dtype=torch.float64).quantile(0.5))

@@ -1,0 +1,179 @@
+"""What a study will run and cost, in words."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+
+from dfkd_ray.methods.method import Schedule
+from dfkd_ray.runs.probe import Cost
+from dfkd_ray.stats.effects import MIN_PAIRS
+from dfkd_ray.stats.power import scale, smallest_effect
+from dfkd_ray.study import Study, arms, plain
+from dfkd_ray.study.ablation import Ablation
+from dfkd_ray.study.domains import canonical
+from dfkd_ray.study.paths import Path
+from dfkd_ray.study.specs import Asha
+from dfkd_ray.study.study import point
+from dfkd_ray.tune.duplicates import Looked, look
+from dfkd_ray.tune.ray_setup import room
+
+
+def describe(
+    study: Study,
+    schedule: Schedule,
+    cost: Cost | None,
+    concurrency: int | None,
+    spread: Spread | None = None,
+    looked: Looked | None = None,
+    gpus: int = 0,
+    each: Mapping[str, float] | None = None,
+) -> Iterator[str]:
+    """Lines for the terminal: trials, steps, seconds a trial, hours in all; no stopper is counted on but named.
+
+    `cost`: None where nothing can be measured. `spread`: of earlier ablations, where the study states none. `looked`:
+    what is known of an ablation's arms; without it those are alike that make the same changes. `gpus`: of this machine.
+    `each`: seconds of a trial of each arm, where arms differ in method or schedule; then `schedule` and `cost` are of
+    none of them.
+    """
+    written = plain(study)
+    names = f"sampler {written['sampler']['name']}, stopper {written['stopper']['name']}"
+    yield f"{study.study}: {study.question}" if study.question else study.study
+    if study.ablation is None:
+        yield f"method {study.method}, task {study.task}, {names}"
+    else:
+        yield f"method {study.method}, task {study.task}"
+        looked = looked or look(study.ablation.arms, lambda changes: canonical(dict(changes)))
+        yield from _design(study, study.ablation, spread, looked)
+    searched = written.get("search", {})
+    width = max(map(len, searched), default=0)
+    for path, domain in searched.items():
+        yield f"  {path:<{width}}  {', '.join(f'{key} {value}' for key, value in domain.items())}"
+    seconds, said = _measured(schedule, cost, each)
+    yield from said
+    if seconds is not None:
+        yield from _hours(study, schedule, seconds, concurrency, gpus, looked)
+
+
+def _measured(
+    schedule: Schedule, cost: Cost | None, each: Mapping[str, float] | None
+) -> tuple[float | None, list[str]]:
+    """Seconds of a trial, None where nothing was measured, and what is said of them."""
+    if each:
+        mean = sum(each.values()) / len(each)
+        told = ", ".join(f"{arm} {_time(own)}" for arm, own in each.items())
+        return mean, [f"measured here, a trial of each arm: {told}; mean {_time(mean)}"]
+    length = (
+        f"a trial: {schedule.epochs} epochs x {schedule.rounds} rounds, "
+        f"{schedule.source_rounds * schedule.source_steps} source steps "
+        f"and {schedule.student_rounds * schedule.student_steps} student steps of {schedule.batch} images"
+    )
+    if cost is None:
+        return None, [length]
+    seconds = cost.trial(schedule)
+    steps = f"{cost.source_step:.3f} s a source step, {cost.student_step:.3f} s a student step"
+    return seconds, [length, f"measured here: {steps}, {cost.evaluation:.2f} s an evaluation: {_time(seconds)} a trial"]
+
+
+def _hours(
+    study: Study, schedule: Schedule, seconds: float, concurrency: int | None, gpus: int, looked: Looked | None
+) -> Iterator[str]:
+    """Hours of the study, at so many seconds a trial."""
+    share, cpus = study.resources, os.cpu_count() or 1
+    here = room({"CPU": cpus, "GPU": gpus}, share)
+    at_once = concurrency or max(1, here)
+    if not concurrency and not here:
+        has = f"this machine has {cpus} and {gpus}"
+        yield f"no trial fits here: it takes {share.cpu:g} cpu and {share.gpu:g} gpu (resources), {has}"
+    ablation = study.ablation
+    twins = 0 if looked is None else len(looked.alike) + len(looked.refused)
+    trials = study.trials if ablation is None else ablation.most_trials - twins * ablation.of_each_arm
+    limit = study.budget.hours
+    if limit is not None:
+        fit = max(1, int(limit * 3600 / seconds * at_once))
+        yield f"budget: no trial is started after {limit:g} hours; about {fit} fit, {at_once} at a time"
+    if trials is None:
+        return
+    total = trials * seconds
+    at_once = min(at_once, trials)
+    shares = {"CPU": share.cpu, "GPU": share.gpu}
+    hours = ", ".join(f"{_time(total * part)} of {what}" for what, part in shares.items() if part)
+    count = f"{'at most ' if ablation is not None and ablation.trials is None else ''}{trials} trials"
+    yield f"{count}, {at_once} at a time: at most {hours}, {_time(total / at_once)} on the clock"
+    if ablation is not None and ablation.seeds.until is not None:
+        seeds = ablation.seeds
+        more = trials + (len(ablation.arms) - twins) * ablation.points * (len(seeds.listed) - seeds.start)
+        yield f"with all {len(seeds.listed)} seeds: {more} trials, {_time(more * seconds / at_once)} on the clock"
+    if isinstance(study.stopper, Asha):
+        spared = _time(total * _asha_share(study.stopper, schedule.epochs) / at_once)
+        yield f"if asha keeps 1 in {study.stopper.reduction} at each rung: about {spared} on the clock"
+
+
+Spread = tuple[float, str]  # standard deviation of a paired difference, in the objective's units; where it is from
+
+
+def _design(study: Study, ablation: Ablation, measured: Spread | None, looked: Looked) -> Iterator[str]:
+    """The matrix, what is confounded, pairs, and the smallest effect that they can tell."""
+    yield from arms.describe(ablation.design, ablation.components, ablation.arms, study.method)
+    yield from _looked(ablation, looked)
+    seeds = ablation.seeds
+    more = (
+        "" if seeds.until is None else f", up to {len(seeds.listed)} until intervals are within {seeds.until:g} points"
+    )
+    draws = f" x {ablation.points} draws" if ablation.points > 1 else ""
+    yield f"{seeds.start} seeds{draws} for each arm{more}: {ablation.pairs} pairs"
+    if ablation.tune is not None:
+        yield f"before that {ablation.tune.trials} tuning trials of each arm, with seed {ablation.tune.seed}"
+    if ablation.pairs < MIN_PAIRS:
+        yield f"with fewer than {MIN_PAIRS} pairs no effect gets a p value"
+    else:
+        yield from _power(study.objective[0].metric, ablation, measured)
+
+
+def _looked(ablation: Ablation, looked: Looked) -> Iterator[str]:
+    """Arms that are one method although their changes differ, and those that are none."""
+    changes = {arm.name: canonical(dict(arm.changes)) for arm in ablation.arms}
+    for first in dict.fromkeys(looked.alike.values()):
+        same = [first, *(arm for arm, other in looked.alike.items() if other == first)]
+        if len({changes[arm] for arm in same}) > 1:
+            yield f"the same method, run once: {', '.join(same)}"
+    for arm, why in looked.refused.items():
+        yield f"left out of the first round, since it is no method: {arm}: {why}"
+
+
+def _power(metric: str, ablation: Ablation, measured: Spread | None) -> Iterator[str]:
+    """The smallest effect of a component that the pairs tell: alone, and as the first that Holm's rule looks at."""
+    if isinstance(ablation.design, Path):
+        count, width = len(ablation.components), 1.0
+    else:
+        found = [scale(each) for each in ablation.contrasts() if each.kind in ("simple", "main")]
+        count, width = len(found), max(found)
+    if ablation.spread is not None:
+        measured = (ablation.spread * point(metric), "stated")
+    rules = {count: f"after Holm's rule over {count} effects, at worst"} if count > 1 else {}
+    for effects, rule in ({1: "by itself"} | rules).items():
+        least = smallest_effect(ablation.pairs, width, effects=effects)
+        value = f"{least:.2f} standard deviations of a paired difference of two arms"
+        if measured is not None:
+            spread = measured[0] / point(metric)
+            value = f"{_amount(least * spread, metric)} (spread {_amount(spread, metric)}, {measured[1]})"
+        yield f"smallest effect told with power 0.8, {rule}: {value}"
+
+
+def _amount(value: float, metric: str) -> str:
+    return f"{value:.1f} points" if point(metric) < 1 else f"{value:.3g} of {metric}"
+
+
+def _asha_share(stopper: Asha, epochs: int) -> float:
+    """The share of all epochs that is run if exactly 1 / reduction of the trials passes each rung."""
+    run, alive, before, rung = 0.0, 1.0, 0, stopper.grace
+    while rung < epochs:
+        run += alive * (rung - before)
+        alive, before, rung = alive / stopper.reduction, rung, rung * stopper.reduction
+    return (run + alive * (epochs - before)) / epochs
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

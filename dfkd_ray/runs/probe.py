@@ -1,0 +1,75 @@
+"""What a trial will cost, measured: a few steps of each phase and one evaluation, before anything is launched."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+
+from dfkd_ray.methods import config
+from dfkd_ray.methods.method import Schedule
+from dfkd_ray.parts.signals import Signals, frozen
+from dfkd_ray.runs.distillation import Distillation
+from dfkd_ray.train.runtime import Runtime
+
+STEPS = 2  # of each phase, after one that is not counted
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of one source step, of one student step, and of the evaluation after an epoch."""
+
+    source_step: float
+    student_step: float
+    evaluation: float
+
+    def trial(self, schedule: Schedule) -> float:
+        """Seconds of a trial that runs to its last epoch."""
+        source = schedule.source_rounds * schedule.source_steps * self.source_step
+        student = schedule.student_rounds * schedule.student_steps * self.student_step
+        return source + student + schedule.epochs * self.evaluation
+
+
+def probe(work: Distillation, threads: int, seed: int = 0) -> Cost:
+    """Measure one trial of `work` with the given CPU threads, on the device that its runtime names."""
+    runtime = replace(work.runtime, threads=threads)
+    device = runtime.open()
+    cost = _measure(work, runtime, device, seed)
+    if device.type == "cuda":
+        torch.cuda.empty_cache()  # whoever runs the trials next, in processes of their own, finds the memory free
+    return cost
+
+
+def _measure(work: Distillation, runtime: Runtime, device: torch.device, seed: int) -> Cost:
+    method = config.parse(work.method)
+    run = work.open(method, seed, runtime, device)
+    rng = run.begin(1)
+    batch = method.schedule.batch
+
+    def source() -> None:
+        with run.precision(), frozen(run.student):
+            for _ in run.supply.improve(batch, 1, run.judge, rng, 0.0):
+                pass
+
+    def student() -> None:
+        run.student.train()
+        with run.precision():
+            images, labels = run.memory.draw(run.supply, batch, rng)
+            loss, _ = run.student_loss(Signals(images, labels, run.teacher, run.student))
+        run.step(loss)
+        loss.detach().item()  # waits for the device
+
+    run.memory.refill(run.supply, batch, rng)
+    seconds = {"source": _time(source) if run.source_steps else 0.0, "student": _time(student)}
+    return Cost(seconds["source"], seconds["student"], _time(lambda: work.examine(run)))
+
+
+def _time(step: Callable[[], object]) -> float:
+    """Seconds a call, the mean of STEPS calls after a first that pays for warming up."""
+    step()
+    began = time.perf_counter()
+    for _ in range(STEPS):
+        step()
+    return (time.perf_counter() - began) / STEPS

@@ -1,0 +1,1 @@
+"""Statistics of paired comparisons: contrasts, effects with intervals and verdicts, power, aliases. Usable alone on any table."""

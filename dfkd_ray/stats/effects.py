@@ -1,0 +1,182 @@
+"""What the trials of an ablation say: one effect a contrast, with intervals, p values and a verdict in words.
+
+The unit is the pair (seed, draw), which all arms share. A contrast's paired value is sum_a w_a y_a(pair), its effect
+the mean of those over the pairs in which every arm of the contrast has a finite value; the other pairs count as lost.
+An effect is judged by its paired values alone, so what the arms of a pair have in common cancels.
+
+Pairs are taken as independent. With several draws, pairs of one draw are not where the effect itself changes from
+draw to draw: intervals then speak of the draws that were run, and are too narrow for draws in general.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from dfkd_ray.stats import paired
+from dfkd_ray.stats.contrasts import Contrast
+
+Pair = tuple[int, int]  # seed, draw
+Outcomes = Mapping[str, Mapping[Pair, float | None]]  # arm -> pair -> value; None or not finite: the trial failed
+Mode = Literal["max", "min"]
+
+MIN_PAIRS = 3  # with fewer there is no p value
+DIGITS = 12  # paired values that agree to so many digits of their largest term are equal, as 0.1 + 0.2 and 0.3
+HELPS, HURTS = "helps", "hurts"
+UNDECIDED = "cannot be told apart at this budget"
+TOO_FEW = "too few pairs to tell"
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One row of `effects.arrow`. What cannot be said is None.
+
+    `difference` is in units of the metric and keeps its sign where lower is better; the verdict turns it. For an
+    interaction `helps` means that the components do more together than each by itself.
+    """
+
+    component: str
+    kind: str
+    contrast: str
+    metric: str
+    difference: float | None  # mean of the paired values
+    standard_error: float | None
+    t_low: float | None  # Student's interval, from 2 pairs
+    t_high: float | None
+    boot_low: float | None  # bias-corrected and accelerated bootstrap over pairs, from 2 pairs
+    boot_high: float | None
+    p_t: float | None  # paired t test; None also where all paired values are equal: t is undefined there
+    p_wilcoxon: float | None  # exact signed-rank test
+    p_holm: float | None  # p_t (p_wilcoxon where t is undefined) adjusted over the effect's family
+    pairs: int
+    lost: int  # pairs of the study in which some arm of the contrast has no finite value
+    aliases: tuple[str, ...]
+    exact: bool
+    verdict: str
+
+
+@dataclass(frozen=True)
+class ArmSummary:
+    """An arm by itself: mean, standard deviation (n - 1) and Student's interval of its n finite values."""
+
+    arm: str
+    n: int
+    failed: int  # pairs of the study in which this arm has no finite value
+    mean: float | None
+    standard_deviation: float | None
+    t_low: float | None
+    t_high: float | None
+
+
+def effects(
+    contrasts: Iterable[Contrast],
+    outcomes: Outcomes,
+    metric: str,
+    mode: Mode,
+    level: float = 0.95,
+    resamples: int = 9999,
+    seed: int = 0,
+) -> list[Effect]:
+    """An effect for each contrast, in their order; `resamples=0` leaves the bootstrap out.
+
+    Holm's families, each held at 1 - level by itself: simple and main effects together; interactions; Shapley values.
+    Effects without a p value were not tested and do not count. `helps` and `hurts` need an adjusted p below 1 - level,
+    which implies that Student's interval excludes 0. The bootstrap's decides nothing: with few pairs it is too narrow.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level must be between 0 and 1, got {level:g}")
+    total = len(_pairs(outcomes))
+    found = []
+    for contrast in contrasts:
+        values = differences(contrast.weights, outcomes)
+        found.append(_effect(contrast, values, total - len(values), metric, level))
+        if resamples and len(values) > 1:
+            low, high = paired.bca(values, level, resamples, seed)
+            found[-1] = replace(found[-1], boot_low=low, boot_high=high)
+    return _judged(found, mode, level)
+
+
+def arm_summary(outcomes: Outcomes, level: float = 0.95) -> list[ArmSummary]:
+    """Mean and spread of each arm, for tables. They say nothing about differences: those are paired, see `effects`."""
+    total = len(_pairs(outcomes))
+    out = []
+    for arm in outcomes:
+        mean = paired.mean(differences({arm: 1.0}, outcomes), level)
+        out.append(ArmSummary(arm, mean.n, total - mean.n, mean.mean, mean.deviation, mean.low, mean.high))
+    return out
+
+
+def widest(effects: Iterable[Effect]) -> float:
+    """Largest width of a Student interval, Shapley values aside, in units of the metric; inf where one is unknown.
+
+    Seeds that are added until this is small cost coverage: 95 % intervals so chosen, from 3 pairs to at most 10, cover
+    the truth of normal noise in 91 to 95 % of studies (from 5 pairs in 93 to 95 %).
+    """
+    widths = [
+        math.inf if e.t_low is None or e.t_high is None else e.t_high - e.t_low for e in effects if e.kind != "shapley"
+    ]
+    return max(widths, default=math.inf)
+
+
+def differences(weights: Mapping[str, float], outcomes: Outcomes) -> list[float]:
+    """The paired values sum_a w_a y_a(pair), in the order of the pairs, where every arm of weight has a finite one."""
+    used = {arm: weight for arm, weight in weights.items() if weight}
+    columns = [{pair: weight * y for pair, y in _finite(outcomes.get(arm, {}))} for arm, weight in used.items()]
+    if not columns:
+        return []
+    rows = [[column[pair] for column in columns] for pair in sorted(set.intersection(*map(set, columns)))]
+    largest = max((abs(term) for row in rows for term in row), default=0.0)
+    digits = DIGITS - math.ceil(math.log10(largest)) if largest else DIGITS
+    return [round(math.fsum(row), digits) + 0.0 for row in rows]  # + 0.0: no minus before a zero
+
+
+def _effect(contrast: Contrast, values: list[float], lost: int, metric: str, level: float) -> Effect:
+    """The effect with all but the bootstrap and what depends on its family."""
+    mean, enough = paired.mean(values, level), len(values) >= MIN_PAIRS
+    return Effect(
+        component=contrast.component,
+        kind=contrast.kind,
+        contrast=contrast.name,
+        metric=metric,
+        difference=mean.mean,
+        standard_error=mean.error,
+        t_low=mean.low,
+        t_high=mean.high,
+        boot_low=None,
+        boot_high=None,
+        p_t=mean.p if enough else None,
+        p_wilcoxon=paired.wilcoxon(values) if enough else None,
+        p_holm=None,
+        pairs=len(values),
+        lost=lost,
+        aliases=tuple(contrast.aliases),
+        exact=contrast.exact,
+        verdict=TOO_FEW,
+    )
+
+
+def _judged(found: list[Effect], mode: Mode, level: float) -> list[Effect]:
+    """The same effects with adjusted p and verdict, family by family."""
+    out = list(found)
+    ps = {i: p for i, e in enumerate(found) if (p := e.p_wilcoxon if e.p_t is None else e.p_t) is not None}
+    for family in {_family(effect) for effect in found}:
+        tested = [i for i in ps if _family(found[i]) == family]
+        for i, p in zip(tested, paired.holm([ps[i] for i in tested])):
+            better = ((found[i].difference or 0.0) > 0) == (mode == "max")
+            verdict = UNDECIDED if not p < 1 - level else HELPS if better else HURTS
+            out[i] = replace(found[i], p_holm=p, verdict=verdict)
+    return out
+
+
+def _family(effect: Effect) -> str:
+    return "component" if effect.kind in ("simple", "main") else effect.kind
+
+
+def _pairs(outcomes: Outcomes) -> set[Pair]:
+    return {pair for values in outcomes.values() for pair in values}
+
+
+def _finite(values: Mapping[Pair, float | None]) -> list[tuple[Pair, float]]:
+    return [(pair, value) for pair, value in values.items() if value is not None and math.isfinite(value)]

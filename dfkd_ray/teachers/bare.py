@@ -1,0 +1,104 @@
+"""A teacher and nothing else: a task without images, known from the file of weights, its card, and what the user adds.
+
+A task file of one's own says the same with `reader: none`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dfkd_ray.datasets.named import load
+from dfkd_ray.datasets.task import Task, TeacherRef
+from dfkd_ray.teachers.weights import adopt, class_names, image_size, read_card
+from dfkd_ray.util.errors import ConfigError, DataError, Problem
+
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and std, as torchvision's nets are trained
+LARGE = 64  # pixels; above, a teacher is taken for one of ImageNet's kind
+
+Statistics = tuple[tuple[float, ...], tuple[float, ...]]
+
+
+def bare(
+    arch: str | None = None,
+    classes: int | None = None,
+    size: int | None = None,
+    channels: int | None = None,
+    *,
+    weights: Path,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> Task:
+    """The task of the teacher in `weights`, called like the file; its card says what is not given here.
+
+    size: the side of its square images in pixels. mean, std: of its input in [0, 1], a number a channel, or one for
+    all; where nobody says, ImageNet's for colour images above 64 pixels (a reconstruction, and `normalised_by` says
+    so). Its student is DFKD-FGVC's ResNet-18, up to that size the one for CIFAR (a reconstruction).
+    Raises ConfigError, under the names of the options, for what nobody says and for what the card says otherwise,
+    DataError for a card or a file of weights that is damaged or missing.
+    """
+    if not weights.is_file():
+        raise DataError(f"{weights}: there is no such file")
+    card = read_card(weights) or {}
+    names, stated = class_names(weights, card), image_size(weights, card)
+    counted = len(names) if names else card.get("classes")
+    count = classes or counted
+    image = stated or (None if size is None else (channels or 3, size, size))
+    said = {"classes": (classes, counted)}
+    said |= {"channels": (channels, stated[0]), "size": (size, stated[1])} if stated else {}
+    lacking = {"teacher-arch": arch or card.get("arch"), "classes": count, "size": image}
+    _complete(weights, said, [option for option, value in lacking.items() if not value])
+    assert count is not None
+    assert image is not None
+    statistics, by = _normalisation(weights, card, image, mean, std)
+    student = "resnet18" if min(image[1:]) > LARGE else "cifar_resnet18"
+    named = names or tuple(map(str, range(count)))
+    task = Task(weights.stem, "none", named, image, *statistics, TeacherRef(""), student, normalised_by=by)
+    return adopt(task, weights, arch)
+
+
+def _complete(weights: Path, said: Mapping[str, tuple[Any, Any]], missing: Sequence[str]) -> None:
+    """ConfigError for options that are not what the card says, and for those that are missing. said: both values."""
+    other = {option: both for option, both in said.items() if None not in both and both[0] != both[1]}
+    problems = [Problem(f"--{o}", f"{g}, but the card of {weights} says {s}") for o, (g, s) in other.items()]
+    problems += [Problem(f"--{o}", f"is missing, and no card beside {weights} says it") for o in missing]
+    if problems:
+        raise ConfigError(problems)
+
+
+def recorded(record: Mapping[str, Any]) -> Task:
+    """The task of a run, from its record `run.json`: the one that it was given, or its teacher alone."""
+    if (given := record.get("task_given")) is not None or "image" not in record:
+        return load(given or record["task"])
+    mean, std = (tuple(record["normalise"][key]) for key in ("mean", "std"))
+    teacher, student = TeacherRef(record["teacher"]["arch"], record["teacher"]["weights"]), record["student"]["arch"]
+    return Task(record["task"], "none", tuple(record["classes"]), tuple(record["image"]), mean, std, teacher, student)
+
+
+def _normalisation(
+    weights: Path,
+    card: Mapping[str, Any],
+    image: tuple[int, int, int],
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+) -> tuple[Statistics, str]:
+    """Mean and std, and who says so; those of a card are left to `adopt`."""
+    channels = image[0]
+    if "normalise" in card:
+        if mean is not None or std is not None:
+            raise ConfigError.at("--mean", f"the card of {weights} says how its input is normalised: leave it out")
+        return ((0.0,) * channels, (1.0,) * channels), ""
+    if mean is not None and std is not None:
+        return (_for_each("--mean", mean, channels), _for_each("--std", std, channels)), "--mean and --std"
+    if mean is None and std is None and channels == 3 and min(image[1:]) > LARGE:
+        return IMAGENET, f"ImageNet's mean and std, a reconstruction, as no card beside {weights} says"
+    raise ConfigError.at("--mean", f"no card beside {weights} says how its input is normalised: give --mean and --std")
+
+
+def _for_each(option: str, values: Sequence[float], channels: int) -> tuple[float, ...]:
+    if len(values) not in (1, channels):
+        raise ConfigError.at(option, f"a number for each of the {channels} channels, or one, got {len(values)}")
+    if option == "--std" and min(values) <= 0:
+        raise ConfigError.at(option, f"must be > 0, got {min(values)}")
+    return tuple(values) * (channels if len(values) == 1 else 1)

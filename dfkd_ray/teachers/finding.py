@@ -1,0 +1,98 @@
+"""The teachers that stand in folders: which there are, and which one a task takes that has none of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from dfkd_ray.datasets.files import data_folder
+from dfkd_ray.datasets.task import Task
+from dfkd_ray.teachers.weights import adopt, card_of, check, read_card
+from dfkd_ray.util.errors import DataError
+
+SUFFIXES = (".safetensors", ".pt", ".pth")
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A file of weights and its card; `problem`: what is wrong with the two."""
+
+    weights: Path
+    card: dict[str, Any] = field(default_factory=dict)
+    problem: str = ""
+
+    def checked(self) -> Teacher:
+        """The same, with a problem where the weights are not those of their card."""
+        try:
+            check(self.weights)
+        except DataError as error:
+            return replace(self, problem=self.problem or str(error))
+        return self
+
+
+def teacher_file(task_name: str, arch: str) -> str:
+    """What `teach` calls the file of a teacher."""
+    return re.sub(r"[^\w.-]+", "_", f"{task_name}_{arch}") + ".safetensors"
+
+
+def teacher_folders() -> list[Path]:
+    """Where teachers are looked for: ./teachers, $DFKD_RAY_TEACHERS, and beside the data sets."""
+    named = os.environ.get("DFKD_RAY_TEACHERS")
+    return [Path("teachers"), *([Path(named)] if named else []), data_folder() / "teachers"]
+
+
+def found(folder: Path) -> Iterator[Teacher]:
+    """The teachers of a folder, also those with something wrong, and cards whose weights are gone."""
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    weights = [path for path in files if path.suffix in SUFFIXES]
+    yield from map(_teacher, weights)
+    taken = {card_of(path) for path in weights}
+    for path in files:
+        if path.suffix == ".json" and path not in taken and {"arch", "file"} <= (card := _json(path)).keys():
+            lost = folder / str(card["file"])
+            yield Teacher(lost, card, f"{lost}: the weights of {path.name} are missing")
+
+
+def _teacher(weights: Path) -> Teacher:
+    try:
+        card = read_card(weights)
+    except DataError as error:
+        return Teacher(weights, problem=str(error))
+    return Teacher(weights, problem=f"{weights}: no card says what it is") if card is None else Teacher(weights, card)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """Of a file that may be anybody's: what it says, if that is an object."""
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
+def find_teacher(task_name: str, arch: str) -> Path | None:
+    """The weights of a teacher of that task and architecture, the first of `teacher_folders`; of several the one that
+    `teach` names so.
+    """
+    usual = teacher_file(task_name, arch)
+    for folder in teacher_folders():
+        fits = [
+            each.weights
+            for each in found(folder)
+            if not each.problem and each.card.get("task") == task_name and each.card.get("arch") == arch
+        ]
+        if fits:
+            return min(fits, key=lambda path: (path.name != usual, path.name))
+    return None
+
+
+def with_teacher(task: Task, weights: Path | None = None, arch: str | None = None) -> Task:
+    """The task with the teacher in `weights`, else its own, else the one that is found; see `adopt`."""
+    if weights is None and task.teacher.weights is None:
+        weights = find_teacher(task.name, arch or task.teacher.arch)
+    return task if weights is None else adopt(task, weights, arch)

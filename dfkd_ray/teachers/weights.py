@@ -1,0 +1,221 @@
+"""Teachers from files: a plain state_dict, or safetensors, with a JSON card beside it where there is one.
+
+The teacher owns its normalisation. A card (`resnet56.json` or `resnet56.pt.json` beside `resnet56.pt`) may hold
+`{"normalise": {"mean": [...], "std": [...]}, "arch": "resnet56", "accuracy": {"test": 0.93}}`; `adopt` makes a task
+speak its language.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dfkd_ray.datasets.folder import as_taught
+from dfkd_ray.datasets.task import HERE, Task, TeacherRef
+from dfkd_ray.nets import build, taps_of
+from dfkd_ray.util.errors import DataError
+
+
+def teacher(task: Task, arch: str | None = None, weights: Path | None = None) -> nn.Module:
+    """The frozen teacher: in eval mode, no parameter requires a gradient, on the CPU.
+
+    arch, weights: in place of the task's own. Raises DataError when there is no file, when it does not fit the net (all
+    missing and unexpected keys and all wrong shapes are listed), or when its card asks for another normalisation than
+    the task's: see `adopt`.
+    """
+    path = weights or _own(task)
+    mean, std = _normalisation(path, task)
+    if (mean, std) != (task.mean, task.std):
+        raise DataError(
+            f"{path}: its card says mean {mean} and std {std}, but {task.name} normalises by mean {task.mean} and "
+            f"std {task.std}: take the task from adopt(task, weights)"
+        )
+    net = build(arch or task.teacher.arch, len(task.classes), task.image[0])
+    state = read(path)
+    check(path)
+    fill(net, state, str(path))
+    return net.eval().requires_grad_(False)
+
+
+def adopt(task: Task, weights: Path, arch: str | None = None) -> Task:
+    """The same task with the teacher in the file `weights`, and the normalisation that the card beside it states.
+
+    The net is `arch`, else the card's, else the task's. Without a card the normalisation stays the task's;
+    `normalised_by` says which. Raises DataError when the card says other classes or another size of images.
+    """
+    card = read_card(weights) or {}
+    task = _fitting(task, weights, card)
+    mean, std = _normalisation(weights, task)
+    accuracy = card.get("accuracy")
+    measured = accuracy.get("test") if isinstance(accuracy, Mapping) else None
+    chosen = TeacherRef(arch or card.get("arch") or task.teacher.arch, str(weights.resolve()), measured)
+    by = f"the card beside {weights.name}" if "normalise" in card else task.normalised_by
+    return replace(task, teacher=chosen, mean=mean, std=std, normalised_by=by)
+
+
+def described(task: Task, arch: str, pretrained: bool = False) -> dict[str, Any]:
+    """What a card says of a network of this task: all that opens its weights again."""
+    return {
+        "task": task.name,
+        "arch": arch,
+        "class_names": list(task.classes),
+        "image": list(task.image),
+        "normalise": {"mean": list(task.mean), "std": list(task.std)},
+        "pretrained": pretrained,
+    }
+
+
+def card_of(weights: Path) -> Path | None:
+    """Where the card of a file of weights is, None where there is none."""
+    beside = weights.with_name(f"{weights.name}.json"), weights.with_suffix(".json")
+    return next((path for path in beside if path.is_file()), None)
+
+
+def read_card(weights: Path) -> dict[str, Any] | None:
+    """What the JSON beside a file of weights says, None where there is none."""
+    path = card_of(weights)
+    if path is None:
+        return None
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: the card of {weights.name} cannot be read: {error}") from None
+    if not isinstance(card, dict):
+        raise DataError(f"{path}: the card of {weights.name} must be a JSON object")
+    return card
+
+
+def _normalisation(weights: Path, task: Task) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    stated = (read_card(weights) or {}).get("normalise")
+    if stated is None:
+        return task.mean, task.std
+    try:
+        mean, std = (tuple(float(v) for v in stated[key]) for key in ("mean", "std"))
+    except (KeyError, TypeError, ValueError):
+        raise DataError(
+            f"the card of {weights}: normalise must be {{mean: [...], std: [...]}}, got {stated!r}"
+        ) from None
+    if not len(mean) == len(std) == task.image[0] or min(std) <= 0:
+        raise DataError(
+            f"the card of {weights}: normalise must have {task.image[0]} channels and std > 0, got {stated!r}"
+        )
+    return mean, std
+
+
+def class_names(weights: Path, card: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The names of a teacher's classes, where its card has them."""
+    names = card.get("class_names")
+    if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise DataError(f"the card of {weights}: class_names must be a list of names, got {names!r}")
+    return None if names is None else tuple(names)
+
+
+def image_size(weights: Path, card: Mapping[str, Any]) -> tuple[int, int, int] | None:
+    """(channels, height, width) of a teacher's images, where its card has them."""
+    image = card.get("image")
+    if image is None:
+        return None
+    if not (isinstance(image, list) and len(image) == 3 and all(isinstance(n, int) and n > 0 for n in image)):
+        raise DataError(f"the card of {weights}: image must be [channels, height, width], got {image!r}")
+    return image[0], image[1], image[2]
+
+
+def _fitting(task: Task, weights: Path, card: Mapping[str, Any]) -> Task:
+    """The task, that of a folder as the teacher sees it; DataError if a teacher with this card cannot be one of it."""
+    names, image, what = class_names(weights, card), image_size(weights, card), f"the card of {weights}:"
+    task = as_taught(task, names, image, f"the teacher {weights.name}")
+    count = card.get("classes") if names is None else len(names)
+    if count not in (None, len(task.classes)):
+        raise DataError(f"{what} a teacher of {count} classes does not fit the {len(task.classes)} of {task.name}")
+    if image not in (None, task.image):
+        sizes = f"{image}, but those of {task.name} are {task.image} (channels, height, width)"
+        raise DataError(f"{what} a teacher of images of {sizes}")
+    if names not in (None, task.classes) and {*names} == {*task.classes}:
+        raise DataError(f"{what} the classes of {task.name} in another order: {_some(list(names))}")
+    return task
+
+
+def check(weights: Path) -> None:
+    """DataError if `weights` are not the bytes whose sha256 their card states; nothing where it states none."""
+    stated = (read_card(weights) or {}).get("sha256")
+    if stated is None:
+        return
+    try:
+        with weights.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{weights}: cannot be read: {error.strerror}") from None
+    if found != stated:
+        raise DataError(f"{weights}: damaged, or not the file of its card: sha256 {found[:12]}, not {str(stated)[:12]}")
+
+
+def _own(task: Task) -> Path:
+    if task.teacher.weights is None:
+        raise DataError(
+            f"the task {task.name} ships no teacher, and `dfkd-ray teachers ls` finds none of that net: give "
+            f"--weights FILE (a plain state_dict or safetensors), or train one with `dfkd-ray teach {task.name}`"
+        )
+    return HERE / task.teacher.weights
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """A state_dict from `.safetensors`, or from torch.save: plain, under `state_dict`, with `module.` prefixes."""
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return dict(load_file(path))
+        raw = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such file") from None
+    except Exception:  # a damaged pickle or safetensors raises almost anything, and torch's own advice is unsafe
+        raise DataError(
+            f"{path}: not a plain state_dict or safetensors: damaged, or it holds more than tensors; "
+            f"torch.save(net.state_dict(), ...) writes one"
+        ) from None
+    state = raw.get("state_dict", raw) if isinstance(raw, Mapping) else raw
+    if not isinstance(state, Mapping) or not state or not all(isinstance(v, Tensor) for v in state.values()):
+        raise DataError(f"{path}: not a plain state_dict: expected names and tensors, got {type(state).__name__}")
+    return {str(key).removeprefix("module."): value for key, value in state.items()}
+
+
+def fill(net: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
+    """Load `state` into `net` strictly; DataError lists what is missing, unexpected and of another shape.
+
+    `num_batches_tracked` may be missing: old files lack it, and a net in eval mode does not read it.
+    """
+    own = net.state_dict()
+    missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
+    unexpected = [key for key in state if key not in own]
+    shapes = [
+        f"{key} {tuple(state[key].shape)} in the file, {tuple(own[key].shape)} in the net"
+        for key in own
+        if key in state and state[key].shape != own[key].shape
+    ]
+    found = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
+    if any(found.values()):
+        lines = [f"  {len(keys)} {what}: {_some(keys)}" for what, keys in found.items() if keys]
+        head = _head(net, state)
+        raise DataError("\n".join([f"{origin} does not fit the net {type(net).__name__}:{head}", *lines]))
+    net.load_state_dict({**own, **state})
+
+
+def _head(net: nn.Module, state: Mapping[str, Tensor]) -> str:
+    """First of all, where it is so: that the weights are those of another number of classes."""
+    name = f"{taps_of(net).head}.weight"
+    if name not in state:
+        return ""
+    there, here = (part[name].shape[:1].numel() for part in (state, net.state_dict()))
+    return "" if there == here else f" the head has {there} classes, the task {here}"
+
+
+def _some(keys: list[str], limit: int = 40) -> str:
+    more = f" and {len(keys) - limit} more" if len(keys) > limit else ""
+    return ", ".join(keys[:limit]) + more

@@ -1,0 +1,205 @@
+"""The state of one distillation: everything that a checkpoint carries, opened from a method, a teacher and a seed."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dfkd_ray.methods.method import Method
+from dfkd_ray.parts.optimizers import descend, set_lr
+from dfkd_ray.parts.signals import Setting, Signals, layout
+from dfkd_ray.parts.slots import Belongs, Counts, Meets
+from dfkd_ray.parts.views import look
+from dfkd_ray.train.runtime import Runtime
+from dfkd_ray.util.errors import ConfigError, TrialFailed
+from dfkd_ray.util.seeding import stream, stream_seed
+
+
+class Run:
+    """A method in motion: networks, source, memory, objectives, optimiser, and where it stands.
+
+    Every random number of epoch e comes from generators seeded with (seed, e), so a run that is resumed at the end of
+    an epoch ends in the same bits as one that was not interrupted, and evaluation between epochs changes nothing.
+    teacher and student: modules on `device`, the same classes; image: (C, H, W); mean, std: of the teacher's input;
+    names: of the classes, for sources that are told them in words.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        teacher: nn.Module,
+        student: nn.Module,
+        image: tuple[int, int, int],
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        seed: int,
+        runtime: Runtime,
+        device: torch.device,
+        names: tuple[str, ...] = (),
+    ) -> None:
+        self.method, self.seed, self.runtime, self.device = method, seed, runtime, device
+        self.teacher = teacher.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
+        self.student = student.to(device).to(memory_format=torch.channels_last)
+        with _at("teacher"):
+            of_teacher = layout(self.teacher, image)
+        with _at("student"):
+            of_student = layout(self.student, image)
+        with torch.no_grad():
+            classes = self.teacher(torch.zeros(1, *image, device=device)).shape[1]
+        self.setting = Setting(image, classes, mean, std, of_teacher, of_student, names)
+        with _at("source_loss"):
+            self.source_loss = method.source_loss.open(self.setting, seed).to(device)
+        with _at("student_loss"):
+            self.student_loss = method.student_loss.open(self.setting, seed).to(device)
+        with _at("source"), stream(seed, "source"):
+            self.supply = method.source.open(self.setting, _learnable(self.source_loss), device)
+            if isinstance(self.supply, Belongs):
+                self.supply.belongs(self.teacher)
+        with _at("memory"), stream(seed, "memory"):
+            self.memory = method.memory.open(self.setting, self.teacher, device)
+            if isinstance(self.memory, Meets):
+                self.memory.meet(self.supply)
+        self.optimizer = self._new_optimizer()
+        self._first = self._learned() if method.schedule.rehearse_every else {}
+        self.rng = torch.Generator(device)
+        self.epoch = 0  # epochs done
+        self.rounds = 0  # rounds done, over all epochs
+
+    @property
+    def progress(self) -> float:
+        """The share of the run that is done, in [0, 1]."""
+        return self.rounds / (self.method.schedule.epochs * self.method.schedule.rounds)
+
+    @property
+    def source_steps(self) -> int:
+        """Steps of the source in a round: none where no term tells it what to look for."""
+        return self.method.schedule.source_steps if self.source_loss.calls else 0
+
+    def student_steps(self, epoch: int) -> int:
+        """Steps of the student in the round that is under way: in the warm-up, none or a rehearsal."""
+        plan = self.method.schedule
+        rehearsal = plan.rehearse_every and (self.rounds + 1) % plan.rehearse_every == 0
+        return plan.student_steps if plan.student_moves(epoch) or rehearsal else 0
+
+    def spent(self) -> dict[str, float]:
+        """What the run has used up so far: steps of the student and of the source, images the student has seen."""
+        plan = self.method.schedule
+        rehearsals = min(self.rounds, plan.warmup * plan.rounds) // (plan.rehearse_every or math.inf)
+        student = (self._taught + rehearsals) * plan.student_steps
+        counts = self.supply.updates if isinstance(self.supply, Counts) else lambda batch, steps: steps
+        source = min(self.rounds, plan.source_rounds) * counts(plan.batch, self.source_steps)
+        images = student * plan.batch
+        return {"updates/student": float(student), "updates/source": float(source), "images/student": float(images)}
+
+    @property
+    def lr(self) -> float:
+        """The student's learning rate as it is now; its schedule begins after the warm-up."""
+        if self.rounds < self.method.schedule.warmup * self.method.schedule.rounds:
+            return self.method.student.optimizer.lr
+        progress = self._taught / self.method.schedule.student_rounds
+        return self.method.student.optimizer.lr * self.method.student.lr_schedule(progress)
+
+    @property
+    def _taught(self) -> int:
+        """Rounds done in which the student learned."""
+        plan = self.method.schedule
+        return max(0, self.rounds - plan.warmup * plan.rounds)
+
+    def begin(self, epoch: int) -> torch.Generator:
+        """Seed everything random for one epoch; dropout and the like read torch's own generator."""
+        if self._first and epoch == self.method.schedule.warmup + 1:
+            self._begin_anew()
+        self.source_loss.begin(epoch)
+        self.student_loss.begin(epoch)
+        torch.manual_seed(stream_seed(self.seed, "torch", epoch))
+        return self.rng.manual_seed(stream_seed(self.seed, "epoch", epoch))
+
+    def precision(self) -> AbstractContextManager[Any]:
+        return self.runtime.autocast(self.device)
+
+    def judge(
+        self, images: Tensor, labels: Tensor | None, /, *, only: str | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The source loss of images (B, C, H, W), or one term of it, seen through the synthesis views."""
+        seen = look(self.method.views.synthesis, images, self.rng)
+        total, values = self.source_loss(Signals(seen, labels, self.teacher, self.student), only)
+        return total, values
+
+    def step(self, loss: Tensor) -> None:
+        """One step of the student (and of what its loss terms learn)."""
+        set_lr(self.optimizer, self.lr)
+        descend(self.optimizer, loss, self.method.student.clip)
+
+    def _learned(self) -> dict[str, dict[str, Any]]:
+        """What the student's optimiser moves, copied."""
+        parts = {name: getattr(self, name).state_dict() for name in ("student", "student_loss")}
+        return copy.deepcopy(parts)
+
+    def _begin_anew(self) -> None:
+        """The student that only rehearsed gives way to one that has learned nothing."""
+        for name, state in self._first.items():
+            getattr(self, name).load_state_dict(state)
+        self.optimizer = self._new_optimizer()
+
+    def _new_optimizer(self) -> torch.optim.Optimizer:
+        learnable = [*_learnable(self.student), *_learnable(self.student_loss)]
+        return self.method.student.optimizer.open(learnable)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The whole state at the end of an epoch."""
+        parts = {part: getattr(self, part).state_dict() for part in self._PARTS}
+        # how the student began: while it rehearses, and not for the rest of the run
+        first = {"first": self._first} if self._first and self.epoch <= self.method.schedule.warmup else {}
+        return {**parts, **first, "epoch": self.epoch, "rounds": self.rounds}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken."""
+        for part in self._PARTS:
+            getattr(self, part).load_state_dict(state[part])
+        self._first = state.get("first", self._first)
+        self.epoch, self.rounds = state["epoch"], state["rounds"]
+
+    _PARTS = ("student", "supply", "memory", "source_loss", "student_loss", "optimizer")
+
+
+@contextmanager
+def _at(slot: str) -> Iterator[None]:
+    """What does not fit within the block is a mistake in that slot of the method."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(problem.under(slot) for problem in error.problems) from None
+    except ValueError as error:
+        raise ConfigError.at(slot, str(error)) from None
+
+
+def _learnable(module: nn.Module) -> list[nn.Parameter]:
+    return [p for p in module.parameters() if p.requires_grad]
+
+
+class Means:
+    """Running means of loss values, kept on the device until the epoch ends (reading one stalls a GPU)."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, int] = {}
+
+    def add(self, phase: str, values: Mapping[str, Tensor]) -> None:
+        for name, value in values.items():
+            key = f"loss/{phase}/{name}"
+            self.sums[key] = self.sums[key] + value if key in self.sums else value
+            self.counts[key] = self.counts.get(key, 0) + 1
+
+    def close(self) -> dict[str, float]:
+        """The means as numbers; TrialFailed names the terms that are not finite."""
+        means = {key: float(total) / self.counts[key] for key, total in self.sums.items()}
+        bad = [key for key, value in means.items() if not abs(value) < float("inf")]
+        if bad:
+            raise TrialFailed(f"not finite: {', '.join(sorted(bad))}")
+        return means

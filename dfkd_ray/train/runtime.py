@@ -1,0 +1,103 @@
+"""How a run is computed, which never changes what a method is."""
+
+from __future__ import annotations
+
+import ctypes
+import resource
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from dfkd_ray.util import yamls
+from dfkd_ray.util.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """How a run is computed, never what: no part of a fingerprint.
+
+    device: "auto" takes a GPU where there is one. precision: "bfloat16" runs under autocast.
+    threads: of torch for this process; 0 leaves torch's own choice. cache: where the decoded images of folders lie that
+    a student is evaluated on: "memmap", once on the disk for all processes, or "memory", of each process.
+    """
+
+    device: str = "auto"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    threads: int = 0
+    cache: Literal["memmap", "memory"] = "memmap"
+
+    def __post_init__(self) -> None:
+        if self.threads < 0:
+            raise ValueError(f"threads must be at least 0, got {self.threads}")
+
+    def open(self) -> torch.device:
+        """Set the threads and return the device; ConfigError if it is not there."""
+        if self.threads:
+            torch.set_num_threads(self.threads)
+        name = self.device
+        if name == "auto":
+            name = "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            device = torch.device(name)
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigError.at("runtime.device", f"{self.device!r} cannot be used here: {reason}") from None
+        return device
+
+    def autocast(self, device: torch.device) -> AbstractContextManager[Any]:
+        if self.precision == "float32":
+            return nullcontext()
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+class Meter:
+    """The highest memory of a run, in bytes: what it allocated on a GPU, else what its process held resident.
+
+    Processes go from trial to trial, so the mark that Linux keeps is set back where a run begins. Elsewhere it cannot
+    be: then it is that of the whole process, which is what `getrusage` tells.
+    """
+
+    def __init__(self, device: torch.device):
+        self.device = device
+        self.status = Path("/proc/self/status")
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+            return
+        try:
+            _give_back()
+            Path("/proc/self/clear_refs").write_text("5")  # proc(5): sets VmHWM back to what is resident now
+        except OSError:
+            self.status = Path()
+
+    def peak(self) -> int:
+        if self.device.type == "cuda":
+            return int(torch.cuda.max_memory_allocated(self.device))
+        if self.status.is_file():
+            marks = dict(line.split(":", 1) for line in self.status.read_text().splitlines() if ":" in line)
+            return int(marks["VmHWM"].split()[0]) * 1024
+        return _resident()
+
+
+def _give_back() -> None:
+    """Return what earlier trials have left to the system: glibc keeps it, above all under the tunables that make
+    training on the CPU fast."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc alone has it
+    if trim is not None:
+        trim(0)
+
+
+def _resident() -> int:
+    """The mark of the whole process, in bytes: Linux counts KiB, macOS bytes."""
+    mark = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return mark if sys.platform == "darwin" else mark * 1024
+
+
+def parse_runtime(raw: Mapping[str, Any] | Iterable[tuple[str, Any]] | None) -> Runtime:
+    """A Runtime from plain data."""
+    return yamls.typed(Runtime, dict(raw or {}))

@@ -1,0 +1,143 @@
+"""Who decides in an ablation: the design. What to run next follows from the history, so nothing else is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from dfkd_ray.study import Study
+from dfkd_ray.study.ablation import Ablation
+from dfkd_ray.study.arms import Arm
+from dfkd_ray.study.paths import Path
+from dfkd_ray.study.specs import Random
+from dfkd_ray.study.study import Budget
+from dfkd_ray.tune import analysis
+from dfkd_ray.tune.history import History
+from dfkd_ray.tune.search import Proposal, Search
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One trial of the design: an arm with a seed and a draw; `tuning`: its number in the arm's own search."""
+
+    arm: str
+    seed: int
+    draw: int = 0
+    tuning: int | None = None
+    changes: Mapping[str, Any] | None = None  # None: the arm's search proposes them
+
+
+class Cells:
+    """Proposes the cells of an ablation, seed by seed, so that whole pairs come first."""
+
+    def __init__(self, study: Study, history: History) -> None:
+        assert study.ablation is not None
+        self.study, self.history, self.ablation = study, history, study.ablation
+
+    @property
+    def total(self) -> int | None:
+        """How many trials are wanted by now; of a path, how many there will be at most."""
+        if isinstance(self.ablation.design, Path):
+            return self.ablation.most_trials
+        seeds = len(analysis.seeds_in_force(self.history)) * self.ablation.points
+        tuned = 0 if self.ablation.tune is None else self.ablation.tune.trials
+        return len(self._run) * (seeds + tuned)
+
+    @property
+    def unseen(self) -> tuple[Arm, ...]:
+        """All arms that a path wants by now, where some were not looked at before; none of other designs."""
+        wanted = analysis.walked(self.history)[1] if isinstance(self.ablation.design, Path) else ()
+        return wanted if any(arm.name not in self.history.looked for arm in wanted) else ()
+
+    def propose(self) -> Proposal | None:
+        """The first cell that is wanted and was never asked for; None while there is none (ask again after an end)."""
+        asked = {(t.arm, t.seed, t.draw, t.tuning) for t in self.history.trials.values()}
+        number = len(self.history.trials)
+        for cell in self._wanted():
+            if (cell.arm, cell.seed, cell.draw, cell.tuning) not in asked:
+                return self._proposal(cell, number)
+        return None
+
+    def rebuild(self, history: History) -> None:
+        """Nothing: the history is all there is."""
+
+    def tell(self, *told: Any) -> None:
+        """Nothing: the history knows."""
+
+    def _proposal(self, cell: Cell, number: int) -> Proposal:
+        attrs: Mapping[str, Any] = {}
+        changes = cell.changes
+        if changes is None:
+            proposed = self._tuner(cell.arm).propose()
+            assert proposed is not None, "a range never runs out"
+            attrs, changes = proposed.attrs, {**self._changes(cell.arm), **proposed.changes}
+        return Proposal(number, changes, attrs, {}, cell.seed, cell.arm, cell.draw, cell.tuning)
+
+    def _wanted(self) -> Iterator[Cell]:
+        if isinstance(self.ablation.design, Path):
+            _, wanted = analysis.walked(self.history)
+            yield from self._crossed(self._distinct(wanted), self.ablation.seeds.listed[: self.ablation.seeds.start])
+        elif self.ablation.tune is None:
+            yield from self._crossed(self._run, analysis.seeds_in_force(self.history))
+        else:
+            yield from self._tuned(self.ablation)
+
+    def _crossed(self, run: tuple[Arm, ...], seeds: tuple[int, ...]) -> Iterator[Cell]:
+        for seed in seeds:
+            for draw, point in enumerate(self._draws):
+                for arm in run:
+                    yield Cell(arm.name, seed, draw, None, {**arm.changes, **point})
+
+    def _tuned(self, ablation: Ablation) -> Iterator[Cell]:
+        """All searches first, side by side; an arm whose search has ended is run at its best setting."""
+        assert ablation.tune is not None
+        for number in range(ablation.tune.trials):
+            for arm in self._run:
+                yield Cell(arm.name, ablation.tune.seed, 0, number)
+        best = {arm.name: analysis.setting(self.history, arm.name) for arm in self._run}
+        for seed in analysis.seeds_in_force(self.history):
+            for arm in self._run:
+                if (changes := best[arm.name]) is not None:
+                    yield Cell(arm.name, seed, 0, None, changes)
+
+    def _tuner(self, arm: str) -> Search:
+        """The arm's own search, as far as it has come."""
+        searched = self.study.search
+        own = [
+            replace(trial, number=i, changes={path: trial.changes[path] for path in searched if path in trial.changes})
+            for i, trial in enumerate(analysis.tuning(self.history, arm))
+        ]
+        alone = History()
+        alone.trials = {trial.number: trial for trial in own}
+        search = Search(self._sweep)
+        search.rebuild(alone)
+        return search
+
+    def _changes(self, arm: str) -> Mapping[str, Any]:
+        return next(each.changes for each in self.ablation.arms if each.name == arm)
+
+    @cached_property
+    def _run(self) -> tuple[Arm, ...]:
+        """The arms that are run."""
+        return self._distinct(self.ablation.arms)
+
+    def _distinct(self, wanted: tuple[Arm, ...]) -> tuple[Arm, ...]:
+        """One of those that resolve to the same method."""
+        run_as = analysis.run_as(self.history, wanted)
+        return tuple(arm for arm in wanted if run_as[arm.name] == arm.name)
+
+    @cached_property
+    def _sweep(self) -> Study:
+        """The study's `search` by itself."""
+        return replace(self.study, ablation=None, published="", budget=Budget(trials=1))
+
+    @cached_property
+    def _draws(self) -> list[Mapping[str, Any]]:
+        """The points of `search` that all arms share, at random from the sampler's seed; one empty one without it."""
+        if not self.study.search:
+            return [{}]
+        search = Search(replace(self._sweep, sampler=Random(seed=self.study.sampler.seed)))
+        found = [search.propose() for _ in range(self.ablation.points)]
+        return [proposal.changes for proposal in found if proposal is not None]

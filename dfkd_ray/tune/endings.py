@@ -1,0 +1,71 @@
+"""How a trial ends: complete, failed, or stopped early. Pure: what the history says decides."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dfkd_ray.study import Study
+from dfkd_ray.study.specs import NoStopper
+from dfkd_ray.tune.history import History, Trial
+from dfkd_ray.tune.ledger import Record
+from dfkd_ray.tune.search import State
+from dfkd_ray.tune.stoppers import decide
+from dfkd_ray.util.registry import did_you_mean
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended. `values`: what the sampler is told; `rung`: the epoch at which the stopper stopped it."""
+
+    state: State
+    reason: str | None = None
+    rung: int | None = None
+    values: list[float] | None = None
+    final: Mapping[str, float] = field(default_factory=dict)
+
+
+def judge(trial: Trial, history: History, max_epochs: int) -> Outcome | None:
+    """After the latest row of a trial: how it ends, or None where it goes on."""
+    last, study = trial.last, history.study
+    assert last is not None
+    return _failure(study, last) or _completion(study, trial, last) or _stop(history, trial, last, max_epochs)
+
+
+def _failure(study: Study, last: Record) -> Outcome | None:
+    for objective in study.objective:
+        if objective.metric not in last["metrics"]:
+            hint = did_you_mean(objective.metric, last["metrics"])
+            return Outcome("failed", f"the trial reports no {objective.metric!r}{hint}")
+        value = last["metrics"][objective.metric]
+        if last["last"] and not math.isfinite(value):
+            return Outcome("failed", f"{objective.metric} is {value} at the last epoch, {last['epoch']}")
+    return None
+
+
+def _completion(study: Study, trial: Trial, last: Record) -> Outcome | None:
+    if not last["last"]:
+        return None
+    best = trial.best_epoch(study.objective[0])
+    values: list[float] = []
+    for objective in study.objective:
+        epoch = best if objective.at == "best" and best is not None else trial.epoch
+        values.append(trial.curve(objective.metric)[epoch])
+    return Outcome("complete", values=values, final=last["final"])
+
+
+def _stop(history: History, trial: Trial, last: Record, max_epochs: int) -> Outcome | None:
+    study = history.study
+    if isinstance(study.stopper, NoStopper):
+        return None
+    objective = study.objective[0]
+    curves = {number: other.curve(objective.metric) for number, other in history.trials.items()}
+    rung = decide(study.stopper, trial.number, curves, str(objective.mode), max_epochs)
+    if rung is None:
+        return None
+    value = last["metrics"][objective.metric]
+    if not math.isfinite(value):
+        return Outcome("failed", f"{objective.metric} is {value} at epoch {rung}")
+    name = study.stopper.registered_as  # type: ignore[attr-defined]
+    return Outcome("pruned", f"stopped by {name} at epoch {rung}", rung, [value])

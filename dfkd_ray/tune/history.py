@@ -1,0 +1,191 @@
+"""What a study's records add up to: its trials and how they stand. Pure: no clock, no file."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dfkd_ray import study as studies
+from dfkd_ray.study import Objective, Study
+from dfkd_ray.tune.ledger import Record
+from dfkd_ray.util.errors import StudyError
+from dfkd_ray.util.yamls import Document
+
+VERSION = 1  # of the records
+REUSED = "reused: "  # how the reason of a trial begins that an earlier study has run
+ROW = ("epoch", "seconds", "metrics", "last", "final", "host", "device", "peak_memory")
+
+
+@dataclass
+class Trial:
+    """One trial as far as the ledger knows it."""
+
+    number: int
+    changes: Mapping[str, Any]  # as proposed
+    seed: int
+    arm: str | None = None
+    draw: int = 0  # of the nuisance draws that all arms of an ablation share
+    tuning: int | None = None  # its number in the search of its arm; None: it counts for the effects
+    attrs: Mapping[str, Any] = field(default_factory=dict)  # what the sampler remembers of it
+    reused: str | None = None  # whose it is, where a trial of an earlier study is to be taken over
+    state: str = "running"
+    reason: str | None = None
+    rung: int | None = None
+    values: list[float] | None = None  # what the sampler was told
+    final: Mapping[str, float] = field(default_factory=dict)
+    rows: dict[int, Record] = field(default_factory=dict)  # by epoch
+    pictures: dict[int, bytes] = field(default_factory=dict)
+    method: Mapping[str, Any] | None = None
+    fingerprint: str | None = None
+    started: float | None = None
+    attempts: int = 0
+
+    @property
+    def epoch(self) -> int:
+        return max(self.rows, default=0)
+
+    @property
+    def last(self) -> Record | None:
+        return self.rows[self.epoch] if self.rows else None
+
+    @property
+    def seconds(self) -> float | None:
+        return self.rows[self.epoch]["seconds"] if self.rows else None
+
+    def curve(self, metric: str) -> dict[int, float]:
+        """Epoch -> value of a metric."""
+        return {epoch: row["metrics"][metric] for epoch, row in self.rows.items() if metric in row["metrics"]}
+
+    def best_epoch(self, objective: Objective) -> int | None:
+        """The epoch where an objective is best (the first of equals), or None where it is nowhere finite."""
+        finite = {e: v * objective.sign for e, v in sorted(self.curve(objective.metric).items()) if math.isfinite(v)}
+        return max(finite, key=lambda epoch: finite[epoch]) if finite else None
+
+
+class History:
+    """The fold over a study's records: `apply` is the only way that anything in here changes."""
+
+    def __init__(self, records: Iterable[Record] = ()) -> None:
+        self.trials: dict[int, Trial] = {}
+        self.ended: list[int] = []  # in the order of their ends
+        self.provenance: dict[str, Any] = {}
+        self.task: dict[str, Any] = {}
+        self.study_attrs: dict[str, Any] = {}
+        self.alike: dict[str, str] = {}  # arm -> the arm that runs for it, since both resolve to the same method
+        self.refused: dict[str, str] = {}  # arm of a path -> why it is no method and is left out
+        self.looked: set[str] = set()  # arms of a path of which that is known
+        self.finished = False
+        self.active_seconds = 0.0
+        self._study: Study | None = None
+        self._clock: float | None = None
+        for record in records:
+            self.apply(record)
+
+    @property
+    def study(self) -> Study:
+        if self._study is None:
+            raise StudyError("the ledger has no study in it: nothing was started")
+        return self._study
+
+    def running(self) -> list[Trial]:
+        return [trial for trial in self.trials.values() if trial.state == "running"]
+
+    def in_state(self, state: str) -> int:
+        return sum(trial.state == state for trial in self.trials.values())
+
+    def best(self) -> Trial | None:
+        """The complete trial with the best first objective."""
+        complete = [t for t in self.trials.values() if t.state == "complete" and t.values]
+        sign = self.study.objective[0].sign
+        return max(complete, key=lambda t: (t.values or [0.0])[0] * sign, default=None)
+
+    def front(self) -> list[Trial]:
+        """The best complete trials: one for one objective, for several all that no other one beats in each."""
+        if len(self.study.objective) == 1:
+            best = self.best()
+            return [] if best is None else [best]
+        signs = [objective.sign for objective in self.study.objective]
+        points = {
+            trial.number: [value * sign for value, sign in zip(trial.values, signs)]
+            for trial in self.trials.values()
+            if trial.state == "complete" and trial.values
+        }
+        return [
+            self.trials[number]
+            for number, own in points.items()
+            if not any(other != own and all(a >= b for a, b in zip(other, own)) for other in points.values())
+        ]
+
+    def active(self, now: float) -> float:
+        """Seconds that the study has been run for, over all its sessions."""
+        return self.active_seconds + (0.0 if self._clock is None else max(0.0, now - self._clock))
+
+    def apply(self, record: Record) -> None:
+        """Take one record in."""
+        time = record["time"]
+        fresh = record["kind"] in ("study", "resumed")
+        if not fresh and self._clock is not None:
+            self.active_seconds += max(0.0, time - self._clock)
+        self._clock = time
+        take = {
+            "study": self._started_study,
+            "resumed": self._resumed,
+            "round": self._round,
+            "asked": self._asked,
+            "started": self._started,
+            "row": self._row,
+            "picture": self._picture,
+            "ended": self._ended,
+            "finished": self._finished,
+        }[record["kind"]]
+        take(record)
+
+    def _started_study(self, record: Record) -> None:
+        if record["version"] > VERSION:
+            raise StudyError(f"the ledger is of version {record['version']}, this dfkd-ray reads up to {VERSION}")
+        self._study = studies.parse(Document(record["study"], file="ledger"))
+        self.provenance = record["provenance"]
+        self.task = record["task"]
+        self.alike = record.get("alike", {})
+
+    def _resumed(self, record: Record) -> None:
+        self.provenance = {**self.provenance, "resumed": [*self.provenance.get("resumed", []), record["provenance"]]}
+        self.finished = False
+
+    def _round(self, record: Record) -> None:
+        self.looked |= set(record["arms"])
+        self.alike = {arm: other for arm, other in self.alike.items() if arm not in self.looked} | record["alike"]
+        self.refused |= record["refused"]
+
+    def _asked(self, record: Record) -> None:
+        number = record["trial"]
+        cell = {key: record[key] for key in ("arm", "draw", "tuning", "attrs", "reused") if key in record}
+        self.trials[number] = Trial(number, record["changes"], record["seed"], **cell)
+        self.study_attrs |= record["study_attrs"]
+
+    def _started(self, record: Record) -> None:
+        trial = self.trials[record["trial"]]
+        trial.attempts += 1
+        if trial.started is None:
+            trial.started = record["time"]
+
+    def _row(self, record: Record) -> None:
+        trial = self.trials[record["trial"]]
+        trial.rows.setdefault(record["epoch"], {key: record.get(key) for key in ROW})
+        if record.get("method"):
+            trial.method, trial.fingerprint = record["method"], record["fingerprint"]
+
+    def _picture(self, record: Record) -> None:
+        self.trials[record["trial"]].pictures[record["epoch"]] = base64.b64decode(record["picture"])
+
+    def _ended(self, record: Record) -> None:
+        trial = self.trials[record["trial"]]
+        trial.state, trial.reason, trial.rung = record["state"], record["reason"], record["rung"]
+        trial.values, trial.final = record["values"], record["final"]
+        self.ended.append(trial.number)
+
+    def _finished(self, record: Record) -> None:
+        self.finished = True

@@ -1,0 +1,138 @@
+"""The ledger: a study's one source of truth, an append-only file of JSON lines.
+
+Each line is one record and ends in its own checksum; it is written in one piece and is on disk before anything acts
+on it. What a crash can leave is half a line at the end: reading stops there, and opening for writing cuts it off.
+Damage anywhere else is an error that names the line. One process writes at a time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from dfkd_ray.util.errors import StudyError
+from dfkd_ray.util.files import append, sync_folder
+
+NAME = "ledger.jsonl"
+Record = dict[str, Any]
+_TAIL = len(',"crc32":"00000000"}')
+
+
+def encode(record: Mapping[str, Any]) -> bytes:
+    """One line: the record as JSON, its last key the CRC-32 of the JSON before it."""
+    body = json.dumps(record, separators=(",", ":"), ensure_ascii=True)
+    return f'{body[:-1]},"crc32":"{zlib.crc32(body.encode()):08x}"}}\n'.encode()
+
+
+def decode(line: bytes) -> Record | None:
+    """The record of a line (without its newline and its checksum), or None if it is damaged."""
+    body = line[:-_TAIL] + b"}"
+    if line[-_TAIL:] != f',"crc32":"{zlib.crc32(body):08x}"}}'.encode():
+        return None
+    record: Record = json.loads(body)
+    return record
+
+
+def read(path: Path) -> tuple[list[Record], int]:
+    """All records, and how many bytes of the file they take: less than its size if the tail is torn.
+
+    Raises StudyError for a damaged line that has sound ones after it, or if there is no such file.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise StudyError(f"{path}: no ledger to read: {error.strerror}") from None
+    records: list[Record] = []
+    lines = data.split(b"\n")[:-1]  # what follows the last newline was never finished
+    sound = 0
+    for number, line in enumerate(lines, 1):
+        record = decode(line)
+        if record is None:
+            if any(decode(later) is not None for later in lines[number:]):
+                raise StudyError(f"{path}:{number}: this record is damaged; take it from a copy of the file")
+            break
+        records.append(record)
+        sound += len(line) + 1
+    return records, sound
+
+
+class Ledger:
+    """The open ledger: `records` as they were found, and `append`. Close it, or use it as a context."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / NAME
+        self._lock = locked(folder)
+        try:
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+            sync_folder(folder)
+            self.records, self._size = read(self.path)
+            if os.fstat(self._file).st_size > self._size:
+                os.ftruncate(self._file, self._size)
+                os.fsync(self._file)
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def append(self, record: Mapping[str, Any]) -> Record:
+        """Write one record and wait until it is on disk; StudyError (and nothing written) if it cannot be.
+
+        Returns the record as reading gives it back.
+        """
+        line = encode(record)
+        try:
+            self._size = append(self._file, line, self._size)
+        except OSError as error:
+            raise StudyError(f"{self.path}: cannot be written: {error}; nothing is lost, resume later") from error
+        kept = decode(line[:-1])
+        assert kept is not None
+        return kept
+
+    def clear(self) -> None:
+        """Begin anew: for a study of which nothing has been run."""
+        os.ftruncate(self._file, 0)
+        self._size, self.records = 0, []
+
+    def close(self) -> None:
+        os.close(self._file)
+        self._lock.close()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+class locked:
+    """An exclusive lock on a study's folder that ends with this process, however it ends.
+
+    Raises StudyError, which says who holds it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._handle = os.open(folder / "ledger.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.pread(self._handle, 200, 0).decode(errors="replace").strip() or "another process"
+            os.close(self._handle)
+            raise StudyError(f"{folder}: this study is being run already by {holder}") from None
+        os.ftruncate(self._handle, 0)
+        os.pwrite(self._handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+
+    def close(self) -> None:
+        os.close(self._handle)
+
+    def __enter__(self) -> locked:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()

@@ -1,0 +1,227 @@
+"""What a user sees while a study runs: a live view in a terminal, plain lines elsewhere.
+
+`snapshot` says what there is to show (a pure function of the history), `render` and `line` how.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol, TextIO
+
+from dfkd_ray.tune.history import REUSED, History, Trial
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One trial as the view has it; `value` is the first objective at the latest epoch."""
+
+    trial: int
+    state: str
+    epoch: int
+    value: float | None
+    changes: Mapping[str, Any]
+    seconds: float
+    reason: str | None = None
+    arm: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """How a study stands. `seconds_left` is an estimate: None before the first epoch has been measured."""
+
+    study: str
+    metric: str
+    total: int | None
+    max_epochs: int
+    complete: int
+    pruned: int
+    failed: int
+    running: tuple[Shown, ...]
+    best: Shown | None
+    seconds_left: float | None
+
+
+class View(Protocol):
+    """Where the conductor shows snapshots: `ended` is the trial whose end this is, if it is one."""
+
+    def update(self, now: Snapshot, ended: Shown | None = None) -> None: ...
+
+
+class Silent:
+    """No view."""
+
+    def update(self, now: Snapshot, ended: Shown | None = None) -> None:
+        return
+
+
+class Lines:
+    """One line for each trial that ends: for logs and pipes."""
+
+    def __init__(self, out: TextIO | None = None) -> None:
+        self.out = out
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        return
+
+    def update(self, now: Snapshot, ended: Shown | None = None) -> None:
+        if ended is not None:
+            print(line(now, ended), file=self.out or sys.stdout, flush=True)
+
+
+class Screen:
+    """A live view that rewrites itself, with one line above it for each trial that has ended."""
+
+    def __init__(self, console: Any = None) -> None:
+        from rich.live import Live
+
+        self.live = Live(console=console, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> Screen:
+        self.live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.live.stop()
+
+    def update(self, now: Snapshot, ended: Shown | None = None) -> None:
+        if ended is not None:
+            self.live.console.print(line(now, ended), highlight=False, markup=False)
+        self.live.update(render(now))
+
+
+def view() -> Lines | Screen:
+    """The live view if standard output is a terminal, else plain lines."""
+    return Screen() if sys.stdout.isatty() else Lines()
+
+
+def snapshot(history: History, max_epochs: int, total: int | None, concurrency: int) -> Snapshot:
+    """What there is to show now. `total`: how many trials there will be, where that is known."""
+    study = history.study
+    metric = study.objective[0].metric
+    best = history.best()
+    running = tuple(shown(trial, metric) for trial in history.running())
+    return Snapshot(
+        study=study.study,
+        metric=metric,
+        total=total,
+        max_epochs=max_epochs,
+        complete=history.in_state("complete"),
+        pruned=history.in_state("pruned"),
+        failed=history.in_state("failed"),
+        running=running,
+        best=None if best is None else shown(best, metric),
+        seconds_left=_seconds_left(history, max_epochs, total, concurrency),
+    )
+
+
+def line(now: Snapshot, ended: Shown) -> str:
+    """`trial 3 complete: val_accuracy 0.7120 after 20 epochs, 31 s | best 0.7330 (trial 1) | 4 of 12, 3 min left`"""
+    what = {"pruned": "stopped"}.get(ended.state, ended.state)
+    if (ended.reason or "").startswith(REUSED):
+        what = "reused"
+    how = f"{now.metric} {number(ended.value)} after {_epochs(ended.epoch)}"
+    if ended.state == "failed":
+        how = (ended.reason or "").partition("\n")[0]
+    arm = "" if ended.arm is None else f" ({ended.arm})"
+    parts = [f"trial {ended.trial}{arm} {what}: {how}, {duration(ended.seconds)}"]
+    if now.best is not None:
+        parts.append(f"best {number(now.best.value)} (trial {now.best.trial})")
+    done = now.complete + now.pruned + now.failed
+    left = f", {duration(now.seconds_left)} left" if now.seconds_left is not None else ""
+    parts.append(f"{done} of {now.total}{left}" if now.total else f"{done} done{left}")
+    return " | ".join(parts)
+
+
+def render(now: Snapshot) -> Any:
+    """The live view as something rich can print."""
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    done = now.complete + now.pruned + now.failed
+    head = Text.assemble((now.study, "bold"), f"  {done}" + (f" of {now.total}" if now.total else ""), " trials done  ")
+    for count, word, style in [
+        (now.complete, "complete", "green"),
+        (now.pruned, "stopped", "yellow"),
+        (now.failed, "failed", "red"),
+        (len(now.running), "running", "cyan"),
+    ]:
+        head.append(f"{count} {word}  ", style if count else "dim")
+    if now.seconds_left is not None:
+        head.append(f"about {duration(now.seconds_left)} left", "dim")
+    parts: list[Any] = [head]
+    if now.total:
+        parts.append(Padding(ProgressBar(total=now.total, completed=done, width=60), 0))  # a line of its own
+    if now.best is not None:
+        arm = "" if now.best.arm is None else f" ({now.best.arm})"
+        parts.append(Text(f"best {now.metric} {number(now.best.value)} in trial {now.best.trial}{arm}", "green"))
+        parts += [Text(f"  {path} = {_value(value)}") for path, value in now.best.changes.items()]
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("trial", "epoch", now.metric, "time", "settings"):
+        table.add_column(column, overflow="ellipsis", no_wrap=True)
+    for trial in now.running:
+        changes = [f"{path}={_value(value)}" for path, value in trial.changes.items()]
+        settings = Text(", ".join(changes if trial.arm is None else [f"{trial.arm}, seed {trial.seed}", *changes]))
+        epoch = f"{trial.epoch}/{now.max_epochs}"
+        table.add_row(str(trial.trial), epoch, number(trial.value), duration(trial.seconds), settings)
+    if now.running:
+        parts.append(table)
+    return Group(*parts)
+
+
+def number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
+
+
+def duration(seconds: float) -> str:
+    """`42 s`, `3 min`, `1 h 20 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _epochs(count: int) -> str:
+    return f"{count} epoch{'' if count == 1 else 's'}"
+
+
+def _value(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else json.dumps(value) if not isinstance(value, str) else value
+
+
+def shown(trial: Trial, metric: str) -> Shown:
+    """A trial as the view has it."""
+    value = trial.values[0] if trial.values else trial.last["metrics"].get(metric) if trial.last else None
+    seconds = trial.seconds or 0.0
+    return Shown(
+        trial.number, trial.state, trial.epoch, value, trial.changes, seconds, trial.reason, trial.arm, trial.seed
+    )
+
+
+def _seconds_left(history: History, max_epochs: int, total: int | None, concurrency: int) -> float | None:
+    """Epochs still to come, times the median time of one, over the trials that run at a time.
+
+    A trial is taken to need as many epochs as the ended ones did on average, which counts what the stopper saves.
+    """
+    trials = history.trials.values()
+    paces = [trial.seconds / trial.epoch for trial in trials if trial.epoch and trial.seconds]
+    if not paces or total is None:
+        return None
+    ended = [trial.epoch for trial in trials if trial.state in ("complete", "pruned")]
+    expected = statistics.fmean(ended) if ended else float(max_epochs)
+    running, to_come = history.running(), max(0, total - len(history.trials))
+    rest = sum(max(1.0, expected - trial.epoch) for trial in running) + expected * to_come
+    left = rest * statistics.median(paces) / max(1, min(concurrency, len(running) + to_come))
+    hours = history.study.budget.hours
+    return left if hours is None else max(0.0, min(left, hours * 3600 - history.active_seconds))

@@ -1,0 +1,222 @@
+"""Who runs: Ray Tune, on this machine or on a cluster.
+
+Tune starts actors, gives them their share of the machine, and starts a trial again whose worker has died. It decides
+nothing and records nothing: its searcher and its scheduler ask the conductor, and its own state goes to a folder that
+is thrown away.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import cloudpickle, tune
+from ray.tune.schedulers import FIFOScheduler
+from ray.tune.search import Searcher
+
+from dfkd_ray.study import Resources
+from dfkd_ray.tune.endings import Outcome
+from dfkd_ray.tune.interrupts import Interrupts
+from dfkd_ray.tune.ray_cluster import cluster
+from dfkd_ray.tune.ray_setup import fitting
+from dfkd_ray.tune.serial_runner import ENDED_EARLY, describe
+from dfkd_ray.tune.tuner import Conductor
+from dfkd_ray.tune.work import Job, Work
+
+
+def run(
+    conductor: Conductor,
+    work: Work,
+    address: str | None = None,
+    resources: Resources | None = None,
+    concurrency: int | None = None,
+    isolate: bool = False,
+    retries: int = 2,
+) -> None:
+    """Run the study to its end.
+
+    address: of a running cluster ("auto", "host:port"), else one is started on this machine for as long as the study
+    runs. resources: of one trial, else the study's. concurrency: trials at a time, else as many as fit. isolate: a new
+    process for each trial (some 4 s each) instead of warm ones. retries: how often a trial whose worker was killed is
+    started again from its checkpoint. Raises Interrupted on Ctrl-C, StudyError.
+    """
+    share = conductor.resources = resources or conductor.resources
+    with cluster(address, share), tempfile.TemporaryDirectory(prefix="dfkd-ray-") as scratch:
+        conductor.concurrency = concurrency or fitting(ray.cluster_resources(), share)
+        with Interrupts() as interrupts:
+            baton = _Baton(conductor, interrupts)
+            try:
+                _tune(baton, work, share, scratch, isolate, retries)
+            except _Leave as leaving:
+                raise leaving.error from None
+            interrupts.check()
+    conductor.check()
+    conductor.finish()
+
+
+def _tune(baton: _Baton, work: Work, share: Resources, scratch: str, isolate: bool, retries: int) -> None:
+    tune.run(
+        tune.with_parameters(_Trial, parcel=cloudpickle.dumps(work)),  # into the object store, once
+        name="study",
+        search_alg=_Asking(baton),
+        scheduler=_Reporting(baton),
+        callbacks=[_Watching(baton)],
+        num_samples=-1,
+        resources_per_trial={"cpu": share.cpu, "gpu": share.gpu},
+        reuse_actors=not isolate,
+        max_failures=retries,
+        raise_on_failed_trial=False,
+        storage_path=scratch,
+        checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+        trial_dirname_creator=lambda trial: trial.trial_id,
+        verbose=0,
+        _remote=False,
+    )
+
+
+class _Trial(tune.Trainable):  # type: ignore[misc]
+    """The actor: it goes through a work's rows, one a step, and is reused for the next trial with nothing left over."""
+
+    _work: Any = None
+    _rows: Any = None
+
+    def setup(self, config: dict[str, Any], parcel: bytes) -> None:
+        self._parcel = parcel
+        self._job: Job = config["job"]
+
+    def reset_config(self, config: dict[str, Any]) -> bool:
+        self.cleanup()
+        self._job = config["job"]
+        return True
+
+    def step(self) -> dict[str, Any]:
+        try:
+            if self._work is None:  # here and not in `setup`, where an error would count as the death of a worker
+                self._work = cloudpickle.loads(self._parcel)
+                self._parcel = b""
+            if self._rows is None:
+                self._rows = self._work.epochs(self._job)
+            return {"row": next(self._rows)}
+        except StopIteration:
+            return {"failed": ENDED_EARLY}
+        except Exception as error:
+            return {"failed": describe(error)}
+
+    def cleanup(self) -> None:
+        if self._rows is not None:
+            self._rows.close()
+            self._rows = None
+
+
+class _Leave(BaseException):
+    """Carries an error out of Tune, which would wrap or swallow it, without its slow clean-up: the cluster is left."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+class _Baton:
+    """What the three parts of Tune below share: the conductor, which trial is whose job, and the first error."""
+
+    def __init__(self, conductor: Conductor, interrupts: Interrupts) -> None:
+        self.conductor, self.interrupts = conductor, interrupts
+        self.jobs: dict[str, Job] = {}  # of running trials, by Tune's id
+        self.trials: dict[str, Any] = {}
+        self.error: BaseException | None = None
+
+    def call(self, act: Callable[..., Any], *args: Any) -> Any:
+        """act(*args); an error is kept until `check`, since Tune calls this from where it would swallow it."""
+        if self.error is None:
+            try:
+                return act(*args)
+            except BaseException as error:
+                self.error = error
+        return None
+
+    def check(self) -> None:
+        try:
+            if self.error is not None:
+                raise self.error
+            self.interrupts.check()
+            self.conductor.check()
+        except BaseException as error:
+            raise _Leave(error) from None
+
+
+class _Asking(Searcher):  # type: ignore[misc]
+    """Asks the conductor for jobs, no more than run at a time: a proposal is made when there is room for it."""
+
+    def __init__(self, baton: _Baton) -> None:
+        super().__init__()
+        self._baton = baton
+
+    def suggest(self, trial_id: str) -> Any:
+        if len(self._baton.jobs) >= self._baton.conductor.concurrency:
+            return None
+        job = self._baton.call(self._baton.conductor.next_job)
+        if job is None:  # what is running may lead to more: Tune asks again
+            return None if self._baton.jobs else Searcher.FINISHED
+        self._baton.jobs[trial_id] = job
+        return {"job": job}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        job = self._baton.jobs.pop(trial_id)
+        trial = self._baton.trials.pop(trial_id, None)
+        if error:
+            self._baton.call(self._baton.conductor.end, job, Outcome("failed", _death(trial)))
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger has it all."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        raise NotImplementedError("a study is resumed from its ledger")
+
+
+class _Reporting(FIFOScheduler):  # type: ignore[misc]
+    """Hands each row to the conductor and stops a trial when the conductor says so."""
+
+    def __init__(self, baton: _Baton) -> None:
+        super().__init__()
+        self._baton = baton
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        self._baton.trials[trial.trial_id] = trial
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        job, conductor = self._baton.jobs[trial.trial_id], self._baton.conductor
+        if "failed" in result:
+            self._baton.call(conductor.end, job, Outcome("failed", result["failed"]))
+            return str(self.STOP)
+        answer = self._baton.call(conductor.report, job, result["row"])
+        return str(self.CONTINUE if answer == "continue" else self.STOP)
+
+
+class _Watching(tune.Callback):  # type: ignore[misc]
+    """Tells the conductor when a trial starts (again), and is where errors and Ctrl-C come out."""
+
+    def __init__(self, baton: _Baton) -> None:
+        self._baton = baton
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._baton.call(self._baton.conductor.started, self._baton.jobs[trial.trial_id])
+
+    def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
+        result.pop("row", None)  # else Tune keeps it, picture and all
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        self._baton.check()
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        self._baton.check()
+
+
+def _death(trial: Any) -> str:
+    """Why Tune gave a trial up: what it wrote about it in its own folder."""
+    try:
+        told = Path(trial.error_file).read_text(encoding="utf-8").strip()
+    except (AttributeError, OSError):
+        told = "Tune gives no reason"
+    return f"the worker died too often (killed, or out of memory?)\n{told}"

@@ -1,0 +1,72 @@
+"""A study beside the published table that it re-runs: rows and claims, as the metadata of its tables has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dfkd_ray.stats.contrasts import Contrast
+from dfkd_ray.stats.effects import Outcomes, arm_summary, effects
+from dfkd_ray.study import published
+from dfkd_ray.study.published import Compared, Table
+from dfkd_ray.study.published.claims import POINTS
+from dfkd_ray.tune import analysis
+from dfkd_ray.tune.history import History
+
+
+def beside(history: History) -> dict[str, Any]:
+    """What the papers' numbers and this study's say of the same rows and claims, in points; plain data.
+
+    Measured is the test accuracy of the last epoch, which is what papers report; where the trials have none, the
+    study's objective. `metric` says which. `scale` is "paper" on a task of the table, else the name of the task.
+    """
+    study = history.study
+    table, column = published.find(study.published)
+    metric = analysis.FINAL[0] if analysis.FINAL[0] in analysis.metrics(history) else study.objective[0].metric
+    found = analysis.outcomes(history, metric, table.arms)
+    theirs = {run["task"] for name, run in table.runs.items() if column in (None, name)}
+    return {
+        "table": table.id,
+        "title": table.title,
+        "source": f"{table.source.citation}, {table.number}",
+        "column": column,
+        "scale": "paper" if study.task in theirs else history.task.get("name", study.task),
+        "unit": table.unit,
+        "metric": metric,
+        "cells": [_cell(row) for row in published.side_by_side(table, column, arm_summary(found))],
+        "claims": _claims(table, column, found, metric),
+    }
+
+
+def _cell(row: Compared) -> dict[str, Any]:
+    return {
+        "row": row.row,
+        "published": row.published,
+        "mark": row.mark,
+        "measured": row.measured,
+        "t_low": row.low,
+        "t_high": row.high,
+        "n": row.n,
+        "difference": row.difference,
+    }
+
+
+def _claims(table: Table, column: str | None, found: Outcomes, metric: str) -> list[dict[str, Any]]:
+    """Each claim is a contrast of its own, so that it is judged by paired values."""
+    contrasts = [Contrast(claim.text, "simple", claim.text, claim.weights) for claim in table.claims]
+    return [
+        {
+            "text": claim.text,
+            "by": claim.by,
+            "published": published.printed(table, claim, column),
+            "difference": _points(effect.difference),
+            "t_low": _points(effect.t_low),
+            "t_high": _points(effect.t_high),
+            "pairs": effect.pairs,
+            "verdict": published.check(claim, effect),
+        }
+        for claim, effect in zip(table.claims, effects(contrasts, found, metric, "max", resamples=0))
+    ]
+
+
+def _points(share: float | None) -> float | None:
+    return None if share is None else POINTS * share

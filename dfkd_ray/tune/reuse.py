@@ -1,0 +1,78 @@
+"""Finished trials of earlier studies that another study may take over: the same method, task, teacher and seed.
+
+The fingerprint is of the whole resolved method, its schedule included, so the budget is the same as well. The order of
+loss terms is no part of it: it means nothing, but the last bits of a sum of floating-point numbers depend on it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dfkd_ray.tune.history import ROW
+from dfkd_ray.tune.ledger import Record
+from dfkd_ray.util import tables
+from dfkd_ray.util.errors import StudyError
+
+Key = tuple[str, int]  # fingerprint, seed
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A complete trial of an earlier study: its rows and pictures as a ledger holds them, and where it was run."""
+
+    rows: tuple[Record, ...]
+    pictures: Mapping[int, bytes]
+    method: Mapping[str, Any]
+    fingerprint: str
+    origin: str
+
+
+def library(folders: Iterable[Path], task: Mapping[str, Any]) -> dict[Key, Finished]:
+    """What can be taken over from these studies' tables; StudyError for a folder without any, or of another task."""
+    found: dict[Key, Finished] = {}
+    for folder in folders:
+        trials = tables.read(folder / "trials.arrow")
+        theirs = tables.metadata(trials).get("task")
+        if theirs != dict(task):
+            other = theirs.get("name") if isinstance(theirs, dict) else None
+            what = f"its task is {other!r}" if other != task.get("name") else "its teacher or its evaluation is another"
+            raise StudyError(f"{folder}: nothing of it can be reused: {what}")
+        curves = _by_trial(folder / "steps.arrow")
+        pictures = _by_trial(folder / "images.arrow")
+        for row in trials.to_pylist():
+            if row["state"] == "complete" and row["fingerprint"] and row.get("tuning") is None:
+                number = row["trial"]
+                made = _finished(row, curves.get(number, []), pictures.get(number, []), folder)
+                if made.rows and made.rows[-1]["epoch"] == row["epochs"]:  # else it ended between two tables
+                    found.setdefault((row["fingerprint"], row["seed"]), made)
+    return found
+
+
+def _by_trial(path: Path) -> dict[int, list[Record]]:
+    out: dict[int, list[Record]] = {}
+    for row in tables.read(path).to_pylist():
+        out.setdefault(row["trial"], []).append(row)
+    return out
+
+
+def _finished(trial: Record, steps: list[Record], pictures: list[Record], folder: Path) -> Finished:
+    epochs: dict[int, Record] = {}
+    facts = {"host": trial["host"], "device": trial["device"], "peak_memory": trial["peak_memory"]}
+    for step in steps:
+        blank = {"epoch": step["epoch"], "seconds": step["seconds"], "metrics": {}, "last": False, "final": {}, **facts}
+        epochs.setdefault(step["epoch"], blank)["metrics"][step["metric"]] = step["value"]
+    rows = [epochs[epoch] for epoch in sorted(epochs)]
+    if rows:
+        rows[-1] |= {"last": True, "final": dict(trial["final"] or [])}
+    assert all(set(row) == set(ROW) for row in rows)
+    return Finished(
+        rows=tuple(rows),
+        pictures={picture["epoch"]: picture["picture"] for picture in pictures},
+        method=json.loads(trial["method"]),
+        fingerprint=trial["fingerprint"],
+        origin=f"{folder}, trial {trial['trial']}",
+    )

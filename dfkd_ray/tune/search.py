@@ -1,0 +1,257 @@
+"""Who decides: Optuna, by ask and tell. The only file that imports it.
+
+The Optuna study lives in memory and is rebuilt from the ledger, so there is one source of truth. Each proposal comes
+from a sampler made afresh from (seed of the sampler, number of the trial); what a sampler keeps between trials (the
+state of CMA-ES, the place in a low-discrepancy sequence, the generations of NSGA-II) Optuna writes into attributes of
+the trial or the study, and these go into the ledger with the proposal. A study that was killed and resumed therefore
+proposes what an undisturbed one does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, NSGAIISampler, QMCSampler, RandomSampler, TPESampler
+from optuna.trial import TrialState, create_trial
+
+from dfkd_ray.study import Study
+from dfkd_ray.study.domains import Domain, Int, Log, Uniform, canonical
+from dfkd_ray.study.space import draw, enumerate_grid
+from dfkd_ray.study.specs import Cmaes, Gp, Grid, Nsga2, Qmc, Random, Tpe
+from dfkd_ray.tune.history import History, Trial
+from dfkd_ray.util.registry import Registry
+
+State = Literal["complete", "pruned", "failed"]
+STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+MIN_FOR_IMPORTANCE = 8  # trials: an importance from fewer would be noise
+TOP_FOR_IMPORTANCE = 4  # trials: what sets at least so many of the best apart, not the luck of one
+
+Build = Callable[[Any, Study, int], BaseSampler]
+builders: Registry[Build] = Registry("sampler")
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What to try next, and what the sampler has to remember of it: all of it goes into the ledger.
+
+    seed: None means the study's. arm, draw and tuning: the cell of an ablation that it is, see sweep/cells.py.
+    """
+
+    number: int
+    changes: Mapping[str, Any]
+    attrs: Mapping[str, Any]
+    study_attrs: Mapping[str, Any]
+    seed: int | None = None
+    arm: str | None = None
+    draw: int = 0
+    tuning: int | None = None
+
+
+class Search:
+    """Proposes changes and is told what became of them."""
+
+    def __init__(self, study: Study) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.study = study
+        self._storage = optuna.storages.InMemoryStorage()
+        self._optuna = optuna.create_study(storage=self._storage, study_name="study", directions=_directions(study))
+        self._id = self._storage.get_study_id_from_name("study")
+        self._grid = _grid(study) if isinstance(study.sampler, Grid) else None
+
+    @property
+    def total(self) -> int | None:
+        """How many trials there will be at most, where that is known."""
+        return self.study.trials
+
+    def propose(self) -> Proposal | None:
+        """The next trial, or None when every point of a grid has been proposed."""
+        number = len(self._optuna.get_trials(deepcopy=False))
+        before = dict(self._storage.get_study_system_attrs(self._id))
+        if self._grid is not None:
+            if number >= len(self._grid):
+                return None
+            point = self._grid[number]
+            self._optuna.enqueue_trial({path: _inner(self.study.search[path], point[path]) for path in point})
+        with _quiet():
+            name: str = self.study.sampler.registered_as  # type: ignore[attr-defined]
+            self._optuna.sampler = builders[name](self.study.sampler, self.study, number)
+            trial = self._optuna.ask()
+            changes = draw(self.study.search, lambda path, domain: _suggest(trial, path, domain))
+        attrs = self._storage.get_trial_system_attrs(self._trial_id(number))
+        after = self._storage.get_study_system_attrs(self._id)
+        return Proposal(number, changes, dict(attrs), {k: v for k, v in after.items() if before.get(k) != v})
+
+    def tell(
+        self,
+        number: int,
+        state: State,
+        values: Sequence[float] | None,
+        intermediate: Mapping[int, float],
+        rung: int | None,
+    ) -> None:
+        """How a trial ended: its values if complete; its learning curve and rung if it was stopped."""
+        trial_id = self._trial_id(number)
+        if len(self.study.objective) == 1:
+            for epoch, value in intermediate.items():
+                self._storage.set_trial_intermediate_value(trial_id, epoch, value)
+        if rung is not None:
+            self._storage.set_trial_user_attr(trial_id, "rung", rung)
+        with _quiet():
+            self._optuna.tell(number, list(values or ()) if state == "complete" else None, STATES[state])
+
+    def rebuild(self, history: History) -> None:
+        """Take over what the ledger knows; running trials stay running, to be told later."""
+        for key, value in history.study_attrs.items():
+            self._storage.set_study_system_attr(self._id, key, value)
+        for number in sorted(history.trials):
+            self._optuna.add_trial(self._frozen(history.trials[number]))
+
+    def _frozen(self, trial: Trial) -> Any:
+        domains = self.study.search
+        several = len(self.study.objective) > 1
+        pruned = trial.state == "pruned" and not several
+        return create_trial(
+            state=STATES.get(trial.state, TrialState.RUNNING),
+            values=trial.values if trial.state == "complete" or pruned else None,
+            params={path: _inner(domains[path], value) for path, value in trial.changes.items()},
+            distributions={path: _distribution(domains[path]) for path in trial.changes},
+            system_attrs=dict(trial.attrs),
+            user_attrs={} if trial.rung is None else {"rung": trial.rung},
+            intermediate_values={} if several else trial.curve(self.study.objective[0].metric),
+        )
+
+    def _trial_id(self, number: int) -> int:
+        found: int = self._storage.get_trial_id_from_study_id_trial_number(self._id, number)
+        return found
+
+
+Point = tuple[Mapping[str, Any], Sequence[float]]  # changes, and the values of the objectives
+
+
+def importance(study: Study, points: Sequence[Point]) -> dict[str, dict[str, float]]:
+    """Objective -> path -> share of the importance, by PED-ANOVA (Watanabe et al., 2023), the most important first.
+
+    Empty if there are too few points to say.
+    """
+    if len(points) < MIN_FOR_IMPORTANCE:
+        return {}
+    quantile = max(0.1, min(0.5, TOP_FOR_IMPORTANCE / len(points)))
+    evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=quantile)
+    fresh = optuna.create_study(directions=_directions(study))
+    for changes, values in points:
+        params = {path: _inner(study.search[path], value) for path, value in changes.items()}
+        kinds = {path: _distribution(study.search[path]) for path in changes}
+        fresh.add_trial(create_trial(values=list(values), params=params, distributions=kinds))
+    shares: dict[str, dict[str, float]] = {}
+    for i, objective in enumerate(study.objective):
+        with _quiet():
+            found = optuna.importance.get_param_importances(
+                fresh,
+                evaluator=evaluator,
+                target=lambda trial, i=i, sign=objective.sign: -sign * trial.values[i],  # it asks for what makes it low
+            )
+        shares[objective.metric] = dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+    return shares
+
+
+@builders.register("tpe")
+def tpe(spec: Tpe, study: Study, number: int) -> BaseSampler:
+    joint = len(study.objective) == 1 if spec.multivariate is None else spec.multivariate
+    return TPESampler(
+        seed=_seed(spec.seed, number),
+        n_startup_trials=spec.startup,
+        n_ei_candidates=spec.candidates,
+        multivariate=joint,
+        group=joint and any(domain.when for domain in study.search.values()),
+        constant_liar=True,  # running trials count as bad ones, so that parallel proposals differ
+    )
+
+
+@builders.register("random")
+def random_sampler(spec: Random, study: Study, number: int) -> BaseSampler:
+    return RandomSampler(seed=_seed(spec.seed, number))
+
+
+@builders.register("grid")
+def grid(spec: Grid, study: Study, number: int) -> BaseSampler:
+    return RandomSampler(seed=spec.seed)  # never draws: each point is put into the queue before it is asked for
+
+
+@builders.register("qmc")
+def qmc(spec: Qmc, study: Study, number: int) -> BaseSampler:
+    return QMCSampler(
+        qmc_type=spec.sequence,
+        scramble=spec.scramble,
+        seed=spec.seed,  # the same for all trials: it names the sequence, and the study's attributes the place in it
+        independent_sampler=RandomSampler(seed=_seed(spec.seed, number)),
+        warn_independent_sampling=False,
+    )
+
+
+@builders.register("cmaes")
+def cmaes(spec: Cmaes, study: Study, number: int) -> BaseSampler:
+    return CmaEsSampler(seed=_seed(spec.seed, number), popsize=spec.population, warn_independent_sampling=False)
+
+
+@builders.register("gp")
+def gp(spec: Gp, study: Study, number: int) -> BaseSampler:
+    return GPSampler(seed=_seed(spec.seed, number), n_startup_trials=spec.startup)
+
+
+@builders.register("nsga2")
+def nsga2(spec: Nsga2, study: Study, number: int) -> BaseSampler:
+    return NSGAIISampler(seed=_seed(spec.seed, number), population_size=spec.population)
+
+
+def _seed(seed: int, number: int) -> int:
+    """31 bits for one trial, from the sampler's seed and the trial's number."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{number}".encode()).digest()[:4], "big") >> 1
+
+
+def _directions(study: Study) -> list[str]:
+    return ["maximize" if objective.mode == "max" else "minimize" for objective in study.objective]
+
+
+def _grid(study: Study) -> list[dict[str, Any]]:
+    points = enumerate_grid(study.search)
+    if isinstance(study.sampler, Grid) and study.sampler.shuffle:
+        random.Random(study.sampler.seed).shuffle(points)
+    return points
+
+
+def _distribution(domain: Domain) -> BaseDistribution:
+    if isinstance(domain, Int):
+        return IntDistribution(domain.low, domain.high, step=domain.step)
+    if isinstance(domain, (Uniform, Log)):
+        return FloatDistribution(domain.low, domain.high, log=isinstance(domain, Log))
+    return CategoricalDistribution([canonical(value) for value in domain.grid() or ()])
+
+
+def _inner(domain: Domain, value: Any) -> Any:
+    """What Optuna knows a value by: a choice by its text, so that it may be a mapping, and 1 is not true."""
+    return value if isinstance(domain, (Int, Uniform, Log)) else canonical(value)
+
+
+def _suggest(trial: optuna.Trial, path: str, domain: Domain) -> Any:
+    if isinstance(domain, Int):
+        return trial.suggest_int(path, domain.low, domain.high, step=domain.step)
+    if isinstance(domain, (Uniform, Log)):
+        return trial.suggest_float(path, domain.low, domain.high, log=isinstance(domain, Log))
+    values = {canonical(value): value for value in domain.grid() or ()}
+    return values[trial.suggest_categorical(path, list(values))]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Optuna warns of options it calls experimental; each of them is chosen here on purpose."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,1 @@
+"""Words that all other rooms use: errors, registries, YAML, files, tables, text."""

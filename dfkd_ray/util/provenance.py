@@ -1,0 +1,62 @@
+"""Where a number comes from: versions, host, commit, command. Imports none of what it names."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("torch", "torchvision", "numpy", "ray", "optuna", "pyarrow", "plotly", "scipy", "diffusers", "transformers")
+
+
+def provenance(**more: Any) -> dict[str, Any]:
+    """Facts about this process as plain data; `more` is added as it is."""
+    from dfkd_ray import __version__
+
+    commit, dirty = _commit(Path(__file__).parents[1])
+    command = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    return {
+        "dfkd_ray": __version__,
+        "python": platform.python_version(),
+        **_versions(),
+        "platform": platform.platform(),
+        "host": platform.node(),
+        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "commit": commit,
+        "dirty": dirty,
+        "command": shlex.join(command),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        **more,
+    }
+
+
+def _versions() -> Mapping[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _commit(package: Path) -> tuple[str | None, bool | None]:
+    """The commit of the checkout that the package runs from, and whether files differ from it; None elsewhere."""
+    if not (package.parent / ".git").exists():
+        return None, None
+    try:
+        git = ["git", "-C", str(package.parent)]
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
+        status = subprocess.run(
+            [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None, None
+    return head.stdout.strip(), bool(status.stdout.strip())

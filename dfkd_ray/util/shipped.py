@@ -1,0 +1,66 @@
+"""The YAML files that travel with the package: studies and methods, found by name."""
+
+from __future__ import annotations
+
+import re
+from itertools import takewhile
+from pathlib import Path
+
+from dfkd_ray.util.errors import UnknownName
+from dfkd_ray.util.registry import did_you_mean
+
+_PACKAGE = Path(__file__).parents[1]
+
+
+def studies() -> list[Path]:
+    """The shipped studies: inside an installed package, or beside it in a checkout."""
+    for folder in (_PACKAGE / "search_spaces", _PACKAGE.parent / "search_spaces"):
+        if folder.is_dir():
+            return sorted(folder.glob("*.yaml"))
+    return []
+
+
+def find(name: str) -> Path:
+    """A shipped study or method; UnknownName with the nearest.
+
+    Where a name is that of both it is the method, and `search_spaces/NAME` the study.
+    """
+    methods = {path.stem: path for path in sorted((_PACKAGE / "methods").glob("*.yaml"))}
+    asked = {path.stem: path for path in studies()}
+    known = asked | methods
+    kind, _, stem = name.rpartition("/")
+    if kind == "search_spaces" and stem in asked:
+        return asked[stem]
+    if name not in known:
+        raise UnknownName(f"unknown study or method {name!r}{did_you_mean(name, known)}")
+    return known[name]
+
+
+def study_file(name: str) -> Path:
+    """A study by path, or a shipped one by name; UnknownName with the nearest."""
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.exists():
+        return path
+    known = {path.stem: path for path in studies()}
+    if name not in known:
+        raise UnknownName(f"unknown study {name!r}{did_you_mean(name, known)}")
+    return known[name]
+
+
+def question(path: Path) -> str:
+    """What a study asks."""
+    from dfkd_ray.util import yamls
+
+    return str((yamls.load(path).data or {}).get("question", ""))
+
+
+def opening(path: Path) -> str:
+    """The first sentence of the comment that a YAML file opens with."""
+    lines = takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
+    return first_sentence(" ".join(line.removeprefix("#").strip() for line in lines))
+
+
+def first_sentence(text: str) -> str:
+    """Up to the first full stop that a capital follows; of several paragraphs the first alone."""
+    paragraph = " ".join(text.strip().partition("\n\n")[0].split())
+    return re.split(r"(?<=\S[.?!]) (?=[A-Z])", paragraph, maxsplit=1)[0]

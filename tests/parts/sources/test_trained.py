@@ -1,0 +1,224 @@
+"""What every generator has in common, on the smallest network there is: images are W z."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dfkd_ray.parts.optimizers import SGD, Constant, Step
+from dfkd_ray.parts.signals import Layout, Setting
+from dfkd_ray.parts.slots import Batch
+from dfkd_ray.parts.sources.lifecycles import Renew
+from dfkd_ray.parts.sources.trained import LiveGenerator, Trained
+
+IMAGE, LATENT, CLASSES = (1, 1, 2), 3, 4
+SETTING = Setting(IMAGE, CLASSES, (0.5,), (0.5,), Layout((), 6), Layout((), 6))
+CPU = torch.device("cpu")
+PLAIN = SGD(lr=0.1, momentum=0.0, weight_decay=0.0)
+
+
+class Line(nn.Module):
+    """W z; remembers what it was called with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(2, LATENT))
+        self.latents: list[Tensor] = []
+        self.labels: list[Tensor | None] = []
+
+    def forward(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        self.latents.append(z.detach().clone())
+        self.labels.append(labels)
+        return (z @ self.weight.T).view(-1, *IMAGE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lines(Trained):
+    def build(self, setting: Setting) -> nn.Module:
+        return Line()
+
+
+def opened(also: tuple[nn.Parameter, ...] = (), seed: int = 0, **fields: Any) -> LiveGenerator:
+    torch.manual_seed(seed)
+    return Lines(**{"latent": LATENT, "optimizer": PLAIN, **fields}).open(SETTING, also, CPU)
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def squares(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+    value = images.square().sum() / 2
+    return value, {"total": value.detach()}
+
+
+def line(live: LiveGenerator) -> Line:
+    assert isinstance(live.net, Line)
+    return live.net
+
+
+def improved(live: LiveGenerator, steps: int, batch: int = 5, judge: Any = squares, progress: float = 0.0) -> None:
+    list(live.improve(batch, steps, judge, rng(), progress))
+
+
+@pytest.mark.parametrize("schedule", [Constant(), Step(at=(0.5,), factor=0.1)])
+def test_a_latent_is_learned_at_its_own_rate(schedule: Any) -> None:
+    """dL/dz = x W and dL/dW = x' z with L = |x|^2 / 2, by hand."""
+    live = opened(latent_lr=0.02, lr_schedule=schedule)
+    factor = schedule(0.5)
+    weight = line(live).weight.detach().clone()
+    improved(live, 3, progress=0.5)
+    z = line(live).latents[0]
+    assert torch.equal(z, torch.randn(5, LATENT, generator=rng()))
+    for seen in line(live).latents:
+        assert torch.allclose(seen, z, atol=1e-6)
+        x = z @ weight.T
+        z, weight = z - 0.02 * factor * x @ weight, weight - 0.1 * factor * x.T @ z
+    assert torch.allclose(line(live).weight, weight, atol=1e-6)
+
+
+def test_without_a_rate_each_step_has_new_noise() -> None:
+    live = opened(labels="uniform")
+    improved(live, 4)
+    latents, labels = line(live).latents, line(live).labels
+    assert not any(torch.equal(a, b) for a, b in pairwise(latents))
+    assert len({tuple(each.tolist()) for each in labels if each is not None}) > 1
+
+
+def test_a_latent_with_a_rate_of_0_stays_for_the_round() -> None:
+    live = opened(latent_lr=0)
+    improved(live, 3)
+    first, *others = line(live).latents
+    assert all(torch.equal(first, other) for other in others)
+
+
+@pytest.mark.parametrize("latent_lr", [0, 0.01])
+def test_a_latent_that_stays_keeps_its_labels_for_the_round(latent_lr: float) -> None:
+    live = opened(latent_lr=latent_lr, labels="uniform")
+    improved(live, 4, batch=12)
+    first, *others = line(live).labels
+    assert first is not None
+    assert all(first is other for other in others)
+    improved(live, 1, batch=12)
+    assert line(live).labels[-1] is not first
+
+
+@pytest.mark.parametrize("labels", ["none", "uniform", "balanced"])
+def test_the_labels_go_to_the_network_the_judge_and_the_memory(labels: Any) -> None:
+    judged: list[Tensor | None] = []
+
+    def judge(images: Tensor, asked: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+        judged.append(asked)
+        return squares(images, asked)
+
+    live = opened(labels=labels)
+    improved(live, 2, batch=3 * CLASSES, judge=judge)
+    batch = live.sample(3 * CLASSES, rng(), training=True)
+    assert all(a is b for a, b in zip(judged, line(live).labels))
+    for asked in (*judged, batch.labels):
+        assert (asked is None) is (labels == "none")
+        if asked is not None:
+            assert asked.shape == (3 * CLASSES,)
+            assert set(asked.tolist()) <= set(range(CLASSES))
+            assert (asked.bincount(minlength=CLASSES).tolist() == [3] * CLASSES) or labels == "uniform"
+
+
+class Listed:
+    """A judge whose losses are told."""
+
+    def __init__(self, *losses: float) -> None:
+        self.losses, self.images = iter(losses), list[Tensor]()
+
+    def __call__(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+        self.images.append(images.detach().clone())
+        return images.sum() - images.detach().sum() + next(self.losses), {}
+
+
+@pytest.mark.parametrize(("gives", "step"), [("last", 3), ("best", 1)])
+@pytest.mark.parametrize("latent_lr", [None, 0.1])
+def test_what_the_memory_gets_of_a_round(gives: Any, step: int, latent_lr: float | None) -> None:
+    live, judge = opened(gives=gives, latent_lr=latent_lr, labels="balanced"), Listed(2.0, 0.5, 1.0, 3.0)
+    improved(live, 4, judge=judge)
+    given = live.sample(5, rng(7), training=True)
+    assert torch.equal(given.images, judge.images[step])
+    assert given.labels is not None
+    assert torch.equal(given.labels, line(live).labels[step])  # type: ignore[arg-type]
+    assert not torch.equal(given.images, live.sample(5, rng(7), training=False).images), "an evaluation has new ones"
+
+
+def test_a_new_sample_is_of_the_network_after_its_steps() -> None:
+    live = opened()
+    improved(live, 2)
+    z = torch.randn(5, LATENT, generator=rng(7))
+    expected = (z @ line(live).weight.T).view(5, *IMAGE)
+    assert torch.allclose(live.sample(5, rng(7), training=True).images, expected)
+
+
+def test_before_the_first_round_every_source_gives_new_samples() -> None:
+    live = opened(gives="best")
+    z = torch.randn(5, LATENT, generator=rng(7))
+    assert torch.allclose(live.sample(5, rng(7), training=True).images.flatten(1), z @ line(live).weight.T)
+
+
+@pytest.mark.parametrize("clip", [None, 0.01])
+def test_clip_bounds_the_step_of_the_network_and_not_that_of_the_latent(clip: float | None) -> None:
+    learned = nn.Parameter(torch.zeros(()))
+
+    def judge(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+        return 100 * squares(images, labels)[0] + learned, {}
+
+    live = opened((learned,), clip=clip, latent_lr=0.1)
+    before = line(live).weight.detach().clone()
+    improved(live, 2, judge=judge)
+    first, second = line(live).latents
+    assert (second - first).norm() > 10
+    improved(live := opened((learned,), clip=clip), 1, judge=judge)
+    moved = torch.cat([(line(live).weight.detach() - before).flatten(), learned.detach().view(1)]).norm().item()
+    assert (moved < 0.1 * 0.01 * 4) is (clip is not None)
+
+
+def test_clip_is_a_norm_over_all_that_is_trained() -> None:
+    learned = nn.Parameter(torch.zeros(()))
+
+    def judge(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+        return squares(images, labels)[0] + 3 * learned, {}
+
+    live = opened((learned,), clip=0.5)
+    weight = line(live).weight.detach().clone()
+    improved(live, 1, judge=judge)
+    z = line(live).latents[0]
+    gradient = torch.cat([((z @ weight.T).T @ z).flatten(), torch.tensor([3.0])])
+    expected = -0.1 * 0.5 * gradient / gradient.norm()
+    moved = torch.cat([(line(live).weight.detach() - weight).flatten(), learned.detach().view(1)])
+    assert torch.allclose(moved, expected, atol=1e-5)
+
+
+def test_what_was_kept_survives_a_file() -> None:
+    spec = {"gives": "best", "latent_lr": 0.1, "labels": "uniform", "lifecycle": Renew()}
+    first, second = opened(**spec), opened(seed=1, **spec)
+    improved(first, 3)
+    file = io.BytesIO()
+    torch.save(first.state_dict(), file)
+    file.seek(0)
+    second.load_state_dict(torch.load(file, weights_only=True))
+    a, b = (live.sample(5, rng(), training=True) for live in (first, second))
+    assert isinstance(b, Batch)
+    assert torch.equal(a.images, b.images)
+    assert a.labels is not None
+    assert b.labels is not None
+    assert torch.equal(a.labels, b.labels)
+
+
+def test_impossible_values() -> None:
+    with pytest.raises(ValueError, match="clip must be > 0, got 0"):
+        Lines(clip=0)
+    with pytest.raises(ValueError, match="latent_lr must be >= 0, got -1"):
+        Lines(latent_lr=-1)
+    with pytest.raises(ValueError, match="latent must be at least 1, got 0"):
+        Lines(latent=0)

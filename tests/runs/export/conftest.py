@@ -1,0 +1,14 @@
+"""The shipped teacher stands for a student."""
+
+from __future__ import annotations
+
+import pytest
+
+from dfkd_ray import datasets, teachers
+from dfkd_ray.runs.students import Judged
+
+
+@pytest.fixture(scope="session")
+def student() -> Judged:
+    task = datasets.load("gliders")
+    return Judged("resnet8", teachers.teacher(task), datasets.HERE / str(task.teacher.weights), task)

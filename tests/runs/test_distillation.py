@@ -1,0 +1,377 @@
+"""The seam: one job is one run, whatever happens to it on the way."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from dfkd_ray import datasets, nets, study, teachers
+from dfkd_ray.datasets import gliders
+from dfkd_ray.methods import config
+from dfkd_ray.runs import distillation, evaluator, measures
+from dfkd_ray.runs.distillation import Distillation, prepare
+from dfkd_ray.train.runtime import Runtime
+from dfkd_ray.tune.work import Job, Row
+from dfkd_ray.util import yamls
+from dfkd_ray.util.errors import ConfigError, DataError, TrialFailed
+
+SMALL: dict[str, Any] = {
+    "source": {"name": "generator", "latent": 16, "width": 8, "attention": {"reduction": 2}},
+    "schedule": {"epochs": 3, "rounds": 1, "source_steps": 2, "student_steps": 2, "batch": 8},
+    "student.optimizer.lr": 0.1,
+}
+CHANGES: dict[str, Any] = {"student_loss.high_order.order": 2}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_images() -> Iterator[None]:
+    """A few of the gliders, so that an evaluation is quick."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(gliders, "SPLITS", {"train": (48, 1), "val": (48, 2), "test": (60, 3)})
+    patch.setattr(measures, "HELD_OUT", 24)
+    evaluator.real.cache_clear()
+    threads = torch.get_num_threads()
+    yield
+    patch.undo()
+    evaluator.real.cache_clear()
+    torch.set_num_threads(threads)
+
+
+def made(**fields: Any) -> Distillation:
+    """A small method on gliders. Its best epoch is the first, since the rate falls: so the last is another."""
+    method = config.change(config.load("dfkd_fgvc"), SMALL)
+    work = prepare(method, "gliders", None, None, Runtime("cpu"))
+    return replace(work, **{"metric": "lr/student", **fields})
+
+
+def job(folder: Path | None, changes: Mapping[str, Any] = CHANGES, seed: int = 3) -> Job:
+    return Job(0, changes, seed, None if folder is None else str(folder))
+
+
+def facts(row: Row) -> dict[str, Any]:
+    """A row without what depends on the clock and the machine."""
+    return {key: value for key, value in vars(row).items() if key not in ("seconds", "peak_memory")}
+
+
+def students(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.safetensors"))}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, _few_images: None) -> tuple[list[Row], dict[str, bytes]]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    rows = list(made().epochs(job(folder)))
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "checkpoint.pt",
+        "student.safetensors",
+        "student_best.safetensors",
+    ]
+    return rows, students(folder)
+
+
+# ---- rows
+
+
+def test_a_row_an_epoch(undisturbed: tuple[list[Row], Any]) -> None:
+    rows, _ = undisturbed
+    assert made().max_epochs == 3
+    assert [(row.epoch, row.last) for row in rows] == [(1, False), (2, False), (3, True)]
+    assert [bool(row.final) for row in rows] == [False, False, True]
+    seconds = [row.seconds for row in rows]
+    assert seconds == sorted(seconds)
+    assert seconds[0] > 0
+    method = config.change(config.parse(made().method), CHANGES)
+    for row in rows:
+        assert row.fingerprint == config.fingerprint(method)
+        assert config.parse(row.method) == method
+        assert row.device == "cpu"
+        assert row.host
+        assert row.peak_memory > 50 * 2**20, "bytes, not kilobytes"
+
+
+def test_the_metrics_of_an_epoch_are_those_that_are_announced(undisturbed: tuple[list[Row], Any]) -> None:
+    announced = set(distillation.metric_names(config.parse(made().method)))
+    for row in undisturbed[0]:
+        assert announced <= set(row.metrics)
+        rest = set(row.metrics) - announced
+        gauges = {f"loss/student/high_order/attention_{side}" for side in ("teacher", "student")}
+        assert rest == {"lr/student", "loss/source/batchnorm/layers", *gauges}
+        assert all(abs(value) < float("inf") for value in row.metrics.values())
+        for share in ("val_accuracy", "agreement/source", "agreement/noise", "diversity"):
+            assert 0 <= row.metrics[share] <= 1
+    assert undisturbed[0][-1].metrics["lr/student"] == pytest.approx(0, abs=1e-9)
+
+
+ENDS = [(kind, which) for kind in ("test", "relative") for which in ("last", "best")]
+
+
+def test_what_is_taken_once_at_the_end(undisturbed: tuple[list[Row], Any]) -> None:
+    rows, _ = undisturbed
+    accuracies = [row.metrics["val_accuracy"] for row in rows]
+    final = rows[-1].final
+    accuracy = {"val_accuracy/median5", *(f"{kind}_accuracy/{which}" for kind, which in ENDS)}
+    assert set(final) == {"best_epoch", *accuracy, "updates/student", "updates/source", "images/student"}
+    assert final["best_epoch"] == 1
+    assert final["val_accuracy/median5"] == pytest.approx(sorted(accuracies)[1])
+
+
+def test_the_exported_students_have_the_reported_accuracies(undisturbed: tuple[list[Row], Any], tmp_path: Path) -> None:
+    rows, files = undisturbed
+    assert files["student.safetensors"] != files["student_best.safetensors"]
+    task = datasets.load("gliders")
+    part = datasets.split(task, "test")
+    for name, key in {"student": "last", "student_best": "best"}.items():
+        path = tmp_path / f"{name}.safetensors"
+        path.write_bytes(files[path.name])
+        net = teachers.teacher(task, weights=path)  # a student is a net like any other
+        accuracy = measures.accuracy(net, datasets.normalise(task, part.images), part.labels)
+        assert accuracy == pytest.approx(rows[-1].final[f"test_accuracy/{key}"])
+
+
+def test_pictures_are_spread_over_the_epochs(undisturbed: tuple[list[Row], Any]) -> None:
+    for row in undisturbed[0]:
+        assert row.picture is not None
+        picture = Image.open(io.BytesIO(row.picture))
+        assert (picture.format, picture.size) == ("WEBP", (8 * 68, 4 * 68)), "32 images, doubled, with gaps between"
+    assert [epoch for epoch in range(1, 41) if evaluator.pictured(epoch, 40)] == [1, 10, 20, 30, 40]
+    assert [epoch for epoch in range(1, 3) if evaluator.pictured(epoch, 2)] == [1, 2]
+
+
+# ---- the same bits
+
+
+@pytest.mark.parametrize("closed_after", [1, 2, 3])
+def test_a_job_that_was_closed_ends_in_the_same_bits_and_reports_all_rows(
+    closed_after: int, undisturbed: tuple[list[Row], dict[str, bytes]], tmp_path: Path
+) -> None:
+    rows, files = undisturbed
+    with closing(made().epochs(job(tmp_path))) as epochs:  # type: ignore[type-var]
+        first = [next(epochs) for _ in range(closed_after)]
+    again = list(pickle.loads(pickle.dumps(made())).epochs(job(tmp_path)))
+    assert [facts(row) for row in again] == [facts(row) for row in rows]
+    assert again[:closed_after] == first, "what was reported is reported again, with its seconds"
+    assert [row.seconds for row in again] == sorted(row.seconds for row in again)
+    assert students(tmp_path) == files
+    assert list(made().epochs(job(tmp_path))) == again, "and once more, without any work"
+
+
+FRESH = """
+import pickle, sys
+from dfkd_ray import evaluate
+from dfkd_ray.tasks import gliders
+gliders.SPLITS, measures.HELD_OUT = {"train": (48, 1), "val": (48, 2), "test": (60, 3)}, 24
+work, job = pickle.load(sys.stdin.buffer)
+list(work.epochs(job))
+"""
+
+
+def test_a_process_that_has_run_another_job_runs_like_a_fresh_one(
+    undisturbed: tuple[list[Row], dict[str, bytes]], tmp_path: Path
+) -> None:
+    """An actor that is used again carries nothing over."""
+    _, files = undisturbed
+    here, there = tmp_path / "here", tmp_path / "there"
+    list(made().epochs(job(None, {"schedule.epochs": 1, "memory": "pool"}, seed=8)))
+    list(made().epochs(job(here)))
+    env = {"PYTHONPATH": str(Path(config.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    sent = pickle.dumps((made(), job(there)))
+    subprocess.run([sys.executable, "-c", FRESH], input=sent, env=env, check=True)
+    assert students(here) == students(there) == files
+
+
+def test_another_seed_is_another_run(undisturbed: tuple[list[Row], Any]) -> None:
+    row = next(iter(made().epochs(job(None, seed=4))))
+    assert row.metrics != undisturbed[0][0].metrics
+    assert row.fingerprint == undisturbed[0][0].fingerprint
+
+
+def test_evaluation_changes_no_bit(undisturbed: tuple[list[Row], dict[str, bytes]], tmp_path: Path) -> None:
+    patch = pytest.MonkeyPatch()
+    with patch.context() as quiet:
+        quiet.setattr(Distillation, "examine", lambda self, run: {"val_accuracy": 0.0})
+        quiet.setattr(evaluator.Examiner, "metrics", lambda self: {"val_accuracy": 0.0})
+        quiet.setattr(evaluator.Examiner, "picture", lambda self: None)
+        list(made().epochs(job(tmp_path)))
+    assert students(tmp_path)["student.safetensors"] == undisturbed[1]["student.safetensors"]
+
+
+# ---- what is looked at, and when
+
+
+def test_the_test_split_is_looked_at_once_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    real = evaluator.real
+    monkeypatch.setattr(evaluator, "real", lambda task, which, *how: asked.append(which) or real(task, which, *how))
+    seen = []
+    for row in made().epochs(job(None)):
+        seen.append(("test" in asked, row.last))
+    assert seen == [(False, False), (False, False), (True, True)]
+    assert asked == ["val", "val", "val", "test"]
+
+
+def test_the_test_split_chooses_nothing(undisturbed: tuple[list[Row], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    real = evaluator.real
+
+    def shuffled(task: datasets.Task, which: Any, *how: Any) -> Any:
+        images, labels = real(task, which, *how)  # type: ignore[misc]
+        return datasets.Split(images, labels.flip(0)) if which == "test" else datasets.Split(images, labels)
+
+    monkeypatch.setattr(evaluator, "real", shuffled)
+    rows = list(made().epochs(job(None)))
+    assert [row.metrics for row in rows] == [row.metrics for row in undisturbed[0]]
+    same = {key: value for key, value in rows[-1].final.items() if not key.startswith(("test_", "relative_"))}
+    assert same == {key: value for key, value in undisturbed[0][-1].final.items() if key in same}
+
+
+def test_the_best_epoch_is_that_of_the_studys_metric() -> None:
+    rows = list(made(metric="kl/source", sign=-1.0).epochs(job(None)))
+    values = [row.metrics["kl/source"] for row in rows]
+    assert rows[-1].final["best_epoch"] == 1 + values.index(min(values))
+
+
+def test_without_any_real_image_there_are_data_free_metrics(tmp_path: Path) -> None:
+    task = replace(datasets.load("gliders"), name="unseen", reader="npz")
+    rows = list(made(task=task, metric="agreement/source").epochs(job(tmp_path, {"schedule.epochs": 1})))
+    assert set(measures.DATA_FREE) - {measures.ASKED} <= set(rows[-1].metrics), "its source asks for no class"
+    assert not any("accuracy" in key for row in rows for key in (*row.metrics, *row.final))
+    assert set(students(tmp_path)) == {"student.safetensors", "student_best.safetensors"}
+
+
+def test_data_that_should_be_there_and_is_not_is_an_error(tmp_path: Path) -> None:
+    task = replace(datasets.load("gliders"), reader="npz")
+    with pytest.raises(DataError, match=str(tmp_path)):
+        next(iter(made(task=task, data=str(tmp_path / "none.npz")).epochs(job(None))))
+
+
+# ---- what goes wrong
+
+
+def test_a_damaged_checkpoint_is_a_data_error(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"\x00" * 100)
+    with pytest.raises(DataError, match=r"checkpoint\.pt: a damaged checkpoint"):
+        next(iter(made().epochs(job(tmp_path))))
+
+
+def test_a_checkpoint_of_another_trial_is_refused(tmp_path: Path) -> None:
+    with closing(made().epochs(job(tmp_path))) as epochs:  # type: ignore[type-var]
+        next(epochs)
+    with pytest.raises(DataError, match="a checkpoint of another method or seed"):
+        next(iter(made().epochs(job(tmp_path, {"student_loss.high_order.order": 1}))))
+
+
+def test_a_run_that_diverges_fails_its_trial() -> None:
+    with pytest.raises(TrialFailed, match=r"not finite: .*loss/student"):
+        list(made().epochs(job(None, {"student.optimizer.lr": 1e30})))
+
+
+def test_weights_that_do_not_fit_are_a_data_error() -> None:
+    with pytest.raises(DataError, match="the teacher of gliders does not fit the net"):
+        next(iter(made().epochs(job(None, {"teacher.arch": "resnet20"}))))
+
+
+def test_a_job_without_a_folder_leaves_nothing_and_one_without_keep_no_students(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    changes = {"schedule.epochs": 1}
+    list(made().epochs(job(None, changes)))
+    assert list(tmp_path.iterdir()) == []
+    list(made(keep=False).epochs(job(tmp_path, changes)))
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+# ---- before anything runs
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"student_loss.high_ordr.order": 1}, "student_loss.high_ordr.order: there is no 'high_ordr' in student_loss"),
+        ({"student.arch": "resnet9"}, "student.arch: unknown net 'resnet9'; did you mean 'resnet8'?"),
+        ({"teacher.arch": "resnet"}, "teacher.arch: unknown net 'resnet'"),
+        ({"schedule.batch": 0}, "schedule.batch: batch must be at least 2, got 0"),
+    ],
+)
+def test_changes_that_do_not_fit_are_refused_without_a_net(
+    changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nets, "build", lambda *args: pytest.fail("a net was opened"))
+    method = config.load("dfkd_fgvc")
+    distillation.accepts(method, {"student.arch": "resnet20", "student_loss.high_order.order": 1})
+    with pytest.raises(ConfigError) as caught:
+        distillation.accepts(method, changes)
+    assert str(caught.value).startswith(message)
+
+
+STUDY = """
+study: demo
+question: Which?
+method: dfkd_fgvc
+task: {task}
+fixed: {{schedule.epochs: 7}}
+objective: {{metric: {metric}}}
+search: {{student_loss.kd.temperature: {{log: [1, 8]}}}}
+budget: {{trials: 2}}
+runtime: {{device: cpu, precision: bfloat16}}
+"""
+
+
+def a_study(task: str = "gliders", metric: str = "val_accuracy") -> study.Study:
+    return study.parse(yamls.loads(STUDY.format(task=task, metric=metric)))
+
+
+def test_a_studys_work_has_its_fixed_changes_objective_and_runtime() -> None:
+    work = distillation.work(a_study(metric="kl/source"))
+    assert work.max_epochs == 7
+    assert (work.metric, work.sign) == ("kl/source", -1.0)
+    assert work.runtime == Runtime("cpu", "bfloat16")
+    info = distillation.task_info(work)
+    assert (info["name"], info["classes"], info["chance"]) == ("gliders", 12, pytest.approx(1 / 12))
+    accuracy, digest = work.task.teacher.test_accuracy, work.teacher_digest()
+    assert info["teacher"] == {"arch": "resnet8", "test_accuracy": accuracy, "digest": digest}
+    assert info["student"] == {"arch": "resnet8"}
+
+
+def test_selecting_by_accuracy_needs_real_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DFKD_RAY_DATA", str(tmp_path))
+    weights = tmp_path / "teacher.pt"
+    torch.save(nets.build(datasets.load("cifar10").teacher.arch, 10).state_dict(), weights)
+    work = distillation.work(a_study("cifar10", "agreement/source"), weights=weights)
+    assert work.task.teacher.weights == str(weights)
+    with pytest.raises(ConfigError, match="val_accuracy needs real images of cifar10: give --data, or select by"):
+        distillation.work(a_study("cifar10"), weights=weights)
+    with pytest.raises(DataError, match="the task cifar10 ships no teacher"):
+        distillation.work(a_study("cifar10"))
+
+
+def test_the_work_travels_without_files() -> None:
+    work = made()
+    sent = pickle.dumps(work)
+    back = pickle.loads(sent)
+    assert back.teacher_digest() == work.teacher_digest()
+    assert (back.method, back.task, back.runtime) == (work.method, work.task, work.runtime)
+    assert len(sent) < 2**20
+    other = dict(work.weights)
+    other["linear.bias"] = other["linear.bias"] + 1
+    assert replace(work, weights=other).teacher_digest() != work.teacher_digest()
+
+
+def test_a_jobs_threads_are_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    for threads, own in ((3, 2), (0, 2)):
+        work = made(runtime=Runtime("cpu", threads=own))
+        with closing(work.epochs(replace(job(None), threads=threads))) as epochs:  # type: ignore[type-var]
+            next(epochs)
+    assert asked == [3, 2], "those of the job, else those of the runtime"

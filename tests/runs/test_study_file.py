@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from safetensors.torch import save_file
+
+from dfkd_ray import nets
+from dfkd_ray.methods import config
+from dfkd_ray.runs.study_file import open_study
+from dfkd_ray.util import shipped
+from dfkd_ray.util.errors import ConfigError, DataError
+
+GOOD = """study: mine
+method: dfkd_fgvc
+task: gliders
+fixed:
+  schedule.epochs: 2
+objective: {metric: agreement/source}
+search:
+  student_loss.kd.temperature: {log: [1, 20]}
+  memory: {choice: [fresh, {name: pool, capacity: 64}]}
+sampler: random
+budget: {trials: 2}
+seed: 0
+"""
+
+
+def write(folder: Path, text: str = GOOD) -> Path:
+    path = folder / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def mistakes(folder: Path, *changes: tuple[str, str]) -> list[str]:
+    """The messages for GOOD with some text replaced, without the folder."""
+    text = GOOD
+    for old, new in changes:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    with pytest.raises(ConfigError) as caught:
+        open_study(write(folder, text))
+    return [str(problem).removeprefix(f"{folder}/") for problem in caught.value.problems]
+
+
+def test_a_study_and_its_work(tmp_path: Path) -> None:
+    made, work = open_study(write(tmp_path))
+    assert made.study == "mine"
+    assert config.parse(work.method) == config.change(config.load("dfkd_fgvc"), {"schedule.epochs": 2})
+    assert (work.max_epochs, work.metric, work.sign) == (2, "agreement/source", 1.0)
+
+
+def test_mistakes_of_every_kind_are_reported_at_once_with_their_lines(tmp_path: Path) -> None:
+    found = mistakes(
+        tmp_path,
+        ("method: dfkd_fgvc", "methd: x\nmethod: dfkd_fgvc"),  # an unknown part: line 2
+        ("schedule.epochs: 2", "schedule.epoch: 2"),  # a path that leads nowhere: line 6
+        ("metric: agreement/source", "metric: agreement/sorce"),  # a metric that nobody reports: line 7
+        ("kd.temperature: {log: [1, 20]}", "kd.temperature: {log: [-1, 20]}"),  # a domain that is none: line 9
+        ("{name: pool, capacity: 64}", "{name: pol}"),  # a value that does not fit: line 10
+        ("sampler: random", "sampler: radom"),  # an unknown component: line 11
+        ("trials: 2", "trials: 0"),  # out of range: line 12
+    )
+    assert [int(line.split(":")[1]) for line in found] == [2, 6, 7, 9, 10, 11, 12]
+    assert found[0].startswith("mine.yaml:2: methd: no such part of a study; did you mean 'method'? (known: ")
+    assert found[1].startswith(
+        "mine.yaml:6: fixed.schedule.epoch: there is no 'epoch' in schedule; did you mean 'epochs'?"
+    )
+    assert found[2].startswith(
+        "mine.yaml:7: objective: no trial reports 'agreement/sorce'; did you mean 'agreement/source'? (known: "
+    )
+    assert found[3].startswith("mine.yaml:9: search.student_loss.kd.temperature: ")
+    assert found[4].startswith("mine.yaml:10: search.memory: ")
+    assert "unknown memory 'pol'; did you mean 'pool'?" in found[4]
+    assert found[5].startswith("mine.yaml:11: sampler.name: ")
+    assert "did you mean 'random'?" in found[5]
+    assert found[6] == "mine.yaml:12: budget: trials must be >= 1, got 0"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("task: gliders", "task: glider"), "3: task: unknown task 'glider'; did you mean 'gliders'?"),
+        (("method: dfkd_fgvc", "method: dfkd_fgv"), "2: method: unknown method 'dfkd_fgv'; did you mean 'dfkd_fgvc'?"),
+        (("method: dfkd_fgvc", "method: no.yaml"), "no.yaml: there is no such file"),
+        (
+            ("kd.temperature", "kdd.temperature"),
+            "8: search.student_loss.kdd.temperature: there is no 'kdd' in student_loss; did you mean 'kd'?",
+        ),
+        (("{log: [1, 20]}", "{uniform: [0, 20]}"), "8: search.student_loss.kd.temperature: temperature must be > 0"),
+        (
+            ("budget:", "runtime: {precision: half}\nbudget:"),
+            "11: runtime.precision: should be 'float32' or 'bfloat16'",
+        ),
+        (("schedule.epochs: 2", "student.arch: resnet9"), "5: fixed.student.arch: unknown net 'resnet9'"),
+        (
+            ("metric: agreement/source", "metric: test_accuracy/last"),
+            "6: objective: test_accuracy/last: the test split",
+        ),
+    ],
+)
+def test_one_mistake_is_one_problem(change: tuple[str, str], message: str, tmp_path: Path) -> None:
+    found = mistakes(tmp_path, change)
+    assert len(found) == 1, found
+    assert found[0].removeprefix("mine.yaml:").startswith(message)
+
+
+def test_a_mistake_in_one_part_does_not_hide_those_of_the_others(tmp_path: Path) -> None:
+    """A study without a name or an objective has its paths checked all the same."""
+    found = mistakes(
+        tmp_path, ("study: mine\n", ""), ("objective: {metric: agreement/source}\n", ""), ("kd.temp", "kd.tmp")
+    )
+    assert len(found) == 3
+    assert sum("is missing" in line for line in found) == 2
+    assert "search.student_loss.kd.tmperature: there is no 'tmperature'" in found[-1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("budget: {trials: 2}", "budget: {}"),
+        ("sampler: random", "sampler: cmaes"),  # which needs two ranges
+        ("sampler: random", "sampler: grid"),  # which a range does not have
+        ("sampler: random", "sampler: random\nresources: {cpu: 0}"),
+        ("{log: [1, 20]}", "{log: [0, 20], when: {memory: [fresh]}}"),
+        ("{log: [1, 20]}", "{log: [1, 20], when: {no.parent: [1]}}"),
+        ("  memory: {choice: [fresh, {name: pool, capacity: 64}]}", "  memory: {chioce: [fresh]}"),
+        ("seed: 0", "seed: zero"),
+    ],
+)
+def test_whatever_else_is_wrong_the_method_is_asked(change: tuple[str, str], tmp_path: Path) -> None:
+    alone = mistakes(tmp_path, change)
+    both = mistakes(tmp_path, change, ("schedule.epochs: 2", "schedule.epochs: 0"))
+    assert len(alone) == 1
+    assert sorted(both) == sorted([*alone, "mine.yaml:5: fixed.schedule.epochs: epochs must be at least 1, got 0"])
+
+
+def test_a_condition_goes_with_its_parent_and_what_is_left_is_checked(tmp_path: Path) -> None:
+    found = mistakes(
+        tmp_path,
+        ("{choice: [fresh, {name: pool, capacity: 64}]}", "{choice: []}"),
+        ("{log: [1, 20]}", "{log: [1, 20], when: {memory: [fresh]}}"),
+        ("schedule.epochs: 2", "schedule.epochs: 0"),
+    )
+    assert [int(line.split(":")[1]) for line in found] == [5, 9]
+
+
+@pytest.mark.parametrize("text", ["", "just words\n", "- a\n- b\n"])
+def test_a_file_that_is_no_study_is_one_mistake(text: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="expected a study: a mapping with study, method, task") as caught:
+        open_study(write(tmp_path, text))
+    assert len(caught.value.problems) == 1
+
+
+def test_selecting_by_real_images_needs_some(tmp_path: Path) -> None:
+    weights = tmp_path / "teacher.safetensors"
+    save_file(nets.build("resnet56", 10).state_dict(), weights)
+    text = GOOD.replace("gliders", "cifar10").replace("agreement/source", "val_accuracy")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DFKD_RAY_DATA", str(tmp_path / "nothing"))
+        with pytest.raises(ConfigError, match="val_accuracy needs real images of cifar10: give --data, or select by"):
+            open_study(write(tmp_path, text), weights=weights)
+        data_free = text.replace("val_accuracy", "agreement/source")
+        assert open_study(write(tmp_path, data_free), weights=weights)[1].task.name == "cifar10"
+        with pytest.raises((ConfigError, DataError), match="there are no images of cifar10"):
+            open_study(write(tmp_path, data_free), data=str(tmp_path / "nothing"), weights=weights)
+
+
+def test_a_task_without_a_teacher_is_a_mistake_of_the_study(tmp_path: Path) -> None:
+    assert mistakes(tmp_path, ("task: gliders", "task: cifar10")) == [
+        "mine.yaml:1: the task cifar10 ships no teacher, and `dfkd-ray teachers ls` finds none of that net: "
+        "give --weights FILE (a plain state_dict or safetensors), or train one with `dfkd-ray teach cifar10`"
+    ]
+
+
+def test_shipped_studies_open_by_name() -> None:
+    assert open_study(shipped.study_file("mhad"))[0].study == "mhad"

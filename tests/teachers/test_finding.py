@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import save_file
+
+from dfkd_ray import teachers
+from dfkd_ray.datasets import Task, TeacherRef
+from dfkd_ray.nets import build
+from dfkd_ray.teachers.finding import found, teacher_file, teacher_folders
+from dfkd_ray.util.errors import DataError
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The three folders where teachers are looked for, all of them empty."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DFKD_RAY_TEACHERS", str(tmp_path / "named"))
+    monkeypatch.setenv("DFKD_RAY_DATA", str(tmp_path / "data"))
+    folders = [tmp_path / "teachers", tmp_path / "named", tmp_path / "data" / "teachers"]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    return folders
+
+
+def put(folder: Path, name: str = "small_resnet8", **card: Any) -> Path:
+    """A teacher of the task `small`; its card may say more, or something else."""
+    path = folder / f"{name}.safetensors"
+    save_file(build("resnet8", 2).state_dict(), path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    said = {"task": "small", "arch": "resnet8", "classes": 2, "file": path.name, "sha256": digest} | card
+    path.with_suffix(".json").write_text(json.dumps(said))
+    return path
+
+
+def test_where_teachers_are_looked_for(places: list[Path], monkeypatch: pytest.MonkeyPatch):
+    assert [folder.resolve() for folder in teacher_folders()] == places
+    monkeypatch.delenv("DFKD_RAY_TEACHERS")
+    assert [folder.resolve() for folder in teacher_folders()] == [places[0], places[2]]
+
+
+def test_the_first_folder_that_has_one_wins(places: list[Path]):
+    assert teachers.find_teacher("small", "resnet8") is None
+    for folder in reversed(places):
+        path = put(folder)
+        chosen = teachers.find_teacher("small", "resnet8")
+        assert chosen is not None
+        assert chosen.resolve() == path
+    assert teachers.find_teacher("small", "resnet20") is None
+    assert teachers.find_teacher("large", "resnet8") is None
+
+
+def test_of_several_it_is_the_one_that_teach_names_so(places: list[Path]):
+    put(places[0], "b")
+    put(places[0], "a")
+    assert teachers.find_teacher("small", "resnet8") == Path("teachers/a.safetensors")
+    put(places[0])
+    assert teachers.find_teacher("small", "resnet8") == Path("teachers/small_resnet8.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("task", "arch", "name"),
+    [
+        ("cub200", "resnet34", "cub200_resnet34.safetensors"),
+        ("my birds", "timm:resnet18.a1_in1k", "my_birds_timm_resnet18.a1_in1k.safetensors"),
+        ("../x", "a/b", ".._x_a_b.safetensors"),
+    ],
+)
+def test_the_name_of_a_teachers_file(task: str, arch: str, name: str):
+    assert teacher_file(task, arch) == name
+
+
+def test_what_is_wrong_is_said_and_never_taken(places: list[Path]):
+    folder = places[0]
+    put(folder, "whole")
+    put(folder, "lost").unlink()
+    put(folder, "torn").with_suffix(".json").write_text("{")
+    put(folder, "nameless").with_suffix(".json").unlink()
+    (folder / "notes.json").write_text('{"arch": "of the building"}')
+    (folder / "list.json").write_text("[]")
+    said = {each.weights.name: each.problem for each in found(folder)}
+    assert said.pop("torn.safetensors").startswith(f"{folder / 'torn.json'}: the card of torn.safetensors cannot be")
+    assert said == {
+        "whole.safetensors": "",
+        "lost.safetensors": f"{folder / 'lost.safetensors'}: the weights of lost.json are missing",
+        "nameless.safetensors": f"{folder / 'nameless.safetensors'}: no card says what it is",
+    }
+    assert teachers.find_teacher("small", "resnet8") == Path("teachers/whole.safetensors")
+    assert list(found(folder / "nowhere")) == []
+
+
+def test_a_check_tells_weights_that_are_not_their_cards(places: list[Path]):
+    path = put(places[0])
+    (one,) = found(places[0])
+    assert one.checked().problem == ""
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert one.checked().problem.startswith(f"{path}: damaged, or not the file of its card: sha256 ")
+    path.unlink()
+    (one,) = found(places[0])
+    assert one.checked().problem == f"{path}: the weights of small_resnet8.json are missing"
+
+
+def test_a_task_takes_what_is_given_else_its_own_else_the_one_found(small: Task, places: list[Path]):
+    there = put(places[1], normalise={"mean": [0.1] * 3, "std": [0.2] * 3}, accuracy={"test": 0.75})
+    given = put(places[0], "given", task="another")
+    assert teachers.with_teacher(small).teacher == TeacherRef("resnet8", str(there), 0.75)
+    assert teachers.with_teacher(small).mean == (0.1, 0.1, 0.1)
+    assert teachers.with_teacher(small, given).teacher == TeacherRef("resnet8", str(given))
+    assert teachers.with_teacher(small, arch="resnet20") == small, "none is found of that net"
+    own = replace(small, teacher=TeacherRef("resnet8", "own.safetensors"))
+    assert teachers.with_teacher(own) == own
+    with pytest.raises(DataError, match=r"teachers ls` finds none of that net: give --weights FILE"):
+        teachers.teacher(teachers.with_teacher(small, arch="resnet20"), "resnet20")
+
+
+def test_a_teacher_that_is_found_and_does_not_fit_is_an_error(small: Task, places: list[Path]):
+    put(places[0], classes=7)
+    with pytest.raises(DataError, match=r"small_resnet8.safetensors: a teacher of 7 classes does not fit the 2 of"):
+        teachers.with_teacher(small)

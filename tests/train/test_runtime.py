@@ -1,0 +1,63 @@
+"""How a run is computed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from dfkd_ray.train.runtime import Meter, Runtime, parse_runtime
+from dfkd_ray.util.errors import ConfigError
+
+
+def test_a_runtime_from_plain_data() -> None:
+    assert parse_runtime(None) == Runtime()
+    assert parse_runtime({"precision": "bfloat16", "threads": 2}) == Runtime(precision="bfloat16", threads=2)
+    assert parse_runtime({"cache": "memory"}).cache == "memory"
+    for raw, message in {
+        "devise": "devise: no such field; did you mean 'device'?",
+        "precision": "precision: should be 'float32' or 'bfloat16', got 3",
+        "threads": "threads must be at least 0, got -3",
+    }.items():
+        with pytest.raises(ConfigError, match=message):
+            parse_runtime({raw: -3 if raw == "threads" else 3})
+
+
+def test_a_runtime_opens_a_device_or_says_why_not() -> None:
+    before = torch.get_num_threads()
+    try:
+        assert Runtime("cpu", threads=1).open() == torch.device("cpu")
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+    assert Runtime().open().type in ("cpu", "cuda")
+    for name in ("gpu", "cuda:99", ""):
+        with pytest.raises(ConfigError, match=f"runtime.device: '{name}' cannot be used here"):
+            Runtime(name).open()
+
+
+def test_autocast_is_on_only_where_it_is_asked_for() -> None:
+    device = torch.device("cpu")
+    for precision, dtype in {"float32": torch.float32, "bfloat16": torch.bfloat16}.items():
+        with Runtime(precision=precision).autocast(device):  # type: ignore[arg-type]
+            assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+
+
+def test_a_meter_tells_the_highest_memory_since_it_was_opened() -> None:
+    """A process goes from trial to trial: what an earlier one held at its highest is not the next one's."""
+    cpu, size = torch.device("cpu"), 200_000_000
+    first = Meter(cpu)
+    before = first.peak()
+    held = torch.ones(size // 4)
+    assert first.peak() >= before + 0.9 * size
+    del held
+    if Meter(cpu).status.is_file():  # Linux
+        assert Meter(cpu).peak() < before + 0.5 * size
+    assert Meter(cpu).peak() > 10_000_000
+
+
+def test_where_the_mark_cannot_be_set_back_it_is_that_of_the_process() -> None:
+    meter = Meter(torch.device("cpu"))
+    meter.status = Path()
+    assert meter.peak() > 10_000_000

@@ -1,0 +1,97 @@
+"""The spread of earlier ablations: of the right one, with every pair that it ran."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from pathlib import Path
+
+import pytest
+
+from dfkd_ray import tune
+from dfkd_ray.tune.earlier import measured
+from dfkd_ray.tune.history import History
+from tests.tune import toys
+from tests.tune.ablations import PATH, TASK, TUNED, TWINS, history, run, study
+
+pytestmark = pytest.mark.usefixtures("no_fsync")
+NOISY = toys.Parts(noise=0.02)
+
+
+def pooled(found: History, pairs: list[tuple[str, str]], divisor: float = 1.0) -> float:
+    """Root mean square of the standard deviations of these arms' paired differences."""
+    seeds = sorted({trial.seed for trial in found.trials.values() if trial.tuning is None})
+    value = {
+        (trial.arm, trial.seed): trial.values[0]
+        for trial in found.trials.values()
+        if trial.values and trial.tuning is None
+    }
+    variances = []
+    for a, b in pairs:
+        variances.append(statistics.variance(value[a, seed] - value[b, seed] for seed in seeds))
+    return math.sqrt(statistics.mean(variances)) / divisor
+
+
+def test_it_is_the_spread_of_the_paired_differences(tmp_path: Path) -> None:
+    found = run(tmp_path, {}, NOISY)
+    expected = pooled(found, [("full", f"without {name}") for name in "abc"])
+    assert measured(study(), [tmp_path]) == (pytest.approx(expected), tmp_path)
+
+
+def test_tuning_trials_are_not_of_it(tmp_path: Path) -> None:
+    found = run(tmp_path, TUNED, NOISY)
+    expected = pooled(found, [("full", f"without {name}") for name in "abc"])
+    assert measured(study(), [tmp_path]) == (pytest.approx(expected), tmp_path)
+
+
+def test_a_path_is_told_by_the_steps_that_it_took(tmp_path: Path) -> None:
+    found = run(tmp_path, PATH, NOISY)
+    expected = pooled(found, [("a", "none"), ("a + b", "a"), ("full", "a + b")])
+    assert measured(study(), [tmp_path]) == (pytest.approx(expected), tmp_path)
+
+
+def test_arms_that_ran_as_others_do_not_hide_the_rest(tmp_path: Path) -> None:
+    """In a factorial every effect has every arm in it, also those that another arm ran for."""
+    run(tmp_path / "all", {"leave_one_out": "factorial"}, NOISY)
+    expected = measured(study(), [tmp_path / "all"])
+    assert expected is not None
+    twins = run(tmp_path / "twins", TWINS | {"leave_one_out": "factorial"}, NOISY)
+    assert len({trial.arm for trial in twins.trials.values()}) == 8
+    found = measured(study(), [tmp_path / "twins"])
+    assert found is not None
+    assert 0.2 < found[0] / expected[0] < 2
+
+
+def test_the_first_folder_that_fits(tmp_path: Path) -> None:
+    quiet, noisy = tmp_path / "quiet", tmp_path / "noisy"
+    run(quiet, {}, toys.Parts(noise=0.001))
+    run(noisy, {}, NOISY)
+    for first, second in ((quiet, noisy), (noisy, quiet)):
+        found = measured(study(), [tmp_path / "nothing", first, second])
+        assert found is not None
+        assert found[1] == first
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"method: m": "method: other"},
+        {"task: t": "task: other"},
+        {"metric: val_accuracy": "metric: kl/noise"},
+        {"{metric: val_accuracy}": "{metric: val_accuracy, at: best}"},
+    ],
+)
+def test_another_method_task_or_objective_says_nothing(tmp_path: Path, change: dict[str, str]) -> None:
+    run(tmp_path, change, NOISY)
+    assert measured(study(), [tmp_path]) is None
+    assert measured(study(change), [tmp_path]) is not None
+
+
+def test_what_has_no_spread_to_tell(tmp_path: Path) -> None:
+    tune.start(toys.study(), toys.Toy(), tmp_path / "sweep", {}, TASK, "serial")
+    run(tmp_path / "same", {}, toys.Parts(fails=tuple(("full", seed) for seed in (0, 1))))
+    assert len(history(tmp_path / "same").trials) == 12
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "trials.arrow").write_text("no table")
+    assert measured(study(), [tmp_path / name for name in ("sweep", "same", "foreign")]) is None
+    assert measured(study(), []) is None

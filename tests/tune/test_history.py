@@ -1,0 +1,116 @@
+"""The fold over the records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dfkd_ray import study as studies
+from dfkd_ray.tune.history import History
+from dfkd_ray.tune.tuner import opening
+from dfkd_ray.util.errors import StudyError
+from tests.tune import toys
+
+MULTI = {
+    "{metric: val_accuracy}": "[{metric: val_accuracy}, {metric: kl/noise}]",
+    "stopper: {name: asha, grace: 1, reduction: 2}": "stopper: none",
+}
+
+
+def records(changes: dict[str, str] | None = None) -> list[dict[str, Any]]:
+    return [opening(toys.study(changes or {}), {"python": "3"}, {"name": "t"}, 100.0)]
+
+
+def asked(trial: int, time: float = 101.0) -> dict[str, Any]:
+    return {
+        "kind": "asked",
+        "time": time,
+        "trial": trial,
+        "changes": {"x": trial / 10},
+        "seed": 7,
+        "arm": None,
+        "attrs": {"a": 1},
+        "study_attrs": {f"s{trial}": trial},
+    }
+
+
+def row(trial: int, epoch: int, value: float, time: float = 102.0, **more: Any) -> dict[str, Any]:
+    metrics = {"val_accuracy": value, "kl/noise": -value}
+    facts = {"last": False, "host": "h", "device": "cpu", "peak_memory": 10 * epoch, **more}
+    return {
+        "kind": "row",
+        "time": time,
+        "trial": trial,
+        "epoch": epoch,
+        "seconds": 2.0 * epoch,
+        "metrics": metrics,
+        **facts,
+    }
+
+
+def ended(trial: int, state: str, values: list[float] | None, time: float = 103.0, **more: Any) -> dict[str, Any]:
+    facts = {"reason": None, "rung": None, "final": {}, **more}
+    return {"kind": "ended", "time": time, "trial": trial, "state": state, "values": values, **facts}
+
+
+def test_an_epoch_that_comes_again_changes_nothing() -> None:
+    history = History([*records(), asked(0), row(0, 1, 0.5), row(0, 1, 0.9)])
+    assert history.trials[0].curve("val_accuracy") == {1: 0.5}
+
+
+def test_the_best_epoch_is_the_first_of_the_best_finite_ones() -> None:
+    curve = [float("nan"), 0.5, 0.9, 0.9, float("inf")]
+    history = History([*records(), asked(0), *(row(0, e, v) for e, v in enumerate(curve, 1))])
+    accuracy, kl = studies.Objective("val_accuracy"), studies.Objective("kl/noise")
+    assert history.trials[0].best_epoch(accuracy) == 3
+    assert history.trials[0].best_epoch(kl) == 3
+    assert history.trials[0].best_epoch(studies.Objective("absent", "max")) is None
+
+
+def test_the_front_of_several_objectives() -> None:
+    values = {0: [0.5, 0.5], 1: [0.6, 0.6], 2: [0.4, 0.6], 3: [0.5, 0.5]}  # accuracy up, divergence down
+    ends = [record for t, v in values.items() for record in (asked(t), row(t, 1, 0.1), ended(t, "complete", v))]
+    history = History([*records(MULTI), *ends])
+    assert [trial.number for trial in history.front()] == [0, 1, 3]
+    best = history.best()
+    assert best is not None
+    assert best.number == 1
+
+
+def test_only_the_time_in_which_somebody_ran_it_counts() -> None:
+    history = History([*records(), asked(0, time=110.0), {"kind": "resumed", "time": 1000.0, "provenance": {"p": 1}}])
+    history.apply(asked(1, time=1005.0))
+    assert history.active_seconds == 15.0
+    assert history.active(1007.0) == 17.0
+    assert history.provenance["resumed"] == [{"p": 1}]
+
+
+def test_sampler_attributes_add_up_and_finished_is_taken_back_by_a_resume() -> None:
+    history = History([*records(), asked(0), asked(1), {"kind": "finished", "time": 103.0}])
+    assert history.study_attrs == {"s0": 0, "s1": 1}
+    assert history.finished
+    history.apply({"kind": "resumed", "time": 104.0, "provenance": {}})
+    assert not history.finished
+
+
+def test_no_study_and_a_newer_one() -> None:
+    with pytest.raises(StudyError, match="has no study in it: nothing was started"):
+        _ = History().study
+    with pytest.raises(StudyError, match="of version 99, this dfkd-ray reads up to 1"):
+        History([{**records()[0], "version": 99}])
+
+
+def test_the_cell_of_an_ablation_is_remembered() -> None:
+    cell = {**asked(0), "arm": "without b", "draw": 2, "tuning": 5, "seed": 9}
+    history = History([opening(toys.study(), {}, {}, 100.0, {"d": "full"}), cell])
+    trial = history.trials[0]
+    assert (trial.arm, trial.draw, trial.tuning, trial.seed, trial.attrs) == ("without b", 2, 5, 9, {"a": 1})
+    assert history.alike == {"d": "full"}
+
+
+def test_records_from_before_ablations_are_still_read() -> None:
+    first = {key: value for key, value in records()[0].items() if key != "alike"}
+    history = History([first, asked(0)])
+    assert (history.trials[0].arm, history.trials[0].draw, history.trials[0].tuning) == (None, 0, None)
+    assert history.alike == {}

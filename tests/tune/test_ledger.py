@@ -1,0 +1,126 @@
+"""The ledger: torn tails are cut, damage is named, one writer at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dfkd_ray.tune.ledger import NAME, Ledger, decode, encode, read
+from dfkd_ray.util.errors import StudyError
+
+RELAXED = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+RECORDS = [{"kind": "a", "n": 1}, {"kind": "b", "text": 'über\n"x"', "nan": None}, {"kind": "c", "list": [1, 2.5]}]
+
+
+def write(folder: Path, records: list[dict[str, object]]) -> bytes:
+    with Ledger(folder) as ledger:
+        for record in records:
+            ledger.append(record)
+    return (folder / NAME).read_bytes()
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+
+
+@RELAXED
+@given(st.dictionaries(st.text().filter(lambda key: key != "crc32"), json_values, min_size=1, max_size=4))
+def test_a_line_is_its_record(record: dict[str, object]) -> None:
+    line = encode(record)
+    assert line.endswith(b"\n")
+    assert b"\n" not in line[:-1]
+    decoded = decode(line[:-1])
+    assert decoded is not None
+    assert decoded == record
+    assert json.loads(line).keys() == {*record, "crc32"}
+
+
+@RELAXED
+@given(st.integers(0, 60), st.integers(1, 255))
+def test_any_changed_byte_is_noticed(at: int, flip: int) -> None:
+    line = bytearray(encode({"kind": "row", "epoch": 3, "value": 0.25})[:-1])
+    line[at % len(line)] ^= flip
+    assert decode(bytes(line)) is None
+
+
+def test_append_and_read_back(tmp_path: Path) -> None:
+    data = write(tmp_path, RECORDS)
+    records, size = read(tmp_path / NAME)
+    assert records == RECORDS
+    assert size == len(data)
+    assert not (tmp_path / NAME).stat().st_mode & 0o022
+
+
+@pytest.mark.usefixtures("no_fsync")
+def test_a_tail_torn_at_any_byte_is_cut_before_the_next_append(tmp_path: Path) -> None:
+    data = write(tmp_path, RECORDS)
+    start = data.rindex(b"\n", 0, -1) + 1
+    for cut in range(start, len(data)):
+        (tmp_path / NAME).write_bytes(data[:cut])
+        records, size = read(tmp_path / NAME)
+        assert (records, size) == (RECORDS[:2], start)
+        with Ledger(tmp_path) as ledger:
+            assert ledger.records == RECORDS[:2]
+            ledger.append({"kind": "d"})
+        assert read(tmp_path / NAME)[0] == [*RECORDS[:2], {"kind": "d"}]
+
+
+def test_a_tail_of_zeros_is_a_torn_tail(tmp_path: Path) -> None:
+    data = write(tmp_path, RECORDS)
+    (tmp_path / NAME).write_bytes(data + b"\0" * 100 + b"\n" + b"\0" * 9)
+    assert read(tmp_path / NAME)[0] == RECORDS
+
+
+def test_damage_in_the_middle_names_the_line(tmp_path: Path) -> None:
+    data = write(tmp_path, RECORDS)
+    (tmp_path / NAME).write_bytes(data.replace(b'"x', b'"y'))
+    with pytest.raises(StudyError, match=rf"{NAME}:2: this record is damaged"):
+        read(tmp_path / NAME)
+    with pytest.raises(StudyError, match=rf"{NAME}:2:"):
+        Ledger(tmp_path)
+    (tmp_path / NAME).write_bytes(data)
+    Ledger(tmp_path).close()  # the refused one has let go of the lock
+
+
+def test_no_ledger(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="no ledger to read: No such file"):
+        read(tmp_path / NAME)
+
+
+def test_a_full_disk_leaves_no_half_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Ledger(tmp_path) as ledger:
+        ledger.append(RECORDS[0])
+        real = os.pwrite
+        monkeypatch.setattr(os, "pwrite", lambda handle, line, at: real(handle, line[:5], at))
+        with pytest.raises(StudyError, match=r"only 5 of .* bytes were written; nothing is lost, resume later"):
+            ledger.append(RECORDS[1])
+        monkeypatch.setattr(os, "pwrite", real)
+        ledger.append(RECORDS[2])
+    assert read(tmp_path / NAME)[0] == [RECORDS[0], RECORDS[2]]
+
+
+def test_two_writers_are_refused_and_a_dead_one_is_no_obstacle(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from dfkd_ray.tune.ledger import Ledger\n"
+        f"Ledger(Path({str(tmp_path)!r})).append({{'kind': 'a'}}); print('locked', flush=True); time.sleep(60)"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2], text=True
+    )
+    assert other.stdout is not None
+    assert other.stdout.readline() == "locked\n"
+    with pytest.raises(StudyError, match=f"is being run already by process {other.pid} on "):
+        Ledger(tmp_path)
+    other.kill()
+    other.wait()
+    with Ledger(tmp_path) as ledger:
+        assert ledger.records == [{"kind": "a"}]

@@ -1,0 +1,120 @@
+"""The live view: what there is to show, in lines and on a screen that is no terminal."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from dfkd_ray.tune import live
+from dfkd_ray.tune.history import History
+from tests.tune.test_history import asked, ended, records, row
+
+
+def history(**budget: Any) -> History:
+    made = History(
+        [
+            *records(),
+            asked(0),
+            *(row(0, epoch, 0.1 * epoch) for epoch in range(1, 5)),
+            ended(0, "complete", [0.4]),
+            asked(1),
+            row(1, 1, 0.05),
+            row(1, 2, 0.06),
+            ended(1, "pruned", [0.06], rung=2, reason="stopped by asha at epoch 2"),
+            asked(2),
+            ended(2, "failed", None, reason="ValueError: x\nat y"),
+            asked(3),
+            row(3, 1, 0.2),
+        ]
+    )
+    if budget:
+        made._study = replace(made.study, budget=replace(made.study.budget, **budget))
+    return made
+
+
+def test_snapshot() -> None:
+    now = live.snapshot(history(), max_epochs=4, total=8, concurrency=2)
+    assert (now.complete, now.pruned, now.failed, len(now.running)) == (1, 1, 1, 1)
+    assert (now.running[0].trial, now.running[0].epoch, now.running[0].value) == (3, 1, 0.2)
+    assert now.best is not None
+    assert (now.best.trial, now.best.value) == (0, 0.4)
+    # an epoch takes 2 s; trials that ended took (4 + 2) / 2 = 3 epochs: 2 are left of trial 3 and 3 of each of 4 others
+    assert now.seconds_left == pytest.approx((2 + 4 * 3) * 2 / 2)
+    assert live.snapshot(history(), 4, 4, 2).seconds_left == pytest.approx(2 * 2)  # one trial is left: no sharing
+
+
+def test_no_estimate_before_the_first_epoch_or_without_a_total() -> None:
+    fresh = History([*records(), asked(0)])
+    assert live.snapshot(fresh, 4, 8, 1).seconds_left is None
+    assert live.snapshot(history(), 4, None, 1).seconds_left is None
+
+
+def test_hours_bound_the_estimate() -> None:
+    bounded = live.snapshot(history(hours=0.003), 4, 8, 1)
+    assert bounded.seconds_left == pytest.approx(10.8 - history().active_seconds)
+
+
+def test_lines() -> None:
+    out = io.StringIO()
+    made = history()
+    now = live.snapshot(made, 4, 8, 2)
+    with live.Lines(out) as view:
+        view.update(now)
+        for trial in (0, 1, 2):
+            view.update(now, live.shown(made.trials[trial], now.metric))
+    assert out.getvalue().splitlines() == [
+        "trial 0 complete: val_accuracy 0.4000 after 4 epochs, 8 s | best 0.4000 (trial 0) | 3 of 8, 14 s left",
+        "trial 1 stopped: val_accuracy 0.0600 after 2 epochs, 4 s | best 0.4000 (trial 0) | 3 of 8, 14 s left",
+        "trial 2 failed: ValueError: x, 0 s | best 0.4000 (trial 0) | 3 of 8, 14 s left",
+    ]
+
+
+def test_the_screen_shows_every_part() -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=100, color_system=None)
+    made = history()
+    now = live.snapshot(made, 4, 8, 2)
+    with live.Screen(console) as view:
+        view.update(now)
+        view.update(now, live.shown(made.trials[1], now.metric))
+    text = out.getvalue()
+    for part in (
+        "toy  3 of 8 trials done  1 complete  1 stopped  1 failed  1 running  about 14 s left",
+        "best val_accuracy 0.4000 in trial 0",
+        "x = 0",
+        "3      1/4    0.2000        2 s   x=0.3",
+        "trial 1 stopped: val_accuracy 0.0600 after 2 epochs",
+    ):
+        assert part in text, part
+
+
+def test_settings_from_a_user_are_not_markup() -> None:
+    made = history()
+    made.trials[3].changes = {"[bold]path[/bold]": "[red]x"}
+    out = io.StringIO()
+    Console(file=out, width=100).print(live.render(live.snapshot(made, 4, None, 1)))
+    assert "[bold]path[/bold]=[red]x" in out.getvalue()
+
+
+def test_the_bar_has_a_line_of_its_own() -> None:
+    out = io.StringIO()
+    Console(file=out, width=100).print(live.render(live.snapshot(history(), 4, 8, 2)))
+    lines = out.getvalue().splitlines()
+    bar = next(i for i, line in enumerate(lines) if "━" in line)
+    assert set(lines[bar].strip()) <= set("━╺╸ ")
+    assert lines[bar + 1].startswith("best val_accuracy")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (89, "89 s"), (95, "2 min"), (3599, "1 h 0 min"), (4900, "1 h 22 min")]
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert live.duration(seconds) == text
+
+
+def test_numbers() -> None:
+    assert [live.number(v) for v in (None, 0.5, 12.0, 1e-5, 0.0)] == ["-", "0.5000", "12.0000", "1e-05", "0"]

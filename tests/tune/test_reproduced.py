@@ -1,0 +1,169 @@
+"""A study beside its published table, from records alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dfkd_ray import study as studies
+from dfkd_ray.study import published
+from dfkd_ray.tune.history import History
+from dfkd_ray.tune.reproduced import beside
+from dfkd_ray.tune.tabulate import write_tables
+from dfkd_ray.tune.tuner import opening
+from dfkd_ray.util import tables
+from dfkd_ray.util.yamls import Document
+from tests.tune import toys
+from tests.tune.test_tuner import conductor, run
+
+TABLE = published.load("dfkd_fgvc/table5")
+# share of the test images by row and seed; None: the trial failed
+SCORES: dict[str, list[float | None]] = {
+    "order 1": [0.40, 0.41, 0.42, 0.43],
+    "order 2": [0.50, 0.51, 0.52, 0.53],
+    "order 3": [0.52, 0.54, 0.53, 0.55],
+}
+T3 = 3.182446305284263  # Student's t, 3 degrees of freedom, at 0.975
+
+
+def history(
+    scores: Mapping[str, list[float | None]] = SCORES,
+    reference: str = "dfkd_fgvc/table5#cub200",
+    task: str = "gliders",
+    tested: bool = True,
+    alike: Mapping[str, str] | None = None,
+) -> History:
+    """Every trial ended at once: val_accuracy half of the score, test_accuracy the score."""
+    raw = {**published.study(TABLE, None, "gliders", 4), "task": task, "published": reference}
+    records = [opening(studies.parse(Document(raw)), {}, {"name": task}, 100.0, alike)]
+    cells = [(arm, seed) for seed in range(4) for arm in SCORES if arm not in (alike or {})]
+    for number, (arm, seed) in enumerate(cells):
+        score = scores[arm][seed] if seed < len(scores[arm]) else "running"
+        records.append(_record("asked", number, changes={}, seed=seed, arm=arm, draw=0, study_attrs={}))
+        if score == "running":
+            continue
+        final = {"test_accuracy/last": score} if tested and score is not None else {}
+        value = None if score is None else [score / 2]
+        if score is not None:
+            row = {"epoch": 1, "seconds": 1.0, "metrics": {"val_accuracy": score / 2}, "last": True, "final": final}
+            records.append(_record("row", number, **row))
+        state = "complete" if value else "failed"
+        records.append(_record("ended", number, state=state, reason=None, rung=None, values=value, final=final))
+    return History(records)
+
+
+def _record(kind: str, trial: int, **facts: Any) -> dict[str, Any]:
+    return {"kind": kind, "time": 101.0, "trial": trial, **facts}
+
+
+def cell(note: dict[str, Any], row: str) -> dict[str, Any]:
+    (found,) = [each for each in note["cells"] if each["row"] == row]
+    return dict(found)
+
+
+def test_rows_and_claims_in_points() -> None:
+    note = beside(history())
+    assert json.loads(json.dumps(note, allow_nan=False)) == note
+    one, three = cell(note, "order 1"), cell(note, "order 3")
+    half = T3 * (5 / 3) ** 0.5 / 2  # standard deviation of 40, 41, 42, 43 over sqrt(4)
+    assert one == {
+        "row": "order 1",
+        "published": 56.12,
+        "mark": "read",
+        "measured": pytest.approx(41.5),
+        "t_low": pytest.approx(41.5 - half),
+        "t_high": pytest.approx(41.5 + half),
+        "n": 4,
+        "difference": pytest.approx(41.5 - 56.12),
+    }
+    assert three["measured"] == pytest.approx(53.5)
+    beats_1, beats_2, theirs = note["claims"]
+    assert beats_1 == {
+        "text": "order 3 beats order 1",
+        "by": "table",
+        "published": pytest.approx(56.93 - 56.12),
+        "difference": pytest.approx(12.0),  # 12, 13, 11, 12 by seed: standard deviation sqrt(2 / 3)
+        "t_low": pytest.approx(12 - T3 * (2 / 3) ** 0.5 / 2),
+        "t_high": pytest.approx(12 + T3 * (2 / 3) ** 0.5 / 2),
+        "pairs": 4,
+        "verdict": "holds here",
+    }
+    assert (beats_2["difference"], beats_2["verdict"]) == (pytest.approx(2.0), "holds here")  # 2, 3, 1, 2
+    assert (theirs["text"], theirs["by"]) == ("order 1 beats order 2", "text")
+    assert (theirs["difference"], theirs["verdict"]) == (pytest.approx(-10.0), "fails here")
+
+
+def test_the_metric_is_the_test_accuracy_where_there_is_one() -> None:
+    assert beside(history())["metric"] == "test_accuracy/last"
+    without = beside(history(tested=False))
+    assert without["metric"] == "val_accuracy"
+    assert cell(without, "order 1")["measured"] == pytest.approx(41.5 / 2)
+
+
+def test_without_a_column_it_is_the_mean() -> None:
+    note = beside(history(reference="dfkd_fgvc/table5"))
+    assert note["column"] is None
+    assert cell(note, "order 2")["published"] == pytest.approx((63.12 + 70.35 + 55.06) / 3)
+    assert note["claims"][0]["published"] == pytest.approx(((65.76 + 71.89 + 56.93) - (64.31 + 69.26 + 56.12)) / 3)
+
+
+@pytest.mark.parametrize(
+    ("reference", "task", "scale"),
+    [
+        ("dfkd_fgvc/table5#cub200", "cub200", "paper"),
+        ("dfkd_fgvc/table5", "aircraft", "paper"),
+        ("dfkd_fgvc/table5#cub200", "aircraft", "aircraft"),  # of the table, but not what it is put beside
+        ("dfkd_fgvc/table5", "gliders", "gliders"),
+        ("dfkd_fgvc/table5", "digits", "digits"),
+    ],
+)
+def test_the_scale_is_the_papers_on_its_own_task(reference: str, task: str, scale: str) -> None:
+    assert beside(history(reference=reference, task=task))["scale"] == scale
+
+
+def test_a_failed_trial_costs_its_pair_where_it_is_needed() -> None:
+    note = beside(history({**SCORES, "order 2": [0.50, None, 0.52, 0.53]}))
+    assert (cell(note, "order 2")["n"], cell(note, "order 1")["n"]) == (3, 4)
+    assert [claim["pairs"] for claim in note["claims"]] == [4, 3, 3]
+    note = beside(history({**SCORES, "order 2": [None, None, 0.52, 0.53]}))
+    assert [(claim["pairs"], claim["verdict"]) for claim in note["claims"]] == [
+        (4, "holds here"),
+        (2, "cannot be told"),
+        (2, "cannot be told"),
+    ]
+    lost = beside(history({**SCORES, "order 2": [None] * 4}))
+    assert (cell(lost, "order 2")["measured"], cell(lost, "order 2")["n"]) == (None, 0)
+    assert (lost["claims"][1]["difference"], lost["claims"][1]["verdict"]) == (None, "cannot be told")
+
+
+def test_what_runs_still_is_no_failure() -> None:
+    note = beside(history({**SCORES, "order 3": [0.52, 0.54, 0.53]}))
+    assert {each["n"] for each in note["cells"]} == {3}, "pairs that all rows have"
+    nothing = beside(history({arm: [] for arm in SCORES}))
+    assert {each["measured"] for each in nothing["cells"]} == {None}
+    assert {claim["verdict"] for claim in nothing["claims"]} == {"cannot be told"}
+
+
+def test_an_arm_that_another_one_runs_for_is_there() -> None:
+    note = beside(history(alike={"order 2": "order 1"}))
+    assert cell(note, "order 2")["measured"] == cell(note, "order 1")["measured"] == pytest.approx(41.5)
+    assert note["claims"][2]["difference"] == 0
+    assert note["claims"][2]["verdict"] == "cannot be told"
+
+
+def test_it_stands_in_the_tables_of_such_a_study_alone(tmp_path: Path) -> None:
+    known = history()
+    write_tables(known, tmp_path)
+    for kind in ("trials", "steps", "effects"):
+        note = tables.metadata(tables.read(tmp_path / f"{kind}.arrow"))
+        assert note["published"] == beside(known)
+    with conductor(tmp_path / "other", toys.study({"trials: 8": "trials: 1"})) as c:
+        job = c.next_job()
+        assert job is not None
+        run(c, job, [0.5] * 4)
+        write_tables(c.history, tmp_path / "other")
+    assert "published" not in tables.metadata(tables.read(tmp_path / "other" / "trials.arrow"))

@@ -1,0 +1,220 @@
+"""Search: right states, right proposals, the same again after a rebuild from the ledger."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from dfkd_ray.study import Budget, Objective, Study
+from dfkd_ray.study.domains import Bool, Choice, Int, Log, Uniform
+from dfkd_ray.study.space import enumerate_grid
+from dfkd_ray.study.specs import Cmaes, Gp, Grid, Nsga2, Qmc, Random, SamplerSpec, Tpe, samplers
+from dfkd_ray.tune.history import History
+from dfkd_ray.tune.search import Search, builders, importance
+
+RANGES = {"x": Uniform(0, 1, points=5), "y": Log(0.1, 10, points=3), "n": Int(1, 4)}
+MIXED = {**RANGES, "c": Choice(("a", {"k": [1]}, 1, True)), "z": Uniform(0, 1, points=2, when={"c": ("a", 1)})}
+CASES: list[tuple[SamplerSpec, dict[str, Any]]] = [
+    (Tpe(seed=1, startup=4), MIXED),
+    (Random(seed=1), MIXED),
+    (Grid(seed=1), MIXED),
+    (Qmc(seed=1), MIXED),
+    (Qmc(seed=1, sequence="halton", scramble=False), RANGES),
+    (Cmaes(seed=1), RANGES),
+    (Gp(seed=1, startup=5), RANGES),
+    (Nsga2(seed=1, population=4), MIXED),
+]
+IDS = [f"{spec.registered_as}{i}" for i, (spec, _) in enumerate(CASES)]  # type: ignore[attr-defined]
+
+
+def make(sampler: SamplerSpec, search: dict[str, Any], objectives: int = 1) -> Study:
+    metrics = (Objective("val_accuracy"), Objective("kl/noise"))[:objectives]
+    return Study(
+        study="s", method="m", task="t", objective=metrics, search=search, sampler=sampler, budget=Budget(trials=99)
+    )
+
+
+def value(changes: dict[str, Any]) -> float:
+    return -((changes["x"] - 0.7) ** 2) - 0.1 * (changes["n"] - 3) ** 2 - 0.1 * abs(math.log10(changes["y"]))
+
+
+class Ledger:
+    """What the conductor would write of each event, folded at once."""
+
+    def __init__(self, study: Study) -> None:
+        self.history = History()
+        self.history._study = study
+
+    def note(self, kind: str, **facts: Any) -> None:
+        self.history.apply({"kind": kind, "time": 0.0, **facts})
+
+    def asked(self, proposal: Any) -> None:
+        facts = dict(vars(proposal))
+        attrs, study_attrs, changes = facts["attrs"], facts["study_attrs"], facts["changes"]
+        self.note(
+            "asked", trial=proposal.number, changes=changes, seed=0, arm=None, attrs=attrs, study_attrs=study_attrs
+        )
+
+    def ended(self, number: int, state: str, values: list[float] | None) -> None:
+        if values:
+            self.note(
+                "row", trial=number, epoch=1, seconds=1.0, metrics={"val_accuracy": values[0]}, last=True, final={}
+            )
+        self.note("ended", trial=number, state=state, reason=None, rung=None, values=values, final={})
+
+
+def drive(search: Search, ledger: Ledger, trials: int) -> list[tuple[Any, ...]]:
+    """Ask and tell, one at a time; each fifth fails, each seventh is stopped."""
+    out: list[tuple[Any, ...]] = []
+    several = len(search.study.objective) > 1
+    for _ in range(trials):
+        proposal = search.propose()
+        if proposal is None:
+            break
+        ledger.asked(proposal)
+        result = value(dict(proposal.changes))
+        n = proposal.number
+        state: Any = "failed" if n % 5 == 4 else "pruned" if n % 7 == 6 and not several else "complete"
+        told = None if state == "failed" else [result, -result] if several else [result]
+        search.tell(n, state, told, {} if told is None else {1: told[0]}, None)
+        ledger.ended(n, state, told)
+        out.append((n, dict(proposal.changes), result))
+    return out
+
+
+def test_every_spec_has_its_builder_and_its_row_here() -> None:
+    assert list(builders) == list(samplers)
+    assert {spec.registered_as for spec, _ in CASES} == set(samplers)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("spec", "space"), CASES, ids=IDS)
+def test_the_same_proposals_again_and_after_a_rebuild_at_any_trial(spec: SamplerSpec, space: dict[str, Any]) -> None:
+    study = make(spec, space)
+    total = 14 if not isinstance(spec, Gp) else 9
+    undisturbed = drive(Search(study), Ledger(study), total)
+    assert len({str(changes) for _, changes, _ in undisturbed}) > 4
+    for cut in (0, 1, 5, 9, 12) if not isinstance(spec, Gp) else (8,):
+        ledger = Ledger(study)
+        drive(Search(study), ledger, cut)
+        resumed = Search(study)
+        resumed.rebuild(ledger.history)
+        assert drive(resumed, ledger, total - cut) == undisturbed[cut:]
+
+
+@pytest.mark.parametrize("spec", [Tpe(startup=4), Random(), Grid(), Qmc(), Nsga2(population=4)], ids=str)
+def test_several_objectives(spec: SamplerSpec) -> None:
+    study = make(spec, MIXED, objectives=2)
+    undisturbed = drive(Search(study), Ledger(study), 12)
+    ledger = Ledger(study)
+    drive(Search(study), ledger, 7)
+    resumed = Search(study)
+    resumed.rebuild(ledger.history)
+    assert drive(resumed, ledger, 5) == undisturbed[7:]
+
+
+@pytest.mark.parametrize("spec", [Tpe(startup=6), Cmaes(), Gp(startup=6), Nsga2(population=6)], ids=str)
+def test_models_come_nearer_to_the_optimum_than_their_first_draws(spec: SamplerSpec) -> None:
+    study = make(spec, RANGES)
+    few = isinstance(spec, Gp)  # it needs fewer trials, and takes its time for each
+    values = [result for _, _, result in drive(Search(study), Ledger(study), 14 if few else 40)]
+    assert statistics.fmean(values[-6:]) > statistics.fmean(values[:6])
+    assert max(values) > -0.1
+
+
+def test_a_rebuilt_study_holds_running_trials_open_and_can_be_told_of_them() -> None:
+    study = make(Tpe(startup=2), MIXED)
+    ledger, search = Ledger(study), Search(study)
+    drive(search, ledger, 3)
+    open_one = search.propose()
+    assert open_one is not None
+    ledger.asked(open_one)
+    resumed = Search(study)
+    resumed.rebuild(ledger.history)
+    states = [trial.state for trial in resumed._optuna.get_trials()]
+    assert states == [TrialState.COMPLETE] * 3 + [TrialState.RUNNING]
+    following = resumed.propose()
+    assert following is not None
+    assert following.number == 4
+    resumed.tell(3, "pruned", [0.5], {1: 0.4, 2: 0.5}, 2)
+    resumed.tell(4, "failed", None, {}, None)
+    told = resumed._optuna.get_trials()
+    assert [trial.state for trial in told[3:]] == [TrialState.PRUNED, TrialState.FAIL]
+    assert told[3].intermediate_values == {1: 0.4, 2: 0.5}
+    assert (told[3].value, told[3].user_attrs) == (0.5, {"rung": 2})
+    assert told[3].params.keys() == open_one.changes.keys()
+
+
+def test_a_pruned_trial_is_rebuilt_as_it_was_told() -> None:
+    study = make(Random(), RANGES)
+    ledger, live = Ledger(study), Search(study)
+    proposal = live.propose()
+    assert proposal is not None
+    ledger.asked(proposal)
+    live.tell(0, "pruned", [0.5], {1: 0.5}, 1)
+    row = {"epoch": 1, "seconds": 1.0, "metrics": {"val_accuracy": 0.5}, "last": False}
+    ledger.note("row", trial=0, **row)
+    ledger.note("ended", trial=0, state="pruned", reason="r", rung=1, values=[0.5], final={})
+    rebuilt = Search(study)
+    rebuilt.rebuild(ledger.history)
+    told, again = live._optuna.get_trials()[0], rebuilt._optuna.get_trials()[0]
+    for name in ("state", "values", "params", "distributions", "intermediate_values", "user_attrs", "system_attrs"):
+        assert getattr(told, name) == getattr(again, name), name
+
+
+def test_a_grid_visits_every_point_once_and_ends() -> None:
+    study = make(Grid(seed=3), MIXED)
+    points = enumerate_grid(MIXED)
+    search = Search(study)
+    assert study.trials == min(99, len(points))
+    assert len(points) == 5 * 3 * 4 * (2 * 2 + 2)
+    seen = [changes for _, changes, _ in drive(search, Ledger(study), 10_000)]
+    assert search.propose() is None
+    assert sorted(map(str, map(sorted, (c.items() for c in seen)))) == sorted(
+        map(str, map(sorted, (p.items() for p in points)))
+    )
+    in_order = Search(make(Grid(shuffle=False), MIXED))
+    assert in_order.propose().changes == points[0]  # type: ignore[union-attr]
+
+
+def test_parallel_grid_proposals_are_different() -> None:
+    search = Search(make(Grid(), {"a": Bool(), "b": Int(1, 3)}))
+    proposals = [search.propose() for _ in range(7)]
+    assert proposals[-1] is None
+    assert len({str(proposal.changes) for proposal in proposals if proposal}) == 6
+
+
+def test_choices_of_any_kind_come_back_as_they_were() -> None:
+    search = Search(make(Grid(shuffle=False), {"c": Choice(({"k": [1]}, 1, True, None, "1"))}))
+    values = [search.propose().changes["c"] for _ in range(5)]  # type: ignore[union-attr]
+    assert values == [{"k": [1]}, 1, True, None, "1"]
+    assert [type(v) for v in values] == [dict, int, bool, type(None), str]
+
+
+def test_importance() -> None:
+    study = make(Random(seed=2), {"x": Uniform(0, 1), "other": Uniform(0, 1), "m": Bool()}, objectives=2)
+    search = Search(study)
+    points = []
+    for _ in range(40):
+        changes = search.propose().changes  # type: ignore[union-attr]
+        points.append((changes, [changes["x"], changes["other"] ** 2]))
+    shares = importance(study, points)
+    assert list(shares) == ["val_accuracy", "kl/noise"]
+    assert next(iter(shares["val_accuracy"])) == "x"
+    assert next(iter(shares["kl/noise"])) == "other"
+    assert sum(shares["val_accuracy"].values()) == pytest.approx(1)
+    assert importance(study, points[:7]) == {}
+    assert importance(study, [(changes, [1.0, 1.0]) for changes, _ in points]).keys() == shares.keys()
+
+
+def test_optuna_says_nothing(capfd: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder) -> None:
+    for spec, space in CASES:
+        study = make(spec, space)
+        drive(Search(study), Ledger(study), 10)
+    assert capfd.readouterr() == ("", "")
+    assert not [w for w in recwarn if "optuna" in str(w.filename)]
+    assert optuna.logging.get_verbosity() == optuna.logging.ERROR

@@ -1,0 +1,144 @@
+"""The three tables: what their schemas ask for, and the importance that stands beside them."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from dfkd_ray import study as studies
+from dfkd_ray.tune.history import History
+from dfkd_ray.tune.tabulate import importance_of, picture_format, tables_from
+from dfkd_ray.util import tables
+from tests.tune import ablations, toys
+from tests.tune.test_history import asked, ended, records, row
+from tests.tune.test_tuner import conductor, run
+
+
+def test_the_tables_have_what_their_schemas_ask_for() -> None:
+    picture = base64.b64encode(toys.PNG).decode()
+    history = History(
+        [
+            *records(),
+            asked(0),
+            {"kind": "started", "time": 101.5, "trial": 0},
+            {"kind": "picture", "time": 101.6, "trial": 0, "epoch": 1, "picture": picture},
+            row(0, 1, 0.5, fingerprint="f", method={"name": "m"}),
+            row(0, 2, 0.9),
+            {"kind": "started", "time": 102.0, "trial": 0},
+            row(0, 3, 0.7, last=True, final={"test_accuracy/last": 0.6}),
+            ended(0, "complete", [0.7], final={"test_accuracy/last": 0.6}),
+            asked(1),
+            ended(1, "failed", None, reason="TrialFailed: x"),
+            asked(2),
+        ]
+    )
+    rows, metadata = tables_from(history, {"evaluator": "e"}, "now")
+    for kind, found in rows.items():
+        assert tables.table(kind, found, metadata).num_rows == len(found)
+        if found:
+            assert set(found[0]) == set(tables.SCHEMAS[kind].names)
+    first, second, third = rows["trials"]
+    assert (first["state"], first["epochs"], first["best_epoch"], first["seconds"]) == ("complete", 3, 2, 6.0)
+    assert (first["attempts"], first["peak_memory"], first["objectives"]) == (2, 30, [0.7])
+    assert (first["fingerprint"], first["method"], first["changes"]) == ("f", '{"name": "m"}', '{"x": 0.0}')
+    assert first["started"].timestamp() == 101.5
+    assert (second["state"], second["reason"], second["best_epoch"]) == ("failed", "TrialFailed: x", None)
+    assert (third["state"], third["objectives"], third["seconds"]) == ("running", None, None)
+    assert [(s["epoch"], s["metric"], s["value"]) for s in rows["steps"]][:2] == [
+        (1, "val_accuracy", 0.5),
+        (1, "kl/noise", -0.5),
+    ]
+    assert rows["images"] == [{"trial": 0, "epoch": 1, "format": "png", "picture": toys.PNG}]
+    assert metadata == {
+        "study": studies.plain(toys.study()),
+        "provenance": {"python": "3", "written": "now"},
+        "importance": {"evaluator": "e"},
+        "task": {"name": "t"},
+        "finished": False,
+    }
+
+
+def test_picture_formats() -> None:
+    assert picture_format(b"RIFF\0\0\0\0WEBPVP8 ") == "webp"
+    assert picture_format(toys.PNG) == "png"
+    assert picture_format(b"\xff\xd8\xff") == "jpeg"
+    assert picture_format(b"") == "unknown"
+
+
+@pytest.mark.usefixtures("no_fsync")
+def test_importance_is_taken_where_all_trials_still_run(tmp_path: Path) -> None:
+    with conductor(tmp_path, toys.study({"trials: 8": "trials: 20"})) as c:
+        for n in range(12):
+            job = c.next_job()
+            assert job is not None
+            run(c, job, [job.changes["x"] + 0.001 * n] * 4)
+        states = {trial.state for trial in c.history.trials.values()}
+        found = importance_of(c.history)
+    assert states == {"complete", "pruned"}
+    assert found["evaluator"] == "PED-ANOVA, 12 trials at epoch 1"
+    assert next(iter(found["objectives"]["val_accuracy"])) == "x"
+
+
+# ---- ablations
+
+
+@pytest.mark.usefixtures("no_fsync")
+def test_an_ablation_leaves_its_cells_its_effects_and_its_design(tmp_path: Path) -> None:
+    history = ablations.run(tmp_path, ablations.TUNED, parquet=True)
+    trials = tables.read(tmp_path / "trials.arrow").to_pylist()
+    assert [(t["arm"], t["seed"], t["draw"], t["tuning"]) for t in trials] == ablations.cells(history)
+    assert {t["tuning"] for t in trials} == {None, *range(6)}
+    effects = tables.read(tmp_path / "effects.arrow")
+    assert effects.schema.equals(tables.EFFECTS)
+    assert list(dict.fromkeys(effects["metric"].to_pylist())) == ["val_accuracy", "kl/noise", "test_accuracy/last"]
+    assert (tmp_path / "effects.parquet").exists()
+    assert tables.metadata(effects) == tables.metadata(tables.read(tmp_path / "trials.arrow"))
+    metadata = tables.metadata(effects)
+    assert metadata["importance"] == {}, "arms are no search"
+    levels = [dict(zip("abc", each)) for each in (("on", "on", "on"), ("off", "on", "on"))]
+    assert metadata["ablation"]["arms"][:2] == [
+        {"name": "full", "levels": levels[0], "changes": {}, "runs_as": None},
+        {"name": "without a", "levels": levels[1], "changes": {"a": 0}, "runs_as": None},
+    ]
+    assert metadata["ablation"]["seeds"] == [0, 1, 2]
+    assert metadata["ablation"]["chosen"] == []
+    assert metadata["ablation"]["design"] == [
+        "design: leave_one_out, 4 arms",
+        "arm        a    b    c",
+        "full       on   on   on",
+        "without a  off  on   on",
+        "without b  on   off  on",
+        "without c  on   on   off",
+        "each effect is that of one component while the rest is on; its interactions with the rest are part of it",
+    ]
+
+
+@pytest.mark.usefixtures("no_fsync")
+def test_of_a_path_all_arms_that_were_wanted_are_told_and_the_design_is_as_it_was_planned(tmp_path: Path) -> None:
+    ablations.run(tmp_path, ablations.PATH)
+    note = ablations.note(tmp_path)
+    assert [arm["name"] for arm in note["arms"]] == ["none", "a", "b", "c", "a + b", "a + c", "full"]
+    assert note["arms"][4]["changes"] == {"c": 0}
+    assert note["design"][0] == "design: path, 4 arms"
+    assert "3 rounds, at most 7 arms; these are the arms of the first round" in note["design"]
+
+
+@pytest.mark.usefixtures("no_fsync")
+def test_tables_can_be_written_before_anything_has_ended(tmp_path: Path) -> None:
+    for name, changes in {"path": ablations.PATH, "tuned": ablations.TUNED, "plain": {}}.items():
+        with conductor(tmp_path / name, ablations.study(changes)) as c:
+            assert c.next_job() is not None
+            c.write_tables()
+        rows = tables.read(tmp_path / name / "effects.arrow").to_pylist()
+        assert all(row["pairs"] == 0 and row["verdict"] == "too few pairs to tell" for row in rows)
+        assert len(rows) == (0 if name == "path" else 3)
+
+
+@pytest.mark.usefixtures("no_fsync")
+def test_a_sweep_has_no_effects(tmp_path: Path) -> None:
+    with conductor(tmp_path, toys.study()) as c:
+        c.write_tables()
+    assert not (tmp_path / "effects.arrow").exists()
+    assert "ablation" not in tables.metadata(tables.read(tmp_path / "trials.arrow"))

@@ -1,0 +1,248 @@
+"""The conductor: what it answers, what it records, and that the ledger comes first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dfkd_ray.study import Study
+from dfkd_ray.tune.endings import Outcome
+from dfkd_ray.tune.ledger import Ledger
+from dfkd_ray.tune.live import Shown, Snapshot
+from dfkd_ray.tune.tuner import Conductor, opening
+from dfkd_ray.tune.work import Job, Row
+from dfkd_ray.util.errors import StudyError
+from tests.tune import toys
+
+pytestmark = pytest.mark.usefixtures("no_fsync")
+NONE = {"stopper: {name: asha, grace: 1, reduction: 2}": "stopper: none"}
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.snapshots: list[Snapshot] = []
+        self.ended: list[Shown] = []
+
+    def update(self, now: Snapshot, ended: Shown | None = None) -> None:
+        self.snapshots.append(now)
+        if ended is not None:
+            self.ended.append(ended)
+
+
+@contextmanager
+def conductor(folder: Path, study: Study | None = None, **options: Any) -> Iterator[Conductor]:
+    """A new one, or the one that goes on with the folder's ledger if no study is given."""
+    with Ledger(folder) as ledger:
+        first = opening(study, {}, {}, 0.0) if study else {"kind": "resumed", "time": 0.0, "provenance": {}}
+        ledger.records.append(ledger.append(first))
+        yield Conductor(ledger, folder, 4, **options)
+
+
+def row(epoch: int, value: float, **more: Any) -> Row:
+    return Row(epoch, float(epoch), {"val_accuracy": value, "kl/noise": -value}, **more)
+
+
+def run(c: Conductor, job: Job, values: list[float]) -> list[str]:
+    c.started(job)
+    return [c.report(job, row(e, v, last=e == 4)) for e, v in enumerate(values, 1)]
+
+
+def test_a_trial_from_job_to_complete(tmp_path: Path) -> None:
+    view = Recorder()
+    with conductor(tmp_path, toys.study({"budget: {trials: 8}": "budget: {trials: 1}"}), view=view) as c:
+        job = c.next_job()
+        assert job is not None
+        assert job.folder == str(tmp_path.resolve() / "trials" / "0000")
+        assert Path(job.folder).is_dir()
+        assert (job.trial, job.seed, job.threads) == (0, 0, 1)
+        assert run(c, job, [0.1, 0.4, 0.3, 0.2]) == ["continue", "continue", "continue", "stop"]
+        trial = c.history.trials[0]
+        assert (trial.state, trial.values, trial.best_epoch(c.study.objective[0])) == ("complete", [0.2], 2)
+        assert c.next_job() is None
+        c.finish()
+        assert c.history.finished
+    assert [shown.state for shown in view.ended] == ["complete"]
+    assert [len(s.running) for s in view.snapshots] == [1, 1, 1, 1, 0]
+
+
+def test_best_is_told_where_the_study_asks_for_it(tmp_path: Path) -> None:
+    asking = {"{metric: val_accuracy}": "[{metric: val_accuracy, at: best}, {metric: kl/noise, at: best}]", **NONE}
+    with conductor(tmp_path, toys.study(asking)) as c:
+        job = c.next_job()
+        assert job is not None
+        run(c, job, [0.1, 0.4, 0.3, 0.2])
+        assert c.history.trials[0].values == [0.4, -0.4]
+
+
+def test_the_stopper_prunes_and_optuna_hears_of_it(tmp_path: Path) -> None:
+    with conductor(tmp_path, toys.study()) as c:
+        first, second = c.next_job(), c.next_job()
+        assert first is not None
+        assert second is not None
+        assert c.report(first, row(1, 0.9)) == "continue"
+        assert c.report(second, row(1, 0.3)) == "stop"
+        trial = c.history.trials[1]
+        assert (trial.state, trial.rung, trial.values) == ("pruned", 1, [0.3])
+        assert trial.reason == "stopped by asha at epoch 1"
+        told = c.search._optuna.get_trials()[1]
+        assert (told.state.name, told.intermediate_values, told.user_attrs) == ("PRUNED", {1: 0.3}, {"rung": 1})
+        assert c.report(second, row(2, 0.99)) == "stop"
+        assert trial.epoch == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ([0.1, 0.2, 0.3, math.nan], "val_accuracy is nan at the last epoch, 4"),
+        ([0.1, math.nan, 0.3, math.inf], "val_accuracy is inf at the last epoch, 4"),
+    ],
+)
+def test_a_last_value_that_is_not_finite_is_a_failure(tmp_path: Path, values: list[float], reason: str) -> None:
+    with conductor(tmp_path, toys.study(NONE)) as c:
+        job = c.next_job()
+        assert job is not None
+        assert run(c, job, values)[-1] == "stop"
+        assert (c.history.trials[0].state, c.history.trials[0].reason) == ("failed", reason)
+        assert c.search._optuna.get_trials()[0].state.name == "FAIL"
+
+
+def test_a_nan_at_a_rung_is_a_failure_and_not_a_result(tmp_path: Path) -> None:
+    with conductor(tmp_path, toys.study()) as c:
+        job = c.next_job()
+        assert job is not None
+        assert c.report(job, row(1, math.nan)) == "stop"
+        assert (c.history.trials[0].state, c.history.trials[0].reason) == ("failed", "val_accuracy is nan at epoch 1")
+
+
+def test_an_objective_that_nobody_reports_is_noticed_at_the_first_epoch(tmp_path: Path) -> None:
+    study = toys.study({"{metric: val_accuracy}": "{metric: val_acuracy, mode: max}"})
+    with conductor(tmp_path, study) as c:
+        job = c.next_job()
+        assert job is not None
+        assert c.report(job, row(1, 0.5)) == "stop"
+        assert c.history.trials[0].reason == (
+            "the trial reports no 'val_acuracy'; did you mean 'val_accuracy'? (known: kl/noise, val_accuracy)"
+        )
+
+
+def test_the_same_failure_from_the_start_ends_the_study(tmp_path: Path) -> None:
+    with conductor(tmp_path, toys.study()) as c:
+        for n in range(3):
+            job = c.next_job()
+            assert job is not None
+            c.check()
+            c.end(job, Outcome("failed", f"ValueError: no such net\nin line {n}"))
+        assert c.next_job() is None
+        with pytest.raises(StudyError, match=r"the first 3 trials have all failed alike.*give_up_after: 3") as gave_up:
+            c.check()
+        assert str(gave_up.value).endswith("ValueError: no such net\nin line 2")
+        assert not c.history.finished
+
+
+@pytest.mark.parametrize("limit", [0, 4])
+def test_giving_up_is_the_budgets_choice(tmp_path: Path, limit: int) -> None:
+    study = toys.study()
+    study = replace(study, budget=replace(study.budget, give_up_after=limit))
+    with conductor(tmp_path, study) as c:
+        for _ in range(3):
+            job = c.next_job()
+            assert job is not None
+            c.end(job, Outcome("failed", "same"))
+        c.check()
+        assert c.next_job() is not None
+
+
+def test_different_failures_do_not_end_the_study(tmp_path: Path) -> None:
+    with conductor(tmp_path, toys.study()) as c:
+        for n in range(5):
+            job = c.next_job()
+            assert job is not None
+            c.end(job, Outcome("failed", f"ValueError: {n}"))
+        c.check()
+
+
+def test_hours_end_the_proposals(tmp_path: Path) -> None:
+    now = [0.0]
+    study = toys.study({"budget: {trials: 8}": "budget: {hours: 1}"})
+    with conductor(tmp_path, study, clock=lambda: now[0]) as c:
+        assert c.search.total is None
+        assert c.next_job() is not None
+        now[0] = 3599.0
+        assert c.next_job() is not None
+        now[0] = 3601.0
+        assert c.next_job() is None
+
+
+def test_what_was_running_is_run_again_with_the_same_number_and_changes(tmp_path: Path) -> None:
+    with conductor(tmp_path, toys.study()) as c:
+        jobs = [c.next_job(), c.next_job()]
+        assert jobs[0] is not None
+        c.started(jobs[0])
+        c.report(jobs[0], row(1, 0.5))
+    with conductor(tmp_path) as c:
+        assert [c.next_job(), c.next_job()] == jobs
+        third = c.next_job()
+        assert third is not None
+        assert third.trial == 2
+        assert len(c.search._optuna.get_trials()) == 3
+        assert c.report(jobs[0], row(1, 0.9)) == "continue"  # delivered again: ignored
+        assert c.history.trials[0].curve("val_accuracy") == {1: 0.5}
+
+
+def test_a_decision_that_was_cut_off_is_made_after_the_resume(tmp_path: Path) -> None:
+    with conductor(tmp_path, toys.study(NONE)) as c:
+        job = c.next_job()
+        assert job is not None
+        c._judge = lambda trial: "continue"  # type: ignore[method-assign]  # killed before it could judge
+        run(c, job, [0.1, 0.2, 0.3, 0.4])
+        assert c.history.trials[0].state == "running"
+    with conductor(tmp_path) as c:
+        assert (c.history.trials[0].state, c.history.trials[0].values) == ("complete", [0.4])
+        following = c.next_job()
+        assert following is not None
+        assert following.trial == 1
+
+
+def test_only_the_best_trial_keeps_its_folder_and_no_trial_its_checkpoint(tmp_path: Path) -> None:
+    with conductor(tmp_path, toys.study(NONE)) as c:
+        for value in (0.3, 0.5, 0.4):
+            job = c.next_job()
+            assert job is not None
+            folder = Path(job.folder or "")
+            (folder / "student.safetensors").write_text("s")
+            (folder / "checkpoint.pt").write_text("c")
+            run(c, job, [0.1, 0.2, 0.3, value])
+        open_one = c.next_job()
+        assert open_one is not None
+        (Path(open_one.folder or "") / "checkpoint.pt").write_text("c")
+        c.end(Job(2, {}, 0, None), Outcome("failed"))  # ended already: nothing happens
+    left = sorted(str(path.relative_to(tmp_path)) for path in (tmp_path / "trials").rglob("*"))
+    assert left == [
+        "trials/0001",
+        "trials/0001/student.safetensors",
+        "trials/0003",
+        "trials/0003/checkpoint.pt",
+    ]
+
+
+def test_the_ledger_is_written_before_anything_acts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with conductor(tmp_path, toys.study(NONE)) as c:
+        order: list[str] = []
+        for owner, name in [(c.ledger, "append"), (c.search, "tell"), (c, "write_tables"), (c.view, "update")]:
+            real = getattr(owner, name)
+
+            def spy(*args: Any, name: str = name, real: Any = real, **options: Any) -> Any:
+                order.append(f"{name}:{args[0]['kind']}" if name == "append" else name)
+                return real(*args, **options)
+
+            monkeypatch.setattr(owner, name, spy)
+        job = c.next_job()
+        assert job is not None
+        c.end(job, Outcome("failed", "x"))
+    assert order == ["append:asked", "append:ended", "tell", "write_tables", "update"]

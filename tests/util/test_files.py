@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dfkd_ray.util.files import append, sync_folder, tidy, whole
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_takes_its_name_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    with whole(path) as file:
+        file.write(b"new")
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new"
+    assert names(tmp_path) == ["a.bin"]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt(), ValueError("x")])
+def test_what_fails_leaves_the_earlier_file_and_nothing_else(tmp_path: Path, error: BaseException) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+
+    def fail() -> None:
+        with whole(path) as file:
+            file.write(b"half")
+            raise error
+
+    with pytest.raises(type(error)):
+        fail()
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == ["a.bin"]
+
+
+def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as caught, whole(tmp_path / "a.bin") as file:
+        file.write(b"x")
+    assert (caught.value.errno, caught.value.filename) == (28, str(tmp_path / "a.bin"))
+    assert names(tmp_path) == []
+
+
+def test_what_a_killed_process_left_is_removed_and_no_more(tmp_path: Path) -> None:
+    for name in (".a[1].bin.77", ".a[1].bin.8", ".a1.bin.77", "a[1].bin", ".other.bin.77"):
+        (tmp_path / name).write_bytes(b"torn")
+    tidy(tmp_path / "a[1].bin")
+    assert names(tmp_path) == [".a1.bin.77", ".other.bin.77", "a[1].bin"]
+
+
+def test_an_end_is_appended_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "log"
+    handle = os.open(path, os.O_RDWR | os.O_CREAT)
+    end = append(handle, b"one", 0)
+    assert (end, path.read_bytes()) == (3, b"one")
+    pwrite = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda to, data, at: pwrite(to, data[:1], at))
+    with pytest.raises(OSError, match=r"^only 1 of 3 bytes were written$"):
+        append(handle, b"two", end)
+    assert path.read_bytes() == b"one"
+    monkeypatch.undo()
+    assert append(handle, b"!", end) == 4
+    os.close(handle)
+    sync_folder(tmp_path)
