@@ -63,7 +63,7 @@ def contiguous(run: Run) -> None:
 
 
 def generator_contiguous(run: Run) -> None:
-    run.supply.net.to(memory_format=torch.contiguous_format)
+    run.source.net.to(memory_format=torch.contiguous_format)
 
 
 def teacher_with_gradients(run: Run) -> None:

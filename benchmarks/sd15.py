@@ -102,7 +102,7 @@ def opened(lever: Lever, size: Size, timesteps: int, device: str, filled: bool) 
 def tweaked(run: Run, lever: Lever) -> Run:
     """Past the start of the adversarial term, with the lever's change of what is open."""
     run.begin(run.method.schedule.epochs)
-    lever.tweak(run.supply.pipeline)
+    lever.tweak(run.source.pipeline)
     return run
 
 
@@ -142,9 +142,9 @@ def made(kind: str, settings: dict[str, Any], dtype: torch.dtype, filled: bool) 
 
 def updates(run: Run, size: Size) -> Iterator[Any]:
     """The real trajectory: an item after each guidance update, so that one timestep lies between two."""
-    supply: Any = run.supply
+    source: Any = run.source
     with frozen(run.student), mode(run.student, training=False):
-        yield from supply.trajectory(0, size.batch, 1, run.judge, run.rng)
+        yield from source.trajectory(0, size.batch, 1, run.image_loss, run.rng)
 
 
 class Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -182,14 +182,14 @@ class Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def nets_of(run: Run) -> tuple[nn.Module, ...]:
-    pipeline = run.supply.pipeline
+    pipeline = run.source.pipeline
     return pipeline.net, pipeline.decoder, run.teacher, run.student
 
 
 @contextmanager
 def without_values(run: Run) -> Iterator[None]:
     """Nothing is computed in this block, and the nets have no values after it. The timesteps are known before it."""
-    pipeline = run.supply.pipeline
+    pipeline = run.source.pipeline
     times = pipeline.times(run.method.source.timesteps)
     after = dict(zip(times, [*times[1:], -1]))
     known = mock.patch.object(pipeline, "times", return_value=times)

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from cli.commands import few_images
 
 from dfkd_ray import datasets, nets, report, study
 from dfkd_ray.methods import config
@@ -21,6 +20,7 @@ from dfkd_ray.runs.study_file import open_study
 from dfkd_ray.tune import launch
 from dfkd_ray.util import shipped, tables, yamls
 from dfkd_ray.util.errors import ConfigError
+from tests.cli.commands import few_images
 from tests.tiny import painter
 
 STUDIES = {path.stem: path for path in shipped.studies()}

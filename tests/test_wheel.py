@@ -25,7 +25,14 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 
 @pytest.mark.parametrize(
     "pattern",
-    ["methods/*.yaml", "study/published/*.yaml", "datasets/*.yaml", "datasets/*.safetensors", "datasets/*.json", "**/*.py"],
+    [
+        "methods/*.yaml",
+        "study/published/*.yaml",
+        "datasets/*.yaml",
+        "datasets/*.safetensors",
+        "datasets/*.json",
+        "**/*.py",
+    ],
 )
 def test_the_package_is_complete(names: set[str], pattern: str) -> None:
     here = {str(path.relative_to(ROOT)) for path in (ROOT / "dfkd_ray").glob(pattern)}

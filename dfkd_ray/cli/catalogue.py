@@ -73,10 +73,10 @@ def registry(kind: str) -> Registry[Any]:
 
         return designs
     from dfkd_ray.methods import config  # noqa: F401  config fills the registries
-    from dfkd_ray.parts import objective, slots
+    from dfkd_ray.parts import slots, total_loss
 
     if kind == "losses":
-        return objective.terms
+        return total_loss.terms
     if kind in ("lifecycles", "conditioners", "augmentations"):
         from dfkd_ray.parts.sources.conditions import conditioners
         from dfkd_ray.parts.sources.latents import augmentations

@@ -15,7 +15,7 @@ from dfkd_ray.util import words
 from dfkd_ray.util.errors import StudyError
 
 if TYPE_CHECKING:
-    from dfkd_ray.runs.students import Taught
+    from dfkd_ray.runs.students import Distilled
 
 SHOWN = 3  # confused pairs on the terminal
 
@@ -49,14 +49,14 @@ def evaluate(
 
     runtime = parse_runtime({"device": device, "precision": precision, "threads": threads, "cache": cache})
     runtime.open()  # a device that is not there is a mistake to hear of at once
-    taught = student.open()
+    distilled = student.open()
     folder = out or student.folder("evaluation" if split is Split.test else "evaluation-val")
     if (folder / "trials.arrow").exists():
         raise StudyError(f"{folder} holds a study: name another folder with --out")
-    part = datasets.split(taught.task, split.value, data or taught.data, cache=runtime.cache)
+    part = datasets.split(distilled.task, split.value, data or distilled.data, cache=runtime.cache)
     folder.mkdir(parents=True, exist_ok=True)
-    typer.echo(_opening(taught, split.value, len(part.labels)))
-    made = Evaluation(taught, part, runtime).tables(_note(taught, split.value))
+    typer.echo(_opening(distilled, split.value, len(part.labels)))
+    made = Evaluation(distilled, part, runtime).tables(_note(distilled, split.value))
     for kind, table in made.items():
         tables.write(table, folder / f"{kind}.arrow")
     for line in said(tables.metadata(made["evaluation"])):
@@ -64,32 +64,32 @@ def evaluate(
     typer.echo(f"page: {report.build(folder)}")
 
 
-def _opening(taught: Taught, split: str, images: int) -> str:
-    nets = ", ".join(f"{name} {judged.arch} ({judged.weights.name})" for name, judged in taught.networks.items())
-    alone = "" if taught.teacher is not None else "; there is no teacher of this task here (--teacher)"
-    other = "" if taught.run.get("own_teacher", True) else "; that is not the teacher that taught it"
-    return f"{taught.task.name}, {images} images of split {split}: {nets}{alone}{other}"
+def _opening(distilled: Distilled, split: str, images: int) -> str:
+    nets = ", ".join(f"{name} {network.arch} ({network.weights.name})" for name, network in distilled.networks.items())
+    alone = "" if distilled.teacher is not None else "; there is no teacher of this task here (--teacher)"
+    other = "" if distilled.run.get("own_teacher", True) else "; that is not the teacher that taught it"
+    return f"{distilled.task.name}, {images} images of split {split}: {nets}{alone}{other}"
 
 
-def _note(taught: Taught, split: str) -> dict[str, Any]:
+def _note(distilled: Distilled, split: str) -> dict[str, Any]:
     """What the tables say of what was evaluated."""
     from dfkd_ray.util.provenance import provenance
 
-    task = taught.task
+    task = distilled.task
     networks = {
         name: {
-            "arch": judged.arch,
-            "weights": judged.weights.name,
-            "parameters": sum(p.numel() for p in judged.net.parameters()),
+            "arch": network.arch,
+            "weights": network.weights.name,
+            "parameters": sum(p.numel() for p in network.net.parameters()),
         }
-        for name, judged in taught.networks.items()
+        for name, network in distilled.networks.items()
     }
     told = {"name": task.name, "classes": list(task.classes), "image": list(task.image)}
     return {
         "task": {**told, "normalised_by": task.normalised_by},
         "split": split,
         "networks": networks,
-        "run": dict(taught.run),
+        "run": dict(distilled.run),
         "provenance": provenance(),
     }
 

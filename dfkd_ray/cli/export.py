@@ -15,7 +15,7 @@ from dfkd_ray.cli.student import Student
 from dfkd_ray.util import words
 
 if TYPE_CHECKING:
-    from dfkd_ray.runs.students import Taught
+    from dfkd_ray.runs.students import Distilled
 
 RECORD = "export.json"
 
@@ -57,35 +57,35 @@ def export(
     from dfkd_ray.runs import export as exporting
     from dfkd_ray.runs.export.cost import cost
     from dfkd_ray.train.runtime import parse_runtime
-    from dfkd_ray.util.files import whole
+    from dfkd_ray.util.files import atomic_write
     from dfkd_ray.util.provenance import provenance
 
     runtime = parse_runtime({"device": device, "precision": precision, "threads": threads})
     chosen = runtime.open()
-    taught = student.open()
+    distilled = student.open()
     folder = out or student.folder("export")
-    card = exporting.card_of(taught.student, **_origin(taught), **_measured(student))
+    card = exporting.card_of(distilled.student, **_origin(distilled), **_measured(student))
     try:
-        files = exporting.export(taught.student, [each.value for each in to], folder, with_normalisation, card)
+        files = exporting.export(distilled.student, [each.value for each in to], folder, with_normalisation, card)
     except exporting.Differs as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
-    costs = {name: cost(judged, runtime, chosen) for name, judged in taught.networks.items()}
+    costs = {name: cost(network, runtime, chosen) for name, network in distilled.networks.items()}
     where = {"device": str(chosen), "precision": precision, "threads": threads}
     told = {"files": files, "costs": costs, "costs_on": where, "card": card, "provenance": provenance()}
-    with whole(folder / RECORD) as file:
+    with atomic_write(folder / RECORD) as file:
         file.write((json.dumps(told, indent=1) + "\n").encode())
     for line in (*beside(costs, str(chosen)), *written(files, folder)):
         typer.echo(line)
 
 
-def _origin(taught: Taught) -> dict[str, Any]:
+def _origin(distilled: Distilled) -> dict[str, Any]:
     """Where the student comes from, for its card."""
     from dfkd_ray.util.provenance import provenance
 
     versions = {key: value for key, value in provenance().items() if key in ("dfkd_ray", "torch", "python")}
-    teacher = None if taught.teacher is None else taught.teacher.arch
-    return {"student_of": {"teacher": teacher, **taught.run}, "versions": versions}
+    teacher = None if distilled.teacher is None else distilled.teacher.arch
+    return {"student_of": {"teacher": teacher, **distilled.run}, "versions": versions}
 
 
 def _measured(student: Student) -> dict[str, Any]:

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from dfkd_ray.runs.distillation import Distillation
     from dfkd_ray.study import Study
     from dfkd_ray.tune import Summary
-    from dfkd_ray.tune.duplicates import Looked
+    from dfkd_ray.tune.duplicates import Duplicates
 
 
-def opening(study: Study, folder: Path, looked: Looked | None = None) -> str:
+def opening(study: Study, folder: Path, duplicates: Duplicates | None = None) -> str:
     """The question, and what it will cost; `looked`: arms that are not run by themselves."""
     budget = f"{study.trials} trials" if study.trials else f"{study.budget.hours or math.inf:g} hours"
     if study.ablation is not None:
         count = len(study.ablation.arms)
-        run = count - (0 if looked is None else len(looked.alike) + len(looked.refused))
+        run = count - (0 if duplicates is None else len(duplicates.alike) + len(duplicates.refused))
         arms = f"{count} arms" if run == count else f"{count} arms ({run} run)"
         budget = f"{arms} x {study.ablation.pairs} pairs" if study.trials else f"a path from {arms}"
     return f"{study.question or study.study}\n{study.method} on {study.task}, {budget}, into {folder}"

@@ -15,7 +15,7 @@ from dfkd_ray.util import shipped
 if TYPE_CHECKING:
     from dfkd_ray.runs.distillation import Distillation
     from dfkd_ray.study import Study
-    from dfkd_ray.tune.duplicates import Looked
+    from dfkd_ray.tune.duplicates import Duplicates
 
 
 def checked(file: str, data: Path | None, weights: Path | None) -> tuple[Study, Distillation]:
@@ -34,13 +34,13 @@ def planned(study: Study, work: Distillation, concurrency: int | None) -> Iterat
     from dfkd_ray.runs.probe import probe
 
     schedule, gpus = config.parse(work.method).schedule, torch.cuda.device_count()
-    known = looked(study, work)
+    known = duplicates(study, work)
     each = arms_cost(study, work, known)
     cost = None if each else probe(work, study.resources.threads, study.seed)
     yield from planning.describe(study, schedule, cost, concurrency, spread(study), known, gpus, each)
 
 
-def arms_cost(study: Study, work: Distillation, known: Looked | None) -> dict[str, float]:
+def arms_cost(study: Study, work: Distillation, known: Duplicates | None) -> dict[str, float]:
     """Seconds of a trial of each arm that is run, where arms differ in method or schedule; else nothing."""
     from dfkd_ray.methods import config
     from dfkd_ray.runs.probe import probe
@@ -57,11 +57,11 @@ def arms_cost(study: Study, work: Distillation, known: Looked | None) -> dict[st
     return {name: probe(own[name], threads, study.seed).trial(method.schedule) for name, method in methods.items()}
 
 
-def looked(study: Study, work: Distillation) -> Looked | None:
+def duplicates(study: Study, work: Distillation) -> Duplicates | None:
     """Which arms of an ablation are one method, and which are none; None of a sweep."""
-    from dfkd_ray.tune.duplicates import look
+    from dfkd_ray.tune.duplicates import find_duplicates
 
-    return None if study.ablation is None else look(study.ablation.arms, work.fingerprint)
+    return None if study.ablation is None else find_duplicates(study.ablation.arms, work.fingerprint)
 
 
 def spread(study: Study) -> tuple[float, str] | None:
@@ -87,7 +87,7 @@ def start(study: Study, work: Distillation, how: options.Running, **more: Any) -
     facts = provenance(data=options.absolute(how.data), weights=options.absolute(teacher))
     facts["reuse"] = [options.absolute(path) for path in more.get("reuse", ())]
     chosen = {**how.chosen, **more}
-    typer.echo(outcome.opening(study, folder, looked(study, work)))
+    typer.echo(outcome.opening(study, folder, duplicates(study, work)))
     if how.weights is None and teacher is not None:
         typer.echo(f"the teacher is {teacher}")
     with options.going_on_with("dfkd-ray", "resume", str(folder)), live.view() as view:

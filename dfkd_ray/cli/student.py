@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from dfkd_ray.runs.students import Taught
+    from dfkd_ray.runs.students import Distilled
 
 
 class Which(StrEnum):
@@ -44,7 +44,7 @@ class Student:
     ] = None
     teacher_arch: Annotated[str | None, typer.Option(help="Of --teacher.", show_default="what its card says")] = None
 
-    def open(self) -> Taught:
+    def open(self) -> Distilled:
         """Both networks; a usage error where it is not clear which are meant."""
         from dfkd_ray.runs import students
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfkd_ray.util.errors import DataError
-from dfkd_ray.util.files import tidy, whole
+from dfkd_ray.util.files import atomic_write, remove_leftovers
 
 Cache = Literal["memmap", "memory"]
 
@@ -34,8 +34,8 @@ def kept(path: Path, cache: Cache, write: Callable[[BinaryIO], tuple[int, ...]])
             path.parent.mkdir(parents=True, exist_ok=True)
             with alone(path.parent):
                 if not path.is_file():  # now that whoever was writing is done
-                    tidy(path)
-                    with whole(path) as file:
+                    remove_leftovers(path)
+                    with atomic_write(path) as file:
                         _npy(file, write)
         # copy-on-write, because torch wants arrays that could be written to
         pixels: NDArray[Any] = np.load(path, mmap_mode="c")

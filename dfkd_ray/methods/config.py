@@ -14,8 +14,8 @@ import dfkd_ray.parts.losses
 import dfkd_ray.parts.memories
 import dfkd_ray.parts.sources  # noqa: F401  these fill their registries
 from dfkd_ray.methods.method import Method, Schedule, Student, Teacher
-from dfkd_ray.parts.objective import Objective, Weighted, terms
 from dfkd_ray.parts.slots import memories, sources
+from dfkd_ray.parts.total_loss import TotalLoss, Weighted, terms
 from dfkd_ray.parts.views import Views
 from dfkd_ray.util import yamls
 from dfkd_ray.util.errors import ConfigError, UnknownName
@@ -60,15 +60,15 @@ def parse(raw: Mapping[str, Any]) -> Method:
     return Method(**read)
 
 
-def _objective(raw: Any) -> Objective:
+def _objective(raw: Any) -> TotalLoss:
     if raw is None:
-        return Objective()
+        return TotalLoss()
     if not isinstance(raw, Mapping):
         raise ConfigError.at("", f"expected terms by name, got {raw!r}")
     problems = yamls.Problems()
     parts = {name: problems.attempt(name, _part, name, spec) for name, spec in raw.items() if spec is not None}
     problems.stop_if_any()
-    return Objective({name: part for name, part in parts.items() if part is not None})
+    return TotalLoss({name: part for name, part in parts.items() if part is not None})
 
 
 def _part(name: str, raw: Any) -> Weighted:
@@ -102,7 +102,7 @@ def plain(method: Method) -> dict[str, Any]:
 
 
 def _plain(slot: Any) -> Any:
-    if not isinstance(slot, Objective):
+    if not isinstance(slot, TotalLoss):
         return yamls.plain(slot)
     out = {}
     for name, part in slot.parts.items():

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from dfkd_ray.parts.memories.fresh import Fresh
-from dfkd_ray.parts.objective import Objective
 from dfkd_ray.parts.optimizers import SGD, Cosine, LrSchedule, OptimizerSpec, lr_schedules, optimizers
 from dfkd_ray.parts.sources.generator import Generator
+from dfkd_ray.parts.total_loss import TotalLoss
 from dfkd_ray.parts.views import Views
 
 
@@ -106,8 +106,8 @@ class Method:
     teacher: Teacher = field(default_factory=Teacher)
     student: Student = field(default_factory=Student)
     source: Any = field(default_factory=Generator)  # a Source
-    source_loss: Objective = field(default_factory=Objective)
+    source_loss: TotalLoss = field(default_factory=TotalLoss)
     memory: Any = field(default_factory=Fresh)  # a Memory
     views: Views = field(default_factory=Views)
-    student_loss: Objective = field(default_factory=Objective)
+    student_loss: TotalLoss = field(default_factory=TotalLoss)
     schedule: Schedule = field(default_factory=Schedule)

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from dfkd_ray.methods import config
-from dfkd_ray.parts.objective import Objective, Weighted
+from dfkd_ray.parts.total_loss import TotalLoss, Weighted
 from dfkd_ray.util import yamls
 from dfkd_ray.util.errors import ConfigError, Problem
 from dfkd_ray.util.yamls import Document
@@ -62,7 +62,7 @@ def _lines(
 
 def _part(spec: Any, key: str) -> Any:
     """What stands under a key of a spec; a term's fields stand beside its weight."""
-    if isinstance(spec, Objective):
+    if isinstance(spec, TotalLoss):
         return spec.parts[key]
     if isinstance(spec, Weighted) and not hasattr(spec, key):
         spec = spec.term

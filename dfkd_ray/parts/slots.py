@@ -23,7 +23,7 @@ class Batch(NamedTuple):
     labels: Tensor | None
 
 
-class Judge(Protocol):
+class ImageLoss(Protocol):
     """The source loss as a source sees it."""
 
     def __call__(
@@ -40,11 +40,11 @@ class Live(Protocol):
     def load_state_dict(self, state: Mapping[str, Any]) -> Any: ...
 
 
-class Supply(Live, Protocol):
+class LiveSource(Live, Protocol):
     """A live source of images."""
 
     def improve(
-        self, batch: int, steps: int, judge: Judge, rng: torch.Generator, progress: float
+        self, batch: int, steps: int, image_loss: ImageLoss, rng: torch.Generator, progress: float
     ) -> Iterator[dict[str, Tensor]]:
         """Take `steps` optimisation steps and yield each step's loss values. `progress` of the run is in [0, 1]."""
         ...
@@ -78,17 +78,17 @@ class Counts(Protocol):
 class Source(Protocol):
     """Where images come from. `also`: parameters of the source loss, to be trained together with the source."""
 
-    def open(self, setting: Setting, also: Iterable[nn.Parameter], device: torch.device) -> Supply: ...
+    def open(self, setting: Setting, also: Iterable[nn.Parameter], device: torch.device) -> LiveSource: ...
 
 
-class Store(Live, Protocol):
+class LiveMemory(Live, Protocol):
     """A live memory between the source and the student."""
 
-    def refill(self, supply: Supply, batch: int, rng: torch.Generator) -> None:
+    def refill(self, source: LiveSource, batch: int, rng: torch.Generator) -> None:
         """Called once a round, after the source has improved."""
         ...
 
-    def draw(self, supply: Supply, batch: int, rng: torch.Generator) -> Batch:
+    def draw(self, source: LiveSource, batch: int, rng: torch.Generator) -> Batch:
         """The images of one student step."""
         ...
 
@@ -97,7 +97,7 @@ class Store(Live, Protocol):
 class Meets(Protocol):
     """A live memory that has to see its source before the run starts."""
 
-    def meet(self, supply: Supply) -> None:
+    def meet(self, source: LiveSource) -> None:
         """Tell the source what it should keep; ConfigError if it is none for this memory."""
         ...
 
@@ -105,7 +105,7 @@ class Meets(Protocol):
 class Memory(Protocol):
     """What the student trains on: fresh images, or a pool of past ones. The teacher may judge what to keep."""
 
-    def open(self, setting: Setting, teacher: nn.Module, device: torch.device) -> Store: ...
+    def open(self, setting: Setting, teacher: nn.Module, device: torch.device) -> LiveMemory: ...
 
 
 class View(Protocol):

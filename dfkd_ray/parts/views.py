@@ -157,7 +157,7 @@ class Views:
     student: tuple[View, ...] = field(default=(), metadata={"registry": views})
 
 
-def look(chain: tuple[View, ...], images: Tensor, rng: torch.Generator) -> Tensor:
+def augment(chain: tuple[View, ...], images: Tensor, rng: torch.Generator) -> Tensor:
     """The images through each view in turn."""
     for view in chain:
         images = view(images, rng)

@@ -13,11 +13,7 @@ from dfkd_ray.report.trial import Trial
 from dfkd_ray.report.view import Tables, mapping, part
 from dfkd_ray.util import words
 
-_BUDGET = {
-    "updates/student": "Student updates",
-    "updates/source": "Source updates",
-    "images/student": "Student images",
-}
+_BUDGET = {"updates/student": "Student updates", "updates/source": "Source updates", "images/student": "Student images"}
 
 
 def effect_tables(tables: Tables) -> Html:

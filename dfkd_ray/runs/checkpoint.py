@@ -14,12 +14,12 @@ from dfkd_ray.methods import config
 from dfkd_ray.train.run import Run
 from dfkd_ray.tune.work import Row
 from dfkd_ray.util.errors import DataError
-from dfkd_ray.util.files import tidy, whole
+from dfkd_ray.util.files import atomic_write, remove_leftovers
 
 CHECKPOINT = "checkpoint.pt"
 
 
-class Keeper:
+class Checkpoint:
     """Keeps a run in `folder`, where it is found again by whoever opens the same run there; None keeps nothing."""
 
     def __init__(self, run: Run, folder: Path | None) -> None:
@@ -60,7 +60,7 @@ class Keeper:
             "curve": self.curve,
             "rows": [vars(row) for row in self.rows],
         }
-        with whole(self.folder / CHECKPOINT) as file:
+        with atomic_write(self.folder / CHECKPOINT) as file:
             torch.save(state, file)
 
     def restore(self, device: torch.device) -> list[Row]:
@@ -68,7 +68,7 @@ class Keeper:
         path = None if self.folder is None else self.folder / CHECKPOINT
         if path is None:
             return []
-        tidy(path)
+        remove_leftovers(path)
         if not path.exists():
             return []
         try:

@@ -21,8 +21,8 @@ from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Method
 from dfkd_ray.nets.digest import digest
 from dfkd_ray.runs import measures
-from dfkd_ray.runs.checkpoint import Keeper
-from dfkd_ray.runs.evaluator import Examiner, pictured, real
+from dfkd_ray.runs.checkpoint import Checkpoint
+from dfkd_ray.runs.evaluator import Evaluator, pictured, real
 from dfkd_ray.study.study import Study
 from dfkd_ray.teachers.weights import fill
 from dfkd_ray.train.loop import distill
@@ -70,7 +70,7 @@ class Distillation:
 
     def examine(self, run: Run) -> dict[str, float]:
         """The metrics of a run between two epochs; changes nothing of it."""
-        return Examiner(self.task, self.data, run).metrics()
+        return Evaluator(self.task, self.data, run).metrics()
 
     def teacher_digest(self) -> str:
         """Of the teacher's weights: see `digest`."""
@@ -83,29 +83,29 @@ class Distillation:
         device = runtime.open()
         meter = Meter(device)
         run = self.open(method, job.seed, runtime, device)
-        keeper = Keeper(run, None if job.folder is None else Path(job.folder))
-        yield from list(keeper.restore(device))
-        examiner = Examiner(self.task, self.data, run)
+        checkpoint = Checkpoint(run, None if job.folder is None else Path(job.folder))
+        yield from list(checkpoint.restore(device))
+        evaluator = Evaluator(self.task, self.data, run)
         facts: dict[str, Any] = {"host": platform.node(), "device": _device_name(device)}
         facts |= {"fingerprint": config.fingerprint(method), "method": config.plain(method)}
-        started = time.perf_counter() - keeper.seconds
+        started = time.perf_counter() - checkpoint.seconds
         for epoch in distill(run):
-            metrics = examiner.metrics() | epoch.losses | {"lr/student": run.lr}
-            keeper.note(epoch.number, metrics, self.metric, self.sign)
+            metrics = evaluator.metrics() | epoch.losses | {"lr/student": run.lr}
+            checkpoint.note(epoch.number, metrics, self.metric, self.sign)
             last = epoch.number == method.schedule.epochs
             row = Row(
                 epoch=epoch.number,
                 seconds=time.perf_counter() - started,
                 metrics=metrics,
-                picture=examiner.picture() if pictured(epoch.number, method.schedule.epochs) else None,
+                picture=evaluator.picture() if pictured(epoch.number, method.schedule.epochs) else None,
                 last=last,
-                final=examiner.final(keeper) if last else {},
+                final=evaluator.final(checkpoint) if last else {},
                 peak_memory=meter.peak(),
                 **facts,
             )
             if last and self.keep:
-                keeper.export()  # first, so that whoever finds the last checkpoint finds the students too
-            keeper.save(row)
+                checkpoint.export()  # first, so that whoever finds the last checkpoint finds the students too
+            checkpoint.save(row)
             yield row
 
     def open(self, method: Method, seed: int, runtime: Runtime, device: torch.device) -> Run:

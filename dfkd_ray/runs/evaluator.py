@@ -15,7 +15,7 @@ from dfkd_ray.datasets.cache import Cache
 from dfkd_ray.datasets.picture import contact_sheet
 from dfkd_ray.datasets.readers import NoSplit
 from dfkd_ray.runs import measures
-from dfkd_ray.runs.checkpoint import Keeper
+from dfkd_ray.runs.checkpoint import Checkpoint
 from dfkd_ray.train.run import Run
 from dfkd_ray.util.errors import DataError
 
@@ -23,7 +23,7 @@ PICTURES = 5  # grids of synthetic images that a trial reports, evenly over its 
 GRID = (4, 8)  # rows and columns of such a grid
 
 
-class Examiner:
+class Evaluator:
     """Evaluates a run between epochs; the one place where real images meet a student, and they teach it nothing."""
 
     def __init__(self, task: datasets.Task, data: str | None, run: Run) -> None:
@@ -31,24 +31,24 @@ class Examiner:
 
     def metrics(self) -> dict[str, float]:
         run = self.run
-        out = measures.data_free(run.teacher, run.student, run.supply, run.setting)
+        out = measures.data_free(run.teacher, run.student, run.source, run.setting)
         images = real(self.task, "val", self.data, run.runtime.cache)
         if images is not None:
             out = {"val_accuracy": self._accuracy(run.student, images), **out}
         return out
 
-    def final(self, keeper: Keeper) -> dict[str, float]:
+    def final(self, checkpoint: Checkpoint) -> dict[str, float]:
         """Taken once, at the end, for the report alone: the test split never chose anything."""
-        out = {"best_epoch": float(keeper.best_epoch), **self.run.spent()}
-        if keeper.curve and not math.isnan(keeper.curve[-1]):
-            out["val_accuracy/median5"] = measures.median_of_last(keeper.curve)
+        out = {"best_epoch": float(checkpoint.best_epoch), **self.run.spent()}
+        if checkpoint.curve and not math.isnan(checkpoint.curve[-1]):
+            out["val_accuracy/median5"] = measures.median_of_last(checkpoint.curve)
         images = real(self.task, "test", self.data, self.run.runtime.cache)
         if images is None:
             return out
         student, teacher = self.run.student, self._accuracy(self.run.teacher, images)
         out["test_accuracy/last"] = self._accuracy(student, images)
         last = {key: value.clone() for key, value in student.state_dict().items()}
-        student.load_state_dict(keeper.best)
+        student.load_state_dict(checkpoint.best)
         out["test_accuracy/best"] = self._accuracy(student, images)
         student.load_state_dict(last)
         if teacher:
@@ -63,7 +63,7 @@ class Examiner:
     def picture(self) -> bytes:
         """A grid of the source's images, as they are now, as a WebP file."""
         rng = torch.Generator(self.run.device).manual_seed(3)
-        images = self.run.supply.sample(GRID[0] * GRID[1], rng, training=False).images
+        images = self.run.source.sample(GRID[0] * GRID[1], rng, training=False).images
         return contact_sheet(datasets.denormalise(self.task, images).cpu(), *GRID)
 
 

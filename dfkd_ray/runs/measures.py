@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dfkd_ray.parts.signals import Norm, Setting, deviation, mode, statistics
-from dfkd_ray.parts.slots import Batch, Supply
+from dfkd_ray.parts.slots import Batch, LiveSource
 
 HELD_OUT = 256  # synthetic images of each bank
 BATCH = 256  # images at a time
@@ -116,7 +116,7 @@ def _joined(batches: list[tuple[int, Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     return mean, (share * (torch.stack(variances) + between)).sum(0)
 
 
-def data_free(teacher: nn.Module, student: nn.Module, supply: Supply, setting: Setting) -> dict[str, float]:
+def data_free(teacher: nn.Module, student: nn.Module, source: LiveSource, setting: Setting) -> dict[str, float]:
     """Metrics that need no real image, on images that the student never trains on (but those of `pixels` and
     `diffusion`, which have no others than they made).
 
@@ -125,7 +125,7 @@ def data_free(teacher: nn.Module, student: nn.Module, supply: Supply, setting: S
     trial. Nothing of the run is changed.
     """
     device = next(teacher.parameters()).device
-    own, labels = _own(supply, setting, torch.Generator(device).manual_seed(2))
+    own, labels = _own(source, setting, torch.Generator(device).manual_seed(2))
     # the bank is drawn on the CPU, so that it is the same on every device
     noise = torch.randn(HELD_OUT, *setting.image, generator=torch.Generator().manual_seed(1))
     out = {"outside": outside(own, setting.mean, setting.std)}
@@ -141,11 +141,11 @@ def data_free(teacher: nn.Module, student: nn.Module, supply: Supply, setting: S
     return out
 
 
-def _own(supply: Supply, setting: Setting, rng: torch.Generator) -> Batch:
+def _own(source: LiveSource, setting: Setting, rng: torch.Generator) -> Batch:
     """Fresh images of the source, (HELD_OUT, C, H, W), a batch at a time where they are large, and their labels."""
     most = at_a_time(*setting.image[1:])
     sizes = [min(most, HELD_OUT - start) for start in range(0, HELD_OUT, most)]
-    images, labels = zip(*(supply.sample(size, rng, training=False) for size in sizes))
+    images, labels = zip(*(source.sample(size, rng, training=False) for size in sizes))
     return Batch(torch.cat(images), None if labels[0] is None else torch.cat(labels))
 
 

@@ -12,10 +12,10 @@ from dfkd_ray.stats.power import scale, smallest_effect
 from dfkd_ray.study import Study, arms, plain
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.domains import canonical
-from dfkd_ray.study.paths import Path
+from dfkd_ray.study.paths import Walk
 from dfkd_ray.study.specs import Asha
 from dfkd_ray.study.study import point
-from dfkd_ray.tune.duplicates import Looked, look
+from dfkd_ray.tune.duplicates import Duplicates, find_duplicates
 from dfkd_ray.tune.ray_setup import room
 
 
@@ -25,7 +25,7 @@ def describe(
     cost: Cost | None,
     concurrency: int | None,
     spread: Spread | None = None,
-    looked: Looked | None = None,
+    duplicates: Duplicates | None = None,
     gpus: int = 0,
     each: Mapping[str, float] | None = None,
 ) -> Iterator[str]:
@@ -43,8 +43,8 @@ def describe(
         yield f"method {study.method}, task {study.task}, {names}"
     else:
         yield f"method {study.method}, task {study.task}"
-        looked = looked or look(study.ablation.arms, lambda changes: canonical(dict(changes)))
-        yield from _design(study, study.ablation, spread, looked)
+        duplicates = duplicates or find_duplicates(study.ablation.arms, lambda changes: canonical(dict(changes)))
+        yield from _design(study, study.ablation, spread, duplicates)
     searched = written.get("search", {})
     width = max(map(len, searched), default=0)
     for path, domain in searched.items():
@@ -52,7 +52,7 @@ def describe(
     seconds, said = _measured(schedule, cost, each)
     yield from said
     if seconds is not None:
-        yield from _hours(study, schedule, seconds, concurrency, gpus, looked)
+        yield from _hours(study, schedule, seconds, concurrency, gpus, duplicates)
 
 
 def _measured(
@@ -76,7 +76,7 @@ def _measured(
 
 
 def _hours(
-    study: Study, schedule: Schedule, seconds: float, concurrency: int | None, gpus: int, looked: Looked | None
+    study: Study, schedule: Schedule, seconds: float, concurrency: int | None, gpus: int, duplicates: Duplicates | None
 ) -> Iterator[str]:
     """Hours of the study, at so many seconds a trial."""
     share, cpus = study.resources, os.cpu_count() or 1
@@ -86,7 +86,7 @@ def _hours(
         has = f"this machine has {cpus} and {gpus}"
         yield f"no trial fits here: it takes {share.cpu:g} cpu and {share.gpu:g} gpu (resources), {has}"
     ablation = study.ablation
-    twins = 0 if looked is None else len(looked.alike) + len(looked.refused)
+    twins = 0 if duplicates is None else len(duplicates.alike) + len(duplicates.refused)
     trials = study.trials if ablation is None else ablation.most_trials - twins * ablation.of_each_arm
     limit = study.budget.hours
     if limit is not None:
@@ -112,10 +112,10 @@ def _hours(
 Spread = tuple[float, str]  # standard deviation of a paired difference, in the objective's units; where it is from
 
 
-def _design(study: Study, ablation: Ablation, measured: Spread | None, looked: Looked) -> Iterator[str]:
+def _design(study: Study, ablation: Ablation, measured: Spread | None, duplicates: Duplicates) -> Iterator[str]:
     """The matrix, what is confounded, pairs, and the smallest effect that they can tell."""
     yield from arms.describe(ablation.design, ablation.components, ablation.arms, study.method)
-    yield from _looked(ablation, looked)
+    yield from _looked(ablation, duplicates)
     seeds = ablation.seeds
     more = (
         "" if seeds.until is None else f", up to {len(seeds.listed)} until intervals are within {seeds.until:g} points"
@@ -130,20 +130,20 @@ def _design(study: Study, ablation: Ablation, measured: Spread | None, looked: L
         yield from _power(study.objective[0].metric, ablation, measured)
 
 
-def _looked(ablation: Ablation, looked: Looked) -> Iterator[str]:
+def _looked(ablation: Ablation, duplicates: Duplicates) -> Iterator[str]:
     """Arms that are one method although their changes differ, and those that are none."""
     changes = {arm.name: canonical(dict(arm.changes)) for arm in ablation.arms}
-    for first in dict.fromkeys(looked.alike.values()):
-        same = [first, *(arm for arm, other in looked.alike.items() if other == first)]
+    for first in dict.fromkeys(duplicates.alike.values()):
+        same = [first, *(arm for arm, other in duplicates.alike.items() if other == first)]
         if len({changes[arm] for arm in same}) > 1:
             yield f"the same method, run once: {', '.join(same)}"
-    for arm, why in looked.refused.items():
+    for arm, why in duplicates.refused.items():
         yield f"left out of the first round, since it is no method: {arm}: {why}"
 
 
 def _power(metric: str, ablation: Ablation, measured: Spread | None) -> Iterator[str]:
     """The smallest effect of a component that the pairs tell: alone, and as the first that Holm's rule looks at."""
-    if isinstance(ablation.design, Path):
+    if isinstance(ablation.design, Walk):
         count, width = len(ablation.components), 1.0
     else:
         found = [scale(each) for each in ablation.contrasts() if each.kind in ("simple", "main")]

@@ -50,18 +50,18 @@ def _measure(work: Distillation, runtime: Runtime, device: torch.device, seed: i
 
     def source() -> None:
         with run.precision(), frozen(run.student):
-            for _ in run.supply.improve(batch, 1, run.judge, rng, 0.0):
+            for _ in run.source.improve(batch, 1, run.image_loss, rng, 0.0):
                 pass
 
     def student() -> None:
         run.student.train()
         with run.precision():
-            images, labels = run.memory.draw(run.supply, batch, rng)
+            images, labels = run.memory.draw(run.source, batch, rng)
             loss, _ = run.student_loss(Signals(images, labels, run.teacher, run.student))
         run.step(loss)
         loss.detach().item()  # waits for the device
 
-    run.memory.refill(run.supply, batch, rng)
+    run.memory.refill(run.source, batch, rng)
     seconds = {"source": _time(source) if run.source_steps else 0.0, "student": _time(student)}
     return Cost(seconds["source"], seconds["student"], _time(lambda: work.examine(run)))
 

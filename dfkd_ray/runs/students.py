@@ -23,7 +23,7 @@ FILES: Mapping[str, str] = {"last": "student.safetensors", "best": "student_best
 
 
 @dataclass(frozen=True)
-class Judged:
+class Network:
     """A network in evaluation mode that nothing trains, its file, and the task as it was trained to see it."""
 
     arch: str
@@ -40,11 +40,11 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Taught:
+class Distilled:
     """A student, the teacher that it is compared with (None: there is none), and what is known of its run."""
 
-    student: Judged
-    teacher: Judged | None
+    student: Network
+    teacher: Network | None
     run: Mapping[str, Any] = field(default_factory=dict)
     data: Path | None = None  # where the run found real images
 
@@ -53,11 +53,11 @@ class Taught:
         return self.student.task
 
     @property
-    def networks(self) -> dict[str, Judged]:
+    def networks(self) -> dict[str, Network]:
         return {"student": self.student, **({} if self.teacher is None else {"teacher": self.teacher})}
 
 
-def of_run(folder: Path, which: Which, task: str | None, teacher: Path | None, teacher_arch: str | None) -> Taught:
+def of_run(folder: Path, which: Which, task: str | None, teacher: Path | None, teacher_arch: str | None) -> Distilled:
     """The student that a `distill` left in `folder`, on its own task unless `task` names another.
 
     teacher, teacher_arch: in place of those that taught it. Raises StudyError where there is no finished run, DataError
@@ -81,10 +81,10 @@ def of_run(folder: Path, which: Which, task: str | None, teacher: Path | None, t
     student = _judged(arch, weights, _normalised(spec if known is None else known.task, record))
     facts = {"folder": folder.resolve().name, "which": which, **{k: record.get(k) for k in ("fingerprint", "seed")}}
     data = record.get("data") if task is None else None
-    return Taught(student, known, {**facts, "own_teacher": same}, None if data is None else Path(data))
+    return Distilled(student, known, {**facts, "own_teacher": same}, None if data is None else Path(data))
 
 
-def of_file(weights: Path, arch: str | None, task: str, teacher: Path | None, teacher_arch: str | None) -> Taught:
+def of_file(weights: Path, arch: str | None, task: str, teacher: Path | None, teacher_arch: str | None) -> Distilled:
     """The student in a file of weights: `arch`, or what the card beside it says, in the normalisation that this states.
 
     Without a card that is the teacher's. teacher: else the one that the task has, or none.
@@ -95,22 +95,22 @@ def of_file(weights: Path, arch: str | None, task: str, teacher: Path | None, te
     if arch is None:
         raise ConfigError.at("--arch", f"no card beside {weights} says which net it is: give --arch, see `ls nets`")
     seen = teachers.adopt(spec, weights, arch) if card else spec if known is None else known.task
-    return Taught(_judged(arch, weights, seen), known)
+    return Distilled(_judged(arch, weights, seen), known)
 
 
-def _teacher(task: datasets.Task, weights: Path | None, arch: str | None) -> Judged | None:
+def _teacher(task: datasets.Task, weights: Path | None, arch: str | None) -> Network | None:
     """The teacher in `weights`, else the task's own, else the one that is found for it, else none."""
     spec = teachers.with_teacher(task, weights, arch)
     if spec.teacher.weights is None:
         return None
     arch = arch or spec.teacher.arch
-    return Judged(arch, teachers.teacher(spec, arch), datasets.HERE / spec.teacher.weights, spec)
+    return Network(arch, teachers.teacher(spec, arch), datasets.HERE / spec.teacher.weights, spec)
 
 
-def _judged(arch: str, weights: Path, task: datasets.Task) -> Judged:
+def _judged(arch: str, weights: Path, task: datasets.Task) -> Network:
     net = nets.build(arch, len(task.classes), task.image[0])
     fill(net, read(weights), str(weights))
-    return Judged(arch, net.eval().requires_grad_(False), weights, task)
+    return Network(arch, net.eval().requires_grad_(False), weights, task)
 
 
 def _known(task: datasets.Task, record: Mapping[str, Any], student: Path) -> datasets.Task:

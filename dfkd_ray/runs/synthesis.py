@@ -33,7 +33,7 @@ from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.train.loop import learn
 from dfkd_ray.train.run import Run
 from dfkd_ray.util.errors import ConfigError
-from dfkd_ray.util.files import tidy, whole
+from dfkd_ray.util.files import atomic_write, remove_leftovers
 from dfkd_ray.util.provenance import provenance
 from dfkd_ray.util.seeding import stream_seed
 
@@ -122,8 +122,8 @@ class _Filling:
 
     def __init__(self, what: Synthesis, run: Run, pool: Pool, shard: Shard, index: int) -> None:
         self.what, self.run, self.shard, self.mine = what, run, shard, what.mine(index)
-        self.plan, self.spec, self.supply = run.method.schedule, run.method.source, supply_of(run)
-        self.per_round = len(self.supply.trajectories(self.plan.batch))
+        self.plan, self.spec, self.source = run.method.schedule, run.method.source, supply_of(run)
+        self.per_round = len(self.source.trajectories(self.plan.batch))
         self.prompts = prompts_of(self.spec.prompt, run.setting.names)
         every = self.plan.rehearse_every * self.per_round
         self.rehearsals = Rehearsals(run, pool, index, every) if every else None
@@ -149,12 +149,14 @@ class _Filling:
         torch.manual_seed(seed)
         rng = run.rng.manual_seed(seed)
         with run.precision(), frozen(run.student), mode(run.student, self.plan.student_in_synthesis == "train"):
-            steps = self.supply.trajectory(self._label(number), self.spec.at_once, run.source_steps, run.judge, rng)
+            steps = self.source.trajectory(
+                self._label(number), self.spec.at_once, run.source_steps, run.image_loss, rng
+            )
             collections.deque(steps, maxlen=0)
         run.source_loss.settle()
         label = self._label(number)
         said = {"label": label, "prompt": self.prompts[label % len(self.prompts)], "seed": seed}
-        return [row for estimate in self.supply.estimates for row in self._rows(estimate, said)]
+        return [row for estimate in self.source.estimates for row in self._rows(estimate, said)]
 
     def _rows(self, estimate: Estimate, said: Mapping[str, Any]) -> Iterator[Row]:
         channels, side = self.run.setting.image[0], self.what.side
@@ -181,7 +183,7 @@ class Rehearsals:
         self.run, self.card, self.index, self.every, self.held = run, pool.card, index, every, 0
         self.stored = {trajectory_of(batch): batch for batch in pool.held(index).batches}
         self.file = pool.path(index).with_suffix(".student.pt")
-        tidy(self.file)
+        remove_leftovers(self.file)
         if self.file.exists():
             state = torch.load(self.file, map_location=run.device, weights_only=True)
             if state["held"] * every <= len(self.stored):
@@ -194,9 +196,9 @@ class Rehearsals:
         batch = self.stored[number] if made is None else made
         images = torch.stack([decode(data.as_py(), self.card.image) for data in batch.column("image")])
         labels = torch.tensor(batch.column("label").to_pylist(), device=self.run.device)
-        supply = supply_of(self.run)
-        supply.kept = Batch(supply.seen(images.to(self.run.device).float() / 255), labels)
-        self.run.memory.refill(supply, len(images), self.run.rng)
+        source = supply_of(self.run)
+        source.kept = Batch(source.seen(images.to(self.run.device).float() / 255), labels)
+        self.run.memory.refill(source, len(images), self.run.rng)
 
     def hold(self, count: int) -> None:
         """The rehearsal of that number, unless it was held before a kill."""
@@ -206,13 +208,13 @@ class Rehearsals:
         torch.manual_seed(seed)
         collections.deque(learn(run, run.method.schedule.student_steps, run.rng.manual_seed(seed)), maxlen=0)
         self.held = count
-        with whole(self.file) as file:
+        with atomic_write(self.file) as file:
             torch.save({"held": count, **{part: getattr(run, part).state_dict() for part in self._PARTS}}, file)
 
 
 def supply_of(run: Run) -> LiveDiffusion:
-    assert isinstance(run.supply, LiveDiffusion)
-    return run.supply
+    assert isinstance(run.source, LiveDiffusion)
+    return run.source
 
 
 def fingerprint(method: Method, models: Mapping[str, str]) -> str:

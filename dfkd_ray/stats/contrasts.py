@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from math import comb, factorial
-from typing import Literal
+from typing import Literal, Protocol
 
-from dfkd_ray.study.components import Component, Levels
-
+Levels = Mapping[str, str]  # factor -> the level that it has in an arm
 Runs = Mapping[str, Levels]  # arm -> its levels
 TINY = 1e-12  # a weight below this is the rounding of a zero
+
+
+class Factor(Protocol):
+    """What is varied: two or more levels by name; `on` and `off` are the two that are compared first."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def levels(self) -> Collection[str]: ...
+    @property
+    def on(self) -> str: ...
+    @property
+    def off(self) -> str: ...
+    @property
+    def binary(self) -> bool: ...
+    def others(self, level: str) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -37,7 +52,7 @@ def joint(*components: str) -> str:
     return " x ".join(components)
 
 
-def against(component: Component, level: str, other: str, rest: str) -> str:
+def against(component: Factor, level: str, other: str, rest: str) -> str:
     """The name of a comparison of two levels: `mhad on against off, the rest on`."""
     return f"{component.name} {level} against {other}, {rest}"
 
@@ -47,7 +62,7 @@ def difference(component: str, name: str, arm: str, other: str) -> Contrast:
     return Contrast(component, "simple", name, {arm: 1.0, other: -1.0})
 
 
-def mains(components: Sequence[Component], runs: Runs) -> Iterator[Contrast]:
+def mains(components: Sequence[Factor], runs: Runs) -> Iterator[Contrast]:
     """Main effects of a balanced design: the mean over the arms at a level minus the mean over those at `off`."""
     for component in components:
         for level in component.others(component.off):
@@ -57,14 +72,14 @@ def mains(components: Sequence[Component], runs: Runs) -> Iterator[Contrast]:
             )
 
 
-def _means(component: Component, level: str, runs: Runs) -> dict[str, float]:
+def _means(component: Factor, level: str, runs: Runs) -> dict[str, float]:
     of = {arm: levels[component.name] for arm, levels in runs.items()}
     count = {each: list(of.values()).count(each) for each in component.levels}
     sign = {level: 1.0, component.off: -1.0}
     return {arm: sign[each] / count[each] for arm, each in of.items() if each in sign}
 
 
-def interactions(components: Sequence[Component], runs: Runs) -> Iterator[Contrast]:
+def interactions(components: Sequence[Factor], runs: Runs) -> Iterator[Contrast]:
     """Two-way interactions of the binary components of a balanced design.
 
     By the convention of Box, Hunter and Hunter (2005): half the difference between the effect of A where B is on and
@@ -78,7 +93,7 @@ def interactions(components: Sequence[Component], runs: Runs) -> Iterator[Contra
         yield Contrast(joint(a.name, b.name), "interaction", words, weights)
 
 
-def shapley(components: Sequence[Component], runs: Runs) -> tuple[Contrast, ...]:
+def shapley(components: Sequence[Factor], runs: Runs) -> tuple[Contrast, ...]:
     """Shapley values of binary components: shares of `full` minus `none` (Shapley, 1953).
 
     Exact where every coalition of components was run. Else, for three components or more, by the weighted regression of
@@ -106,7 +121,7 @@ def shapley_note(contrasts: Sequence[Contrast]) -> Iterator[str]:
         yield f"Shapley values are {tail}: interactions of three and more components can bias them"
 
 
-def _coalition(components: Sequence[Component], levels: Levels) -> int:
+def _coalition(components: Sequence[Factor], levels: Levels) -> int:
     """Which components are on, as bits."""
     return sum(1 << i for i, component in enumerate(components) if levels[component.name] == component.on)
 

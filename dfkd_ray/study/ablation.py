@@ -11,7 +11,7 @@ from dfkd_ray.study import arms, components, seeds
 from dfkd_ray.study.arms import Arm, Contrast, Design, designs
 from dfkd_ray.study.by_hand import ByHand
 from dfkd_ray.study.components import Changes, Component
-from dfkd_ray.study.paths import Path, most
+from dfkd_ray.study.paths import Walk, most
 from dfkd_ray.study.seeds import Seeds
 from dfkd_ray.util.errors import ConfigError, Problem
 from dfkd_ray.util.yamls import Problems, component, typed
@@ -61,7 +61,7 @@ class Ablation:
     @property
     def to_a_method(self) -> bool:
         """Whether it is a path to another method."""
-        return isinstance(self.design, Path) and self.design.to is not None
+        return isinstance(self.design, Walk) and self.design.to is not None
 
     @property
     def needed(self) -> tuple[Arm, ...]:
@@ -88,7 +88,7 @@ class Ablation:
     @property
     def trials(self) -> int | None:
         """Trials at the start, equal arms counted twice; None for a path, which finds its arms on the way."""
-        return None if isinstance(self.design, Path) else len(self.arms) * self.of_each_arm
+        return None if isinstance(self.design, Walk) else len(self.arms) * self.of_each_arm
 
     @property
     def most_trials(self) -> int:
@@ -97,7 +97,7 @@ class Ablation:
 
     def contrasts(self, chosen: tuple[str, ...] = ()) -> tuple[Contrast, ...]:
         """Every effect; of a path, those of the components that were chosen, in their order."""
-        along = arms.along(self.components, chosen) if isinstance(self.design, Path) else self.arms
+        along = arms.along(self.components, chosen) if isinstance(self.design, Walk) else self.arms
         return arms.contrasts(self.design, self.components, along)
 
 
@@ -149,7 +149,7 @@ def conflicts(parts: Mapping[str, Any]) -> Iterator[Problem]:
     if ablation.tune is not None and ablation.tune.seed in ablation.seeds.listed:
         why = "a setting chosen with a seed looks better with it"
         yield Problem("tune.seed", f"{ablation.tune.seed} is also among the seeds: {why}")
-    if isinstance(ablation.design, Path):
+    if isinstance(ablation.design, Walk):
         if ablation.tune is not None:
             yield Problem("tune", "the arms of a path are not known before it is walked: take `draws`")
         if ablation.seeds.until is not None:

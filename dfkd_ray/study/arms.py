@@ -10,7 +10,7 @@ from dfkd_ray.study.by_hand import ByHand, read_hand
 from dfkd_ray.study.components import Changes, conflicts, same, taken_out
 from dfkd_ray.study.designs import Arm, Components, Design, Hand, along, designs
 from dfkd_ray.study.domains import canonical
-from dfkd_ray.study.paths import Path, next_arms, step
+from dfkd_ray.study.paths import Walk, next_arms, step
 from dfkd_ray.util.errors import ConfigError, Problem
 
 __all__ = [
@@ -18,7 +18,7 @@ __all__ = [
     "ByHand",
     "Contrast",
     "Design",
-    "Path",
+    "Walk",
     "along",
     "build",
     "contrasts",
@@ -52,12 +52,12 @@ def mistakes(design: Design, components: Components, hand: Hand | None = None) -
         found.append(Problem("arms", f"{name} makes its own arms: leave `arms` out, or take `design: arms`"))
     if len(components) < design.least:
         few = "one component" if design.least == 1 else f"{design.least} components"
-        few += ", or `to` a method" if isinstance(design, Path) else ""
+        few += ", or `to` a method" if isinstance(design, Walk) else ""
         found.append(Problem("components", f"{name} needs at least {few}, got {len(components)}"))
     else:
         found += design.mistakes(components, hand or {})
     yield from found
-    if not found and not isinstance(design, Path):
+    if not found and not isinstance(design, Walk):
         yield from _nothing_to_tell(design, components, design.arms(components, hand or {}))
 
 
@@ -88,7 +88,7 @@ def describe(design: Design, components: Components, arms: Sequence[Arm], method
     return [
         f"design: {name}, {len(arms)} arms",
         *_table(rows),
-        *(design.way(method, components) if isinstance(design, Path) else ()),
+        *(design.way(method, components) if isinstance(design, Walk) else ()),
         *design.notes(components, arms),
         *(f"left out where nothing holds it: {each}" for each in dict.fromkeys(lost)),
         *(f"the same changes, run once: {', '.join(names)}" for names in _alike(arms)),

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Any
 
+from dfkd_ray.stats.contrasts import Levels
 from dfkd_ray.study.domains import canonical
 from dfkd_ray.util.errors import ConfigError, Problem
 from dfkd_ray.util.registry import did_you_mean
 from dfkd_ray.util.yamls import Problems
 
 Changes = Mapping[str, Any]  # path in the resolved method -> value; null takes a term out
-Levels = Mapping[str, str]  # component -> the level that it has in an arm
 RESERVED = ("full", "none")  # arms are called so
 JOIN = " + "  # in the names of arms, between components that are not off
 

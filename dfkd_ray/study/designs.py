@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar, Literal
 
-from dfkd_ray.stats.contrasts import Contrast, Runs, against, difference, shapley, shapley_note
-from dfkd_ray.study.components import JOIN, Changes, Component, Levels, merged
+from dfkd_ray.stats.contrasts import Contrast, Levels, Runs, against, difference, shapley, shapley_note
+from dfkd_ray.study.components import JOIN, Changes, Component, merged
 from dfkd_ray.util.errors import Problem
 from dfkd_ray.util.registry import Registry, did_you_mean
 

@@ -14,7 +14,7 @@ from dfkd_ray.study.domains import canonical
 
 @designs.register("path")
 @dataclass(frozen=True)
-class Path(Design):
+class Walk(Design):
     """A greedy ablation path (Fawcett and Hoos, 2016), by real runs: from all off to all on, or `to` another method.
 
     In each round every remaining component is switched on alone on top of those chosen; the one with the best mean is

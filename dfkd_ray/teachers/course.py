@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from dfkd_ray.datasets.task import Task, TeachRecipe, normalise
 from dfkd_ray.datasets.training import Training
 from dfkd_ray.util.errors import ConfigError, DataError, TrialFailed
-from dfkd_ray.util.files import tidy, whole
+from dfkd_ray.util.files import atomic_write, remove_leftovers
 from dfkd_ray.util.seeding import stream
 
 Precision = Literal["float32", "bfloat16", "float16"]
@@ -107,7 +107,7 @@ class Course:
             "best": (self.best, self.best_epoch, self.best_accuracy),
             "epochs": [tuple(epoch) for epoch in self.epochs],
         }
-        with whole(path) as file:
+        with atomic_write(path) as file:
             torch.save(state, file)
 
     def restore(self, path: Path, of: dict[str, Any]) -> None:
@@ -128,7 +128,7 @@ class Course:
 
 def restored(path: Path, of: dict[str, Any], device: torch.device, load: Callable[[dict[str, Any]], None]) -> None:
     """`load` the checkpoint, if there is one; DataError if it is damaged or of another training."""
-    tidy(path)
+    remove_leftovers(path)
     if not path.exists():
         return
     try:

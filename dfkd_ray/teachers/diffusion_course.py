@@ -16,7 +16,7 @@ from dfkd_ray.datasets.readers import Split
 from dfkd_ray.nets.pipelines import prompts_of
 from dfkd_ray.teachers.course import Tick, restored
 from dfkd_ray.util.errors import TrialFailed
-from dfkd_ray.util.files import whole
+from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.seeding import stream
 
 ENCODED = 250  # images at a time
@@ -222,7 +222,7 @@ class DiffusionCourse:
     def save(self, path: Path, of: dict[str, Any]) -> None:
         """Write the checkpoint in one atomic step; `of`: what must be the same where it is read again."""
         stages = [stage.state_dict() for stage in self.stages]
-        with whole(path) as file:
+        with atomic_write(path) as file:
             state = {"of": of, "stages": stages, "scale": self.pipe.vae.config.scaling_factor}
             torch.save({**state, "epochs": [tuple(epoch) for epoch in self.epochs]}, file)
 

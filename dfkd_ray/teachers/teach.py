@@ -24,7 +24,7 @@ from dfkd_ray.nets import check as check_net
 from dfkd_ray.teachers.course import Course, Epoch, Precision, Tick, differences
 from dfkd_ray.teachers.weights import check, described, read_card
 from dfkd_ray.util.errors import DataError
-from dfkd_ray.util.files import whole
+from dfkd_ray.util.files import atomic_write
 
 PIXELS = 500 * 96 * 96  # of a batch that needs no gradients: about a GB in a ResNet-34
 
@@ -183,7 +183,7 @@ def write(net: nn.Module, card: dict[str, Any], out: Path) -> None:
     text = json.dumps(card, indent=1) + "\n"
     try:
         for path, content in {out: data, out.with_suffix(".json"): text.encode()}.items():
-            with whole(path) as file:
+            with atomic_write(path) as file:
                 file.write(content)
     except OSError as error:
         raise DataError(f"{out}: the teacher cannot be written: {error}") from None

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dfkd_ray.parts.signals import Signals, frozen, mode
-from dfkd_ray.parts.views import look
+from dfkd_ray.parts.views import augment
 from dfkd_ray.train.run import Means, Run
 
 
@@ -32,10 +32,10 @@ def distill(run: Run) -> Iterator[Epoch]:
             # 1. the source looks for images that the teacher finds typical and the student finds hard
             if plan.source_moves(epoch):
                 with run.precision(), frozen(run.student), mode(run.student, plan.student_in_synthesis == "train"):
-                    for losses in run.supply.improve(plan.batch, run.source_steps, run.judge, rng, run.progress):
+                    for losses in run.source.improve(plan.batch, run.source_steps, run.image_loss, rng, run.progress):
                         means.add("source", losses)
                     run.source_loss.settle()
-                run.memory.refill(run.supply, plan.batch, rng)
+                run.memory.refill(run.source, plan.batch, rng)
             # 2. the student learns from the teacher on images of the source
             for losses in learn(run, run.student_steps(epoch), rng):
                 means.add("student", losses)
@@ -49,8 +49,8 @@ def learn(run: Run, steps: int, rng: torch.Generator) -> Iterator[dict[str, Tens
     run.student.train()
     for _ in range(steps):
         with run.precision():
-            images, labels = run.memory.draw(run.supply, run.method.schedule.batch, rng)
-            images = look(run.method.views.student, images, rng)
+            images, labels = run.memory.draw(run.source, run.method.schedule.batch, rng)
+            images = augment(run.method.views.student, images, rng)
             loss, losses = run.student_loss(Signals(images, labels, run.teacher, run.student))
         run.step(loss)
         yield losses

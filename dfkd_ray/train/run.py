@@ -15,7 +15,7 @@ from dfkd_ray.methods.method import Method
 from dfkd_ray.parts.optimizers import descend, set_lr
 from dfkd_ray.parts.signals import Setting, Signals, layout
 from dfkd_ray.parts.slots import Belongs, Counts, Meets
-from dfkd_ray.parts.views import look
+from dfkd_ray.parts.views import augment
 from dfkd_ray.train.runtime import Runtime
 from dfkd_ray.util.errors import ConfigError, TrialFailed
 from dfkd_ray.util.seeding import stream, stream_seed
@@ -58,13 +58,13 @@ class Run:
         with _at("student_loss"):
             self.student_loss = method.student_loss.open(self.setting, seed).to(device)
         with _at("source"), stream(seed, "source"):
-            self.supply = method.source.open(self.setting, _learnable(self.source_loss), device)
-            if isinstance(self.supply, Belongs):
-                self.supply.belongs(self.teacher)
+            self.source = method.source.open(self.setting, _learnable(self.source_loss), device)
+            if isinstance(self.source, Belongs):
+                self.source.belongs(self.teacher)
         with _at("memory"), stream(seed, "memory"):
             self.memory = method.memory.open(self.setting, self.teacher, device)
             if isinstance(self.memory, Meets):
-                self.memory.meet(self.supply)
+                self.memory.meet(self.source)
         self.optimizer = self._new_optimizer()
         self._first = self._learned() if method.schedule.rehearse_every else {}
         self.rng = torch.Generator(device)
@@ -92,7 +92,7 @@ class Run:
         plan = self.method.schedule
         rehearsals = min(self.rounds, plan.warmup * plan.rounds) // (plan.rehearse_every or math.inf)
         student = (self._taught + rehearsals) * plan.student_steps
-        counts = self.supply.updates if isinstance(self.supply, Counts) else lambda batch, steps: steps
+        counts = self.source.updates if isinstance(self.source, Counts) else lambda batch, steps: steps
         source = min(self.rounds, plan.source_rounds) * counts(plan.batch, self.source_steps)
         images = student * plan.batch
         return {"updates/student": float(student), "updates/source": float(source), "images/student": float(images)}
@@ -123,11 +123,11 @@ class Run:
     def precision(self) -> AbstractContextManager[Any]:
         return self.runtime.autocast(self.device)
 
-    def judge(
+    def image_loss(
         self, images: Tensor, labels: Tensor | None, /, *, only: str | None = None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The source loss of images (B, C, H, W), or one term of it, seen through the synthesis views."""
-        seen = look(self.method.views.synthesis, images, self.rng)
+        seen = augment(self.method.views.synthesis, images, self.rng)
         total, values = self.source_loss(Signals(seen, labels, self.teacher, self.student), only)
         return total, values
 
@@ -165,7 +165,7 @@ class Run:
         self._first = state.get("first", self._first)
         self.epoch, self.rounds = state["epoch"], state["rounds"]
 
-    _PARTS = ("student", "supply", "memory", "source_loss", "student_loss", "optimizer")
+    _PARTS = ("student", "source", "memory", "source_loss", "student_loss", "optimizer")
 
 
 @contextmanager

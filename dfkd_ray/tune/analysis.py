@@ -11,7 +11,7 @@ from dfkd_ray.study import Study, arms
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.arms import Arm
 from dfkd_ray.study.components import Changes
-from dfkd_ray.study.paths import Path
+from dfkd_ray.study.paths import Walk
 from dfkd_ray.study.study import MODES, point
 from dfkd_ray.tune.history import History, Trial
 
@@ -155,7 +155,7 @@ def all_effects(history: History, resamples: int = 9999) -> list[Effect]:
 def arms_of(history: History) -> tuple[tuple[str, ...], tuple[Arm, ...]]:
     """The steps that a path has chosen (none in other designs), and the arms that effects are told from."""
     ablation = _ablation(history)
-    if not isinstance(ablation.design, Path):
+    if not isinstance(ablation.design, Walk):
         return (), ablation.arms
     chosen, _ = walked(history)
     return chosen, arms.along(ablation.components, chosen) if chosen else ()

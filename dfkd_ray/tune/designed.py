@@ -10,7 +10,7 @@ from typing import Any
 from dfkd_ray.study import Study
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.arms import Arm
-from dfkd_ray.study.paths import Path
+from dfkd_ray.study.paths import Walk
 from dfkd_ray.study.specs import Random
 from dfkd_ray.study.study import Budget
 from dfkd_ray.tune import analysis
@@ -39,7 +39,7 @@ class Cells:
     @property
     def total(self) -> int | None:
         """How many trials are wanted by now; of a path, how many there will be at most."""
-        if isinstance(self.ablation.design, Path):
+        if isinstance(self.ablation.design, Walk):
             return self.ablation.most_trials
         seeds = len(analysis.seeds_in_force(self.history)) * self.ablation.points
         tuned = 0 if self.ablation.tune is None else self.ablation.tune.trials
@@ -48,7 +48,7 @@ class Cells:
     @property
     def unseen(self) -> tuple[Arm, ...]:
         """All arms that a path wants by now, where some were not looked at before; none of other designs."""
-        wanted = analysis.walked(self.history)[1] if isinstance(self.ablation.design, Path) else ()
+        wanted = analysis.walked(self.history)[1] if isinstance(self.ablation.design, Walk) else ()
         return wanted if any(arm.name not in self.history.looked for arm in wanted) else ()
 
     def propose(self) -> Proposal | None:
@@ -76,7 +76,7 @@ class Cells:
         return Proposal(number, changes, attrs, {}, cell.seed, cell.arm, cell.draw, cell.tuning)
 
     def _wanted(self) -> Iterator[Cell]:
-        if isinstance(self.ablation.design, Path):
+        if isinstance(self.ablation.design, Walk):
             _, wanted = analysis.walked(self.history)
             yield from self._crossed(self._distinct(wanted), self.ablation.seeds.listed[: self.ablation.seeds.start])
         elif self.ablation.tune is None:

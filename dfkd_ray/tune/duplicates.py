@@ -11,7 +11,7 @@ from dfkd_ray.util.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class Looked:
+class Duplicates:
     """What was found of some arms, as a ledger holds it."""
 
     arms: list[str]
@@ -19,14 +19,14 @@ class Looked:
     refused: dict[str, str]  # arm -> why it is no method
 
 
-def look(arms: Iterable[Arm], fingerprint: Callable[[Mapping[str, Any]], str]) -> Looked:
+def find_duplicates(arms: Iterable[Arm], fingerprint: Callable[[Mapping[str, Any]], str]) -> Duplicates:
     """`fingerprint(changes)` is the same for one method, and raises ConfigError where there is none.
 
     Two arms whose loss terms stand in another order are one method: a sum has no order. Their bits may still differ, as
     floating-point sums do, and the arm that is named first is the one that is run.
     """
     first: dict[str, str] = {}
-    found = Looked([], {}, {})
+    found = Duplicates([], {}, {})
     for arm in arms:
         found.arms.append(arm.name)
         try:

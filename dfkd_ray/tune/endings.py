@@ -16,7 +16,7 @@ from dfkd_ray.util.registry import did_you_mean
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Ending:
     """How a trial ended. `values`: what the sampler is told; `rung`: the epoch at which the stopper stopped it."""
 
     state: State
@@ -26,25 +26,25 @@ class Outcome:
     final: Mapping[str, float] = field(default_factory=dict)
 
 
-def judge(trial: Trial, history: History, max_epochs: int) -> Outcome | None:
+def ending_of(trial: Trial, history: History, max_epochs: int) -> Ending | None:
     """After the latest row of a trial: how it ends, or None where it goes on."""
     last, study = trial.last, history.study
     assert last is not None
     return _failure(study, last) or _completion(study, trial, last) or _stop(history, trial, last, max_epochs)
 
 
-def _failure(study: Study, last: Record) -> Outcome | None:
+def _failure(study: Study, last: Record) -> Ending | None:
     for objective in study.objective:
         if objective.metric not in last["metrics"]:
             hint = did_you_mean(objective.metric, last["metrics"])
-            return Outcome("failed", f"the trial reports no {objective.metric!r}{hint}")
+            return Ending("failed", f"the trial reports no {objective.metric!r}{hint}")
         value = last["metrics"][objective.metric]
         if last["last"] and not math.isfinite(value):
-            return Outcome("failed", f"{objective.metric} is {value} at the last epoch, {last['epoch']}")
+            return Ending("failed", f"{objective.metric} is {value} at the last epoch, {last['epoch']}")
     return None
 
 
-def _completion(study: Study, trial: Trial, last: Record) -> Outcome | None:
+def _completion(study: Study, trial: Trial, last: Record) -> Ending | None:
     if not last["last"]:
         return None
     best = trial.best_epoch(study.objective[0])
@@ -52,10 +52,10 @@ def _completion(study: Study, trial: Trial, last: Record) -> Outcome | None:
     for objective in study.objective:
         epoch = best if objective.at == "best" and best is not None else trial.epoch
         values.append(trial.curve(objective.metric)[epoch])
-    return Outcome("complete", values=values, final=last["final"])
+    return Ending("complete", values=values, final=last["final"])
 
 
-def _stop(history: History, trial: Trial, last: Record, max_epochs: int) -> Outcome | None:
+def _stop(history: History, trial: Trial, last: Record, max_epochs: int) -> Ending | None:
     study = history.study
     if isinstance(study.stopper, NoStopper):
         return None
@@ -66,6 +66,6 @@ def _stop(history: History, trial: Trial, last: Record, max_epochs: int) -> Outc
         return None
     value = last["metrics"][objective.metric]
     if not math.isfinite(value):
-        return Outcome("failed", f"{objective.metric} is {value} at epoch {rung}")
+        return Ending("failed", f"{objective.metric} is {value} at epoch {rung}")
     name = study.stopper.registered_as  # type: ignore[attr-defined]
-    return Outcome("pruned", f"stopped by {name} at epoch {rung}", rung, [value])
+    return Ending("pruned", f"stopped by {name} at epoch {rung}", rung, [value])

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dfkd_ray.study import Study
-from dfkd_ray.study.arms import Path as Walk
+from dfkd_ray.study.arms import Walk
 from dfkd_ray.tune import live, serial_runner
-from dfkd_ray.tune.duplicates import look
+from dfkd_ray.tune.duplicates import find_duplicates
 from dfkd_ray.tune.history import History, Trial
 from dfkd_ray.tune.interrupts import Interrupted
 from dfkd_ray.tune.ledger import NAME, Ledger, locked, read
 from dfkd_ray.tune.ray_setup import environment
 from dfkd_ray.tune.reuse import Finished, Key, library
-from dfkd_ray.tune.tuner import Conductor, Reuse, opening
+from dfkd_ray.tune.tuner import Reuse, Tuner, opening
 from dfkd_ray.tune.work import Work
 from dfkd_ray.util.errors import ConfigError, Problem, StudyError
 
@@ -99,7 +99,7 @@ def alike(study: Study, work: Work) -> dict[str, str]:
     """
     if study.ablation is None or isinstance(study.ablation.design, Walk):
         return {}
-    found = look(study.ablation.arms, work.fingerprint)
+    found = find_duplicates(study.ablation.arms, work.fingerprint)
     if found.refused:
         raise ConfigError(Problem(f"arms.{arm}", why) for arm, why in found.refused.items())
     return found.alike
@@ -134,30 +134,28 @@ def summary(folder: Path) -> Summary:
     return _summary(History(read(folder / NAME)[0]), folder)
 
 
-def _conductor(
-    ledger: Ledger, folder: Path, work: Work, taking: Reuse, view: live.View | None, parquet: bool
-) -> Conductor:
+def _conductor(ledger: Ledger, folder: Path, work: Work, taking: Reuse, view: live.View | None, parquet: bool) -> Tuner:
     def fingerprint(changes: Mapping[str, Any]) -> str:
         return work.fingerprint(changes)
 
-    return Conductor(ledger, folder, work.max_epochs, view, parquet=parquet, reuse=taking, fingerprint=fingerprint)
+    return Tuner(ledger, folder, work.max_epochs, view, parquet=parquet, reuse=taking, fingerprint=fingerprint)
 
 
-def _run(conductor: Conductor, work: Work, runner: Runner, options: Options) -> Summary:
+def _run(tuner: Tuner, work: Work, runner: Runner, options: Options) -> Summary:
     try:
         if runner == "serial":
-            serial_runner.run(conductor, work, **options)
+            serial_runner.run(tuner, work, **options)
         else:
             with environment(options.get("address")):
                 from dfkd_ray.tune import ray_runner
 
-                ray_runner.run(conductor, work, **options)
+                ray_runner.run(tuner, work, **options)
     except KeyboardInterrupt:
-        raise Interrupted(conductor.folder) from None
+        raise Interrupted(tuner.folder) from None
     finally:
         with suppress(OSError):  # a full disk, say, of which the ledger has complained already
-            conductor.write_tables()
-    return _summary(conductor.history, conductor.folder)
+            tuner.write_tables()
+    return _summary(tuner.history, tuner.folder)
 
 
 def _summary(history: History, folder: Path) -> Summary:

@@ -18,17 +18,17 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from dfkd_ray.study import Resources
-from dfkd_ray.tune.endings import Outcome
+from dfkd_ray.tune.endings import Ending
 from dfkd_ray.tune.interrupts import Interrupts
 from dfkd_ray.tune.ray_cluster import cluster
 from dfkd_ray.tune.ray_setup import fitting
 from dfkd_ray.tune.serial_runner import ENDED_EARLY, describe
-from dfkd_ray.tune.tuner import Conductor
+from dfkd_ray.tune.tuner import Tuner
 from dfkd_ray.tune.work import Job, Work
 
 
 def run(
-    conductor: Conductor,
+    tuner: Tuner,
     work: Work,
     address: str | None = None,
     resources: Resources | None = None,
@@ -43,27 +43,27 @@ def run(
     process for each trial (some 4 s each) instead of warm ones. retries: how often a trial whose worker was killed is
     started again from its checkpoint. Raises Interrupted on Ctrl-C, StudyError.
     """
-    share = conductor.resources = resources or conductor.resources
+    share = tuner.resources = resources or tuner.resources
     with cluster(address, share), tempfile.TemporaryDirectory(prefix="dfkd-ray-") as scratch:
-        conductor.concurrency = concurrency or fitting(ray.cluster_resources(), share)
+        tuner.concurrency = concurrency or fitting(ray.cluster_resources(), share)
         with Interrupts() as interrupts:
-            baton = _Baton(conductor, interrupts)
+            link = _Link(tuner, interrupts)
             try:
-                _tune(baton, work, share, scratch, isolate, retries)
+                _tune(link, work, share, scratch, isolate, retries)
             except _Leave as leaving:
                 raise leaving.error from None
             interrupts.check()
-    conductor.check()
-    conductor.finish()
+    tuner.check()
+    tuner.finish()
 
 
-def _tune(baton: _Baton, work: Work, share: Resources, scratch: str, isolate: bool, retries: int) -> None:
+def _tune(link: _Link, work: Work, share: Resources, scratch: str, isolate: bool, retries: int) -> None:
     tune.run(
         tune.with_parameters(_Trial, parcel=cloudpickle.dumps(work)),  # into the object store, once
         name="study",
-        search_alg=_Asking(baton),
-        scheduler=_Reporting(baton),
-        callbacks=[_Watching(baton)],
+        search_alg=_Asking(link),
+        scheduler=_Reporting(link),
+        callbacks=[_Watching(link)],
         num_samples=-1,
         resources_per_trial={"cpu": share.cpu, "gpu": share.gpu},
         reuse_actors=not isolate,
@@ -118,11 +118,11 @@ class _Leave(BaseException):
         self.error = error
 
 
-class _Baton:
+class _Link:
     """What the three parts of Tune below share: the conductor, which trial is whose job, and the first error."""
 
-    def __init__(self, conductor: Conductor, interrupts: Interrupts) -> None:
-        self.conductor, self.interrupts = conductor, interrupts
+    def __init__(self, tuner: Tuner, interrupts: Interrupts) -> None:
+        self.tuner, self.interrupts = tuner, interrupts
         self.jobs: dict[str, Job] = {}  # of running trials, by Tune's id
         self.trials: dict[str, Any] = {}
         self.error: BaseException | None = None
@@ -141,7 +141,7 @@ class _Baton:
             if self.error is not None:
                 raise self.error
             self.interrupts.check()
-            self.conductor.check()
+            self.tuner.check()
         except BaseException as error:
             raise _Leave(error) from None
 
@@ -149,24 +149,24 @@ class _Baton:
 class _Asking(Searcher):  # type: ignore[misc]
     """Asks the conductor for jobs, no more than run at a time: a proposal is made when there is room for it."""
 
-    def __init__(self, baton: _Baton) -> None:
+    def __init__(self, link: _Link) -> None:
         super().__init__()
-        self._baton = baton
+        self._link = link
 
     def suggest(self, trial_id: str) -> Any:
-        if len(self._baton.jobs) >= self._baton.conductor.concurrency:
+        if len(self._link.jobs) >= self._link.tuner.concurrency:
             return None
-        job = self._baton.call(self._baton.conductor.next_job)
+        job = self._link.call(self._link.tuner.next_job)
         if job is None:  # what is running may lead to more: Tune asks again
-            return None if self._baton.jobs else Searcher.FINISHED
-        self._baton.jobs[trial_id] = job
+            return None if self._link.jobs else Searcher.FINISHED
+        self._link.jobs[trial_id] = job
         return {"job": job}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        job = self._baton.jobs.pop(trial_id)
-        trial = self._baton.trials.pop(trial_id, None)
+        job = self._link.jobs.pop(trial_id)
+        trial = self._link.trials.pop(trial_id, None)
         if error:
-            self._baton.call(self._baton.conductor.end, job, Outcome("failed", _death(trial)))
+            self._link.call(self._link.tuner.end, job, Ending("failed", _death(trial)))
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the ledger has it all."""
@@ -178,39 +178,39 @@ class _Asking(Searcher):  # type: ignore[misc]
 class _Reporting(FIFOScheduler):  # type: ignore[misc]
     """Hands each row to the conductor and stops a trial when the conductor says so."""
 
-    def __init__(self, baton: _Baton) -> None:
+    def __init__(self, link: _Link) -> None:
         super().__init__()
-        self._baton = baton
+        self._link = link
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        self._baton.trials[trial.trial_id] = trial
+        self._link.trials[trial.trial_id] = trial
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        job, conductor = self._baton.jobs[trial.trial_id], self._baton.conductor
+        job, tuner = self._link.jobs[trial.trial_id], self._link.tuner
         if "failed" in result:
-            self._baton.call(conductor.end, job, Outcome("failed", result["failed"]))
+            self._link.call(tuner.end, job, Ending("failed", result["failed"]))
             return str(self.STOP)
-        answer = self._baton.call(conductor.report, job, result["row"])
+        answer = self._link.call(tuner.report, job, result["row"])
         return str(self.CONTINUE if answer == "continue" else self.STOP)
 
 
 class _Watching(tune.Callback):  # type: ignore[misc]
     """Tells the conductor when a trial starts (again), and is where errors and Ctrl-C come out."""
 
-    def __init__(self, baton: _Baton) -> None:
-        self._baton = baton
+    def __init__(self, link: _Link) -> None:
+        self._link = link
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._baton.call(self._baton.conductor.started, self._baton.jobs[trial.trial_id])
+        self._link.call(self._link.tuner.started, self._link.jobs[trial.trial_id])
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
         result.pop("row", None)  # else Tune keeps it, picture and all
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        self._baton.check()
+        self._link.check()
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        self._baton.check()
+        self._link.check()
 
 
 def _death(trial: Any) -> str:

@@ -7,38 +7,38 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, cast
 
-from dfkd_ray.tune.endings import Outcome
+from dfkd_ray.tune.endings import Ending
 from dfkd_ray.tune.interrupts import Interrupts
-from dfkd_ray.tune.tuner import Conductor
+from dfkd_ray.tune.tuner import Tuner
 from dfkd_ray.tune.work import Job, Row, Work
 
 
-def run(conductor: Conductor, work: Work) -> None:
+def run(tuner: Tuner, work: Work) -> None:
     """Run the study to its end. Raises Interrupted on Ctrl-C, StudyError if the study is given up."""
     with Interrupts() as interrupts:
-        while (job := conductor.next_job()) is not None:
-            conductor.started(job)
-            _run(conductor, work, job, interrupts)
-            conductor.check()
+        while (job := tuner.next_job()) is not None:
+            tuner.started(job)
+            _run(tuner, work, job, interrupts)
+            tuner.check()
             interrupts.check()
-        conductor.check()
-        conductor.finish()
+        tuner.check()
+        tuner.finish()
 
 
-def _run(conductor: Conductor, work: Work, job: Job, interrupts: Interrupts) -> None:
+def _run(tuner: Tuner, work: Work, job: Job, interrupts: Interrupts) -> None:
     try:
         with interrupts.at_once():
             rows = work.epochs(job)
     except Exception as error:
-        return conductor.end(job, Outcome("failed", describe(error)))
+        return tuner.end(job, Ending("failed", describe(error)))
     with closing(cast(Any, rows)):
-        while (row := _next(rows, conductor, job, interrupts)) is not None:
-            if conductor.report(job, row) == "stop":
+        while (row := _next(rows, tuner, job, interrupts)) is not None:
+            if tuner.report(job, row) == "stop":
                 return None
     return None
 
 
-def _next(rows: Iterator[Row], conductor: Conductor, job: Job, interrupts: Interrupts) -> Row | None:
+def _next(rows: Iterator[Row], tuner: Tuner, job: Job, interrupts: Interrupts) -> Row | None:
     """The next row, or None after recording why there is none."""
     try:
         with interrupts.at_once():
@@ -47,7 +47,7 @@ def _next(rows: Iterator[Row], conductor: Conductor, job: Job, interrupts: Inter
         reason = ENDED_EARLY
     except Exception as error:
         reason = describe(error)
-    conductor.end(job, Outcome("failed", reason))
+    tuner.end(job, Ending("failed", reason))
     return None
 
 

@@ -59,7 +59,7 @@ def _ablation(history: History) -> dict[str, Any]:
     ablation = history.study.ablation
     assert ablation is not None
     chosen, _ = analysis.arms_of(history)
-    wanted = ablation.arms if not isinstance(ablation.design, arms.Path) else analysis.walked(history)[1]
+    wanted = ablation.arms if not isinstance(ablation.design, arms.Walk) else analysis.walked(history)[1]
     run_as = analysis.run_as(history, wanted)
     return {
         "arms": [

@@ -19,8 +19,8 @@ from dfkd_ray import study as studies
 from dfkd_ray.study import Study
 from dfkd_ray.tune import live
 from dfkd_ray.tune.designed import Cells
-from dfkd_ray.tune.duplicates import look
-from dfkd_ray.tune.endings import Outcome, judge
+from dfkd_ray.tune.duplicates import find_duplicates
+from dfkd_ray.tune.endings import Ending, ending_of
 from dfkd_ray.tune.history import REUSED, VERSION, History, Trial
 from dfkd_ray.tune.ledger import Ledger, Record
 from dfkd_ray.tune.reuse import Finished
@@ -35,7 +35,7 @@ Fingerprint = Callable[[Mapping[str, Any]], str]  # of the method with these cha
 TABLES_SHARE = 20  # the tables are rewritten after at least this many times of what the last writing took
 
 
-class Conductor:
+class Tuner:
     """A study that is being run. Made by `start` or `resume` of sweep/launch.py."""
 
     def __init__(
@@ -84,7 +84,7 @@ class Conductor:
     def _proposed(self) -> Proposal | None:
         """What the search or the design wants next; a path's arms are looked at before their round begins."""
         while self.fingerprint is not None and isinstance(self.search, Cells) and (arms := self.search.unseen):
-            self._note("round", **asdict(look(arms, self.fingerprint)))
+            self._note("round", **asdict(find_duplicates(arms, self.fingerprint)))
         return self.search.propose()
 
     def _asked(self, proposal: Proposal) -> Trial:
@@ -141,7 +141,7 @@ class Conductor:
             self._show()
         return answer
 
-    def end(self, job: Job, outcome: Outcome) -> None:
+    def end(self, job: Job, outcome: Ending) -> None:
         """Record how a trial ended and let everyone know; a trial that has ended already stays as it is."""
         trial = self.history.trials[job.trial]
         if trial.state == "running":
@@ -167,7 +167,7 @@ class Conductor:
 
     def _judge(self, trial: Trial) -> Answer:
         """After the latest row of a running trial: complete, failed, stopped, or on with it."""
-        outcome = judge(trial, self.history, self.max_epochs)
+        outcome = ending_of(trial, self.history, self.max_epochs)
         if outcome is None:
             return "continue"
         if trial.reused and not trial.attempts:  # nobody has begun with it here
@@ -175,7 +175,7 @@ class Conductor:
         self._end(trial, outcome)
         return "stop"
 
-    def _end(self, trial: Trial, outcome: Outcome) -> None:
+    def _end(self, trial: Trial, outcome: Ending) -> None:
         self._note(
             "ended",
             trial=trial.number,

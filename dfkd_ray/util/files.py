@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[BinaryIO]:
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """A file to write, which takes the name `path` when the block ends and its bytes are on the disk.
 
     What fails within leaves the earlier file as it is, and nothing else; an OSError names `path`.
@@ -29,8 +29,8 @@ def whole(path: Path) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
 
 
-def tidy(path: Path) -> None:
-    """Remove what processes that were killed within `whole(path)` left over."""
+def remove_leftovers(path: Path) -> None:
+    """Remove what processes that were killed within `atomic_write(path)` left over."""
     for torn in path.parent.glob(f".{glob.escape(path.name)}.*"):
         torn.unlink(missing_ok=True)
 

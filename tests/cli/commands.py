@@ -16,8 +16,8 @@ import torch
 
 from dfkd_ray import cli
 from dfkd_ray.datasets import gliders
-from dfkd_ray.runs import evaluator
-from dfkd_ray.runs.checkpoint import Keeper
+from dfkd_ray.runs import evaluator, measures
+from dfkd_ray.runs.checkpoint import Checkpoint
 
 SPLITS = {"train": (48, 1), "val": (48, 2), "test": (60, 3)}
 HELD_OUT = 24
@@ -98,14 +98,14 @@ def few_images() -> Iterator[None]:
 @contextmanager
 def interrupted(saves: int) -> Iterator[None]:
     """Ctrl-C (a real signal) before checkpoint number `saves` (from 1) is written."""
-    save, seen = Keeper.save, []
+    save, seen = Checkpoint.save, []
 
-    def interrupting(keeper: Keeper, row: Any) -> None:
+    def interrupting(checkpoint: Checkpoint, row: Any) -> None:
         seen.append(row.epoch)
         if len(seen) == saves:
             signal.raise_signal(signal.SIGINT)
-        save(keeper, row)
+        save(checkpoint, row)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Keeper, "save", interrupting)
+        patch.setattr(Checkpoint, "save", interrupting)
         yield

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli.commands import OWN_TASK, few_images
+
+from tests.cli.commands import OWN_TASK, few_images
 
 
 @pytest.fixture(scope="package", autouse=True)

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from pools.made import CARD
 from torch import Tensor
 
 from dfkd_ray import datasets, teachers
@@ -14,6 +13,7 @@ from dfkd_ray.datasets import gliders
 from dfkd_ray.datasets.pools import Pool, Row, Teacher
 from dfkd_ray.methods import config
 from dfkd_ray.nets.digest import digest
+from tests.datasets.pools.made import CARD
 
 
 def of_gliders(folder: Path, count: int = 24, name: str = "gliders") -> Pool:

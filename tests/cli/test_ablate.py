@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from cli.commands import TINY, Done, dfkd, interrupted, refused
 
 from dfkd_ray.tune import ledger
 from dfkd_ray.util import tables
+from tests.cli.commands import TINY, Done, dfkd, interrupted, refused
 
 FIXED = "\n".join(f"  {path}: {value}" for path, value in TINY.items())
 ABLATION = f"""study: parts

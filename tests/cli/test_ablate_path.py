@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from cli.commands import TINY, Done, dfkd, interrupted
 
 from dfkd_ray.methods import config
 from dfkd_ray.util import tables
+from tests.cli.commands import TINY, Done, dfkd, interrupted
 
 FIXED = "\n".join(f"  {path}: {value}" for path, value in TINY.items())
 WAY = f"""study: way

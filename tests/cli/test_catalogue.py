@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cli.commands import dfkd, refused
 from PIL import Image
 
 from dfkd_ray import datasets
 from dfkd_ray.cli import catalogue
 from dfkd_ray.methods import config
 from dfkd_ray.util import shipped
+from tests.cli.commands import dfkd, refused
 
 
 @pytest.mark.parametrize("kind", catalogue.KINDS)

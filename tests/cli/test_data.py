@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli.commands import dfkd, refused
 
 from dfkd_ray.datasets import download
+from tests.cli.commands import dfkd, refused
 from tests.datasets.archives import tgz, tree
 from tests.datasets.server import Server, serving
 from tests.datasets.trees import truncate, write_classes, write_image, write_noise

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from cli.commands import SPLITS, Done, dfkd, refused
 from safetensors.torch import load_file, save_file
 
 from dfkd_ray import datasets, nets
 from dfkd_ray.datasets import gliders
 from dfkd_ray.util import tables
+from tests.cli.commands import SPLITS, Done, dfkd, refused
 
 SHORT = ["--set", "schedule={epochs: 1, rounds: 1, student_steps: 2, batch: 4}"]
 OWN = datasets.HERE / "gliders_resnet8.safetensors"

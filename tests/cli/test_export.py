@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli.commands import dfkd
 
 from dfkd_ray import datasets
 from dfkd_ray.runs.export import cost, formats
 from dfkd_ray.util import tables
+from tests.cli.commands import dfkd
 
 SHORT = ["--set", "schedule={epochs: 1, rounds: 1, student_steps: 2, batch: 4}"]
 SAFETENSORS = ["--to", "safetensors"]
@@ -55,8 +55,8 @@ def test_an_exported_student_is_opened_again_and_can_teach(run: Path) -> None:
     weights = folder / "gliders_resnet8.safetensors"
     again = dfkd("evaluate", "--weights", weights, "--task", "gliders", "--out", run / "again")
     assert again.code == 0
-    taught = dfkd("distill", "noise_kd", *SHORT, "--weights", weights, "--task", "gliders", "--out", run / "taught")
-    assert taught.code == 0
+    distilled = dfkd("distill", "noise_kd", *SHORT, "--weights", weights, "--task", "gliders", "--out", run / "taught")
+    assert distilled.code == 0
 
 
 def test_what_computes_something_else_ends_with_1_and_leaves_nothing(

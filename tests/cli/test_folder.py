@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from cli.commands import Done, dfkd, refused
 from safetensors.torch import save_file
 
 from dfkd_ray import nets
+from tests.cli.commands import Done, dfkd, refused
 from tests.datasets.trees import truncate, write_classes, write_image
 
 SHORT = ["--set", "schedule={epochs: 1, rounds: 1, student_steps: 1, batch: 4}", "--set", "student.arch=resnet8"]

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli.commands import dfkd, refused
 
 from dfkd_ray import __version__, cli
 from dfkd_ray.util.errors import ConfigError, DataError, Problem
+from tests.cli.commands import dfkd, refused
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [

@@ -8,10 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from cli.commands import TINY, dfkd, refused, sets
-from cli.pooled import of_gliders
 from PIL import Image
-from pools.made import CARD, changed, fill, rewrite
 from safetensors.torch import save_file
 
 from dfkd_ray import datasets, nets, teachers
@@ -20,6 +17,9 @@ from dfkd_ray.methods import config
 from dfkd_ray.nets.digest import digest
 from dfkd_ray.runs import distillation
 from dfkd_ray.util import tables
+from tests.cli.commands import TINY, dfkd, refused, sets
+from tests.cli.pooled import of_gliders
+from tests.datasets.pools.made import CARD, changed, fill, rewrite
 
 TASK = datasets.load("gliders")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cli.commands import dfkd, refused
-from report import ablations, studies
 
 from dfkd_ray.report import crossed, paste
+from tests.cli.commands import dfkd, refused
+from tests.report import ablations, studies
 
 
 @pytest.fixture

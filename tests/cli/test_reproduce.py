@@ -12,15 +12,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import yaml
-from cli.commands import TINY, Done, dfkd, refused
 from torch import Tensor, nn
 
 from dfkd_ray.cli import reproduce as commands
 from dfkd_ray.cli.options import Running
+from dfkd_ray.runs import measures
 from dfkd_ray.runs.probe import Cost
 from dfkd_ray.study import Budget, Objective, Study, published
 from dfkd_ray.tune import ledger
 from dfkd_ray.util import shipped, tables, yamls
+from tests.cli.commands import TINY, Done, dfkd, refused
 
 TABLE = published.load("dfkd_fgvc/table5")
 ROWS = ["order 1", "order 2", "order 3"]

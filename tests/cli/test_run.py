@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cli.commands import HELD_OUT, SPLITS, TINY, Done, dfkd, refused, sets
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from dfkd_ray import datasets, nets, teachers
 from dfkd_ray.methods import config
 from dfkd_ray.runs import distillation
-from dfkd_ray.runs.checkpoint import Keeper
+from dfkd_ray.runs.checkpoint import Checkpoint
 from dfkd_ray.util import tables
+from tests.cli.commands import HELD_OUT, SPLITS, TINY, Done, dfkd, refused, sets
 
 ROOT = Path(__file__).parents[2]
 TEACHER = datasets.load("gliders").teacher.test_accuracy
@@ -209,9 +209,9 @@ def test_a_foreign_teacher_is_told_apart_key_by_key(tmp_path: Path) -> None:
 
 KILLED = """
 import os, signal
-from dfkd_ray import evaluate, keeper
-from dfkd_ray.tasks import gliders
-gliders.SPLITS, evaluate.HELD_OUT = {splits}, {held_out}
+from dfkd_ray.runs import measures
+from dfkd_ray.datasets import gliders
+gliders.SPLITS, measures.HELD_OUT = {splits}, {held_out}
 replaced, times = os.replace, []
 def killed(source, target):
     times.append(target)
@@ -244,15 +244,15 @@ def test_killed_and_run_again_it_ends_in_the_same_bits(finished: tuple[Path, Don
 @contextmanager
 def interrupted_at_epoch_2() -> Iterator[None]:
     """Ctrl-C (a real signal) before the second checkpoint is written."""
-    save = Keeper.save
+    save = Checkpoint.save
 
-    def interrupting(keeper: Keeper, row: Any) -> None:
+    def interrupting(checkpoint: Checkpoint, row: Any) -> None:
         if row.epoch == 2:
             signal.raise_signal(signal.SIGINT)
-        save(keeper, row)
+        save(checkpoint, row)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Keeper, "save", interrupting)
+        patch.setattr(Checkpoint, "save", interrupting)
         yield
 
 

@@ -19,7 +19,7 @@ def costs(patch: pytest.MonkeyPatch, **arms: dict[str, Any]) -> dict[str, float]
     patch.setattr(probe, "probe", lambda work, threads, seed: Cost(10.0, 1.0, 0.0))
     raw = {"study": "a", "method": "noise_kd", "task": "gliders", "objective": {"metric": "val_accuracy"}, "seeds": 3}
     study, work = open_document(Document({**raw, "fixed": {"schedule.epochs": 2, "schedule.rounds": 3}, "arms": arms}))
-    return running.arms_cost(study, work, running.looked(study, work))
+    return running.arms_cost(study, work, running.duplicates(study, work))
 
 
 def test_each_arm_is_probed_where_methods_or_lengths_differ(monkeypatch: pytest.MonkeyPatch) -> None:

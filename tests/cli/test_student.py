@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cli.commands import dfkd
 
 from dfkd_ray.cli.student import Student, Which
+from tests.cli.commands import dfkd
 
 WEIGHTS = Path("s.safetensors")
 

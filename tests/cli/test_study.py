@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 import pyarrow.parquet
 import pytest
-from cli.commands import TINY, Done, dfkd, interrupted, refused
 
 from dfkd_ray.methods import config
 from dfkd_ray.runs import probe
 from dfkd_ray.tune import ledger
 from dfkd_ray.util import tables
+from tests.cli.commands import TINY, Done, dfkd, interrupted, refused
 
 ROOT = Path(__file__).parents[2]
 FIXED = "\n".join(f"  {path}: {value}" for path, value in TINY.items())

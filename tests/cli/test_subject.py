@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cli.commands import TINY, dfkd, refused, sets
 from safetensors.torch import load_file, save_file
 
 from dfkd_ray import nets, teachers
@@ -17,6 +16,7 @@ from dfkd_ray.runs import distillation, measures
 from dfkd_ray.runs.study_file import open_study
 from dfkd_ray.util import tables
 from dfkd_ray.util.errors import ConfigError
+from tests.cli.commands import TINY, dfkd, refused, sets
 
 SMALL = sets({**TINY, "schedule.epochs": 1})
 SAID = ("--teacher-arch", "resnet8", "--classes", "5", "--size", "32", "--mean", "0.5", "--std", "0.2,0.25,0.3")

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli.commands import dfkd, refused, sets
 
 from dfkd_ray.datasets.pools import Pool
+from tests.cli.commands import dfkd, refused, sets
 from tests.tiny import painter
 
 SMALL: dict[str, Any] = {

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli.commands import OWN_TASK, TINY, Done, dfkd, refused, sets
+
+from tests.cli.commands import OWN_TASK, TINY, Done, dfkd, refused, sets
 
 ROOT = Path(__file__).parents[2]
 SCHEDULE = {key: value for key, value in TINY.items() if key.startswith("schedule")} | {"schedule.source_steps": 0}

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli.commands import Done, dfkd, refused, sets
 
 from dfkd_ray.teachers.diffusion_course import DiffusionCourse
+from tests.cli.commands import Done, dfkd, refused, sets
 
 TINY = {"recipe.images": 16, "recipe.coder_batch": 8, "recipe.batch": 8}
 

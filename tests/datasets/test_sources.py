@@ -80,11 +80,11 @@ def test_nothing_is_downloaded_without_being_asked(name: str, tmp_path: Path, mo
 
 
 def test_digits_are_stratified_disjoint_and_whole():
-    datasets = pytest.importorskip("sklearn.datasets")
+    digits = pytest.importorskip("sklearn.datasets")
     task = datasets.load("digits")
     parts = {which: datasets.split(task, which) for which in ("train", "val", "test")}
     counts = {which: part.labels.bincount(minlength=10) for which, part in parts.items()}
-    whole = np.bincount(datasets.load_digits().target)
+    whole = np.bincount(digits.load_digits().target)
     np.testing.assert_array_equal(sum(counts.values()), whole)
     for which, share in (("train", 0.7), ("val", 0.1), ("test", 0.2)):
         np.testing.assert_allclose(counts[which], share * whole, atol=1.01)

@@ -120,7 +120,11 @@ def test_a_loss_has_its_formula_its_fields_and_their_defaults(site: Path, pages:
 def test_files_of_the_checkout_are_included_as_they_stand(site: Path, pages: dict[Path, Page]) -> None:
     for name, files in {
         "concepts/loop.html": ["dfkd_ray/train/loop.py"],
-        "adding.html": ["dfkd_ray/parts/losses/l2.py", "tests/parts/losses/test_l2.py", "dfkd_ray/datasets/digits.yaml"],
+        "adding.html": [
+            "dfkd_ray/parts/losses/l2.py",
+            "tests/parts/losses/test_l2.py",
+            "dfkd_ray/datasets/digits.yaml",
+        ],
     }.items():
         text = "".join(pages[site / name].words)
         for file in files:

@@ -6,11 +6,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from cli.commands import dfkd, few_images
 
 from dfkd_ray.cli.options import assignments
 from dfkd_ray.methods import config
 from dfkd_ray.util import shipped, yamls
+from tests.cli.commands import dfkd, few_images
 from tests.docs.blocks import PAGES, Block, blocks, commands
 
 TUTORIAL = blocks(PAGES / "tutorial.md")

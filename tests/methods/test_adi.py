@@ -39,7 +39,7 @@ def test_images_compete_with_the_student_of_the_time_and_join_those_before() -> 
     for number, epoch in enumerate(walked(run), start=1):
         assert {"loss/source/adversarial", "loss/student/kd"} <= set(epoch.losses)
         assert memory.size == 8 * number
-    assert torch.equal(run.supply.sample(8, torch.Generator(), training=False).images.half(), memory.images[16:24])
+    assert torch.equal(run.source.sample(8, torch.Generator(), training=False).images.half(), memory.images[16:24])
 
 
 def test_the_competition_leads_to_images_on_which_the_two_differ() -> None:
@@ -51,7 +51,7 @@ def test_the_competition_leads_to_images_on_which_the_two_differ() -> None:
         steps = {"schedule.epochs": 1, "schedule.rounds": 1, "schedule.source_steps": 40}
         run = opened(shrunk("adi", {**alone, **steps, "source_loss.adversarial.weight": weight}))
         list(walked(run))
-        images = run.supply.sample(8, torch.Generator(), training=True).images
+        images = run.source.sample(8, torch.Generator(), training=True).images
         run.student.eval()
         with torch.no_grad():
             p, q = ((net(images) / 3).softmax(1) for net in (run.teacher, run.student))

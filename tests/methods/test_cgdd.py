@@ -54,7 +54,7 @@ def test_the_image_depends_on_the_class_that_is_asked_for(condition: str) -> Non
     run = opened(shrunk("cgdd", {"source.condition": condition}))
     (epoch,) = walked(run, 1)
     assert all(abs(value) < float("inf") for value in epoch.losses.values())
-    net: Any = run.supply.net.eval()  # type: ignore[attr-defined]
+    net: Any = run.source.net.eval()  # type: ignore[attr-defined]
     z = torch.randn(1, 8).expand(5, 8)
     with torch.no_grad():
         images = net(z, torch.arange(5))
@@ -86,4 +86,4 @@ def test_the_ladder_of_its_ablation_runs() -> None:
         run = opened(shrunk("cgdd", {"schedule.epochs": 1, **off}))
         (epoch,) = walked(run)
         assert all(abs(value) < float("inf") for value in epoch.losses.values())
-        assert any("condition." in key for key in flat(run.supply.state_dict())) is bool(kept)
+        assert any("condition." in key for key in flat(run.source.state_dict())) is bool(kept)

@@ -66,14 +66,14 @@ def test_the_warm_up_stands_for_the_pre_inverted_set() -> None:
 
 def test_each_round_has_a_generator_of_its_own_and_leaves_its_features_in_the_bank() -> None:
     run = opened(shrunk("cmi", {"schedule.rounds": 1}))
-    supply: Any = run.supply
+    source: Any = run.source
     bank: Any = run.source_loss.calls["contrastive"]
     head = flat(bank.project.state_dict())
     nets, lengths = [], []
     for _ in walked(run):
-        nets.append(supply.net)
+        nets.append(source.net)
         lengths.append(len(bank.bank))
-        assert supply.optimizer.state[bank.project[0].weight]["step"] == 2, "it learns with the generator of the round"
+        assert source.optimizer.state[bank.project[0].weight]["step"] == 2, "it learns with the generator of the round"
     assert len({id(net) for net in nets}) == 3
     assert lengths == [8, 16, 24]
     assert len(differing(bank.project.state_dict(), head)) == 4
@@ -82,11 +82,11 @@ def test_each_round_has_a_generator_of_its_own_and_leaves_its_features_in_the_ba
 def test_the_pool_has_the_images_of_the_best_steps() -> None:
     run = opened(shrunk("cmi", {"schedule.rounds": 1}))
     memory: Any = run.memory
-    supply: Any = run.supply
+    source: Any = run.source
     for number, _ in enumerate(walked(run)):
         newest = memory.images[8 * number : 8 * number + 8].float()
-        assert torch.allclose(newest, supply.kept.images, atol=1e-2)
-        assert torch.equal(memory.labels[8 * number : 8 * number + 8], supply.kept.labels)
+        assert torch.allclose(newest, source.kept.images, atol=1e-2)
+        assert torch.equal(memory.labels[8 * number : 8 * number + 8], source.kept.labels)
 
 
 SCRATCH = {

@@ -86,14 +86,14 @@ def parameters(run: Run) -> dict[str, nn.Parameter]:
 @every_method
 def test_the_source_learns_and_moves_nothing_of_the_student(name: str) -> None:
     run = opened(shrunk(name, {"schedule.student_steps": 0}))
-    before = flat(run.supply.state_dict())
+    before = flat(run.source.state_dict())
     held = {path: p.detach().clone() for path, p in parameters(run).items()}
     list(distill(run))
     assert not differing(parameters(run), held)
     assert all(p.grad is None for p in parameters(run).values())
     paints = run.method.source.registered_as == "diffusion"  # also without guidance
     learns = (run.source_steps > 0 or paints) and bool(before)
-    assert bool(differing(run.supply.state_dict(), before)) == learns
+    assert bool(differing(run.source.state_dict(), before)) == learns
 
 
 @every_term

@@ -61,7 +61,7 @@ def test_the_generator_is_the_codes() -> None:
 
 def test_a_run_logs_every_term_and_moves_the_embeddings() -> None:
     run = opened(shrunk("cpsc"))
-    scales = [m.scale.weight for m in run.supply.net.modules() if isinstance(m, ConditionalBatchNorm)]  # type: ignore[attr-defined]
+    scales = [m.scale.weight for m in run.source.net.modules() if isinstance(m, ConditionalBatchNorm)]  # type: ignore[attr-defined]
     assert all(torch.equal(scale, torch.ones_like(scale)) for scale in scales)
     *_, epoch = walked(run)
     assert {f"loss/source/{name}" for name in METHOD.source_loss.parts} <= set(epoch.losses)

@@ -55,13 +55,13 @@ def test_a_joint_step_shows_the_student_the_images_of_the_generators_step() -> N
         shrunk("dafl", {"schedule.epochs": 1, "schedule.rounds": 4, "schedule.source_steps": 1}), 0, None, student
     )
     judged: list[Tensor] = []
-    judge = run.judge
+    image_loss = run.image_loss
 
     def watched(images: Tensor, labels: Tensor | None) -> Any:
         judged.append(images.detach().clone())
-        return judge(images, labels)
+        return image_loss(images, labels)
 
-    run.judge = watched  # type: ignore[method-assign]
+    run.image_loss = watched  # type: ignore[method-assign]
     seen.clear()
     list(walked(run))
     assert run.method.schedule.student_steps == 1

@@ -62,7 +62,7 @@ def test_the_first_step_of_the_papers_set_up(paper: tuple[Run, dict[str, float]]
     run, losses = paper
     assert {name.rpartition("/")[2] for name in losses} >= {"batchnorm", "adversarial", "kd", "high_order"}
     assert all(abs(value) < float("inf") for value in losses.values())
-    images = run.supply.sample(2, torch.Generator().manual_seed(0), training=False).images
+    images = run.source.sample(2, torch.Generator().manual_seed(0), training=False).images
     assert images.shape == (2, 3, 224, 224)
     assert images.abs().max() <= 1
 
@@ -78,7 +78,7 @@ def test_the_parameters_are_as_many_as_the_paper_says(paper: tuple[Run, dict[str
     assert count(run.teacher) / 1e6 == pytest.approx(22, abs=1)  # Table 1
     assert count(run.student) / 1e6 == pytest.approx(11, abs=0.5)
     assert sum(isinstance(module, nn.BatchNorm2d) for module in run.teacher.modules()) == 36
-    generator = run.supply.net  # type: ignore[attr-defined]
+    generator = run.source.net  # type: ignore[attr-defined]
     assert count(generator.project) == 25_790_464
     assert sum(count(block.deconv) for block in generator.blocks) == 1_585_152
     assert count(generator.to_image) == 1_731

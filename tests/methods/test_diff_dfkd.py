@@ -65,13 +65,13 @@ def test_an_adversary_meets_a_student_that_has_rehearsed() -> None:
     method = shrunk("diff_dfkd", {"schedule.warmup": 2, "schedule.epochs": 3, "schedule.rehearse_every": 2})
     run = opened(method)
     seen: list[torch.Tensor] = []
-    judge = run.judge
+    image_loss = run.image_loss
 
     def spy(images: torch.Tensor, labels: Any, /, *, only: str | None = None) -> Any:
         seen.append(next(run.student.parameters()).detach().clone())
-        return judge(images, labels, only=only)
+        return image_loss(images, labels, only=only)
 
-    run.judge = spy  # type: ignore[method-assign]
+    run.image_loss = spy  # type: ignore[method-assign]
     epochs = distill(run)
     next(epochs)
     first = len(seen)

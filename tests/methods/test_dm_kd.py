@@ -25,5 +25,5 @@ def test_the_teacher_has_no_part_in_what_is_painted() -> None:
     for teacher in (1, 3):
         run = opened(shrunk("dm_kd"), teacher=toy(teacher))
         next(distill(run))
-        images.append(run.supply.sample(8, run.rng, training=True).images)
+        images.append(run.source.sample(8, run.rng, training=True).images)
     assert torch.equal(*images)

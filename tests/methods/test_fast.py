@@ -65,17 +65,17 @@ def test_the_warm_up_fills_the_pool_and_leaves_the_student_and_its_adversary_alo
 
 def test_each_round_gives_one_batch_of_a_clone_and_moves_the_meta_generator() -> None:
     run = opened(shrunk("fast"))
-    supply: Any = run.supply
-    net, batches, weights = supply.net, [], [supply.net.project.weight.detach().clone()]
+    source: Any = run.source
+    net, batches, weights = source.net, [], [source.net.project.weight.detach().clone()]
     for _ in walked(run):
-        batches.append(supply.kept.images)
-        weights.append(supply.net.project.weight.detach().clone())
-        own = supply.sample(8, torch.Generator().manual_seed(0), training=False).images
-        assert not torch.equal(own, supply.kept.images)
-    assert supply.net is net
+        batches.append(source.kept.images)
+        weights.append(source.net.project.weight.detach().clone())
+        own = source.sample(8, torch.Generator().manual_seed(0), training=False).images
+        assert not torch.equal(own, source.kept.images)
+    assert source.net is net
     assert all(not torch.equal(a, b) for a, b in pairwise(weights))
     assert run.source_loss.calls["batchnorm"].share.item() == pytest.approx(0.9)  # type: ignore[attr-defined]
-    assert supply.optimizer.param_groups[0]["lr"] == pytest.approx(3e-3 * run.method.schedule.source_steps)
+    assert source.optimizer.param_groups[0]["lr"] == pytest.approx(3e-3 * run.method.schedule.source_steps)
 
 
 @pytest.mark.parametrize("changes", [{"source.lifecycle.rule": "reptile"}, {"source.lifecycle": "keep"}], ids=str)

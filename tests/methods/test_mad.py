@@ -28,9 +28,9 @@ def test_what_the_summaries_state_is_what_stands() -> None:
 
 def test_half_of_what_the_student_sees_is_the_averages() -> None:
     run = opened(shrunk("mad"))
-    supply: Any = run.supply
+    source: Any = run.source
     given: dict[str, list[int]] = {"own": [], "average": []}
-    for name, net in (("own", supply.net), ("average", supply.average.net)):
+    for name, net in (("own", source.net), ("average", source.average.net)):
         net.register_forward_hook(
             lambda module, args, images, name=name: (
                 given[name].append(len(images)) if not images.requires_grad else None
@@ -44,10 +44,10 @@ def test_half_of_what_the_student_sees_is_the_averages() -> None:
 
 def test_the_average_lags_behind() -> None:
     run = opened(shrunk("mad"))
-    supply: Any = run.supply
-    first = {name: p.detach().clone() for name, p in supply.net.named_parameters()}
+    source: Any = run.source
+    first = {name: p.detach().clone() for name, p in source.net.named_parameters()}
     list(walked(run))
-    now, average = dict(supply.net.named_parameters()), dict(supply.average.net.named_parameters())
+    now, average = dict(source.net.named_parameters()), dict(source.average.net.named_parameters())
     assert differing(now, first)
     assert differing(average, first)
     for name in now:

@@ -49,11 +49,11 @@ def test_its_budget_is_that_of_100_epochs() -> None:
 
 def test_generators_come_and_go_and_the_embedding_stays() -> None:
     run = opened(shrunk("nayer", {"source.lifecycle.every": 4, "schedule.epochs": 4}))
-    supply: Any = run.supply
-    embedding, nets = supply.embedding.clone(), []
+    source: Any = run.source
+    embedding, nets = source.embedding.clone(), []
     for _ in walked(run):
-        assert torch.equal(supply.net.embedding, embedding)
-        nets.append(supply.net)
+        assert torch.equal(source.net.embedding, embedding)
+        nets.append(source.net)
     assert [net is nets[0] for net in nets] == [True, True, False, False], "two rounds an epoch"
     assert nets[2] is nets[3]
     assert embedding.shape == (CLASSES, 8)
@@ -62,7 +62,7 @@ def test_generators_come_and_go_and_the_embedding_stays() -> None:
 def test_every_batch_has_all_classes_and_the_labels_stand_beside_its_images() -> None:
     run = opened(shrunk("nayer", {"schedule.batch": 2 * CLASSES}))
     for _ in walked(run, 1):
-        labels = run.supply.kept.labels  # type: ignore[attr-defined]
+        labels = run.source.kept.labels  # type: ignore[attr-defined]
         assert labels.bincount().tolist() == [2] * CLASSES
     assert run.memory.labels[: 2 * CLASSES].bincount().tolist() == [2] * CLASSES  # type: ignore[attr-defined]
 

@@ -28,12 +28,12 @@ def test_nothing_is_synthesised_and_only_the_prediction_teaches() -> None:
     assert [set(each) for each in losses] == [{"loss/student/kd", "loss/student/total"}] * 3
     plan = run.method.schedule
     assert len(teacher.passes) == plan.epochs * plan.rounds * plan.student_steps
-    assert run.supply.state_dict() == {}
+    assert run.source.state_dict() == {}
 
 
 def test_every_step_has_new_noise() -> None:
     run = opened(small(name="noise_kd"))
     rng = run.begin(1)
-    batches = [run.memory.draw(run.supply, 4, rng).images for _ in range(3)]
+    batches = [run.memory.draw(run.source, 4, rng).images for _ in range(3)]
     assert not torch.equal(batches[0], batches[1])
     assert not torch.equal(batches[1], batches[2])

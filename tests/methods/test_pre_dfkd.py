@@ -75,12 +75,12 @@ def test_the_student_learns_from_new_and_replayed_images_and_the_memory_learns_b
 
 def test_the_convolutions_of_the_new_images_alone_have_spectral_norm() -> None:
     run = opened(shrunk("pre_dfkd"))
-    supply, memory = run.supply, run.memory
+    source, memory = run.source, run.memory
 
     def normed(net: Any) -> list[bool]:
         return [hasattr(module, "parametrizations") for module in net.modules() if isinstance(module, nn.Conv2d)]
 
-    assert normed(supply.net) == [True] * 3  # type: ignore[attr-defined]
+    assert normed(source.net) == [True] * 3  # type: ignore[attr-defined]
     assert normed(memory.nets["decoder"]) == [False] * 3  # type: ignore[attr-defined]
 
 

@@ -53,16 +53,16 @@ def test_the_divergence_is_900_times_the_mean_over_images_and_ten_classes() -> N
 
 def test_a_round_is_one_z_one_optimiser_and_one_batch_of_features() -> None:
     run = opened(shrunk("spaceshipnet", {"schedule.epochs": 1, "schedule.warmup": 0, "schedule.rounds": 3}))
-    supply: Any = run.supply
+    source: Any = run.source
     given: list[Tensor] = []
-    supply.net.project.register_forward_pre_hook(lambda module, args: given.append(args[0].clone()))
+    source.net.project.register_forward_pre_hook(lambda module, args: given.append(args[0].clone()))
     (epoch,) = walked(run)
     plan = run.method.schedule
     assert len(given) == 3 * plan.source_steps, "the student's images come of the features, not of z"
     rounds = [given[n : n + plan.source_steps] for n in range(0, len(given), plan.source_steps)]
     assert all(torch.equal(z, each[0]) for each in rounds for z in each)
     assert not torch.equal(rounds[0][0], rounds[1][0])
-    steps = {int(state["step"]) for state in supply.optimizer.state.values()}
+    steps = {int(state["step"]) for state in source.optimizer.state.values()}
     assert steps == {plan.source_steps}
     memory: Any = run.memory
     assert [pool.size for pool in memory.pools] == [3 * plan.batch] * 3

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dfkd_ray.parts.slots import views
-from dfkd_ray.parts.views import Crop, CutMix, Flip, Jitter, MixCut, MixUp, ResizedCrop, look
+from dfkd_ray.parts.views import Crop, CutMix, Flip, Jitter, MixCut, MixUp, ResizedCrop, augment
 
 IMAGES = torch.randn(6, 3, 8, 10, generator=torch.Generator().manual_seed(0))
 
@@ -77,8 +77,8 @@ def test_jitter_rolls_all_images_alike() -> None:
 
 def test_a_chain_of_views_is_one_after_the_other() -> None:
     chain = (Flip(p=1), Crop(padding=1))
-    assert torch.equal(look(chain, IMAGES, rng()), Crop(padding=1)(IMAGES.flip(3), skipped(rng(), 6)))
-    assert look((), IMAGES, rng()) is IMAGES
+    assert torch.equal(augment(chain, IMAGES, rng()), Crop(padding=1)(IMAGES.flip(3), skipped(rng(), 6)))
+    assert augment((), IMAGES, rng()) is IMAGES
 
 
 def skipped(numbers: torch.Generator, count: int) -> torch.Generator:

@@ -14,7 +14,7 @@ from dfkd_ray.stats.effects import Mode, Pair, effects
 from dfkd_ray.study import ablation as ablations
 from dfkd_ray.study import arms as designs
 from dfkd_ray.study.arms import Arm
-from dfkd_ray.study.paths import Path
+from dfkd_ray.study.paths import Walk
 from dfkd_ray.util import tables as arrow
 from tests.report.studies import NOTE, STUDY, picture, steps, trial
 
@@ -42,7 +42,7 @@ def ablation(
     """
     found, alike, failed = ablations.read(raw), alike or {}, set(failed)
     assert found is not None
-    told = designs.along(found.components, chosen) if isinstance(found.design, Path) else found.arms
+    told = designs.along(found.components, chosen) if isinstance(found.design, Walk) else found.arms
     wanted = {arm.name: arm for arm in (*found.arms, *told)}
     draw = np.random.default_rng(7)
     pairs = [(seed, number) for seed in found.seeds.listed[: found.seeds.start] for number in range(found.points)]

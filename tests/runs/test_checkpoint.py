@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from dfkd_ray.runs.checkpoint import CHECKPOINT, Keeper
+from dfkd_ray.runs.checkpoint import CHECKPOINT, Checkpoint
 from dfkd_ray.tune.work import Row
 from dfkd_ray.util.errors import DataError
 from tests.tiny import CPU, differing, flat, opened, small, toy, walked
@@ -17,13 +17,13 @@ from tests.tiny import CPU, differing, flat, opened, small, toy, walked
 NAN = math.nan
 
 
-def noted(values: list[float], sign: float = 1.0, metric: str = "val_accuracy") -> Keeper:
-    keeper = Keeper(opened(small()), None)
+def noted(values: list[float], sign: float = 1.0, metric: str = "val_accuracy") -> Checkpoint:
+    checkpoint = Checkpoint(opened(small()), None)
     for epoch, value in enumerate(values, start=1):
         with torch.no_grad():
-            keeper.run.student.head.bias.fill_(epoch)  # type: ignore[union-attr]
-        keeper.note(epoch, {metric: value}, metric, sign)
-    return keeper
+            checkpoint.run.student.head.bias.fill_(epoch)  # type: ignore[union-attr]
+        checkpoint.note(epoch, {metric: value}, metric, sign)
+    return checkpoint
 
 
 @pytest.mark.parametrize(
@@ -38,31 +38,31 @@ def noted(values: list[float], sign: float = 1.0, metric: str = "val_accuracy") 
     ],
 )
 def test_the_best_student_is_kept_as_it_was(values: list[float], sign: float, best: int) -> None:
-    keeper = noted(values, sign)
-    assert keeper.best_epoch == best
-    assert keeper.best["head.bias"].unique().item() == best
-    assert len(keeper.curve) == len(values)
+    checkpoint = noted(values, sign)
+    assert checkpoint.best_epoch == best
+    assert checkpoint.best["head.bias"].unique().item() == best
+    assert len(checkpoint.curve) == len(values)
 
 
 def test_the_curve_is_that_of_the_validation_accuracy_whatever_chooses() -> None:
-    keeper = noted([1.0, 0.5], sign=-1, metric="kl/source")
-    assert keeper.best_epoch == 2
-    assert all(map(math.isnan, keeper.curve))
+    checkpoint = noted([1.0, 0.5], sign=-1, metric="kl/source")
+    assert checkpoint.best_epoch == 2
+    assert all(map(math.isnan, checkpoint.curve))
 
 
-def kept(folder: Path, seed: int = 0, epochs: int = 2) -> Keeper:
+def kept(folder: Path, seed: int = 0, epochs: int = 2) -> Checkpoint:
     """A keeper that has saved `epochs` epochs of a run."""
-    keeper = Keeper(opened(small(), seed=seed), folder)
-    for epoch in walked(keeper.run, epochs):
-        keeper.note(epoch.number, {"val_accuracy": 1 / epoch.number}, "val_accuracy", 1)
+    checkpoint = Checkpoint(opened(small(), seed=seed), folder)
+    for epoch in walked(checkpoint.run, epochs):
+        checkpoint.note(epoch.number, {"val_accuracy": 1 / epoch.number}, "val_accuracy", 1)
         row = Row(epoch.number, 0.5 * epoch.number, {"a": 1.0}, picture=b"\x00\xff", method={"x": [1, None, "y"]})
-        keeper.save(row)
-    return keeper
+        checkpoint.save(row)
+    return checkpoint
 
 
 def test_everything_is_found_again(tmp_path: Path) -> None:
     first = kept(tmp_path / "new" / "folder")
-    second = Keeper(opened(small(), student=toy(9, dropout=0.3)), tmp_path / "new" / "folder")
+    second = Checkpoint(opened(small(), student=toy(9, dropout=0.3)), tmp_path / "new" / "folder")
     assert second.restore(CPU) == first.rows == second.rows
     assert (second.best_epoch, second.best_value, second.curve) == (1, 1.0, [1.0, 0.5])
     assert second.seconds == 1.0
@@ -73,12 +73,12 @@ def test_everything_is_found_again(tmp_path: Path) -> None:
 
 def test_without_a_folder_or_a_checkpoint_there_is_nothing_to_find(tmp_path: Path) -> None:
     for folder in (None, tmp_path):
-        keeper = Keeper(opened(small()), folder)
-        before = flat(keeper.run.state_dict())
-        assert keeper.restore(CPU) == []
-        assert keeper.seconds == 0
-        assert not differing(keeper.run.state_dict(), before)
-    Keeper(opened(small()), None).export()
+        checkpoint = Checkpoint(opened(small()), folder)
+        before = flat(checkpoint.run.state_dict())
+        assert checkpoint.restore(CPU) == []
+        assert checkpoint.seconds == 0
+        assert not differing(checkpoint.run.state_dict(), before)
+    Checkpoint(opened(small()), None).export()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -97,7 +97,7 @@ def test_a_damaged_checkpoint_is_a_data_error(damage: str, tmp_path: Path) -> No
     else:
         path.write_bytes({"empty": b"", "garbage": b"garbage" * 99, "half": whole[: len(whole) // 2]}[damage])
     with pytest.raises(DataError, match=r"checkpoint\.pt: a damaged checkpoint: .+"):
-        Keeper(opened(small()), tmp_path).restore(CPU)
+        Checkpoint(opened(small()), tmp_path).restore(CPU)
 
 
 def test_a_checkpoint_that_calls_code_is_refused(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_a_checkpoint_that_calls_code_is_refused(tmp_path: Path) -> None:
 
     torch.save({"of": Sly()}, tmp_path / CHECKPOINT)
     with pytest.raises(DataError, match="a damaged checkpoint"):
-        Keeper(opened(small()), tmp_path).restore(CPU)
+        Checkpoint(opened(small()), tmp_path).restore(CPU)
     assert not (tmp_path / "was_here").exists()
 
 
@@ -115,11 +115,11 @@ def test_a_checkpoint_that_calls_code_is_refused(tmp_path: Path) -> None:
 def test_a_checkpoint_of_another_run_is_refused(changes: dict[str, Any], seed: int, tmp_path: Path) -> None:
     kept(tmp_path, epochs=1)
     with pytest.raises(DataError, match="a checkpoint of another method or seed"):
-        Keeper(opened(small(changes), seed=seed), tmp_path).restore(CPU)
+        Checkpoint(opened(small(changes), seed=seed), tmp_path).restore(CPU)
 
 
 def test_a_write_that_fails_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    keeper = kept(tmp_path, epochs=1)
+    checkpoint = kept(tmp_path, epochs=1)
 
     def fail(state: Any, file: Any) -> None:
         file.write(b"half")
@@ -127,16 +127,16 @@ def test_a_write_that_fails_leaves_the_old_checkpoint(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(torch, "save", fail)
     with pytest.raises(OSError, match="no space left"):
-        keeper.save(Row(2, 1.0, {}))
+        checkpoint.save(Row(2, 1.0, {}))
     monkeypatch.undo()
-    assert [row.epoch for row in Keeper(opened(small()), tmp_path).restore(CPU)] == [1]
+    assert [row.epoch for row in Checkpoint(opened(small()), tmp_path).restore(CPU)] == [1]
 
 
 def test_the_students_can_be_loaded_by_anybody(tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
-    keeper = kept(tmp_path)
-    keeper.export()
-    for name, state in {"student": keeper.run.student.state_dict(), "student_best": keeper.best}.items():
+    checkpoint = kept(tmp_path)
+    checkpoint.export()
+    for name, state in {"student": checkpoint.run.student.state_dict(), "student_best": checkpoint.best}.items():
         assert not differing(load_file(tmp_path / f"{name}.safetensors"), dict(state))
     toy(5).load_state_dict(load_file(tmp_path / "student.safetensors"))

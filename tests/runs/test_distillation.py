@@ -168,8 +168,8 @@ def test_a_job_that_was_closed_ends_in_the_same_bits_and_reports_all_rows(
 
 FRESH = """
 import pickle, sys
-from dfkd_ray import evaluate
-from dfkd_ray.tasks import gliders
+from dfkd_ray.runs import measures
+from dfkd_ray.datasets import gliders
 gliders.SPLITS, measures.HELD_OUT = {"train": (48, 1), "val": (48, 2), "test": (60, 3)}, 24
 work, job = pickle.load(sys.stdin.buffer)
 list(work.epochs(job))
@@ -200,8 +200,8 @@ def test_evaluation_changes_no_bit(undisturbed: tuple[list[Row], dict[str, bytes
     patch = pytest.MonkeyPatch()
     with patch.context() as quiet:
         quiet.setattr(Distillation, "examine", lambda self, run: {"val_accuracy": 0.0})
-        quiet.setattr(evaluator.Examiner, "metrics", lambda self: {"val_accuracy": 0.0})
-        quiet.setattr(evaluator.Examiner, "picture", lambda self: None)
+        quiet.setattr(evaluator.Evaluator, "metrics", lambda self: {"val_accuracy": 0.0})
+        quiet.setattr(evaluator.Evaluator, "picture", lambda self: None)
         list(made().epochs(job(tmp_path)))
     assert students(tmp_path)["student.safetensors"] == undisturbed[1]["student.safetensors"]
 

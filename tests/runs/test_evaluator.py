@@ -28,12 +28,12 @@ def final(monkeypatch: pytest.MonkeyPatch, counts: tuple[int, int, int]) -> tupl
     """Of a run whose teacher says 0, whose student said 1 at its best and says 2, on so many images of each class."""
     run = opened(small())
     says(run.teacher, 0)
-    keeper: Any = SimpleNamespace(best_epoch=1, curve=[], best=says(run.student, 1))
+    checkpoint: Any = SimpleNamespace(best_epoch=1, curve=[], best=says(run.student, 1))
     says(run.student, 2)
     labels = torch.arange(3).repeat_interleave(torch.tensor(counts))
     monkeypatch.setattr(evaluator, "real", lambda task, which, *how: (IMAGES, labels))
     task: Any = SimpleNamespace(mean=(0.5,) * 3, std=(0.25,) * 3)
-    return run, evaluator.Examiner(task, None, run).final(keeper)
+    return run, evaluator.Evaluator(task, None, run).final(checkpoint)
 
 
 def test_relative_accuracy_is_the_students_over_the_teachers(monkeypatch: pytest.MonkeyPatch) -> None:

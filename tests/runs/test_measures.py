@@ -74,7 +74,7 @@ def test_data_free_metrics_change_nothing_and_repeat_themselves(name: str) -> No
     list(walked(run, 1))
     before, numbers = flat(run.state_dict()), torch.get_rng_state()
     modes = [module.training for module in run.student.modules()]
-    first, second = (measures.data_free(run.teacher, run.student, run.supply, run.setting) for _ in range(2))
+    first, second = (measures.data_free(run.teacher, run.student, run.source, run.setting) for _ in range(2))
     assert first == second
     assert set(first) == {*measures.DATA_FREE, "outside"} - {measures.ASKED}, "neither asks for classes"
     assert not differing(run.state_dict(), before)
@@ -109,10 +109,10 @@ def test_the_batchnorm_prior_is_of_all_images_together(size: int, monkeypatch: p
 
 
 def test_a_teacher_without_batchnorm_has_no_such_metric() -> None:
-    supply: Any = Spied()
+    source: Any = Spied()
     for norm in (nn.Identity(), nn.BatchNorm2d(3, track_running_stats=False)):
         net = nn.Sequential(norm, nn.Flatten(), nn.Linear(3 * 16 * 16, CLASSES))
-        out = measures.data_free(net, net, supply, SETTING)
+        out = measures.data_free(net, net, source, SETTING)
         assert set(out) == {*measures.DATA_FREE, "outside"} - {measures.PRIOR, measures.ASKED}
 
 
@@ -124,16 +124,16 @@ def test_the_share_that_the_teacher_takes_for_what_was_asked() -> None:
             wrong = torch.arange(batch) % 4 == 0
             return Batch(images, torch.where(wrong, (named + 1) % CLASSES, named))
 
-    supply: Any = Asking()
-    assert measures.data_free(toy(1), toy(2), supply, SETTING)[measures.ASKED] == 0.75
+    source: Any = Asking()
+    assert measures.data_free(toy(1), toy(2), source, SETTING)[measures.ASKED] == 0.75
 
 
 def test_large_images_come_fewer_at_a_time() -> None:
     assert [measures.at_a_time(side, side) for side in (32, 112, 224, 448, 4096)] == [256, 256, 64, 16, 1]
-    supply: Any = Spied()
-    images, _ = measures._own(supply, replace(SETTING, image=(3, 224, 224)), torch.Generator().manual_seed(2))
-    assert len(images) == sum(count for count, _, _ in supply.asked) == measures.HELD_OUT
-    assert {count for count, _, _ in supply.asked} == {64}
+    source: Any = Spied()
+    images, _ = measures._own(source, replace(SETTING, image=(3, 224, 224)), torch.Generator().manual_seed(2))
+    assert len(images) == sum(count for count, _, _ in source.asked) == measures.HELD_OUT
+    assert {count for count, _, _ in source.asked} == {64}
 
 
 class Spied:
@@ -152,9 +152,9 @@ def test_the_banks() -> None:
     seen: list[torch.Tensor] = []
     teacher, student = toy(1), toy(2)
     teacher.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
-    supply: Any = Spied()
-    out = measures.data_free(teacher, student, supply, SETTING)
-    assert supply.asked == [(measures.HELD_OUT, 2, False)]
+    source: Any = Spied()
+    out = measures.data_free(teacher, student, source, SETTING)
+    assert source.asked == [(measures.HELD_OUT, 2, False)]
     images = torch.cat(seen)
     assert out[measures.PRIOR] == pytest.approx(distance(toy(1), torch.zeros(measures.HELD_OUT, *IMAGE)), rel=1e-5)
     noise = torch.randn(measures.HELD_OUT, *IMAGE, generator=torch.Generator().manual_seed(1))
@@ -166,8 +166,8 @@ def test_the_banks() -> None:
 
 def test_the_teacher_agrees_with_itself() -> None:
     teacher = toy(1)
-    supply: Any = Spied()
-    out = measures.data_free(teacher, teacher, supply, SETTING)
+    source: Any = Spied()
+    out = measures.data_free(teacher, teacher, source, SETTING)
     assert [out[key] for key in ("agreement/source", "agreement/noise")] == [1.0, 1.0]
     assert [out[key] for key in ("kl/source", "kl/noise")] == pytest.approx([0, 0], abs=1e-6)
     assert isinstance(teacher, nn.Module)

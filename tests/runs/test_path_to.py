@@ -16,7 +16,7 @@ from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.runs.study_file import open_study
 from dfkd_ray.study import arms
 from dfkd_ray.study.ablation import Ablation
-from dfkd_ray.tune.duplicates import look
+from dfkd_ray.tune.duplicates import find_duplicates
 from dfkd_ray.util.errors import ConfigError
 
 WAY = """\
@@ -159,12 +159,12 @@ def test_a_step_that_has_to_wait_for_another_is_refused_alone(tmp_path: Path) ->
     way = (("method: dfkd_fgvc", f"method: {own}"), ("  schedule.epochs: 2", "  schedule.rounds: 2"))
     made, work = opened(tmp_path, *way, ("to: noise_kd", f"to: {to}"))
     assert list(levels(made)) == ["epochs", "batch", "warmup"]
-    found = look(made.arms, work.fingerprint)
+    found = find_duplicates(made.arms, work.fingerprint)
     assert list(found.refused) == ["epochs=5"]
     assert found.refused["epochs=5"].startswith("schedule.epochs: warmup must leave the student an epoch")
     second = arms.next_arms(made.components, ("warmup",), found.refused)
     assert [arm.name for arm in second] == ["epochs=5 + warmup=2", "batch=8 + warmup=2"]
-    assert not look(second, work.fingerprint).refused
+    assert not find_duplicates(second, work.fingerprint).refused
 
 
 def test_steps_that_have_to_be_made_together_are_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from dfkd_ray.runs import planning
 from dfkd_ray.runs.probe import Cost
 from dfkd_ray.study import Resources
 from dfkd_ray.study.specs import Asha
-from dfkd_ray.tune.duplicates import Looked
+from dfkd_ray.tune.duplicates import Duplicates
 from dfkd_ray.tune.ray_setup import fitting
 from dfkd_ray.util.yamls import Document
 
@@ -159,7 +159,7 @@ SWITCHES = {
 }
 
 
-def ablation(measured: planning.Spread | None = None, looked: Looked | None = None, **parts: Any) -> list[str]:
+def ablation(measured: planning.Spread | None = None, duplicates: Duplicates | None = None, **parts: Any) -> list[str]:
     raw = {
         "study": "a",
         "method": "dfkd_fgvc",
@@ -170,7 +170,7 @@ def ablation(measured: planning.Spread | None = None, looked: Looked | None = No
         "seeds": 5,
     }
     made = study.parse(Document({key: value for key, value in {**raw, **parts}.items() if value is not None}))
-    return list(planning.describe(made, SCHEDULE, COST, 2, measured, looked))
+    return list(planning.describe(made, SCHEDULE, COST, 2, measured, duplicates))
 
 
 def detectable(pairs: int, level: float) -> float:
@@ -291,7 +291,7 @@ def test_a_path_says_how_far_it_may_go() -> None:
 
 def test_arms_that_are_one_method_are_said_and_not_counted() -> None:
     """Known by fingerprint alone: `off` sets what is the default anyway."""
-    found = ablation(None, Looked([], {"without kd": "full"}, {}), seeds={"start": 3, "max": 6, "until": 1.0})
+    found = ablation(None, Duplicates([], {"without kd": "full"}, {}), seeds={"start": 3, "max": 6, "until": 1.0})
     assert "the same method, run once: full, without kd" in found
     assert found[-2].startswith(f"{3 * 3} trials, ")
     assert found[-1].startswith(f"with all 6 seeds: {3 * 6} trials, ")
@@ -300,20 +300,20 @@ def test_arms_that_are_one_method_are_said_and_not_counted() -> None:
 def test_arms_with_the_same_changes_are_counted_once_whether_looked_at_or_not() -> None:
     order = {"path": "student_loss.high_order.order", "levels": [2, 3]}
     parts: dict[str, Any] = {"components": {"mhad": SWITCHES["mhad"], "order": order}, "design": "factorial"}
-    for looked in (None, Looked([], {"order=3": "none"}, {})):
-        found = ablation(None, looked, **parts)
+    for duplicates in (None, Duplicates([], {"order=3": "none"}, {})):
+        found = ablation(None, duplicates, **parts)
         assert [line for line in found if "run once" in line] == ["the same changes, run once: none, order=3"]
         assert found[-1].startswith(f"{3 * 5} trials, ")
 
 
 def test_tuning_trials_of_twins_are_not_counted_either() -> None:
     search = {"student_loss.kd.temperature": {"log": [1, 20]}}
-    found = ablation(None, Looked([], {"without sfcl": "full"}, {}), search=search, tune={"trials": 7})
+    found = ablation(None, Duplicates([], {"without sfcl": "full"}, {}), search=search, tune={"trials": 7})
     assert found[-1].startswith(f"{3 * (5 + 7)} trials, ")
 
 
 def test_what_a_path_leaves_out_of_its_first_round_is_said_and_not_counted() -> None:
-    found = ablation(None, Looked([], {"sfcl": "none"}, {"kd": "kd.weight: odd"}), design="path")
+    found = ablation(None, Duplicates([], {"sfcl": "none"}, {"kd": "kd.weight: odd"}), design="path")
     assert "left out of the first round, since it is no method: kd: kd.weight: odd" in found
     assert "the same method, run once: none, sfcl" in found
     assert found[-1].startswith(f"at most {(7 - 2) * 5} trials, ")

@@ -11,7 +11,7 @@ import torch
 from dfkd_ray.datasets import gliders
 from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Schedule
-from dfkd_ray.runs import distillation, evaluator, probe
+from dfkd_ray.runs import distillation, evaluator, measures, probe
 from dfkd_ray.train.run import Run
 from dfkd_ray.train.runtime import Runtime
 
@@ -39,8 +39,8 @@ def work(name: str = "dfkd_fgvc", changes: dict[str, Any] | None = None) -> dist
 def counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
     """Which phases a probe of the method runs, in order."""
     seen: list[str] = []
-    real = {"judge": Run.judge, "step": Run.step}
-    monkeypatch.setattr(Run, "judge", lambda *args: seen.append("source") or real["judge"](*args))
+    real = {"image_loss": Run.image_loss, "step": Run.step}
+    monkeypatch.setattr(Run, "image_loss", lambda *args: seen.append("source") or real["image_loss"](*args))
     monkeypatch.setattr(Run, "step", lambda *args: seen.append("student") or real["step"](*args))
     monkeypatch.setattr(distillation.Distillation, "examine", lambda self, run: seen.append("evaluation"))
     monkeypatch.setattr("time.perf_counter", count().__next__)  # a clock that ticks once a look

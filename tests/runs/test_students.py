@@ -56,9 +56,9 @@ def test_last_and_best_are_two_students_of_one_teacher(run: Path) -> None:
     assert not torch.equal(one, other)
     assert last.teacher is not None
     assert torch.equal(last.teacher.net.state_dict()["linear.weight"], teacher(TASK).state_dict()["linear.weight"])
-    for judged in last.networks.values():
-        assert not judged.net.training
-        assert not any(p.requires_grad for p in judged.net.parameters())
+    for network in last.networks.values():
+        assert not network.net.training
+        assert not any(p.requires_grad for p in network.net.parameters())
     assert (last.run["seed"], last.run["which"], best.run["which"]) == (3, "last", "best")
     assert last.data == run.parent / "images"
 
@@ -70,9 +70,9 @@ def test_another_teacher_does_not_change_how_the_student_sees(run: Path, tmp_pat
     assert (found.teacher.task.mean, found.student.task.mean) == (tuple(OTHER["mean"]), TASK.mean)
     images = torch.from_numpy(gliders.draw(2, 0)[0]).permute(0, 3, 1, 2)
     pixel = images[0, :, 0, 0] / 255
-    for judged, mean, std in ((found.student, TASK.mean, TASK.std), (found.teacher, OTHER["mean"], OTHER["std"])):
+    for network, mean, std in ((found.student, TASK.mean, TASK.std), (found.teacher, OTHER["mean"], OTHER["std"])):
         expected = (pixel - torch.tensor(mean)) / torch.tensor(std)
-        torch.testing.assert_close(judged.prepare(images)[0, :, 0, 0], expected)
+        torch.testing.assert_close(network.prepare(images)[0, :, 0, 0], expected)
 
 
 def test_another_task_is_not_evaluated_on_the_images_of_the_run(run: Path) -> None:

@@ -9,20 +9,20 @@ import pytest
 
 from dfkd_ray.study.components import Component
 from dfkd_ray.study.designs import along
-from dfkd_ray.study.paths import Path, called, most, next_arms, step
+from dfkd_ray.study.paths import Walk, called, most, next_arms, step
 from tests.study.parts import ALL, MHAD, SFCL, VIEW, differences
 
 THREE = (MHAD, SFCL, VIEW)
 
 
 def test_a_path_in_rounds() -> None:
-    assert Path().arms(THREE, {}) == next_arms(THREE, ())
+    assert Walk().arms(THREE, {}) == next_arms(THREE, ())
     assert [arm.name for arm in next_arms(THREE, ())] == ["none", "mhad", "sfcl", "view=rich"]
     assert [arm.name for arm in next_arms(THREE, ["sfcl"])] == ["mhad + sfcl", "sfcl + view=rich"]
     assert [arm.name for arm in next_arms(THREE, ["view", "sfcl"])] == ["full"]
     assert next_arms(THREE, ["view", "sfcl", "mhad"]) == ()
     chosen = along(THREE, ["sfcl", "view", "mhad"])
-    assert differences(Path().contrasts(THREE, chosen)) == [
+    assert differences(Walk().contrasts(THREE, chosen)) == [
         ("sfcl on against off, the rest off", "sfcl", "none"),
         ("view rich against plain, sfcl on", "sfcl + view=rich", "sfcl"),
         ("mhad on against off, sfcl, view on", "full", "sfcl + view=rich"),
@@ -43,7 +43,7 @@ def test_a_paths_arms_are_recognised_in_whatever_order_they_were_chosen() -> Non
 
 def test_a_path_wants_the_chosen_arms_alone() -> None:
     with pytest.raises(ValueError, match="'sfcl' is not one step after 'mhad': give the chosen arms in order"):
-        Path().contrasts(THREE, next_arms(THREE, ()))
+        Walk().contrasts(THREE, next_arms(THREE, ()))
 
 
 def test_a_path_says_how_many_arms_it_may_take() -> None:
@@ -55,7 +55,7 @@ def test_a_path_says_how_many_arms_it_may_take() -> None:
         remaining = [c.name for c in components if c.name not in chosen]
         chosen.append(random.Random(len(chosen)).choice(remaining))
     assert len(seen) == 11
-    assert next(Path().notes(components, ())).startswith("4 rounds, at most 11 arms")
+    assert next(Walk().notes(components, ())).startswith("4 rounds, at most 11 arms")
     assert most(components) == 11
 
 
@@ -75,12 +75,12 @@ def test_where_none_is_left_all_that_remain_are_one_step() -> None:
     assert next_arms(THREE, chosen) == ()
     walk = along(THREE, chosen)
     assert [arm.name for arm in walk] == ["none", "sfcl", "full"]
-    assert differences(Path().contrasts(THREE, walk))[1] == (
+    assert differences(Walk().contrasts(THREE, walk))[1] == (
         "mhad on against off and view rich against plain, sfcl on",
         "full",
         "sfcl",
     )
-    assert Path().contrasts(THREE, walk)[1].component == "mhad + view"
+    assert Walk().contrasts(THREE, walk)[1].component == "mhad + view"
 
 
 def test_where_not_even_these_are_a_method_there_is_no_next_round() -> None:
@@ -90,20 +90,20 @@ def test_where_not_even_these_are_a_method_there_is_no_next_round() -> None:
 
 def test_a_path_to_a_method_tells_its_way_in_its_order() -> None:
     chosen = ["view", "sfcl", "mhad"]
-    found = Path(to="other").contrasts(THREE, along(THREE, chosen))
+    found = Walk(to="other").contrasts(THREE, along(THREE, chosen))
     assert [each.name for each in found] == [
         "view rich against plain, at the start",
         "sfcl on against off, after view",
         "mhad on against off, after view, sfcl",
     ]
-    assert [each.weights for each in found] == [each.weights for each in Path().contrasts(THREE, along(THREE, chosen))]
-    lines = list(Path(to="other").way("mine", (SFCL, VIEW)))
+    assert [each.weights for each in found] == [each.weights for each in Walk().contrasts(THREE, along(THREE, chosen))]
+    lines = list(Walk(to="other").way("mine", (SFCL, VIEW)))
     assert lines[:3] == [
         "from mine (the arm none) to other (the arm full)",
         "  sfcl: loss.sfcl from off to on",
         "  view: view from plain to rich",
     ]
-    assert list(Path().way("mine", THREE)) == []
+    assert list(Walk().way("mine", THREE)) == []
 
 
 def test_what_a_target_is_called() -> None:

@@ -73,7 +73,7 @@ def test_evaluation_between_epochs_changes_no_bit(kind: tuple[config.Method, dic
     run, losses = opened(method), []
     for epoch in distill(run):
         losses.append(epoch.losses)
-        measures.data_free(run.teacher, run.student, run.supply, run.setting)
+        measures.data_free(run.teacher, run.student, run.source, run.setting)
         measures.accuracy(run.student, torch.rand(7, *IMAGE), torch.zeros(7, dtype=torch.int64))
         torch.rand(5)
     assert not differing({**run.state_dict(), "losses": losses}, undisturbed)
@@ -117,7 +117,7 @@ def test_a_real_student_with_dropout_ends_in_the_same_bits_after_a_kill() -> Non
 def phase(changes: dict[str, Any]) -> tuple[Run, dict[str, Any]]:
     """A run of one round, and the state before it."""
     run = opened(small({"schedule.epochs": 1, "schedule.rounds": 1, **changes}))
-    before = flat({**run.state_dict(), "supply": run.supply.state_dict()})
+    before = flat({**run.state_dict(), "source": run.source.state_dict()})
     list(distill(run))
     return run, before
 
@@ -133,7 +133,7 @@ def test_the_source_phase_moves_the_students_statistics_at_most(mode: str) -> No
     assert bool(moved) is (mode == "train")
     assert all(is_statistic(path) for path in moved)
     assert all(p.grad is None and p.requires_grad for p in run.student.parameters())
-    assert any("supply/net" in path and not is_statistic(path) for path in differing(run.state_dict(), before))
+    assert any("source/net" in path and not is_statistic(path) for path in differing(run.state_dict(), before))
     assert run.student.passes[-2:] == [mode == "train"] * 2  # type: ignore[attr-defined]
 
 
@@ -142,9 +142,9 @@ def test_the_student_phase_moves_no_parameter_of_the_generator() -> None:
     moved = differing(run.state_dict(), before)
     assert any(path.startswith("student/") and not is_statistic(path) for path in moved)
     assert any(path.startswith("student_loss/") for path in moved), "the attention of the student's side learns"
-    parameters = {f"supply/net/{name}" for name, _ in run.supply.net.named_parameters()}  # type: ignore[attr-defined]
+    parameters = {f"source/net/{name}" for name, _ in run.source.net.named_parameters()}  # type: ignore[attr-defined]
     assert not parameters & set(moved)
-    assert not [path for path in moved if path.startswith("supply/optimizer")]
+    assert not [path for path in moved if path.startswith("source/optimizer")]
 
 
 def test_the_students_mode_is_its_own_in_each_phase() -> None:
@@ -169,7 +169,7 @@ def test_the_steps_are_those_of_the_schedule() -> None:
     student.passes.clear()
     list(distill(run))
     assert len(teacher.passes) == len(student.passes) == 2 * (20 + 15)
-    adam = run.supply.optimizer  # type: ignore[attr-defined]
+    adam = run.source.optimizer  # type: ignore[attr-defined]
     assert {int(state["step"]) for state in adam.state.values()} == {40}
     assert (run.epoch, run.rounds) == (1, 2)
 
@@ -235,8 +235,8 @@ def test_without_an_adversary_the_source_phase_never_runs_the_student() -> None:
 def test_a_source_without_terms_is_not_trained_and_nothing_breaks() -> None:
     run, before = phase({"source_loss": None})
     moved = differing(run.state_dict(), before)
-    assert not [path for path in moved if path.startswith("supply/optimizer")]
-    parameters = {f"supply/net/{name}" for name, _ in run.supply.net.named_parameters()}  # type: ignore[attr-defined]
+    assert not [path for path in moved if path.startswith("source/optimizer")]
+    parameters = {f"source/net/{name}" for name, _ in run.source.net.named_parameters()}  # type: ignore[attr-defined]
     assert not parameters & set(moved)
     assert any(path.startswith("student/") for path in moved)
 
@@ -250,11 +250,11 @@ def test_a_student_without_terms_is_not_taught_and_nothing_breaks() -> None:
 def adversarial_gradient(teacher: Toy, student: Toy) -> float:
     """The largest gradient that the adversarial term alone gives to a parameter of the generator."""
     run = opened(small({"source_loss.batchnorm": None}), teacher=teacher, student=student)
-    supply: Any = run.supply
+    source: Any = run.source
     with frozen(run.student):
-        images = supply.net(torch.randn(4, 8, generator=torch.Generator().manual_seed(0)))
-        run.judge(images, None)[0].backward()
-    return max(float(p.grad.abs().max()) for p in supply.net.parameters() if p.grad is not None)
+        images = source.net(torch.randn(4, 8, generator=torch.Generator().manual_seed(0)))
+        run.image_loss(images, None)[0].backward()
+    return max(float(p.grad.abs().max()) for p in source.net.parameters() if p.grad is not None)
 
 
 def test_the_adversary_teaches_the_generator() -> None:
@@ -266,7 +266,7 @@ def test_the_teacher_as_its_own_student_would_teach_it_nothing() -> None:
     teacher = toy(1).eval()
     run = opened(small({"source_loss.batchnorm": None}), teacher=teacher, student=teacher)
     images = torch.randn(4, *IMAGE, requires_grad=True)
-    run.judge(images, None)[0].backward()
+    run.image_loss(images, None)[0].backward()
     assert images.grad is not None
     assert images.grad.abs().max() < 1e-7
 

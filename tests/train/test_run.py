@@ -17,7 +17,7 @@ from tests.tiny import CLASSES, IMAGE, Toy, differing, flat, opened, small, thro
 def fresh(run: Any) -> dict[str, Any]:
     """Everything that starts at random, by the names under which a checkpoint has it."""
     state = run.state_dict()
-    return flat({part: state[part] for part in ("supply", "source_loss", "student_loss")})
+    return flat({part: state[part] for part in ("source", "source_loss", "student_loss")})
 
 
 def test_a_run_knows_its_setting_and_stands_at_the_start() -> None:
@@ -88,7 +88,7 @@ def test_what_a_loss_term_learns_joins_the_optimizer_of_its_phase() -> None:
     frozen = [p for p in run.student_loss.parameters() if not p.requires_grad]
     assert frozen, "the teacher's side of the attention"
     assert not held & {id(p) for p in frozen}
-    source = {id(p) for group in run.supply.optimizer.param_groups for p in group["params"]}  # type: ignore[attr-defined]
+    source = {id(p) for group in run.source.optimizer.param_groups for p in group["params"]}  # type: ignore[attr-defined]
     assert not held & source
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from dfkd_ray.tune.tuner import Conductor
+from dfkd_ray.tune.tuner import Tuner
 from dfkd_ray.tune.work import Job
 from tests.tune import toys
 from tests.tune.ablations import DRAWS, PATH, TWINS, cells, effects, note, run, study
-from tests.tune.test_tuner import conductor
+from tests.tune.test_tuner import tuner
 
 pytestmark = pytest.mark.usefixtures("no_fsync")
 ARMS = ["full", "without a", "without b", "without c"]
@@ -22,14 +22,14 @@ def crossed(arms: list[str], seeds: Any, draws: int = 1) -> list[tuple[str, int,
     return [(arm, seed, draw, None) for seed, draw, arm in product(seeds, range(draws), arms)]
 
 
-def finish(c: Conductor, job: Job, work: toys.Parts | None = None) -> None:
+def finish(c: Tuner, job: Job, work: toys.Parts | None = None) -> None:
     """Run one job of a conductor to its end."""
     c.started(job)
     for row in (work or toys.Parts(max_epochs=4)).epochs(job):
         c.report(job, row)
 
 
-def jobs(c: Conductor) -> list[Job]:
+def jobs(c: Tuner) -> list[Job]:
     """All that can be started now."""
     out = []
     while (job := c.next_job()) is not None:
@@ -51,7 +51,7 @@ def test_seeds_are_those_that_were_listed(tmp_path: Path) -> None:
 
 def test_hours_end_an_ablation_after_whole_pairs_as_far_as_they_go(tmp_path: Path) -> None:
     now = [0.0]
-    with conductor(tmp_path, study({"seeds: 3": "seeds: 3\nbudget: {hours: 1}"}), clock=lambda: now[0]) as c:
+    with tuner(tmp_path, study({"seeds: 3": "seeds: 3\nbudget: {hours: 1}"}), clock=lambda: now[0]) as c:
         for _ in range(5):
             job = c.next_job()
             assert job is not None
@@ -133,7 +133,7 @@ def test_a_path_goes_by_rounds(tmp_path: Path) -> None:
 
 
 def test_a_round_begins_when_the_one_before_has_ended(tmp_path: Path) -> None:
-    with conductor(tmp_path, study(PATH)) as c:
+    with tuner(tmp_path, study(PATH)) as c:
         out = jobs(c)
         assert len(out) == 12
         assert c.search.total == 21, "at most: 3 seeds of 1 + 3 + 2 + 1 arms"

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from dfkd_ray.study.study import Budget
-from dfkd_ray.tune.endings import Outcome
+from dfkd_ray.tune.endings import Ending
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.search import Search
 from tests.tune import toys
 from tests.tune.ablations import TUNED, adaptive, cells, effects, note, run, study
 from tests.tune.test_designed import ARMS, crossed, finish, jobs
-from tests.tune.test_tuner import conductor
+from tests.tune.test_tuner import tuner
 
 pytestmark = pytest.mark.usefixtures("no_fsync")
 
@@ -65,12 +65,12 @@ def test_lower_may_be_better(tmp_path: Path) -> None:
 
 
 def test_a_failed_tuning_trial_is_not_the_best(tmp_path: Path) -> None:
-    with conductor(tmp_path, study(TUNED)) as c:
+    with tuner(tmp_path, study(TUNED)) as c:
         for n in range(24):
             job = c.next_job()
             assert job is not None
             if job.arm == "full" and n >= 4:
-                c.end(job, Outcome("failed", f"no {n}"))
+                c.end(job, Ending("failed", f"no {n}"))
             else:
                 finish(c, job)
         job = c.next_job()
@@ -98,7 +98,7 @@ def test_seeds_are_added_although_an_arm_cannot_be_tuned(tmp_path: Path) -> None
 
 
 def test_an_arm_waits_for_its_own_search_alone(tmp_path: Path) -> None:
-    with conductor(tmp_path, study(TUNED)) as c:
+    with tuner(tmp_path, study(TUNED)) as c:
         out = jobs(c)
         assert len(out) == 24
         for job in out:
@@ -137,7 +137,7 @@ def test_seeds_are_added_one_at_a_time_until_the_widest_interval_is_narrow_enoug
 
 
 def test_a_seed_is_added_when_all_arms_have_ended_and_not_before(tmp_path: Path) -> None:
-    with conductor(tmp_path, study(adaptive(0.01))) as c:
+    with tuner(tmp_path, study(adaptive(0.01))) as c:
         out = jobs(c)
         assert [job.seed for job in out] == [0] * 4 + [1] * 4 + [2] * 4
         assert c.search.total == 12
@@ -152,7 +152,7 @@ def test_a_seed_is_added_when_all_arms_have_ended_and_not_before(tmp_path: Path)
 def test_a_seed_is_added_when_all_its_draws_have_ended(tmp_path: Path) -> None:
     search = "\nsearch: {x: {uniform: [0, 1]}}\ndraws: 2"
     changes = {key: text + search for key, text in adaptive(0.01).items()}
-    with conductor(tmp_path, study(changes)) as c:
+    with tuner(tmp_path, study(changes)) as c:
         out = jobs(c)
         assert len(out) == 3 * 2 * 4
         for job in out[:-1]:

@@ -9,7 +9,7 @@ import pytest
 
 from dfkd_ray import tune
 from dfkd_ray.study.designs import Arm
-from dfkd_ray.tune.duplicates import Looked, look
+from dfkd_ray.tune.duplicates import Duplicates, find_duplicates
 from dfkd_ray.tune.ledger import NAME, encode, read
 from tests.tune import toys
 from tests.tune.ablations import PATH, TWINS, cells, effects, history, note, run
@@ -21,8 +21,8 @@ A_WITH_B = (("a", "b"), ("b", "a"))
 
 def test_arms_are_told_apart_by_their_fingerprint() -> None:
     arms = [Arm(name, {}, changes) for name, changes in {"one": {"b": 0}, "two": {}, "three": {"a": 1}}.items()]
-    found = look(arms, toys.Parts(needs=(("a", "b"),)).fingerprint)
-    assert found == Looked(["one", "two", "three"], {"three": "two"}, {"one": "a: needs b"})
+    found = find_duplicates(arms, toys.Parts(needs=(("a", "b"),)).fingerprint)
+    assert found == Duplicates(["one", "two", "three"], {"three": "two"}, {"one": "a: needs b"})
 
 
 def rounds(folder: Path) -> list[list[str]]:

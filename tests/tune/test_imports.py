@@ -33,7 +33,7 @@ def test_imports(statement: str, allowed: set[str]) -> None:
 
 def test_a_whole_study_loads_no_torch(tmp_path: Path) -> None:
     arguments = [str(tmp_path), "serial", "start", "{}"]
-    found = loaded(f"from tests.sweep import driver; assert driver.main({arguments!r}) == 0")
+    found = loaded(f"from tests.tune import driver; assert driver.main({arguments!r}) == 0")
     assert "torch" not in found
     assert "ray" not in found
 

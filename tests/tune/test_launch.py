@@ -104,7 +104,7 @@ def test_a_crash_at_every_record_changes_nothing(tmp_path: Path, monkeypatch: py
         folder = tmp_path / f"{k}"
         with monkeypatch.context() as patch:
             patch.setattr(Ledger, "append", append)
-            patch.setattr(launch.Conductor, "write_tables", lambda self: None)
+            patch.setattr(launch.Tuner, "write_tables", lambda self: None)
             with pytest.raises(Crash):
                 start(folder, changes=SMALL)
         resume(folder)

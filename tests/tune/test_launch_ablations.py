@@ -38,7 +38,7 @@ def test_an_ablation_cut_off_after_any_record_goes_on_as_if_nothing_had_been(
     reuse = [tmp_path / "earlier"] if name == "reuse" else []
     for folder in reuse:
         ablations.run(folder, work=work)
-    monkeypatch.setattr(launch.Conductor, "write_tables", lambda self: None)
+    monkeypatch.setattr(launch.Tuner, "write_tables", lambda self: None)
     expected = told(ablations.run(tmp_path / "whole", changes, work, reuse=reuse))
     lines = (tmp_path / "whole" / NAME).read_bytes().splitlines(keepends=True)
     for k in range(2, len(lines)):

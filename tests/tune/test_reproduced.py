@@ -18,7 +18,7 @@ from dfkd_ray.tune.tuner import opening
 from dfkd_ray.util import tables
 from dfkd_ray.util.yamls import Document
 from tests.tune import toys
-from tests.tune.test_tuner import conductor, run
+from tests.tune.test_tuner import run, tuner
 
 TABLE = published.load("dfkd_fgvc/table5")
 # share of the test images by row and seed; None: the trial failed
@@ -161,7 +161,7 @@ def test_it_stands_in_the_tables_of_such_a_study_alone(tmp_path: Path) -> None:
     for kind in ("trials", "steps", "effects"):
         note = tables.metadata(tables.read(tmp_path / f"{kind}.arrow"))
         assert note["published"] == beside(known)
-    with conductor(tmp_path / "other", toys.study({"trials: 8": "trials: 1"})) as c:
+    with tuner(tmp_path / "other", toys.study({"trials: 8": "trials: 1"})) as c:
         job = c.next_job()
         assert job is not None
         run(c, job, [0.5] * 4)

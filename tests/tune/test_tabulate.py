@@ -13,7 +13,7 @@ from dfkd_ray.tune.tabulate import importance_of, picture_format, tables_from
 from dfkd_ray.util import tables
 from tests.tune import ablations, toys
 from tests.tune.test_history import asked, ended, records, row
-from tests.tune.test_tuner import conductor, run
+from tests.tune.test_tuner import run, tuner
 
 
 def test_the_tables_have_what_their_schemas_ask_for() -> None:
@@ -69,7 +69,7 @@ def test_picture_formats() -> None:
 
 @pytest.mark.usefixtures("no_fsync")
 def test_importance_is_taken_where_all_trials_still_run(tmp_path: Path) -> None:
-    with conductor(tmp_path, toys.study({"trials: 8": "trials: 20"})) as c:
+    with tuner(tmp_path, toys.study({"trials: 8": "trials: 20"})) as c:
         for n in range(12):
             job = c.next_job()
             assert job is not None
@@ -128,7 +128,7 @@ def test_of_a_path_all_arms_that_were_wanted_are_told_and_the_design_is_as_it_wa
 @pytest.mark.usefixtures("no_fsync")
 def test_tables_can_be_written_before_anything_has_ended(tmp_path: Path) -> None:
     for name, changes in {"path": ablations.PATH, "tuned": ablations.TUNED, "plain": {}}.items():
-        with conductor(tmp_path / name, ablations.study(changes)) as c:
+        with tuner(tmp_path / name, ablations.study(changes)) as c:
             assert c.next_job() is not None
             c.write_tables()
         rows = tables.read(tmp_path / name / "effects.arrow").to_pylist()
@@ -138,7 +138,7 @@ def test_tables_can_be_written_before_anything_has_ended(tmp_path: Path) -> None
 
 @pytest.mark.usefixtures("no_fsync")
 def test_a_sweep_has_no_effects(tmp_path: Path) -> None:
-    with conductor(tmp_path, toys.study()) as c:
+    with tuner(tmp_path, toys.study()) as c:
         c.write_tables()
     assert not (tmp_path / "effects.arrow").exists()
     assert "ablation" not in tables.metadata(tables.read(tmp_path / "trials.arrow"))

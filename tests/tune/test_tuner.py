@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from dfkd_ray.study import Study
-from dfkd_ray.tune.endings import Outcome
+from dfkd_ray.tune.endings import Ending
 from dfkd_ray.tune.ledger import Ledger
 from dfkd_ray.tune.live import Shown, Snapshot
-from dfkd_ray.tune.tuner import Conductor, opening
+from dfkd_ray.tune.tuner import Tuner, opening
 from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util.errors import StudyError
 from tests.tune import toys
@@ -36,26 +36,26 @@ class Recorder:
 
 
 @contextmanager
-def conductor(folder: Path, study: Study | None = None, **options: Any) -> Iterator[Conductor]:
+def tuner(folder: Path, study: Study | None = None, **options: Any) -> Iterator[Tuner]:
     """A new one, or the one that goes on with the folder's ledger if no study is given."""
     with Ledger(folder) as ledger:
         first = opening(study, {}, {}, 0.0) if study else {"kind": "resumed", "time": 0.0, "provenance": {}}
         ledger.records.append(ledger.append(first))
-        yield Conductor(ledger, folder, 4, **options)
+        yield Tuner(ledger, folder, 4, **options)
 
 
 def row(epoch: int, value: float, **more: Any) -> Row:
     return Row(epoch, float(epoch), {"val_accuracy": value, "kl/noise": -value}, **more)
 
 
-def run(c: Conductor, job: Job, values: list[float]) -> list[str]:
+def run(c: Tuner, job: Job, values: list[float]) -> list[str]:
     c.started(job)
     return [c.report(job, row(e, v, last=e == 4)) for e, v in enumerate(values, 1)]
 
 
 def test_a_trial_from_job_to_complete(tmp_path: Path) -> None:
     view = Recorder()
-    with conductor(tmp_path, toys.study({"budget: {trials: 8}": "budget: {trials: 1}"}), view=view) as c:
+    with tuner(tmp_path, toys.study({"budget: {trials: 8}": "budget: {trials: 1}"}), view=view) as c:
         job = c.next_job()
         assert job is not None
         assert job.folder == str(tmp_path.resolve() / "trials" / "0000")
@@ -73,7 +73,7 @@ def test_a_trial_from_job_to_complete(tmp_path: Path) -> None:
 
 def test_best_is_told_where_the_study_asks_for_it(tmp_path: Path) -> None:
     asking = {"{metric: val_accuracy}": "[{metric: val_accuracy, at: best}, {metric: kl/noise, at: best}]", **NONE}
-    with conductor(tmp_path, toys.study(asking)) as c:
+    with tuner(tmp_path, toys.study(asking)) as c:
         job = c.next_job()
         assert job is not None
         run(c, job, [0.1, 0.4, 0.3, 0.2])
@@ -81,7 +81,7 @@ def test_best_is_told_where_the_study_asks_for_it(tmp_path: Path) -> None:
 
 
 def test_the_stopper_prunes_and_optuna_hears_of_it(tmp_path: Path) -> None:
-    with conductor(tmp_path, toys.study()) as c:
+    with tuner(tmp_path, toys.study()) as c:
         first, second = c.next_job(), c.next_job()
         assert first is not None
         assert second is not None
@@ -104,7 +104,7 @@ def test_the_stopper_prunes_and_optuna_hears_of_it(tmp_path: Path) -> None:
     ],
 )
 def test_a_last_value_that_is_not_finite_is_a_failure(tmp_path: Path, values: list[float], reason: str) -> None:
-    with conductor(tmp_path, toys.study(NONE)) as c:
+    with tuner(tmp_path, toys.study(NONE)) as c:
         job = c.next_job()
         assert job is not None
         assert run(c, job, values)[-1] == "stop"
@@ -113,7 +113,7 @@ def test_a_last_value_that_is_not_finite_is_a_failure(tmp_path: Path, values: li
 
 
 def test_a_nan_at_a_rung_is_a_failure_and_not_a_result(tmp_path: Path) -> None:
-    with conductor(tmp_path, toys.study()) as c:
+    with tuner(tmp_path, toys.study()) as c:
         job = c.next_job()
         assert job is not None
         assert c.report(job, row(1, math.nan)) == "stop"
@@ -122,7 +122,7 @@ def test_a_nan_at_a_rung_is_a_failure_and_not_a_result(tmp_path: Path) -> None:
 
 def test_an_objective_that_nobody_reports_is_noticed_at_the_first_epoch(tmp_path: Path) -> None:
     study = toys.study({"{metric: val_accuracy}": "{metric: val_acuracy, mode: max}"})
-    with conductor(tmp_path, study) as c:
+    with tuner(tmp_path, study) as c:
         job = c.next_job()
         assert job is not None
         assert c.report(job, row(1, 0.5)) == "stop"
@@ -132,12 +132,12 @@ def test_an_objective_that_nobody_reports_is_noticed_at_the_first_epoch(tmp_path
 
 
 def test_the_same_failure_from_the_start_ends_the_study(tmp_path: Path) -> None:
-    with conductor(tmp_path, toys.study()) as c:
+    with tuner(tmp_path, toys.study()) as c:
         for n in range(3):
             job = c.next_job()
             assert job is not None
             c.check()
-            c.end(job, Outcome("failed", f"ValueError: no such net\nin line {n}"))
+            c.end(job, Ending("failed", f"ValueError: no such net\nin line {n}"))
         assert c.next_job() is None
         with pytest.raises(StudyError, match=r"the first 3 trials have all failed alike.*give_up_after: 3") as gave_up:
             c.check()
@@ -149,28 +149,28 @@ def test_the_same_failure_from_the_start_ends_the_study(tmp_path: Path) -> None:
 def test_giving_up_is_the_budgets_choice(tmp_path: Path, limit: int) -> None:
     study = toys.study()
     study = replace(study, budget=replace(study.budget, give_up_after=limit))
-    with conductor(tmp_path, study) as c:
+    with tuner(tmp_path, study) as c:
         for _ in range(3):
             job = c.next_job()
             assert job is not None
-            c.end(job, Outcome("failed", "same"))
+            c.end(job, Ending("failed", "same"))
         c.check()
         assert c.next_job() is not None
 
 
 def test_different_failures_do_not_end_the_study(tmp_path: Path) -> None:
-    with conductor(tmp_path, toys.study()) as c:
+    with tuner(tmp_path, toys.study()) as c:
         for n in range(5):
             job = c.next_job()
             assert job is not None
-            c.end(job, Outcome("failed", f"ValueError: {n}"))
+            c.end(job, Ending("failed", f"ValueError: {n}"))
         c.check()
 
 
 def test_hours_end_the_proposals(tmp_path: Path) -> None:
     now = [0.0]
     study = toys.study({"budget: {trials: 8}": "budget: {hours: 1}"})
-    with conductor(tmp_path, study, clock=lambda: now[0]) as c:
+    with tuner(tmp_path, study, clock=lambda: now[0]) as c:
         assert c.search.total is None
         assert c.next_job() is not None
         now[0] = 3599.0
@@ -180,12 +180,12 @@ def test_hours_end_the_proposals(tmp_path: Path) -> None:
 
 
 def test_what_was_running_is_run_again_with_the_same_number_and_changes(tmp_path: Path) -> None:
-    with conductor(tmp_path, toys.study()) as c:
+    with tuner(tmp_path, toys.study()) as c:
         jobs = [c.next_job(), c.next_job()]
         assert jobs[0] is not None
         c.started(jobs[0])
         c.report(jobs[0], row(1, 0.5))
-    with conductor(tmp_path) as c:
+    with tuner(tmp_path) as c:
         assert [c.next_job(), c.next_job()] == jobs
         third = c.next_job()
         assert third is not None
@@ -196,13 +196,13 @@ def test_what_was_running_is_run_again_with_the_same_number_and_changes(tmp_path
 
 
 def test_a_decision_that_was_cut_off_is_made_after_the_resume(tmp_path: Path) -> None:
-    with conductor(tmp_path, toys.study(NONE)) as c:
+    with tuner(tmp_path, toys.study(NONE)) as c:
         job = c.next_job()
         assert job is not None
         c._judge = lambda trial: "continue"  # type: ignore[method-assign]  # killed before it could judge
         run(c, job, [0.1, 0.2, 0.3, 0.4])
         assert c.history.trials[0].state == "running"
-    with conductor(tmp_path) as c:
+    with tuner(tmp_path) as c:
         assert (c.history.trials[0].state, c.history.trials[0].values) == ("complete", [0.4])
         following = c.next_job()
         assert following is not None
@@ -210,7 +210,7 @@ def test_a_decision_that_was_cut_off_is_made_after_the_resume(tmp_path: Path) ->
 
 
 def test_only_the_best_trial_keeps_its_folder_and_no_trial_its_checkpoint(tmp_path: Path) -> None:
-    with conductor(tmp_path, toys.study(NONE)) as c:
+    with tuner(tmp_path, toys.study(NONE)) as c:
         for value in (0.3, 0.5, 0.4):
             job = c.next_job()
             assert job is not None
@@ -221,7 +221,7 @@ def test_only_the_best_trial_keeps_its_folder_and_no_trial_its_checkpoint(tmp_pa
         open_one = c.next_job()
         assert open_one is not None
         (Path(open_one.folder or "") / "checkpoint.pt").write_text("c")
-        c.end(Job(2, {}, 0, None), Outcome("failed"))  # ended already: nothing happens
+        c.end(Job(2, {}, 0, None), Ending("failed"))  # ended already: nothing happens
     left = sorted(str(path.relative_to(tmp_path)) for path in (tmp_path / "trials").rglob("*"))
     assert left == [
         "trials/0001",
@@ -232,7 +232,7 @@ def test_only_the_best_trial_keeps_its_folder_and_no_trial_its_checkpoint(tmp_pa
 
 
 def test_the_ledger_is_written_before_anything_acts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with conductor(tmp_path, toys.study(NONE)) as c:
+    with tuner(tmp_path, toys.study(NONE)) as c:
         order: list[str] = []
         for owner, name in [(c.ledger, "append"), (c.search, "tell"), (c, "write_tables"), (c.view, "update")]:
             real = getattr(owner, name)
@@ -244,5 +244,5 @@ def test_the_ledger_is_written_before_anything_acts(tmp_path: Path, monkeypatch:
             monkeypatch.setattr(owner, name, spy)
         job = c.next_job()
         assert job is not None
-        c.end(job, Outcome("failed", "x"))
+        c.end(job, Ending("failed", "x"))
     assert order == ["append:asked", "append:ended", "tell", "write_tables", "update"]

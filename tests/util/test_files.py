@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dfkd_ray.util.files import append, sync_folder, tidy, whole
+from dfkd_ray.util.files import append, atomic_write, remove_leftovers, sync_folder
 
 
 def names(folder: Path) -> list[str]:
@@ -15,7 +15,7 @@ def names(folder: Path) -> list[str]:
 def test_a_file_takes_its_name_when_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
-    with whole(path) as file:
+    with atomic_write(path) as file:
         file.write(b"new")
         assert path.read_bytes() == b"old"
     assert path.read_bytes() == b"new"
@@ -28,7 +28,7 @@ def test_what_fails_leaves_the_earlier_file_and_nothing_else(tmp_path: Path, err
     path.write_bytes(b"old")
 
     def fail() -> None:
-        with whole(path) as file:
+        with atomic_write(path) as file:
             file.write(b"half")
             raise error
 
@@ -43,7 +43,7 @@ def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path: Path, monkeypat
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left") as caught, whole(tmp_path / "a.bin") as file:
+    with pytest.raises(OSError, match="No space left") as caught, atomic_write(tmp_path / "a.bin") as file:
         file.write(b"x")
     assert (caught.value.errno, caught.value.filename) == (28, str(tmp_path / "a.bin"))
     assert names(tmp_path) == []
@@ -52,7 +52,7 @@ def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path: Path, monkeypat
 def test_what_a_killed_process_left_is_removed_and_no_more(tmp_path: Path) -> None:
     for name in (".a[1].bin.77", ".a[1].bin.8", ".a1.bin.77", "a[1].bin", ".other.bin.77"):
         (tmp_path / name).write_bytes(b"torn")
-    tidy(tmp_path / "a[1].bin")
+    remove_leftovers(tmp_path / "a[1].bin")
     assert names(tmp_path) == [".a1.bin.77", ".other.bin.77", "a[1].bin"]
 
 

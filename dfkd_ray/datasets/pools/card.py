@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from dfkd_ray.util import yamls
 from dfkd_ray.util.errors import ConfigError, DataError
-from dfkd_ray.util.files import whole
+from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.registry import did_you_mean
 
 NAME = "pool.json"
@@ -127,7 +127,7 @@ def _value(value: Any) -> str:
 
 
 def write(folder: Path, card: Card) -> None:
-    with whole(folder / NAME) as file:
+    with atomic_write(folder / NAME) as file:
         file.write((json.dumps(card.plain(), indent=2) + "\n").encode())
 
 

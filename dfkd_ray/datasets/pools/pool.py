@@ -19,7 +19,7 @@ from dfkd_ray.datasets.pools.images import Images, decoded
 from dfkd_ray.datasets.pools.shard import Shard
 from dfkd_ray.datasets.pools.stream import SCHEMA, Held, read, shard_name, trajectory_of
 from dfkd_ray.util.errors import DataError
-from dfkd_ray.util.files import tidy
+from dfkd_ray.util.files import remove_leftovers
 
 
 class Pool:
@@ -33,7 +33,7 @@ class Pool:
         """A new pool, or the one that is there, to go on with; DataError if that is of another card."""
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder):
-            tidy(folder / cards.NAME)
+            remove_leftovers(folder / cards.NAME)
             there = [path.name for path in folder.iterdir()]
             if not there:
                 cards.write(folder, card)

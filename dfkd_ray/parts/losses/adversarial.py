@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from dfkd_ray.parts.losses.checks import one_of, positive
 from dfkd_ray.parts.losses.kd import Direction, kl
-from dfkd_ray.parts.objective import terms
 from dfkd_ray.parts.signals import Signals
+from dfkd_ray.parts.total_loss import terms
 
 Divergence = Literal["kl", "l1", "mse", "js"]
 

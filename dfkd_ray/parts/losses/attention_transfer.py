@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from dfkd_ray.parts.losses.checks import one_of
 from dfkd_ray.parts.losses.feature_mse import meet
-from dfkd_ray.parts.objective import terms
 from dfkd_ray.parts.signals import Signals
+from dfkd_ray.parts.total_loss import terms
 from dfkd_ray.util.errors import ConfigError
 
 Stages = Literal["all", "last"]

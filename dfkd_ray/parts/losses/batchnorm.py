@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from dfkd_ray.parts.losses.checks import positive
-from dfkd_ray.parts.objective import terms
 from dfkd_ray.parts.signals import Setting, Signals, deviation, statistics
+from dfkd_ray.parts.total_loss import terms
 from dfkd_ray.util.errors import ConfigError
 
 

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dfkd_ray.parts.losses.feature_mse import meet
-from dfkd_ray.parts.objective import terms
 from dfkd_ray.parts.signals import Layout, Pass, Setting, Signals
+from dfkd_ray.parts.total_loss import terms
 from dfkd_ray.util.errors import ConfigError
 
 

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from dfkd_ray.parts.losses.checks import one_of, positive
 from dfkd_ray.parts.losses.semantic_contrast import mlp
-from dfkd_ray.parts.objective import terms
 from dfkd_ray.parts.signals import Pass, Setting, Signals
+from dfkd_ray.parts.total_loss import terms
 from dfkd_ray.util.errors import ConfigError
 
 Where = Literal["norms", "stages"]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
-from dfkd_ray.parts.objective import terms
 from dfkd_ray.parts.signals import Signals
+from dfkd_ray.parts.total_loss import terms
 
 
 @terms.register("entropy")

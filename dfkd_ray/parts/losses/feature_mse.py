@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dfkd_ray.parts.losses.checks import one_of
-from dfkd_ray.parts.objective import terms
 from dfkd_ray.parts.signals import Layout, Pass, Setting, Signals
+from dfkd_ray.parts.total_loss import terms
 from dfkd_ray.util.errors import ConfigError
 
 Place = Literal["stages", "embedding"]

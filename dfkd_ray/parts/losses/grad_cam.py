@@ -11,8 +11,8 @@ from torch.nn import functional as F
 from dfkd_ray.parts.losses.attention_transfer import Maps, Stages, abreast
 from dfkd_ray.parts.losses.checks import one_of
 from dfkd_ray.parts.losses.feature_mse import meet
-from dfkd_ray.parts.objective import terms
 from dfkd_ray.parts.signals import Pass, Signals
+from dfkd_ray.parts.total_loss import terms
 
 
 @terms.register("grad_cam")

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from dfkd_ray.nets.attention import Activation, HighOrderAttention
 from dfkd_ray.parts.losses.checks import one_of
 from dfkd_ray.parts.losses.feature_mse import Pairs, Reduce, Where, channels, place, pointwise, reduced
-from dfkd_ray.parts.objective import terms
 from dfkd_ray.parts.signals import Setting, Signals
+from dfkd_ray.parts.total_loss import terms
 
 Trained = Literal["student", "shared_frozen", "shared_joint"]
 Compare = Literal["features", "map"]

@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dfkd_ray.parts.losses.checks import one_of, positive
-from dfkd_ray.parts.objective import terms
 from dfkd_ray.parts.signals import Signals
+from dfkd_ray.parts.total_loss import terms
 
 Direction = Literal["teacher_student", "student_teacher"]
 

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from dfkd_ray.parts.losses.checks import one_of, positive
 from dfkd_ray.parts.losses.kd import Direction, kl
-from dfkd_ray.parts.objective import terms
 from dfkd_ray.parts.signals import Setting, Signals
+from dfkd_ray.parts.total_loss import terms
 from dfkd_ray.util.errors import ConfigError
 
 Fusion = Literal["sum", "linear"]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dfkd_ray.parts.objective import terms
 from dfkd_ray.parts.signals import Signals
+from dfkd_ray.parts.total_loss import terms
 
 
 @terms.register("l2")

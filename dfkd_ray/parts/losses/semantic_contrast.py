@@ -11,8 +11,8 @@ from torch.nn import functional as F
 from dfkd_ray.parts.losses.checks import positive
 from dfkd_ray.parts.losses.feature_mse import Pairs
 from dfkd_ray.parts.losses.high_order import perceptron
-from dfkd_ray.parts.objective import terms
 from dfkd_ray.parts.signals import Setting, Signals
+from dfkd_ray.parts.total_loss import terms
 
 
 @terms.register("semantic_contrast")

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dfkd_ray.parts.losses.checks import positive
-from dfkd_ray.parts.objective import terms
 from dfkd_ray.parts.signals import Setting, Signals
+from dfkd_ray.parts.total_loss import terms
 
 
 @terms.register("supervised_contrast")

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from dfkd_ray.parts.losses.checks import one_of
-from dfkd_ray.parts.objective import terms
 from dfkd_ray.parts.signals import Signals
+from dfkd_ray.parts.total_loss import terms
 
 Norm = Literal["l2", "l1"]
 

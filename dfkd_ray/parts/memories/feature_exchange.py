@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from dfkd_ray.parts.memories.pool import LivePool, Pool
 from dfkd_ray.parts.signals import Setting
-from dfkd_ray.parts.slots import Batch, Supply, memories
+from dfkd_ray.parts.slots import Batch, LiveSource, memories
 from dfkd_ray.util.errors import ConfigError
 
 
@@ -63,26 +63,26 @@ class LiveFeatureExchange:
         self.pools: list[LivePool] = []
         self.seed = self.draws = 0  # of a round; they decide what is drawn, without a look at the device
 
-    def meet(self, supply: Supply) -> None:
-        _layered(supply).keep_maps()
+    def meet(self, source: LiveSource) -> None:
+        _layered(source).keep_maps()
 
-    def refill(self, supply: Supply, batch: int, rng: torch.Generator) -> None:
-        maps, labels = _layered(supply).sample_maps(batch, rng)
+    def refill(self, source: LiveSource, batch: int, rng: torch.Generator) -> None:
+        maps, labels = _layered(source).sample_maps(batch, rng)
         if not self.pools:
             self.pools = [LivePool(Pool(self.spec.capacity)) for _ in maps]
         for pool, each in zip(self.pools, maps):
             pool.add(each, labels)
         self.seed, self.draws = int(torch.randint(2**31, (), generator=rng, device=rng.device)), 0
 
-    def draw(self, supply: Supply, batch: int, rng: torch.Generator) -> Batch:
+    def draw(self, source: LiveSource, batch: int, rng: torch.Generator) -> Batch:
         assert self.pools, "refill comes before draw"
         dice = random.Random(f"{self.seed}/{self.draws}")
         self.draws += 1
         depth = dice.randrange(len(self.pools))
-        maps, labels = self.pools[depth].draw(supply, batch, rng)
+        maps, labels = self.pools[depth].draw(source, batch, rng)
         if dice.random() < self.spec.p:
             maps = exchanged(maps, rng)
-        return Batch(_layered(supply).decode(maps, depth, labels), None)
+        return Batch(_layered(source).decode(maps, depth, labels), None)
 
     def state_dict(self) -> dict[str, Any]:
         return {"pools": [pool.state_dict() for pool in self.pools], "seed": self.seed, "draws": self.draws}
@@ -101,7 +101,7 @@ def exchanged(maps: Tensor, rng: torch.Generator) -> Tensor:
     return torch.where((order < channels // 2)[:, :, None, None], maps, maps.flip(0))
 
 
-def _layered(supply: Supply) -> Layered:
-    if isinstance(supply, Layered):
-        return supply
+def _layered(source: LiveSource) -> Layered:
+    if isinstance(source, Layered):
+        return source
     raise ConfigError.at("", "feature_exchange needs a source whose feature maps it can keep and decode: upsampling")

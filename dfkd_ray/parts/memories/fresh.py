@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from dfkd_ray.parts.signals import Setting
-from dfkd_ray.parts.slots import Batch, Supply, memories
+from dfkd_ray.parts.slots import Batch, LiveSource, memories
 
 
 @memories.register("fresh")
@@ -40,12 +40,12 @@ class LiveFresh:
         self.left = 0
         self.batch: Batch | None = None
 
-    def refill(self, supply: Supply, batch: int, rng: torch.Generator) -> None:
+    def refill(self, source: LiveSource, batch: int, rng: torch.Generator) -> None:
         self.left = 0
 
-    def draw(self, supply: Supply, batch: int, rng: torch.Generator) -> Batch:
+    def draw(self, source: LiveSource, batch: int, rng: torch.Generator) -> Batch:
         if self.batch is None or self.left == 0:
-            self.batch, self.left = supply.sample(batch, rng, training=True), self.reuse
+            self.batch, self.left = source.sample(batch, rng, training=True), self.reuse
         self.left -= 1
         return self.batch
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dfkd_ray.parts.signals import Setting
-from dfkd_ray.parts.slots import Batch, Supply, memories
+from dfkd_ray.parts.slots import Batch, LiveSource, memories
 
 
 @memories.register("pool")
@@ -42,11 +42,11 @@ class LivePool:
         self.labels: Tensor | None = None
         self.size = self.next = 0
 
-    def refill(self, supply: Supply, batch: int, rng: torch.Generator) -> None:
+    def refill(self, source: LiveSource, batch: int, rng: torch.Generator) -> None:
         for _ in range(self.spec.batches):
-            self.add(*supply.sample(batch, rng, training=True))
+            self.add(*source.sample(batch, rng, training=True))
 
-    def draw(self, supply: Supply, batch: int, rng: torch.Generator) -> Batch:
+    def draw(self, source: LiveSource, batch: int, rng: torch.Generator) -> Batch:
         assert self.images is not None, "refill comes before draw"
         rows = torch.randint(self.size, (batch,), generator=rng, device=rng.device).to(self.images.device)
         images = self.images[rows].to(torch.float32, memory_format=torch.channels_last)

@@ -15,7 +15,7 @@ from dfkd_ray.nets.encoder import Encoder
 from dfkd_ray.nets.upsampling import UpsamplingGenerator
 from dfkd_ray.parts.optimizers import Adam, descend
 from dfkd_ray.parts.signals import Setting, frozen, mode
-from dfkd_ray.parts.slots import Batch, Supply, memories
+from dfkd_ray.parts.slots import Batch, LiveSource, memories
 
 
 @memories.register("vae_replay")
@@ -72,11 +72,11 @@ class LiveVaeReplay:
         self.optimizer = Adam(lr=spec.lr).open(self.nets.parameters())
         self.left = self.lessons = 0
 
-    def refill(self, supply: Supply, batch: int, rng: torch.Generator) -> None:
+    def refill(self, source: LiveSource, batch: int, rng: torch.Generator) -> None:
         self.left = self.spec.steps
 
-    def draw(self, supply: Supply, batch: int, rng: torch.Generator) -> Batch:
-        new = supply.sample(batch, rng, training=True).images
+    def draw(self, source: LiveSource, batch: int, rng: torch.Generator) -> Batch:
+        new = source.sample(batch, rng, training=True).images
         count = max(1, round(self.spec.share * batch))
         old = self.replay(count, rng, training=False)
         if self.left:

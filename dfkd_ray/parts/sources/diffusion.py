@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from dfkd_ray.nets import pipelines
 from dfkd_ray.nets.pipelines import Pipeline, Precision
 from dfkd_ray.parts.signals import Setting
-from dfkd_ray.parts.slots import Batch, Judge, sources
+from dfkd_ray.parts.slots import Batch, ImageLoss, sources
 from dfkd_ray.parts.sources.batches import Labels
 from dfkd_ray.parts.sources.latents import Augmentation, LatentCutMix, augmentations
 from dfkd_ray.util.errors import ConfigError
@@ -113,12 +113,12 @@ class LiveDiffusion:
         self.estimates: list[Estimate] = []  # of the last trajectory, the finished image first
 
     def improve(
-        self, batch: int, steps: int, judge: Judge, rng: torch.Generator, progress: float
+        self, batch: int, steps: int, image_loss: ImageLoss, rng: torch.Generator, progress: float
     ) -> Iterator[dict[str, Tensor]]:
         images: list[Tensor] = []
         labels: list[Tensor] = []
         for size in self.trajectories(batch):
-            yield from self.trajectory(self.turn % self.setting.classes, size, steps, judge, rng)
+            yield from self.trajectory(self.turn % self.setting.classes, size, steps, image_loss, rng)
             self.turn += 1
             seen = [self.seen(estimate.pictures) for estimate in self.estimates]
             images, labels = [*images, *seen], [*labels, *[self.asked] * len(seen)]
@@ -136,7 +136,7 @@ class LiveDiffusion:
         return len(self.trajectories(batch)) * (self.spec.timesteps - 1) * steps
 
     def trajectory(
-        self, label: int, size: int, steps: int, judge: Judge, rng: torch.Generator
+        self, label: int, size: int, steps: int, image_loss: ImageLoss, rng: torch.Generator
     ) -> Iterator[dict[str, Tensor]]:
         """Latents from noise to images of one class; yields the losses of each guidance update."""
         spec, pipeline = self.spec, self.pipeline
@@ -145,11 +145,11 @@ class LiveDiffusion:
         z = torch.randn(size, *pipeline.latent, generator=rng, device=self.device)
         times = pipeline.times(spec.timesteps)
         for _ in range(spec.init_bn_steps if steps else 0):
-            z, _, _ = self._guided(z, times[0], judge, only="batchnorm")
+            z, _, _ = self._guided(z, times[0], image_loss, only="batchnorm")
         for number, t in enumerate(times[:-1], 1):
             keep, found = number in self._kept_at, None
             for _ in range(steps):
-                z, pictures, losses = self._guided(z, t, judge)
+                z, pictures, losses = self._guided(z, t, image_loss)
                 found = found or Estimate(number, pictures, losses)
                 yield losses
             if spec.augment is not None and number % (spec.timesteps // spec.parts) == 0:
@@ -191,13 +191,13 @@ class LiveDiffusion:
         self.shown = torch.cat([images, finished[:some]])[-SHOWN:], torch.cat([labels, self.asked[:some]])[-SHOWN:]
 
     def _guided(
-        self, z: Tensor, t: int, judge: Judge, only: str | None = None
+        self, z: Tensor, t: int, image_loss: ImageLoss, only: str | None = None
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """z_t after one step down the judge's gradient, which crosses decoder and network; what was judged."""
         with torch.enable_grad():
             z = z.detach().requires_grad_()
             pictures = self.pipeline.decode(self.pipeline.estimate(z, self._predicted(z, t), t))
-            loss, losses = judge(self.seen(pictures), self.asked, only=only)
+            loss, losses = image_loss(self.seen(pictures), self.asked, only=only)
             if loss.requires_grad:
                 scale = self.pipeline.loss_scale
                 (gradient,) = torch.autograd.grad(scale * len(z) * loss, z)

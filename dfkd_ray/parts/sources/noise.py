@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dfkd_ray.parts.signals import Setting
-from dfkd_ray.parts.slots import Batch, Judge, sources
+from dfkd_ray.parts.slots import Batch, ImageLoss, sources
 
 
 @sources.register("noise")
@@ -33,7 +33,7 @@ class LiveNoise:
         self.image, self.device = image, device
 
     def improve(
-        self, batch: int, steps: int, judge: Judge, rng: torch.Generator, progress: float
+        self, batch: int, steps: int, image_loss: ImageLoss, rng: torch.Generator, progress: float
     ) -> Iterator[dict[str, Tensor]]:
         return iter(())
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from dfkd_ray.nets.heads import Output
 from dfkd_ray.parts.optimizers import Adam, OptimizerSpec, optimizers
 from dfkd_ray.parts.signals import Setting
-from dfkd_ray.parts.slots import Judge, sources
+from dfkd_ray.parts.slots import ImageLoss, sources
 from dfkd_ray.parts.sources.batches import Labels
 from dfkd_ray.parts.sources.trained import LiveGenerator
 from dfkd_ray.parts.sources.upsampling import Upsampling
@@ -77,11 +77,11 @@ class LiveNoisyLayer(LiveGenerator):
         super().__init__(spec, setting, also, device)
 
     def improve(
-        self, batch: int, steps: int, judge: Judge, rng: torch.Generator, progress: float
+        self, batch: int, steps: int, image_loss: ImageLoss, rng: torch.Generator, progress: float
     ) -> Iterator[dict[str, Tensor]]:
         if steps:
             self.optimizer = self.new_optimizer()
-        yield from super().improve(batch, steps, judge, rng, progress)
+        yield from super().improve(batch, steps, image_loss, rng, progress)
 
     def noise(self, batch: int, rng: torch.Generator) -> Tensor:
         """Layers for so many images, (G, latent, D + 1): weights N(0, 1), and biases 0 in the last column."""

@@ -20,7 +20,7 @@ from dfkd_ray.parts.optimizers import (
     set_lr,
 )
 from dfkd_ray.parts.signals import Setting
-from dfkd_ray.parts.slots import Batch, Judge, sources
+from dfkd_ray.parts.slots import Batch, ImageLoss, sources
 from dfkd_ray.parts.sources.batches import Keeper, Labels, draw_labels
 
 
@@ -63,7 +63,7 @@ class LivePixels:
         self.kept: Batch | None = None
 
     def improve(
-        self, batch: int, steps: int, judge: Judge, rng: torch.Generator, progress: float
+        self, batch: int, steps: int, image_loss: ImageLoss, rng: torch.Generator, progress: float
     ) -> Iterator[dict[str, Tensor]]:
         if not steps:
             return
@@ -72,7 +72,7 @@ class LivePixels:
         best = Keeper("best")
         for step in range(steps):
             set_lr(optimizer, self.spec.optimizer.lr * self.spec.lr_schedule(step / steps))
-            loss, values = judge(images, labels)
+            loss, values = image_loss(images, labels)
             if self.spec.gives == "best":
                 best.offer(images.detach().clone(), labels, loss)
             descend(optimizer, loss)

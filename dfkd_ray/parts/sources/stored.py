@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from dfkd_ray.nets.digest import digest
 from dfkd_ray.parts.signals import Setting
-from dfkd_ray.parts.slots import Batch, Judge, sources
+from dfkd_ray.parts.slots import Batch, ImageLoss, sources
 from dfkd_ray.parts.sources.batches import Labels
 from dfkd_ray.util.errors import ConfigError
 
@@ -93,7 +93,7 @@ class LiveStored:
         _refuse(self.spec.folder, self.card.of_another_teacher(digest(teacher.state_dict())))
 
     def improve(
-        self, batch: int, steps: int, judge: Judge, rng: torch.Generator, progress: float
+        self, batch: int, steps: int, image_loss: ImageLoss, rng: torch.Generator, progress: float
     ) -> Iterator[dict[str, Tensor]]:
         return iter(())
 

@@ -23,7 +23,7 @@ from dfkd_ray.parts.optimizers import (
     set_lr,
 )
 from dfkd_ray.parts.signals import Setting
-from dfkd_ray.parts.slots import Batch, Judge
+from dfkd_ray.parts.slots import Batch, ImageLoss
 from dfkd_ray.parts.sources.average import Ema
 from dfkd_ray.parts.sources.batches import Keeper, Labels, draw_labels
 from dfkd_ray.parts.sources.conditions import Conditioner, conditioners
@@ -95,7 +95,7 @@ class LiveGenerator:
         self.maps: tuple[Tensor, ...] = ()  # the feature maps that these images came from, where a memory wants them
 
     def improve(
-        self, batch: int, steps: int, judge: Judge, rng: torch.Generator, progress: float
+        self, batch: int, steps: int, image_loss: ImageLoss, rng: torch.Generator, progress: float
     ) -> Iterator[dict[str, Tensor]]:
         if not steps:
             return
@@ -108,7 +108,7 @@ class LiveGenerator:
             if step and self.spec.latent_lr is None:
                 z, labels, _ = self._latent(batch, rng)
             images, maps = self._draw(z, labels)
-            loss, values = judge(images, labels)
+            loss, values = image_loss(images, labels)
             keeper.offer(images, labels, loss, maps)
             self._descend(loss, factor, latents)
             yield values

@@ -15,12 +15,12 @@ from dfkd_ray import datasets
 from dfkd_ray.datasets.readers import balanced
 from dfkd_ray.parts.signals import catch, mode
 from dfkd_ray.runs import measures
-from dfkd_ray.runs.evaluation.looks import looks
-from dfkd_ray.runs.evaluation.measures import confused, measure, rank
+from dfkd_ray.runs.evaluation.classification import confused, measure, rank
 from dfkd_ray.runs.evaluation.pictures import FORMAT, overlaid, picture
 from dfkd_ray.runs.evaluation.plane import MOST, plane
+from dfkd_ray.runs.evaluation.saliency import saliency
 from dfkd_ray.runs.evaluation.shown import looked, shown
-from dfkd_ray.runs.students import Judged, Taught
+from dfkd_ray.runs.students import Distilled, Network
 from dfkd_ray.train.runtime import Runtime
 from dfkd_ray.util import tables
 from dfkd_ray.util.errors import ConfigError, DataError, MissingExtra
@@ -33,22 +33,22 @@ class Evaluation:
     finite.
     """
 
-    def __init__(self, taught: Taught, part: datasets.Split, runtime: Runtime) -> None:
-        self.taught, self.part, self.device = taught, part, runtime.open()
+    def __init__(self, distilled: Distilled, part: datasets.Split, runtime: Runtime) -> None:
+        self.distilled, self.part, self.device = distilled, part, runtime.open()
         self.logits: dict[str, Tensor] = {}
-        for name, judged in taught.networks.items():
-            judged.to(self.device)
+        for name, network in distilled.networks.items():
+            network.to(self.device)
             with torch.no_grad(), runtime.autocast(self.device):
-                found = measures.logits(judged.net, part.images, judged.prepare).cpu()
+                found = measures.logits(network.net, part.images, network.prepare).cpu()
             if not found.isfinite().all():
-                raise DataError(f"{judged.weights}: the {name}'s logits are not finite: it diverged, or is damaged")
+                raise DataError(f"{network.weights}: the {name}'s logits are not finite: it diverged, or is damaged")
             self.logits[name] = found
         self.named = {name: found.argmax(1) for name, found in self.logits.items()}
         self.confidence = {name: found.softmax(1).amax(1) for name, found in self.logits.items()}
 
     def measures(self) -> dict[str, Any]:
-        """Of each network, see `measures.measure`; of both, see `measures.faithfulness`; and what is confused most."""
-        labels, classes = self.part.labels, len(self.taught.task.classes)
+        """Of each network (see `classification.measure`), of both (`measures.faithfulness`), and what is confused most."""
+        labels, classes = self.part.labels, len(self.distilled.task.classes)
         found: dict[str, Any] = {name: measure(logits, labels) for name, logits in self.logits.items()}
         if "teacher" in self.logits:
             found["agreement"], found["kl"] = measures.faithfulness(self.logits["teacher"], self.logits["student"])
@@ -95,21 +95,21 @@ class Evaluation:
         if len(drawn) < 4:
             return {}, "too few images"
         try:
-            found = {name: plane(self._features(judged, drawn)) for name, judged in self.taught.networks.items()}
+            found = {name: plane(self._features(network, drawn)) for name, network in self.distilled.networks.items()}
         except MissingExtra as error:
             return {}, str(error)
         return {name: dict(zip(drawn, at.tolist())) for name, at in found.items()}, None
 
     @torch.no_grad()
-    def _features(self, judged: Judged, rows: list[int]) -> Tensor:
+    def _features(self, network: Network, rows: list[int]) -> Tensor:
         """(n, D): the input of the last linear layer."""
-        with mode(judged.net, training=False):
+        with mode(network.net, training=False):
             batches = torch.split(torch.tensor(rows), measures.at_a_time(*self.part.images.shape[2:]))
-            parts = [catch(judged.net, self._prepared(judged, batch), norms=False).embedding for batch in batches]
+            parts = [catch(network.net, self._prepared(network, batch), norms=False).embedding for batch in batches]
         return torch.cat(parts).float()
 
-    def _prepared(self, judged: Judged, rows: Tensor) -> Tensor:
-        return judged.prepare(self.part.images[rows].to(self.device)).to(memory_format=torch.channels_last)
+    def _prepared(self, network: Network, rows: Tensor) -> Tensor:
+        return network.prepare(self.part.images[rows].to(self.device)).to(memory_format=torch.channels_last)
 
     def _pictures(self, measures: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, str]]:
         """Images, and where the networks look for the class that each of some is; and who cannot be asked, and why."""
@@ -118,11 +118,11 @@ class Evaluation:
         rows = sorted({*shown(labels, named, confidence, measures["confused"]), *asked.tolist()})
         made = [_picture(row, "image", self.part.images[row]) for row in rows]
         blind: dict[str, str] = {}
-        for name, judged in self.taught.networks.items():
+        for name, network in self.distilled.networks.items():
             try:
-                heat = looks(judged.net, self._prepared(judged, asked), labels[asked].to(self.device)).cpu()
+                heat = saliency(network.net, self._prepared(network, asked), labels[asked].to(self.device)).cpu()
             except ConfigError:
-                blind[name] = f"the stages of {judged.arch} are not known"
+                blind[name] = f"the stages of {network.arch} are not known"
                 continue
             images = self.part.images[asked]
             made += [_picture(i, name, overlaid(image, h)) for i, image, h in zip(asked.tolist(), images, heat)]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from dfkd_ray.nets.heads import ToData
 from dfkd_ray.runs.export.formats import FORMATS, INPUT, Card
-from dfkd_ray.runs.students import Judged
+from dfkd_ray.runs.students import Network
 from dfkd_ray.teachers.finding import teacher_file
 from dfkd_ray.teachers.weights import described
 from dfkd_ray.util.errors import DfkdError
@@ -30,9 +30,9 @@ class Differs(DfkdError):
 class FromBytes(nn.Module):
     """uint8 images in 0..255 to the network's input space, (x / 255 - mean) / std, and through the network."""
 
-    def __init__(self, judged: Judged) -> None:
+    def __init__(self, network: Network) -> None:
         super().__init__()
-        self.normalise, self.net = ToData(judged.task.mean, judged.task.std), judged.net
+        self.normalise, self.net = ToData(network.task.mean, network.task.std), network.net
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) uint8 -> logits (B, K)."""
@@ -40,7 +40,7 @@ class FromBytes(nn.Module):
         return logits
 
 
-def export(judged: Judged, kinds: Iterable[str], folder: Path, normalised: bool, card: Card) -> list[dict[str, Any]]:
+def export(network: Network, kinds: Iterable[str], folder: Path, normalised: bool, card: Card) -> list[dict[str, Any]]:
     """Write the network in each format into `folder`, compare what was written, and say of each file what it is.
 
     normalised: a format with a graph takes uint8 images in 0..255 and normalises them itself; else float32 ones in the
@@ -48,9 +48,9 @@ def export(judged: Judged, kinds: Iterable[str], folder: Path, normalised: bool,
     uniform noise beside the network, on the CPU: Differs, and nothing is left, where a logit is further off than
     TOLERANCE of the largest, or a top class is another one. A file that was there is replaced.
     """
-    judged.net.to(torch.device("cpu")).to(memory_format=torch.contiguous_format)
+    network.net.to(torch.device("cpu")).to(memory_format=torch.contiguous_format)
     with _unproven(folder) as beside:
-        made = [_made(judged, kind, beside, normalised, card) for kind in dict.fromkeys(kinds)]
+        made = [_made(network, kind, beside, normalised, card) for kind in dict.fromkeys(kinds)]
         for path in beside.iterdir():
             path.replace(folder / path.name)
     return made
@@ -70,20 +70,20 @@ def _unproven(folder: Path) -> Iterator[Path]:
             folder.rmdir()
 
 
-def card_of(judged: Judged, **more: Any) -> dict[str, Any]:
+def card_of(network: Network, **more: Any) -> dict[str, Any]:
     """What goes with the weights: all that opens them again, as a teacher too."""
-    return {**described(judged.task, judged.arch), **more}
+    return {**described(network.task, network.arch), **more}
 
 
-def _made(judged: Judged, kind: str, folder: Path, normalised: bool, card: Card) -> dict[str, Any]:
+def _made(network: Network, kind: str, folder: Path, normalised: bool, card: Card) -> dict[str, Any]:
     form = FORMATS[kind]
     inside = normalised and form.graph
-    net = FromBytes(judged).eval() if inside else judged.net
-    noise = torch.randint(0, 256, (COMPARED, *judged.task.image), generator=torch.Generator().manual_seed(0))
-    images = noise.to(torch.uint8) if inside else judged.prepare(noise.to(torch.uint8))
+    net = FromBytes(network).eval() if inside else network.net
+    noise = torch.randint(0, 256, (COMPARED, *network.task.image), generator=torch.Generator().manual_seed(0))
+    images = noise.to(torch.uint8) if inside else network.prepare(noise.to(torch.uint8))
     seen = "uint8 images, 0 to 255" if inside else "float32 images, (x / 255 - mean) / std"
-    told = {"input": {"name": INPUT, "shape": [None, *judged.task.image], "values": seen}} if form.graph else {}
-    path = folder / teacher_file(judged.task.name, judged.arch).replace(".safetensors", form.suffix)
+    told = {"input": {"name": INPUT, "shape": [None, *network.task.image], "values": seen}} if form.graph else {}
+    path = folder / teacher_file(network.task.name, network.arch).replace(".safetensors", form.suffix)
     form.save(net, images[:2].clone(), {**card, **told}, path)
     with torch.no_grad():
         facts = compared(net(images), form.load(path, net)(images), path.name)

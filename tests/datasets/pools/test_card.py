@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pools.made import CARD, fill
 
 from dfkd_ray.datasets.pools import Card, Pool, Teacher, card
 from dfkd_ray.util.errors import DataError
+from tests.datasets.pools.made import CARD, fill
 
 OTHER: dict[str, Any] = {
     "task": "other",

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from pools.made import CARD, changed, fill, rewrite, trajectory
 
 from dfkd_ray.datasets.pools import Pool
 from dfkd_ray.util.errors import DataError
+from tests.datasets.pools.made import CARD, changed, fill, rewrite, trajectory
 
 COUNT = 12
 

@@ -13,11 +13,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pools.made import CARD, fill, starts, trajectory
 
 from dfkd_ray.datasets.pools import Pool
 from dfkd_ray.datasets.pools.stream import SCHEMA, read, trajectory_of
 from dfkd_ray.util.errors import DataError
+from tests.datasets.pools.made import CARD, fill, starts, trajectory
 
 ROOT = Path(__file__).parents[2]
 ONE = replace(CARD, shards=1, pixels=2, per_trajectory=2)
@@ -111,8 +111,8 @@ def test_a_file_of_other_columns_is_no_shard(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from pools.made import fill
-from pools.test_shard import COUNT, ONE
+from tests.datasets.pools.made import fill
+from tests.datasets.pools.test_shard import COUNT, ONE
 written, times = os.pwrite, []
 def half(handle, data, at):
     times.append(at)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from pools.made import changed, fill, rewrite, starts
 
 from dfkd_ray.datasets.pools import Pool
 from dfkd_ray.datasets.pools.pictures import encode
 from dfkd_ray.datasets.pools.verify import complete, verify
+from tests.datasets.pools.made import changed, fill, rewrite, starts
 
 COUNT = 10
 

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 import dfkd_ray.parts.losses  # noqa: F401  fills the registry
 from dfkd_ray.nets import Taps, attach_taps
-from dfkd_ray.parts.objective import Objective, Opens, Weighted, terms
 from dfkd_ray.parts.signals import Setting, Signals, frozen, layout, mode
+from dfkd_ray.parts.total_loss import Opens, TotalLoss, Weighted, terms
 
 IMAGE, CLASSES = (3, 8, 8), 3
 
@@ -151,10 +151,10 @@ def test_a_term_without_state_repeats_itself(spec: Any) -> None:
 def test_the_spec_survives_pickling_and_the_live_one_a_state_dict(spec: Any) -> None:
     assert pickle.loads(pickle.dumps(spec)) == spec
     world = World((4, 6))
-    first = Objective({"it": Weighted(1.0, spec)}).open(world.setting)
+    first = TotalLoss({"it": Weighted(1.0, spec)}).open(world.setting)
     first(world.signals())
     torch.manual_seed(99)
-    second = Objective({"it": Weighted(1.0, spec)}).open(world.setting)
+    second = TotalLoss({"it": Weighted(1.0, spec)}).open(world.setting)
     second.load_state_dict(pickle.loads(pickle.dumps(first.state_dict())))
     assert torch.equal(second(world.signals())[0], first(world.signals())[0])
     pointers = [v.data_ptr() for v in first.state_dict().values()]

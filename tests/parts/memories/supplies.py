@@ -51,7 +51,7 @@ class Layered(Counting):
         return maps.mean((1, 2, 3), keepdim=True).expand(-1, *IMAGE)
 
 
-def judging() -> nn.Module:
+def scoring() -> nn.Module:
     """A frozen teacher of five classes."""
     torch.manual_seed(1)
     return nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 5)).eval().requires_grad_(False)
@@ -59,7 +59,7 @@ def judging() -> nn.Module:
 
 def opened(spec: Any, seed: int = 0) -> Any:
     """A memory in use."""
-    teacher = judging()
+    teacher = scoring()
     torch.manual_seed(seed)
     return spec.open(SETTING, teacher, CPU)
 

@@ -33,18 +33,18 @@ def test_a_spec_is_plain_and_knows_its_name(name: str) -> None:
 @every_memory
 @pytest.mark.parametrize("labelled", [True, False])
 def test_a_memory_hands_out_batches_and_survives_a_file_between_rounds(name: str, labelled: bool) -> None:
-    supply: Any = Layered(labelled)
+    source: Any = Layered(labelled)
     first, second = made(name), made(name, seed=1)
     for _ in range(3):
-        first.refill(supply, 4, rng())
-        first.draw(supply, 4, rng())
+        first.refill(source, 4, rng())
+        first.draw(source, 4, rng())
     second.load_state_dict(through_a_file(first.state_dict()))
     other: Any = Layered(labelled)
-    other.batches = supply.batches
-    for memory, source in ((first, supply), (second, other)):
-        memory.refill(source, 4, rng())
+    other.batches = source.batches
+    for memory, live in ((first, source), (second, other)):
+        memory.refill(live, 4, rng())
     for seed in range(3):
-        ours, theirs = first.draw(supply, 4, rng(seed)), second.draw(other, 4, rng(seed))
+        ours, theirs = first.draw(source, 4, rng(seed)), second.draw(other, 4, rng(seed))
         assert len(ours.images) >= 4
         assert ours.images.shape[1:] == IMAGE
         assert ours.images.dtype == torch.float32
@@ -53,4 +53,4 @@ def test_a_memory_hands_out_batches_and_survives_a_file_between_rounds(name: str
         assert (ours.labels is None) is (not labelled or name in FORGETS_LABELS)
         if ours.labels is not None:
             assert torch.equal(ours.labels.float(), ours.images[:, 0, 0, 0]), "labels stay with their images"
-    assert all(supply.trainings), "the student trains on what the source makes in training mode"
+    assert all(source.trainings), "the student trains on what the source makes in training mode"

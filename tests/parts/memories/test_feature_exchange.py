@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from pools.made import CARD, fill
 from torch import Tensor
 
 from dfkd_ray.datasets.pools import Teacher
@@ -14,6 +13,7 @@ from dfkd_ray.nets.digest import digest
 from dfkd_ray.parts.memories.feature_exchange import FeatureExchange, exchanged
 from dfkd_ray.parts.slots import sources
 from dfkd_ray.util.errors import ConfigError
+from tests.datasets.pools.made import CARD, fill
 from tests.parts.memories.supplies import IMAGE, Layered, opened, rng
 from tests.tiny import opened as run_of
 from tests.tiny import painter, shrunk, through_a_file, toy
@@ -57,35 +57,35 @@ def test_each_image_has_its_own_half() -> None:
 
 
 def filled(rounds: int = 1, batch: int = 4, **fields: Any) -> tuple[Any, Layered]:
-    supply, memory = Layered(), opened(FeatureExchange(**fields))
+    source, memory = Layered(), opened(FeatureExchange(**fields))
     for _ in range(rounds):
-        memory.refill(supply, batch, rng())
-    return memory, supply
+        memory.refill(source, batch, rng())
+    return memory, source
 
 
 def test_all_depths_are_drawn_and_keep_their_shapes_and_labels() -> None:
-    memory, supply = filled(rounds=3)
+    memory, source = filled(rounds=3)
     for _ in range(40):
-        assert memory.draw(supply, 4, rng()).images.shape == (4, *IMAGE)
-    assert {depth for _, depth, _ in supply.decoded} == {0, 1}
-    for maps, depth, labels in supply.decoded:
-        assert maps.shape == (4, *supply.shapes[depth])
+        assert memory.draw(source, 4, rng()).images.shape == (4, *IMAGE)
+    assert {depth for _, depth, _ in source.decoded} == {0, 1}
+    for maps, depth, labels in source.decoded:
+        assert maps.shape == (4, *source.shapes[depth])
         assert labels is not None
         assert set(labels.tolist()) <= {1, 2, 3}
 
 
 @pytest.mark.parametrize(("p", "low", "high"), [(0.0, 0, 0), (0.7, 110, 170), (1.0, 200, 200)])
 def test_a_batch_is_mixed_with_probability_p(p: float, low: int, high: int) -> None:
-    memory, supply = filled(rounds=60, p=p)
+    memory, source = filled(rounds=60, p=p)
     for step in range(200):
-        memory.draw(supply, 32, rng(step))
-    mixed = sum((maps != maps[:, :1, :1, :1]).any().item() for maps, _, _ in supply.decoded)
+        memory.draw(source, 32, rng(step))
+    mixed = sum((maps != maps[:, :1, :1, :1]).any().item() for maps, _, _ in source.decoded)
     assert low <= mixed <= high
 
 
 def test_a_pool_of_each_depth_holds_no_more_than_its_capacity_and_replaces_the_oldest() -> None:
-    memory, supply = filled(rounds=4, batch=2, capacity=5, p=0.0)
-    assert [tuple(pool.images.shape) for pool in memory.pools] == [(5, *shape) for shape in supply.shapes]
+    memory, source = filled(rounds=4, batch=2, capacity=5, p=0.0)
+    assert [tuple(pool.images.shape) for pool in memory.pools] == [(5, *shape) for shape in source.shapes]
     assert {pool.images.dtype for pool in memory.pools} == {torch.float16}
     for pool in memory.pools:
         assert sorted(pool.images[:, 0, 0, 0].int().tolist()) == [2, 3, 3, 4, 4]
@@ -93,15 +93,15 @@ def test_a_pool_of_each_depth_holds_no_more_than_its_capacity_and_replaces_the_o
 
 def test_a_round_that_was_cut_goes_on_in_the_same_bits_without_a_refill() -> None:
     """As when the source rests: what is drawn next depends on what was drawn before."""
-    memory, supply = filled(rounds=3)
+    memory, source = filled(rounds=3)
     for step in range(5):
-        memory.draw(supply, 4, rng(step))
+        memory.draw(source, 4, rng(step))
     second = opened(FeatureExchange())
     second.load_state_dict(through_a_file(memory.state_dict()))
     for step in range(20):
-        ours, theirs = (each.draw(supply, 4, rng(step)).images for each in (memory, second))
+        ours, theirs = (each.draw(source, 4, rng(step)).images for each in (memory, second))
         assert torch.equal(ours, theirs)
-    depths = [depth for _, depth, _ in supply.decoded[5::2]]
+    depths = [depth for _, depth, _ in source.decoded[5::2]]
     assert len(set(depths)) == 2
 
 
@@ -115,7 +115,7 @@ def test_a_source_without_maps_is_refused_before_the_run(name: str, tmp_path: Pa
         source["folder"] = str(fill(tmp_path, 15, card).folder)
     method = shrunk("spaceshipnet", {"source": source, "source_loss.onehot": None})
     if name == "upsampling":
-        assert run_of(method).supply.wanted  # type: ignore[attr-defined]
+        assert run_of(method).source.wanted  # type: ignore[attr-defined]
         return
     with pytest.raises(ConfigError) as caught:
         run_of(method)

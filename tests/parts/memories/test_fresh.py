@@ -9,19 +9,19 @@ from tests.parts.memories.supplies import Counting, opened, rng
 
 
 def test_fresh_is_a_new_batch_for_each_step() -> None:
-    supply: Any = Counting()
+    source: Any = Counting()
     memory = opened(Fresh())
-    memory.refill(supply, 2, rng())
-    assert [memory.draw(supply, 2, rng()).images[0, 0, 0, 0].item() for _ in range(4)] == [1, 2, 3, 4]
+    memory.refill(source, 2, rng())
+    assert [memory.draw(source, 2, rng()).images[0, 0, 0, 0].item() for _ in range(4)] == [1, 2, 3, 4]
 
 
 def test_reuse_takes_each_batch_some_times_and_never_beyond_a_round() -> None:
-    supply: Any = Counting()
+    source: Any = Counting()
     memory = opened(Fresh(reuse=3))
     drawn = []
     for _ in range(2):
-        memory.refill(supply, 2, rng())
-        drawn += [memory.draw(supply, 2, rng()).images[0, 0, 0, 0].item() for _ in range(4)]
+        memory.refill(source, 2, rng())
+        drawn += [memory.draw(source, 2, rng()).images[0, 0, 0, 0].item() for _ in range(4)]
     assert drawn == [1, 1, 1, 2, 3, 3, 3, 4]
 
 

@@ -16,43 +16,43 @@ def kept(pool: LivePool) -> list[int]:
 
 
 def test_a_pool_replaces_the_oldest_first_and_holds_no_more_than_its_capacity() -> None:
-    supply: Any = Counting()
+    source: Any = Counting()
     pool = opened(Pool(capacity=5))
     held = []
     for _ in range(4):
-        pool.refill(supply, 2, rng())
+        pool.refill(source, 2, rng())
         held.append(kept(pool))
     assert held == [[1, 1], [1, 1, 2, 2], [1, 2, 2, 3, 3], [2, 3, 3, 4, 4]]
     assert (pool.images.shape, pool.images.dtype) == ((5, *IMAGE), torch.float16)
 
 
 def test_batches_of_a_round_and_a_batch_that_is_larger_than_the_pool() -> None:
-    supply: Any = Counting()
+    source: Any = Counting()
     pool = opened(Pool(capacity=100, batches=3))
-    pool.refill(supply, 2, rng())
+    pool.refill(source, 2, rng())
     assert kept(pool) == [1, 1, 2, 2, 3, 3]
     small = opened(Pool(capacity=3))
-    small.refill(supply, 8, rng())
+    small.refill(source, 8, rng())
     assert kept(small) == [4, 4, 4]
-    assert small.draw(supply, 8, rng()).images.shape == (8, *IMAGE)
+    assert small.draw(source, 8, rng()).images.shape == (8, *IMAGE)
 
 
 def test_a_draw_sees_all_that_is_there_and_nothing_that_is_not() -> None:
-    supply: Any = Counting()
+    source: Any = Counting()
     pool = opened(Pool(capacity=1000))
     for _ in range(3):
-        pool.refill(supply, 2, rng())
-    seen = pool.draw(supply, 500, rng()).images
+        pool.refill(source, 2, rng())
+    seen = pool.draw(source, 500, rng()).images
     assert set(seen.flatten().tolist()) == {1.0, 2.0, 3.0}
-    assert supply.batches == 3, "a draw makes no images"
-    assert torch.equal(pool.draw(supply, 5, rng(7)).images, pool.draw(supply, 5, rng(7)).images)
-    assert not torch.equal(pool.draw(supply, 50, rng(7)).images, pool.draw(supply, 50, rng(8)).images)
+    assert source.batches == 3, "a draw makes no images"
+    assert torch.equal(pool.draw(source, 5, rng(7)).images, pool.draw(source, 5, rng(7)).images)
+    assert not torch.equal(pool.draw(source, 50, rng(7)).images, pool.draw(source, 50, rng(8)).images)
 
 
 def test_a_checkpoint_holds_what_is_in_the_pool_and_the_rest_has_room_again() -> None:
-    supply: Any = Counting()
+    source: Any = Counting()
     pool = opened(Pool(capacity=10_000))
-    pool.refill(supply, 2, rng())
+    pool.refill(source, 2, rng())
     file = io.BytesIO()
     torch.save(pool.state_dict(), file)
     assert file.tell() < 100_000 < pool.images.nbytes
@@ -62,7 +62,7 @@ def test_a_checkpoint_holds_what_is_in_the_pool_and_the_rest_has_room_again() ->
     for each in (pool, again):
         each.add(torch.full((3, *IMAGE), 9.0), None)
     assert kept(again) == kept(pool) == [1, 1, 9, 9, 9]
-    assert torch.equal(again.draw(supply, 50, rng(3)).images, pool.draw(supply, 50, rng(3)).images)
+    assert torch.equal(again.draw(source, 50, rng(3)).images, pool.draw(source, 50, rng(3)).images)
 
 
 def test_ranges() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
 from dfkd_ray.parts.memories.vae_replay import VaeReplay
-from tests.parts.memories.supplies import CPU, IMAGE, SETTING, Counting, judging, opened, rng
+from tests.parts.memories.supplies import CPU, IMAGE, SETTING, Counting, opened, rng, scoring
 
 SMALL = VaeReplay(latent=6, width=4)
 
@@ -100,10 +100,10 @@ class Told(Counting):
 
 @pytest.mark.parametrize(("batch", "old"), [(16, 2), (1024, 128), (4, 1)])
 def test_a_batch_is_new_images_and_then_an_eighth_replayed(batch: int, old: int) -> None:
-    supply, live = Told(), opened(VaeReplay(latent=6, width=1, steps=0))
-    live.refill(supply, batch, rng())
-    images, labels = live.draw(supply, batch, rng())
-    assert supply.asked == batch
+    source, live = Told(), opened(VaeReplay(latent=6, width=1, steps=0))
+    live.refill(source, batch, rng())
+    images, labels = live.draw(source, batch, rng())
+    assert source.asked == batch
     assert images.shape == (batch + old, *IMAGE)
     assert torch.equal(images[:batch], torch.ones(batch, *IMAGE))
     assert torch.equal(images[batch:], opened(VaeReplay(latent=6, width=1)).replay(old, rng(), training=False))
@@ -111,15 +111,15 @@ def test_a_batch_is_new_images_and_then_an_eighth_replayed(batch: int, old: int)
 
 
 def test_it_learns_in_the_first_steps_of_each_round_on_half_of_the_new_images_and_on_its_own() -> None:
-    supply, live = Counting(), opened(SMALL)
+    source, live = Counting(), opened(SMALL)
     seen: list[tuple[int, int]] = []
     live.learn = lambda images, rng: seen.append(
         (len(images), int((images == images[0, 0, 0, 0]).all((1, 2, 3)).sum()))
     )
     for _ in range(3):
-        live.refill(supply, 16, rng())
+        live.refill(source, 16, rng())
         for _ in range(6):
-            live.draw(supply, 16, rng())
+            live.draw(source, 16, rng())
     assert seen == [(8, 8)] * 4 + [(10, 8)] * 8, "in the first round there is nothing to replay yet"
 
 
@@ -129,10 +129,10 @@ def test_its_size_does_not_grow() -> None:
             return state.numel()
         return sum(size(each) for each in state.values()) if isinstance(state, dict) else 1
 
-    supply, live, sizes = Counting(), opened(SMALL), []
+    source, live, sizes = Counting(), opened(SMALL), []
     for _ in range(4):
-        live.refill(supply, 8, rng())
-        live.draw(supply, 8, rng())
+        live.refill(source, 8, rng())
+        live.draw(source, 8, rng())
         sizes.append(size(live.state_dict()))
     assert len(set(sizes)) == 1
 
@@ -151,4 +151,4 @@ def test_ranges() -> None:
 
 def test_images_whose_sides_it_cannot_halve_three_times() -> None:
     with pytest.raises(ValueError, match="multiples of 8, got 12; nearest: 8 or 16"):
-        SMALL.open(replace(SETTING, image=(3, 12, 12)), judging(), CPU)
+        SMALL.open(replace(SETTING, image=(3, 12, 12)), scoring(), CPU)

@@ -25,7 +25,7 @@ def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def judge(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+def image_loss(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
     return (images - 0.5).square().mean(), {}
 
 
@@ -43,7 +43,7 @@ def test_it_follows_once_a_round(kind: Any) -> None:
     live = opened(Ema(decay=0.75), kind)
     expected = weights(live.net)
     for _ in range(3):
-        list(live.improve(4, 2, judge, rng(), 0.0))
+        list(live.improve(4, 2, image_loss, rng(), 0.0))
         expected = {name: 0.75 * expected[name] + 0.25 * p for name, p in weights(live.net).items()}
     found = weights(live.average.net)
     assert list(found) == list(expected)
@@ -56,7 +56,7 @@ def test_it_follows_once_a_round(kind: Any) -> None:
 def test_a_round_without_steps_moves_nothing() -> None:
     live = opened(Ema())
     before = weights(live.average.net)
-    list(live.improve(4, 0, judge, rng(), 0.0))
+    list(live.improve(4, 0, image_loss, rng(), 0.0))
     assert all(torch.equal(p, before[name]) for name, p in weights(live.average.net).items())
 
 
@@ -90,7 +90,7 @@ def test_the_average_stands_where_it_says() -> None:
 
 def test_it_goes_with_layers_in_the_place_of_noise() -> None:
     live = opened(Ema(), NoisyLayer, gives="new", dim=4, latent_lr=None)
-    list(live.improve(8, 1, judge, rng(), 0.0))
+    list(live.improve(8, 1, image_loss, rng(), 0.0))
     images, labels = live.sample(8, rng(), training=True)
     assert (len(images), len(labels)) == (8, 8)
 
@@ -103,11 +103,11 @@ def test_without_one_nothing_is_there() -> None:
 
 def test_it_survives_a_checkpoint() -> None:
     first, second = opened(Ema(decay=0.5)), opened(Ema(decay=0.5))
-    list(first.improve(4, 2, judge, rng(), 0.0))
+    list(first.improve(4, 2, image_loss, rng(), 0.0))
     first.sample(4, rng(1), training=True)
     second.load_state_dict(through_a_file(first.state_dict()))
     for live in (first, second):
-        list(live.improve(4, 2, judge, rng(2), 0.0))
+        list(live.improve(4, 2, image_loss, rng(2), 0.0))
     for training in (True, False):
         assert torch.equal(*(live.sample(4, rng(3), training).images for live in (first, second)))
 

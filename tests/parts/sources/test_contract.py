@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 import torch
-from pools.made import CARD, fill
 from torch import Tensor, nn
 
 import dfkd_ray.parts.sources  # noqa: F401  fills the registry
@@ -24,6 +23,7 @@ from dfkd_ray.parts.sources.diffusion import Diffusion
 from dfkd_ray.parts.sources.generator import Generator
 from dfkd_ray.parts.sources.noisy_layer import NoisyLayer
 from dfkd_ray.parts.sources.stored import Stored
+from tests.datasets.pools.made import CARD, fill
 from tests.tiny import painter
 
 IMAGE = (3, 16, 16)
@@ -66,7 +66,7 @@ def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def judge(images: Tensor, labels: Tensor | None, only: str | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+def image_loss(images: Tensor, labels: Tensor | None, only: str | None = None) -> tuple[Tensor, dict[str, Tensor]]:
     value = (images - 0.5).square().mean()
     return value, {"total": value.detach()}
 
@@ -119,9 +119,9 @@ def test_sampling_for_a_look_changes_nothing(name: str) -> None:
 @every_source
 def test_improving_lowers_the_loss_and_yields_each_step(name: str) -> None:
     live = opened(name)
-    losses = [values["total"].item() for values in live.improve(8, 30, judge, rng(), 0.0)]
+    losses = [values["total"].item() for values in live.improve(8, 30, image_loss, rng(), 0.0)]
     assert len(losses) in (0, 30), "every step or none"
-    assert list(live.improve(8, 0, judge, rng(), 0.0)) == []
+    assert list(live.improve(8, 0, image_loss, rng(), 0.0)) == []
     if losses:
         assert losses[-1] < 0.9 * losses[0]
 
@@ -129,13 +129,13 @@ def test_improving_lowers_the_loss_and_yields_each_step(name: str) -> None:
 @every_source
 def test_the_whole_state_survives_a_file(name: str) -> None:
     first, second = opened(name, seed=0), opened(name, seed=1)
-    list(first.improve(4, 2, judge, rng(), 0.0))
+    list(first.improve(4, 2, image_loss, rng(), 0.0))
     first.sample(4, rng(), training=True)
     file = io.BytesIO()
     torch.save(first.state_dict(), file)
     file.seek(0)
     second.load_state_dict(torch.load(file, weights_only=True))
     for live in (first, second):
-        list(live.improve(4, 2, judge, rng(5), 0.5))
+        list(live.improve(4, 2, image_loss, rng(5), 0.5))
     assert same(first.state_dict(), second.state_dict())
     assert torch.equal(first.sample(4, rng(6), training=False).images, second.sample(4, rng(6), training=False).images)

@@ -26,11 +26,11 @@ def walked(lifecycle: Any, optimizer: Any, steps: int = 3) -> tuple[list[Tensor]
     weight = live.net.to_image.weight
     weights, gradients = [], []
 
-    def judge(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+    def image_loss(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
         weights.append(weight.detach().clone())
         return (images - 0.5).square().mean(), {}
 
-    for _ in live.improve(4, steps, judge, torch.Generator().manual_seed(0), 0.0):
+    for _ in live.improve(4, steps, image_loss, torch.Generator().manual_seed(0), 0.0):
         assert weight.grad is not None
         gradients.append(weight.grad.clone())
     return [*weights, weight.detach().clone()], gradients

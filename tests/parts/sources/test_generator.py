@@ -26,7 +26,7 @@ def rng() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-def judge(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+def image_loss(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
     return images.square().mean(), {}
 
 
@@ -37,7 +37,7 @@ def test_the_generator_trains_the_parameters_of_its_loss_and_follows_its_schedul
     assert weight.item() < 1
     assert live.optimizer.param_groups[0]["lr"] == Generator().optimizer.lr
     live = replace(SMALL, lr_schedule=Cosine()).open(SETTING, (), CPU)
-    list(live.improve(4, 1, judge, rng(), 0.5))
+    list(live.improve(4, 1, image_loss, rng(), 0.5))
     assert live.optimizer.param_groups[0]["lr"] == pytest.approx(Generator().optimizer.lr / 2)
 
 

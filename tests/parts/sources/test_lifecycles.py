@@ -30,7 +30,7 @@ def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def judge(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+def image_loss(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
     value = (images - 0.5).square().mean()
     return value, {"total": value.detach()}
 
@@ -44,7 +44,7 @@ def rounds(live: LiveGenerator, count: int, numbers: torch.Generator, steps: int
     new = []
     for _ in range(count):
         net, optimizer = live.net, live.optimizer
-        list(live.improve(4, steps, judge, numbers, 0.0))
+        list(live.improve(4, steps, image_loss, numbers, 0.0))
         assert (live.net is net) is (live.optimizer is optimizer)
         new.append(live.net is not net)
     return new
@@ -101,7 +101,7 @@ def test_what_the_loss_learns_outlives_the_network_and_its_moments_do_not() -> N
     slopes = iter([1.0] * 3 + [-1e-3] * 3)
 
     def tilted(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
-        return judge(images, labels)[0] + weight * next(slopes), {}
+        return image_loss(images, labels)[0] + weight * next(slopes), {}
 
     live = opened(Renew(), (weight,))
     for expected in (1 - 3 * RATE, 1.0):

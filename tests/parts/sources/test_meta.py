@@ -110,7 +110,7 @@ def generator(**fields: Any) -> Any:
     return spec.open(SETTING, (), CPU)
 
 
-def judge(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+def image_loss(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
     value = (images - 0.5).square().mean()
     return value, {"total": value.detach()}
 
@@ -122,7 +122,7 @@ def rng(seed: int = 0) -> torch.Generator:
 def test_the_generator_is_thetas_between_rounds_and_its_statistics_are_the_clones() -> None:
     live = generator()
     theta, before = live.net, [p.detach().clone() for p in live.net.parameters()]
-    within = [live.net for _ in live.improve(4, 3, judge, rng(), 0.0)]
+    within = [live.net for _ in live.improve(4, 3, image_loss, rng(), 0.0)]
     assert len({id(net) for net in within}) == 1
     assert within[0] is not theta
     assert live.net is theta
@@ -136,9 +136,9 @@ def test_the_generator_is_thetas_between_rounds_and_its_statistics_are_the_clone
 def test_a_meta_generator_gets_better_at_what_it_starts_from() -> None:
     for rule in ("fomaml", "reptile"):
         live = generator(rule=rule)
-        before = [values["total"].item() for values in live.improve(8, 4, judge, rng(0), 0.0)]
+        before = [values["total"].item() for values in live.improve(8, 4, image_loss, rng(0), 0.0)]
         for seed in range(1, 12):
-            after = [values["total"].item() for values in live.improve(8, 4, judge, rng(seed), 0.0)]
+            after = [values["total"].item() for values in live.improve(8, 4, image_loss, rng(seed), 0.0)]
         assert after[0] < 0.8 * before[0], rule
 
 
@@ -147,7 +147,7 @@ def test_the_first_layers_are_reset_once() -> None:
     for number in range(4):
         start: dict[str, Tensor] = {}
         before = {name: p.detach().clone() for name, p in live.net.named_parameters()}
-        for _ in live.improve(4, 1, judge, rng(number), 0.0):
+        for _ in live.improve(4, 1, image_loss, rng(number), 0.0):
             start = start or {name: p.detach().clone() for name, p in live.lifecycle.net.named_parameters()}
         changed = {name for name in before if not torch.equal(before[name], start[name])}
         first = {"project.weight", "project.bias", "norm.weight", "norm.bias"}
@@ -161,7 +161,7 @@ def test_the_first_layers_are_reset_once() -> None:
 @pytest.mark.parametrize("rule", ["fomaml", "reptile"])
 def test_a_run_goes_on_in_the_same_bits(rule: str) -> None:
     first, second = generator(rule=rule, reset_after=2), generator(rule=rule, reset_after=2)
-    list(first.improve(4, 3, judge, rng(0), 0.0))
+    list(first.improve(4, 3, image_loss, rng(0), 0.0))
     file = io.BytesIO()
     torch.save(first.state_dict(), file)
     file.seek(0)
@@ -169,7 +169,7 @@ def test_a_run_goes_on_in_the_same_bits(rule: str) -> None:
     second.load_state_dict(torch.load(file, weights_only=True))
     for live in (first, second):
         for seed in (1, 2, 3):
-            list(live.improve(4, 3, judge, rng(seed), 0.5))
+            list(live.improve(4, 3, image_loss, rng(seed), 0.5))
     for sample in (True, False):
         images = [live.sample(4, rng(5), training=sample).images for live in (first, second)]
         assert torch.equal(*images)

@@ -32,7 +32,7 @@ def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def judge(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+def image_loss(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
     assert labels is not None
     value = (images - 0.5).square().mean()
     return value, {"total": value.detach()}
@@ -48,7 +48,7 @@ def watched(live: LiveNoisyLayer, batch: int, steps: int, seed: int = 0) -> list
         owner.net.register_forward_pre_hook(lambda net, args: seen.append(args[0].detach().clone()))
 
     live.lifecycle.begin = begin  # type: ignore[method-assign]
-    list(live.improve(batch, steps, judge, rng(seed), 0.0))
+    list(live.improve(batch, steps, image_loss, rng(seed), 0.0))
     live.lifecycle.begin = for_each  # type: ignore[method-assign]
     live.net._forward_pre_hooks.clear()
     return seen
@@ -111,7 +111,7 @@ def test_without_a_rate_every_step_draws_new_layers() -> None:
 def test_the_optimiser_is_new_in_each_round() -> None:
     live = opened()
     for _ in range(2):
-        list(live.improve(5, 3, judge, rng(), 0.0))
+        list(live.improve(5, 3, image_loss, rng(), 0.0))
         assert {int(state["step"]) for state in live.optimizer.state.values()} == {3}
 
 
@@ -120,7 +120,7 @@ def test_the_embedding_is_frozen_outlives_the_generator_and_is_the_runs_own() ->
     before, net = live.embedding.clone(), live.net
     assert not any(parameter.shape == (K, D) for parameter in live.net.parameters())
     for seed in range(2):
-        list(live.improve(5, 2, judge, rng(seed), 0.0))
+        list(live.improve(5, 2, image_loss, rng(seed), 0.0))
     assert live.net is not net
     assert torch.equal(live.embedding, before)
     assert torch.equal(live.net.embedding, before)
@@ -130,14 +130,14 @@ def test_the_embedding_is_frozen_outlives_the_generator_and_is_the_runs_own() ->
 
 def test_a_run_goes_on_in_the_same_bits_through_new_generators() -> None:
     first, second = (opened(seed, lifecycle=Renew(every=2)) for seed in (0, 1))
-    list(first.improve(10, 2, judge, rng(0), 0.0))
+    list(first.improve(10, 2, image_loss, rng(0), 0.0))
     file = io.BytesIO()
     torch.save(first.state_dict(), file)
     file.seek(0)
     second.load_state_dict(torch.load(file, weights_only=True))
     for live in (first, second):
         for seed in (1, 2, 3):
-            list(live.improve(10, 2, judge, rng(seed), 0.5))
+            list(live.improve(10, 2, image_loss, rng(seed), 0.5))
     for training in (True, False):
         assert torch.equal(*(live.sample(10, rng(7), training).images for live in (first, second)))
 

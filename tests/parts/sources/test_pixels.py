@@ -97,14 +97,14 @@ def test_clamped_images_are_those_that_data_could_be() -> None:
 def test_what_the_loss_learns_is_trained_along_and_starts_its_moments_anew() -> None:
     weight = nn.Parameter(torch.ones(()))
 
-    def judge(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+    def image_loss(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
         return images.square().mean() + weight * slope, {}
 
     live, slope = opened(also=(weight,)), 1.0
-    list(live.improve(2, 3, judge, rng(), 0.0))
+    list(live.improve(2, 3, image_loss, rng(), 0.0))
     assert weight.item() == pytest.approx(1 - 3 * 0.05, abs=1e-4), "Adam's first steps are its rate"
     slope = -1e-3
-    list(live.improve(2, 1, judge, rng(), 0.0))
+    list(live.improve(2, 1, image_loss, rng(), 0.0))
     assert weight.item() == pytest.approx(1 - 2 * 0.05, abs=1e-3), "no momentum of the round before"
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from pools.made import CARD, fill, trajectory
 
 from dfkd_ray.datasets.pools import Pool, Teacher
 from dfkd_ray.nets.digest import digest
@@ -18,6 +17,7 @@ from dfkd_ray.parts.slots import Batch, Belongs
 from dfkd_ray.parts.sources import stored
 from dfkd_ray.parts.sources.stored import LiveStored, Stored
 from dfkd_ray.util.errors import ConfigError, DataError
+from tests.datasets.pools.made import CARD, fill, trajectory
 from tests.tiny import opened, small, toy
 
 NAMES = CARD.classes
@@ -187,8 +187,8 @@ def test_a_run_refuses_the_images_of_another_teacher(tmp_path: Path) -> None:
     pool = fill(tmp_path, 15, card)
     changes = {"source": {"name": "stored", "folder": str(tmp_path)}, "source_loss": {}, "memory": "fresh"}
     run = opened(small(changes), teacher=teacher)
-    assert isinstance(run.supply, LiveStored)
-    assert isinstance(run.supply, Belongs)
+    assert isinstance(run.source, LiveStored)
+    assert isinstance(run.source, Belongs)
     with pytest.raises(ConfigError) as refused:
         opened(small(changes), teacher=other)
     assert str(refused.value) == (

@@ -63,8 +63,8 @@ def line(live: LiveGenerator) -> Line:
     return live.net
 
 
-def improved(live: LiveGenerator, steps: int, batch: int = 5, judge: Any = squares, progress: float = 0.0) -> None:
-    list(live.improve(batch, steps, judge, rng(), progress))
+def improved(live: LiveGenerator, steps: int, batch: int = 5, image_loss: Any = squares, progress: float = 0.0) -> None:
+    list(live.improve(batch, steps, image_loss, rng(), progress))
 
 
 @pytest.mark.parametrize("schedule", [Constant(), Step(at=(0.5,), factor=0.1)])
@@ -113,12 +113,12 @@ def test_a_latent_that_stays_keeps_its_labels_for_the_round(latent_lr: float) ->
 def test_the_labels_go_to_the_network_the_judge_and_the_memory(labels: Any) -> None:
     judged: list[Tensor | None] = []
 
-    def judge(images: Tensor, asked: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+    def image_loss(images: Tensor, asked: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
         judged.append(asked)
         return squares(images, asked)
 
     live = opened(labels=labels)
-    improved(live, 2, batch=3 * CLASSES, judge=judge)
+    improved(live, 2, batch=3 * CLASSES, image_loss=image_loss)
     batch = live.sample(3 * CLASSES, rng(), training=True)
     assert all(a is b for a, b in zip(judged, line(live).labels))
     for asked in (*judged, batch.labels):
@@ -143,10 +143,10 @@ class Listed:
 @pytest.mark.parametrize(("gives", "step"), [("last", 3), ("best", 1)])
 @pytest.mark.parametrize("latent_lr", [None, 0.1])
 def test_what_the_memory_gets_of_a_round(gives: Any, step: int, latent_lr: float | None) -> None:
-    live, judge = opened(gives=gives, latent_lr=latent_lr, labels="balanced"), Listed(2.0, 0.5, 1.0, 3.0)
-    improved(live, 4, judge=judge)
+    live, image_loss = opened(gives=gives, latent_lr=latent_lr, labels="balanced"), Listed(2.0, 0.5, 1.0, 3.0)
+    improved(live, 4, image_loss=image_loss)
     given = live.sample(5, rng(7), training=True)
-    assert torch.equal(given.images, judge.images[step])
+    assert torch.equal(given.images, image_loss.images[step])
     assert given.labels is not None
     assert torch.equal(given.labels, line(live).labels[step])  # type: ignore[arg-type]
     assert not torch.equal(given.images, live.sample(5, rng(7), training=False).images), "an evaluation has new ones"
@@ -170,15 +170,15 @@ def test_before_the_first_round_every_source_gives_new_samples() -> None:
 def test_clip_bounds_the_step_of_the_network_and_not_that_of_the_latent(clip: float | None) -> None:
     learned = nn.Parameter(torch.zeros(()))
 
-    def judge(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+    def image_loss(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
         return 100 * squares(images, labels)[0] + learned, {}
 
     live = opened((learned,), clip=clip, latent_lr=0.1)
     before = line(live).weight.detach().clone()
-    improved(live, 2, judge=judge)
+    improved(live, 2, image_loss=image_loss)
     first, second = line(live).latents
     assert (second - first).norm() > 10
-    improved(live := opened((learned,), clip=clip), 1, judge=judge)
+    improved(live := opened((learned,), clip=clip), 1, image_loss=image_loss)
     moved = torch.cat([(line(live).weight.detach() - before).flatten(), learned.detach().view(1)]).norm().item()
     assert (moved < 0.1 * 0.01 * 4) is (clip is not None)
 
@@ -186,12 +186,12 @@ def test_clip_bounds_the_step_of_the_network_and_not_that_of_the_latent(clip: fl
 def test_clip_is_a_norm_over_all_that_is_trained() -> None:
     learned = nn.Parameter(torch.zeros(()))
 
-    def judge(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+    def image_loss(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
         return squares(images, labels)[0] + 3 * learned, {}
 
     live = opened((learned,), clip=0.5)
     weight = line(live).weight.detach().clone()
-    improved(live, 1, judge=judge)
+    improved(live, 1, image_loss=image_loss)
     z = line(live).latents[0]
     gradient = torch.cat([((z @ weight.T).T @ z).flatten(), torch.tensor([3.0])])
     expected = -0.1 * 0.5 * gradient / gradient.norm()

@@ -38,11 +38,11 @@ def improved(live: LiveUpsampling) -> list[Tensor]:
     """The images of each step of a round."""
     images: list[Tensor] = []
 
-    def judge(seen: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+    def image_loss(seen: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
         images.append(seen.detach().clone())
         return seen.sum() - seen.detach().sum() + LOSSES[len(images) - 1], {}
 
-    list(live.improve(4, len(LOSSES), judge, rng(), 0.0))
+    list(live.improve(4, len(LOSSES), image_loss, rng(), 0.0))
     return images
 
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from dfkd_ray import datasets
 from dfkd_ray.runs.evaluation import Evaluation
-from dfkd_ray.runs.students import Judged, Taught
+from dfkd_ray.runs.students import Distilled, Network
 from dfkd_ray.train.runtime import Runtime
 from dfkd_ray.util import tables
 from dfkd_ray.util.errors import DataError
@@ -35,8 +35,8 @@ TASK = datasets.Task(
 COUNT = 60
 
 
-def judged(net: nn.Module, task: datasets.Task = TASK) -> Judged:
-    return Judged("toy", net.eval().requires_grad_(False), Path("toy.safetensors"), task)
+def network(net: nn.Module, task: datasets.Task = TASK) -> Network:
+    return Network("toy", net.eval().requires_grad_(False), Path("toy.safetensors"), task)
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +48,13 @@ def part() -> datasets.Split:
 
 
 @pytest.fixture(scope="module")
-def both() -> Taught:
+def both() -> Distilled:
     """The teacher was trained to see the images otherwise."""
-    return Taught(judged(toy(1)), judged(toy(2), replace(TASK, mean=(0.2,) * 3, std=(0.5,) * 3)))
+    return Distilled(network(toy(1)), network(toy(2), replace(TASK, mean=(0.2,) * 3, std=(0.5,) * 3)))
 
 
 @pytest.fixture(scope="module")
-def made(both: Taught, part: datasets.Split) -> dict[str, Any]:
+def made(both: Distilled, part: datasets.Split) -> dict[str, Any]:
     pytest.importorskip("sklearn")
     return Evaluation(both, part, Runtime("cpu")).tables({"split": "test"})
 
@@ -66,7 +66,7 @@ def probabilities(net: nn.Module, part: datasets.Split, mean: float, std: float)
 
 
 def test_a_row_an_image_each_network_by_its_own_normalisation(
-    both: Taught, part: datasets.Split, made: dict[str, Any]
+    both: Distilled, part: datasets.Split, made: dict[str, Any]
 ) -> None:
     assert both.teacher is not None
     p = {
@@ -112,7 +112,7 @@ def test_pictures_are_of_the_images_and_of_where_both_look(part: datasets.Split,
 def test_without_a_teacher_its_columns_are_empty(part: datasets.Split, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
     foreign = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, CLASSES))
-    made = Evaluation(Taught(judged(foreign), None), part, Runtime("cpu")).tables({})
+    made = Evaluation(Distilled(network(foreign), None), part, Runtime("cpu")).tables({})
     note = tables.metadata(made["evaluation"])
     for column in ("teacher", "teacher_confidence", "teacher_x", "kl", "student_x"):
         assert made["evaluation"][column].null_count == COUNT
@@ -127,11 +127,11 @@ def test_logits_that_are_not_finite_are_an_error(part: datasets.Split) -> None:
     with torch.no_grad():
         broken.head.bias.fill_(torch.nan)
     with pytest.raises(DataError, match=r"toy\.safetensors: the student's logits are not finite"):
-        Evaluation(Taught(judged(broken), None), part, Runtime("cpu"))
+        Evaluation(Distilled(network(broken), None), part, Runtime("cpu"))
 
 
 def test_a_handful_of_images(part: datasets.Split) -> None:
     few = datasets.Split(part.images[:2], part.labels[:2])
-    made = Evaluation(Taught(judged(toy(1)), None), few, Runtime("cpu")).tables({})
+    made = Evaluation(Distilled(network(toy(1)), None), few, Runtime("cpu")).tables({})
     assert made["evaluation"].num_rows == 2
     assert tables.metadata(made["evaluation"])["plane"]["missing"] == "too few images"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from dfkd_ray import datasets, teachers
-from dfkd_ray.runs.students import Judged
+from dfkd_ray.runs.students import Network
 
 
 @pytest.fixture(scope="session")
-def student() -> Judged:
+def student() -> Network:
     task = datasets.load("gliders")
-    return Judged("resnet8", teachers.teacher(task), datasets.HERE / str(task.teacher.weights), task)
+    return Network("resnet8", teachers.teacher(task), datasets.HERE / str(task.teacher.weights), task)

@@ -5,11 +5,11 @@ import torch
 
 from dfkd_ray import nets
 from dfkd_ray.runs.export.cost import cost
-from dfkd_ray.runs.students import Judged
+from dfkd_ray.runs.students import Network
 from dfkd_ray.train.runtime import Runtime
 
 
-def test_what_a_network_costs(student: Judged, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_network_costs(student: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two operations a product: 3x3 convolutions at 32, 16 and 8 pixels, and the last layer (resnet8, option A)."""
     monkeypatch.setattr("dfkd_ray.runs.export.cost.SECONDS", 0.01)
     told = cost(student, Runtime("cpu"), torch.device("cpu"))

@@ -12,13 +12,13 @@ from torch import nn
 from dfkd_ray import datasets, teachers
 from dfkd_ray.runs import export as exporting
 from dfkd_ray.runs.export import formats
-from dfkd_ray.runs.students import Judged
+from dfkd_ray.runs.students import Network
 
 TASK = datasets.load("gliders")
 CARD = {"task": "gliders", "class_names": list(TASK.classes)}
 
 
-def test_an_exported_student_is_a_teacher(student: Judged, tmp_path: Path) -> None:
+def test_an_exported_student_is_a_teacher(student: Network, tmp_path: Path) -> None:
     exporting.export(student, ["safetensors"], tmp_path, False, exporting.card_of(student, accuracy={"test": 0.5}))
     adopted = teachers.adopt(datasets.load("gliders"), tmp_path / "gliders_resnet8.safetensors")
     assert (adopted.teacher.arch, adopted.teacher.test_accuracy) == ("resnet8", 0.5)
@@ -40,7 +40,7 @@ def off(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("off")
-def test_what_computes_something_else_is_not_kept(student: Judged, tmp_path: Path) -> None:
+def test_what_computes_something_else_is_not_kept(student: Network, tmp_path: Path) -> None:
     folder = tmp_path / "new"
     with pytest.raises(exporting.Differs, match=r"gliders_resnet8\.safetensors computes something else: logits differ"):
         exporting.export(student, ["safetensors"], folder, False, CARD)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dfkd_ray import datasets
 from dfkd_ray.runs.export import export, formats
-from dfkd_ray.runs.students import Judged
+from dfkd_ray.runs.students import Network
 from dfkd_ray.util.errors import MissingExtra
 
 TASK = datasets.load("gliders")
@@ -25,14 +25,14 @@ def noise() -> Tensor:
 
 
 @pytest.fixture(scope="module")
-def expected(student: Judged, noise: Tensor) -> Tensor:
+def expected(student: Network, noise: Tensor) -> Tensor:
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in (TASK.mean, TASK.std))
     with torch.no_grad():
         return student.net((noise / 255 - mean) / std)
 
 
 def test_onnx_takes_bytes_of_any_batch_and_carries_its_card(
-    student: Judged, noise: Tensor, expected: Tensor, tmp_path: Path
+    student: Network, noise: Tensor, expected: Tensor, tmp_path: Path
 ) -> None:
     runtime = pytest.importorskip("onnxruntime")
     (made,) = export(student, ["onnx"], tmp_path, True, CARD)
@@ -49,7 +49,7 @@ def test_onnx_takes_bytes_of_any_batch_and_carries_its_card(
     assert card == {**CARD, "input": made["input"]}
 
 
-def test_torch_export_and_safetensors(student: Judged, noise: Tensor, expected: Tensor, tmp_path: Path) -> None:
+def test_torch_export_and_safetensors(student: Network, noise: Tensor, expected: Tensor, tmp_path: Path) -> None:
     torch_, weights = export(student, ["torch", "safetensors", "torch"], tmp_path, False, CARD)
     assert torch_["input"]["values"] == "float32 images, (x / 255 - mean) / std"
     program = torch.export.load(tmp_path / torch_["file"], extra_files={"card.json": ""}).module()
@@ -63,7 +63,9 @@ def test_torch_export_and_safetensors(student: Judged, noise: Tensor, expected: 
     assert "input" not in weights
 
 
-def test_without_onnx_it_says_what_to_install(student: Judged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_onnx_it_says_what_to_install(
+    student: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(formats, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"ONNX needs onnx, .*pip install 'dfkd-ray\[export\]'"):
         export(student, ["onnx"], tmp_path / "none", False, CARD)

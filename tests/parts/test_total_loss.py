@@ -14,8 +14,8 @@ from dfkd_ray.parts.losses.kd import KD
 from dfkd_ray.parts.losses.l2 import L2
 from dfkd_ray.parts.losses.onehot import OneHot
 from dfkd_ray.parts.losses.semantic_contrast import SemanticContrast
-from dfkd_ray.parts.objective import Objective, Opens, Weighted
 from dfkd_ray.parts.signals import Layout, Setting, Signals
+from dfkd_ray.parts.total_loss import Opens, TotalLoss, Weighted
 from dfkd_ray.util.errors import ConfigError
 
 SETTING = Setting((3, 4, 4), 5, (0.5,) * 3, (0.5,) * 3, Layout((), 6), Layout((), 6))
@@ -53,7 +53,7 @@ def signals(nets: tuple[Net, Net]) -> Signals:
 
 
 def test_it_is_the_weighted_sum_and_logs_each_part_unweighted(nets: tuple[Net, Net]) -> None:
-    live = Objective({"soft": Weighted(2.0, KD()), "small": Weighted(-0.5, L2())}).open(SETTING)
+    live = TotalLoss({"soft": Weighted(2.0, KD()), "small": Weighted(-0.5, L2())}).open(SETTING)
     total, values = live(signals(nets))
     kd, l2 = KD()(signals(nets)).item(), L2()(signals(nets)).item()
     assert total.item() == pytest.approx(2 * kd - 0.5 * l2)
@@ -66,14 +66,14 @@ def test_it_is_the_weighted_sum_and_logs_each_part_unweighted(nets: tuple[Net, N
 
 def test_the_same_term_can_stand_twice(nets: tuple[Net, Net]) -> None:
     parts = {"cold": Weighted(1.0, KD(1.0)), "warm": Weighted(1.0, KD(4.0))}
-    total, values = Objective(parts).open(SETTING)(signals(nets))
+    total, values = TotalLoss(parts).open(SETTING)(signals(nets))
     assert values["cold"].item() != pytest.approx(values["warm"].item())
     assert total.item() == pytest.approx(values["cold"].item() + values["warm"].item())
 
 
 def test_networks_run_once_however_many_terms_read_them(nets: tuple[Net, Net]) -> None:
     parts = {f"term{n}": Weighted(1.0, term) for n, term in enumerate((KD(), KD(4.0), Adversarial(), OneHot()))}
-    Objective(parts).open(SETTING)(signals(nets))
+    TotalLoss(parts).open(SETTING)(signals(nets))
     assert [net.calls for net in nets] == [1, 1]
 
 
@@ -81,14 +81,14 @@ def test_without_the_adversary_the_student_is_not_run(nets: tuple[Net, Net]) -> 
     both = {"onehot": Weighted(1.0, OneHot()), "adversarial": Weighted(0.0, Adversarial())}
     removed = {"onehot": Weighted(1.0, OneHot())}
     for parts in (both, removed):
-        _, values = Objective(parts).open(SETTING)(signals(nets))
+        _, values = TotalLoss(parts).open(SETTING)(signals(nets))
         assert set(values) == {"onehot", "total"}
     teacher, student = nets
     assert (teacher.calls, student.calls) == (2, 0)
 
 
 def test_a_weight_of_zero_is_never_opened_and_an_empty_sum_runs_nothing(nets: tuple[Net, Net]) -> None:
-    live = Objective({"never": Weighted(0.0, Never())}).open(SETTING)
+    live = TotalLoss({"never": Weighted(0.0, Never())}).open(SETTING)
     total, values = live(signals(nets))
     assert (total.item(), list(values)) == (0.0, ["total"])
     assert [net.calls for net in nets] == [0, 0]
@@ -98,7 +98,7 @@ def test_a_weight_of_zero_is_never_opened_and_an_empty_sum_runs_nothing(nets: tu
 
 def test_state_belongs_to_the_objective() -> None:
     parts = {"contrast": Weighted(8.0, SemanticContrast(dim=4)), "kd": Weighted(1.0, KD())}
-    first, second = (Objective(parts).open(SETTING, seed) for seed in (0, 1))
+    first, second = (TotalLoss(parts).open(SETTING, seed) for seed in (0, 1))
     assert isinstance(parts["contrast"].term, Opens)
     assert not isinstance(parts["kd"].term, Opens)
     assert all(key.startswith("state.contrast_.") for key in first.state_dict())
@@ -112,12 +112,12 @@ def test_state_belongs_to_the_objective() -> None:
 
 def test_a_term_that_does_not_fit_is_named_by_its_path() -> None:
     with pytest.raises(ConfigError) as caught:
-        Objective({"plain": Weighted(1.0, FeatureMSE())}).open(SETTING)
+        TotalLoss({"plain": Weighted(1.0, FeatureMSE())}).open(SETTING)
     assert [problem.path for problem in caught.value.problems] == ["plain.where"]
 
 
 def test_an_objective_survives_pickling() -> None:
-    objective = Objective({"kd": Weighted(1.0, KD(4.0)), "contrast": Weighted(8.0, SemanticContrast())})
+    objective = TotalLoss({"kd": Weighted(1.0, KD(4.0)), "contrast": Weighted(8.0, SemanticContrast())})
     assert pickle.loads(pickle.dumps(objective)) == objective
 
 
@@ -139,7 +139,7 @@ class Shown:
 
 def test_gauges_are_logged_and_not_added(nets: tuple[Net, Net]) -> None:
     seen = signals(nets)
-    total, values = Objective({"shown": Weighted(3.0, Shown())}).open(SETTING)(seen)
+    total, values = TotalLoss({"shown": Weighted(3.0, Shown())}).open(SETTING)(seen)
     assert set(values) == {"shown", "shown/mean", "total"}
     assert values["shown/mean"].item() == seen.images.mean().item()
     assert total.item() == pytest.approx(3 * values["shown"].item())

@@ -11,7 +11,7 @@ from dfkd_ray.parts.signals import Pass
 _FINE = 4  # positions to a side, under which a map tells no place
 
 
-def looks(net: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
+def saliency(net: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
     """(N, h, w) in [0, 1]: ReLU(sum_k a_k A_k) over its own highest value, with a_k the mean of dy / dA_k.
 
     images (N, C, H, W) are in the network's input space, y is the logit of classes (N,), A (N, K, h, w) the output of

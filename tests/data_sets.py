@@ -1,3 +1,5 @@
+"""Fixtures of small data sets, for the tests of data sets, teachers and whoever reads them."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -7,7 +9,7 @@ import pytest
 from dfkd_ray.datasets import HoldOut, Task, TeacherRef, TeachRecipe
 from tests.datasets import published
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
+SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dfkd_ray.runs.evaluation.measures import BINS, PAIRS, calibration_error, confused, measure, rank, reliability
+from dfkd_ray.runs.evaluation.classification import BINS, PAIRS, calibration_error, confused, measure, rank, reliability
 
 
 def drawn(seed: int, count: int, classes: int, sharp: float = 2.0) -> tuple[Tensor, Tensor]:

@@ -54,7 +54,7 @@ class Weighted:
 
 
 @dataclass(frozen=True)
-class Objective:
+class TotalLoss:
     """Terms by the names under which they are logged. A weight of 0 removes a term like `null` does: no cost."""
 
     parts: Mapping[str, Weighted] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class Objective:
             if name == "total" or not name.isidentifier():
                 raise ValueError(f"{name!r} cannot name a term: a word of letters, digits and _, and not `total`")
 
-    def open(self, setting: Setting, seed: int = 0) -> LiveObjective:
+    def open(self, setting: Setting, seed: int = 0) -> LiveTotalLoss:
         """Give every term that has state a fresh one, from a random stream of its own.
 
         ConfigError names the term that does not fit the setting.
@@ -79,10 +79,10 @@ class Objective:
             except ConfigError as error:
                 raise ConfigError([problem.under(name) for problem in error.problems]) from None
             live[name] = (part.weight, opened, part.start)
-        return LiveObjective(live)
+        return LiveTotalLoss(live)
 
 
-class LiveObjective(nn.Module):
+class LiveTotalLoss(nn.Module):
     """An objective in use: call it with signals to get the sum and each term's own (unweighted) value."""
 
     def __init__(self, parts: Mapping[str, tuple[float, Callable[[Signals], Tensor], int]]) -> None:
