@@ -18,7 +18,7 @@ from dfkd_ray.parts.slots import memories, sources
 from dfkd_ray.parts.total_loss import TotalLoss, Weighted, terms
 from dfkd_ray.parts.views import Views
 from dfkd_ray.util import yamls
-from dfkd_ray.util.errors import ConfigError, UnknownName
+from dfkd_ray.util.errors import ConfigError, Problem, UnknownName
 from dfkd_ray.util.registry import did_you_mean
 
 METHODS = Path(__file__).parent
@@ -114,17 +114,38 @@ def _plain(slot: Any) -> Any:
 
 
 def change(method: Method, changes: Mapping[str, Any]) -> Method:
-    """The method with some paths replaced. `null` takes a loss term (or an optional part) out; a mapping replaces a
-    component whole; `method` is the whole of it, by name or as `plain` writes it, before all other changes.
+    """The method with some paths replaced, all at once. `null` takes a loss term (or an optional part) out; a mapping
+    replaces a component whole; `method` is the whole of it, by name or as `plain` writes it, before all other changes.
 
-    Changes are made in order; one that fits only beside a later one (fewer epochs, and then a shorter warm-up) waits
-    for it, and what is left at the end is made at once. ConfigError for a path that leads nowhere or a value that does
-    not fit.
+    Written in order, so that one may lead into a component that an earlier one brings. ConfigError for a path that
+    leads nowhere or a value that does not fit.
     """
     left = dict(changes)
     if (whole := left.pop("method", None)) is not None:
         method = _whole(whole)
-    while left:
+    if not left:
+        return method
+    try:
+        return _at_once(method, left)
+    except ConfigError as error:
+        raise ConfigError(_culprits(method, left) or error.problems) from None
+
+
+def _at_once(method: Method, changes: Mapping[str, Any]) -> Method:
+    out, brought = plain(method), []
+    for path, value in changes.items():
+        if any(path.startswith(f"{above}.") for above in brought):  # its defaults are not filled in yet
+            out, brought = plain(parse(out)), []
+        _set(out, path, value)
+        brought += [path] if isinstance(value, (Mapping, str)) else []
+    return parse(out)
+
+
+def _culprits(method: Method, changes: Mapping[str, Any]) -> list[Problem]:
+    """What is wrong with changes that do not fit together: of those that do not fit even when all others were made
+    that do."""
+    left = dict(changes)
+    while True:
         problems, waiting = yamls.Problems(), {}
         for path, value in left.items():
             changed = problems.attempt("", _changed, method, path, value)
@@ -133,20 +154,8 @@ def change(method: Method, changes: Mapping[str, Any]) -> Method:
             else:
                 method = changed
         if len(waiting) == len(left):
-            return _at_once(method, left, problems)
+            return problems.found
         left = waiting
-    return method
-
-
-def _at_once(method: Method, changes: Mapping[str, Any], problems: yamls.Problems) -> Method:
-    """The method with changes of which none fits alone; ConfigError with their own problems if they do not together."""
-    out = plain(method)
-    try:
-        for path, value in changes.items():
-            _set(out, path, value)
-        return parse(out)
-    except ConfigError:
-        raise ConfigError(problems.found) from None
 
 
 def _whole(named: Any) -> Method:
