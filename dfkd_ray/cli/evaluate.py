@@ -34,7 +34,8 @@ def evaluate(
     data: options.Data = None,
     split: Annotated[Split, typer.Option("--split", help="Which images.")] = Split.test,
     out: Annotated[
-        Path | None, typer.Option(help="Folder.", show_default="RUN/evaluation-<which>, or reports/evaluation-<file>")
+        Path | None,
+        typer.Option(help="Folder.", show_default="evaluation-<which> in the run, or reports/evaluation-<file>"),
     ] = None,
     cache: options.Cache = "memmap",
     device: options.Device = "auto",
@@ -49,8 +50,8 @@ def evaluate(
 
     runtime = parse_runtime({"device": device, "precision": precision, "threads": threads, "cache": cache})
     runtime.open()  # a device that is not there is a mistake to hear of at once
-    distilled = student.open()
-    folder = out or student.folder("evaluation" if split is Split.test else "evaluation-val")
+    distilled, home = student.open()
+    folder = out or home / student.called("evaluation" if split is Split.test else "evaluation-val")
     if (folder / "trials.arrow").exists():
         raise StudyError(f"{folder} holds a study: name another folder with --out")
     part = datasets.split(distilled.task, split.value, data or distilled.data, cache=runtime.cache)
@@ -67,6 +68,7 @@ def evaluate(
 def _opening(distilled: Distilled, split: str, images: int) -> str:
     nets = ", ".join(f"{name} {network.arch} ({network.weights.name})" for name, network in distilled.networks.items())
     alone = "" if distilled.teacher is not None else "; there is no teacher of this task here (--teacher)"
+    alone = f"; {distilled.alone}" if distilled.alone else alone
     other = "" if distilled.run.get("own_teacher", True) else "; that is not the teacher that taught it"
     return f"{distilled.task.name}, {images} images of split {split}: {nets}{alone}{other}"
 

@@ -39,7 +39,9 @@ Inside = Annotated[
         help="onnx and torch take uint8 images (0 to 255) and normalise them, in place of normalised float32 ones.",
     ),
 ]
-Out = Annotated[Path | None, typer.Option(help="Folder.", show_default="RUN/export-<which>, or reports/export-<file>")]
+Out = Annotated[
+    Path | None, typer.Option(help="Folder.", show_default="export-<which> in the run, or reports/export-<file>")
+]
 
 
 @app.command()
@@ -62,11 +64,13 @@ def export(
 
     runtime = parse_runtime({"device": device, "precision": precision, "threads": threads})
     chosen = runtime.open()
-    distilled = student.open()
-    folder = out or student.folder("export")
-    card = exporting.card_of(distilled.student, **_origin(distilled), **_measured(student))
+    distilled, home = student.open()
+    folder = out or home / student.called("export")
+    if distilled.alone:
+        typer.echo(distilled.alone)
+    card = exporting.card_of(distilled.student, **_origin(distilled))
     try:
-        files = exporting.export(distilled.student, [each.value for each in to], folder, with_normalisation, card)
+        files = exporting.export(distilled, [each.value for each in to], folder, with_normalisation, card)
     except exporting.Differs as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
@@ -80,24 +84,14 @@ def export(
 
 
 def _origin(distilled: Distilled) -> dict[str, Any]:
-    """Where the student comes from, for its card."""
-    from dfkd_ray.util.provenance import provenance
+    """Where the student comes from, for its card: what its own says, else what is known here."""
+    from dfkd_ray.runs.card import versions
+    from dfkd_ray.teachers.weights import read_card
 
-    versions = {key: value for key, value in provenance().items() if key in ("dfkd_ray", "torch", "python")}
+    own = read_card(distilled.student.weights) or {}
     teacher = None if distilled.teacher is None else distilled.teacher.arch
-    return {"student_of": {"teacher": teacher, **distilled.run}, "versions": versions}
-
-
-def _measured(student: Student) -> dict[str, Any]:
-    """The student's accuracy on the test split, where its run has measured it."""
-    from dfkd_ray.util import tables
-
-    steps = None if student.run is None else student.run / "steps.arrow"
-    if steps is None or not steps.is_file():
-        return {}
-    metric = f"test_accuracy/{student.which.value}"
-    found = [row["value"] for row in tables.read(steps).to_pylist() if row["metric"] == metric]
-    return {"accuracy": {"test": found[-1]}} if found else {}
+    known = {"student_of": {"teacher": teacher, **distilled.run}, "versions": versions()}
+    return {**known, **{key: own[key] for key in ("student_of", "versions", "accuracy") if key in own}}
 
 
 def beside(costs: Mapping[str, Mapping[str, Any]], device: str) -> Iterator[str]:

@@ -6,89 +6,46 @@ import inspect
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import MISSING, dataclass, fields, is_dataclass
-from enum import StrEnum
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_origin, get_type_hints
 
 import typer
 
+from dfkd_ray.study.overrides import Overrides
+from dfkd_ray.tune.options import Options
 from dfkd_ray.util.errors import ConfigError
 
-Data = Annotated[
-    Path | None,
-    typer.Option(help="Folder or .npz file of the task's real images, read for evaluation only."),
-]
-Weights = Annotated[
-    Path | None,
-    typer.Option(help="The teacher: a plain state_dict (.pt, .pth) or .safetensors; a card (.json) beside it is read."),
-]
+_TOLD = {each.name: each.metadata["help"] for each in fields(Options)}
+
+
+Weights = Annotated[Path | None, typer.Option(help=_TOLD["weights"])]
+Data = Annotated[Path | None, typer.Option(help=_TOLD["data"])]
+Device = Annotated[str, typer.Option(help=_TOLD["device"])]
+Precision = Annotated[Literal["float32", "bfloat16", "float16"], typer.Option(help=_TOLD["precision"])]
+Cache = Annotated[Literal["memmap", "memory"], typer.Option(help=_TOLD["cache"])]
+Threads = Annotated[int, typer.Option(min=0, help=_TOLD["threads"])]
+Address = Annotated[str | None, typer.Option(help=_TOLD["address"])]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change a path of the method, e.g. --set schedule.epochs=20; null removes a loss term."),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
-Precision = Annotated[str, typer.Option(help="float32 or bfloat16 (autocast).")]
-Cache = Annotated[
-    str,
-    typer.Option(help="Where decoded images lie: memmap (on the disk, decoded once) or memory (nothing is written)."),
-]
-Threads = Annotated[int, typer.Option(help="CPU threads; 0 leaves torch's choice.")]
 Seed = Annotated[int, typer.Option(help="Of initial weights and of all noise.")]
 
 
-class Runner(StrEnum):
-    """Who runs the trials."""
-
-    ray = "ray"
-    serial = "serial"
-
-
-Address = Annotated[str | None, typer.Option(help="Of a running Ray cluster: auto or host:port.")]
-Concurrency = Annotated[int | None, typer.Option(min=1, help="Trials at a time.", show_default="as many as fit")]
-Isolate = Annotated[bool, typer.Option("--isolate", help="A new process for each trial (seconds each).")]
-Parquet = Annotated[bool, typer.Option("--parquet", help="Write trials and steps as Parquet too.")]
-Reuse = Annotated[
-    list[Path] | None,
-    typer.Option("--reuse", help="Folder of an earlier study whose finished trials may be taken over."),
-]
-
-
 @dataclass(frozen=True)
-class Running:
-    """How a study is run, and on what: the options of every command that starts one; see `unfolded`."""
+class Small:
+    """A small try of a study, without a copy of its file; see `unfolded`."""
 
-    out: Annotated[Path | None, typer.Option(help="Folder.", show_default="reports/<study>")] = None
-    runner: Annotated[Runner, typer.Option("--runner", help="ray, or serial: one trial after another, no Ray.")] = (
-        Runner.ray
-    )
-    address: Address = None
-    concurrency: Concurrency = None
-    isolate: Isolate = False
-    fresh: Annotated[bool, typer.Option("--fresh", help="Move an earlier study in the folder aside.")] = False
-    parquet: Parquet = False
-    weights: Weights = None
-    data: Data = None
-
-    def __post_init__(self) -> None:
-        runner_options(self.runner, self.address, self.concurrency, self.isolate)
+    changes: Set = None
+    trials: Annotated[int | None, typer.Option(min=1, help="Of a sweep, in place of its budget's.")] = None
+    seeds: Annotated[int | None, typer.Option(min=1, help="Of an ablation, in place of its file's.")] = None
+    epochs: Annotated[int | None, typer.Option(min=1, help="Of every trial.", show_default="the method's")] = None
 
     @property
-    def chosen(self) -> dict[str, Any]:
-        """What `sweep.launch.start` is told."""
-        cluster = runner_options(self.runner, self.address, self.concurrency, self.isolate)
-        return {"runner": self.runner.value, "fresh": self.fresh, "parquet": self.parquet, **cluster}
-
-
-def runner_options(runner: Runner, address: str | None, concurrency: int | None, isolate: bool) -> dict[str, Any]:
-    """What a runner takes of these; the usage error of those that it does not."""
-    chosen = {"address": address, "concurrency": concurrency, "isolate": isolate}
-    if runner is Runner.ray:
-        return chosen
-    if given := [name for name, value in chosen.items() if value]:
-        raise typer.BadParameter(f"--{given[0]} is for --runner ray")
-    return {}
+    def overrides(self) -> Overrides:
+        return Overrides(assignments(self.changes), self.trials, self.seeds, self.epochs)
 
 
 def unfolded(command: Callable[..., None]) -> Callable[..., None]:
@@ -100,7 +57,7 @@ def unfolded(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def called(**values: Any) -> None:
-        made = {name: group(**{p.name: values.pop(p.name) for p in _options(group)}) for name, group in groups.items()}
+        made = {name: group(**_taken(values, group)) for name, group in groups.items()}
         command(**values, **made)
 
     keywords = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in seen]
@@ -109,16 +66,30 @@ def unfolded(command: Callable[..., None]) -> Callable[..., None]:
     return called
 
 
+def _taken(values: dict[str, Any], group: Any) -> dict[str, Any]:
+    """The values of a group's options, out of those of the command; one that may be given again is a tuple."""
+    taken = {f.name: values.pop(f.name) for f in fields(group)}
+    again = {f.name for f in fields(group) if f.default == ()}
+    return {name: tuple(value or ()) if name in again else value for name, value in taken.items()}
+
+
 def _options(group: Any) -> Iterator[inspect.Parameter]:
     hints = get_type_hints(group, include_extras=True)
     for f in fields(group):
         default = inspect.Parameter.empty if f.default is MISSING else f.default
-        yield inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hints[f.name])
+        annotation = hints[f.name]
+        if "help" in f.metadata:
+            default, annotation = _described(f, annotation)
+        yield inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def absolute(path: Path | None) -> str | None:
-    """Workers may stand elsewhere."""
-    return None if path is None else str(path.resolve())
+def _described(f: Field[Any], hint: Any) -> tuple[Any, Any]:
+    """Default and annotation of a field that says by itself what it is for, see `Options`."""
+    more = {"min": f.metadata["min"]} if "min" in f.metadata else {}
+    option = typer.Option(f"--{f.name}", help=f.metadata["help"], show_default=f.metadata.get("shown", False), **more)
+    if get_origin(hint) is tuple:  # one that may be given again
+        return None, Annotated[list[Path] | None, option]
+    return f.default, Annotated[hint, option]
 
 
 @contextmanager

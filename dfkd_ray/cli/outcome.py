@@ -24,7 +24,7 @@ def opening(study: Study, folder: Path, duplicates: Duplicates | None = None) ->
         run = count - (0 if duplicates is None else len(duplicates.alike) + len(duplicates.refused))
         arms = f"{count} arms" if run == count else f"{count} arms ({run} run)"
         budget = f"{arms} x {study.ablation.pairs} pairs" if study.trials else f"a path from {arms}"
-    return f"{study.question or study.study}\n{study.method} on {study.task}, {budget}, into {folder}"
+    return f"{study.question or study.study}\n{study.method_name} on {study.task_name}, {budget}, into {folder}"
 
 
 def close(summary: Summary, work: Distillation) -> None:

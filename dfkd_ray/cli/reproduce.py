@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from dfkd_ray.cli import app, options, running
+from dfkd_ray.tune.options import Options
 from dfkd_ray.util.errors import DfkdError, StudyError, UnknownName
 from dfkd_ray.util.registry import did_you_mean
 
@@ -33,10 +34,9 @@ def reproduce(
     scale: Annotated[
         str, typer.Option(help="paper: the table's own task, nets and schedule; gliders: its cells on a laptop.")
     ] = "paper",
-    seeds: Annotated[int | None, typer.Option(help="How many every row gets.", show_default="5")] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Print the plan and launch nothing.")] = False,
-    how: options.Running,
-    reuse: options.Reuse = None,
+    how: Options,
+    small: options.Small,
 ) -> None:
     """Run a published table again: its rows as arms, and each of its claims with a verdict."""
     from dfkd_ray import study as studies
@@ -48,21 +48,21 @@ def reproduce(
     if table is None:
         raise typer.BadParameter("which table? See: dfkd-ray reproduce --list")
     chosen = published.load(table)
-    document = _document(chosen, column, scale, seeds)
+    document = small.overrides.over(_document(chosen, column, scale))
     made = studies.parse(document)
     for line in _question(chosen, made):
         typer.echo(line)
-    _run(document, made, plan, how, reuse)
+    _run(document, made, plan, how)
 
 
-def _document(table: Table, column: str | None, scale: str, seeds: int | None) -> Document:
+def _document(table: Table, column: str | None, scale: str) -> Document:
     """The study that re-runs a table, as its file would have it; names of columns in any case."""
     from dfkd_ray.study import published
     from dfkd_ray.util.yamls import Document
 
     if column is not None:
         column = next((name for name in table.runs if name.casefold() == column.casefold()), column)
-    raw = published.study(table, column, cast("Scale", scale), published.SEEDS if seeds is None else seeds)
+    raw = published.study(table, column, cast("Scale", scale), published.SEEDS)
     if column is None and len(table.runs) == 1:
         (column,) = table.runs
     return Document({**raw, "published": published.reference(table, column)})
@@ -80,31 +80,31 @@ def _question(table: Table, made: Study) -> Iterator[str]:
         yield f"  {published.printed(table, claim, column):+.2f}  {claim.text}"
 
 
-def _run(document: Document, made: Study, plan: bool, how: options.Running, reuse: options.Reuse) -> None:
+def _run(document: Document, made: Study, plan: bool, how: Options) -> None:
     """Print the plan, then run; where something is missing, print the design and say what."""
     from dfkd_ray.runs.study_file import open_document
 
     try:
-        study, work = open_document(document, options.absolute(how.data), how.weights)
+        study, work = open_document(document, how)
     except DfkdError:
         lacking = _lacking(made, how)
         if made.task == SMALL or not lacking:
             raise
         _without(made, lacking, plan, how)
         return
-    for line in running.planned(study, work, how.concurrency):
+    for line in running.planned(study, work, how):
         typer.echo(line)
     if not plan:
-        running.start(study, work, how, reuse=tuple(reuse or ()))
+        running.start(study, work, how)
 
 
-def _without(made: Study, lacking: list[str], plan: bool, how: options.Running) -> None:
+def _without(made: Study, lacking: list[str], plan: bool, how: Options) -> None:
     """The design, and what is missing: as an answer to `--plan`, else as an error."""
     from dfkd_ray.methods import config
     from dfkd_ray.runs import planning
 
     schedule = config.change(config.load(made.method), made.fixed).schedule
-    for line in planning.describe(made, schedule, None, how.concurrency, running.spread(made)):
+    for line in planning.describe(made, schedule, None, how.concurrency, running.spread(made, how)):
         typer.echo(line)
     table = made.published.partition("#")[0]
     elsewhere = f"the same cells on the embedded task: dfkd-ray reproduce {table} --scale {SMALL}"
@@ -114,13 +114,13 @@ def _without(made: Study, lacking: list[str], plan: bool, how: options.Running) 
     typer.echo(message)
 
 
-def _lacking(made: Study, how: options.Running) -> list[str]:
+def _lacking(made: Study, how: Options) -> list[str]:
     """What is not here of what a study needs: its task, its teacher, the images that students are judged by."""
     from dfkd_ray import datasets, teachers
     from dfkd_ray.methods import config
 
     try:
-        task = datasets.load(made.task)
+        task = datasets.load(made.task_name)
     except UnknownName:
         return [f"the task {made.task} is not here{did_you_mean(made.task, datasets.names())}"]
     arch = config.change(config.load(made.method), made.fixed).teacher.arch

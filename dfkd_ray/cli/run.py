@@ -1,22 +1,26 @@
-"""One run: `distill` a student."""
+"""One run: `distill` a student. A study of one trial, so all that is done with a study can be done with it."""
 
 from __future__ import annotations
 
-import json
+import re
 import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dfkd_ray.cli import app, options
+from dfkd_ray.cli import app, options, running
 from dfkd_ray.cli.subject import Subject, called
+from dfkd_ray.tune.options import Options
 from dfkd_ray.util.errors import ConfigError, StudyError
 
 if TYPE_CHECKING:
     from dfkd_ray.methods.method import Method
     from dfkd_ray.runs.distillation import Distillation
-    from dfkd_ray.tune.work import Row
+    from dfkd_ray.study import Study
+    from dfkd_ray.tune.history import Trial
 
 FromPool = Annotated[
     Path | None,
@@ -31,15 +35,11 @@ def distill(
         str, typer.Argument(metavar="METHOD", help="A method by name (see `ls methods`), or a YAML file.")
     ],
     subject: Subject,
+    how: Options,
     changes: options.Set = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="How many.", show_default="the method's")] = None,
     pool: FromPool = None,
     seed: options.Seed = 0,
-    out: Annotated[Path | None, typer.Option(help="Folder.", show_default="reports/<method>-<task>-seed<seed>")] = None,
-    data: options.Data = None,
-    device: options.Device = "auto",
-    precision: options.Precision = "float32",
-    threads: options.Threads = 0,
-    cache: options.Cache = "memmap",
 ) -> None:
     """Teach one student without training data. The same command again goes on where it was stopped.
 
@@ -47,25 +47,34 @@ def distill(
     no memory, warm-up and source loss beside it.
     """
     from dfkd_ray.methods import config
-    from dfkd_ray.runs import distillation
-    from dfkd_ray.train.runtime import parse_runtime
+    from dfkd_ray.runs.study_file import whole_path
 
-    resolved = config.load(method)
-    resolved = config.change(resolved, _from_pool(pool, resolved, subject.assigned(changes)))
-    runtime = parse_runtime({"device": device, "precision": precision, "threads": threads, "cache": cache})
-    on = subject.chosen(resolved.teacher.arch)
-    work = distillation.prepare(resolved, on, options.absolute(data), subject.weights, runtime)
-    work.open(resolved, seed, runtime, runtime.open())  # what does not fit is told before there is a folder
-    folder = out or Path("reports") / f"{Path(method).stem}-{called(on)}-seed{seed}"
-    info = distillation.task_info(work)
-    began = _claim(folder, _record(work, seed, on if isinstance(on, str) else None, info))
-    _introduce(method, resolved.schedule.epochs, seed, work, info)
-    if began:
-        typer.echo(f"{folder} holds this run already: what is done is shown again, not run again")
+    how = Options(runner="serial").over(how) if how.runner is None and how.address is None else how
+    how = replace(how, threads=0) if how.threads is None and how.runner == "serial" else how
+    name = whole_path(method)
+    own = config.load(name)
+    asked = _assigned(subject.assigned(changes), epochs)
+    fixed = _from_pool(pool, own, asked)
+    on = subject.chosen(config.change(own, fixed).teacher.arch, how.weights)
+    folder = how.out or Path("reports") / f"{Path(method).stem}-{called(on)}-seed{seed}"
+    study, work = _study(name, own, on, fixed, seed, folder, how)
+    runtime = work.runtime
+    work.open(work.method, seed, runtime, runtime.open())  # what does not fit is told before there is a folder
+    for line in _introduction(study, work):
+        typer.echo(line)
     with options.going_on_with("dfkd-ray", *sys.argv[1:]):
-        last = _run(work, folder, seed, info)
-    typer.echo(_ending(last, info, seed))
-    typer.echo(f"student, curves and images are in {folder}")
+        trial = _run(study, work, folder, how)
+    typer.echo(ending(trial, running.task_info(work), seed))
+    typer.echo(f"student, curves and images are in {folder / 'trials' / '0000'}")
+    typer.echo(f"page: {running.page(folder)}")
+
+
+def _assigned(changes: dict[str, Any], epochs: int | None) -> dict[str, Any]:
+    if epochs is None:
+        return changes
+    if "schedule.epochs" in changes:
+        raise ConfigError.at("--epochs", "schedule.epochs is given twice")
+    return {**changes, "schedule.epochs": epochs}
 
 
 def _from_pool(pool: Path | None, method: Method, changes: dict[str, Any]) -> dict[str, Any]:
@@ -89,98 +98,96 @@ def _from_pool(pool: Path | None, method: Method, changes: dict[str, Any]) -> di
     }
 
 
-def _run(work: Distillation, folder: Path, seed: int, info: dict[str, Any]) -> Row:
-    """Run to the end, with a line an epoch; returns the last epoch's row."""
-    from dfkd_ray.tune.work import Job
-
-    rows: list[Row] = []
-    job = Job(trial=0, changes={}, seed=seed, folder=str(folder.resolve()), threads=work.runtime.threads)
-    for row in work.epochs(job):
-        rows.append(row)
-        typer.echo(_line(row, work.max_epochs))
-        if row.picture:
-            (folder / f"images_{row.epoch:04d}.webp").write_bytes(row.picture)
-        _write_steps(folder, rows, info)
-    return rows[-1]
-
-
-def _record(work: Distillation, seed: int, task: str | None, info: dict[str, Any]) -> dict[str, Any]:
-    """What the folder of a run says of it: all that opens its student and teacher again, also without a task."""
+def _study(
+    name: str, own: Method, task: Any, fixed: Mapping[str, Any], seed: int, folder: Path, how: Options
+) -> tuple[Study, Distillation]:
+    """The run as a study of one trial. Its best epoch is chosen by validation accuracy, or where there are no images
+    for that by the agreement with the teacher on synthetic ones."""
     from dfkd_ray.methods import config
+    from dfkd_ray.runs import distillation
+    from dfkd_ray.study import Budget, Objective, Study
+    from dfkd_ray.util import yamls
 
-    spec = work.task
-    return {
-        "fingerprint": config.fingerprint(config.parse(work.method)),
-        "task": spec.name,
-        "task_given": task,
-        "data": work.data,
-        "seed": seed,
-        "teacher": {
-            "arch": config.parse(work.method).teacher.arch or spec.teacher.arch,
-            "weights": options.absolute(spec.teacher.file),
-            "digest": info["teacher"]["digest"],
-        },
-        "student": info["student"],
-        "normalise": {"mean": list(spec.mean), "std": list(spec.std)},
-        "classes": list(spec.classes),
-        "image": list(spec.image),
-        "method": work.method,
-    }
+    made = distillation.prepare(config.change(own, fixed), task, how)
+    metric = "val_accuracy" if distillation.evaluable(made) else "agreement/source"
+    study = Study(
+        study=re.sub(r"[^A-Za-z0-9_-]+", "-", folder.name).strip("-_") or "run",
+        method=name,
+        task=task if isinstance(task, str) else yamls.plain(task),
+        objective=(Objective(metric),),
+        fixed=fixed,
+        seed=seed,
+        budget=Budget(trials=1),
+    )
+    return study, replace(made, metric=metric, fixed=fixed, methods={name: own})
 
 
-SAME = ("fingerprint", "task", "seed", "teacher.digest", "normalise")  # of a record: what makes it the same run
-
-
-def _claim(folder: Path, record: dict[str, Any]) -> bool:
-    """The folder belongs to one run: create it, or make sure that it is this one's; whether it is there already."""
-    from dfkd_ray.runs.students import RECORD
-
-    path = folder / RECORD
-    if path.exists():
-        held = json.loads(path.read_text(encoding="utf-8"))
-        both = {key: (_at(held, key), _at(record, key)) for key in SAME}
-        different = [f"{key} {there} there, {here} here" for key, (there, here) in both.items() if there != here]
-        if different:
-            raise StudyError(f"{folder} holds another run ({'; '.join(different)}): name another folder with --out")
-        return True
-    if folder.exists() and any(folder.iterdir()):
-        raise StudyError(f"{folder} exists and holds no run: name another folder with --out")
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    return False
-
-
-def _at(record: Any, path: str) -> Any:
-    for key in path.split("."):
-        record = record.get(key) if isinstance(record, dict) else None
-    return record
-
-
-def _introduce(method: str, epochs: int, seed: int, work: Distillation, info: dict[str, Any]) -> None:
+def _introduction(study: Study, work: Distillation) -> Iterator[str]:
     from dfkd_ray.runs import distillation
 
-    nets = f"{info['teacher']['arch']} -> {info['student']['arch']}"
-    by = f"input normalised by {info['normalised_by']}"
-    typer.echo(f"{method} on {info['name']}: {nets}, {epochs} epochs, seed {seed}; {by}")
-    teacher = work.task.teacher
-    typer.echo(f"the teacher is {teacher.file or f'{teacher.weights}, as shipped'}")
-    if not distillation.evaluable(work, "test") and not distillation.evaluable(work):
-        typer.echo(f"no real images of {info['name']} here, so no accuracies (--data); data-free metrics alone")
-    elif not distillation.evaluable(work):
-        typer.echo(f"no images of {info['name']} to validate on: data-free metrics alone, and test accuracy at the end")
+    task = work.task
+    nets = f"{work.method.teacher.arch or task.teacher.arch} -> {work.method.student.arch or task.student}"
+    length = f"{work.method.schedule.epochs} epochs, seed {study.seed}"
+    yield f"{study.method_name} on {task.name}: {nets}, {length}; input normalised by {task.normalised_by}"
+    yield f"the teacher is {task.teacher.file or f'{task.teacher.weights}, as shipped'}"
+    if distillation.evaluable(work):
+        return
+    if distillation.evaluable(work, "test"):
+        yield f"no images of {task.name} to validate on: data-free metrics alone, and test accuracy at the end"
+    else:
+        yield f"no real images of {task.name} here, so no accuracies (--data); data-free metrics alone"
 
 
-def _line(row: Row, epochs: int) -> str:
-    m = row.metrics
-    shown = {"val": m.get("val_accuracy"), "agreement": m["agreement/source"], "diversity": m["diversity"]}
-    shown["asked"] = m.get("asked/source")
-    parts = [f"{name} {value:6.1%}" for name, value in shown.items() if value is not None]
-    losses = [f"{name} loss {m[key]:7.3g}" for name in ("source", "student") if (key := f"loss/{name}/total") in m]
-    return f"epoch {row.epoch:>{len(str(epochs))}}/{epochs}  {'  '.join(parts + losses)}  {row.seconds:6.0f} s"
+def _run(study: Study, work: Distillation, folder: Path, how: Options) -> Trial:
+    """Run to the end, or show what is there already; the trial as it ended."""
+    from dfkd_ray.tune import launch
+    from dfkd_ray.tune.history import History
+    from dfkd_ray.tune.ledger import NAME, read
+    from dfkd_ray.tune.observers import live
+
+    path = folder / NAME
+    records = read(path)[0] if path.exists() and not how.fresh else []
+    if records:
+        _same(History(records), study, work, folder)
+        typer.echo(f"{folder} holds this run already: what is done is not run again")
+        facts = running.facts(study, work)
+        summary = launch.resume(folder, lambda history, options: (work, facts.provenance), how, live.view())
+    else:
+        if not path.exists() and folder.exists() and any(folder.iterdir()):
+            raise StudyError(f"{folder} exists and holds no run: name another folder with --out")
+        summary = launch.start(study, work, folder, running.facts(study, work), how, live.view())
+    trial = History(read(path)[0]).trials[0]
+    if summary.best is None:
+        raise StudyError(f"the run failed: {trial.reason}\n(once that is mended, --fresh begins anew)")
+    return trial
 
 
-def _ending(row: Row, info: dict[str, Any], seed: int) -> str:
-    return "\n".join([*_far(row.metrics["outside"]), _tested(row, info, seed)])
+def _same(there: Any, study: Study, work: Distillation, folder: Path) -> None:
+    """StudyError where the folder's run is another one."""
+    from dfkd_ray.methods import config
+
+    held = there.study
+    if not held.one_run:
+        raise StudyError(f"{folder} holds a study: name another folder with --out")
+    method = config.change(config.parse(there.methods[held.method]), held.fixed)
+    both = {
+        "fingerprint": (config.fingerprint(method), config.fingerprint(work.method)),
+        "task": (held.task_name, study.task_name),
+        "seed": (held.seed, study.seed),
+        "teacher": (there.task["teacher"]["digest"], work.teacher_digest),
+        "normalised by mean": (there.task["mean"], list(work.task.mean)),
+        "normalised by std": (there.task["std"], list(work.task.std)),
+    }
+    different = [f"{what} {old} there, {new} here" for what, (old, new) in both.items() if old != new]
+    if different:
+        raise StudyError(f"{folder} holds another run ({'; '.join(different)}): name another folder with --out")
+
+
+def ending(trial: Trial, info: Mapping[str, Any], seed: int) -> str:
+    """What became of a run, and where its synthetic images are far from what the teacher knows."""
+    assert trial.last is not None
+    metrics, final = trial.last["metrics"], trial.last["final"]
+    return "\n".join([*_far(metrics["outside"]), _tested(metrics, final, info, seed)])
 
 
 def _far(share: float) -> list[str]:
@@ -195,31 +202,14 @@ def _far(share: float) -> list[str]:
     ]
 
 
-def _tested(row: Row, info: dict[str, Any], seed: int) -> str:
-    tested = {name: row.final.get(f"test_accuracy/{name}") for name in ("last", "best")}
+def _tested(metrics: Mapping[str, float], final: Mapping[str, float], info: Mapping[str, Any], seed: int) -> str:
+    tested = {name: final.get(f"test_accuracy/{name}") for name in ("last", "best")}
     if tested["last"] is None:
-        agree = f"agreement with the teacher {row.metrics['agreement/source']:.1%} on held-out synthetic images"
+        agree = f"agreement with the teacher {metrics['agreement/source']:.1%} on held-out synthetic images"
         return f"{agree} (seed {seed}); no real images to evaluate on: give --data"
     teacher = info["teacher"]["test_accuracy"]
     beside = f", teacher {teacher:.1%}" if teacher is not None else ""
-    best = f", {tested['best']:.1%} at epoch {int(row.final['best_epoch'])}, the best by validation"
+    best = f", {tested['best']:.1%} at epoch {int(final['best_epoch'])}, the best by validation"
     context = f"seed {seed}; chance {info['chance']:.1%}{beside}"
-    chosen = best if "val_accuracy" in row.metrics else ""
+    chosen = best if "val_accuracy" in metrics else ""
     return f"test accuracy {tested['last']:.1%} at the last epoch{chosen} ({context})"
-
-
-def _write_steps(folder: Path, rows: list[Row], info: dict[str, Any]) -> None:
-    """`steps.arrow`; a machine without pyarrow keeps the rows in the checkpoint and gets `steps.json`."""
-    steps = [
-        {"trial": 0, "epoch": row.epoch, "seconds": row.seconds, "metric": metric, "value": value}
-        for row in rows
-        for metric, value in {**row.metrics, **row.final}.items()
-    ]
-    try:
-        from dfkd_ray.util import tables
-    except ImportError:
-        (folder / "steps.json").write_text(json.dumps(steps), encoding="utf-8")
-        return
-    facts = {"host": rows[-1].host, "device": rows[-1].device, "fingerprint": rows[-1].fingerprint}
-    metadata = {"task": info, "provenance": facts, "method": rows[-1].method}
-    tables.write(tables.table("steps", steps, metadata), folder / "steps.arrow")

@@ -10,39 +10,53 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from dfkd_ray.cli import options, outcome
+from dfkd_ray.study.overrides import NO_OVERRIDES, Overrides
+from dfkd_ray.tune.options import Options
 from dfkd_ray.util import shipped
+from dfkd_ray.util.errors import StudyError
 
 if TYPE_CHECKING:
     from dfkd_ray.runs.distillation import Distillation
     from dfkd_ray.study import Study
     from dfkd_ray.tune.duplicates import Duplicates
+    from dfkd_ray.tune.launch import Facts
 
 
-def checked(file: str, data: Path | None, weights: Path | None) -> tuple[Study, Distillation]:
+def checked(file: str, how: Options, overrides: Overrides = NO_OVERRIDES) -> tuple[Study, Distillation]:
     """A study by file or name, and its work; ConfigError with all mistakes."""
     from dfkd_ray.runs.study_file import open_study
 
-    return open_study(shipped.study_file(file), options.absolute(data), weights)
+    return open_study(shipped.study_file(file), how, overrides)
 
 
-def planned(study: Study, work: Distillation, concurrency: int | None) -> Iterator[str]:
+def planned(study: Study, work: Distillation, how: Options) -> Iterator[str]:
     """The plan, from a probe of a few steps, in lines."""
     import torch
 
-    from dfkd_ray.methods import config
     from dfkd_ray.runs import planning
     from dfkd_ray.runs.probe import probe
 
-    schedule, gpus = config.parse(work.method).schedule, torch.cuda.device_count()
+    study = replace(study, resources=how.resources(study.resources))
+    at_once = 1 if how.runner == "serial" else how.concurrency
+    schedule, gpus = work.method.schedule, torch.cuda.device_count()
     known = duplicates(study, work)
     each = arms_cost(study, work, known)
-    cost = None if each else probe(work, study.resources.threads, study.seed)
-    yield from planning.describe(study, schedule, cost, concurrency, spread(study), known, gpus, each)
+    cost = None if each else probe(work, threads(study, work), study.seed)
+    yield from planning.describe(study, schedule, cost, at_once, spread(study, how), known, gpus, each)
+    yield f"into {folder_of(study, how)}"
+
+
+def folder_of(study: Study, how: Options) -> Path:
+    return how.out or Path("reports") / study.study
+
+
+def threads(study: Study, work: Distillation) -> int:
+    """How many a trial computes with."""
+    return study.resources.threads if work.options.threads is None else work.options.threads
 
 
 def arms_cost(study: Study, work: Distillation, known: Duplicates | None) -> dict[str, float]:
     """Seconds of a trial of each arm that is run, where arms differ in method or schedule; else nothing."""
-    from dfkd_ray.methods import config
     from dfkd_ray.runs.probe import probe
 
     if study.ablation is None or known is None:
@@ -52,9 +66,9 @@ def arms_cost(study: Study, work: Distillation, known: Duplicates | None) -> dic
     named = any("method" in arm.changes for arm in study.ablation.arms)
     if not named and len({method.schedule for method in methods.values()}) < 2:
         return {}
-    own = {name: replace(work, method=config.plain(method)) for name, method in methods.items()}
-    threads = study.resources.threads
-    return {name: probe(own[name], threads, study.seed).trial(method.schedule) for name, method in methods.items()}
+    own = {name: replace(work, method=method) for name, method in methods.items()}
+    count = threads(study, work)
+    return {name: probe(own[name], count, study.seed).trial(method.schedule) for name, method in methods.items()}
 
 
 def duplicates(study: Study, work: Distillation) -> Duplicates | None:
@@ -64,32 +78,70 @@ def duplicates(study: Study, work: Distillation) -> Duplicates | None:
     return None if study.ablation is None else find_duplicates(study.ablation.arms, work.fingerprint)
 
 
-def spread(study: Study) -> tuple[float, str] | None:
+def spread(study: Study, how: Options) -> tuple[float, str] | None:
     """How far earlier ablations under reports/ scattered, the study's own first; None of a sweep."""
     from dfkd_ray.tune import earlier
 
     if study.ablation is None:
         return None
-    own = Path("reports") / study.study
+    own = folder_of(study, how)
     others = sorted(path.parent for path in Path("reports").glob("*/trials.arrow") if path.parent != own)
     found = earlier.measured(study, [own, *others])
     return None if found is None else (found[0], f"measured in {found[1]}")
 
 
-def start(study: Study, work: Distillation, how: options.Running, **more: Any) -> None:
-    """Run a study to its end and say what came of it; `more` is for `sweep.launch.start`."""
+def task_info(work: Distillation) -> dict[str, Any]:
     from dfkd_ray.runs import distillation
-    from dfkd_ray.tune import launch, live
+
+    return distillation.task_info(work)
+
+
+def facts(study: Study, work: Distillation) -> Facts:
+    """What the ledger keeps of a study beside its file."""
+    from dfkd_ray.methods import config
+    from dfkd_ray.tune.launch import Facts
     from dfkd_ray.util.provenance import provenance
 
-    folder = how.out or Path("reports") / study.study
-    teacher = work.task.teacher.file  # also where it was found: who resumes may stand elsewhere
-    facts = provenance(data=options.absolute(how.data), weights=options.absolute(teacher))
-    facts["reuse"] = [options.absolute(path) for path in more.get("reuse", ())]
-    chosen = {**how.chosen, **more}
+    methods = {name: config.plain(method) for name, method in work.methods.items()}
+    return Facts(provenance(), task_info(work), methods)
+
+
+def start(study: Study, work: Distillation, how: Options) -> None:
+    """Run a study to its end and say what came of it."""
+    from dfkd_ray.tune import launch
+    from dfkd_ray.tune.observers import live
+
+    folder, teacher = folder_of(study, how), work.task.teacher.file
+    how = replace(how, weights=how.weights or teacher)  # also where it was found: who resumes may stand elsewhere
     typer.echo(outcome.opening(study, folder, duplicates(study, work)))
-    if how.weights is None and teacher is not None:
+    if work.options.weights is None and teacher is not None:
         typer.echo(f"the teacher is {teacher}")
-    with options.going_on_with("dfkd-ray", "resume", str(folder)), live.view() as view:
-        summary = launch.start(study, work, folder, facts, distillation.task_info(work), view=view, **chosen)
+    with options.going_on_with("dfkd-ray", "resume", str(folder)):
+        summary = launch.start(study, work, folder, facts(study, work), how, live.view())
     outcome.close(summary, work)
+
+
+def resume(folder: Path, how: Options) -> None:
+    """Go on with the study in a folder, with what its ledger says; what is said now holds over it."""
+    from dfkd_ray.runs import distillation
+    from dfkd_ray.tune import launch
+    from dfkd_ray.tune.history import History
+    from dfkd_ray.tune.observers import live
+
+    made: list[Distillation] = []
+
+    def make(history: History, options: Options) -> tuple[Distillation, Any]:
+        made.append(distillation.resumed(history, options))
+        return made[0], facts(history.study, made[0]).provenance
+
+    if how.out is not None or how.fresh:
+        raise StudyError(f"resume goes on in {folder}: --out and --fresh are for a new study")
+    with options.going_on_with("dfkd-ray", "resume", str(folder)):
+        summary = launch.resume(folder, make, how, live.view())
+    outcome.close(summary, made[0])
+
+
+def page(folder: Path) -> Path:
+    from dfkd_ray import report
+
+    return report.build(folder)

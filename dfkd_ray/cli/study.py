@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from dfkd_ray.cli import app, options, outcome, running
+from dfkd_ray.cli import app, options, running
+from dfkd_ray.tune.options import Options
 from dfkd_ray.util.errors import StudyError
-
-if TYPE_CHECKING:
-    from dfkd_ray.runs.distillation import Distillation
-    from dfkd_ray.study import Study
-
 
 File = Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or the name of a shipped one.")]
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The study's folder, e.g. reports/mhad.")]
@@ -21,9 +17,9 @@ Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The study's fold
 
 @app.command()
 @options.unfolded
-def sweep(file: File, how: options.Running) -> None:
+def sweep(file: File, how: Options, small: options.Small) -> None:
     """Search a study's space and write its tables and its page."""
-    study, work = running.checked(file, how.data, how.weights)
+    study, work = running.checked(file, how, small.overrides)
     if study.ablation is not None:
         raise StudyError(f"{study.study} is an ablation; run: dfkd-ray ablate {file}")
     running.start(study, work, how)
@@ -31,74 +27,36 @@ def sweep(file: File, how: options.Running) -> None:
 
 @app.command()
 @options.unfolded
-def ablate(file: File, how: options.Running, reuse: options.Reuse = None) -> None:
+def ablate(file: File, how: Options, small: options.Small) -> None:
     """Run a designed experiment: every arm with the same seeds, its effects with intervals and verdicts."""
-    study, work = running.checked(file, how.data, how.weights)
+    study, work = running.checked(file, how, small.overrides)
     if study.ablation is None:
         raise StudyError(f"{study.study} is a sweep; run: dfkd-ray sweep {file}")
-    running.start(study, work, how, reuse=tuple(reuse or ()))
+    running.start(study, work, how)
 
 
 @app.command()
-def resume(
-    folder: Folder,
-    runner: Annotated[
-        options.Runner | None, typer.Option("--runner", help="ray or serial.", show_default="the study's own")
-    ] = None,
-    address: options.Address = None,
-    concurrency: options.Concurrency = None,
-    isolate: options.Isolate = False,
-    parquet: options.Parquet = False,
-    weights: options.Weights = None,
-    data: options.Data = None,
-) -> None:
-    """Go on with a study that was interrupted or killed; nothing finished is run again."""
-    from dfkd_ray.runs import distillation
-    from dfkd_ray.tune import launch, live
-    from dfkd_ray.util.provenance import provenance
-
-    made: list[Distillation] = []
-    before = _begun(folder)
-    runner = runner or options.Runner(before.get("runner", options.Runner.ray))
-    data, weights = data or _path(before.get("data")), weights or _path(before.get("weights"))
-
-    def make_work(study: Study) -> Distillation:
-        made.append(distillation.work(study, options.absolute(data), weights))
-        return made[0]
-
-    with options.going_on_with("dfkd-ray", "resume", str(folder)), live.view() as view:
-        summary = launch.resume(
-            folder,
-            make_work,
-            runner=runner.value,
-            provenance=provenance(data=options.absolute(data), weights=options.absolute(weights)),
-            view=view,
-            parquet=parquet,
-            reuse=[path for path in map(Path, before.get("reuse", ())) if path.exists()],
-            **options.runner_options(runner, address, concurrency, isolate),
-        )
-    outcome.close(summary, made[0])
+@options.unfolded
+def resume(folder: Folder, how: Options) -> None:
+    """Go on with a study or a run that was interrupted or killed; nothing finished is run again."""
+    running.resume(folder, how)
 
 
 @app.command()
-def plan(
-    file: File,
-    weights: options.Weights = None,
-    data: options.Data = None,
-    concurrency: options.Concurrency = None,
-) -> None:
+@options.unfolded
+def plan(file: File, how: Options, small: options.Small) -> None:
     """Say what a study will run and cost, from a probe of a few steps; launches nothing."""
-    study, work = running.checked(file, data, weights)
-    for line in running.planned(study, work, concurrency):
+    study, work = running.checked(file, how, small.overrides)
+    for line in running.planned(study, work, how):
         typer.echo(line)
 
 
 @app.command()
 def validate(file: File, weights: options.Weights = None, data: options.Data = None) -> None:
     """Check a study file: every mistake at once, with its line."""
-    study, _ = running.checked(file, data, weights)
+    study, _ = running.checked(file, Options(data=data, weights=weights))
     what = f"{len(study.search)} searched paths" if study.ablation is None else f"{len(study.ablation.arms)} arms"
-    typer.echo(f"{study.study}: {what}, method {study.method}, task {study.task}: valid")
+    typer.echo(f"{study.study}: {what}, method {study.method_name}, task {study.task_name}: valid")
 
 
 @app.command()
@@ -122,19 +80,3 @@ def report(
         raise typer.BadParameter("--out is for several folders; one study's table is its arms.md and arms.tex")
     else:
         typer.echo(f"wrote {pages.build(folders[0])}")
-
-
-def _begun(folder: Path) -> dict[str, Any]:
-    """How the study in the folder was started; StudyError if there is none."""
-    from dfkd_ray.tune import ledger
-
-    path = folder / ledger.NAME
-    records = ledger.read(path)[0] if path.exists() else []
-    if not records:
-        raise StudyError(f"{folder} holds no study to resume: {ledger.NAME} is missing or empty")
-    provenance: dict[str, Any] = records[0]["provenance"]
-    return provenance
-
-
-def _path(text: str | None) -> Path | None:
-    return None if text is None else Path(text)

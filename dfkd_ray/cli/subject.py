@@ -28,7 +28,6 @@ class Subject:
             show_default="gliders, without --weights",
         ),
     ] = None
-    weights: options.Weights = None
     teacher_arch: Annotated[
         str | None, typer.Option(help="Short for --set teacher.arch=...: see `ls nets`, or timm:NAME.")
     ] = None
@@ -59,18 +58,20 @@ class Subject:
             made |= {} if arch is None else {path: arch}
         return made
 
-    def chosen(self, arch: str | None) -> str | Task:
+    def chosen(self, arch: str | None, weights: Path | None) -> str | Task:
         """The named task, the teacher in `weights` alone (`arch`: its net), or where there is neither the default."""
         given = [name for name in ("classes", "size", "channels", "mean", "std") if getattr(self, name) is not None]
-        if given and (self.task is not None or self.weights is None):
+        if given and (self.task is not None or weights is None):
             what = "leave it out, or --task" if self.task is not None else "give its --weights"
             raise typer.BadParameter(f"--{given[0]} is for a teacher without a task: {what}")
-        if self.task is not None or self.weights is None:
-            return self.task or "gliders"
+        if self.task is not None or weights is None:
+            from dfkd_ray.runs.study_file import whole_path
+
+            return whole_path(self.task or "gliders")
         from dfkd_ray import teachers
 
         statistics = {name: _numbers(name, getattr(self, name)) for name in ("mean", "std")}
-        return teachers.bare(arch, self.classes, self.size, self.channels, weights=self.weights, **statistics)
+        return teachers.bare(arch, self.classes, self.size, self.channels, weights=weights, **statistics)
 
 
 def called(task: str | Task) -> str:

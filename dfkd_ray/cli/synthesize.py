@@ -36,8 +36,8 @@ class Cluster:
     """What a shard takes under Ray."""
 
     address: options.Address = None
-    cpus: Annotated[float, typer.Option(help="Of each shard under Ray.")] = 1
-    gpus: Annotated[float | None, typer.Option(help="Likewise.", show_default="1 where there is one")] = None
+    cpu: Annotated[float, typer.Option(help="Of each shard under Ray.")] = 1
+    gpu: Annotated[float | None, typer.Option(help="Likewise.", show_default="1 where there is one")] = None
 
 
 @app.command()
@@ -53,6 +53,7 @@ def synthesize(
     shards: Annotated[
         str, typer.Option(metavar="N or I/N", help="N: all of N, side by side under Ray. I/N: the I-th of N, here.")
     ] = "1",
+    weights: options.Weights = None,
     changes: options.Set = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
@@ -63,13 +64,13 @@ def synthesize(
     from dfkd_ray.methods import config
     from dfkd_ray.runs import distillation
     from dfkd_ray.runs.synthesis import Synthesis
-    from dfkd_ray.train.runtime import parse_runtime
+    from dfkd_ray.tune.options import Options
 
     index, of = _shards(shards)
     resolved = config.change(config.load(method), subject.assigned(changes))
-    runtime = parse_runtime({"device": device, "precision": precision, "threads": threads})
-    on = subject.chosen(resolved.teacher.arch)
-    work = distillation.prepare(resolved, on, None, subject.weights, runtime)
+    how = Options(weights=weights, device=device, precision=precision, threads=threads)
+    on = subject.chosen(resolved.teacher.arch, weights)
+    work = distillation.prepare(resolved, on, how)
     folder = kept.out or Path("pools") / f"{Path(method).stem}-{called(on)}"
     what = Synthesis(work, str(folder.resolve()), images, seed, of, kept.pixels, kept.format)
     with options.going_on_with("dfkd-ray", *sys.argv[1:]):
@@ -104,7 +105,7 @@ def _under_ray(what: Synthesis, cluster: Cluster) -> None:
     from dfkd_ray.study import Resources
     from dfkd_ray.tune.ray_setup import environment
 
-    share = Resources(cluster.cpus, float(torch.cuda.is_available()) if cluster.gpus is None else cluster.gpus)
+    share = Resources(cluster.cpu, float(torch.cuda.is_available()) if cluster.gpu is None else cluster.gpu)
 
     def fill(index: int) -> int:
         return sum(1 for _ in what.fill(index))

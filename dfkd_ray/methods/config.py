@@ -132,7 +132,7 @@ def change(method: Method, changes: Mapping[str, Any]) -> Method:
 
 
 def _at_once(method: Method, changes: Mapping[str, Any]) -> Method:
-    out, brought = plain(method), []
+    out, brought = plain(method), list[str]()
     for path, value in changes.items():
         if any(path.startswith(f"{above}.") for above in brought):  # its defaults are not filled in yet
             out, brought = plain(parse(out)), []

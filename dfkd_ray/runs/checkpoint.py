@@ -1,7 +1,8 @@
-"""What outlives a killed trial: its checkpoint, its best student, its curve, its rows."""
+"""What outlives a killed trial: its checkpoint, its best student, its rows; and what it leaves when it ends."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,12 +12,15 @@ import torch
 from torch import Tensor
 
 from dfkd_ray.methods import config
+from dfkd_ray.runs.card import STUDENTS, Card
+from dfkd_ray.teachers.weights import CARD
 from dfkd_ray.train.run import Run
 from dfkd_ray.tune.work import Row
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.files import atomic_write, remove_leftovers
 
 CHECKPOINT = "checkpoint.pt"
+CURVE = "curve.json"
 
 
 class Checkpoint:
@@ -53,6 +57,7 @@ class Checkpoint:
         self.rows.append(row)
         if self.folder is None:
             return
+        self._leave_curve(row)
         state = {
             "of": self._of,
             "run": self.run.state_dict(),
@@ -88,12 +93,25 @@ class Checkpoint:
     def _of(self) -> dict[str, Any]:
         return {"fingerprint": config.fingerprint(self.run.method), "seed": self.run.seed}
 
-    def export(self) -> None:
-        """The student of the last and of the best epoch, as safetensors."""
+    def _leave_curve(self, row: Row) -> None:
+        """What was measured so far, and the epoch's picture, for whoever looks into the folder."""
+        assert self.folder is not None
+        told = [{"epoch": r.epoch, "seconds": r.seconds, "metrics": r.metrics, "final": r.final} for r in self.rows]
+        with atomic_write(self.folder / CURVE) as file:
+            file.write(json.dumps(told).encode())
+        if row.picture is not None:
+            with atomic_write(self.folder / f"images_{row.epoch:04d}.webp") as file:
+                file.write(row.picture)
+
+    def export(self, card: Card, final: Mapping[str, float]) -> None:
+        """The student of the last and of the best epoch, as safetensors, each with its card in its header."""
         from safetensors.torch import save
 
         if self.folder is None:
             return
-        for name, state in {"student": self.run.student.state_dict(), "student_best": self.best}.items():
-            data = save({key: value.cpu().contiguous() for key, value in state.items()})
-            (self.folder / f"{name}.safetensors").write_bytes(data)  # `save_file` makes files that only we may read
+        students = {"last": self.run.student.state_dict(), "best": self.best}
+        for which, name in STUDENTS.items():
+            state = {key: value.cpu().contiguous() for key, value in students[which].items()}
+            told = json.dumps(card.student(which, final))  # type: ignore[arg-type]
+            with atomic_write(self.folder / name) as file:
+                file.write(save(state, {CARD: told}))

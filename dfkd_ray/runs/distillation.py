@@ -1,6 +1,6 @@
 """The seam between the search and the science: the only file that knows trials and tensors.
 
-`Distillation` is the Work that a sweep runs: one job is one run of the loop, evaluated after each epoch, saved so that
+`Distillation` is the Work that a study runs: one job is one run of the loop, evaluated after each epoch, saved so that
 a killed trial goes on in the same bits.
 """
 
@@ -9,7 +9,8 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Method
 from dfkd_ray.nets.digest import digest
 from dfkd_ray.runs import measures
+from dfkd_ray.runs.card import Card, versions
 from dfkd_ray.runs.checkpoint import Checkpoint
 from dfkd_ray.runs.evaluator import Evaluator, pictured, real
 from dfkd_ray.study.study import Study
@@ -28,41 +30,54 @@ from dfkd_ray.teachers.weights import fill
 from dfkd_ray.train.loop import distill
 from dfkd_ray.train.run import Run
 from dfkd_ray.train.runtime import Meter, Runtime, parse_runtime
+from dfkd_ray.tune.history import History
+from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.tune.work import Job, Row
-from dfkd_ray.util.errors import ConfigError, MissingExtra, UnknownName
+from dfkd_ray.util import yamls
+from dfkd_ray.util.errors import ConfigError, MissingExtra, StudyError, UnknownName
 from dfkd_ray.util.seeding import stream
 
 
 @dataclass(frozen=True)
 class Distillation:
-    """A method on a task, ready to travel: plain data and the teacher's weights, no file that a worker would miss.
+    """A method on a task, ready to travel: frozen data and the teacher's weights, no file that a worker would miss.
 
-    method: resolved, as `config.plain` writes it. weights: the teacher's state by name. data: where real images for
-    evaluation are; the loop never sees them. keep: leave `student.safetensors` (last epoch) and
-    `student_best.safetensors` in the job's folder. fixed: what a study fixed in `method`, and fixes in the `methods` by
-    name that its arms take instead, which are plain data too.
+    weights: the teacher's state by name. options: how it is computed, and where real images for evaluation are; the
+    loop never sees them. metric, sign: what the best epoch is chosen by; metric * sign is better when higher. fixed:
+    what a study fixes in `method`, and in each of the `methods` that its arms take instead, by the name that they have
+    there.
     """
 
-    method: Mapping[str, Any]
+    method: Method
     task: datasets.Task
     weights: Mapping[str, Tensor] = field(repr=False)
-    runtime: Runtime = field(default_factory=Runtime)
-    data: str | None = None
+    options: Options = NOTHING_SAID
     metric: str = "val_accuracy"
-    sign: float = 1.0  # metric * sign is better when higher
-    keep: bool = True
+    sign: float = 1.0
     fixed: Mapping[str, Any] = field(default_factory=dict)
-    methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    methods: Mapping[str, Method] = field(default_factory=dict)
 
     @property
     def max_epochs(self) -> int:
-        return config.parse(self.method).schedule.epochs
+        return self.method.schedule.epochs
+
+    @property
+    def runtime(self) -> Runtime:
+        """How it is computed."""
+        own = {each.name for each in fields(Runtime)}
+        return parse_runtime({name: value for name, value in self.options.runtime({}).items() if name in own})
+
+    @property
+    def data(self) -> str | None:
+        """Where real images are."""
+        return None if self.options.data is None else str(self.options.data)
 
     def resolve(self, changes: Mapping[str, Any]) -> Method:
         """The method with these changes."""
-        if "method" in changes:
-            changes = {**self.fixed, **changes, "method": self.methods[changes["method"]]}
-        return config.change(config.parse(self.method), changes)
+        if "method" not in changes:
+            return config.change(self.method, changes)
+        rest = {path: value for path, value in {**self.fixed, **changes}.items() if path != "method"}
+        return config.change(self.methods[changes["method"]], rest)
 
     def fingerprint(self, changes: Mapping[str, Any]) -> str:
         """Of the method with these changes."""
@@ -72,18 +87,37 @@ class Distillation:
         """The metrics of a run between two epochs; changes nothing of it."""
         return Evaluator(self.task, self.data, run).metrics()
 
+    @cached_property
     def teacher_digest(self) -> str:
         """Of the teacher's weights: see `digest`."""
         return digest(self.weights)
 
+    def card(self, job: Job, method: Method) -> Card:
+        """What a job's folder says of its run."""
+        return Card(
+            study=job.study,
+            trial=job.trial,
+            arm=job.arm,
+            seed=job.seed,
+            changes=dict(job.changes),
+            method=method,
+            task=self.task,
+            teacher_digest=self.teacher_digest,
+            metric=self.metric,
+            data=self.data,
+            versions=versions(),
+        )
+
     def epochs(self, job: Job) -> Iterator[Row]:
         """Run one job to its end, or from where its checkpoint stands; yields a Row an epoch."""
         method = self.resolve(job.changes)
-        runtime = replace(self.runtime, threads=job.threads or self.runtime.threads)
+        runtime = replace(self.runtime, threads=job.threads)
         device = runtime.open()
         meter = Meter(device)
         run = self.open(method, job.seed, runtime, device)
-        checkpoint = Checkpoint(run, None if job.folder is None else Path(job.folder))
+        checkpoint, card = Checkpoint(run, None if job.folder is None else Path(job.folder)), self.card(job, method)
+        if checkpoint.folder is not None:
+            card.write(checkpoint.folder)
         yield from list(checkpoint.restore(device))
         evaluator = Evaluator(self.task, self.data, run)
         facts: dict[str, Any] = {"host": platform.node(), "device": _device_name(device)}
@@ -103,8 +137,8 @@ class Distillation:
                 peak_memory=meter.peak(),
                 **facts,
             )
-            if last and self.keep:
-                checkpoint.export()  # first, so that whoever finds the last checkpoint finds the students too
+            if last:
+                checkpoint.export(card, row.final)  # before the last checkpoint: whoever finds that finds these too
             checkpoint.save(row)
             yield row
 
@@ -118,11 +152,21 @@ class Distillation:
         return Run(method, teacher, student, *seen, seed, runtime, device, task.classes)
 
 
-def work(study: Study, data: str | None = None, weights: Path | None = None) -> Distillation:
-    """What a study's trials do. Raises ConfigError or DataError before anything is launched."""
-    method = config.change(config.load(study.method), study.fixed)
+def methods_of(study: Study) -> dict[str, Method]:
+    """The methods that a study names, by the name that they have there; ConfigError or UnknownName."""
+    hand = {} if study.ablation is None else study.ablation.hand
+    return {name: config.load(name) for name in (study.method, *(c["method"] for c in hand.values() if "method" in c))}
+
+
+def work(study: Study, options: Options = NOTHING_SAID, methods: Mapping[str, Method] | None = None) -> Distillation:
+    """What a study's trials do. `methods`: those that it names, where they were read before (else from their files).
+
+    Raises ConfigError or DataError before anything is launched.
+    """
+    methods = methods_of(study) if methods is None else methods
+    method = config.change(methods[study.method], study.fixed)
     first = study.objective[0]
-    made = prepare(method, study.task, data, weights, parse_runtime(study.runtime))
+    made = prepare(method, task_of(study), replace(options, **options.runtime(study.runtime)))
     asked = {objective.metric for objective in study.objective}
     if "val_accuracy" in asked and not evaluable(made):
         hint = f"give --data, or select by a data-free metric: {', '.join(measures.DATA_FREE)}"
@@ -131,23 +175,41 @@ def work(study: Study, data: str | None = None, weights: Path | None = None) -> 
         raise ConfigError.at("objective", f"{measures.PRIOR} needs a teacher with BatchNorm layers")
     if measures.ASKED in asked and not _asks(method):
         raise ConfigError.at("objective", f"{measures.ASKED} needs a source that asks for classes (source.labels)")
-    hand = {} if study.ablation is None else study.ablation.hand
-    named = {changes["method"] for changes in hand.values() if "method" in changes}
-    methods = {name: config.plain(config.load(name)) for name in named}
     return replace(made, metric=first.metric, sign=first.sign, fixed=study.fixed, methods=methods)
 
 
-def prepare(
-    method: Method, task: str | datasets.Task, data: str | None, weights: Path | None, runtime: Runtime
-) -> Distillation:
-    """A method on a task, by name or made, with its teacher from `weights`, from what the task ships, or found."""
+def resumed(history: History, options: Options) -> Distillation:
+    """What the trials of a study do that is gone on with: its methods as they were when it began, whatever their files
+    say now. StudyError where the teacher is another one."""
+    study = history.study
+    methods = {name: config.parse(plain) for name, plain in history.methods.items()}
+    made = work(study, options, methods)
+    began = history.task["teacher"]["digest"]
+    if made.teacher_digest != began:
+        where = made.task.teacher.file or "the teacher"
+        raise StudyError(
+            f"{where} is not the teacher that {study.study} was begun with (digest {made.teacher_digest[:12]} here, "
+            f"{began[:12]} there): bring that one back with --weights, or start a study of its own"
+        )
+    return made
+
+
+def task_of(study: Study) -> datasets.Task:
+    """A study's task: by name, or written into it."""
+    if isinstance(study.task, str):
+        return datasets.load(study.task)
+    return datasets.named.parse(yamls.Document(study.task, file=f"the task of {study.study}"))
+
+
+def prepare(method: Method, task: str | datasets.Task, options: Options = NOTHING_SAID) -> Distillation:
+    """A method on a task, by name or made, with its teacher: `options.weights`, what the task ships, or one found."""
     task = datasets.load(task) if isinstance(task, str) else task
-    task = teachers.with_teacher(task, weights, method.teacher.arch)
+    task = teachers.with_teacher(task, options.weights, method.teacher.arch)
     state = teachers.teacher(task, method.teacher.arch).state_dict()
-    made = Distillation(config.plain(method), task, state, runtime, data)
-    if data is not None or task.data is not None:  # what is damaged is an error now, not after the last epoch
+    made = Distillation(method, task, state, options.absolute())
+    if made.data is not None or task.data is not None:  # what is damaged is an error now, not after the last epoch
         for which in ("val", "test"):
-            real(task, which, data, runtime.cache)
+            real(task, which, made.data, made.runtime.cache)
     return made
 
 
@@ -161,14 +223,16 @@ def task_info(made: Distillation) -> dict[str, Any]:
     task = made.task
     return {
         "name": task.name,
+        "mean": list(task.mean),
+        "std": list(task.std),
         "classes": len(task.classes),
         "chance": 1 / len(task.classes),
         "teacher": {
             "arch": task.teacher.arch,
             "test_accuracy": task.teacher.test_accuracy,
-            "digest": made.teacher_digest(),
+            "digest": made.teacher_digest,
         },
-        "student": {"arch": config.parse(made.method).student.arch or task.student},
+        "student": {"arch": made.method.student.arch or task.student},
         "normalised_by": task.normalised_by,
     }
 

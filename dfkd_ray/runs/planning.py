@@ -40,9 +40,9 @@ def describe(
     names = f"sampler {written['sampler']['name']}, stopper {written['stopper']['name']}"
     yield f"{study.study}: {study.question}" if study.question else study.study
     if study.ablation is None:
-        yield f"method {study.method}, task {study.task}, {names}"
+        yield f"method {study.method_name}, task {study.task_name}, {names}"
     else:
-        yield f"method {study.method}, task {study.task}"
+        yield f"method {study.method_name}, task {study.task_name}"
         duplicates = duplicates or find_duplicates(study.ablation.arms, lambda changes: canonical(dict(changes)))
         yield from _design(study, study.ablation, spread, duplicates)
     searched = written.get("search", {})

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Schedule
 from dfkd_ray.parts.signals import Signals, frozen
 from dfkd_ray.runs.distillation import Distillation
@@ -43,7 +42,7 @@ def probe(work: Distillation, threads: int, seed: int = 0) -> Cost:
 
 
 def _measure(work: Distillation, runtime: Runtime, device: torch.device, seed: int) -> Cost:
-    method = config.parse(work.method)
+    method = work.method
     run = work.open(method, seed, runtime, device)
     rng = run.begin(1)
     batch = method.schedule.batch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,24 +13,27 @@ from dfkd_ray.runs import distillation, path_to
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.study import Budget, Study
 from dfkd_ray.study.ablation import KEYS
+from dfkd_ray.study.overrides import NO_OVERRIDES, Overrides
 from dfkd_ray.study.specs import Tpe
 from dfkd_ray.train.runtime import parse_runtime
+from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.util import yamls
 from dfkd_ray.util.errors import ConfigError, Problem, UnknownName
 from dfkd_ray.util.registry import did_you_mean
 from dfkd_ray.util.yamls import Document, Problems
 
 
-def open_study(path: Path, data: str | None = None, weights: Path | None = None) -> tuple[Study, Distillation]:
-    """The study in a file and what its trials do; ConfigError with all mistakes, DataError for a missing teacher."""
-    return open_document(yamls.load(path), data, weights)
-
-
-def open_document(
-    document: Document, data: str | None = None, weights: Path | None = None
+def open_study(
+    path: Path, options: Options = NOTHING_SAID, overrides: Overrides = NO_OVERRIDES
 ) -> tuple[Study, Distillation]:
+    """The study in a file and what its trials do; ConfigError with all mistakes, DataError for a missing teacher."""
+    return open_document(overrides.over(yamls.load(path)), options)
+
+
+def open_document(document: Document, options: Options = NOTHING_SAID) -> tuple[Study, Distillation]:
     """The same for a study that stands in no file of its own."""
     problems = Problems()
+    document = anchored(document)
     document = problems.attempt("", path_to.resolved, document) or document
     parsed = problems.attempt("", study.parse, document)
     made = parsed or _salvage(document, problems.found)
@@ -41,10 +44,49 @@ def open_document(
     if problems.found:
         raise document.locate(dict.fromkeys(problems.found))
     assert parsed is not None
-    work = problems.attempt("", distillation.work, parsed, data, weights)
+    work = problems.attempt("", distillation.work, parsed, options)
     if work is None:
         raise document.locate(problems.found)
     return parsed, work
+
+
+def anchored(document: Document) -> Document:
+    """The same with whole paths of method files, task files and folders of images, so that it can be run, and resumed,
+    from anywhere: they are looked for beside the study's file, then from where one stands."""
+    raw = document.data
+    if not isinstance(raw, Mapping):
+        return document
+    roots = ([Path(document.file).parent] if document.file else []) + [Path()]
+    made = dict(raw)
+    for key in ("method", "task"):
+        if isinstance(raw.get(key), str):
+            made[key] = whole_path(raw[key], *roots)
+    if isinstance(raw.get("arms"), Mapping):
+        made["arms"] = {name: _anchored(arm, "method", roots) for name, arm in raw["arms"].items()}
+    if isinstance(design := raw.get("design"), Mapping):
+        made["design"] = {**_anchored(design, "to", roots)}
+        if isinstance(design.get("to"), Mapping):
+            made["design"]["to"] = _anchored(design["to"], "method", roots)
+    return replace(document, data=made)
+
+
+def _anchored(part: Any, key: str, roots: list[Path]) -> Any:
+    named = isinstance(part, Mapping) and isinstance(part.get(key), str)
+    return {**part, key: whole_path(part[key], *roots)} if named else part
+
+
+def whole_path(name: str, *roots: Path) -> str:
+    """A method or task by file, or `folder:PATH@SIDE`, with its whole path; a name of another kind as it is."""
+    prefix = datasets.FOLDER if name.startswith(datasets.FOLDER) else ""
+    rest = name.removeprefix(prefix)
+    if not prefix and Path(rest).suffix not in (".yaml", ".yml"):
+        return name
+    before, at, side = rest.rpartition("@")
+    for root in roots or (Path(),):
+        for path, tail in ((rest, ""), (before, f"@{side}")) if prefix and at and before else ((rest, ""),):
+            if (found := root / Path(path).expanduser()).exists():
+                return f"{prefix}{found.resolve()}{tail}"
+    return name
 
 
 # What stands in for a part with a mistake. The last three do not matter to the method, and may clash with what is left.
@@ -91,7 +133,7 @@ def _check_method(made: Study, document: Document, problems: Problems) -> None:
     """Names, fixed changes, searched paths and the runtime, against what exists."""
     problems.attempt("runtime", parse_runtime, made.runtime)
     try:
-        datasets.load(made.task)
+        problems.attempt("task", distillation.task_of, made)
     except UnknownName as error:
         problems.add("task", str(error))
     try:

@@ -66,14 +66,14 @@ class Synthesis:
     def __post_init__(self) -> None:
         if self.images < 1 or self.shards < 1:
             raise ConfigError.at("--images", f"at least 1, got {min(self.images, self.shards)}")
-        source = config.parse(self.work.method).source
+        source = self.work.method.source
         if not isinstance(source, Diffusion):
             name = source.registered_as
             raise ConfigError.at("source", f"a pool on the disk is filled by the source diffusion; this is {name}")
 
     @property
     def method(self) -> Method:
-        return config.parse(self.work.method)
+        return self.work.method
 
     @property
     def per_trajectory(self) -> int:
@@ -97,8 +97,8 @@ class Synthesis:
             image=task.image,
             mean=task.mean,
             std=task.std,
-            teacher=Teacher(self.method.teacher.arch or task.teacher.arch, self.work.teacher_digest()),
-            method=self.work.method,
+            teacher=Teacher(self.method.teacher.arch or task.teacher.arch, self.work.teacher_digest),
+            method=config.plain(self.work.method),
             fingerprint=fingerprint(self.method, models),
             seed=self.seed,
             shards=self.shards,

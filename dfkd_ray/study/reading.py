@@ -35,7 +35,7 @@ def parse(document: Document) -> Study:
     for key in raw.keys() - {*known, *ablations.KEYS}:
         problems.add(key, f"no such part of a study{did_you_mean(key, [*known, *ablations.KEYS])}")
     for name in _required():
-        if name not in raw and (name != "search" or not raw.keys() & set(ablations.KEYS)):
+        if name not in raw and (name != "search" or not (raw.keys() & set(ablations.KEYS) or _once(raw))):
             problems.add(name, "is missing")
     given = {key: raw[key] for key in known if key in raw}
     parts: dict[str, Any] = {
@@ -45,7 +45,7 @@ def parse(document: Document) -> Study:
     simple = {key: value for key, value in given.items() if key not in _READERS}
     problems.attempt("", typed, _Simple, simple)
     parts = {"budget": Budget()} | simple | parts
-    if parts["ablation"] is not None:
+    if parts["ablation"] is not None or _once(raw):
         parts.setdefault("search", {})
     failed = {problem.path.partition(".")[0] for problem in problems.found}
     if parts["ablation"] is None and failed & set(ablations.KEYS):
@@ -174,6 +174,12 @@ def _search(raw: Any) -> Space:
     return {path: domain for path, domain in read.items() if domain is not None}
 
 
+def _once(raw: Mapping[str, Any]) -> bool:
+    """Whether a study asks for one trial: then there may be nothing to search."""
+    budget = raw.get("budget")
+    return isinstance(budget, Mapping) and budget.get("trials") == 1
+
+
 def _required() -> list[str]:
     always = [f.name for f in fields(Study) if f.default is MISSING and f.default_factory is MISSING]
     return [*always, "search"]
@@ -186,7 +192,7 @@ class _Simple:
     study: str = ""
     question: str = ""
     method: str = ""
-    task: str = ""
+    task: str | dict[str, Any] = ""
     fixed: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     runtime: dict[str, Any] = field(default_factory=dict)

@@ -101,7 +101,7 @@ class Study:
 
     study: str
     method: str
-    task: str
+    task: str | Mapping[str, Any]  # by name, or the task itself as its file would have it
     objective: tuple[Objective, ...]
     search: space.Space = field(default_factory=dict)
     question: str = ""
@@ -114,6 +114,20 @@ class Study:
     runtime: Mapping[str, Any] = field(default_factory=dict)
     ablation: Ablation | None = None  # None: a sweep
     published: str = ""  # the table that it re-runs, whose rows are its arms: dfkd_fgvc/table3, or ...#column of it
+
+    @property
+    def method_name(self) -> str:
+        """How the method is called, also where it is a file."""
+        return self.method.rpartition("/")[2].removesuffix(".yaml").removesuffix(".yml")
+
+    @property
+    def task_name(self) -> str:
+        return self.task if isinstance(self.task, str) else str(self.task.get("name"))
+
+    @property
+    def one_run(self) -> bool:
+        """Whether nothing is searched or compared: the method as it is, once."""
+        return self.ablation is None and not self.search
 
     @property
     def trials(self) -> int | None:

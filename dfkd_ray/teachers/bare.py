@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dfkd_ray.datasets.named import load
 from dfkd_ray.datasets.task import Task, TeacherRef
 from dfkd_ray.teachers.weights import adopt, class_names, image_size, read_card
 from dfkd_ray.util.errors import ConfigError, DataError, Problem
@@ -65,15 +64,6 @@ def _complete(weights: Path, said: Mapping[str, tuple[Any, Any]], missing: Seque
     problems += [Problem(f"--{o}", f"is missing, and no card beside {weights} says it") for o in missing]
     if problems:
         raise ConfigError(problems)
-
-
-def recorded(record: Mapping[str, Any]) -> Task:
-    """The task of a run, from its record `run.json`: the one that it was given, or its teacher alone."""
-    if (given := record.get("task_given")) is not None or "image" not in record:
-        return load(given or record["task"])
-    mean, std = (tuple(record["normalise"][key]) for key in ("mean", "std"))
-    teacher, student = TeacherRef(record["teacher"]["arch"], record["teacher"]["weights"]), record["student"]["arch"]
-    return Task(record["task"], "none", tuple(record["classes"]), tuple(record["image"]), mean, std, teacher, student)
 
 
 def _normalisation(

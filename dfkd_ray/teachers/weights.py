@@ -1,8 +1,8 @@
 """Teachers from files: a plain state_dict, or safetensors, with a JSON card beside it where there is one.
 
-The teacher owns its normalisation. A card (`resnet56.json` or `resnet56.pt.json` beside `resnet56.pt`) may hold
-`{"normalise": {"mean": [...], "std": [...]}, "arch": "resnet56", "accuracy": {"test": 0.93}}`; `adopt` makes a task
-speak its language.
+The teacher owns its normalisation. A card (`resnet56.json` or `resnet56.pt.json` beside `resnet56.pt`, or in the header
+of a safetensors file that carries its own) may hold `{"normalise": {"mean": [...], "std": [...]}, "arch": "resnet56",
+"accuracy": {"test": 0.93}}`; `adopt` makes a task speak its language.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from dfkd_ray.datasets.folder import as_taught
 from dfkd_ray.datasets.task import HERE, Task, TeacherRef
 from dfkd_ray.nets import build, taps_of
 from dfkd_ray.util.errors import DataError
+
+CARD = "card"  # in the header of a safetensors file that carries its own
 
 
 def teacher(task: Task, arch: str | None = None, weights: Path | None = None) -> nn.Module:
@@ -79,17 +81,33 @@ def card_of(weights: Path) -> Path | None:
 
 
 def read_card(weights: Path) -> dict[str, Any] | None:
-    """What the JSON beside a file of weights says, None where there is none."""
+    """What the JSON beside a file of weights says, else the card that it carries; None where there is none."""
     path = card_of(weights)
-    if path is None:
+    carried = _carried(weights) if path is None else None
+    if path is None and carried is None:
         return None
+    path = path or weights
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
+        card = json.loads(path.read_text(encoding="utf-8") if carried is None else carried)
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: the card of {weights.name} cannot be read: {error}") from None
     if not isinstance(card, dict):
         raise DataError(f"{path}: the card of {weights.name} must be a JSON object")
     return card
+
+
+def _carried(weights: Path) -> str | None:
+    """The card in the header of a safetensors file; None where it has none, or is no such file."""
+    if weights.suffix != ".safetensors" or not weights.is_file():
+        return None
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(weights, "pt") as file:
+            told: str | None = (file.metadata() or {}).get(CARD)
+    except (OSError, SafetensorError):  # it is read again with its tensors, and that says what is wrong
+        return None
+    return told
 
 
 def _normalisation(weights: Path, task: Task) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -15,11 +15,11 @@ from dfkd_ray.study.specs import Random
 from dfkd_ray.study.study import Budget
 from dfkd_ray.tune import analysis
 from dfkd_ray.tune.history import History
-from dfkd_ray.tune.search import Proposal, Search
+from dfkd_ray.tune.proposal import Proposal, Proposer
 
 
 @dataclass(frozen=True)
-class Cell:
+class Place:
     """One trial of the design: an arm with a seed and a draw; `tuning`: its number in the arm's own search."""
 
     arm: str
@@ -29,8 +29,8 @@ class Cell:
     changes: Mapping[str, Any] | None = None  # None: the arm's search proposes them
 
 
-class Cells:
-    """Proposes the cells of an ablation, seed by seed, so that whole pairs come first."""
+class DesignedSearch:
+    """Proposes the trials of an ablation, seed by seed, so that whole pairs come first."""
 
     def __init__(self, study: Study, history: History) -> None:
         assert study.ablation is not None
@@ -52,12 +52,12 @@ class Cells:
         return wanted if any(arm.name not in self.history.looked for arm in wanted) else ()
 
     def propose(self) -> Proposal | None:
-        """The first cell that is wanted and was never asked for; None while there is none (ask again after an end)."""
+        """The first place that is wanted and was never asked for; None while there is none (ask again after an end)."""
         asked = {(t.arm, t.seed, t.draw, t.tuning) for t in self.history.trials.values()}
         number = len(self.history.trials)
-        for cell in self._wanted():
-            if (cell.arm, cell.seed, cell.draw, cell.tuning) not in asked:
-                return self._proposal(cell, number)
+        for place in self._wanted():
+            if (place.arm, place.seed, place.draw, place.tuning) not in asked:
+                return self._proposal(place, number)
         return None
 
     def rebuild(self, history: History) -> None:
@@ -66,16 +66,16 @@ class Cells:
     def tell(self, *told: Any) -> None:
         """Nothing: the history knows."""
 
-    def _proposal(self, cell: Cell, number: int) -> Proposal:
+    def _proposal(self, place: Place, number: int) -> Proposal:
         attrs: Mapping[str, Any] = {}
-        changes = cell.changes
+        changes = place.changes
         if changes is None:
-            proposed = self._tuner(cell.arm).propose()
+            proposed = self._search(place.arm).propose()
             assert proposed is not None, "a range never runs out"
-            attrs, changes = proposed.attrs, {**self._changes(cell.arm), **proposed.changes}
-        return Proposal(number, changes, attrs, {}, cell.seed, cell.arm, cell.draw, cell.tuning)
+            attrs, changes = proposed.attrs, {**self._changes(place.arm), **proposed.changes}
+        return Proposal(number, changes, attrs, {}, place.seed, place.arm, place.draw, place.tuning)
 
-    def _wanted(self) -> Iterator[Cell]:
+    def _wanted(self) -> Iterator[Place]:
         if isinstance(self.ablation.design, Walk):
             _, wanted = analysis.walked(self.history)
             yield from self._crossed(self._distinct(wanted), self.ablation.seeds.listed[: self.ablation.seeds.start])
@@ -84,26 +84,28 @@ class Cells:
         else:
             yield from self._tuned(self.ablation)
 
-    def _crossed(self, run: tuple[Arm, ...], seeds: tuple[int, ...]) -> Iterator[Cell]:
+    def _crossed(self, run: tuple[Arm, ...], seeds: tuple[int, ...]) -> Iterator[Place]:
         for seed in seeds:
             for draw, point in enumerate(self._draws):
                 for arm in run:
-                    yield Cell(arm.name, seed, draw, None, {**arm.changes, **point})
+                    yield Place(arm.name, seed, draw, None, {**arm.changes, **point})
 
-    def _tuned(self, ablation: Ablation) -> Iterator[Cell]:
+    def _tuned(self, ablation: Ablation) -> Iterator[Place]:
         """All searches first, side by side; an arm whose search has ended is run at its best setting."""
         assert ablation.tune is not None
         for number in range(ablation.tune.trials):
             for arm in self._run:
-                yield Cell(arm.name, ablation.tune.seed, 0, number)
+                yield Place(arm.name, ablation.tune.seed, 0, number)
         best = {arm.name: analysis.setting(self.history, arm.name) for arm in self._run}
         for seed in analysis.seeds_in_force(self.history):
             for arm in self._run:
                 if (changes := best[arm.name]) is not None:
-                    yield Cell(arm.name, seed, 0, None, changes)
+                    yield Place(arm.name, seed, 0, None, changes)
 
-    def _tuner(self, arm: str) -> Search:
+    def _search(self, arm: str) -> Proposer:
         """The arm's own search, as far as it has come."""
+        from dfkd_ray.tune.search import Search
+
         searched = self.study.search
         own = [
             replace(trial, number=i, changes={path: trial.changes[path] for path in searched if path in trial.changes})
@@ -138,6 +140,8 @@ class Cells:
         """The points of `search` that all arms share, at random from the sampler's seed; one empty one without it."""
         if not self.study.search:
             return [{}]
+        from dfkd_ray.tune.search import Search
+
         search = Search(replace(self._sweep, sampler=Random(seed=self.study.sampler.seed)))
         found = [search.propose() for _ in range(self.ablation.points)]
         return [proposal.changes for proposal in found if proposal is not None]

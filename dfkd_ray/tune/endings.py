@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from dfkd_ray.study import Study
 from dfkd_ray.study.specs import NoStopper
 from dfkd_ray.tune.history import History, Trial
 from dfkd_ray.tune.ledger import Record
-from dfkd_ray.tune.search import State
 from dfkd_ray.tune.stoppers import decide
 from dfkd_ray.util.registry import did_you_mean
+
+State = Literal["complete", "pruned", "failed"]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from dfkd_ray.tune.ledger import Record
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.yamls import Document
 
-VERSION = 1  # of the records
+VERSION = 2  # of the records: 1 had no methods and no options in its first one
 REUSED = "reused: "  # how the reason of a trial begins that an earlier study has run
 ROW = ("epoch", "seconds", "metrics", "last", "final", "host", "device", "peak_memory")
 
@@ -72,6 +72,8 @@ class History:
         self.trials: dict[int, Trial] = {}
         self.ended: list[int] = []  # in the order of their ends
         self.provenance: dict[str, Any] = {}
+        self.methods: dict[str, Any] = {}  # by name as the study has it: the method as it was when the study began
+        self.options: dict[str, Any] = {}  # how it was run last, see tune/options.py
         self.task: dict[str, Any] = {}
         self.study_attrs: dict[str, Any] = {}
         self.alike: dict[str, str] = {}  # arm -> the arm that runs for it, since both resolve to the same method
@@ -95,6 +97,9 @@ class History:
 
     def in_state(self, state: str) -> int:
         return sum(trial.state == state for trial in self.trials.values())
+
+    def complete(self) -> list[Trial]:
+        return [trial for trial in self.trials.values() if trial.state == "complete"]
 
     def best(self) -> Trial | None:
         """The complete trial with the best first objective."""
@@ -144,15 +149,19 @@ class History:
         take(record)
 
     def _started_study(self, record: Record) -> None:
-        if record["version"] > VERSION:
-            raise StudyError(f"the ledger is of version {record['version']}, this dfkd-ray reads up to {VERSION}")
+        if record["version"] != VERSION:
+            raise StudyError(
+                f"the ledger is of version {record['version']}, this dfkd-ray goes on with version {VERSION} alone: "
+                f"take the one that began it; its tables are read by `dfkd-ray report` all the same"
+            )
         self._study = studies.parse(Document(record["study"], file="ledger"))
-        self.provenance = record["provenance"]
+        self.provenance, self.methods, self.options = record["provenance"], record["methods"], record["options"]
         self.task = record["task"]
         self.alike = record.get("alike", {})
 
     def _resumed(self, record: Record) -> None:
         self.provenance = {**self.provenance, "resumed": [*self.provenance.get("resumed", []), record["provenance"]]}
+        self.options = record["options"]
         self.finished = False
 
     def _round(self, record: Record) -> None:

@@ -4,32 +4,42 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from dfkd_ray import study as studies
 from dfkd_ray.study import Study
 from dfkd_ray.study.arms import Walk
-from dfkd_ray.tune import live, serial_runner
+from dfkd_ray.tune import serial_runner
 from dfkd_ray.tune.duplicates import find_duplicates
-from dfkd_ray.tune.history import History, Trial
+from dfkd_ray.tune.history import VERSION, History, Trial
 from dfkd_ray.tune.interrupts import Interrupted
-from dfkd_ray.tune.ledger import NAME, Ledger, locked, read
+from dfkd_ray.tune.ledger import NAME, Ledger, Record, locked, read
+from dfkd_ray.tune.observers import Observer
+from dfkd_ray.tune.observers.tables import Tables
+from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.tune.ray_setup import environment
 from dfkd_ray.tune.reuse import Finished, Key, library
-from dfkd_ray.tune.tuner import Reuse, Tuner, opening
+from dfkd_ray.tune.tuner import Reuse, Tuner
 from dfkd_ray.tune.work import Work
 from dfkd_ray.util.errors import ConfigError, Problem, StudyError
 
-Runner = Literal["ray", "serial"]
-Options = Mapping[str, Any]  # of the runner: see ray_runner.run
+
+@dataclass(frozen=True)
+class Facts:
+    """What a ledger says of a study beside its file: versions and command, the task, and the methods that it names as
+    they were when it began, so that whoever resumes needs none of their files."""
+
+    provenance: Mapping[str, Any]
+    task: Mapping[str, Any]
+    methods: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What became of a study. `best`: the complete trial with the best first objective; None if there is none."""
+    """What became of a study. `best`: the best complete trial, None if there is none; `front`: all that none beats."""
 
     study: str
     folder: Path
@@ -39,32 +49,22 @@ class Summary:
     running: int
     finished: bool
     best: Trial | None
+    front: tuple[Trial, ...]
     seconds: float
     ablation: bool = False
 
 
 def start(
-    study: Study,
-    work: Work,
-    folder: Path,
-    provenance: Mapping[str, Any],
-    task_info: Mapping[str, Any],
-    runner: Runner = "ray",
-    *,
-    fresh: bool = False,
-    view: live.View | None = None,
-    parquet: bool = False,
-    reuse: Sequence[Path] = (),
-    **options: Any,
+    study: Study, work: Work, folder: Path, facts: Facts, options: Options = NOTHING_SAID, *observers: Observer
 ) -> Summary:
-    """Run a study to its end. `options` go to the runner; `reuse`: folders of earlier studies, see sweep/reuse.py.
+    """Run a study to its end.
 
-    A folder that has a ledger is refused, unless `fresh`: then it is moved aside, never deleted. Raises StudyError,
-    and Interrupted (exit code 130) after Ctrl-C.
+    A folder that has a ledger is refused, unless `options.fresh`: then it is moved aside, never deleted. Raises
+    StudyError, and Interrupted (exit code 130) after Ctrl-C.
     """
-    known = library(reuse, task_info)
+    known = library(options.reuse, facts.task)
     if (folder / NAME).exists():
-        if fresh:
+        if options.fresh:
             _move_aside(folder)
         elif History(read(folder / NAME)[0]).trials:
             raise StudyError(
@@ -73,23 +73,47 @@ def start(
             )
     with Ledger(folder) as ledger:
         ledger.clear()  # of a start that got no further than its first record
-        note = {**provenance, "runner": runner}
-        ledger.records.append(ledger.append(opening(study, note, task_info, time.time(), alike(study, work))))
-        taking = _reuse(known, work, study)
-        return _run(_conductor(ledger, folder, work, taking, view, parquet), work, runner, options)
+        record = opening(study, facts, options, time.time(), alike(study, work))
+        ledger.records.append(ledger.append(record))
+        return _run(ledger, folder, work, options, _reuse(known, work, study), observers)
 
 
-def _reuse(known: Mapping[Key, Finished], work: Work, study: Study) -> Reuse:
-    """What to take over: what has been run with the same seed, and reports what this study goes by."""
-    if not known:
-        return lambda changes, seed: None
+def opening(
+    study: Study, facts: Facts, options: Options, clock: float, alike: Mapping[str, str] | None = None
+) -> Record:
+    """The first record of a ledger; `alike`: arms that another arm runs for."""
+    head = {"kind": "study", "time": clock, "version": VERSION, "study": studies.plain(study)}
+    return {**head, **vars(facts), "options": options.plain(), "alike": dict(alike or {})}
 
-    def find(changes: Mapping[str, Any], seed: int) -> Finished | None:
-        found = known.get((work.fingerprint(changes), seed))
-        told = {} if found is None else found.rows[-1]["metrics"]
-        return found if all(math.isfinite(told.get(each.metric, math.nan)) for each in study.objective) else None
 
-    return find
+def resume(
+    folder: Path,
+    make: Callable[[History, Options], tuple[Work, Mapping[str, Any]]],
+    options: Options = NOTHING_SAID,
+    *observers: Observer,
+) -> Summary:
+    """Go on with a study that was interrupted or killed: running trials from their checkpoints, then the rest.
+
+    make: the work and the provenance of what the ledger says, under the options that hold: those of the last session,
+    and what was said over them.
+    """
+    if not (folder / NAME).exists():
+        raise StudyError(f"{folder} holds no study to resume: there is no {NAME}")
+    with Ledger(folder) as ledger:
+        history = History(ledger.records)
+        if not ledger.records:
+            raise StudyError(f"{folder} holds no study to resume: {NAME} is empty")
+        options = options.over(Options.of(history.options))
+        work, provenance = make(history, options)
+        known = library([path for path in options.reuse if path.exists()], history.task)
+        record = {"kind": "resumed", "time": time.time(), "provenance": provenance, "options": options.plain()}
+        ledger.records.append(ledger.append(record))
+        return _run(ledger, folder, work, options, _reuse(known, work, history.study), observers)
+
+
+def summary(folder: Path) -> Summary:
+    """What the ledger in a folder says; reads only, so it may be asked while the study runs."""
+    return _summary(History(read(folder / NAME)[0]), folder)
 
 
 def alike(study: Study, work: Work) -> dict[str, str]:
@@ -105,56 +129,39 @@ def alike(study: Study, work: Work) -> dict[str, str]:
     return found.alike
 
 
-def resume(
-    folder: Path,
-    make_work: Callable[[Study], Work],
-    runner: Runner = "ray",
-    *,
-    provenance: Mapping[str, Any] | None = None,
-    view: live.View | None = None,
-    parquet: bool = False,
-    reuse: Sequence[Path] = (),
-    **options: Any,
+def _reuse(known: Mapping[Key, Finished], work: Work, study: Study) -> Reuse:
+    """What to take over: what has been run with the same seed, and reports what this study goes by."""
+    if not known:
+        return lambda changes, seed: None
+
+    def find(changes: Mapping[str, Any], seed: int) -> Finished | None:
+        found = known.get((work.fingerprint(changes), seed))
+        told = {} if found is None else found.rows[-1]["metrics"]
+        return found if all(math.isfinite(told.get(each.metric, math.nan)) for each in study.objective) else None
+
+    return find
+
+
+def _run(
+    ledger: Ledger, folder: Path, work: Work, options: Options, reuse: Reuse, observers: Iterable[Observer]
 ) -> Summary:
-    """Go on with a study that was interrupted or killed: running trials from their checkpoints, then the rest."""
-    if not (folder / NAME).exists():
-        raise StudyError(f"{folder} holds no study to resume: there is no {NAME}")
-    with Ledger(folder) as ledger:
-        history = History(ledger.records)
-        work = make_work(history.study)
-        known = library(reuse, history.task)
-        note = {**(provenance or {}), "runner": runner}
-        ledger.records.append(ledger.append({"kind": "resumed", "time": time.time(), "provenance": note}))
-        taking = _reuse(known, work, history.study)
-        return _run(_conductor(ledger, folder, work, taking, view, parquet), work, runner, options)
-
-
-def summary(folder: Path) -> Summary:
-    """What the ledger in a folder says; reads only, so it may be asked while the study runs."""
-    return _summary(History(read(folder / NAME)[0]), folder)
-
-
-def _conductor(ledger: Ledger, folder: Path, work: Work, taking: Reuse, view: live.View | None, parquet: bool) -> Tuner:
     def fingerprint(changes: Mapping[str, Any]) -> str:
         return work.fingerprint(changes)
 
-    return Tuner(ledger, folder, work.max_epochs, view, parquet=parquet, reuse=taking, fingerprint=fingerprint)
-
-
-def _run(tuner: Tuner, work: Work, runner: Runner, options: Options) -> Summary:
+    listening = (Tables(options.parquet), *observers)
+    tuner = Tuner(ledger, folder, work.max_epochs, options, listening, reuse=reuse, fingerprint=fingerprint)
     try:
-        if runner == "serial":
-            serial_runner.run(tuner, work, **options)
+        if options.runner == "serial":
+            serial_runner.run(tuner, work)
         else:
-            with environment(options.get("address")):
+            with environment(options.address):
                 from dfkd_ray.tune import ray_runner
 
-                ray_runner.run(tuner, work, **options)
+                ray_runner.run(tuner, work, options)
     except KeyboardInterrupt:
         raise Interrupted(tuner.folder) from None
     finally:
-        with suppress(OSError):  # a full disk, say, of which the ledger has complained already
-            tuner.write_tables()
+        tuner.close()
     return _summary(tuner.history, tuner.folder)
 
 
@@ -165,6 +172,7 @@ def _summary(history: History, folder: Path) -> Summary:
         folder=folder,
         finished=history.finished,
         best=history.best(),
+        front=tuple(history.front()),
         ablation=history.study.ablation is not None,
         seconds=history.active_seconds,
         **states,

@@ -17,9 +17,9 @@ from ray import cloudpickle, tune
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
-from dfkd_ray.study import Resources
 from dfkd_ray.tune.endings import Ending
 from dfkd_ray.tune.interrupts import Interrupts
+from dfkd_ray.tune.options import RETRIES, Options
 from dfkd_ray.tune.ray_cluster import cluster
 from dfkd_ray.tune.ray_setup import fitting
 from dfkd_ray.tune.serial_runner import ENDED_EARLY, describe
@@ -27,29 +27,20 @@ from dfkd_ray.tune.tuner import Tuner
 from dfkd_ray.tune.work import Job, Work
 
 
-def run(
-    tuner: Tuner,
-    work: Work,
-    address: str | None = None,
-    resources: Resources | None = None,
-    concurrency: int | None = None,
-    isolate: bool = False,
-    retries: int = 2,
-) -> None:
+def run(tuner: Tuner, work: Work, options: Options) -> None:
     """Run the study to its end.
 
-    address: of a running cluster ("auto", "host:port"), else one is started on this machine for as long as the study
-    runs. resources: of one trial, else the study's. concurrency: trials at a time, else as many as fit. isolate: a new
-    process for each trial (some 4 s each) instead of warm ones. retries: how often a trial whose worker was killed is
-    started again from its checkpoint. Raises Interrupted on Ctrl-C, StudyError.
+    options.address: of a running cluster ("auto", "host:port"), else one is started on this machine for as long as the
+    study runs. concurrency: trials at a time, else as many as fit. isolate: a new process for each trial (some 4 s
+    each) instead of warm ones. retries: how often a trial whose worker was killed is started again from its checkpoint.
+    Raises Interrupted on Ctrl-C, StudyError.
     """
-    share = tuner.resources = resources or tuner.resources
-    with cluster(address, share), tempfile.TemporaryDirectory(prefix="dfkd-ray-") as scratch:
-        tuner.concurrency = concurrency or fitting(ray.cluster_resources(), share)
+    with cluster(options.address, tuner.resources), tempfile.TemporaryDirectory(prefix="dfkd-ray-") as scratch:
+        tuner.concurrency = options.concurrency or fitting(ray.cluster_resources(), tuner.resources)
         with Interrupts() as interrupts:
             link = _Link(tuner, interrupts)
             try:
-                _tune(link, work, share, scratch, isolate, retries)
+                _tune(link, work, options, scratch)
             except _Leave as leaving:
                 raise leaving.error from None
             interrupts.check()
@@ -57,7 +48,8 @@ def run(
     tuner.finish()
 
 
-def _tune(link: _Link, work: Work, share: Resources, scratch: str, isolate: bool, retries: int) -> None:
+def _tune(link: _Link, work: Work, options: Options, scratch: str) -> None:
+    share = link.tuner.resources
     tune.run(
         tune.with_parameters(_Trial, parcel=cloudpickle.dumps(work)),  # into the object store, once
         name="study",
@@ -66,8 +58,8 @@ def _tune(link: _Link, work: Work, share: Resources, scratch: str, isolate: bool
         callbacks=[_Watching(link)],
         num_samples=-1,
         resources_per_trial={"cpu": share.cpu, "gpu": share.gpu},
-        reuse_actors=not isolate,
-        max_failures=retries,
+        reuse_actors=not options.isolate,
+        max_failures=RETRIES if options.retries is None else options.retries,
         raise_on_failed_trial=False,
         storage_path=scratch,
         checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),

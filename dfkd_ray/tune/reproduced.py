@@ -29,7 +29,7 @@ def beside(history: History) -> dict[str, Any]:
         "title": table.title,
         "source": f"{table.source.citation}, {table.number}",
         "column": column,
-        "scale": "paper" if study.task in theirs else history.task.get("name", study.task),
+        "scale": "paper" if study.task_name in theirs else history.task.get("name", study.task_name),
         "unit": table.unit,
         "metric": metric,
         "cells": [_cell(row) for row in published.side_by_side(table, column, arm_summary(found))],

@@ -14,8 +14,7 @@ import random
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -26,33 +25,17 @@ from dfkd_ray.study import Study
 from dfkd_ray.study.domains import Domain, Int, Log, Uniform, canonical
 from dfkd_ray.study.space import draw, enumerate_grid
 from dfkd_ray.study.specs import Cmaes, Gp, Grid, Nsga2, Qmc, Random, Tpe
+from dfkd_ray.tune.endings import State
 from dfkd_ray.tune.history import History, Trial
+from dfkd_ray.tune.proposal import Proposal
 from dfkd_ray.util.registry import Registry
 
-State = Literal["complete", "pruned", "failed"]
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 MIN_FOR_IMPORTANCE = 8  # trials: an importance from fewer would be noise
 TOP_FOR_IMPORTANCE = 4  # trials: what sets at least so many of the best apart, not the luck of one
 
 Build = Callable[[Any, Study, int], BaseSampler]
 builders: Registry[Build] = Registry("sampler")
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """What to try next, and what the sampler has to remember of it: all of it goes into the ledger.
-
-    seed: None means the study's. arm, draw and tuning: the cell of an ablation that it is, see sweep/cells.py.
-    """
-
-    number: int
-    changes: Mapping[str, Any]
-    attrs: Mapping[str, Any]
-    study_attrs: Mapping[str, Any]
-    seed: int | None = None
-    arm: str | None = None
-    draw: int = 0
-    tuning: int | None = None
 
 
 class Search:

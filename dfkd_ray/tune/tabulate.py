@@ -16,7 +16,6 @@ from dfkd_ray.study.components import JOIN
 from dfkd_ray.tune import analysis, reproduced
 from dfkd_ray.tune.history import History, Trial
 from dfkd_ray.tune.ledger import Record
-from dfkd_ray.tune.search import Point, importance
 from dfkd_ray.util import tables
 
 
@@ -40,11 +39,13 @@ def importance_of(history: History) -> dict[str, Any]:
     Of the complete trials alone it would be an importance among those that the stopper has chosen.
     """
     study = history.study
-    if study.ablation is not None:
+    if study.ablation is not None or not study.search:
         return {}
+    from dfkd_ray.tune.search import importance
+
     trials = [trial for trial in history.trials.values() if trial.state in ("complete", "pruned")]
     epoch = min((trial.epoch for trial in trials), default=0)
-    points: list[Point] = []
+    points: list[tuple[Mapping[str, Any], list[float]]] = []
     for trial in trials:
         values = [trial.curve(objective.metric).get(epoch, math.nan) for objective in study.objective]
         if all(map(math.isfinite, values)):

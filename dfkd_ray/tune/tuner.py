@@ -1,7 +1,7 @@
 """Who records: the one object that both runners drive.
 
-A runner asks it for jobs, reports each row, and does what it is told. The conductor writes the ledger before anything
-acts on it, lets the stopper and the sampler decide, and keeps the tables and the view up to date.
+A runner asks it for jobs, reports each row, and does what it is told. The tuner writes the ledger before anything acts
+on it, lets the stopper and the sampler decide, and tells the observers.
 """
 
 from __future__ import annotations
@@ -10,61 +10,65 @@ import base64
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from dfkd_ray import study as studies
 from dfkd_ray.study import Study
-from dfkd_ray.tune import live
-from dfkd_ray.tune.designed import Cells
+from dfkd_ray.tune.designed import DesignedSearch
 from dfkd_ray.tune.duplicates import find_duplicates
 from dfkd_ray.tune.endings import Ending, ending_of
-from dfkd_ray.tune.history import REUSED, VERSION, History, Trial
+from dfkd_ray.tune.history import REUSED, History, Trial
 from dfkd_ray.tune.ledger import Ledger, Record
+from dfkd_ray.tune.observers import Observer, Observers
+from dfkd_ray.tune.options import NOTHING_SAID, Options
+from dfkd_ray.tune.proposal import OneRun, Proposal, Proposer
 from dfkd_ray.tune.reuse import Finished
-from dfkd_ray.tune.search import Proposal, Search
-from dfkd_ray.tune.tabulate import write_tables
 from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util.errors import StudyError
 
 Answer = Literal["continue", "stop"]
 Reuse = Callable[[Mapping[str, Any], int], Finished | None]  # (changes, seed) -> that trial of an earlier study
-Fingerprint = Callable[[Mapping[str, Any]], str]  # of the method with these changes, see sweep/look.py
-TABLES_SHARE = 20  # the tables are rewritten after at least this many times of what the last writing took
+Fingerprint = Callable[[Mapping[str, Any]], str]  # of the method with these changes, see tune/duplicates.py
 
 
 class Tuner:
-    """A study that is being run. Made by `start` or `resume` of sweep/launch.py."""
+    """A study that is being run. Made by `start` or `resume` of tune/launch.py."""
 
     def __init__(
         self,
         ledger: Ledger,
         folder: Path,
         max_epochs: int,
-        view: live.View | None = None,
+        options: Options = NOTHING_SAID,
+        observers: Iterable[Observer] = (),
         clock: Callable[[], float] = time.time,
-        parquet: bool = False,
         reuse: Reuse | None = None,
         fingerprint: Fingerprint | None = None,
     ) -> None:
-        self.ledger, self.folder, self.max_epochs = ledger, folder, max_epochs
-        self.view, self.clock, self.parquet = view or live.Silent(), clock, parquet
+        self.ledger, self.folder, self.max_epochs, self.clock = ledger, folder, max_epochs, clock
         self.reuse = reuse or (lambda changes, seed: None)
         self.fingerprint = fingerprint
         self.concurrency = 1  # trials at a time: the runner knows
         self.history = History(ledger.records)
         self.study: Study = self.history.study
-        self.resources = self.study.resources  # of one trial: a runner may be told others
-        self.search = Search(self.study) if self.study.ablation is None else Cells(self.study, self.history)
+        self.resources = options.resources(self.study.resources)  # of one trial
+        self.threads = options.runtime(self.study.runtime).get("threads", self.resources.threads)
+        self.search = proposer(self.study, self.history)
         self.search.rebuild(self.history)
-        self._tables_due = 0.0
         self._given_up: StudyError | None = None
         self._queue: deque[Trial] = deque()
+        self.observers = Observers(observers)
+        self.observers.start(self, ledger.records)
         for trial in self.history.running():
             if not self._taken_over(trial) and (not trial.rows or self._judge(trial) == "continue"):
                 self._queue.append(trial)
+
+    @property
+    def total(self) -> int | None:
+        """How many trials there will be at most, where that is known."""
+        return self.search.total
 
     def next_job(self) -> Job | None:
         """What to run next: first what an earlier run left unfinished, then a proposal.
@@ -83,7 +87,7 @@ class Tuner:
 
     def _proposed(self) -> Proposal | None:
         """What the search or the design wants next; a path's arms are looked at before their round begins."""
-        while self.fingerprint is not None and isinstance(self.search, Cells) and (arms := self.search.unseen):
+        while self.fingerprint is not None and isinstance(self.search, DesignedSearch) and (arms := self.search.unseen):
             self._note("round", **asdict(find_duplicates(arms, self.fingerprint)))
         return self.search.propose()
 
@@ -119,7 +123,6 @@ class Tuner:
     def started(self, job: Job) -> None:
         """A runner has begun with a job: for the first time, after a resume, or after its worker died."""
         self._note("started", trial=job.trial)
-        self._show()
 
     def report(self, job: Job, row: Row) -> Answer:
         """Take in what a trial says after an epoch, and say whether it goes on. An epoch that is known is ignored."""
@@ -136,16 +139,13 @@ class Tuner:
             text = base64.b64encode(row.picture).decode()
             self._note("picture", trial=job.trial, epoch=row.epoch, picture=text)
         self._note("row", trial=job.trial, epoch=row.epoch, seconds=row.seconds, metrics=row.metrics, **last, **facts)
-        answer = self._judge(trial)
-        if answer == "continue":
-            self._show()
-        return answer
+        return self._judge(trial)
 
-    def end(self, job: Job, outcome: Ending) -> None:
+    def end(self, job: Job, ending: Ending) -> None:
         """Record how a trial ended and let everyone know; a trial that has ended already stays as it is."""
         trial = self.history.trials[job.trial]
         if trial.state == "running":
-            self._end(trial, outcome)
+            self._end(trial, ending)
 
     def check(self) -> None:
         """Raise StudyError if the study has been given up: called by runners where it is safe to stop."""
@@ -156,41 +156,34 @@ class Tuner:
         """All trials have ended and there will be no more."""
         if not self.history.finished:
             self._note("finished")
-        self.write_tables()
 
-    def write_tables(self) -> None:
-        """Rebuild the tables from the history."""
-        began = time.perf_counter()
-        write_tables(self.history, self.folder, self.parquet)
-        ended = time.perf_counter()
-        self._tables_due = ended + TABLES_SHARE * (ended - began)
+    def close(self) -> None:
+        """This session is over, whatever the reason."""
+        self.observers.close()
 
     def _judge(self, trial: Trial) -> Answer:
         """After the latest row of a running trial: complete, failed, stopped, or on with it."""
-        outcome = ending_of(trial, self.history, self.max_epochs)
-        if outcome is None:
+        ending = ending_of(trial, self.history, self.max_epochs)
+        if ending is None:
             return "continue"
         if trial.reused and not trial.attempts:  # nobody has begun with it here
-            outcome = replace(outcome, reason=f"{REUSED}{trial.reused}")
-        self._end(trial, outcome)
+            ending = replace(ending, reason=f"{REUSED}{trial.reused}")
+        self._end(trial, ending)
         return "stop"
 
-    def _end(self, trial: Trial, outcome: Ending) -> None:
+    def _end(self, trial: Trial, ending: Ending) -> None:
         self._note(
             "ended",
             trial=trial.number,
-            state=outcome.state,
-            reason=outcome.reason,
-            rung=outcome.rung,
-            values=outcome.values,
-            final=outcome.final,
+            state=ending.state,
+            reason=ending.reason,
+            rung=ending.rung,
+            values=ending.values,
+            final=ending.final,
         )
         curve = trial.curve(self.study.objective[0].metric)
-        self.search.tell(trial.number, outcome.state, outcome.values, curve, outcome.rung)
+        self.search.tell(trial.number, ending.state, ending.values, curve, ending.rung)
         self._tidy()
-        if time.perf_counter() >= self._tables_due:
-            self.write_tables()
-        self._show(trial)
         self._consider_giving_up()
 
     def _consider_giving_up(self) -> None:
@@ -205,8 +198,10 @@ class Tuner:
             )
 
     def _tidy(self) -> None:
-        """Remove the folders of ended trials; the best keep theirs, without checkpoints."""
-        best = {trial.number for trial in self.history.front()}
+        """Remove the folders of ended trials; the best keep theirs, without checkpoints, and so does an ablation's
+        every complete trial, since each is a result."""
+        kept = self.history.front() if self.study.ablation is None else self.history.complete()
+        best = {trial.number for trial in kept}
         for trial in self.history.trials.values():
             folder = self._folder(trial.number)
             if trial.state == "running" or not folder.exists():
@@ -227,7 +222,7 @@ class Tuner:
     def _job(self, trial: Trial) -> Job:
         folder = self._folder(trial.number)
         folder.mkdir(parents=True, exist_ok=True)
-        return Job(trial.number, trial.changes, trial.seed, str(folder), trial.arm, self.resources.threads)
+        return Job(trial.number, trial.changes, trial.seed, str(folder), trial.arm, self.threads, self.study.study)
 
     def _folder(self, number: int) -> Path:
         return self.folder.resolve() / "trials" / f"{number:04d}"
@@ -235,20 +230,17 @@ class Tuner:
     def _note(self, kind: str, **facts: Any) -> None:
         """Into the ledger first, then into memory: as the ledger gives it back, so that a resume sees the same."""
         record: Record = {"kind": kind, "time": self.clock(), **facts}
-        self.history.apply(self.ledger.append(record))
-
-    def _show(self, ended: Trial | None = None) -> None:
-        now = live.snapshot(self.history, self.max_epochs, self.search.total, self.concurrency)
-        self.view.update(now, None if ended is None else live.shown(ended, self.study.objective[0].metric))
+        kept = self.ledger.append(record)
+        self.history.apply(kept)
+        self.observers.record(kept)
 
 
-def opening(
-    study: Study,
-    provenance: Mapping[str, Any],
-    task: Mapping[str, Any],
-    clock: float,
-    alike: Mapping[str, str] | None = None,
-) -> Record:
-    """The first record of a ledger; `alike`: arms that another arm runs for."""
-    head = {"kind": "study", "time": clock, "version": VERSION, "study": studies.plain(study)}
-    return {**head, "provenance": provenance, "task": task, "alike": dict(alike or {})}
+def proposer(study: Study, history: History) -> Proposer:
+    """Who decides what is run: a design, nobody where nothing is searched, else a sampler."""
+    if study.ablation is not None:
+        return DesignedSearch(study, history)
+    if not study.search:
+        return OneRun()
+    from dfkd_ray.tune.search import Search
+
+    return Search(study)

@@ -12,7 +12,7 @@ class Job:
     """One trial to run: the changes to the study's method, the seed, and a folder for the trial's own checkpoint.
 
     `folder` is the absolute path of `reports/<study>/trials/<0000>`; if a checkpoint stands there, the work goes on
-    from it. `threads` is how many threads the trial may compute with.
+    from it. `threads` is how many threads the trial may compute with, 0 where torch may choose.
     """
 
     trial: int
@@ -21,6 +21,7 @@ class Job:
     folder: str | None
     arm: str | None = None
     threads: int = 1
+    study: str = ""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ MEASURES = {
 
 def summary(tables: Evaluation) -> Html:
     """What came out, in a sentence, in big numbers and in a table."""
-    whose = part(tables.note, "run").get("folder") or tables.network("student").get("weights")
+    whose = part(tables.note, "run").get("name") or tables.network("student").get("weights")
     above = " · ".join(str(item) for item in (whose, tables.task.get("name")) if item)
     parts = [
         paragraph(above, "eyebrow"),

@@ -47,7 +47,7 @@ class Evaluation:
         self.confidence = {name: found.softmax(1).amax(1) for name, found in self.logits.items()}
 
     def measures(self) -> dict[str, Any]:
-        """Of each network (see `classification.measure`), of both (`measures.faithfulness`), and what is confused most."""
+        """Of each network: `classification.measure`; of both: `measures.faithfulness`; and what is confused most."""
         labels, classes = self.part.labels, len(self.distilled.task.classes)
         found: dict[str, Any] = {name: measure(logits, labels) for name, logits in self.logits.items()}
         if "teacher" in self.logits:

@@ -14,8 +14,7 @@ from torch import Tensor, nn
 
 from dfkd_ray.nets.heads import ToData
 from dfkd_ray.runs.export.formats import FORMATS, INPUT, Card
-from dfkd_ray.runs.students import Network
-from dfkd_ray.teachers.finding import teacher_file
+from dfkd_ray.runs.students import Distilled, Network
 from dfkd_ray.teachers.weights import described
 from dfkd_ray.util.errors import DfkdError
 
@@ -40,17 +39,20 @@ class FromBytes(nn.Module):
         return logits
 
 
-def export(network: Network, kinds: Iterable[str], folder: Path, normalised: bool, card: Card) -> list[dict[str, Any]]:
-    """Write the network in each format into `folder`, compare what was written, and say of each file what it is.
+def export(
+    distilled: Distilled, kinds: Iterable[str], folder: Path, normalised: bool, card: Card
+) -> list[dict[str, Any]]:
+    """Write the student in each format into `folder`, under its own name, compare what was written, and say of each file what it is.
 
     normalised: a format with a graph takes uint8 images in 0..255 and normalises them itself; else float32 ones in the
     network's input space, (x / 255 - mean) / std. The batch is of any size. Each file is run on COMPARED images of
     uniform noise beside the network, on the CPU: Differs, and nothing is left, where a logit is further off than
     TOLERANCE of the largest, or a top class is another one. A file that was there is replaced.
     """
+    network = distilled.student
     network.net.to(torch.device("cpu")).to(memory_format=torch.contiguous_format)
     with _unproven(folder) as beside:
-        made = [_made(network, kind, beside, normalised, card) for kind in dict.fromkeys(kinds)]
+        made = [_made(network, kind, beside / distilled.name, normalised, card) for kind in dict.fromkeys(kinds)]
         for path in beside.iterdir():
             path.replace(folder / path.name)
     return made
@@ -75,7 +77,7 @@ def card_of(network: Network, **more: Any) -> dict[str, Any]:
     return {**described(network.task, network.arch), **more}
 
 
-def _made(network: Network, kind: str, folder: Path, normalised: bool, card: Card) -> dict[str, Any]:
+def _made(network: Network, kind: str, stem: Path, normalised: bool, card: Card) -> dict[str, Any]:
     form = FORMATS[kind]
     inside = normalised and form.graph
     net = FromBytes(network).eval() if inside else network.net
@@ -83,7 +85,7 @@ def _made(network: Network, kind: str, folder: Path, normalised: bool, card: Car
     images = noise.to(torch.uint8) if inside else network.prepare(noise.to(torch.uint8))
     seen = "uint8 images, 0 to 255" if inside else "float32 images, (x / 255 - mean) / std"
     told = {"input": {"name": INPUT, "shape": [None, *network.task.image], "values": seen}} if form.graph else {}
-    path = folder / teacher_file(network.task.name, network.arch).replace(".safetensors", form.suffix)
+    path = stem.with_name(f"{stem.name}{form.suffix}")
     form.save(net, images[:2].clone(), {**card, **told}, path)
     with torch.no_grad():
         facts = compared(net(images), form.load(path, net)(images), path.name)

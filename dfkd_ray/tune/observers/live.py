@@ -10,10 +10,10 @@ import statistics
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 from dfkd_ray.tune.history import REUSED, History, Trial
+from dfkd_ray.tune.observers import Observer, Progress
 
 
 @dataclass(frozen=True)
@@ -47,64 +47,70 @@ class Snapshot:
     seconds_left: float | None
 
 
-class View(Protocol):
-    """Where the conductor shows snapshots: `ended` is the trial whose end this is, if it is one."""
-
-    def update(self, now: Snapshot, ended: Shown | None = None) -> None: ...
-
-
-class Silent:
-    """No view."""
-
-    def update(self, now: Snapshot, ended: Shown | None = None) -> None:
-        return
-
-
-class Lines:
-    """One line for each trial that ends: for logs and pipes."""
+class Lines(Observer):
+    """One line for each trial that ends, and of a run alone for each epoch: for logs and pipes."""
 
     def __init__(self, out: TextIO | None = None) -> None:
         self.out = out
 
-    def __enter__(self) -> Lines:
-        return self
+    def start(self, study: Progress) -> None:
+        self.study = study
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        return
+    def row(self, trial: Trial, epoch: int) -> None:
+        if self.study.history.study.one_run:
+            self._print(epoch_line(trial, epoch, self.study.max_epochs))
 
-    def update(self, now: Snapshot, ended: Shown | None = None) -> None:
-        if ended is not None:
-            print(line(now, ended), file=self.out or sys.stdout, flush=True)
+    def end(self, trial: Trial) -> None:
+        if not (self.study.history.study.one_run and trial.state == "complete"):
+            self._print(line(snapshot(self.study), shown(trial, self.study.history.study.objective[0].metric)))
+
+    def _print(self, text: str) -> None:
+        print(text, file=self.out or sys.stdout, flush=True)
 
 
-class Screen:
-    """A live view that rewrites itself, with one line above it for each trial that has ended."""
+class Screen(Lines):
+    """A live view that rewrites itself, with those lines above it."""
 
     def __init__(self, console: Any = None) -> None:
         from rich.live import Live
 
+        super().__init__()
         self.live = Live(console=console, refresh_per_second=4, transient=True)
 
-    def __enter__(self) -> Screen:
+    def start(self, study: Progress) -> None:
+        super().start(study)
         self.live.start()
-        return self
+        self._show()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def begin(self, trial: Trial) -> None:
+        self._show()
+
+    def row(self, trial: Trial, epoch: int) -> None:
+        super().row(trial, epoch)
+        self._show()
+
+    def end(self, trial: Trial) -> None:
+        super().end(trial)
+        self._show()
+
+    def close(self) -> None:
         self.live.stop()
 
-    def update(self, now: Snapshot, ended: Shown | None = None) -> None:
-        if ended is not None:
-            self.live.console.print(line(now, ended), highlight=False, markup=False)
-        self.live.update(render(now))
+    def _print(self, text: str) -> None:
+        self.live.console.print(text, highlight=False, markup=False)
+
+    def _show(self) -> None:
+        self.live.update(render(snapshot(self.study)))
 
 
-def view() -> Lines | Screen:
+def view() -> Lines:
     """The live view if standard output is a terminal, else plain lines."""
     return Screen() if sys.stdout.isatty() else Lines()
 
 
-def snapshot(history: History, max_epochs: int, total: int | None, concurrency: int) -> Snapshot:
-    """What there is to show now. `total`: how many trials there will be, where that is known."""
+def snapshot(progress: Progress) -> Snapshot:
+    """What there is to show now."""
+    history, max_epochs, total = progress.history, progress.max_epochs, progress.total
     study = history.study
     metric = study.objective[0].metric
     best = history.best()
@@ -119,8 +125,19 @@ def snapshot(history: History, max_epochs: int, total: int | None, concurrency: 
         failed=history.in_state("failed"),
         running=running,
         best=None if best is None else shown(best, metric),
-        seconds_left=_seconds_left(history, max_epochs, total, concurrency),
+        seconds_left=_seconds_left(history, max_epochs, total, progress.concurrency),
     )
+
+
+def epoch_line(trial: Trial, epoch: int, epochs: int) -> str:
+    """`epoch  3/20  val  71.2%  agreement  80.1%  source loss    0.31  student loss     1.2      31 s`"""
+    row = trial.rows[epoch]
+    told = row["metrics"]
+    shares = {"val": "val_accuracy", "agreement": "agreement/source", "diversity": "diversity", "asked": "asked/source"}
+    parts = [f"{name} {told[metric]:6.1%}" for name, metric in shares.items() if metric in told]
+    totals = {name: told.get(f"loss/{name}/total") for name in ("source", "student")}
+    losses = [f"{name} loss {value:7.3g}" for name, value in totals.items() if value is not None]
+    return f"epoch {epoch:>{len(str(epochs))}}/{epochs}  {'  '.join(parts + losses)}  {row['seconds']:6.0f} s"
 
 
 def line(now: Snapshot, ended: Shown) -> str:

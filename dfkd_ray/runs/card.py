@@ -1,0 +1,116 @@
+"""The card of a run: all that opens its student and its teacher again, when the study around it is gone.
+
+Every trial's folder has one, `run.json`, whether a sweep has run it, an ablation, or `distill`. Beside it stand the
+checkpoint while the trial runs (`checkpoint.pt`), then its students (`student.safetensors` of the last epoch,
+`student_best.safetensors`), its curve (`curve.json`: what was measured in each epoch) and its pictures
+(`images_0001.webp`). A student's file carries a card of its own, see `Card.student`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from dfkd_ray.datasets import Task, named
+from dfkd_ray.methods import config
+from dfkd_ray.methods.method import Method
+from dfkd_ray.teachers.weights import described
+from dfkd_ray.util import yamls
+from dfkd_ray.util.errors import ConfigError, StudyError
+from dfkd_ray.util.files import atomic_write
+from dfkd_ray.util.provenance import provenance
+
+NAME = "run.json"
+VERSION = 1
+Which = Literal["last", "best"]
+STUDENTS: Mapping[str, str] = {"last": "student.safetensors", "best": "student_best.safetensors"}
+
+
+@dataclass(frozen=True)
+class Card:
+    """task: as the run knew it, teacher and normalisation included. metric: what its best epoch was chosen by.
+
+    data: where real images were found for it, None where none were named.
+    """
+
+    study: str
+    trial: int
+    arm: str | None
+    seed: int
+    changes: Mapping[str, Any]
+    method: Method
+    task: Task
+    teacher_digest: str
+    metric: str
+    data: str | None
+    versions: Mapping[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        return config.fingerprint(self.method)
+
+    @property
+    def teacher_arch(self) -> str:
+        return self.method.teacher.arch or self.task.teacher.arch
+
+    @property
+    def student_arch(self) -> str:
+        return self.method.student.arch or self.task.student
+
+    @property
+    def name(self) -> str:
+        """`mhad-trial3`; a run that is a study by itself is called like it."""
+        return f"{self.study}-trial{self.trial}" if self.changes or self.arm else self.study
+
+    @property
+    def run(self) -> dict[str, Any]:
+        """Which run it was."""
+        names = ("name", "study", "trial", "arm", "seed", "fingerprint")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+    def student(self, which: Which, final: Mapping[str, float] = {}) -> dict[str, Any]:
+        """What the file of a student says of itself, as the card beside a teacher's weights does."""
+        accuracy = final.get(f"test_accuracy/{which}")
+        measured = {} if accuracy is None else {"accuracy": {"test": accuracy}}
+        teacher = {"teacher": self.teacher_arch, "teacher_digest": self.teacher_digest}
+        origin = {"student_of": {**teacher, **self.run, "which": which}, "versions": dict(self.versions)}
+        return {**described(self.task, self.student_arch), **measured, **origin}
+
+    def write(self, folder: Path) -> None:
+        """Into `run.json`; one that is there stays: a resumed run is the run that it was."""
+        if (folder / NAME).exists():
+            return
+        told = {**vars(self), "method": config.plain(self.method), "task": yamls.plain(self.task)}
+        nets = {"teacher": self.teacher_arch, "student": self.student_arch}
+        text = json.dumps({"version": VERSION, "fingerprint": self.fingerprint, "nets": nets, **told}, indent=1)
+        with atomic_write(folder / NAME) as file:
+            file.write(f"{text}\n".encode())
+
+    @classmethod
+    def read(cls, folder: Path) -> Card:
+        """The card in a run's folder; StudyError where there is none, or where it cannot be read."""
+        path = folder / NAME
+        try:
+            held = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise StudyError(f"{folder} holds no run: {NAME} is missing") from None
+        except (OSError, ValueError) as error:
+            raise StudyError(f"{path}: cannot be read: {error}") from None
+        if not isinstance(held, dict) or held.get("version") != VERSION:
+            why = "not the card of a run that this version of dfkd-ray can read"
+            raise StudyError(f"{path}: {why}: take its student by --weights {STUDENTS['last']} --arch NET --task TASK")
+        try:
+            method = config.parse(held["method"])
+            task = named.parse(yamls.Document(held["task"], file=str(path)))
+            facts = {name: held[name] for name in cls.__dataclass_fields__ if name not in ("method", "task")}
+        except (ConfigError, KeyError) as error:
+            raise StudyError(f"{path}: not the card of a run: {error}") from None
+        return cls(method=method, task=task, **facts)
+
+
+def versions() -> dict[str, str]:
+    """Of what decides the bits of a run."""
+    return {name: value for name, value in provenance().items() if name in ("dfkd_ray", "python", "torch")}

@@ -1,0 +1,56 @@
+"""A small try of a study without a copy of its file: what the command line sets over it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from dfkd_ray.study.ablation import KEYS
+from dfkd_ray.util.errors import ConfigError
+from dfkd_ray.util.yamls import Document
+
+EPOCHS = "schedule.epochs"
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """changes: over what the study fixes. trials: of a sweep. seeds: of each arm. epochs: of every trial."""
+
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    trials: int | None = None
+    seeds: int | None = None
+    epochs: int | None = None
+
+    def over(self, document: Document) -> Document:
+        """The study's file as if it said so; ConfigError for what a study of its kind does not have."""
+        raw = document.data
+        if not isinstance(raw, Mapping) or self == NO_OVERRIDES:
+            return document
+        ablation = bool(raw.keys() & {*KEYS} - {"seeds"})
+        if ablation and self.trials is not None:
+            raise ConfigError.at("--trials", "is for a sweep: an ablation runs arms x seeds, so say --seeds")
+        if not ablation and self.seeds is not None:
+            raise ConfigError.at("--seeds", "is for an ablation: the trials of a sweep have one seed, so say --trials")
+        made = dict(raw)
+        if self.trials is not None:
+            made["budget"] = {**_mapping(raw.get("budget")), "trials": self.trials}
+        if self.seeds is not None:
+            made["seeds"] = self.seeds
+        epochs = {} if self.epochs is None else {EPOCHS: self.epochs}
+        if fixed := {**_mapping(raw.get("fixed")), **epochs, **self.changes}:
+            made["fixed"] = fixed
+        if epochs and isinstance(raw.get("arms"), Mapping):  # an arm's own length would win
+            made["arms"] = {name: _as_long(arm, epochs) for name, arm in raw["arms"].items()}
+        return replace(document, data=made)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _as_long(arm: Any, epochs: Mapping[str, int]) -> Any:
+    return {**arm, **epochs} if isinstance(arm, Mapping) and EPOCHS in arm else arm
+
+
+NO_OVERRIDES = Overrides()

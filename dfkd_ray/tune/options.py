@@ -1,0 +1,111 @@
+"""How work is run, and on what: one object from every command to the trial. Never a part of what a method is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from dfkd_ray.study import Resources
+from dfkd_ray.util.errors import ConfigError
+
+RETRIES = 2
+
+
+def _option(told: str, *, default: Any = None, **more: Any) -> Any:
+    """A field that the command line offers as an option: `told` is its help, `shown` what holds where nobody says."""
+    return field(default=default, metadata={"help": told, **more})
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was said of how to run something; None where nothing was, and then the study's own word holds.
+
+    Each field is an option of every command that runs or plans (its help stands here), is kept in the ledger, holds
+    again at a resume that does not say otherwise, and reaches the trial. ConfigError where two do not go together.
+    """
+
+    out: Path | None = _option("Folder.", shown="reports/<name>")
+    runner: Literal["ray", "serial"] | None = _option(
+        "ray, or serial: one trial after another in this process, no Ray.", shown="ray; of one run serial"
+    )
+    address: str | None = _option("Of a running Ray cluster: auto or host:port.")
+    cpu: float | None = _option("CPUs of each trial under Ray.", shown="the study's resources")
+    gpu: float | None = _option("GPUs of each trial under Ray; may be a fraction.", shown="the study's resources")
+    concurrency: int | None = _option("Trials at a time.", shown="as many as fit", min=1)
+    retries: int | None = _option(
+        "How often a trial whose worker died is started again from its checkpoint.", shown=str(RETRIES), min=0
+    )
+    isolate: bool = _option("A new process for each trial (seconds each).", default=False)
+    fresh: bool = _option("Move what is in the folder aside and begin anew.", default=False)
+    parquet: bool = _option("Write trials and steps as Parquet too.", default=False)
+    reuse: tuple[Path, ...] = _option("Folder of an earlier study whose finished trials may be taken over.", default=())
+    weights: Path | None = _option(
+        "The teacher: a plain state_dict (.pt, .pth) or .safetensors; a card (.json) beside it is read."
+    )
+    data: Path | None = _option("Folder or .npz file of the task's real images, read for evaluation only.")
+    device: str | None = _option("auto, cpu, cuda, cuda:1, ...", shown="auto")
+    precision: Literal["float32", "bfloat16", "float16"] | None = _option(
+        "What is computed in; bfloat16 and float16: autocast, the weights stay float32.", shown="float32"
+    )
+    threads: int | None = _option(
+        "CPU threads of a trial; 0 leaves torch's choice.", shown="one a CPU; of one run torch's choice", min=0
+    )
+    cache: Literal["memmap", "memory"] | None = _option(
+        "Where decoded images lie: memmap (on the disk, decoded once) or memory (nothing is written).", shown="memmap"
+    )
+
+    def __post_init__(self) -> None:
+        if self.runner == "serial":
+            for name in ("address", "cpu", "gpu", "concurrency", "retries", "isolate"):
+                if getattr(self, name):
+                    raise ConfigError.at(f"--{name}", "is for --runner ray")
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What was said, by field."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {each.name: values[each.name] for each in fields(self) if values[each.name] != each.default}
+
+    def over(self, earlier: Options) -> Options:
+        """These, and where nothing was said those; what only Ray takes is no longer said where the runner is serial."""
+        return replace(earlier, **self.said)
+
+    def runtime(self, own: Mapping[str, Any]) -> dict[str, Any]:
+        """How a trial computes: the study's `runtime`, and what was said over it."""
+        said = {name: getattr(self, name) for name in ("device", "precision", "threads", "cache")}
+        return {**own, **{name: value for name, value in said.items() if value is not None}}
+
+    def resources(self, own: Resources) -> Resources:
+        """What a trial takes: the study's `resources`, and what was said over them."""
+        said = {name: value for name in ("cpu", "gpu") if (value := getattr(self, name)) is not None}
+        return replace(own, **said)
+
+    def absolute(self) -> Options:
+        """The same with whole paths: workers, and whoever resumes, may stand elsewhere."""
+        paths: dict[str, Any] = {name: p.resolve() for name, p in self.said.items() if isinstance(p, Path)}
+        return replace(self, **paths, reuse=tuple(path.resolve() for path in self.reuse))
+
+    def plain(self) -> dict[str, Any]:
+        """As a ledger keeps it: what holds again at a resume."""
+        said = {name: value for name, value in self.absolute().said.items() if name not in _ONCE}
+        return {name: _plain(value) for name, value in said.items()}
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> Options:
+        """What `plain` wrote; fields that this version does not know are left out."""
+        known = {each.name for each in fields(cls)}
+        values = {name: value for name, value in plain.items() if name in known}
+        values |= {name: Path(values[name]) for name in ("weights", "data") if name in values}
+        return cls(**{**values, "reuse": tuple(map(Path, values.get("reuse", ())))})
+
+
+NOTHING_SAID = Options()
+_ONCE = ("out", "fresh")  # they hold for one command
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return str(value) if isinstance(value, Path) else value
