@@ -192,14 +192,20 @@ class _Simple:
     study: str = ""
     question: str = ""
     method: str = ""
-    task: str | dict[str, Any] = ""
     fixed: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     runtime: dict[str, Any] = field(default_factory=dict)
     published: str = ""
 
 
+def _task(raw: Any) -> str | Mapping[str, Any]:
+    if isinstance(raw, (str, Mapping)):
+        return raw
+    raise ConfigError.at("", f"expected the name of a task, or the task itself as a mapping, got {raw!r}")
+
+
 _READERS: Mapping[str, Callable[[Any], Any]] = {
+    "task": _task,
     "objective": _objectives,
     "search": _search,
     "sampler": lambda raw: component(samplers, raw),

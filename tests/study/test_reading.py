@@ -142,7 +142,7 @@ def test_all_mistakes_at_once_with_their_lines() -> None:
     assert lines[0] == "bad.yaml:1: method: is missing"
     assert lines[1] == "bad.yaml:1: study: a name has letters, digits, - and _, got 'm had'"
     assert lines[3:] == [
-        "bad.yaml:3: task: should be a valid string, got 3",
+        "bad.yaml:3: task: expected the name of a task, or the task itself as a mapping, got 3",
         "bad.yaml:4: objective.0: is 'val_acuracy' better when high or low? Say `mode: max` or `mode: min`",
         "bad.yaml:4: objective.1: test_accuracy/last: "
         "the test split is for the report alone, no study may select by it",

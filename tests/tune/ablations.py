@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dfkd_ray import tune
 from dfkd_ray.study import Study
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.ledger import NAME, read
@@ -36,7 +35,7 @@ def run(
     **options: Any,
 ) -> History:
     """The ablation, run to its end."""
-    tune.start(study(changes), work or toys.Parts(), folder, {}, TASK, runner, **options)  # type: ignore[arg-type]
+    toys.start(study(changes), work or toys.Parts(), folder, task=TASK, runner=runner, **options)
     return history(folder)
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from dfkd_ray import tune
-from dfkd_ray.tune import live
+from dfkd_ray.tune.observers import live
 from tests.tune import toys
 
 
@@ -17,9 +17,9 @@ def main(arguments: list[str]) -> int:
     study = toys.study(json.loads(rest[0]) if rest else {})
     try:
         if how == "start":
-            tune.start(study, work, Path(folder), {"python": "x"}, {"name": "t"}, runner, view=live.Lines())  # type: ignore[arg-type]
+            toys.start(study, work, Path(folder), live.Lines(), runner=runner)
         else:
-            tune.resume(Path(folder), lambda study: work, runner, view=live.Lines())  # type: ignore[arg-type]
+            toys.resume(Path(folder), work, live.Lines())
     except tune.Interrupted as stopped:
         print(stopped)
         return 130

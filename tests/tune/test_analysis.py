@@ -11,9 +11,9 @@ import pytest
 
 from dfkd_ray.tune import analysis
 from dfkd_ray.tune.history import History
-from dfkd_ray.tune.tuner import opening
 from tests.tune import toys
 from tests.tune.ablations import PATH, TWINS, adaptive, cells, effects, note, run, study
+from tests.tune.toys import opening
 
 pytestmark = pytest.mark.usefixtures("no_fsync")
 MIN = {"metric: val_accuracy": "metric: kl/noise"}

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from dfkd_ray import tune
 from dfkd_ray.study.designs import Arm
 from dfkd_ray.tune.duplicates import Duplicates, find_duplicates
 from dfkd_ray.tune.ledger import NAME, encode, read
@@ -99,6 +98,6 @@ def test_a_path_that_was_begun_before_rounds_were_recorded_goes_on(tmp_path: Pat
     folder = tmp_path / "old"
     folder.mkdir()
     (folder / NAME).write_bytes(b"".join(encode(record) for record in records[: len(records) // 2]))
-    assert tune.resume(folder, lambda study: work, "serial").finished
+    assert toys.resume(folder, work).finished
     assert cells(history(folder)) == expected
     assert effects(folder) == effects(tmp_path / "whole")

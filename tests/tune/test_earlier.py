@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from dfkd_ray import tune
 from dfkd_ray.tune.earlier import measured
 from dfkd_ray.tune.history import History
 from tests.tune import toys
@@ -88,7 +87,7 @@ def test_another_method_task_or_objective_says_nothing(tmp_path: Path, change: d
 
 
 def test_what_has_no_spread_to_tell(tmp_path: Path) -> None:
-    tune.start(toys.study(), toys.Toy(), tmp_path / "sweep", {}, TASK, "serial")
+    toys.start(toys.study(), toys.Toy(), tmp_path / "sweep", task=TASK)
     run(tmp_path / "same", {}, toys.Parts(fails=tuple(("full", seed) for seed in (0, 1))))
     assert len(history(tmp_path / "same").trials) == 12
     (tmp_path / "foreign").mkdir()

@@ -30,11 +30,11 @@ PROCESSES.set_forkserver_preload(["tests.tune.driver", "dfkd_ray.tune.launch"])
 
 def start(folder: Path, work: toys.Toy | None = None, changes: dict[str, str] | None = None, **options: Any) -> Any:
     study = toys.study(changes or {})
-    return tune.start(study, work or toys.Toy(), folder, {"python": "3"}, {"name": "t"}, "serial", **options)
+    return toys.start(study, work or toys.Toy(), folder, **options)
 
 
 def resume(folder: Path, work: toys.Toy | None = None, **options: Any) -> Any:
-    return tune.resume(folder, lambda study: work or toys.Toy(), "serial", **options)
+    return toys.resume(folder, work or toys.Toy(), **options)
 
 
 def outcome(folder: Path) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def test_a_crash_at_every_record_changes_nothing(tmp_path: Path, monkeypatch: py
         folder = tmp_path / f"{k}"
         with monkeypatch.context() as patch:
             patch.setattr(Ledger, "append", append)
-            patch.setattr(launch.Tuner, "write_tables", lambda self: None)
+            patch.setattr(launch.Tuner, "close", lambda self: None)
             with pytest.raises(Crash):
                 start(folder, changes=SMALL)
         resume(folder)
@@ -201,7 +201,7 @@ def test_a_study_that_is_running_is_not_moved_aside(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("end", [12, None], ids=["torn", "whole"])
 def test_a_start_that_got_no_further_than_its_first_record_is_no_obstacle(tmp_path: Path, end: int | None) -> None:
-    first = encode(launch.opening(toys.study(), {}, {}, 0.0))
+    first = encode(toys.opening(toys.study()))
     (tmp_path / NAME).write_bytes(first[:end])
     assert start(tmp_path).finished
     assert sum(record["kind"] == "study" for record in read(tmp_path / NAME)[0]) == 1
@@ -211,7 +211,7 @@ def test_resuming_nothing(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match=r"holds no study to resume: there is no ledger\.jsonl"):
         resume(tmp_path)
     (tmp_path / NAME).write_bytes(b"")
-    with pytest.raises(StudyError, match="nothing was started"):
+    with pytest.raises(StudyError, match=r"ledger\.jsonl is empty"):
         resume(tmp_path)
 
 
@@ -220,7 +220,7 @@ def test_resuming_a_finished_study_runs_nothing(tmp_path: Path) -> None:
     expected = outcome(tmp_path)
     assert resume(tmp_path, toys.Toy(raises_at=1), provenance={"python": "4"}).finished
     assert outcome(tmp_path) == expected
-    assert metadata(tmp_path)["provenance"]["resumed"] == [{"python": "4", "runner": "serial"}]
+    assert metadata(tmp_path)["provenance"]["resumed"] == [{"python": "4"}]
 
 
 def test_failures_are_recorded_with_their_reason(tmp_path: Path) -> None:

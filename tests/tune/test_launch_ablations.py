@@ -38,14 +38,14 @@ def test_an_ablation_cut_off_after_any_record_goes_on_as_if_nothing_had_been(
     reuse = [tmp_path / "earlier"] if name == "reuse" else []
     for folder in reuse:
         ablations.run(folder, work=work)
-    monkeypatch.setattr(launch.Tuner, "write_tables", lambda self: None)
+    monkeypatch.setattr(launch.Tuner, "close", lambda self: None)
     expected = told(ablations.run(tmp_path / "whole", changes, work, reuse=reuse))
     lines = (tmp_path / "whole" / NAME).read_bytes().splitlines(keepends=True)
     for k in range(2, len(lines)):
         folder = tmp_path / f"{k}"
         folder.mkdir()
         (folder / NAME).write_bytes(b"".join(lines[:k]))
-        assert tune.resume(folder, lambda study: work, "serial", reuse=reuse).finished
+        assert toys.resume(folder, work, reuse=tuple(reuse)).finished
         assert told(ablations.history(folder)) == expected, f"cut off after record {k} of {len(lines)}"
         shutil.rmtree(folder)
 

@@ -48,7 +48,7 @@ def study(trials: int, **changes: Any) -> Study:
 
 
 def start(folder: Path, work: Any, made: Study, **options: Any) -> tune.Summary:
-    return tune.start(made, work, folder, {}, {"name": "t"}, "ray", **options)
+    return toys.start(made, work, folder, runner="ray", **options)
 
 
 def trials(folder: Path) -> list[dict[str, Any]]:
@@ -77,7 +77,7 @@ def test_on_a_cluster_with_a_token(address: str, tmp_path: Path, capfd: pytest.C
 def test_a_killed_worker_is_restarted_and_goes_on_from_its_checkpoint(address: str, tmp_path: Path) -> None:
     made = study(4, sampler=Random())
     start(tmp_path / "ray", toys.Toy(die_at=3, only=(1,)), made, address=address)
-    tune.start(made, toys.Toy(), tmp_path / "serial", {}, {}, "serial")
+    toys.start(made, toys.Toy(), tmp_path / "serial")
     killed = trials(tmp_path / "ray")
     assert [trial["attempts"] for trial in killed] == [1, 2, 1, 1]
     assert [trial["state"] for trial in killed] == ["complete"] * 4
@@ -115,7 +115,7 @@ def test_the_stopper_stops(address: str, tmp_path: Path) -> None:
     summary = start(tmp_path, toys.Toy(), made, address=address, concurrency=1)
     assert summary.pruned > 0
     assert all(trial["epochs"] == trial["rung"] for trial in trials(tmp_path) if trial["state"] == "pruned")
-    serial = tune.start(made, toys.Toy(), tmp_path / "serial", {}, {}, "serial")
+    serial = toys.start(made, toys.Toy(), tmp_path / "serial")
     assert (serial.complete, serial.pruned) == (summary.complete, summary.pruned)  # one at a time is the same study
 
 
@@ -207,7 +207,7 @@ def test_on_this_machine_through_kill_9_and_ctrl_c(tmp_path: Path) -> None:
     assert out.endswith(f"interrupted; resume with: dfkd-ray resume {folder}\n")
     assert err == ""
     assert tune.summary(folder).running >= 1
-    assert tune.resume(folder, lambda study: toys.Toy(), "serial").finished  # either runner goes on with the other's
+    assert toys.resume(folder, toys.Toy(), runner="serial").finished  # either runner goes on with the other's
     assert [(trial["trial"], trial["state"], trial["epochs"]) for trial in trials(folder)] == [
         (number, "complete", 4) for number in range(8)
     ]

@@ -14,11 +14,11 @@ from dfkd_ray.study import published
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.reproduced import beside
 from dfkd_ray.tune.tabulate import write_tables
-from dfkd_ray.tune.tuner import opening
 from dfkd_ray.util import tables
 from dfkd_ray.util.yamls import Document
 from tests.tune import toys
 from tests.tune.test_tuner import run, tuner
+from tests.tune.toys import opening
 
 TABLE = published.load("dfkd_fgvc/table5")
 # share of the test images by row and seed; None: the trial failed

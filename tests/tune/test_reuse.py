@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from dfkd_ray import tune
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.ledger import NAME, read
 from dfkd_ray.tune.reuse import library
@@ -78,7 +77,7 @@ def test_names_do_not_matter_but_the_method_does(tmp_path: Path, earlier: Path) 
         + "arms: {all: {b: 1}, less: {a: 0, c: 1}, bent: {x: 0.4}}\nseeds: 3"
     )
     by_hand = toys.study({}, text)
-    tune.start(by_hand, toys.Parts(), tmp_path / "later", {}, TASK, "serial", reuse=[earlier])
+    toys.start(by_hand, toys.Parts(), tmp_path / "later", task=TASK, reuse=(earlier,))
     assert reused(history(tmp_path / "later")) == [(arm, seed) for seed in range(3) for arm in ("all", "less")]
 
 
@@ -113,7 +112,7 @@ def test_another_task_or_teacher_is_refused_before_anything_starts(
     tmp_path: Path, earlier: Path, task: Any, message: str
 ) -> None:
     with pytest.raises(StudyError) as refused:
-        tune.start(study(), toys.Parts(), tmp_path / "later", {}, task, "serial", reuse=[earlier])
+        toys.start(study(), toys.Parts(), tmp_path / "later", task=task, reuse=(earlier,))
     assert str(refused.value) == f"{earlier}: {message}"
     assert not (tmp_path / "later").exists()
 

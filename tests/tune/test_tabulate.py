@@ -9,7 +9,7 @@ import pytest
 
 from dfkd_ray import study as studies
 from dfkd_ray.tune.history import History
-from dfkd_ray.tune.tabulate import importance_of, picture_format, tables_from
+from dfkd_ray.tune.tabulate import importance_of, picture_format, tables_from, write_tables
 from dfkd_ray.util import tables
 from tests.tune import ablations, toys
 from tests.tune.test_history import asked, ended, records, row
@@ -130,7 +130,7 @@ def test_tables_can_be_written_before_anything_has_ended(tmp_path: Path) -> None
     for name, changes in {"path": ablations.PATH, "tuned": ablations.TUNED, "plain": {}}.items():
         with tuner(tmp_path / name, ablations.study(changes)) as c:
             assert c.next_job() is not None
-            c.write_tables()
+            write_tables(c.history, tmp_path / name)
         rows = tables.read(tmp_path / name / "effects.arrow").to_pylist()
         assert all(row["pairs"] == 0 and row["verdict"] == "too few pairs to tell" for row in rows)
         assert len(rows) == (0 if name == "path" else 3)
@@ -139,6 +139,6 @@ def test_tables_can_be_written_before_anything_has_ended(tmp_path: Path) -> None
 @pytest.mark.usefixtures("no_fsync")
 def test_a_sweep_has_no_effects(tmp_path: Path) -> None:
     with tuner(tmp_path, toys.study()) as c:
-        c.write_tables()
+        write_tables(c.history, tmp_path)
     assert not (tmp_path / "effects.arrow").exists()
     assert "ablation" not in tables.metadata(tables.read(tmp_path / "trials.arrow"))

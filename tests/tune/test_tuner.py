@@ -13,9 +13,10 @@ import pytest
 
 from dfkd_ray.study import Study
 from dfkd_ray.tune.endings import Ending
+from dfkd_ray.tune.history import Trial
 from dfkd_ray.tune.ledger import Ledger
-from dfkd_ray.tune.live import Shown, Snapshot
-from dfkd_ray.tune.tuner import Tuner, opening
+from dfkd_ray.tune.observers import Observer
+from dfkd_ray.tune.tuner import Tuner
 from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util.errors import StudyError
 from tests.tune import toys
@@ -24,22 +25,29 @@ pytestmark = pytest.mark.usefixtures("no_fsync")
 NONE = {"stopper: {name: asha, grace: 1, reduction: 2}": "stopper: none"}
 
 
-class Recorder:
+class Recorder(Observer):
     def __init__(self) -> None:
-        self.snapshots: list[Snapshot] = []
-        self.ended: list[Shown] = []
+        self.told: list[tuple[Any, ...]] = []
 
-    def update(self, now: Snapshot, ended: Shown | None = None) -> None:
-        self.snapshots.append(now)
-        if ended is not None:
-            self.ended.append(ended)
+    def begin(self, trial: Trial) -> None:
+        self.told.append(("begin", trial.number))
+
+    def row(self, trial: Trial, epoch: int) -> None:
+        self.told.append((trial.number, epoch))
+
+    def end(self, trial: Trial) -> None:
+        self.told.append((trial.number, trial.state))
+
+    def finish(self) -> None:
+        self.told.append(("finish",))
 
 
 @contextmanager
 def tuner(folder: Path, study: Study | None = None, **options: Any) -> Iterator[Tuner]:
     """A new one, or the one that goes on with the folder's ledger if no study is given."""
     with Ledger(folder) as ledger:
-        first = opening(study, {}, {}, 0.0) if study else {"kind": "resumed", "time": 0.0, "provenance": {}}
+        resumed = {"kind": "resumed", "time": 0.0, "provenance": {}, "options": {}}
+        first = toys.opening(study) if study else resumed
         ledger.records.append(ledger.append(first))
         yield Tuner(ledger, folder, 4, **options)
 
@@ -54,8 +62,8 @@ def run(c: Tuner, job: Job, values: list[float]) -> list[str]:
 
 
 def test_a_trial_from_job_to_complete(tmp_path: Path) -> None:
-    view = Recorder()
-    with tuner(tmp_path, toys.study({"budget: {trials: 8}": "budget: {trials: 1}"}), view=view) as c:
+    recorder = Recorder()
+    with tuner(tmp_path, toys.study({"budget: {trials: 8}": "budget: {trials: 1}"}), observers=[recorder]) as c:
         job = c.next_job()
         assert job is not None
         assert job.folder == str(tmp_path.resolve() / "trials" / "0000")
@@ -67,8 +75,7 @@ def test_a_trial_from_job_to_complete(tmp_path: Path) -> None:
         assert c.next_job() is None
         c.finish()
         assert c.history.finished
-    assert [shown.state for shown in view.ended] == ["complete"]
-    assert [len(s.running) for s in view.snapshots] == [1, 1, 1, 1, 0]
+    assert recorder.told == [("begin", 0), (0, 1), (0, 2), (0, 3), (0, 4), (0, "complete"), ("finish",)]
 
 
 def test_best_is_told_where_the_study_asks_for_it(tmp_path: Path) -> None:
@@ -234,15 +241,15 @@ def test_only_the_best_trial_keeps_its_folder_and_no_trial_its_checkpoint(tmp_pa
 def test_the_ledger_is_written_before_anything_acts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with tuner(tmp_path, toys.study(NONE)) as c:
         order: list[str] = []
-        for owner, name in [(c.ledger, "append"), (c.search, "tell"), (c, "write_tables"), (c.view, "update")]:
+        for owner, name in [(c.ledger, "append"), (c.search, "tell"), (c.observers, "record")]:
             real = getattr(owner, name)
 
             def spy(*args: Any, name: str = name, real: Any = real, **options: Any) -> Any:
-                order.append(f"{name}:{args[0]['kind']}" if name == "append" else name)
+                order.append(name if name == "tell" else f"{name}:{args[0]['kind']}")
                 return real(*args, **options)
 
             monkeypatch.setattr(owner, name, spy)
         job = c.next_job()
         assert job is not None
         c.end(job, Ending("failed", "x"))
-    assert order == ["append:asked", "append:ended", "tell", "write_tables", "update"]
+    assert order == ["append:asked", "record:asked", "append:ended", "record:ended", "tell"]

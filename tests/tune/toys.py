@@ -17,6 +17,10 @@ from typing import Any
 
 from dfkd_ray import study as studies
 from dfkd_ray.study import Study
+from dfkd_ray.tune.launch import Facts, Summary
+from dfkd_ray.tune.launch import opening as opened
+from dfkd_ray.tune.observers import Observer
+from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util.errors import ConfigError, TrialFailed
 from dfkd_ray.util.yamls import loads
@@ -59,6 +63,48 @@ def study(changes: Mapping[str, str] = {}, text: str = STUDY) -> Study:
         assert old in text, old
         text = text.replace(old, new)
     return studies.parse(loads(text, "toy.yaml"))
+
+
+TASK = {"name": "t"}
+
+
+def start(
+    made: Study,
+    work: Any,
+    folder: Path,
+    *observers: Observer,
+    task: Mapping[str, Any] = TASK,
+    provenance: Mapping[str, Any] = {"python": "3"},
+    runner: Any = "serial",
+    **options: Any,
+) -> Summary:
+    from dfkd_ray import tune
+
+    return tune.start(made, work, folder, Facts(provenance, task, {}), Options(runner=runner, **options), *observers)
+
+
+def resume(
+    folder: Path,
+    work: Any,
+    *observers: Observer,
+    provenance: Mapping[str, Any] = {"python": "3"},
+    runner: Any = None,
+    **options: Any,
+) -> Summary:
+    from dfkd_ray import tune
+
+    return tune.resume(folder, lambda history, how: (work, provenance), Options(runner=runner, **options), *observers)
+
+
+def opening(
+    made: Study,
+    provenance: Mapping[str, Any] = {},
+    task: Mapping[str, Any] = {},
+    clock: float = 0.0,
+    alike: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The first record of a ledger."""
+    return opened(made, Facts(provenance, task, {}), NOTHING_SAID, clock, alike)
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from dfkd_ray.tune import live
 from dfkd_ray.tune.history import History
+from dfkd_ray.tune.observers import live
 from tests.tune.test_history import asked, ended, records, row
+
+
+@dataclass
+class Standing:
+    """How far a study is, as observers see it."""
+
+    history: History
+    max_epochs: int = 4
+    total: int | None = 8
+    concurrency: int = 1
+    folder: Path = Path("nowhere")
 
 
 def history(**budget: Any) -> History:
@@ -37,35 +49,37 @@ def history(**budget: Any) -> History:
 
 
 def test_snapshot() -> None:
-    now = live.snapshot(history(), max_epochs=4, total=8, concurrency=2)
+    now = live.snapshot(Standing(history(), concurrency=2))
     assert (now.complete, now.pruned, now.failed, len(now.running)) == (1, 1, 1, 1)
     assert (now.running[0].trial, now.running[0].epoch, now.running[0].value) == (3, 1, 0.2)
     assert now.best is not None
     assert (now.best.trial, now.best.value) == (0, 0.4)
     # an epoch takes 2 s; trials that ended took (4 + 2) / 2 = 3 epochs: 2 are left of trial 3 and 3 of each of 4 others
     assert now.seconds_left == pytest.approx((2 + 4 * 3) * 2 / 2)
-    assert live.snapshot(history(), 4, 4, 2).seconds_left == pytest.approx(2 * 2)  # one trial is left: no sharing
+    assert live.snapshot(Standing(history(), total=4, concurrency=2)).seconds_left == pytest.approx(
+        2 * 2
+    )  # one trial is left: no sharing
 
 
 def test_no_estimate_before_the_first_epoch_or_without_a_total() -> None:
     fresh = History([*records(), asked(0)])
-    assert live.snapshot(fresh, 4, 8, 1).seconds_left is None
-    assert live.snapshot(history(), 4, None, 1).seconds_left is None
+    assert live.snapshot(Standing(fresh)).seconds_left is None
+    assert live.snapshot(Standing(history(), total=None)).seconds_left is None
 
 
 def test_hours_bound_the_estimate() -> None:
-    bounded = live.snapshot(history(hours=0.003), 4, 8, 1)
+    bounded = live.snapshot(Standing(history(hours=0.003)))
     assert bounded.seconds_left == pytest.approx(10.8 - history().active_seconds)
 
 
 def test_lines() -> None:
     out = io.StringIO()
     made = history()
-    now = live.snapshot(made, 4, 8, 2)
-    with live.Lines(out) as view:
-        view.update(now)
-        for trial in (0, 1, 2):
-            view.update(now, live.shown(made.trials[trial], now.metric))
+    lines = live.Lines(out)
+    lines.start(Standing(made, concurrency=2))
+    for trial in (0, 1, 2):
+        lines.row(made.trials[trial], 1)
+        lines.end(made.trials[trial])
     assert out.getvalue().splitlines() == [
         "trial 0 complete: val_accuracy 0.4000 after 4 epochs, 8 s | best 0.4000 (trial 0) | 3 of 8, 14 s left",
         "trial 1 stopped: val_accuracy 0.0600 after 2 epochs, 4 s | best 0.4000 (trial 0) | 3 of 8, 14 s left",
@@ -77,10 +91,10 @@ def test_the_screen_shows_every_part() -> None:
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=100, color_system=None)
     made = history()
-    now = live.snapshot(made, 4, 8, 2)
-    with live.Screen(console) as view:
-        view.update(now)
-        view.update(now, live.shown(made.trials[1], now.metric))
+    screen = live.Screen(console)
+    screen.start(Standing(made, concurrency=2))
+    screen.end(made.trials[1])
+    screen.close()
     text = out.getvalue()
     for part in (
         "toy  3 of 8 trials done  1 complete  1 stopped  1 failed  1 running  about 14 s left",
@@ -96,13 +110,13 @@ def test_settings_from_a_user_are_not_markup() -> None:
     made = history()
     made.trials[3].changes = {"[bold]path[/bold]": "[red]x"}
     out = io.StringIO()
-    Console(file=out, width=100).print(live.render(live.snapshot(made, 4, None, 1)))
+    Console(file=out, width=100).print(live.render(live.snapshot(Standing(made, total=None))))
     assert "[bold]path[/bold]=[red]x" in out.getvalue()
 
 
 def test_the_bar_has_a_line_of_its_own() -> None:
     out = io.StringIO()
-    Console(file=out, width=100).print(live.render(live.snapshot(history(), 4, 8, 2)))
+    Console(file=out, width=100).print(live.render(live.snapshot(Standing(history(), concurrency=2))))
     lines = out.getvalue().splitlines()
     bar = next(i for i, line in enumerate(lines) if "━" in line)
     assert set(lines[bar].strip()) <= set("━╺╸ ")
