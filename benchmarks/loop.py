@@ -32,6 +32,7 @@ from dfkd_ray.runs import distillation
 from dfkd_ray.train.loop import distill
 from dfkd_ray.train.run import Run
 from dfkd_ray.train.runtime import Runtime
+from dfkd_ray.tune.options import Options
 from dfkd_ray.tune.ray_setup import MALLOC
 from dfkd_ray.util import shipped
 
@@ -97,7 +98,7 @@ def calls(setting: str, changes: dict[str, Any], threads: int, tweak: Tweak = la
     endless = {"schedule.epochs": 10**6, "schedule.rounds": 1}
     method = config.change(config.load("dfkd_fgvc"), {**fixed, **endless, **changes})
     runtime = Runtime("cpu", threads=threads)
-    work = distillation.prepare(method, "gliders", None, None, runtime)
+    work = distillation.prepare(method, "gliders", Options(device="cpu", threads=threads))
     run = work.open(method, 0, runtime, runtime.open())
     tweak(run)
     return distill(run)

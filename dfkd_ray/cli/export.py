@@ -69,8 +69,9 @@ def export(
     if distilled.alone:
         typer.echo(distilled.alone)
     card = exporting.card_of(distilled.student, **_origin(distilled))
+    kinds = [each.value for each in to]
     try:
-        files = exporting.export(distilled, [each.value for each in to], folder, with_normalisation, card)
+        files = exporting.export(distilled.student, kinds, folder, with_normalisation, card, distilled.name)
     except exporting.Differs as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None

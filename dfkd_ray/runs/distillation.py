@@ -111,7 +111,7 @@ class Distillation:
     def epochs(self, job: Job) -> Iterator[Row]:
         """Run one job to its end, or from where its checkpoint stands; yields a Row an epoch."""
         method = self.resolve(job.changes)
-        runtime = replace(self.runtime, threads=job.threads)
+        runtime = replace(self.runtime, threads=job.threads or self.runtime.threads)
         device = runtime.open()
         meter = Meter(device)
         run = self.open(method, job.seed, runtime, device)

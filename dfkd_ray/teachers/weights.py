@@ -22,7 +22,7 @@ from dfkd_ray.datasets.task import HERE, Task, TeacherRef
 from dfkd_ray.nets import build, taps_of
 from dfkd_ray.util.errors import DataError
 
-CARD = "card"  # in the header of a safetensors file that carries its own
+CARD = "dfkd_ray"  # in the header of a safetensors file that carries its own
 
 
 def teacher(task: Task, arch: str | None = None, weights: Path | None = None) -> nn.Module:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,29 @@ from typing import Any
 import pytest
 import torch
 
-from dfkd_ray.runs.checkpoint import CHECKPOINT, Checkpoint
+from dfkd_ray import datasets
+from dfkd_ray.methods import config
+from dfkd_ray.runs.card import STUDENTS, Card
+from dfkd_ray.runs.checkpoint import CHECKPOINT, CURVE, Checkpoint
+from dfkd_ray.teachers.weights import read_card
 from dfkd_ray.tune.work import Row
 from dfkd_ray.util.errors import DataError
 from tests.tiny import CPU, differing, flat, opened, small, toy, walked
 
 NAN = math.nan
+CARD = Card(
+    study="demo",
+    trial=0,
+    arm=None,
+    seed=3,
+    changes={},
+    method=config.load("noise_kd"),
+    task=datasets.load("gliders"),
+    teacher_digest="d",
+    metric="val_accuracy",
+    data=None,
+    versions={},
+)
 
 
 def noted(values: list[float], sign: float = 1.0, metric: str = "val_accuracy") -> Checkpoint:
@@ -68,7 +86,13 @@ def test_everything_is_found_again(tmp_path: Path) -> None:
     assert second.seconds == 1.0
     assert not differing(second.run.state_dict(), first.run.state_dict())
     assert not differing(second.best, first.best)
-    assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == [CHECKPOINT]
+    folder = tmp_path / "new" / "folder"
+    assert sorted(p.name for p in folder.iterdir()) == [CHECKPOINT, CURVE, "images_0001.webp", "images_0002.webp"]
+    assert [(row["epoch"], row["metrics"]) for row in json.loads((folder / CURVE).read_text())] == [
+        (1, {"a": 1.0}),
+        (2, {"a": 1.0}),
+    ]
+    assert (folder / "images_0002.webp").read_bytes() == b"\x00\xff"
 
 
 def test_without_a_folder_or_a_checkpoint_there_is_nothing_to_find(tmp_path: Path) -> None:
@@ -78,7 +102,7 @@ def test_without_a_folder_or_a_checkpoint_there_is_nothing_to_find(tmp_path: Pat
         assert checkpoint.restore(CPU) == []
         assert checkpoint.seconds == 0
         assert not differing(checkpoint.run.state_dict(), before)
-    Checkpoint(opened(small()), None).export()
+    Checkpoint(opened(small()), None).export(CARD, {})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -136,7 +160,14 @@ def test_the_students_can_be_loaded_by_anybody(tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
     checkpoint = kept(tmp_path)
-    checkpoint.export()
+    checkpoint.export(CARD, {"test_accuracy/last": 0.5})
     for name, state in {"student": checkpoint.run.student.state_dict(), "student_best": checkpoint.best}.items():
         assert not differing(load_file(tmp_path / f"{name}.safetensors"), dict(state))
     toy(5).load_state_dict(load_file(tmp_path / "student.safetensors"))
+    told = {which: read_card(tmp_path / name) for which, name in STUDENTS.items()}
+    assert told["last"] is not None
+    assert told["best"] is not None
+    assert told["last"]["accuracy"] == {"test": 0.5}
+    assert "accuracy" not in told["best"], "of it nothing was measured"
+    assert [card["student_of"]["which"] for card in told.values() if card] == ["last", "best"]
+    assert (told["last"]["task"], told["last"]["arch"], len(told["last"]["class_names"])) == ("gliders", "resnet8", 12)

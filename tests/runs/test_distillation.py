@@ -22,6 +22,7 @@ from dfkd_ray.methods import config
 from dfkd_ray.runs import distillation, evaluator, measures
 from dfkd_ray.runs.distillation import Distillation, prepare
 from dfkd_ray.train.runtime import Runtime
+from dfkd_ray.tune.options import Options
 from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util import yamls
 from dfkd_ray.util.errors import ConfigError, DataError, TrialFailed
@@ -51,7 +52,7 @@ def _few_images() -> Iterator[None]:
 def made(**fields: Any) -> Distillation:
     """A small method on gliders. Its best epoch is the first, since the rate falls: so the last is another."""
     method = config.change(config.load("dfkd_fgvc"), SMALL)
-    work = prepare(method, "gliders", None, None, Runtime("cpu"))
+    work = prepare(method, "gliders", Options(device="cpu"))
     return replace(work, **{"metric": "lr/student", **fields})
 
 
@@ -74,6 +75,11 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, _few_images: None) -> 
     rows = list(made().epochs(job(folder)))
     assert sorted(path.name for path in folder.iterdir()) == [
         "checkpoint.pt",
+        "curve.json",
+        "images_0001.webp",
+        "images_0002.webp",
+        "images_0003.webp",
+        "run.json",
         "student.safetensors",
         "student_best.safetensors",
     ]
@@ -91,7 +97,7 @@ def test_a_row_an_epoch(undisturbed: tuple[list[Row], Any]) -> None:
     seconds = [row.seconds for row in rows]
     assert seconds == sorted(seconds)
     assert seconds[0] > 0
-    method = config.change(config.parse(made().method), CHANGES)
+    method = config.change(made().method, CHANGES)
     for row in rows:
         assert row.fingerprint == config.fingerprint(method)
         assert config.parse(row.method) == method
@@ -101,7 +107,7 @@ def test_a_row_an_epoch(undisturbed: tuple[list[Row], Any]) -> None:
 
 
 def test_the_metrics_of_an_epoch_are_those_that_are_announced(undisturbed: tuple[list[Row], Any]) -> None:
-    announced = set(distillation.metric_names(config.parse(made().method)))
+    announced = set(distillation.metric_names(made().method))
     for row in undisturbed[0]:
         assert announced <= set(row.metrics)
         rest = set(row.metrics) - announced
@@ -251,7 +257,7 @@ def test_without_any_real_image_there_are_data_free_metrics(tmp_path: Path) -> N
 def test_data_that_should_be_there_and_is_not_is_an_error(tmp_path: Path) -> None:
     task = replace(datasets.load("gliders"), reader="npz")
     with pytest.raises(DataError, match=str(tmp_path)):
-        next(iter(made(task=task, data=str(tmp_path / "none.npz")).epochs(job(None))))
+        next(iter(made(task=task, options=Options(data=tmp_path / "none.npz")).epochs(job(None))))
 
 
 # ---- what goes wrong
@@ -280,15 +286,11 @@ def test_weights_that_do_not_fit_are_a_data_error() -> None:
         next(iter(made().epochs(job(None, {"teacher.arch": "resnet20"}))))
 
 
-def test_a_job_without_a_folder_leaves_nothing_and_one_without_keep_no_students(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_job_without_a_folder_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     changes = {"schedule.epochs": 1}
     list(made().epochs(job(None, changes)))
     assert list(tmp_path.iterdir()) == []
-    list(made(keep=False).epochs(job(tmp_path, changes)))
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
 
 
 # ---- before anything runs
@@ -338,7 +340,7 @@ def test_a_studys_work_has_its_fixed_changes_objective_and_runtime() -> None:
     assert work.runtime == Runtime("cpu", "bfloat16")
     info = distillation.task_info(work)
     assert (info["name"], info["classes"], info["chance"]) == ("gliders", 12, pytest.approx(1 / 12))
-    accuracy, digest = work.task.teacher.test_accuracy, work.teacher_digest()
+    accuracy, digest = work.task.teacher.test_accuracy, work.teacher_digest
     assert info["teacher"] == {"arch": "resnet8", "test_accuracy": accuracy, "digest": digest}
     assert info["student"] == {"arch": "resnet8"}
 
@@ -347,10 +349,10 @@ def test_selecting_by_accuracy_needs_real_images(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("DFKD_RAY_DATA", str(tmp_path))
     weights = tmp_path / "teacher.pt"
     torch.save(nets.build(datasets.load("cifar10").teacher.arch, 10).state_dict(), weights)
-    work = distillation.work(a_study("cifar10", "agreement/source"), weights=weights)
+    work = distillation.work(a_study("cifar10", "agreement/source"), Options(weights=weights))
     assert work.task.teacher.weights == str(weights)
     with pytest.raises(ConfigError, match="val_accuracy needs real images of cifar10: give --data, or select by"):
-        distillation.work(a_study("cifar10"), weights=weights)
+        distillation.work(a_study("cifar10"), Options(weights=weights))
     with pytest.raises(DataError, match="the task cifar10 ships no teacher"):
         distillation.work(a_study("cifar10"))
 
@@ -359,19 +361,19 @@ def test_the_work_travels_without_files() -> None:
     work = made()
     sent = pickle.dumps(work)
     back = pickle.loads(sent)
-    assert back.teacher_digest() == work.teacher_digest()
+    assert back.teacher_digest == work.teacher_digest
     assert (back.method, back.task, back.runtime) == (work.method, work.task, work.runtime)
     assert len(sent) < 2**20
     other = dict(work.weights)
     other["linear.bias"] = other["linear.bias"] + 1
-    assert replace(work, weights=other).teacher_digest() != work.teacher_digest()
+    assert replace(work, weights=other).teacher_digest != work.teacher_digest
 
 
 def test_a_jobs_threads_are_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     monkeypatch.setattr(torch, "set_num_threads", asked.append)
     for threads, own in ((3, 2), (0, 2)):
-        work = made(runtime=Runtime("cpu", threads=own))
+        work = made(options=Options(device="cpu", threads=own))
         with closing(work.epochs(replace(job(None), threads=threads))) as epochs:  # type: ignore[type-var]
             next(epochs)
     assert asked == [3, 2], "those of the job, else those of the runtime"

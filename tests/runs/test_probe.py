@@ -13,7 +13,7 @@ from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Schedule
 from dfkd_ray.runs import distillation, evaluator, measures, probe
 from dfkd_ray.train.run import Run
-from dfkd_ray.train.runtime import Runtime
+from dfkd_ray.tune.options import Options
 
 SMALL = {"schedule": {"epochs": 50, "rounds": 4, "batch": 4}, "source.width": 4, "source.latent": 8}
 
@@ -33,7 +33,7 @@ def _few_images() -> Iterator[None]:
 def work(name: str = "dfkd_fgvc", changes: dict[str, Any] | None = None) -> distillation.Distillation:
     fit = SMALL if name == "dfkd_fgvc" else {"schedule": {"source_steps": 0, "batch": 4}}
     method = config.change(config.load(name), {**fit, **(changes or {})})
-    return distillation.prepare(method, "gliders", None, None, Runtime("cpu"))
+    return distillation.prepare(method, "gliders", Options(device="cpu"))
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
@@ -68,7 +68,7 @@ def test_what_it_measures_takes_time_whatever_the_method(changes: dict[str, Any]
 
 
 def test_the_threads_of_a_trial_are_those_of_the_probe() -> None:
-    made = replace(work("noise_kd"), runtime=Runtime("cpu", threads=3))
+    made = replace(work("noise_kd"), options=Options(device="cpu", threads=3))
     probe.probe(made, threads=1)
     assert torch.get_num_threads() == 1
 

@@ -12,7 +12,9 @@ from safetensors.torch import save_file
 from dfkd_ray import nets
 from dfkd_ray.datasets import gliders, load
 from dfkd_ray.methods import config
+from dfkd_ray.nets.digest import digest
 from dfkd_ray.runs import students
+from dfkd_ray.runs.card import STUDENTS, Card
 from dfkd_ray.teachers import teacher
 
 TASK = load("gliders")
@@ -31,25 +33,16 @@ def saved(path: Path, seed: int, card: dict[str, object] | None = None) -> Path:
 def run(tmp_path: Path) -> Path:
     folder = tmp_path / "run"
     folder.mkdir()
-    for seed, name in enumerate(students.FILES.values()):
+    for seed, name in enumerate(STUDENTS.values()):
         saved(folder / name, seed)
-    record = {
-        "task": "gliders",
-        "task_given": "gliders",
-        "method": config.plain(config.load("noise_kd")),
-        "fingerprint": "f",
-        "seed": 3,
-        "teacher": {"arch": "resnet8", "weights": None},
-        "student": {"arch": "resnet8"},
-        "normalise": {"mean": list(TASK.mean), "std": list(TASK.std)},
-        "data": str(tmp_path / "images"),
-    }
-    (folder / students.RECORD).write_text(json.dumps(record))
+    told = {"study": "demo", "trial": 0, "arm": None, "seed": 3, "changes": {}, "metric": "val_accuracy"}
+    own = {"method": config.load("noise_kd"), "task": TASK, "data": str(tmp_path / "images"), "versions": {}}
+    Card(**told, **own, teacher_digest=digest(teacher(TASK).state_dict())).write(folder)
     return folder
 
 
 def test_last_and_best_are_two_students_of_one_teacher(run: Path) -> None:
-    last, best = (students.of_run(run, which, None, None, None) for which in students.FILES)
+    last, best = (students.of_run(run, which, None, None, None) for which in STUDENTS)
     assert last.student.weights.name == "student.safetensors"
     assert best.student.weights.name == "student_best.safetensors"
     one, other = (each.student.net.state_dict()["linear.weight"] for each in (last, best))

@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 from dfkd_ray import nets
 from dfkd_ray.methods import config
 from dfkd_ray.runs.study_file import open_study
+from dfkd_ray.tune.options import Options
 from dfkd_ray.util import shipped
 from dfkd_ray.util.errors import ConfigError, DataError
 
@@ -46,7 +47,7 @@ def mistakes(folder: Path, *changes: tuple[str, str]) -> list[str]:
 def test_a_study_and_its_work(tmp_path: Path) -> None:
     made, work = open_study(write(tmp_path))
     assert made.study == "mine"
-    assert config.parse(work.method) == config.change(config.load("dfkd_fgvc"), {"schedule.epochs": 2})
+    assert work.method == config.change(config.load("dfkd_fgvc"), {"schedule.epochs": 2})
     assert (work.max_epochs, work.metric, work.sign) == (2, "agreement/source", 1.0)
 
 
@@ -159,11 +160,11 @@ def test_selecting_by_real_images_needs_some(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DFKD_RAY_DATA", str(tmp_path / "nothing"))
         with pytest.raises(ConfigError, match="val_accuracy needs real images of cifar10: give --data, or select by"):
-            open_study(write(tmp_path, text), weights=weights)
+            open_study(write(tmp_path, text), Options(weights=weights))
         data_free = text.replace("val_accuracy", "agreement/source")
-        assert open_study(write(tmp_path, data_free), weights=weights)[1].task.name == "cifar10"
+        assert open_study(write(tmp_path, data_free), Options(weights=weights))[1].task.name == "cifar10"
         with pytest.raises((ConfigError, DataError), match="there are no images of cifar10"):
-            open_study(write(tmp_path, data_free), data=str(tmp_path / "nothing"), weights=weights)
+            open_study(write(tmp_path, data_free), Options(data=tmp_path / "nothing", weights=weights))
 
 
 def test_a_task_without_a_teacher_is_a_mistake_of_the_study(tmp_path: Path) -> None:

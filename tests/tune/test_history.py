@@ -79,7 +79,9 @@ def test_the_front_of_several_objectives() -> None:
 
 
 def test_only_the_time_in_which_somebody_ran_it_counts() -> None:
-    history = History([*records(), asked(0, time=110.0), {"kind": "resumed", "time": 1000.0, "provenance": {"p": 1}, "options": {}}])
+    history = History(
+        [*records(), asked(0, time=110.0), {"kind": "resumed", "time": 1000.0, "provenance": {"p": 1}, "options": {}}]
+    )
     history.apply(asked(1, time=1005.0))
     assert history.active_seconds == 15.0
     assert history.active(1007.0) == 17.0

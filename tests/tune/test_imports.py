@@ -22,7 +22,10 @@ def loaded(statement: str) -> set[str]:
     ("statement", "allowed"),
     [
         ("import dfkd_ray.study", set()),
-        ("import dfkd_ray.tune.work, dfkd_ray.tune.stoppers, dfkd_ray.tune.observers.live, dfkd_ray.tune.ray_setup", set()),
+        (
+            "import dfkd_ray.tune.work, dfkd_ray.tune.stoppers, dfkd_ray.tune.observers.live, dfkd_ray.tune.ray_setup",
+            set(),
+        ),
         ("from dfkd_ray.tune import start, resume, Interrupted", {"optuna", "pyarrow", "numpy"}),
         ("import dfkd_ray.tune.ray_runner", {"ray", "optuna", "pyarrow", "numpy", "rich"}),
     ],

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from dfkd_ray.nets.heads import ToData
 from dfkd_ray.runs.export.formats import FORMATS, INPUT, Card
-from dfkd_ray.runs.students import Distilled, Network
+from dfkd_ray.runs.students import Network
 from dfkd_ray.teachers.weights import described
 from dfkd_ray.util.errors import DfkdError
 
@@ -40,19 +40,22 @@ class FromBytes(nn.Module):
 
 
 def export(
-    distilled: Distilled, kinds: Iterable[str], folder: Path, normalised: bool, card: Card
+    network: Network, kinds: Iterable[str], folder: Path, normalised: bool, card: Card, name: str = ""
 ) -> list[dict[str, Any]]:
-    """Write the student in each format into `folder`, under its own name, compare what was written, and say of each file what it is.
+    """Write the network in each format into `folder`, compare what was written, and say of each file what it is.
 
     normalised: a format with a graph takes uint8 images in 0..255 and normalises them itself; else float32 ones in the
     network's input space, (x / 255 - mean) / std. The batch is of any size. Each file is run on COMPARED images of
     uniform noise beside the network, on the CPU: Differs, and nothing is left, where a logit is further off than
     TOLERANCE of the largest, or a top class is another one. A file that was there is replaced.
+    name: of the files, without ending; else that of the file of weights.
     """
-    network = distilled.student
     network.net.to(torch.device("cpu")).to(memory_format=torch.contiguous_format)
     with _unproven(folder) as beside:
-        made = [_made(network, kind, beside / distilled.name, normalised, card) for kind in dict.fromkeys(kinds)]
+        made = [
+            _made(network, kind, beside / (name or network.weights.stem), normalised, card)
+            for kind in dict.fromkeys(kinds)
+        ]
         for path in beside.iterdir():
             path.replace(folder / path.name)
     return made
