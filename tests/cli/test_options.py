@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +9,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from dfkd_ray.cli.options import Runner, Running, assignments, going_on_with, runner_options, unfolded
+from dfkd_ray import cli
+from dfkd_ray.cli.options import Small, assignments, going_on_with, unfolded
+from dfkd_ray.study.overrides import Overrides
+from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.util.errors import ConfigError
 
 
@@ -79,11 +82,59 @@ def test_a_dataclass_of_options_is_an_option_a_field() -> None:
     assert all(word in said for word in ("What it does.", "--size", "How large.", "--name", "Whose.", "--last"))
 
 
-def test_what_is_for_ray_alone_is_refused_elsewhere() -> None:
-    chosen = {"address": "auto", "concurrency": 2, "isolate": True}
-    assert Running(**chosen, fresh=True).chosen == {"runner": "ray", "fresh": True, "parquet": False, **chosen}  # type: ignore[arg-type]
-    assert Running(runner=Runner.serial).chosen == {"runner": "serial", "fresh": False, "parquet": False}
-    for name, value in chosen.items():
-        with pytest.raises(typer.BadParameter, match=f"--{name} is for --runner ray"):
-            Running(runner=Runner.serial, **{name: value})  # type: ignore[arg-type]
-    assert runner_options(Runner.serial, None, None, False) == {}
+def typed(*words: str) -> Options:
+    """What a command gets of these words."""
+    seen: list[Options] = []
+
+    def command(how: Options) -> None:
+        seen.append(how)
+
+    app = typer.Typer()
+    app.command()(unfolded(command))
+    done = CliRunner().invoke(app, list(words))
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return seen[0]
+
+
+def test_the_options_of_a_run_say_themselves_what_they_are_for() -> None:
+    assert typed() == NOTHING_SAID
+    words = [
+        "--runner",
+        "serial",
+        "--threads",
+        "0",
+        "--reuse",
+        "a",
+        "--reuse",
+        "b",
+        "--fresh",
+        "--precision",
+        "float16",
+    ]
+    made = {"runner": "serial", "threads": 0, "reuse": (Path("a"), Path("b")), "fresh": True, "precision": "float16"}
+    assert typed(*words) == Options(**made)
+    with pytest.raises(ConfigError, match="--concurrency: is for --runner ray"):
+        typed("--runner", "serial", "--concurrency", "2")
+
+
+SIX = ("distill", "sweep", "ablate", "resume", "plan", "reproduce")
+
+
+@pytest.mark.parametrize("command", SIX)
+def test_the_six_commands_have_the_same_options_with_the_same_words(command: str) -> None:
+    found = {each.name: each for each in typer.main.get_command(cli.app).commands[command].params}  # type: ignore[attr-defined]
+    for each in fields(Options):
+        option = found[each.name]
+        assert option.opts == [f"--{each.name}"], "one word, and no --no-..."
+        assert option.secondary_opts == []
+        assert option.help == each.metadata["help"]
+
+
+def test_a_small_try_is_said_alike() -> None:
+    given = Small(changes=["student_loss.kd.weight=2"], trials=3, epochs=1)
+    assert given.overrides == Overrides({"student_loss.kd.weight": 2}, trials=3, epochs=1)
+    for command in ("sweep", "ablate", "plan", "reproduce"):
+        params = typer.main.get_command(cli.app).commands[command].params  # type: ignore[attr-defined]
+        assert {"--set", "--trials", "--seeds", "--epochs"} <= {word for each in params for word in each.opts}, command

@@ -15,11 +15,11 @@ import yaml
 from torch import Tensor, nn
 
 from dfkd_ray.cli import reproduce as commands
-from dfkd_ray.cli.options import Running
 from dfkd_ray.runs import measures
 from dfkd_ray.runs.probe import Cost
 from dfkd_ray.study import Budget, Objective, Study, published
 from dfkd_ray.tune import ledger
+from dfkd_ray.tune.options import Options
 from dfkd_ray.util import shipped, tables, yamls
 from tests.cli.commands import TINY, Done, dfkd, refused
 
@@ -144,7 +144,7 @@ def test_teacher_and_images_are_both_missed(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("DFKD_RAY_DATA", str(tmp_path))
     objective, fixed = (Objective("val_accuracy"),), {"teacher.arch": "resnet56"}
     study = Study("s", "dfkd_fgvc", "cifar10", objective, fixed=fixed, budget=Budget(trials=1))
-    teacher, images = commands._lacking(study, Running())
+    teacher, images = commands._lacking(study, Options())
     assert teacher.startswith(
         "the task cifar10 ships no teacher, and `dfkd-ray teachers ls` finds none of that net: give"
     )
@@ -154,8 +154,8 @@ def test_teacher_and_images_are_both_missed(tmp_path: Path, monkeypatch: pytest.
         val_images=np.zeros((4, 32, 32, 3), np.uint8),
         val_labels=np.zeros(4, np.int64),
     )
-    assert commands._lacking(study, Running(data=tmp_path / "few.npz")) == [teacher]
-    (absent,) = commands._lacking(study, Running(data=tmp_path / "few.npz", weights=tmp_path / "no.pt"))
+    assert commands._lacking(study, Options(data=tmp_path / "few.npz")) == [teacher]
+    (absent,) = commands._lacking(study, Options(data=tmp_path / "few.npz", weights=tmp_path / "no.pt"))
     assert absent == f"{tmp_path}/no.pt: there is no such file"
 
 

@@ -121,7 +121,8 @@ def _read(path: Path) -> dict[str, int]:
         places = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):  # then everything is told again, which is better than nothing
         return {}
-    return {str(name): place for name, place in places.items() if isinstance(place, int)}
+    known = places if isinstance(places, dict) else {}
+    return {name: place for name, place in known.items() if isinstance(place, int)}
 
 
 __all__ = ["Observer", "Observers", "Progress"]

@@ -1,0 +1,106 @@
+"""The card of a run opens its student and its teacher again when all else is gone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dfkd_ray import datasets
+from dfkd_ray.methods import config
+from dfkd_ray.runs.card import NAME, Card, versions
+from dfkd_ray.util.errors import StudyError
+
+CARD = Card(
+    study="demo",
+    trial=3,
+    arm=None,
+    seed=7,
+    changes={"student_loss.kd.temperature": 2.5},
+    method=config.load("dfkd_fgvc"),
+    task=datasets.load("gliders"),
+    teacher_digest="d" * 64,
+    metric="val_accuracy",
+    data=None,
+    versions=versions(),
+)
+
+
+@pytest.mark.parametrize("name", datasets.names())
+def test_every_task_is_found_again_in_a_card(tmp_path: Path, name: str) -> None:
+    card = replace(CARD, task=datasets.load(name))
+    card.write(tmp_path)
+    assert Card.read(tmp_path) == card
+
+
+@pytest.mark.parametrize("name", config.method_names())
+def test_every_method_is_found_again_in_a_card(tmp_path: Path, name: str) -> None:
+    card = replace(CARD, method=config.load(name))
+    card.write(tmp_path)
+    assert Card.read(tmp_path) == card
+    assert json.loads((tmp_path / NAME).read_text())["fingerprint"] == config.fingerprint(card.method)
+
+
+def test_a_run_that_goes_on_keeps_its_card(tmp_path: Path) -> None:
+    CARD.write(tmp_path)
+    replace(CARD, versions={"torch": "later"}).write(tmp_path)
+    assert Card.read(tmp_path) == CARD
+
+
+def test_what_a_run_and_its_student_are_called() -> None:
+    assert CARD.name == "demo-trial3"
+    assert replace(CARD, changes={}, arm="full").name == "demo-trial3"
+    assert replace(CARD, changes={}).name == "demo", "a run that is a study by itself"
+    assert CARD.run == {
+        "name": "demo-trial3",
+        "study": "demo",
+        "trial": 3,
+        "seed": 7,
+        "fingerprint": config.fingerprint(CARD.method),
+    }
+
+
+def test_a_students_own_card() -> None:
+    told = CARD.student("best", {"test_accuracy/last": 0.5, "test_accuracy/best": 0.75})
+    gliders = datasets.load("gliders")
+    assert (told["arch"], told["task"], told["class_names"]) == ("resnet8", "gliders", list(gliders.classes))
+    assert told["normalise"] == {"mean": list(gliders.mean), "std": list(gliders.std)}
+    assert told["accuracy"] == {"test": 0.75}
+    assert told["student_of"] == {"teacher": "resnet8", "teacher_digest": "d" * 64, **CARD.run, "which": "best"}
+    assert set(told["versions"]) == {"dfkd_ray", "python", "torch"}
+    assert "accuracy" not in CARD.student("last"), "nobody has measured it"
+
+
+def test_nets_of_the_method_go_before_those_of_the_task() -> None:
+    method = config.change(CARD.method, {"student.arch": "resnet20", "teacher.arch": "resnet56"})
+    assert (replace(CARD, method=method).student_arch, replace(CARD, method=method).teacher_arch) == (
+        "resnet20",
+        "resnet56",
+    )
+
+
+OLD = {"fingerprint": "f", "task": "gliders", "task_given": "gliders", "method": {}, "seed": 0}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, r"^{folder} holds no run: run\.json is missing$"),
+        ("{", r"^{path}: cannot be read: Expecting property name"),
+        ("[]", r"^{path}: not the card of a run that this version of dfkd-ray can read: take its student by --weights"),
+        (
+            json.dumps(OLD),
+            r"^{path}: not the card of a run that this version of dfkd-ray can read: take its student by",
+        ),
+        ('{"version": 1}', r"^{path}: not the card of a run: 'method'$"),
+        ('{"version": 1, "method": {"sourc": 1}}', r"^{path}: not the card of a run: sourc: not a slot of a method"),
+    ],
+)
+def test_what_is_no_card_says_so(tmp_path: Path, text: Any, message: str) -> None:
+    if text is not None:
+        (tmp_path / NAME).write_text(text)
+    with pytest.raises(StudyError, match=message.format(folder=tmp_path, path=tmp_path / NAME)):
+        Card.read(tmp_path)
