@@ -37,11 +37,16 @@ def find(name: str) -> Path:
 
 
 def study_file(name: str) -> Path:
-    """A study by path, or a shipped one by name; UnknownName with the nearest."""
+    """A study by path, or a shipped one by name; UnknownName with the nearest, and where a path is that of a shipped
+    one in a checkout that is not there, with its name."""
     path = Path(name)
-    if path.suffix in (".yaml", ".yml") or path.exists():
-        return path
     known = {path.stem: path for path in studies()}
+    if path.is_file():
+        return path
+    if path.suffix in (".yaml", ".yml"):
+        if path.stem in known:
+            raise UnknownName(f"{name}: there is no such file; the shipped study is called {path.stem!r} alone")
+        return path
     if name not in known:
         raise UnknownName(f"unknown study {name!r}{did_you_mean(name, known)}")
     return known[name]
