@@ -19,7 +19,9 @@ PACKAGE = ROOT / "dfkd_ray"
 FLOORS: list[tuple[str, ...]] = [
     ("__init__",),
     ("util",),
-    ("stats", "nets", "report"),
+    ("metrics",),
+    ("stats", "nets"),
+    ("report",),
     ("study", "datasets"),
     ("tune", "teachers", "parts"),
     ("methods",),
