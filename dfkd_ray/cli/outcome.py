@@ -51,14 +51,17 @@ def close(summary: Summary, work: Distillation) -> None:
 
 def winners(summary: Summary, chance: float) -> Iterator[str]:
     """The best trial with its settings; of a study with several objectives the front."""
-    for best, reached in summary.front[:1]:
-        yield f"best: trial {best.number}, seed {best.seed}, {found(best, reached, chance)}"
-        for path, value in best.changes.items():
-            yield f"  {path} = {value:.4g}" if isinstance(value, float) else f"  {path} = {value}"
-        if len(reached) > 1:
-            yield f"front: {len(summary.front)} of {summary.complete} complete trials, which no other dominates:"
-            for trial, values in summary.front:
-                yield f"  trial {trial.number}: {', '.join(told(*each) for each in values.items())}"
+    best = summary.best
+    if best is None:
+        return
+    reached = next(values for trial, values in summary.front if trial.number == best.number)
+    yield f"best: trial {best.number}, seed {best.seed}, {found(best, reached, chance)}"
+    for path, value in best.changes.items():
+        yield f"  {path} = {value:.4g}" if isinstance(value, float) else f"  {path} = {value}"
+    if len(reached) > 1:
+        yield f"the front, {typed(words.count(len(summary.front), 'trial'))} that no other dominates:"
+        for trial, values in summary.front:
+            yield f"  trial {trial.number}: {', '.join(told(*each) for each in values.items())}"
 
 
 def told(metric: str, value: float | None) -> str:

@@ -109,10 +109,11 @@ class History:
         return None if number is None else self.trials[number]
 
     def front(self) -> list[Trial]:
-        """The best complete trials, the best first: one for one objective, for several all that none dominates."""
-        points, best = self.points(self.trials.values()), self.best()
-        chosen = pareto.front(points) if len(self.study.objective) > 1 else []
-        return [] if best is None else [best, *(self.trials[n] for n in chosen if n != best.number)]
+        """The best complete trials: one for one objective, for several all that none dominates."""
+        best = self.best()
+        if best is None or len(self.study.objective) == 1:
+            return [] if best is None else [best]
+        return [self.trials[number] for number in pareto.front(self.points(self.trials.values()))]
 
     def active(self, now: float) -> float:
         """Seconds that the study has been run for, over all its sessions."""

@@ -31,7 +31,7 @@ Options = Mapping[str, Any]  # of the runner: see ray_runner.run
 class Summary:
     """What became of a study. `best`: the best complete trial, None if there is none.
 
-    front: all that no complete trial dominates, the best first, each with what it reached in every objective.
+    front: all that no complete trial dominates (of one objective: `best`), each with its objectives by metric.
     """
 
     study: str
