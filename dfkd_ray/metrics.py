@@ -94,6 +94,7 @@ _NOISE = "the same on a bank of Gaussian images that is the same for every trial
 _SPREAD = "entropy of the teacher's mean prediction over log K: 100 % where all classes are synthesised alike"
 _PRIOR = "how far these images are from the statistics in the teacher's BatchNorm layers"
 _TOLD = "share of these images that the teacher takes for the class that was asked for"
+_SWINGS = "what a curve that swings from epoch to epoch has come to"
 _RANGE = "share of these images' values that are darker than black or lighter than white"
 ROWS = (
     Metric(VAL_ACCURACY, "Validation accuracy", "share of validation images named right", "max", SHARE, **_VAL),
@@ -111,15 +112,7 @@ ROWS = (
     Metric(TEST_BEST, "Test accuracy, best epoch", _OTHER, "max", SHARE, **_TEST),
     Metric(RELATIVE_LAST, "Test accuracy relative to the teacher's, last epoch", _OVER, "max", RATIO, **_TEST),
     Metric(RELATIVE_BEST, "Test accuracy relative to the teacher's, best epoch", _OTHER, "max", RATIO, **_TEST),
-    Metric(
-        VAL_MEDIAN,
-        "Validation accuracy, median of the last five epochs",
-        "what a curve that swings from epoch to epoch has come to",
-        "max",
-        SHARE,
-        "end",
-        **_VAL,
-    ),
+    Metric(VAL_MEDIAN, "Validation accuracy, median of the last five epochs", _SWINGS, "max", SHARE, "end", **_VAL),
     Metric(BEST_EPOCH, "Best epoch", "where the study's first objective was best", None, COUNT, "end"),
     Metric(STUDENT_UPDATES, "Student updates", "steps of the student's optimiser", None, COUNT, "end"),
     Metric(SOURCE_UPDATES, "Source updates", "steps of what makes the images", None, COUNT, "end"),
@@ -203,17 +196,21 @@ def within(name: str, low: float | None, high: float | None) -> tuple[float | No
     return None if low is None else max(low, unit.low), None if high is None else min(high, unit.high)
 
 
+def limits(name: str) -> str:
+    """What a metric can be, in words; empty where it can be anything."""
+    unit = find(name).unit
+    low = unit.printed(unit.low)
+    above = f"{low} or more" if unit.low > -math.inf else ""
+    return f"{low} to {unit.printed(unit.high)}" if unit.high < math.inf else above
+
+
 def cut(name: str, whose: Sequence[str]) -> str:
     """That the intervals of these means were cut (`within`), in words; empty where none was."""
     if not whose:
         return ""
-    unit, one = find(name).unit, len(whose) == 1
-    low = unit.printed(unit.low)
-    limits = f"{low} or more" if unit.high == math.inf else f"{low} to {unit.printed(unit.high)}"
-    return (
-        f"The interval{'' if one else 's'} of {words.listed(whose)} would leave what {inside(name)} can be, {limits}, "
-        f"and {'is' if one else 'are'} cut there."
-    )
+    many, verb = ("", "is") if len(whose) == 1 else ("s", "are")
+    head = f"The interval{many} of {words.listed(whose)} would leave what {inside(name)} can be, {limits(name)}"
+    return f"{head}, and {verb} cut there."
 
 
 def points(name: str) -> str:

@@ -190,6 +190,7 @@ def test_importing_loads_nothing_heavy() -> None:
     """One process, so that each import adds to those before it."""
     light = [
         "dfkd_ray",
+        "dfkd_ray.metrics",
         "dfkd_ray.study.published",
         "dfkd_ray.tune",
         "dfkd_ray.report",

@@ -141,14 +141,15 @@ def _budget(tables: Tables) -> list[Html]:
         paces = [pace for t in arm.complete if (pace := _pace(t)) is not None]
         pace = math.fsum(paces) / len(paces) if paces else None
         peak = max((t.row["peak_memory"] or 0 for t in arm.complete), default=0)
-        whole = [_number(mean, words.duration(mean)), _number(pace, words.duration(pace))]
-        whole += [_number(peak or None, words.memory(peak)), _number(total, words.duration(total))]
+        whole = [_number(mean, metrics.measured(metrics.TIME, mean)), _number(pace, words.duration(pace))]
+        memory = _number(peak or None, metrics.measured(metrics.PEAK_MEMORY, peak))
+        whole += [memory, _number(total, words.duration(total))]
         rows.append([name, *counts, *searched, *whole])
     head = ["Arm", *map(metrics.label, shown), *(["Tuning trials"] if tuned else [])]
     said = [paragraph(text, "note warning") for text in _unequal(given)]
     equal = "Every arm was given the same: no trial had more updates or images than another arm's."
     told = said or ([paragraph(equal, "note")] if shown else [])
-    head += ["Time", "Time per round", "Peak memory", "Time, all trials"]
+    head += [metrics.label(metrics.TIME), "Time per round", metrics.label(metrics.PEAK_MEMORY), "Time, all trials"]
     return [*told, table(head, rows, "What a complete trial of each arm took: means, and the highest memory")]
 
 
@@ -228,8 +229,9 @@ def _caveats(tables: Tables) -> Iterator[str]:
             "too narrow for draws in general."
         )
     if isinstance(seeds, dict) and seeds.get("until") is not None:
+        width = f"{words.setting(seeds['until'])} {metrics.points(tables.objective.metric)}".rstrip()
         yield (
-            f"Seeds were added until no interval was wider than {words.setting(seeds['until'])} points, or there were "
+            f"Seeds were added until no interval was wider than {width}, or there were "
             f"{seeds.get('max')}: 95{words.NBSP}% intervals that are chosen so cover the truth in 91 to "
             f"95{words.NBSP}% of studies."
         )

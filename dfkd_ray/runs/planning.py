@@ -117,9 +117,9 @@ def _design(study: Study, ablation: Ablation, measured: Spread | None, duplicate
     yield from arms.describe(ablation.design, ablation.components, ablation.arms, study.method)
     yield from _looked(ablation, duplicates)
     seeds = ablation.seeds
-    more = (
-        "" if seeds.until is None else f", up to {len(seeds.listed)} until intervals are within {seeds.until:g} points"
-    )
+    unit = metrics.points(study.objective[0].metric)
+    least = "" if seeds.until is None else f"{seeds.until:g} {unit}".rstrip()
+    more = "" if seeds.until is None else f", up to {len(seeds.listed)} until intervals are within {least}"
     draws = f" x {ablation.points} draws" if ablation.points > 1 else ""
     yield f"{seeds.start} seeds{draws} for each arm{more}: {ablation.pairs} pairs"
     if ablation.tune is not None:

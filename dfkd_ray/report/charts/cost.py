@@ -1,4 +1,4 @@
-"""Accuracy against cost: what a trial reached for the seconds it took."""
+"""The objective against cost: what a trial reached for the seconds it took."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROWS = pa.schema(
 @charts.register("cost")
 class Cost(Chart):
     section, rank = SEARCH, 40
-    title = "Accuracy against cost"
+    title = "The objective against cost"
     reading = "Each mark is a trial; the line joins complete trials that none other beats at the same or a lower cost."
     empty = "No trial has both a value of the objective and a time."
 
