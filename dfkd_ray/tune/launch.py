@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,10 @@ class Facts:
 
 @dataclass(frozen=True)
 class Summary:
-    """What became of a study. `best`: the best complete trial, None if there is none; `front`: all that none beats."""
+    """What became of a study. `best`: the best complete trial, None if there is none.
+
+    front: all that no complete trial dominates (of one objective: `best`), each with its objectives by metric.
+    """
 
     study: str
     folder: Path
@@ -49,9 +52,9 @@ class Summary:
     running: int
     finished: bool
     best: Trial | None
-    front: tuple[Trial, ...]
     seconds: float
     ablation: bool = False
+    front: Sequence[tuple[Trial, Mapping[str, float]]] = ()
 
 
 def start(
@@ -166,14 +169,15 @@ def _run(
 
 
 def _summary(history: History, folder: Path) -> Summary:
+    goals = [objective.metric for objective in history.study.objective]
     states = {state: history.in_state(state) for state in ("complete", "pruned", "failed", "running")}
     return Summary(
         study=history.study.study,
         folder=folder,
         finished=history.finished,
         best=history.best(),
-        front=tuple(history.front()),
         ablation=history.study.ablation is not None,
+        front=[(trial, dict(zip(goals, trial.values or ()))) for trial in history.front()],
         seconds=history.active_seconds,
         **states,
     )
