@@ -29,7 +29,7 @@ Set = Annotated[
     typer.Option("--set", help="Change a path of the method, e.g. --set schedule.epochs=20; null removes a loss term."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
-Precision = Annotated[str, typer.Option(help="float32 or bfloat16 (autocast).")]
+Precision = Annotated[str, typer.Option(help="float32; autocast: bfloat16, or float16 for GPUs without it.")]
 Cache = Annotated[
     str,
     typer.Option(help="Where decoded images lie: memmap (on the disk, decoded once) or memory (nothing is written)."),
