@@ -197,3 +197,8 @@ def pretended_gpu(monkeypatch: pytest.MonkeyPatch, bfloat16: bool) -> torch.devi
     monkeypatch.setattr(torch.cuda, "device", lambda device: nullcontext())
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation or bfloat16)
     return torch.device("cuda:0")
+
+
+def overflowing(x: Tensor) -> Tensor:
+    """0, with a gradient that is not finite: what a scaled loss looks like whose backward pass overflowed."""
+    return (0 * x).abs().sqrt().sum()
