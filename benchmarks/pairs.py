@@ -13,11 +13,13 @@ import argparse
 import subprocess
 import sys
 import time
+from typing import get_args
 
 import torch
 
 from dfkd_ray import nets
 from dfkd_ray.methods import config
+from dfkd_ray.nets.precision import Precision
 from dfkd_ray.train.loop import distill
 from dfkd_ray.train.run import Run
 from dfkd_ray.train.runtime import Meter, Runtime
@@ -33,10 +35,10 @@ PAIRS = [  # DFKD-FGVC, tables 1 and 2, and others
 ]
 
 
-def measure(teacher: str, student: str, batch: int, doublings: int, device: str) -> None:
+def measure(teacher: str, student: str, batch: int, doublings: int, device: str, precision: Precision) -> None:
     plan = {"epochs": 2, "rounds": 1, "source_steps": 1, "student_steps": 1, "batch": batch}
     changes = {f"schedule.{name}": value for name, value in plan.items()} | {"source.doublings": doublings}
-    method, runtime = config.change(config.load("dfkd_fgvc"), changes), Runtime(device)
+    method, runtime = config.change(config.load("dfkd_fgvc"), changes), Runtime(device, precision)
     where = runtime.open()
     torch.manual_seed(0)
     pair = nets.build(teacher, 100), nets.build(student, 100)
@@ -56,9 +58,10 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--doublings", type=int, default=4, help="5: the generator starts from 7x7")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--precision", choices=get_args(Precision), default="float32")
     args = parser.parse_args()
     if args.pair:
-        measure(*args.pair, args.batch, args.doublings, args.device)
+        measure(*args.pair, args.batch, args.doublings, args.device, args.precision)
         return
     print("teacher   student            batch  a round    memory")
     rest = [f"--{name}={value}" for name, value in vars(args).items() if name != "pair"]

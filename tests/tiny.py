@@ -7,9 +7,11 @@ import io
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from functools import cache
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -188,3 +190,15 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, Tensor) and isinstance(b, Tensor):
         return a.dtype == b.dtype and a.shape == b.shape and bool(((a == b) | (a.isnan() & b.isnan())).all())
     return bool(a == b)
+
+
+def pretended_gpu(monkeypatch: pytest.MonkeyPatch, bfloat16: bool) -> torch.device:
+    """A device that says of itself whether it computes in bfloat16; nothing else can be asked of it."""
+    monkeypatch.setattr(torch.cuda, "device", lambda device: nullcontext())
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation or bfloat16)
+    return torch.device("cuda:0")
+
+
+def overflowing(x: Tensor) -> Tensor:
+    """0, with a gradient that is not finite: what a scaled loss looks like whose backward pass overflowed."""
+    return (0 * x).abs().sqrt().sum()

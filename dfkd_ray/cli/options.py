@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_origin, get_type_hints
+from typing import Annotated, Any, get_origin, get_type_hints
 
 import typer
 
 from dfkd_ray.study.overrides import Overrides
 from dfkd_ray.tune.options import Options
+from dfkd_ray.util import choices
 from dfkd_ray.util.errors import ConfigError
 
 _TOLD = {each.name: each.metadata["help"] for each in fields(Options)}
@@ -23,8 +24,8 @@ _TOLD = {each.name: each.metadata["help"] for each in fields(Options)}
 Weights = Annotated[Path | None, typer.Option(help=_TOLD["weights"])]
 Data = Annotated[Path | None, typer.Option(help=_TOLD["data"])]
 Device = Annotated[str, typer.Option(help=_TOLD["device"])]
-Precision = Annotated[Literal["float32", "bfloat16", "float16"], typer.Option(help=_TOLD["precision"])]
-Cache = Annotated[Literal["memmap", "memory"], typer.Option(help=_TOLD["cache"])]
+Precision = Annotated[choices.Precision, typer.Option(help=_TOLD["precision"])]
+Cache = Annotated[choices.Cache, typer.Option(help=_TOLD["cache"])]
 Threads = Annotated[int, typer.Option(min=0, help=_TOLD["threads"])]
 Address = Annotated[str | None, typer.Option(help=_TOLD["address"])]
 Set = Annotated[

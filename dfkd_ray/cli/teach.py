@@ -23,10 +23,6 @@ Init = Annotated[
     Literal["scratch", "imagenet"],
     typer.Option(help="From random weights, or from ImageNet's, which is another recipe too."),
 ]
-Precision = Annotated[
-    Literal["float32", "bfloat16", "float16"],
-    typer.Option(help="What is computed in; bfloat16 and float16: autocast, the weights stay float32."),
-]
 
 
 @app.command()
@@ -45,7 +41,7 @@ def teach(
     download: Annotated[bool, typer.Option("--download", help="Download the data set if it is missing.")] = False,
     cache: options.Cache = "memmap",
     device: options.Device = "auto",
-    precision: Precision = "float32",
+    precision: options.Precision = "float32",
     threads: options.Threads = 0,
 ) -> None:
     """Train a teacher on the real images of its task; writes the weights and a card. The same command goes on."""
@@ -57,9 +53,10 @@ def teach(
     arch, pretrained = arch or spec.teacher.arch, init == "imagenet"
     recipe = training.changed(spec.recipe_from(pretrained), epochs, changes)
     path = out or Path("teachers") / teacher_file(spec.name, arch)
-    where = str(parse_runtime({"device": device, "threads": threads, "cache": cache}).open())
+    runtime = parse_runtime({"device": device, "precision": precision, "threads": threads, "cache": cache})
+    where = str(runtime.open())
     settings: dict[str, Any] = {"recipe": recipe, "pretrained": pretrained, "fresh": fresh}
-    settings |= {"data": data, "download": download, "cache": cache, "device": where, "precision": precision}
+    settings |= {"data": data, "download": download, "cache": cache, "device": where, "precision": runtime.precision}
     again = [word for word in sys.argv[1:] if word != "--fresh"]
     told: list[Epoch] = []
     with options.going_on_with("dfkd-ray", *again), training.shown(told, _line) as (report, tick):

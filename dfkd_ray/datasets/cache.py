@@ -8,15 +8,14 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dfkd_ray.util.choices import Cache
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.files import atomic_write, remove_leftovers
-
-Cache = Literal["memmap", "memory"]
 
 
 def kept(path: Path, cache: Cache, write: Callable[[BinaryIO], tuple[int, ...]]) -> NDArray[np.uint8]:

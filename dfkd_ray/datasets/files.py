@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dfkd_ray.datasets import uncut
-from dfkd_ray.datasets.cache import Cache, kept
+from dfkd_ray.datasets.cache import kept
 from dfkd_ray.datasets.progress import telling
 from dfkd_ray.datasets.task import Task
+from dfkd_ray.util.choices import Cache
 from dfkd_ray.util.errors import DataError
 
 MODES = {1: "L", 3: "RGB"}  # by the channels of a task

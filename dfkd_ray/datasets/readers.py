@@ -16,12 +16,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dfkd_ray.datasets.cache import Cache
 from dfkd_ray.datasets.fetch import fetch
 from dfkd_ray.datasets.files import Files, data_folder
 from dfkd_ray.datasets.origin import Archive
 from dfkd_ray.datasets.progress import Telling, telling
 from dfkd_ray.datasets.task import Task
+from dfkd_ray.util.choices import Cache
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.registry import Registry
 

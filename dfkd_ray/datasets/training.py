@@ -16,11 +16,11 @@ from PIL import Image
 from torch import Tensor
 
 from dfkd_ray.datasets import uncut
-from dfkd_ray.datasets.cache import Cache
 from dfkd_ray.datasets.files import Files, shorter, square
 from dfkd_ray.datasets.readers import channelled, found, split
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.datasets.uncut import Uncut
+from dfkd_ray.util.choices import Cache
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 Crop = Callable[[Tensor, int, torch.Generator], Tensor]  # heights and widths (B, 2), side -> left, top, right, bottom

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from dfkd_ray.nets.precision import LossScaler
 from dfkd_ray.util.registry import Registry
 
 optimizers: Registry[type[Any]] = Registry("optimizer")
@@ -152,18 +153,27 @@ def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
 def descend(
     optimizer: torch.optim.Optimizer,
     loss: Tensor,
+    scaler: LossScaler,
     clip: float | None = None,
     before: Callable[[], None] = lambda: None,
+    beside: Iterable[torch.optim.Optimizer] = (),
 ) -> None:
-    """One step down the gradient of a scalar, of norm `clip` at most; none where nothing in it can be learned.
+    """One step down the gradient of a scalar, of norm `clip` at most; none where nothing in it can be learned, or where
+    a gradient overflows float16.
 
-    `before` is called when the gradients are there and no step is taken yet.
+    scaler: that of this loss. before: called when the gradients are there and no step is taken yet. beside: optimisers
+    that take the same step with parameters of their own, which `clip` does not count.
     """
-    optimizer.zero_grad()
+    optimizers = [optimizer, *beside]
+    for each in optimizers:
+        each.zero_grad()
     if not loss.requires_grad:
         return
-    loss.backward()  # type: ignore[no-untyped-call]
+    scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+    if not scaler.unscale(*optimizers):
+        return
     if clip is not None:
         nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], clip)
     before()
-    optimizer.step()
+    for each in optimizers:
+        each.step()

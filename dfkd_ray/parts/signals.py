@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from dfkd_ray.nets.taps import taps_of
+from dfkd_ray.util.choices import Precision
 from dfkd_ray.util.errors import ConfigError
 
 
@@ -42,6 +43,7 @@ class Setting:
     teacher: Layout
     student: Layout
     names: tuple[str, ...] = ()  # of the classes, where the run knows them
+    precision: Precision = "float32"  # of the run: whoever takes steps in float16 scales its loss
 
 
 class Norm(NamedTuple):
@@ -138,7 +140,14 @@ def catch(net: nn.Module, images: Tensor, norms: bool) -> Caught:
     finally:
         for hook in hooks:
             hook.remove()
-    return Caught(logits, heads[-1].flatten(1), tuple(stages[name] for name in taps.stages), tuple(inputs))
+    return Caught(
+        single(logits), single(heads[-1].flatten(1)), tuple(stages[name] for name in taps.stages), tuple(inputs)
+    )
+
+
+def single(x: Tensor) -> Tensor:
+    """What autocast left in half precision in float32: losses are no matter of halves."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 class Signals:
@@ -173,7 +182,7 @@ def moments(x: Tensor) -> tuple[Tensor, Tensor]:
 def statistics(norm: Norm) -> tuple[Tensor, Tensor]:
     """Mean and variance of each channel of what the layer saw: two tensors (C,), never of half precision."""
     # Under autocast the input is a half: rounded statistics would drown a small deviation.
-    return moments(norm.input.to(torch.promote_types(norm.input.dtype, torch.float32)))
+    return moments(single(norm.input))
 
 
 def deviation(layer: nn.BatchNorm2d, mean: Tensor, var: Tensor) -> Tensor:

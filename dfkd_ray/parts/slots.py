@@ -75,6 +75,16 @@ class Counts(Protocol):
         ...
 
 
+@runtime_checkable
+class Skips(Protocol):
+    """A live source or memory that takes steps of its own, but those whose gradients overflow float16."""
+
+    @property
+    def skipped(self) -> int:
+        """Steps so far that were not taken."""
+        ...
+
+
 class Source(Protocol):
     """Where images come from. `also`: parameters of the source loss, to be trained together with the source."""
 

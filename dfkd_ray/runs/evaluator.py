@@ -11,12 +11,12 @@ import torch
 from torch import nn
 
 from dfkd_ray import datasets
-from dfkd_ray.datasets.cache import Cache
 from dfkd_ray.datasets.picture import contact_sheet
 from dfkd_ray.datasets.readers import NoSplit
 from dfkd_ray.runs import measures
 from dfkd_ray.runs.checkpoint import Checkpoint
 from dfkd_ray.train.run import Run
+from dfkd_ray.util.choices import Cache
 from dfkd_ray.util.errors import DataError
 
 PICTURES = 5  # grids of synthetic images that a trial reports, evenly over its epochs

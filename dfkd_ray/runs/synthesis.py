@@ -177,7 +177,7 @@ class Rehearsals:
     or of a shard that was removed, the rehearsals are held again.
     """
 
-    _PARTS = ("student", "student_loss", "optimizer")
+    _PARTS = ("student", "student_loss", "optimizer", "scaler")
 
     def __init__(self, run: Run, pool: Pool, index: int, every: int) -> None:
         self.run, self.card, self.index, self.every, self.held = run, pool.card, index, every, 0
@@ -189,7 +189,7 @@ class Rehearsals:
             if state["held"] * every <= len(self.stored):
                 self.held = state["held"]
                 for part in self._PARTS:
-                    getattr(run, part).load_state_dict(state[part])
+                    getattr(run, part).load_state_dict(state.get(part, {}))
 
     def remember(self, number: int, made: Any) -> None:
         """A trajectory joins the memory of the student, as it is stored; `made`: its record batch if it is new."""

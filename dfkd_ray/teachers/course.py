@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from dfkd_ray.datasets.task import Task, TeachRecipe, normalise
 from dfkd_ray.datasets.training import Training
-from dfkd_ray.util.errors import ConfigError, DataError, TrialFailed
+from dfkd_ray.nets.precision import LossScaler, autocast, check
+from dfkd_ray.util.choices import Precision
+from dfkd_ray.util.errors import DataError, TrialFailed
 from dfkd_ray.util.files import atomic_write, remove_leftovers
 from dfkd_ray.util.seeding import stream
 
-Precision = Literal["float32", "bfloat16", "float16"]
 Tick = Callable[[int, int], None]  # (steps done, of how many)
-_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class Epoch(NamedTuple):
@@ -36,18 +36,17 @@ class Epoch(NamedTuple):
 class Course:
     """A net on its way to a teacher. The epoch with the best validation accuracy is kept, the later one of equals.
 
-    precision: what autocast computes in; float16 with a loss scale. The weights stay float32.
+    precision: see `nets.precision`. The weights stay float32.
     """
 
     def __init__(self, task: Task, net: nn.Module, count: int, seed: int, precision: Precision) -> None:
         self.task, self.recipe, self.net, self.seed, self.precision = task, task.recipe, net, seed, precision
         self.device = next(net.parameters()).device
-        if precision == "bfloat16" and self.device.type == "cuda" and not torch.cuda.is_bf16_supported(False):
-            raise ConfigError.at("precision", "this GPU does not compute in bfloat16: take float16")
+        check(precision, self.device)
         self.optimiser = _optimiser(self.recipe, net)
         self.count, self.steps = count, math.ceil(count / self.recipe.batch) * self.recipe.epochs
         self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimiser, self.steps)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "float16")
+        self.scaler = LossScaler(precision, self.device)
         self.rng = torch.Generator().manual_seed(seed)
         self.epochs: list[Epoch] = []
         self.best: dict[str, Tensor] = {}
@@ -74,14 +73,13 @@ class Course:
     def _step(self, images: Tensor, labels: Tensor) -> Tensor:
         images, labels = (_sent(tensor, self.device) for tensor in (images, labels))
         x = normalise(self.task, images).contiguous(memory_format=torch.channels_last)
-        low = _DTYPES.get(self.precision)
-        with torch.autocast(self.device.type, dtype=low, enabled=low is not None):
+        with autocast(self.precision, self.device):
             logits = self.net(x)
         loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.recipe.label_smoothing)
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        self.scaler.step(self.optimiser)
-        self.scaler.update()
+        if self.scaler.unscale(self.optimiser):
+            self.optimiser.step()
         self.schedule.step()
         return loss.detach()
 

@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from dfkd_ray import __version__
-from dfkd_ray.datasets.cache import Cache
 from dfkd_ray.datasets.readers import WHICH, NoSplit, Split, Which, split
 from dfkd_ray.datasets.task import Task, TeachRecipe, normalise
 from dfkd_ray.datasets.training import training
 from dfkd_ray.nets import build
 from dfkd_ray.nets import check as check_net
-from dfkd_ray.teachers.course import Course, Epoch, Precision, Tick, differences
+from dfkd_ray.teachers.course import Course, Epoch, Tick, differences
 from dfkd_ray.teachers.weights import check, described, read_card
+from dfkd_ray.util.choices import Cache, Precision
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.files import atomic_write
 

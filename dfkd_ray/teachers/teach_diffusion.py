@@ -22,13 +22,13 @@ from typing import Any
 import torch
 
 from dfkd_ray import __version__
-from dfkd_ray.datasets.cache import Cache
 from dfkd_ray.datasets.readers import split
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.nets.pipelines.library import libraries, quiet
 from dfkd_ray.nets.pipelines.small import Small
 from dfkd_ray.teachers.course import Tick, differences
 from dfkd_ray.teachers.diffusion_course import DiffusionCourse, DiffusionEpoch, DiffusionRecipe
+from dfkd_ray.util.choices import Cache
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.yamls import plain
 

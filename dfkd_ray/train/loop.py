@@ -14,7 +14,8 @@ from dfkd_ray.train.run import Means, Run
 
 
 class Epoch(NamedTuple):
-    """What one epoch leaves: its number (from 1) and the mean of every loss term over its steps."""
+    """What one epoch leaves: its number (from 1), the mean of every loss term over its steps, and in float16 the number
+    of steps that were skipped so far."""
 
     number: int
     losses: dict[str, float]
@@ -41,7 +42,7 @@ def distill(run: Run) -> Iterator[Epoch]:
                 means.add("student", losses)
             run.rounds += 1
         run.epoch = epoch
-        yield Epoch(epoch, means.close())
+        yield Epoch(epoch, means.close() | run.skipped())
 
 
 def learn(run: Run, steps: int, rng: torch.Generator) -> Iterator[dict[str, Tensor]]:

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from dfkd_ray import metrics
 from dfkd_ray.methods.method import Method
+from dfkd_ray.nets.precision import LossScaler
 from dfkd_ray.parts.optimizers import descend, set_lr
 from dfkd_ray.parts.signals import Setting, Signals, layout
-from dfkd_ray.parts.slots import Belongs, Counts, Meets
+from dfkd_ray.parts.slots import Belongs, Counts, Meets, Skips
 from dfkd_ray.parts.views import augment
 from dfkd_ray.train.runtime import Runtime
 from dfkd_ray.util.errors import ConfigError, TrialFailed
@@ -53,7 +54,7 @@ class Run:
             of_student = layout(self.student, image)
         with torch.no_grad():
             classes = self.teacher(torch.zeros(1, *image, device=device)).shape[1]
-        self.setting = Setting(image, classes, mean, std, of_teacher, of_student, names)
+        self.setting = Setting(image, classes, mean, std, of_teacher, of_student, names, runtime.precision)
         with _at("source_loss"):
             self.source_loss = method.source_loss.open(self.setting, seed).to(device)
         with _at("student_loss"):
@@ -66,7 +67,7 @@ class Run:
             self.memory = method.memory.open(self.setting, self.teacher, device)
             if isinstance(self.memory, Meets):
                 self.memory.meet(self.source)
-        self.optimizer = self._new_optimizer()
+        self.optimizer, self.scaler = self._new_optimizer(), LossScaler(runtime.precision, device)
         self._first = self._learned() if method.schedule.rehearse_every else {}
         self.rng = torch.Generator(device)
         self.epoch = 0  # epochs done
@@ -101,6 +102,13 @@ class Run:
             metrics.SOURCE_UPDATES: float(source),
             metrics.STUDENT_IMAGES: float(images),
         }
+
+    def skipped(self) -> dict[str, float]:
+        """Steps so far whose gradients overflowed float16, of whoever takes some; nothing where none can."""
+        takers = {"student": self.scaler, "source": self.source, "memory": self.memory}
+        counts = {name: float(each.skipped) for name, each in takers.items() if isinstance(each, Skips)}
+        told = self.scaler.is_enabled()
+        return {f"skipped/{name}": count for name, count in counts.items() if told or count}
 
     @property
     def lr(self) -> float:
@@ -139,7 +147,7 @@ class Run:
     def step(self, loss: Tensor) -> None:
         """One step of the student (and of what its loss terms learn)."""
         set_lr(self.optimizer, self.lr)
-        descend(self.optimizer, loss, self.method.student.clip)
+        descend(self.optimizer, loss, self.scaler, self.method.student.clip)
 
     def _learned(self) -> dict[str, dict[str, Any]]:
         """What the student's optimiser moves, copied."""
@@ -161,12 +169,13 @@ class Run:
         parts = {part: getattr(self, part).state_dict() for part in self._PARTS}
         # how the student began: while it rehearses, and not for the rest of the run
         first = {"first": self._first} if self._first and self.epoch <= self.method.schedule.warmup else {}
-        return {**parts, **first, "epoch": self.epoch, "rounds": self.rounds}
+        return {**parts, **first, "scaler": self.scaler.state_dict(), "epoch": self.epoch, "rounds": self.rounds}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken."""
         for part in self._PARTS:
             getattr(self, part).load_state_dict(state[part])
+        self.scaler.load_state_dict(state.get("scaler", {}))
         self._first = state.get("first", self._first)
         self.epoch, self.rounds = state["epoch"], state["rounds"]
 

@@ -6,14 +6,16 @@ import ctypes
 import resource
 import sys
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
+from dfkd_ray.nets.precision import autocast, check
 from dfkd_ray.util import yamls
+from dfkd_ray.util.choices import Cache, Precision
 from dfkd_ray.util.errors import ConfigError
 
 
@@ -21,22 +23,22 @@ from dfkd_ray.util.errors import ConfigError
 class Runtime:
     """How a run is computed, never what: no part of a fingerprint.
 
-    device: "auto" takes a GPU where there is one. precision: "bfloat16" runs under autocast.
+    device: "auto" takes a GPU where there is one. precision: see `nets.precision`; the halves run under autocast.
     threads: of torch for this process; 0 leaves torch's own choice. cache: where the decoded images of folders lie that
     a student is evaluated on: "memmap", once on the disk for all processes, or "memory", of each process.
     """
 
     device: str = "auto"
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     threads: int = 0
-    cache: Literal["memmap", "memory"] = "memmap"
+    cache: Cache = "memmap"
 
     def __post_init__(self) -> None:
         if self.threads < 0:
             raise ValueError(f"threads must be at least 0, got {self.threads}")
 
     def open(self) -> torch.device:
-        """Set the threads and return the device; ConfigError if it is not there."""
+        """Set the threads and return the device; ConfigError if it is not there or lacks the precision."""
         if self.threads:
             torch.set_num_threads(self.threads)
         name = self.device
@@ -48,12 +50,11 @@ class Runtime:
         except (RuntimeError, AssertionError) as error:
             reason = str(error).splitlines()[0]
             raise ConfigError.at("runtime.device", f"{self.device!r} cannot be used here: {reason}") from None
+        check(self.precision, device, "runtime.precision")
         return device
 
     def autocast(self, device: torch.device) -> AbstractContextManager[Any]:
-        if self.precision == "float32":
-            return nullcontext()
-        return torch.autocast(device.type, dtype=torch.bfloat16)
+        return autocast(self.precision, device)
 
 
 class Meter:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from dfkd_ray.study import Resources
+from dfkd_ray.util.choices import Cache, Precision, Runner
 from dfkd_ray.util.errors import ConfigError
 
 RETRIES = 2
@@ -27,7 +28,7 @@ class Options:
     """
 
     out: Path | None = _option("Folder.", shown="reports/<name>")
-    runner: Literal["ray", "serial"] | None = _option(
+    runner: Runner | None = _option(
         "ray, or serial: one trial after another in this process, no Ray.", shown="ray; of one run serial"
     )
     address: str | None = _option("Of a running Ray cluster: auto or host:port.")
@@ -46,13 +47,13 @@ class Options:
     )
     data: Path | None = _option("Folder or .npz file of the task's real images, read for evaluation only.")
     device: str | None = _option("auto, cpu, cuda, cuda:1, ...", shown="auto")
-    precision: Literal["float32", "bfloat16", "float16"] | None = _option(
-        "What is computed in; bfloat16 and float16: autocast, the weights stay float32.", shown="float32"
+    precision: Precision | None = _option(
+        "float32; autocast: bfloat16, or float16 for GPUs without it. The weights stay float32.", shown="float32"
     )
     threads: int | None = _option(
         "CPU threads of a trial; 0 leaves torch's choice.", shown="one a CPU; of one run torch's choice", min=0
     )
-    cache: Literal["memmap", "memory"] | None = _option(
+    cache: Cache | None = _option(
         "Where decoded images lie: memmap (on the disk, decoded once) or memory (nothing is written).", shown="memmap"
     )
 

@@ -114,7 +114,10 @@ def test_an_unknown_name_names_the_nearest(words: list[str], message: str, tmp_p
         (["distill", "noise_kd", "--weights", "no.pt"], "no.pt: there is no such file"),
         (["distill", "noise_kd", "--data", "no.npz"], "no.npz: there is no such file"),
         (["distill", "noise_kd", "--task", "cifar10"], "the task cifar10 ships no teacher, and `dfkd-ray teachers"),
-        (["distill", "noise_kd", "--precision", "float64"], "precision: should be 'float32' or 'bfloat16'"),
+        (
+            ["distill", "noise_kd", "--precision", "float64"],
+            "precision: should be 'float32', 'bfloat16' or 'float16', got 'float64'",
+        ),
         (["distill", "noise_kd", "--device", "cuda:99"], "runtime.device: 'cuda:99' cannot be used here: "),
         (["distill", "noise_kd", "--device", "gpu"], "runtime.device: 'gpu' cannot be used here: "),
         (["distill", "noise_kd", "--threads", "-1"], "threads must be at least 0, got -1"),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Method
+from dfkd_ray.nets.precision import Precision
 from dfkd_ray.train.loop import distill
 from dfkd_ray.train.run import Run
+from dfkd_ray.train.runtime import Runtime
 from tests.tiny import differing, flat, opened, shrunk, through_a_file, toy, walked
 
 every_method = pytest.mark.parametrize("name", config.method_names())
@@ -51,8 +53,9 @@ def work(method: Method) -> int:
 
 
 @every_method
-def test_it_runs_and_is_finite_and_teaches_the_student_alone(name: str) -> None:
-    run = opened(shrunk(name))
+@pytest.mark.parametrize("precision", get_args(Precision))
+def test_it_runs_and_is_finite_and_teaches_the_student_alone(name: str, precision: Precision) -> None:
+    run = opened(shrunk(name), runtime=Runtime(precision=precision))
     teacher, student = (flat(net.state_dict()) for net in (run.teacher, run.student))
     epochs = list(distill(run))
     assert len(epochs) == run.method.schedule.epochs
@@ -61,16 +64,20 @@ def test_it_runs_and_is_finite_and_teaches_the_student_alone(name: str) -> None:
     assert not any(p.requires_grad or p.grad is not None for p in run.teacher.parameters())
     moved = differing(run.student.state_dict(), student)
     assert {path for path, _ in run.student.named_parameters()} <= set(moved)
+    tensors = [leaf for part in (run.student, run.source) for leaf in flat(part.state_dict()).values()]
+    weights = [leaf for leaf in tensors if isinstance(leaf, Tensor) and leaf.is_floating_point()]
+    assert all(bool(leaf.isfinite().all()) for leaf in weights)
+    assert any(key.startswith("skipped/") for key in epochs[-1].losses) is (precision == "float16")
 
 
 @every_method
-@pytest.mark.parametrize("killed_after", [1, 2])
-def test_a_run_that_was_killed_ends_in_the_same_bits(name: str, killed_after: int) -> None:
-    method = shrunk(name)
-    undisturbed, first = opened(method), opened(method)
+@pytest.mark.parametrize(("killed_after", "precision"), [(1, "float32"), (2, "float32"), (1, "float16")])
+def test_a_run_that_was_killed_ends_in_the_same_bits(name: str, killed_after: int, precision: Precision) -> None:
+    method, runtime = shrunk(name), Runtime(precision=precision)
+    undisturbed, first = opened(method, runtime=runtime), opened(method, runtime=runtime)
     losses = [epoch.losses for epoch in distill(undisturbed)]
     before = [epoch.losses for epoch in walked(first, killed_after)]
-    second = opened(method, student=toy(99, dropout=0.3))
+    second = opened(method, student=toy(99, dropout=0.3), runtime=runtime)
     second.load_state_dict(through_a_file(first.state_dict()))
     after = [epoch.losses for epoch in distill(second)]
     assert not differing(

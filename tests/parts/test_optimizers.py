@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from dfkd_ray.parts.optimizers import SGD, Adam, Constant, Cosine, Step, lr_schedules, optimizers, set_lr
+from dfkd_ray.nets.precision import LossScaler, Precision
+from dfkd_ray.parts.optimizers import SGD, Adam, Constant, Cosine, Step, descend, lr_schedules, optimizers, set_lr
 
 shares = st.floats(0, 1)
 
@@ -94,3 +95,35 @@ def test_every_group_gets_the_rate() -> None:
 def test_a_value_out_of_range_is_refused(cls: Any, fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         cls(**fields)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_a_step_goes_down_a_gradient_that_is_clipped_in_its_own_size(precision: Precision) -> None:
+    """Slopes 3 and 4 have the norm 5; what steps beside is not clipped."""
+    weights, other = nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(()))
+    scaler, seen = LossScaler(precision, torch.device("cpu")), []
+    loss = (weights * torch.tensor([3.0, 4.0])).sum() + 7 * other
+    optimizer, beside = torch.optim.SGD([weights], lr=1.0), torch.optim.SGD([other], lr=1.0)
+    descend(optimizer, loss, scaler, 1.0, lambda: seen.append(weights.tolist()), [beside])
+    assert weights.tolist() == pytest.approx([-0.6, -0.8], abs=1e-6)
+    assert (seen, other.item()) == ([[0.0, 0.0]], -7.0)
+
+
+@pytest.mark.parametrize("over", [0, 1])
+def test_a_step_of_which_a_part_overflows_is_not_taken_by_anyone(over: int) -> None:
+    weights = [nn.Parameter(torch.ones(())) for _ in range(2)]
+    optimizers = [Adam(lr=1.0).open([weight]) for weight in weights]
+    scaler, seen = LossScaler("float16", torch.device("cpu")), []
+    loss = weights[over].half().float() * 1e3 + weights[1 - over]
+    for skipped in (1, 2):
+        descend(optimizers[0], loss, scaler, None, lambda: seen.append(None), optimizers[1:])
+        loss = weights[over].half().float() * 1e3 + weights[1 - over]
+        assert ([weight.item() for weight in weights], seen, scaler.skipped) == ([1.0, 1.0], [], skipped)
+        assert not any(optimizer.state for optimizer in optimizers)
+
+
+def test_where_nothing_can_be_learned_no_step_is_taken() -> None:
+    weight = nn.Parameter(torch.ones(()))
+    scaler = LossScaler("float16", torch.device("cpu"))
+    descend(SGD().open([weight]), torch.ones(()), scaler)
+    assert (weight.item(), scaler.skipped) == (1.0, 0)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from dfkd_ray.nets import Taps, attach_taps
-from dfkd_ray.parts.signals import Layout, Pass, Signals, catch, frozen, layout, mode, moments
+from dfkd_ray.parts.signals import Layout, Pass, Signals, catch, frozen, layout, mode, moments, single
 from dfkd_ray.util.errors import ConfigError
 
 IMAGE = (3, 8, 8)
@@ -143,6 +143,17 @@ def test_moments_in_single_precision_do_not_cancel() -> None:
     x = (1e3 + 0.1 * torch.randn(8, 1, 16, 16)).float()
     expected = x.double().var(unbiased=False).item()
     assert moments(x)[1].item() == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
+def test_losses_read_logits_and_embedding_in_single_precision_under_autocast(net: Net, half: torch.dtype) -> None:
+    with torch.autocast("cpu", dtype=half):
+        seen = Pass(net, images())
+        assert (seen.logits.dtype, seen.embedding.dtype) == (torch.float32, torch.float32)
+        assert seen.stages[0].dtype == half, "maps are too large for that"
+    for dtype in (torch.float32, torch.float64):
+        x = torch.ones(2, dtype=dtype)
+        assert single(x) is x
 
 
 def test_layout_leaves_the_network_as_it_was(net: Net) -> None:

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from dfkd_ray.datasets import Task, Training
+from dfkd_ray.nets.precision import LossScaler
 from dfkd_ray.teachers.course import Course, differences
 from dfkd_ray.util.errors import ConfigError, DataError, TrialFailed
+from tests.tiny import pretended_gpu
 
 OF = {"arch": "toy", "recipe": {"lr": 0.1, "batch": 8}, "class_names": ["a", "b"]}
 
@@ -61,6 +63,15 @@ def test_dropout_augmentation_and_loss_scale_go_on_in_the_same_bits(
         assert torch.equal(value, again.net.state_dict()[name]), name
     assert all(torch.equal(value, again.best[name]) for name, value in broken.best.items())
     assert again.scaler.state_dict() == straight.scaler.state_dict()
+
+
+def test_a_step_that_overflows_moves_nothing_and_is_counted(small: Task, training: Training):
+    made = course(small, precision="float16")
+    made.scaler = LossScaler("float16", made.device, first=2.0**120)
+    before = {name: value.clone() for name, value in made.net.named_parameters()}
+    made._step(training.draw(torch.arange(8), made.rng), training.labels[:8])
+    assert made.scaler.skipped == 1
+    assert all(torch.equal(value, before[name]) for name, value in made.net.named_parameters())
 
 
 def test_the_best_epoch_is_kept_the_later_one_of_equals(small: Task):
@@ -116,8 +127,7 @@ def test_too_large_a_batch_says_so(small: Task, training: Training, monkeypatch:
 
 
 def test_a_gpu_without_bfloat16_is_told_what_to_take(small: Task, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda emulated: False)
-    net = toy()
-    monkeypatch.setattr(net, "parameters", lambda: iter([type("P", (), {"device": torch.device("cuda")})]))
-    with pytest.raises(ConfigError, match="precision: this GPU does not compute in bfloat16: take float16"):
+    net, old = toy(), pretended_gpu(monkeypatch, bfloat16=False)
+    monkeypatch.setattr(net, "parameters", lambda: iter([type("P", (), {"device": old})]))
+    with pytest.raises(ConfigError, match=r"^precision: cuda:0 does not compute in bfloat16: take float16$"):
         Course(small, net, 20, 0, "bfloat16")

@@ -20,8 +20,8 @@ from torch import Tensor
 from dfkd_ray import datasets, teachers
 from dfkd_ray.datasets import Task
 from dfkd_ray.nets import build
+from dfkd_ray.nets.precision import Precision
 from dfkd_ray.teachers import Epoch
-from dfkd_ray.teachers.course import Precision
 from dfkd_ray.teachers.teach import PIXELS, accuracy, measure_batch_norms
 from dfkd_ray.util.errors import DataError, TrialFailed
 

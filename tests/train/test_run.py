@@ -11,7 +11,20 @@ from torch import nn
 from dfkd_ray.train.run import Means
 from dfkd_ray.train.runtime import Runtime
 from dfkd_ray.util.errors import ConfigError, TrialFailed
-from tests.tiny import CLASSES, IMAGE, Toy, differing, flat, opened, small, through_a_file, toy, walked
+from tests.tiny import (
+    CLASSES,
+    IMAGE,
+    Toy,
+    differing,
+    flat,
+    opened,
+    overflowing,
+    shrunk,
+    small,
+    through_a_file,
+    toy,
+    walked,
+)
 
 
 def fresh(run: Any) -> dict[str, Any]:
@@ -157,3 +170,33 @@ def test_the_student_is_the_module_that_was_given() -> None:
     list(walked(run, 1))
     assert run.student is student
     assert isinstance(student, Toy)
+
+
+def test_a_step_that_overflows_float16_moves_nothing_of_the_student_and_is_told() -> None:
+    run = opened(small(), runtime=Runtime(precision="float16"))
+    before = flat({part: run.state_dict()[part] for part in ("student", "student_loss", "optimizer")})
+    run.step(sum((overflowing(p) for p in run.student.parameters()), torch.zeros(())))
+    assert not differing({part: run.state_dict()[part] for part in ("student", "student_loss", "optimizer")}, before)
+    assert run.skipped() == {"skipped/student": 1.0, "skipped/source": 0.0}
+    second = opened(small(), runtime=Runtime(precision="float16"))
+    second.load_state_dict(through_a_file(run.state_dict()))
+    assert second.skipped() == run.skipped()
+    assert second.scaler.get_scale() == 2.0**15
+
+
+def without_scales(state: Any) -> Any:
+    """A checkpoint as it was when there was no loss scale."""
+    if not isinstance(state, dict):
+        return state
+    return {key: without_scales(item) for key, item in state.items() if key not in ("scaler", "scalers", "skipped")}
+
+
+@pytest.mark.parametrize("name", ["dfkd_fgvc", "deepinversion", "pre_dfkd", "diff_dfkd"])
+def test_a_checkpoint_without_loss_scales_goes_on_in_the_same_bits(name: str) -> None:
+    undisturbed, first, second = (opened(shrunk(name)) for _ in range(3))
+    assert undisturbed.skipped() == {}
+    list(walked(undisturbed))
+    list(walked(first, 1))
+    second.load_state_dict(through_a_file(without_scales(first.state_dict())))
+    list(walked(second))
+    assert not differing(second.state_dict(), undisturbed.state_dict())

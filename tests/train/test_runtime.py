@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
 
+from dfkd_ray.nets.precision import Precision
 from dfkd_ray.train.runtime import Meter, Runtime, parse_runtime
 from dfkd_ray.util.errors import ConfigError
+from tests.tiny import pretended_gpu
 
 
 def test_a_runtime_from_plain_data() -> None:
@@ -17,7 +20,7 @@ def test_a_runtime_from_plain_data() -> None:
     assert parse_runtime({"cache": "memory"}).cache == "memory"
     for raw, message in {
         "devise": "devise: no such field; did you mean 'device'?",
-        "precision": "precision: should be 'float32' or 'bfloat16', got 3",
+        "precision": "precision: should be 'float32', 'bfloat16' or 'float16', got 3",
         "threads": "threads must be at least 0, got -3",
     }.items():
         with pytest.raises(ConfigError, match=message):
@@ -39,9 +42,17 @@ def test_a_runtime_opens_a_device_or_says_why_not() -> None:
 
 def test_autocast_is_on_only_where_it_is_asked_for() -> None:
     device = torch.device("cpu")
-    for precision, dtype in {"float32": torch.float32, "bfloat16": torch.bfloat16}.items():
-        with Runtime(precision=precision).autocast(device):  # type: ignore[arg-type]
-            assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+    for precision in get_args(Precision):
+        with Runtime(precision=precision).autocast(device):
+            assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == getattr(torch, precision)
+
+
+def test_a_device_that_lacks_the_precision_is_told_with_the_way_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretended_gpu(monkeypatch, bfloat16=False)
+    monkeypatch.setattr(torch, "empty", lambda size, device: None)
+    with pytest.raises(ConfigError, match=r"^runtime\.precision: cuda:0 does not compute in bfloat16: take float16$"):
+        Runtime("cuda:0", "bfloat16").open()
+    assert Runtime("cuda:0", "float16").open() == torch.device("cuda:0")
 
 
 def test_a_meter_tells_the_highest_memory_since_it_was_opened() -> None:

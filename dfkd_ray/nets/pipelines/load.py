@@ -11,9 +11,11 @@ from torch import Tensor
 
 from dfkd_ray.nets.pipelines.library import libraries, quiet
 from dfkd_ray.nets.pipelines.pipeline import ClassToImage, Pipeline, TextToImage
+from dfkd_ray.nets.precision import check, dtype_of, has_bfloat16
+from dfkd_ray.util.choices import Precision
 from dfkd_ray.util.errors import ConfigError
 
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Storage = Literal["auto", Precision]  # what frozen weights are kept and computed in
 SPARE = ("safety_checker", "feature_extractor", "image_encoder")  # parts that a teacher has no use for
 
 
@@ -23,9 +25,9 @@ def load(
     names: tuple[str, ...],
     device: torch.device,
     *,
-    precision: Precision = "auto",
+    precision: Storage = "auto",
     decoder: str | None = None,
-    decoder_precision: Precision = "auto",
+    decoder_precision: Storage = "auto",
     checkpointing: bool = False,
     decode_at_once: int | None = None,
     compile: bool = False,
@@ -34,11 +36,13 @@ def load(
 
     ConfigError (under the name of the field) for what is no such pipeline; MissingExtra without `diffusers`.
     """
-    dtype = dtype_of(precision, device)
+    dtype = dtype_of(stored(precision, device))
     pipe = _opened(model)
     kind, net, told, plain = _told(pipe, model, prompt, names, device)
     coder = pipe.vae if decoder is None else _tiny(decoder)
-    of_coder = dtype if decoder_precision == "auto" else dtype_of(decoder_precision, device)
+    of_coder = dtype
+    if decoder_precision != "auto":
+        of_coder = dtype_of(stored(decoder_precision, device, "decoder_precision"))
     coder.encoder = None  # nothing is encoded
     for part, kept in ((net, dtype), (coder, of_coder)):
         with quiet():
@@ -66,14 +70,13 @@ def _told(
     raise ConfigError.at("model", f"{model} is a {type(pipe).__name__}: {known}")
 
 
-def dtype_of(precision: Precision, device: torch.device) -> torch.dtype:
-    """ "auto": float32 on a CPU; on a GPU bfloat16, or float16 where it has no bfloat16."""
-    if precision != "auto":
-        out: torch.dtype = getattr(torch, precision)
-        return out
-    if device.type != "cuda":
-        return torch.float32
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+def stored(storage: Storage, device: torch.device, at: str = "precision") -> Precision:
+    """ "auto": float32 on a CPU; on a GPU bfloat16, or float16 where it has no bfloat16. ConfigError under `at` for
+    what the device does not compute in."""
+    if storage == "auto":
+        return "float32" if device.type != "cuda" else "bfloat16" if has_bfloat16(device) else "float16"
+    check(storage, device, at)
+    return storage
 
 
 def _in_words(pipe: Any, prompt: str, names: tuple[str, ...]) -> tuple[Tensor, Tensor]:

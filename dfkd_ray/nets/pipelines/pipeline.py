@@ -34,8 +34,7 @@ class Pipeline:
         self.decode_at_once = decode_at_once
         size = net.config.sample_size  # type: ignore[union-attr]
         self.latent = (int(net.config.in_channels), int(size), int(size))  # type: ignore[union-attr, arg-type]
-        half = torch.float16 in (_dtype(net), _dtype(decoder))
-        self.loss_scale = 2.0**10 if half else 1.0  # a gradient that crosses float16 would underflow without it
+        self.half = torch.float16 in (_dtype(net), _dtype(decoder))  # a gradient may underflow on its way through it
         self.same = len(told) == 1 and torch.equal(told, plain)  # told nothing: there is no second prediction to make
 
     def times(self, steps: int) -> list[int]:

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dfkd_ray.nets.encoder import Encoder
+from dfkd_ray.nets.precision import LossScaler
 from dfkd_ray.nets.upsampling import UpsamplingGenerator
 from dfkd_ray.parts.optimizers import Adam, descend
-from dfkd_ray.parts.signals import Setting, frozen, mode
+from dfkd_ray.parts.signals import Setting, frozen, mode, single
 from dfkd_ray.parts.slots import Batch, LiveSource, memories
 
 
@@ -70,7 +71,12 @@ class LiveVaeReplay:
         nets = nn.ModuleDict({"encoder": Encoder(spec.latent, setting.image, spec.width), "decoder": decoder})
         self.nets = nets.to(device).to(memory_format=torch.channels_last)
         self.optimizer = Adam(lr=spec.lr).open(self.nets.parameters())
+        self.scalers = {loss: LossScaler(setting.precision, device) for loss in ("autoencoder", "z")}
         self.left = self.lessons = 0
+
+    @property
+    def skipped(self) -> int:
+        return sum(scaler.skipped for scaler in self.scalers.values())
 
     def refill(self, source: LiveSource, batch: int, rng: torch.Generator) -> None:
         self.left = self.spec.steps
@@ -92,14 +98,14 @@ class LiveVaeReplay:
         decoder = self.nets["decoder"]
         z = nn.Parameter(torch.randn(count, self.spec.latent, generator=rng, device=rng.device))
         with frozen(decoder), mode(decoder, training):
-            descend(Adam(lr=self.spec.latent_lr).open([z]), self.unlikely(z))
+            descend(Adam(lr=self.spec.latent_lr).open([z]), self.unlikely(z), self.scalers["z"])
             with torch.no_grad():
                 images: Tensor = decoder(z)
         return images
 
     def unlikely(self, z: Tensor) -> Tensor:
         """What the step on z (B, latent) lowers: a scalar."""
-        logits = self.teacher(self.nets["decoder"](z))
+        logits = single(self.teacher(self.nets["decoder"](z)))
         p = F.log_softmax(logits, dim=1).logsumexp(0) - math.log(len(logits))  # log of the mean prediction
         normal = (z.var(0, correction=0) - 1).square().mean() + z.mean(0).square().mean()
         return F.cross_entropy(logits, logits.argmax(1)) + self.spec.balance * (p.exp() * p).sum() + normal
@@ -107,20 +113,23 @@ class LiveVaeReplay:
     def learn(self, images: Tensor, rng: torch.Generator) -> None:
         """One step of the autoencoder on images (B, C, H, W)."""
         self.nets.train()
-        mean, log_var = self.nets["encoder"](images)
+        mean, log_var = map(single, self.nets["encoder"](images))
         noise = torch.randn(mean.shape, generator=rng, device=rng.device)
         again = self.nets["decoder"](mean + (log_var / 2).exp() * noise)
         with torch.no_grad():
             targets = self.teacher(images)
         divergence = -0.5 * (1 + log_var - mean.square() - log_var.exp()).sum(1).mean()
         loss = F.l1_loss(again, images) + F.l1_loss(self.teacher(again), targets) + self.spec.kl * divergence
-        descend(self.optimizer, loss)
+        descend(self.optimizer, loss, self.scalers["autoencoder"])
 
     def state_dict(self) -> dict[str, Any]:
         live = {"nets": self.nets.state_dict(), "optimizer": self.optimizer.state_dict()}
-        return live | {"left": self.left, "lessons": self.lessons}
+        scales = {loss: scaler.state_dict() for loss, scaler in self.scalers.items()}
+        return live | {"scalers": scales, "left": self.left, "lessons": self.lessons}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.nets.load_state_dict(state["nets"])
         self.optimizer.load_state_dict(state["optimizer"])
+        for loss, scaler in self.scalers.items():
+            scaler.load_state_dict(state.get("scalers", {}).get(loss, {}))
         self.left, self.lessons = state["left"], state["lessons"]

@@ -11,14 +11,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dfkd_ray.nets import pipelines
-from dfkd_ray.nets.pipelines import Pipeline, Precision
+from dfkd_ray.nets.pipelines import Pipeline, Storage
+from dfkd_ray.nets.precision import LossScaler
 from dfkd_ray.parts.signals import Setting
 from dfkd_ray.parts.slots import Batch, ImageLoss, sources
 from dfkd_ray.parts.sources.batches import Labels
 from dfkd_ray.parts.sources.latents import Augmentation, LatentCutMix, augmentations
+from dfkd_ray.util.choices import Precision
 from dfkd_ray.util.errors import ConfigError
 
 SHOWN = 256  # images at most that are kept to be looked at
+FIRST_SCALE = 2.0**10  # of a trajectory's losses in float16
 LEVERS = ("checkpointing", "decode_at_once", "compile")  # on memory and speed, and on nothing else
 
 
@@ -66,8 +69,8 @@ class Diffusion:
     at_once: int = 8
     init_bn_steps: int = 0
     decoder: str | None = None
-    precision: Precision = "auto"
-    decoder_precision: Precision = "auto"
+    precision: Storage = "auto"
+    decoder_precision: Storage = "auto"
     checkpointing: bool = True
     decode_at_once: int | None = None
     compile: bool = False
@@ -106,6 +109,9 @@ class LiveDiffusion:
     def __init__(self, spec: Diffusion, pipeline: Pipeline, setting: Setting, device: torch.device) -> None:
         self.spec, self.pipeline, self.setting, self.device = spec, pipeline, setting, device
         self.mean, self.std = (torch.tensor(v, device=device)[:, None, None] for v in (setting.mean, setting.std))
+        self.precision: Precision = "float16" if pipeline.half else setting.precision  # the least on a gradient's way
+        self.scaler = self._new_scaler()
+        self.skipped = 0  # guidance updates
         self.turn = 0  # trajectories done: the classes take turns
         self.kept: Batch | None = None
         none = torch.empty(0, *setting.image, device=device)
@@ -142,6 +148,7 @@ class LiveDiffusion:
         spec, pipeline = self.spec, self.pipeline
         self.asked = torch.full((size,), label, device=self.device)
         self.estimates = []
+        self.scaler = self._new_scaler()  # so that no trajectory depends on those before it
         z = torch.randn(size, *pipeline.latent, generator=rng, device=self.device)
         times = pipeline.times(spec.timesteps)
         for _ in range(spec.init_bn_steps if steps else 0):
@@ -160,6 +167,7 @@ class LiveDiffusion:
         z, _ = self._back(z, times[-1], rng, look=False)
         with torch.no_grad():
             self.estimates.insert(0, Estimate(spec.timesteps, pipeline.decode(z), {}))
+        self.skipped += self.scaler.skipped
 
     def sample(self, batch: int, rng: torch.Generator, training: bool) -> Batch:
         """The images of the last round; noise before the first one. An evaluation gets finished images of the classes
@@ -177,12 +185,16 @@ class LiveDiffusion:
         return Batch(images[rows], labels[rows])
 
     def state_dict(self) -> dict[str, Any]:
-        return {"turn": self.turn, "kept": None if self.kept is None else tuple(self.kept), "shown": self.shown}
+        kept = None if self.kept is None else tuple(self.kept)
+        return {"turn": self.turn, "skipped": self.skipped, "kept": kept, "shown": self.shown}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.turn = state["turn"]
+        self.turn, self.skipped = state["turn"], state.get("skipped", 0)
         self.kept = None if state["kept"] is None else Batch(*state["kept"])
         self.shown = state["shown"]
+
+    def _new_scaler(self) -> LossScaler:
+        return LossScaler(self.precision, self.device, FIRST_SCALE)
 
     def _show(self, finished: Tensor) -> None:
         """Some finished images of a class join those that are looked at, in the place of the oldest."""
@@ -199,9 +211,9 @@ class LiveDiffusion:
             pictures = self.pipeline.decode(self.pipeline.estimate(z, self._predicted(z, t), t))
             loss, losses = image_loss(self.seen(pictures), self.asked, only=only)
             if loss.requires_grad:
-                scale = self.pipeline.loss_scale
-                (gradient,) = torch.autograd.grad(scale * len(z) * loss, z)
-                z = z - self.spec.lr * gradient / scale
+                (z.grad,) = torch.autograd.grad(self.scaler.scale(len(z) * loss), z)
+                if self.scaler.unscale(torch.optim.SGD([z])):  # which holds the gradient, and never steps
+                    z = z - self.spec.lr * z.grad
         return z.detach(), pictures.detach(), losses
 
     @torch.no_grad()

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from dfkd_ray.nets.precision import LossScaler
 from dfkd_ray.parts.optimizers import (
     Adam,
     Constant,
@@ -53,13 +54,14 @@ class Pixels:
 
 
 class LivePixels:
-    """The images of the last round are all that outlives it."""
+    """The images of the last round and the scale of its loss are all that outlives it."""
 
     def __init__(self, spec: Pixels, setting: Setting, also: Iterable[nn.Parameter], device: torch.device) -> None:
         self.spec, self.setting, self.device = spec, setting, device
         self.also = list(also)
         mean, std = (torch.tensor(values, device=device)[:, None, None] for values in (setting.mean, setting.std))
         self.range = (-mean / std, (1 - mean) / std)
+        self.scaler = LossScaler(setting.precision, device)
         self.kept: Batch | None = None
 
     def improve(
@@ -75,7 +77,7 @@ class LivePixels:
             loss, values = image_loss(images, labels)
             if self.spec.gives == "best":
                 best.offer(images.detach().clone(), labels, loss)
-            descend(optimizer, loss)
+            descend(optimizer, loss, self.scaler)
             if self.spec.clamp:
                 images.data.clamp_(*self.range)
             yield values
@@ -89,10 +91,15 @@ class LivePixels:
         rows = torch.arange(batch, device=self.device) % len(self.kept.images)
         return Batch(self.kept.images[rows], None if self.kept.labels is None else self.kept.labels[rows])
 
+    @property
+    def skipped(self) -> int:
+        return self.scaler.skipped
+
     def state_dict(self) -> dict[str, Any]:
-        return {"kept": None if self.kept is None else tuple(self.kept)}
+        return {"scaler": self.scaler.state_dict(), "kept": None if self.kept is None else tuple(self.kept)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.scaler.load_state_dict(state.get("scaler", {}))
         self.kept = None if state["kept"] is None else Batch(*state["kept"])
 
     def _noise(self, batch: int, rng: torch.Generator) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from dfkd_ray.nets.conditioners import Condition
 from dfkd_ray.nets.heads import Output
+from dfkd_ray.nets.precision import LossScaler
 from dfkd_ray.parts.optimizers import (
     Adam,
     Constant,
@@ -89,6 +90,7 @@ class LiveGenerator:
         self.also = list(also)
         self.net = self._made()
         self.optimizer = self.new_optimizer()
+        self.scaler = LossScaler(setting.precision, device)
         self.lifecycle = spec.lifecycle.open(self)
         self.average = None if spec.ema is None else spec.ema.open(self.net)
         self.kept: Batch | None = None  # what the last round hands over, where it is no new sample
@@ -129,6 +131,10 @@ class LiveGenerator:
         labels = None if new.labels is None or old.labels is None else torch.cat([new.labels, old.labels])
         return Batch(torch.cat([new.images, old.images]), labels)
 
+    @property
+    def skipped(self) -> int:
+        return self.scaler.skipped
+
     def renew(self, rng: torch.Generator) -> None:
         """New weights and a new optimiser."""
         self.net = fresh(self._made, rng)
@@ -148,11 +154,13 @@ class LiveGenerator:
 
     def state_dict(self) -> dict[str, Any]:
         state = {name: getattr(self, name).state_dict() for name in self._parts()}
-        return state | {"kept": None if self.kept is None else tuple(self.kept)}
+        kept = None if self.kept is None else tuple(self.kept)
+        return state | {"scaler": self.scaler.state_dict(), "kept": kept}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         for name in self._parts():
             getattr(self, name).load_state_dict(state[name])
+        self.scaler.load_state_dict(state.get("scaler", {}))
         self.kept = None if state["kept"] is None else Batch(*state["kept"])
 
     def _draw(self, z: Tensor, labels: Tensor | None) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -181,9 +189,7 @@ class LiveGenerator:
     def _descend(self, loss: Tensor, factor: float, latents: torch.optim.Optimizer | None) -> None:
         """One step of the network, of what the loss learns, and of z; `clip` is the network's."""
         set_lr(self.optimizer, self.spec.optimizer.lr * factor)
-        if latents is not None:
-            latents.zero_grad()
-        descend(self.optimizer, loss, self.spec.clip, lambda: self.lifecycle.stepped(self))
         if latents is not None and self.spec.latent_lr is not None:
             set_lr(latents, self.spec.latent_lr * factor)
-            latents.step()
+        beside = () if latents is None else (latents,)
+        descend(self.optimizer, loss, self.scaler, self.spec.clip, lambda: self.lifecycle.stepped(self), beside)

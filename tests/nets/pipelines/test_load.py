@@ -10,11 +10,11 @@ from torch import Tensor
 
 from dfkd_ray.nets.pipelines import Pipeline, load, prompts_of
 from dfkd_ray.nets.pipelines.library import quiet
-from dfkd_ray.nets.pipelines.load import dtype_of
+from dfkd_ray.nets.pipelines.load import stored
 from dfkd_ray.nets.pipelines.pipeline import ClassToImage, TextToImage
 from dfkd_ray.nets.pipelines.small import Small
 from dfkd_ray.util.errors import ConfigError, MissingExtra
-from tests.tiny import IMAGE, painter
+from tests.tiny import IMAGE, painter, pretended_gpu
 
 CPU = torch.device("cpu")
 NAMES = ("class_0", "class_1", "class_2")
@@ -107,14 +107,16 @@ def test_the_parts_compute_as_they_are_told() -> None:
     assert {p.dtype for p in made.net.parameters()} == {torch.bfloat16}
     assert {p.dtype for p in made.decoder.parameters()} == {torch.float32}
     assert gradient(made).dtype == torch.float32
-    assert dtype_of("auto", CPU) == torch.float32
-    assert dtype_of("float16", CPU) == torch.float16
+    assert stored("auto", CPU) == "float32"
+    assert stored("float16", CPU) == "float16"
 
 
-@pytest.mark.parametrize(("supported", "expected"), [(True, torch.bfloat16), (False, torch.float16)])
-def test_on_a_gpu_they_are_halves(supported: bool, expected: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: supported)
-    assert dtype_of("auto", torch.device("cuda")) == expected
+def test_on_a_gpu_they_are_halves(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert stored("auto", pretended_gpu(monkeypatch, bfloat16=True)) == "bfloat16"
+    old = pretended_gpu(monkeypatch, bfloat16=False)
+    assert stored("auto", old) == "float16"
+    with pytest.raises(ConfigError, match=r"^decoder_precision: cuda:0 does not compute in bfloat16: take float16$"):
+        stored("bfloat16", old, "decoder_precision")
 
 
 def test_the_scheduler_is_that_of_ddpm_at_the_pipelines_noise(tmp_path: Path) -> None:

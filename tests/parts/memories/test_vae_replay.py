@@ -152,3 +152,21 @@ def test_ranges() -> None:
 def test_images_whose_sides_it_cannot_halve_three_times() -> None:
     with pytest.raises(ValueError, match="multiples of 8, got 12; nearest: 8 or 16"):
         SMALL.open(replace(SETTING, image=(3, 12, 12)), scoring(), CPU)
+
+
+def test_each_of_its_two_losses_has_a_scale_and_counts_what_overflows() -> None:
+    live = SMALL.open(replace(SETTING, precision="float16"), scoring(), CPU)
+    before = copies(live.nets.parameters())
+    for parameter in live.nets["encoder"].parameters():
+        parameter.register_hook(lambda gradient: gradient * math.inf)
+    live.learn(torch.randn(4, *IMAGE), rng())
+    live.replay(3, rng(), training=True)
+    assert all(map(torch.equal, live.nets.parameters(), before))
+    assert [scaler.skipped for scaler in live.scalers.values()] == [1, 0]
+    again = SMALL.open(replace(SETTING, precision="float16"), scoring(), CPU)
+    again.load_state_dict(live.state_dict())
+    assert (again.skipped, again.scalers["autoencoder"].get_scale(), again.scalers["z"].get_scale()) == (
+        1,
+        2**15,
+        2**16,
+    )

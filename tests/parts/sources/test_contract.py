@@ -18,13 +18,13 @@ from torch import Tensor, nn
 
 import dfkd_ray.parts.sources  # noqa: F401  fills the registry
 from dfkd_ray.parts.signals import Layout, Setting
-from dfkd_ray.parts.slots import sources
+from dfkd_ray.parts.slots import Skips, sources
 from dfkd_ray.parts.sources.diffusion import Diffusion
 from dfkd_ray.parts.sources.generator import Generator
 from dfkd_ray.parts.sources.noisy_layer import NoisyLayer
 from dfkd_ray.parts.sources.stored import Stored
 from tests.datasets.pools.made import CARD, fill
-from tests.tiny import painter
+from tests.tiny import overflowing, painter
 
 IMAGE = (3, 16, 16)
 SETTING = Setting(IMAGE, 5, (0.5,) * 3, (0.5,) * 3, Layout((), 6), Layout((), 6))
@@ -139,3 +139,27 @@ def test_the_whole_state_survives_a_file(name: str) -> None:
         list(live.improve(4, 2, image_loss, rng(5), 0.5))
     assert same(first.state_dict(), second.state_dict())
     assert torch.equal(first.sample(4, rng(6), training=False).images, second.sample(4, rng(6), training=False).images)
+
+
+@every_source
+def test_a_step_that_overflows_float16_moves_nothing_and_is_counted(name: str) -> None:
+    def broken(images: Tensor, labels: Tensor | None, only: str | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        return overflowing(images), {}
+
+    torch.manual_seed(0)
+    live = spec_of(name).open(replace(SETTING, precision="float16"), (), CPU)
+    learned = list(live.net.parameters()) if hasattr(live, "net") else []
+    before = tensors(learned)
+    list(live.improve(4, 2, broken, rng(), 0.0))
+    assert all(map(torch.equal, learned, before))
+    assert all(bool(leaf.isfinite().all()) for leaf in tensors(live.state_dict()))
+    if not isinstance(live, Skips):
+        assert name in ("noise", "stored"), "these take no steps"
+        return
+    assert live.skipped == 2
+    other = spec_of(name).open(replace(SETTING, precision="float16"), (), CPU)
+    other.load_state_dict(live.state_dict())
+    assert other.skipped == 2
+    list(live.improve(4, 2, image_loss, rng(), 0.0))
+    assert live.skipped == 2
+    assert not any(map(torch.equal, learned, before))

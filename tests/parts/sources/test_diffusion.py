@@ -17,7 +17,7 @@ from dfkd_ray.parts.sources.latents import LatentCutMix
 from dfkd_ray.parts.total_loss import TotalLoss, Weighted
 from dfkd_ray.util.errors import ConfigError
 from tests.nets.pipelines.stubs import CLASSES, LATENT, pipeline
-from tests.tiny import toy
+from tests.tiny import overflowing, toy
 
 CPU = torch.device("cpu")
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
@@ -275,3 +275,33 @@ def test_a_frozen_model_trains_no_term() -> None:
 def test_what_is_no_diffusion(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}$"):
         Diffusion(**fields)
+
+
+def test_in_float16_the_guidance_is_scaled_and_otherwise_the_same() -> None:
+    image_loss, z = ImageLoss(onehot=1.0), torch.randn(4, *LATENT, generator=rng(3))
+    moved = []
+    for setting in (SETTING, replace(SETTING, precision="float16")):
+        live = opened(setting)
+        live.asked = torch.full((4,), 2)
+        moved.append(live._guided(z, 500, image_loss)[0])
+    assert torch.allclose(*moved, atol=1e-6)
+    assert (live.scaler.get_scale(), live.scaler.state_dict()["_growth_tracker"]) == (1024, 1)
+
+
+def test_a_trajectory_does_not_depend_on_the_scale_that_others_needed() -> None:
+    def broken(images: Tensor, labels: Tensor | None, *, only: str | None = None) -> Any:
+        return overflowing(images), {}
+
+    live, alone = (opened(replace(SETTING, precision="float16")) for _ in range(2))
+    pictures = finals(live, broken)
+    assert live.skipped == 9, "each timestep but the last"
+    assert torch.equal(pictures, finals(opened(), broken, steps=0)), "painted without guidance"
+    image_loss = ImageLoss(onehot=1.0)
+    assert torch.equal(finals(live, image_loss, seed=1), finals(alone, image_loss, seed=1))
+    assert (live.skipped, alone.skipped) == (9, 0)
+
+
+def test_frozen_parts_in_float16_scale_the_guidance_of_a_run_in_float32() -> None:
+    whole, half = pipeline(), pipeline()
+    half.half = True
+    assert [opened(over=over).scaler.is_enabled() for over in (whole, half)] == [False, True]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from dfkd_ray.parts.signals import Layout, Setting
 from dfkd_ray.parts.sources.meta import LiveMeta, Meta
 from dfkd_ray.parts.sources.upsampling import Upsampling
+from tests.tiny import overflowing
 
 IMAGE = (3, 16, 16)
 SETTING = Setting(IMAGE, 5, (0.5,) * 3, (0.5,) * 3, Layout((), 6), Layout((), 6))
@@ -104,10 +106,10 @@ def test_a_round_without_a_gradient_moves_nothing() -> None:
         assert live.weight == before
 
 
-def generator(**fields: Any) -> Any:
+def generator(setting: Setting = SETTING, **fields: Any) -> Any:
     torch.manual_seed(0)
     spec = Upsampling(latent=6, width=4, latent_lr=0.01, gives="best", output="sigmoid", lifecycle=Meta(**fields))
-    return spec.open(SETTING, (), CPU)
+    return spec.open(setting, (), CPU)
 
 
 def image_loss(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
@@ -184,3 +186,19 @@ def test_impossible_values() -> None:
         Meta(lr=0.0)
     with pytest.raises(ValueError, match="reset_after must be at least 0 rounds, got -1"):
         Meta(reset_after=-1)
+
+
+def test_theta_hears_nothing_of_a_step_that_overflows() -> None:
+    """Two rounds with the same gradient, of which one has a step more that overflows."""
+    ends, half = [], replace(SETTING, precision="float16")
+    for broken_at in (None, 1):
+        live, steps = generator(half), iter(range(9))
+
+        def image_loss_of(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+            more = overflowing(images) if next(steps) == broken_at else 0.0  # noqa: B023
+            return (images - 0.5).square().mean() + more, {}
+
+        list(live.improve(4, 2 if broken_at is None else 3, image_loss_of, rng(), 0.0))
+        assert live.skipped == (broken_at is not None)
+        ends.append([p.detach() for p in live.net.parameters()])
+    assert all(torch.allclose(one, other, rtol=1e-5, atol=1e-6) for one, other in zip(*ends))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +16,7 @@ from dfkd_ray.parts.signals import Layout, Setting
 from dfkd_ray.parts.slots import Batch
 from dfkd_ray.parts.sources.lifecycles import Renew
 from dfkd_ray.parts.sources.trained import LiveGenerator, Trained
+from tests.tiny import overflowing
 
 IMAGE, LATENT, CLASSES = (1, 1, 2), 3, 4
 SETTING = Setting(IMAGE, CLASSES, (0.5,), (0.5,), Layout((), 6), Layout((), 6))
@@ -222,3 +223,27 @@ def test_impossible_values() -> None:
         Lines(latent_lr=-1)
     with pytest.raises(ValueError, match="latent must be at least 1, got 0"):
         Lines(latent=0)
+
+
+def test_what_overflows_in_the_network_alone_moves_no_latent_either() -> None:
+    live = Lines(latent=LATENT, latent_lr=0.1, optimizer=PLAIN).open(replace(SETTING, precision="float16"), (), CPU)
+    before = line(live).weight.detach().clone()
+
+    def image_loss(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+        value, values = squares(images, labels)
+        return value + overflowing(line(live).weight), values
+
+    improved(live, 2, image_loss=image_loss)
+    assert torch.equal(line(live).weight, before)
+    assert torch.equal(*line(live).latents)
+    assert live.skipped == 2
+    improved(live, 2)
+    assert not torch.equal(line(live).weight, before)
+    assert not torch.equal(*line(live).latents[2:])
+
+
+def test_a_scale_outlives_the_optimisers_of_a_round() -> None:
+    live = Lines(latent=LATENT, lifecycle=Renew()).open(replace(SETTING, precision="float16"), (), CPU)
+    for _ in range(2):
+        improved(live, 3)
+    assert live.scaler.state_dict()["_growth_tracker"] == 6

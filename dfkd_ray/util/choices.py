@@ -1,0 +1,9 @@
+"""What some options may be, in one place: the command line offers it, and what computes goes by it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Precision = Literal["float32", "bfloat16", "float16"]
+Cache = Literal["memmap", "memory"]
+Runner = Literal["ray", "serial"]

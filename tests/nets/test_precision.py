@@ -1,0 +1,112 @@
+"""What networks compute in, and the loss scale of float16."""
+
+from __future__ import annotations
+
+import io
+from typing import get_args
+
+import pytest
+import torch
+from torch import nn
+
+from dfkd_ray.nets.precision import LossScaler, Precision, autocast, check, dtype_of
+from dfkd_ray.util.errors import ConfigError, TrialFailed
+from tests.tiny import pretended_gpu
+
+CPU = torch.device("cpu")
+every_precision = pytest.mark.parametrize("precision", get_args(Precision))
+halves = pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+
+
+@every_precision
+def test_weights_stay_what_they_are_and_products_are_what_is_asked_for(precision: Precision) -> None:
+    check(precision, CPU)
+    net = nn.Linear(2, 2)
+    with autocast(precision, CPU):
+        assert net(torch.ones(1, 2)).dtype == dtype_of(precision) == getattr(torch, precision)
+    assert net.weight.dtype == torch.float32
+
+
+@halves
+def test_each_step_of_a_block_computes_with_the_weights_as_they_are(precision: Precision) -> None:
+    """torch's own cache of cast weights would show those of the first step until the block ends."""
+    net = nn.Linear(1, 1, bias=False)
+    with autocast(precision, CPU):
+        net.weight.data.fill_(1.0)
+        first = net(torch.ones(1, 1))
+        net.weight.data.fill_(5.0)
+        assert (first.item(), net(torch.ones(1, 1)).item()) == (1.0, 5.0)
+
+
+def test_a_device_that_cannot_is_told_what_to_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match=r"^a\.b: meta has no autocast to float16: take float32$"):
+        check("float16", torch.device("meta"), "a.b")
+    check("bfloat16", pretended_gpu(monkeypatch, bfloat16=True))
+    old = pretended_gpu(monkeypatch, bfloat16=False)
+    with pytest.raises(ConfigError, match=r"^precision: cuda:0 does not compute in bfloat16: take float16$"):
+        check("bfloat16", old)
+    for precision in ("float32", "float16"):
+        check(precision, old)  # type: ignore[arg-type]
+
+
+def backward(scaler: LossScaler, slope: float) -> tuple[nn.Parameter, torch.optim.Optimizer]:
+    """A weight of 1 whose loss has this slope."""
+    weight = nn.Parameter(torch.ones(()))
+    scaler.scale(slope * weight).backward()
+    return weight, torch.optim.SGD([weight], lr=1.0)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_elsewhere_a_loss_is_left_alone(precision: Precision) -> None:
+    scaler, loss = LossScaler(precision, CPU), torch.ones(())
+    assert scaler.scale(loss) is loss
+    weight, optimizer = backward(scaler, float("inf"))
+    assert scaler.unscale(optimizer), "what is not finite there is a matter of the loss"
+    assert (weight.grad, scaler.skipped, scaler.state_dict()) == (float("inf"), 0, {})
+
+
+def test_a_small_gradient_crosses_half_precision_and_comes_back_in_its_own_size() -> None:
+    scaler, weight = LossScaler("float16", CPU, first=2.0**10), nn.Parameter(torch.ones(()))
+    loss = weight.half().float() * 2.0**-30
+    loss.backward(retain_graph=True)
+    assert weight.grad == 0, "float16 ends at 2^-24"
+    scaler.scale(loss).backward()
+    assert weight.grad == 2.0**-20
+    assert scaler.unscale(torch.optim.SGD([weight]))
+    assert weight.grad == 2.0**-30
+
+
+def test_an_overflow_halves_the_scale_and_is_counted_whosever_it_is() -> None:
+    scaler = LossScaler("float16", CPU, first=2.0**10)
+    for slopes, finite, scale, skipped in (
+        ((1.0, 1.0), True, 1024, 0),
+        ((1.0, float("nan")), False, 512, 1),
+        ((float("inf"), 1.0), False, 256, 2),
+        ((1.0, 1.0), True, 256, 2),
+    ):
+        optimizers = [backward(scaler, slope)[1] for slope in slopes]
+        assert scaler.unscale(*optimizers) is finite
+        assert (scaler.get_scale(), scaler.skipped) == (scale, skipped)
+
+
+def test_its_state_goes_through_a_file_and_a_run_without_one_begins_anew() -> None:
+    first, second, third = (LossScaler("float16", CPU) for _ in range(3))
+    first.unscale(backward(first, float("inf"))[1])
+    file = io.BytesIO()
+    torch.save(first.state_dict(), file)
+    file.seek(0)
+    second.load_state_dict(torch.load(file, weights_only=True))
+    third.load_state_dict({})
+    assert (second.state_dict(), second.get_scale(), second.skipped) == (first.state_dict(), 2.0**15, 1)
+    assert (third.get_scale(), third.skipped) == (2.0**16, 0)
+    plain = LossScaler("float32", CPU)
+    plain.load_state_dict(first.state_dict())
+    assert plain.state_dict() == {}
+
+
+def test_what_no_scale_makes_finite_fails() -> None:
+    scaler = LossScaler("float16", CPU, first=2.0**-15)
+    scaler.unscale(backward(scaler, float("nan"))[1])
+    message = "^gradients are not finite in float16 at any loss scale: take bfloat16 or float32$"
+    with pytest.raises(TrialFailed, match=message):
+        scaler.unscale(backward(scaler, float("nan"))[1])
