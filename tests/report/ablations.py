@@ -177,3 +177,9 @@ def replaced(given: Tables, rows: Iterable[Mapping[str, Any]], **note: Any) -> T
     """The same study with other trials, and other metadata where it is named."""
     one = changed(given, **note)
     return replace(one, trials=arrow.table("trials", list(rows), one.note))
+
+
+def values(tables: Tables, arm: str) -> list[float]:
+    """The first objective of an arm's complete trials, from the rows of the table."""
+    own = [row for row in tables.trials.to_pylist() if row["arm"] == arm and row["state"] == "complete"]
+    return [row["objectives"][0] for row in own]

@@ -1,0 +1,64 @@
+"""Arms: every trial, the pairs joined, and means computed anew."""
+
+from __future__ import annotations
+
+import statistics
+
+import pyarrow as pa
+import pytest
+
+from dfkd_ray.report.charts.arm_means import MOST, ROWS, ArmMeans
+from tests.report import ablations
+from tests.report.ablations import values
+from tests.report.charts.drawn import first_panel
+
+
+def test_arms_have_every_trial_and_their_mean_and_a_twin_has_no_row_of_its_own() -> None:
+    tables = ablations.by_hand()
+    own = [row for row in ArmMeans.prepare(tables).to_pylist() if row["metric"] == "val_accuracy"]
+    means = [row for row in own if row["what"] == "mean"]
+    assert [row["label"] for row in means] == ["both = order 3", "order 1", "order_2 & 50%"]
+    for row in means:
+        found = [trial["value"] for trial in own if trial["what"] == "trial" and trial["arm"] == row["arm"]]
+        assert found == values(tables, row["arm"])
+        assert row["value"] == pytest.approx(statistics.fmean(found))
+        assert row["low"] < row["value"] < row["high"]
+
+
+def test_trials_of_a_pair_are_joined_across_the_arms() -> None:
+    figure = ArmMeans.draw(first_panel(ArmMeans.prepare(ablations.fractional()))).to_dict()
+    lines = [trace for trace in figure["data"] if trace.get("meta") == "pair"]
+    assert len(lines) == 6  # 3 seeds, 2 draws
+    assert all(list(line["y"]) == list(range(8)) and line["mode"] == "lines+markers" for line in lines)
+    for study, some in (
+        ("fractional factorial", {"seed 0, draw 1", "seed 2, draw 0"}),
+        ("factorial", {"seed 0", "seed 4"}),
+    ):
+        assert {row["pair"] for row in ArmMeans.prepare(ablations.STUDIES[study]()).to_pylist()} >= some
+
+
+def test_a_failed_trial_is_counted_at_its_arm() -> None:
+    means = [row for row in ArmMeans.prepare(ablations.leave_one_out()).to_pylist() if row["what"] == "mean"]
+    assert {row["arm"]: row["failed"] for row in means}["without sfcl"] == 1
+    figure = ArmMeans.draw(first_panel(ArmMeans.prepare(ablations.leave_one_out()))).to_dict()
+    assert any("n = 4, 1 failed" in note["text"] for note in figure["layout"]["annotations"])
+
+
+def test_a_mean_stands_under_its_dots_with_its_interval_to_both_sides() -> None:
+    rows = first_panel(ArmMeans.prepare(ablations.by_hand()))
+    means = [row for row in rows.to_pylist() if row["what"] == "mean"]
+    diamond = ArmMeans.draw(rows).data[-1]
+    assert list(diamond.x) == [row["value"] for row in means]
+    for i, row in enumerate(means):
+        assert diamond.y[i] > row["place"]
+        assert diamond.x[i] - diamond.error_x.arrayminus[i] == pytest.approx(row["low"])
+        assert diamond.x[i] + diamond.error_x.array[i] == pytest.approx(row["high"])
+
+
+def test_of_very_many_pairs_the_dots_are_one_trace_and_not_joined() -> None:
+    row = first_panel(ArmMeans.prepare(ablations.by_hand())).to_pylist()[1]
+    for pairs, traces, mode in ((MOST, MOST, "lines+markers"), (MOST + 1, 1, "markers")):
+        rows = [row | {"pair": f"seed {i}"} for i in range(pairs)]
+        drawn = ArmMeans.draw(pa.Table.from_pylist(rows, ROWS)).data
+        assert [trace.mode for trace in drawn if trace.meta == "pair"] == [mode] * traces
+        assert sum(len(trace.x) for trace in drawn if trace.meta == "pair") == pairs
