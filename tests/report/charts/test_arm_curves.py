@@ -57,3 +57,10 @@ def test_validation_stands_beside_another_objective_and_a_twin_has_no_line() -> 
     rows = ArmCurves.prepare(tables).to_pylist()
     assert list(dict.fromkeys(row["metric"] for row in rows)) == ["kl/source", "val_accuracy"]
     assert list(dict.fromkeys(row["arm"] for row in rows)) == ["both = order 3", "order 1", "order_2 & 50%"]
+
+
+@pytest.mark.parametrize(("epochs", "mode"), [(2, "lines+markers"), (3, "lines")])
+def test_a_line_of_two_epochs_has_marks(epochs: int, mode: str) -> None:
+    rows = first_panel(ArmCurves.prepare(ablations.leave_one_out()))
+    few = rows.filter([epoch <= epochs for epoch in rows["epoch"].to_pylist()])
+    assert {trace.mode for trace in ArmCurves.draw(few).data if trace.fill is None} == {mode}

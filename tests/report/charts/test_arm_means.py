@@ -60,3 +60,15 @@ def test_of_very_many_pairs_the_dots_are_one_trace_and_not_joined() -> None:
         drawn = ArmMeans.draw(pa.Table.from_pylist(rows, ROWS)).data
         assert [trace.mode for trace in drawn if trace.meta == "pair"] == [mode] * traces
         assert sum(len(trace.x) for trace in drawn if trace.meta == "pair") == pairs
+
+
+def test_the_mean_is_said_with_the_deviation_of_its_trials_where_there_are_two() -> None:
+    tables = ablations.by_hand()
+    found = values(tables, "order 1")
+    means = [row for row in first_panel(ArmMeans.prepare(tables)).to_pylist() if row["what"] == "mean"]
+    wanted = f"{100 * statistics.fmean(found):.1f} ± {100 * statistics.stdev(found):.1f}, n = {len(found)}"
+    assert {row["arm"]: row["said"] for row in means}["order 1"] == wanted
+    alone = ablations.with_trials(ablations.leave_one_out().trials.to_pylist()[:1])
+    first = ArmMeans.prepare(alone).to_pylist()[0]
+    assert first["said"].endswith(", n = 1")
+    assert "±" not in first["said"]

@@ -104,3 +104,9 @@ def test_of_a_metric_that_is_better_when_low_the_axis_says_so() -> None:
     low = ablations.changed(whole, study={**whole.study, "objective": {"metric": "kl/source", "mode": "min"}})
     said = [Forest.draw(first_panel(Forest.prepare(t))).layout.xaxis.title.text for t in (whole, low)]
     assert ["less is better" in each for each in said] == [False, True]
+
+
+@pytest.mark.parametrize(("name", "explained"), [("factorial", True), ("leave one out", False)])
+def test_what_an_interaction_is_is_explained_where_there_is_one(name: str, explained: bool) -> None:
+    notes = Forest.notes(Forest.prepare(ablations.STUDIES[name]()))
+    assert ["half the difference" in note for note in notes] == ([False, True] if explained else [False])

@@ -93,3 +93,11 @@ def test_the_surface_lies_under_the_trials_on_a_grid_with_holes_outside_of_them(
     grid = {(x, y): surface.z[j][i] for i, x in enumerate(surface.x) for j, y in enumerate(surface.y)}
     assert {at: z for at, z in grid.items() if z is not None} == {(c["x"], c["y"]): c["value"] for c in cells}
     assert None in grid.values()
+
+
+def test_a_trial_without_one_of_the_two_settings_or_without_a_value_has_no_place() -> None:
+    search = {MHAD: {"log": [0.1, 100]}, KD: {"log": [1, 20]}}
+    changes = [{MHAD: 1.0, KD: 2.0}, {MHAD: 1.0}, {KD: 2.0}, {MHAD: 1.0, KD: "odd"}, {MHAD: 1.0, KD: 3.0}]
+    rows = [trial(n, changes=own, objectives=[0.1]) for n, own in enumerate(changes)]
+    rows[4]["objectives"] = [math.nan]
+    assert Interaction.prepare(study(rows, note=noted(search=search)))["trial"].to_pylist() == [0]
