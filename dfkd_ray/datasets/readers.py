@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dfkd_ray.datasets.fetch import fetch
-from dfkd_ray.datasets.files import Files, data_folder
+from dfkd_ray.datasets.image_files import Files, data_folder
 from dfkd_ray.datasets.origin import Archive
 from dfkd_ray.datasets.progress import Telling, telling
 from dfkd_ray.datasets.task import Task
