@@ -32,7 +32,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dfkd_ray.cli.options import assignments
 from dfkd_ray.methods import config
-from dfkd_ray.runs import distillation
+from dfkd_ray.runs import preparing
 from dfkd_ray.train.run import Run
 from dfkd_ray.train.runtime import Meter, Runtime
 from dfkd_ray.tune.options import Options
@@ -116,7 +116,7 @@ def loaded(lever: Lever, options: argparse.Namespace) -> Run:
     changes = {f"source.{name}": value for name, value in lever.changes.items()} | assignments(options.set)
     method = config.change(config.load("diff_dfkd"), changes | {"source.model": options.model})
     runtime = Runtime(options.device)
-    work = distillation.prepare(method, "gliders", Options(device=options.device))
+    work = preparing.prepare(method, "gliders", Options(device=options.device))
     return tweaked(work.open(method, 0, runtime, runtime.open()), lever)
 
 

@@ -28,7 +28,7 @@ from torch import nn
 from dfkd_ray import study
 from dfkd_ray.methods import config
 from dfkd_ray.parts.signals import moments
-from dfkd_ray.runs import distillation
+from dfkd_ray.runs import preparing
 from dfkd_ray.train.loop import distill
 from dfkd_ray.train.run import Run
 from dfkd_ray.train.runtime import Runtime
@@ -98,7 +98,7 @@ def calls(setting: str, changes: dict[str, Any], threads: int, tweak: Tweak = la
     endless = {"schedule.epochs": 10**6, "schedule.rounds": 1}
     method = config.change(config.load("dfkd_fgvc"), {**fixed, **endless, **changes})
     runtime = Runtime("cpu", threads=threads)
-    work = distillation.prepare(method, "gliders", Options(device="cpu", threads=threads))
+    work = preparing.prepare(method, "gliders", Options(device="cpu", threads=threads))
     run = work.open(method, 0, runtime, runtime.open())
     tweak(run)
     return distill(run)

@@ -78,7 +78,7 @@ RELATIVE_LAST, RELATIVE_BEST = "relative_accuracy/last", "relative_accuracy/best
 AGREEMENT, AGREEMENT_NOISE = "agreement/source", "agreement/noise"
 KL, KL_NOISE = "kl/source", "kl/noise"
 DIVERSITY, BATCHNORM, ASKED, OUTSIDE = "diversity", "batchnorm/source", "asked/source", "outside"
-LOSS, LR = "loss/", "lr/student"
+LOSS, LR, SKIPPED = "loss/", "lr/student", "skipped/"
 BEST_EPOCH = "best_epoch"
 STUDENT_UPDATES, SOURCE_UPDATES, STUDENT_IMAGES = "updates/student", "updates/source", "images/student"
 TIME, PEAK_MEMORY = "seconds", "peak_memory"
@@ -107,6 +107,14 @@ ROWS = (
     Metric(ASKED, "Share of own images of the class asked for", _TOLD, "max", SHARE, needs=LABELS),
     Metric(OUTSIDE, "Values that no picture has, own images", _RANGE, "min", SHARE),
     Metric(LOSS, "Loss", "a term of a loss by its slot and name, mean over the epoch", "min", fair=False),
+    Metric(
+        SKIPPED,
+        "Skipped steps",
+        "of one optimiser so far: gradients overflowed in float16",
+        "min",
+        COUNT,
+        fair=False,
+    ),
     Metric(LR, "Learning rate of the student", "as it is when the epoch ends", None),
     Metric(TEST_LAST, "Test accuracy, last epoch", "share of test images named right", "max", SHARE, **_TEST),
     Metric(TEST_BEST, "Test accuracy, best epoch", _OTHER, "max", SHARE, **_TEST),

@@ -27,6 +27,7 @@ FACTS = [  # name, better, unit, data-free
     ("asked/source", "max", "share", True),
     ("kl/source", "min", "nats", True),
     ("kl/noise", "min", "nats", True),
+    ("skipped/", "min", "count", False),
     ("diversity", "max", "share", True),
     ("outside", "min", "share", True),
     ("batchnorm/source", "min", "none", True),

@@ -15,7 +15,7 @@ import yaml
 
 from dfkd_ray import datasets, nets, report, study
 from dfkd_ray.methods import config
-from dfkd_ray.runs import distillation
+from dfkd_ray.runs import preparing
 from dfkd_ray.runs.study_file import open_study
 from dfkd_ray.tune import launch
 from dfkd_ray.util import shipped, tables, yamls
@@ -123,7 +123,7 @@ def test_a_tiny_trial_of_it_leaves_tables_and_a_page(name: str, tmp_path: Path) 
     path.write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
     with few_images():
         cut, work = open_study(path, **brought)
-        done = launch.start(cut, work, tmp_path / "study", {}, distillation.task_info(work), runner="serial")
+        done = launch.start(cut, work, tmp_path / "study", {}, preparing.task_info(work), runner="serial")
     assert (done.complete, done.failed, done.finished) == (cut.trials, 0, True)
     trials = tables.read(tmp_path / "study" / "trials.arrow").to_pylist()
     assert {trial["state"] for trial in trials} == {"complete"}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dfkd_ray import metrics
 from dfkd_ray.cli import app, options, running
 from dfkd_ray.cli.subject import Subject, called
 from dfkd_ray.tune.options import Options
@@ -104,12 +105,12 @@ def _study(
     """The run as a study of one trial. Its best epoch is chosen by validation accuracy, or where there are no images
     for that by the agreement with the teacher on synthetic ones."""
     from dfkd_ray.methods import config
-    from dfkd_ray.runs import distillation
+    from dfkd_ray.runs import preparing
     from dfkd_ray.study import Budget, Objective, Study
     from dfkd_ray.util import yamls
 
-    made = distillation.prepare(config.change(own, fixed), task, how)
-    metric = "val_accuracy" if distillation.evaluable(made) else "agreement/source"
+    made = preparing.prepare(config.change(own, fixed), task, how)
+    metric = metrics.VAL_ACCURACY if preparing.evaluable(made) else metrics.AGREEMENT
     study = Study(
         study=re.sub(r"[^A-Za-z0-9_-]+", "-", folder.name).strip("-_") or "run",
         method=name,
@@ -123,16 +124,16 @@ def _study(
 
 
 def _introduction(study: Study, work: Distillation) -> Iterator[str]:
-    from dfkd_ray.runs import distillation
+    from dfkd_ray.runs import preparing
 
     task = work.task
     nets = f"{work.method.teacher.arch or task.teacher.arch} -> {work.method.student.arch or task.student}"
     length = f"{work.method.schedule.epochs} epochs, seed {study.seed}"
     yield f"{study.method_name} on {task.name}: {nets}, {length}; input normalised by {task.normalised_by}"
     yield f"the teacher is {task.teacher.file or f'{task.teacher.weights}, as shipped'}"
-    if distillation.evaluable(work):
+    if preparing.evaluable(work):
         return
-    if distillation.evaluable(work, "test"):
+    if preparing.evaluable(work, "test"):
         yield f"no images of {task.name} to validate on: data-free metrics alone, and test accuracy at the end"
     else:
         yield f"no real images of {task.name} here, so no accuracies (--data); data-free metrics alone"
@@ -186,8 +187,8 @@ def _same(there: Any, study: Study, work: Distillation, folder: Path) -> None:
 def ending(trial: Trial, info: Mapping[str, Any], seed: int) -> str:
     """What became of a run, and where its synthetic images are far from what the teacher knows."""
     assert trial.last is not None
-    metrics, final = trial.last["metrics"], trial.last["final"]
-    return "\n".join([*_far(metrics["outside"]), _tested(metrics, final, info, seed)])
+    told, final = trial.last["metrics"], trial.last["final"]
+    return "\n".join([*_far(told[metrics.OUTSIDE]), _tested(told, final, info, seed)])
 
 
 def _far(share: float) -> list[str]:
@@ -202,14 +203,14 @@ def _far(share: float) -> list[str]:
     ]
 
 
-def _tested(metrics: Mapping[str, float], final: Mapping[str, float], info: Mapping[str, Any], seed: int) -> str:
-    tested = {name: final.get(f"test_accuracy/{name}") for name in ("last", "best")}
+def _tested(told: Mapping[str, float], final: Mapping[str, float], info: Mapping[str, Any], seed: int) -> str:
+    tested = {"last": final.get(metrics.TEST_LAST), "best": final.get(metrics.TEST_BEST)}
     if tested["last"] is None:
-        agree = f"agreement with the teacher {metrics['agreement/source']:.1%} on held-out synthetic images"
+        agree = f"agreement with the teacher {told[metrics.AGREEMENT]:.1%} on held-out synthetic images"
         return f"{agree} (seed {seed}); no real images to evaluate on: give --data"
     teacher = info["teacher"]["test_accuracy"]
     beside = f", teacher {teacher:.1%}" if teacher is not None else ""
-    best = f", {tested['best']:.1%} at epoch {int(final['best_epoch'])}, the best by validation"
+    best = f", {tested['best']:.1%} at epoch {int(final[metrics.BEST_EPOCH])}, the best by validation"
     context = f"seed {seed}; chance {info['chance']:.1%}{beside}"
-    chosen = best if "val_accuracy" in metrics else ""
+    chosen = best if metrics.VAL_ACCURACY in told else ""
     return f"test accuracy {tested['last']:.1%} at the last epoch{chosen} ({context})"

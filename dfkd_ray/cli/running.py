@@ -91,9 +91,9 @@ def spread(study: Study, how: Options) -> tuple[float, str] | None:
 
 
 def task_info(work: Distillation) -> dict[str, Any]:
-    from dfkd_ray.runs import distillation
+    from dfkd_ray.runs import preparing
 
-    return distillation.task_info(work)
+    return preparing.task_info(work)
 
 
 def facts(study: Study, work: Distillation) -> Facts:
@@ -123,7 +123,7 @@ def start(study: Study, work: Distillation, how: Options) -> None:
 
 def resume(folder: Path, how: Options) -> None:
     """Go on with the study in a folder, with what its ledger says; what is said now holds over it."""
-    from dfkd_ray.runs import distillation
+    from dfkd_ray.runs import preparing
     from dfkd_ray.tune import launch
     from dfkd_ray.tune.history import History
     from dfkd_ray.tune.observers import live
@@ -131,7 +131,7 @@ def resume(folder: Path, how: Options) -> None:
     made: list[Distillation] = []
 
     def make(history: History, options: Options) -> tuple[Distillation, Any]:
-        made.append(distillation.resumed(history, options))
+        made.append(preparing.resumed(history, options))
         return made[0], facts(history.study, made[0]).provenance
 
     if how.out is not None or how.fresh:

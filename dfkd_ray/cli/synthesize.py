@@ -62,7 +62,7 @@ def synthesize(
 ) -> None:
     """Fill a pool of images by diffusion, guided by the teacher. The same command again makes what is missing."""
     from dfkd_ray.methods import config
-    from dfkd_ray.runs import distillation
+    from dfkd_ray.runs import preparing
     from dfkd_ray.runs.synthesis import Synthesis
     from dfkd_ray.tune.options import Options
 
@@ -70,7 +70,7 @@ def synthesize(
     resolved = config.change(config.load(method), subject.assigned(changes))
     how = Options(weights=weights, device=device, precision=precision, threads=threads)
     on = subject.chosen(resolved.teacher.arch, weights)
-    work = distillation.prepare(resolved, on, how)
+    work = preparing.prepare(resolved, on, how)
     folder = kept.out or Path("pools") / f"{Path(method).stem}-{called(on)}"
     what = Synthesis(work, str(folder.resolve()), images, seed, of, kept.pixels, kept.format)
     with options.going_on_with("dfkd-ray", *sys.argv[1:]):

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from dfkd_ray.datasets import Task, named
 from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Method
+from dfkd_ray.metrics import TEST_BEST, TEST_LAST
 from dfkd_ray.teachers.weights import described
 from dfkd_ray.util import yamls
 from dfkd_ray.util.errors import ConfigError, StudyError
@@ -26,6 +27,7 @@ from dfkd_ray.util.provenance import provenance
 NAME = "run.json"
 VERSION = 1
 Which = Literal["last", "best"]
+TESTED: Mapping[str, str] = {"last": TEST_LAST, "best": TEST_BEST}
 STUDENTS: Mapping[str, str] = {"last": "student.safetensors", "best": "student_best.safetensors"}
 
 
@@ -73,7 +75,7 @@ class Card:
 
     def student(self, which: Which, final: Mapping[str, float] = {}) -> dict[str, Any]:
         """What the file of a student says of itself, as the card beside a teacher's weights does."""
-        accuracy = final.get(f"test_accuracy/{which}")
+        accuracy = final.get(TESTED[which])
         measured = {} if accuracy is None else {"accuracy": {"test": accuracy}}
         teacher = {"teacher": self.teacher_arch, "teacher_digest": self.teacher_digest}
         origin = {"student_of": {**teacher, **self.run, "which": which}, "versions": dict(self.versions)}

@@ -17,23 +17,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dfkd_ray import datasets, metrics, nets, teachers
+from dfkd_ray import datasets, metrics, nets
 from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Method
 from dfkd_ray.nets.digest import digest
 from dfkd_ray.runs.card import Card, versions
 from dfkd_ray.runs.checkpoint import Checkpoint
-from dfkd_ray.runs.evaluator import Evaluator, pictured, real
-from dfkd_ray.study.study import Study
+from dfkd_ray.runs.evaluator import Evaluator, pictured
 from dfkd_ray.teachers.weights import fill
 from dfkd_ray.train.loop import distill
 from dfkd_ray.train.run import Run
 from dfkd_ray.train.runtime import Meter, Runtime, parse_runtime
-from dfkd_ray.tune.history import History
 from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.tune.work import Job, Row
-from dfkd_ray.util import yamls
-from dfkd_ray.util.errors import ConfigError, MissingExtra, StudyError, UnknownName
 from dfkd_ray.util.seeding import stream
 
 
@@ -151,125 +147,7 @@ class Distillation:
         return Run(method, teacher, student, *seen, seed, runtime, device, task.classes)
 
 
-def methods_of(study: Study) -> dict[str, Method]:
-    """The methods that a study names, by the name that they have there; ConfigError or UnknownName."""
-    hand = {} if study.ablation is None else study.ablation.hand
-    return {name: config.load(name) for name in (study.method, *(c["method"] for c in hand.values() if "method" in c))}
-
-
-def work(study: Study, options: Options = NOTHING_SAID, methods: Mapping[str, Method] | None = None) -> Distillation:
-    """What a study's trials do. `methods`: those that it names, where they were read before (else from their files).
-
-    Raises ConfigError or DataError before anything is launched.
-    """
-    methods = methods_of(study) if methods is None else methods
-    method = config.change(methods[study.method], study.fixed)
-    first = study.objective[0]
-    made = prepare(method, task_of(study), replace(options, **options.runtime(study.runtime)))
-    for objective in study.objective:
-        _check_reported(objective.metric, made, method)
-    return replace(made, metric=first.metric, sign=first.sign, fixed=study.fixed, methods=methods)
-
-
-def _check_reported(name: str, made: Distillation, method: Method) -> None:
-    """ConfigError where a trial lacks what a metric needs."""
-    needs = metrics.find(name).needs
-    if needs == metrics.REAL and not evaluable(made):
-        others = ", ".join(row.name for row in metrics.ROWS if row.data_free)
-        hint = f"give --data, or select by a data-free metric: {others}"
-        raise ConfigError.at("objective", f"{name} needs real images of {made.task.name}: {hint}")
-    normed = any(weight.endswith("running_mean") for weight in made.weights)
-    if (needs == metrics.NORM and not normed) or (needs == metrics.LABELS and not _asks(method)):
-        raise ConfigError.at("objective", f"{name} needs {needs}")
-
-
-def resumed(history: History, options: Options) -> Distillation:
-    """What the trials of a study do that is gone on with: its methods as they were when it began, whatever their files
-    say now. StudyError where the teacher is another one."""
-    study = history.study
-    methods = {name: config.parse(plain) for name, plain in history.methods.items()}
-    made = work(study, options, methods)
-    began = history.task["teacher"]["digest"]
-    if made.teacher_digest != began:
-        where = made.task.teacher.file or "the teacher"
-        raise StudyError(
-            f"{where} is not the teacher that {study.study} was begun with (digest {made.teacher_digest[:12]} here, "
-            f"{began[:12]} there): bring that one back with --weights, or start a study of its own"
-        )
-    return made
-
-
-def task_of(study: Study) -> datasets.Task:
-    """A study's task: by name, or written into it."""
-    if isinstance(study.task, str):
-        return datasets.load(study.task)
-    return datasets.named.parse(yamls.Document(study.task, file=f"the task of {study.study}"))
-
-
-def prepare(method: Method, task: str | datasets.Task, options: Options = NOTHING_SAID) -> Distillation:
-    """A method on a task, by name or made, with its teacher: `options.weights`, what the task ships, or one found."""
-    task = datasets.load(task) if isinstance(task, str) else task
-    task = teachers.with_teacher(task, options.weights, method.teacher.arch)
-    state = teachers.teacher(task, method.teacher.arch).state_dict()
-    made = Distillation(method, task, state, options.absolute())
-    if made.data is not None or task.data is not None:  # what is damaged is an error now, not after the last epoch
-        for which in ("val", "test"):
-            real(task, which, made.data, made.runtime.cache)
-    return made
-
-
-def evaluable(made: Distillation, which: datasets.Which = "val") -> bool:
-    """Whether there are real images to evaluate on; DataError where `data` is named and cannot be read."""
-    return real(made.task, which, made.data, made.runtime.cache) is not None
-
-
-def task_info(made: Distillation) -> dict[str, Any]:
-    """What a report says of the task."""
-    task = made.task
-    return {
-        "name": task.name,
-        "mean": list(task.mean),
-        "std": list(task.std),
-        "classes": len(task.classes),
-        "chance": 1 / len(task.classes),
-        "teacher": {
-            "arch": task.teacher.arch,
-            "test_accuracy": task.teacher.test_accuracy,
-            "digest": made.teacher_digest,
-        },
-        "student": {"arch": made.method.student.arch or task.student},
-        "normalised_by": task.normalised_by,
-    }
-
-
-def accepts(method: Method, changes: Mapping[str, Any]) -> None:
-    """ConfigError if the method does not take these changes; opens no net and runs nothing."""
-    changed = config.change(method, changes)
-    for slot, arch in {"teacher": changed.teacher.arch, "student": changed.student.arch}.items():
-        try:
-            if arch is not None:
-                nets.check(arch)
-        except (UnknownName, MissingExtra) as error:
-            raise ConfigError.at(f"{slot}.arch", str(error)) from None
-
-
-def reported(method: Method) -> list[str]:
-    """The metrics that a trial of the method reports after each epoch, where task and teacher have what they need."""
-    slots = {"source": method.source_loss, "student": method.student_loss}
-    losses = [metrics.loss(slot, name) for slot, loss in slots.items() for name in (*loss.parts, "total")]
-    told = [row for row in metrics.ROWS if row.when == "epoch" and row.better is not None and row.fair]
-    return [*(row.name for row in told if row.needs != metrics.LABELS or _asks(method)), *losses]
-
-
-def _asks(method: Method) -> bool:
-    """Whether the source asks for classes."""
-    return getattr(method.source, "labels", "none") != "none"
-
-
 def _device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return str(torch.cuda.get_device_name(device))
     return device.type
-
-
-__all__ = ["Distillation", "prepare", "task_info", "work"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from dfkd_ray import datasets, metrics, study
 from dfkd_ray.methods import config
-from dfkd_ray.runs import distillation, path_to
+from dfkd_ray.runs import path_to, preparing
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.study import Budget, Study
 from dfkd_ray.study.ablation import KEYS
@@ -44,7 +44,7 @@ def open_document(document: Document, options: Options = NOTHING_SAID) -> tuple[
     if problems.found:
         raise document.locate(dict.fromkeys(problems.found))
     assert parsed is not None
-    work = problems.attempt("", distillation.work, parsed, options)
+    work = problems.attempt("", preparing.work, parsed, options)
     if work is None:
         raise document.locate(problems.found)
     return parsed, work
@@ -133,7 +133,7 @@ def _check_method(made: Study, document: Document, problems: Problems) -> None:
     """Names, fixed changes, searched paths and the runtime, against what exists."""
     problems.attempt("runtime", parse_runtime, made.runtime)
     try:
-        problems.attempt("task", distillation.task_of, made)
+        problems.attempt("task", preparing.task_of, made)
     except UnknownName as error:
         problems.add("task", str(error))
     try:
@@ -142,13 +142,13 @@ def _check_method(made: Study, document: Document, problems: Problems) -> None:
         problems.add("method", str(error))
         return
 
-    known = distillation.reported(method)
+    known = preparing.reported(method)
     for objective in made.objective:
         if objective.metric not in known:
             problems.add("objective", f"no trial reports {objective.metric!r}{did_you_mean(objective.metric, known)}")
 
     def accepts(changes: dict[str, Any]) -> None:
-        distillation.accepts(method, changes)
+        preparing.accepts(method, changes)
 
     before = len(problems.found)
     without: dict[str, Any] = {"search": {}, "ablation": None, "published": "", "sampler": Tpe()}

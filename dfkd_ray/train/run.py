@@ -108,7 +108,7 @@ class Run:
         takers = {"student": self.scaler, "source": self.source, "memory": self.memory}
         counts = {name: float(each.skipped) for name, each in takers.items() if isinstance(each, Skips)}
         told = self.scaler.is_enabled()
-        return {f"skipped/{name}": count for name, count in counts.items() if told or count}
+        return {f"{metrics.SKIPPED}{name}": count for name, count in counts.items() if told or count}
 
     @property
     def lr(self) -> float:

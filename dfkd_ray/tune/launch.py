@@ -18,7 +18,7 @@ from dfkd_ray.tune.history import VERSION, History, Trial
 from dfkd_ray.tune.interrupts import Interrupted
 from dfkd_ray.tune.ledger import NAME, Ledger, Record, locked, read
 from dfkd_ray.tune.observers import Observer
-from dfkd_ray.tune.observers.tables import Tables
+from dfkd_ray.tune.observers.table_writer import TableWriter
 from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.tune.ray_setup import environment
 from dfkd_ray.tune.reuse import Finished, Key, library
@@ -151,7 +151,7 @@ def _run(
     def fingerprint(changes: Mapping[str, Any]) -> str:
         return work.fingerprint(changes)
 
-    listening = (Tables(options.parquet), *observers)
+    listening = (TableWriter(options.parquet), *observers)
     tuner = Tuner(ledger, folder, work.max_epochs, options, listening, reuse=reuse, fingerprint=fingerprint)
     try:
         if options.runner == "serial":

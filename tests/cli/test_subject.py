@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from dfkd_ray import metrics, nets, teachers
-from dfkd_ray.runs import distillation
+from dfkd_ray.runs import preparing
 from dfkd_ray.runs.study_file import open_study
 from dfkd_ray.util import tables
 from dfkd_ray.util.errors import ConfigError
@@ -157,7 +157,7 @@ def test_a_study_takes_it_as_a_task_of_ones_own(weights: Path, tmp_path: Path) -
     file = tmp_path / "study.yaml"
     file.write_text(STUDY.format(task=tmp_path / "alone.yaml", metric=metrics.BATCHNORM))
     made, work = open_study(file)
-    assert (made.objective[0].sign, distillation.evaluable(work)) == (-1.0, False)
+    assert (made.objective[0].sign, preparing.evaluable(work)) == (-1.0, False)
     file.write_text(STUDY.format(task=tmp_path / "alone.yaml", metric="val_accuracy"))
     with pytest.raises(ConfigError, match=f"val_accuracy needs real images of alone: .*{metrics.BATCHNORM}"):
         open_study(file)

@@ -33,7 +33,7 @@ def test_effects_of_a_metric_in_the_order_of_the_table_and_of_some_kinds() -> No
 def test_a_sweep_has_none_whatever_lies_beside_it() -> None:
     sweep = replace(studies.demo(1), effects=ablations.factorial().effects)
     assert effects.told(sweep, "val_accuracy") == []
-    assert effects.every_metric(sweep) == effects.metrics(sweep) == []
+    assert effects.every_metric(sweep) == effects.leading(sweep) == []
     assert effects.told(replace(ablations.factorial(), effects=None), "val_accuracy") == []
 
 
@@ -74,9 +74,9 @@ def test_what_the_rest_was_while_one_component_was_switched(contrast: str, rest:
 def test_metrics_begin_with_the_objectives_and_the_test() -> None:
     rows = [effect("a", metric=name) for name in ("kl/noise", "test_accuracy/last", "val_accuracy", "kl/noise")]
     tables = with_effects(*rows)
-    assert effects.metrics(tables) == ["val_accuracy", "test_accuracy/last"]
+    assert effects.leading(tables) == ["val_accuracy", "test_accuracy/last"]
     assert effects.every_metric(tables) == ["kl/noise", "test_accuracy/last", "val_accuracy"]
-    assert effects.metrics(with_effects(effect("a", metric="kl/noise"))) == []
+    assert effects.leading(with_effects(effect("a", metric="kl/noise"))) == []
 
 
 def test_the_direction_is_that_of_the_study_before_that_of_the_metric() -> None:

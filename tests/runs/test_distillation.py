@@ -16,16 +16,15 @@ import pytest
 import torch
 from PIL import Image
 
-from dfkd_ray import datasets, metrics, nets, study, teachers
+from dfkd_ray import datasets, metrics, teachers
 from dfkd_ray.datasets import gliders
 from dfkd_ray.methods import config
-from dfkd_ray.runs import distillation, evaluator, measures
-from dfkd_ray.runs.distillation import Distillation, prepare
-from dfkd_ray.train.runtime import Runtime
+from dfkd_ray.runs import evaluator, measures, preparing
+from dfkd_ray.runs.distillation import Distillation
+from dfkd_ray.runs.preparing import prepare
 from dfkd_ray.tune.options import Options
 from dfkd_ray.tune.work import Job, Row
-from dfkd_ray.util import yamls
-from dfkd_ray.util.errors import ConfigError, DataError, TrialFailed
+from dfkd_ray.util.errors import DataError, TrialFailed
 
 SMALL: dict[str, Any] = {
     "source": {"name": "generator", "latent": 16, "width": 8, "attention": {"reduction": 2}},
@@ -107,7 +106,7 @@ def test_a_row_an_epoch(undisturbed: tuple[list[Row], Any]) -> None:
 
 
 def test_the_metrics_of_an_epoch_are_those_that_are_announced(undisturbed: tuple[list[Row], Any]) -> None:
-    announced = set(distillation.reported(made().method))
+    announced = set(preparing.reported(made().method))
     for row in undisturbed[0]:
         assert announced <= set(row.metrics)
         rest = set(row.metrics) - announced
@@ -301,70 +300,6 @@ def test_a_job_without_a_folder_leaves_nothing(tmp_path: Path, monkeypatch: pyte
     changes = {"schedule.epochs": 1}
     list(made().epochs(job(None, changes)))
     assert list(tmp_path.iterdir()) == []
-
-
-# ---- before anything runs
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"student_loss.high_ordr.order": 1}, "student_loss.high_ordr.order: there is no 'high_ordr' in student_loss"),
-        ({"student.arch": "resnet9"}, "student.arch: unknown net 'resnet9'; did you mean 'resnet8'?"),
-        ({"teacher.arch": "resnet"}, "teacher.arch: unknown net 'resnet'"),
-        ({"schedule.batch": 0}, "schedule.batch: batch must be at least 2, got 0"),
-    ],
-)
-def test_changes_that_do_not_fit_are_refused_without_a_net(
-    changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(nets, "build", lambda *args: pytest.fail("a net was opened"))
-    method = config.load("dfkd_fgvc")
-    distillation.accepts(method, {"student.arch": "resnet20", "student_loss.high_order.order": 1})
-    with pytest.raises(ConfigError) as caught:
-        distillation.accepts(method, changes)
-    assert str(caught.value).startswith(message)
-
-
-STUDY = """
-study: demo
-question: Which?
-method: dfkd_fgvc
-task: {task}
-fixed: {{schedule.epochs: 7}}
-objective: {{metric: {metric}}}
-search: {{student_loss.kd.temperature: {{log: [1, 8]}}}}
-budget: {{trials: 2}}
-runtime: {{device: cpu, precision: bfloat16}}
-"""
-
-
-def a_study(task: str = "gliders", metric: str = "val_accuracy") -> study.Study:
-    return study.parse(yamls.loads(STUDY.format(task=task, metric=metric)))
-
-
-def test_a_studys_work_has_its_fixed_changes_objective_and_runtime() -> None:
-    work = distillation.work(a_study(metric="kl/source"))
-    assert work.max_epochs == 7
-    assert (work.metric, work.sign) == ("kl/source", -1.0)
-    assert work.runtime == Runtime("cpu", "bfloat16")
-    info = distillation.task_info(work)
-    assert (info["name"], info["classes"], info["chance"]) == ("gliders", 12, pytest.approx(1 / 12))
-    accuracy, digest = work.task.teacher.test_accuracy, work.teacher_digest
-    assert info["teacher"] == {"arch": "resnet8", "test_accuracy": accuracy, "digest": digest}
-    assert info["student"] == {"arch": "resnet8"}
-
-
-def test_selecting_by_accuracy_needs_real_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DFKD_RAY_DATA", str(tmp_path))
-    weights = tmp_path / "teacher.pt"
-    torch.save(nets.build(datasets.load("cifar10").teacher.arch, 10).state_dict(), weights)
-    work = distillation.work(a_study("cifar10", "agreement/source"), Options(weights=weights))
-    assert work.task.teacher.weights == str(weights)
-    with pytest.raises(ConfigError, match="val_accuracy needs real images of cifar10: give --data, or select by"):
-        distillation.work(a_study("cifar10"), Options(weights=weights))
-    with pytest.raises(DataError, match="the task cifar10 ships no teacher"):
-        distillation.work(a_study("cifar10"))
 
 
 def test_the_work_travels_without_files() -> None:

@@ -11,7 +11,7 @@ import torch
 from dfkd_ray.datasets import gliders
 from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Schedule
-from dfkd_ray.runs import distillation, evaluator, measures, probe
+from dfkd_ray.runs import distillation, evaluator, measures, preparing, probe
 from dfkd_ray.train.run import Run
 from dfkd_ray.tune.options import Options
 
@@ -33,7 +33,7 @@ def _few_images() -> Iterator[None]:
 def work(name: str = "dfkd_fgvc", changes: dict[str, Any] | None = None) -> distillation.Distillation:
     fit = SMALL if name == "dfkd_fgvc" else {"schedule": {"source_steps": 0, "batch": 4}}
     method = config.change(config.load(name), {**fit, **(changes or {})})
-    return distillation.prepare(method, "gliders", Options(device="cpu"))
+    return preparing.prepare(method, "gliders", Options(device="cpu"))
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:

@@ -12,7 +12,7 @@ import torch
 
 from dfkd_ray.datasets.pools import Pool
 from dfkd_ray.methods import config
-from dfkd_ray.runs import distillation
+from dfkd_ray.runs import preparing
 from dfkd_ray.runs.synthesis import Made, Synthesis, fingerprint
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util.errors import ConfigError, DataError
@@ -25,7 +25,7 @@ REHEARSING = {"schedule.rehearse_every": 1, "schedule.batch": 8, "schedule.stude
 def what(folder: Path, images: int = 20, shards: int = 1, **changes: Any) -> Synthesis:
     """On gliders, with four images a trajectory and two trajectories a round."""
     method = shrunk("diff_dfkd", {**QUICK, **changes})
-    work = distillation.prepare(method, "gliders", Options(threads=1))
+    work = preparing.prepare(method, "gliders", Options(threads=1))
     return Synthesis(work, str(folder), images, shards=shards)
 
 
@@ -149,7 +149,7 @@ def test_what_decides_the_images_and_what_does_not() -> None:
 
 @pytest.mark.parametrize(("name", "called"), [("dfkd_fgvc", "generator"), ("noise_kd", "noise")])
 def test_another_source_has_no_trajectories(name: str, called: str, tmp_path: Path) -> None:
-    work = distillation.prepare(config.load(name), "gliders")
+    work = preparing.prepare(config.load(name), "gliders")
     with pytest.raises(
         ConfigError, match=f"^source: a pool on the disk is filled by the source diffusion; this is {called}$"
     ):

@@ -10,7 +10,7 @@ from dfkd_ray.tune.observers import Observer, Progress
 SHARE = 20  # the tables are rewritten after at least this many times of what the last writing took
 
 
-class Tables(Observer):
+class TableWriter(Observer):
     """Rebuilds them from the history when a trial has ended, and when the session is over.
 
     parquet: trials and steps as Parquet too.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dfkd_ray.tune.observers import tables as observer
+from dfkd_ray.tune.observers import table_writer
 from dfkd_ray.util import tables
 from dfkd_ray.util.errors import StudyError
 from tests.tune import toys
@@ -19,7 +19,7 @@ def test_they_are_written_at_the_end_of_a_trial_but_not_all_the_time(
 ) -> None:
     clock = iter(range(10_000))
     written: list[int] = []
-    monkeypatch.setattr(observer.time, "perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr(table_writer.time, "perf_counter", lambda: float(next(clock)))
     monkeypatch.setattr(
         "dfkd_ray.tune.tabulate.write_tables", lambda history, folder, parquet: written.append(len(history.ended))
     )
@@ -42,4 +42,6 @@ def test_a_disk_that_is_full_is_said_and_does_not_end_the_study(
     monkeypatch.setattr("dfkd_ray.tune.tabulate.write_tables", full)
     assert toys.start(toys.study(), toys.Toy(), tmp_path).finished
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("warning: Tables: [Errno 28] No space left on device: 'trials.arrow'; the study goes on")
+    assert line.startswith(
+        "warning: TableWriter: [Errno 28] No space left on device: 'trials.arrow'; the study goes on"
+    )

@@ -1,0 +1,90 @@
+"""How a study stands, as plain numbers: a pure function of its history, for whoever shows it."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dfkd_ray.tune.history import History, Trial
+from dfkd_ray.tune.observers import Progress
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One trial as the view has it; `value` is the first objective at the latest epoch."""
+
+    trial: int
+    state: str
+    epoch: int
+    value: float | None
+    changes: Mapping[str, Any]
+    seconds: float
+    reason: str | None = None
+    arm: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """How a study stands. `seconds_left` is an estimate: None before the first epoch has been measured."""
+
+    study: str
+    metric: str
+    total: int | None
+    max_epochs: int
+    complete: int
+    pruned: int
+    failed: int
+    running: tuple[Shown, ...]
+    best: Shown | None
+    seconds_left: float | None
+
+
+def snapshot(progress: Progress) -> Snapshot:
+    """What there is to show now."""
+    history, max_epochs, total = progress.history, progress.max_epochs, progress.total
+    study = history.study
+    metric = study.objective[0].metric
+    best = history.best()
+    running = tuple(shown(trial, metric) for trial in history.running())
+    return Snapshot(
+        study=study.study,
+        metric=metric,
+        total=total,
+        max_epochs=max_epochs,
+        complete=history.in_state("complete"),
+        pruned=history.in_state("pruned"),
+        failed=history.in_state("failed"),
+        running=running,
+        best=None if best is None else shown(best, metric),
+        seconds_left=_seconds_left(history, max_epochs, total, progress.concurrency),
+    )
+
+
+def shown(trial: Trial, metric: str) -> Shown:
+    """A trial as the view has it."""
+    value = trial.values[0] if trial.values else trial.last["metrics"].get(metric) if trial.last else None
+    seconds = trial.seconds or 0.0
+    return Shown(
+        trial.number, trial.state, trial.epoch, value, trial.changes, seconds, trial.reason, trial.arm, trial.seed
+    )
+
+
+def _seconds_left(history: History, max_epochs: int, total: int | None, concurrency: int) -> float | None:
+    """Epochs still to come, times the median time of one, over the trials that run at a time.
+
+    A trial is taken to need as many epochs as the ended ones did on average, which counts what the stopper saves.
+    """
+    trials = history.trials.values()
+    paces = [trial.seconds / trial.epoch for trial in trials if trial.epoch and trial.seconds]
+    if not paces or total is None:
+        return None
+    ended = [trial.epoch for trial in trials if trial.state in ("complete", "pruned")]
+    expected = statistics.fmean(ended) if ended else float(max_epochs)
+    running, to_come = history.running(), max(0, total - len(history.trials))
+    rest = sum(max(1.0, expected - trial.epoch) for trial in running) + expected * to_come
+    left = rest * statistics.median(paces) / max(1, min(concurrency, len(running) + to_come))
+    hours = history.study.budget.hours
+    return left if hours is None else max(0.0, min(left, hours * 3600 - history.active_seconds))
