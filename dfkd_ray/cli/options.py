@@ -9,14 +9,16 @@ from contextlib import contextmanager
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_origin, get_type_hints
 
 import typer
 
-from dfkd_ray.study.overrides import Overrides
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util import choices
 from dfkd_ray.util.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dfkd_ray.study.overrides import Overrides
 
 _TOLD = {each.name: each.metadata["help"] for each in fields(Options)}
 
@@ -46,6 +48,8 @@ class Small:
 
     @property
     def overrides(self) -> Overrides:
+        from dfkd_ray.study.overrides import Overrides
+
         return Overrides(assignments(self.changes), self.trials, self.seeds, self.epochs)
 
 

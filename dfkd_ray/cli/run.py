@@ -61,10 +61,13 @@ def distill(
     study, work = _study(name, own, on, fixed, seed, folder, how)
     runtime = work.runtime
     work.open(work.method, seed, runtime, runtime.open())  # what does not fit is told before there is a folder
+    begun = _begun(study, work, folder, how)
     for line in _introduction(study, work):
         typer.echo(line)
+    if begun:
+        typer.echo(f"{folder} holds this run already: what is done is not run again")
     with options.going_on_with("dfkd-ray", *sys.argv[1:]):
-        trial = _run(study, work, folder, how)
+        trial = _run(study, work, folder, how, begun)
     typer.echo(ending(trial, running.task_info(work), seed))
     typer.echo(f"student, curves and images are in {folder / 'trials' / '0000'}")
     typer.echo(f"page: {running.page(folder)}")
@@ -139,25 +142,36 @@ def _introduction(study: Study, work: Distillation) -> Iterator[str]:
         yield f"no real images of {task.name} here, so no accuracies (--data); data-free metrics alone"
 
 
-def _run(study: Study, work: Distillation, folder: Path, how: Options) -> Trial:
-    """Run to the end, or show what is there already; the trial as it ended."""
+def _begun(study: Study, work: Distillation, folder: Path, how: Options) -> bool:
+    """Whether the folder holds this run already; StudyError where it holds anything else."""
+    from dfkd_ray.tune.history import History
+    from dfkd_ray.tune.ledger import NAME, read
+
+    path = folder / NAME
+    if not path.exists():
+        if folder.exists() and any(folder.iterdir()):
+            raise StudyError(f"{folder} exists and holds no run: name another folder with --out")
+        folder.mkdir(parents=True, exist_ok=True)  # where that cannot be, it is told now
+        return False
+    records = [] if how.fresh else read(path)[0]
+    if records:
+        _same(History(records), study, work, folder)
+    return bool(records)
+
+
+def _run(study: Study, work: Distillation, folder: Path, how: Options, begun: bool) -> Trial:
+    """Run to the end, from where it stands; the trial as it ended."""
     from dfkd_ray.tune import launch
     from dfkd_ray.tune.history import History
     from dfkd_ray.tune.ledger import NAME, read
     from dfkd_ray.tune.observers import live
 
-    path = folder / NAME
-    records = read(path)[0] if path.exists() and not how.fresh else []
-    if records:
-        _same(History(records), study, work, folder)
-        typer.echo(f"{folder} holds this run already: what is done is not run again")
-        facts = running.facts(study, work)
+    facts = running.facts(study, work)
+    if begun:
         summary = launch.resume(folder, lambda history, options: (work, facts.provenance), how, live.view())
     else:
-        if not path.exists() and folder.exists() and any(folder.iterdir()):
-            raise StudyError(f"{folder} exists and holds no run: name another folder with --out")
-        summary = launch.start(study, work, folder, running.facts(study, work), how, live.view())
-    trial = History(read(path)[0]).trials[0]
+        summary = launch.start(study, work, folder, facts, how, live.view())
+    trial = History(read(folder / NAME)[0]).trials[0]
     if summary.best is None:
         raise StudyError(f"the run failed: {trial.reason}\n(once that is mended, --fresh begins anew)")
     return trial

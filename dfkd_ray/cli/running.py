@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from dfkd_ray.cli import options, outcome
-from dfkd_ray.study.overrides import NO_OVERRIDES, Overrides
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util import shipped
 from dfkd_ray.util.errors import StudyError
@@ -18,15 +17,17 @@ from dfkd_ray.util.errors import StudyError
 if TYPE_CHECKING:
     from dfkd_ray.runs.distillation import Distillation
     from dfkd_ray.study import Study
+    from dfkd_ray.study.overrides import Overrides
     from dfkd_ray.tune.duplicates import Duplicates
     from dfkd_ray.tune.launch import Facts
 
 
-def checked(file: str, how: Options, overrides: Overrides = NO_OVERRIDES) -> tuple[Study, Distillation]:
+def checked(file: str, how: Options, overrides: Overrides | None = None) -> tuple[Study, Distillation]:
     """A study by file or name, and its work; ConfigError with all mistakes."""
     from dfkd_ray.runs.study_file import open_study
+    from dfkd_ray.study.overrides import NO_OVERRIDES
 
-    return open_study(shipped.study_file(file), how, overrides)
+    return open_study(shipped.study_file(file), how, overrides or NO_OVERRIDES)
 
 
 def planned(study: Study, work: Distillation, how: Options) -> Iterator[str]:

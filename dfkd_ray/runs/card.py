@@ -74,11 +74,15 @@ class Card:
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
     def student(self, which: Which, final: Mapping[str, float] = {}) -> dict[str, Any]:
-        """What the file of a student says of itself, as the card beside a teacher's weights does."""
+        """What the file of a student says of itself, as the card beside a teacher's weights does.
+
+        Nothing of where it was run: the same method, seed and versions leave the same bytes.
+        """
         accuracy = final.get(TESTED[which])
         measured = {} if accuracy is None else {"accuracy": {"test": accuracy}}
-        teacher = {"teacher": self.teacher_arch, "teacher_digest": self.teacher_digest}
-        origin = {"student_of": {**teacher, **self.run, "which": which}, "versions": dict(self.versions)}
+        taught = {"teacher": self.teacher_arch, "teacher_digest": self.teacher_digest, "seed": self.seed}
+        taught |= {"fingerprint": self.fingerprint, "which": which}
+        origin = {"student_of": taught, "versions": dict(self.versions)}
         return {**described(self.task, self.student_arch), **measured, **origin}
 
     def write(self, folder: Path) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dfkd_ray.study import Resources
 from dfkd_ray.util.choices import Cache, Precision, Runner
 from dfkd_ray.util.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dfkd_ray.study import Resources
 
 RETRIES = 2
 
@@ -27,7 +29,7 @@ class Options:
     again at a resume that does not say otherwise, and reaches the trial. ConfigError where two do not go together.
     """
 
-    out: Path | None = _option("Folder.", shown="reports/<name>")
+    out: Path | None = _option("Folder.", shown="reports/<study>; of one run reports/<method>-<task>-seed<seed>")
     runner: Runner | None = _option(
         "ray, or serial: one trial after another in this process, no Ray.", shown="ray; of one run serial"
     )

@@ -18,10 +18,12 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from dfkd_ray import datasets, nets, teachers
+from dfkd_ray import datasets, nets
 from dfkd_ray.methods import config
 from dfkd_ray.runs import distillation
+from dfkd_ray.runs.card import Card
 from dfkd_ray.runs.checkpoint import Checkpoint
+from dfkd_ray.tune.ledger import NAME, read
 from dfkd_ray.util import tables
 from tests.cli.commands import HELD_OUT, SPLITS, TINY, Done, dfkd, refused, sets
 
@@ -35,7 +37,7 @@ def distill(folder: Path, *words: Any, method: str = "dfkd_fgvc") -> Done:
 
 
 def students(folder: Path) -> dict[str, bytes]:
-    return {name: (folder / name).read_bytes() for name in STUDENTS}
+    return {name: (folder / "trials" / "0000" / name).read_bytes() for name in STUDENTS}
 
 
 def values(folder: Path) -> list[dict[str, Any]]:
@@ -52,7 +54,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
 def test_it_says_what_it_does_and_what_came_out(finished: tuple[Path, Done]) -> None:
     folder, done = finished
     assert (done.code, done.err) == (0, "")
-    first, teacher, *epochs, ending, where = done.out.splitlines()
+    first, teacher, *epochs, ending, where, page = done.out.splitlines()
     assert first == "dfkd_fgvc on gliders: resnet8 -> resnet8, 3 epochs, seed 0; input normalised by the task"
     assert teacher == "the teacher is gliders_resnet8.safetensors, as shipped"
     assert [line.split()[:2] for line in epochs] == [["epoch", "1/3"], ["epoch", "2/3"], ["epoch", "3/3"]]
@@ -63,51 +65,49 @@ def test_it_says_what_it_does_and_what_came_out(finished: tuple[Path, Done]) -> 
     assert len({len(line) for line in epochs}) == 1, "in columns"
     assert ending.startswith("test accuracy ")
     assert ending.endswith(f"the best by validation (seed 0; chance 8.3%, teacher {TEACHER:.1%})")
-    assert where == f"student, curves and images are in {folder}"
+    assert where == f"student, curves and images are in {folder / 'trials' / '0000'}"
+    assert page == f"page: {folder / 'report.html'}"
 
 
-def test_it_leaves_the_student_its_curves_and_its_images(finished: tuple[Path, Done]) -> None:
+def test_it_leaves_what_a_trial_and_a_study_leave(finished: tuple[Path, Done]) -> None:
     folder, done = finished
     assert sorted(path.name for path in folder.iterdir()) == [
-        "checkpoint.pt",
+        *("images.arrow", "ledger.jsonl", "ledger.lock", "report.html", "steps.arrow", "trials", "trials.arrow"),
+    ]
+    run = folder / "trials" / "0000"
+    assert sorted(path.name for path in run.iterdir()) == [
+        "curve.json",
         *(f"images_000{epoch}.webp" for epoch in (1, 2, 3)),
         "run.json",
-        "steps.arrow",
         *STUDENTS,
     ]
     student = nets.build("resnet8", 12)
-    student.load_state_dict(load_file(folder / "student.safetensors"))
+    student.load_state_dict(load_file(run / "student.safetensors"))
     umask = os.umask(0)
     os.umask(umask)
-    assert {(folder / name).stat().st_mode & 0o777 for name in STUDENTS} == {0o666 & ~umask}, "not for us alone"
-    picture = Image.open(folder / "images_0001.webp")
+    assert {(run / name).stat().st_mode & 0o777 for name in STUDENTS} == {0o666 & ~umask}, "not for us alone"
+    picture = Image.open(run / "images_0001.webp")
     assert picture.format == "WEBP"
     assert picture.width == 2 * picture.height, "four rows of eight"
     steps = tables.read(folder / "steps.arrow")
     curve = {row["epoch"]: row["value"] for row in steps.to_pylist() if row["metric"] == "val_accuracy"}
     shown = [float(line.split()[3].rstrip("%")) for line in done.out.splitlines() if line.startswith("epoch")]
     assert [round(100 * curve[epoch], 1) for epoch in (1, 2, 3)] == shown
-    metadata = tables.metadata(steps)
+    assert [row["metrics"]["val_accuracy"] for row in json.loads((run / "curve.json").read_text())] == [
+        curve[epoch] for epoch in (1, 2, 3)
+    ]
+
+
+def test_its_card_says_all_of_it(finished: tuple[Path, Done]) -> None:
+    folder, _ = finished
+    card = Card.read(folder / "trials" / "0000")
     resolved = config.change(config.load("dfkd_fgvc"), TINY)
-    assert metadata["provenance"]["fingerprint"] == config.fingerprint(resolved)
-    assert config.parse(metadata["method"]) == resolved
-    assert metadata["task"]["teacher"]["test_accuracy"] == TEACHER
-    record = json.loads((folder / "run.json").read_text())
-    assert config.parse(record.pop("method")) == resolved
-    task = datasets.load("gliders")
-    assert record == {
-        "fingerprint": config.fingerprint(resolved),
-        "task": "gliders",
-        "task_given": "gliders",
-        "data": None,
-        "seed": 0,
-        "teacher": {"arch": "resnet8", "weights": None, "digest": metadata["task"]["teacher"]["digest"]},
-        "student": {"arch": "resnet8"},
-        "normalise": {"mean": list(task.mean), "std": list(task.std)},
-        "classes": list(task.classes),
-        "image": [3, 32, 32],
-    }
-    assert teachers.recorded(record) == task
+    assert (card.method, card.task, card.seed, card.changes) == (resolved, datasets.load("gliders"), 0, {})
+    assert (card.study, card.name, card.metric, card.data) == ("finished", "finished", "val_accuracy", None)
+    (row,) = tables.read(folder / "trials.arrow").to_pylist()
+    assert (row["fingerprint"], config.parse(json.loads(row["method"]))) == (card.fingerprint, resolved)
+    task = tables.metadata(tables.read(folder / "steps.arrow"))["task"]
+    assert task["teacher"] == {"arch": "resnet8", "test_accuracy": TEACHER, "digest": card.teacher_digest}
 
 
 def test_the_same_command_again_runs_nothing_twice(
@@ -119,8 +119,8 @@ def test_the_same_command_again_runs_nothing_twice(
     again = distill(folder)
     assert again.code == 0
     lines = again.out.splitlines()
-    assert lines.pop(2) == f"{folder} holds this run already: what is done is shown again, not run again"
-    assert lines == first.out.splitlines()
+    assert lines.pop(2) == f"{folder} holds this run already: what is done is not run again"
+    assert lines == [line for line in first.out.splitlines() if not line.startswith("epoch")]
     assert students(folder) == before
     assert values(folder) == rows
 
@@ -162,10 +162,12 @@ def test_a_folder_with_anything_else_in_it_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_folder_has_a_name_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distillation.Distillation, "epochs", lambda self, job: iter(()))
-    with pytest.raises(IndexError):  # no row: the run is not what this is about
-        dfkd("distill", "noise_kd", "--seed", "7", cwd=tmp_path)
-    assert (tmp_path / "reports" / "noise_kd-gliders-seed7" / "run.json").exists()
+    monkeypatch.setattr(distillation.Distillation, "epochs", lambda self, job: (_ for _ in ()))
+    done = dfkd("distill", "noise_kd", "--seed", "7", cwd=tmp_path)  # no row: the run is not what this is about
+    assert done.code == 2
+    assert done.err.startswith("error: the run failed: the work ended without a last row\n")
+    assert done.err.endswith("--fresh begins anew)\n")
+    assert (tmp_path / "reports" / "noise_kd-gliders-seed7" / "ledger.jsonl").exists()
 
 
 def test_mistakes_in_set_are_all_reported() -> None:
@@ -214,8 +216,8 @@ from dfkd_ray.datasets import gliders
 gliders.SPLITS, measures.HELD_OUT = {splits}, {held_out}
 replaced, times = os.replace, []
 def killed(source, target):
-    times.append(target)
-    if len(times) == 3:  # of checkpoint and table of epoch 1: the second checkpoint is written, and not yet in place
+    times.append(str(target).endswith("checkpoint.pt"))
+    if sum(times) == 2:  # the second checkpoint is written, and not yet in place
         os.kill(os.getpid(), signal.SIGKILL)
     replaced(source, target)
 os.replace = killed
@@ -231,14 +233,14 @@ def test_killed_and_run_again_it_ends_in_the_same_bits(finished: tuple[Path, Don
     env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     dead = subprocess.run([sys.executable, "-c", code, *words], env=env, capture_output=True, text=True)
     assert dead.returncode == -signal.SIGKILL, dead.stderr
-    assert {row["epoch"] for row in values(folder)} == {1}
-    assert not (folder / "student.safetensors").exists()
+    assert [record["epoch"] for record in read(folder / NAME)[0] if record["kind"] == "row"] == [1]
+    assert not (folder / "trials" / "0000" / "student.safetensors").exists()
     again = distill(folder)
     assert again.code == 0
     assert "holds this run already" in again.out
     assert students(folder) == students(finished[0])
     assert values(folder) == values(finished[0])
-    assert not list(folder.glob(".*")), "no file of the killed process is left over"
+    assert not list(folder.rglob(".*")), "no file of the killed process is left over"
 
 
 @contextmanager

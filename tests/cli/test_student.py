@@ -1,4 +1,4 @@
-"""Which student `evaluate` and `export` take, and where they leave what they make."""
+"""Which student `evaluate` and `export` take, and how what they make is called."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dfkd_ray.cli.student import Student, Which
+from dfkd_ray.cli.student import Student
 from tests.cli.commands import dfkd
 
 WEIGHTS = Path("s.safetensors")
@@ -18,9 +18,11 @@ WEIGHTS = Path("s.safetensors")
     [
         ((), "give either RUN"),
         (("run", "--weights", WEIGHTS), "give either RUN"),
-        (("--weights", WEIGHTS), "--weights needs --task"),
         (("run", "--arch", "resnet8"), "--arch is for --weights"),
         (("--weights", WEIGHTS, "--task", "gliders", "--which", "best"), "--which is for a RUN"),
+        (("--weights", WEIGHTS, "--trial", "3"), "--trial is for a RUN"),
+        (("--weights", WEIGHTS, "--arm", "full"), "--arm is for a RUN"),
+        (("--weights", WEIGHTS, "--seed", "0"), "--seed is for a RUN"),
     ],
 )
 def test_which_student_is_meant_must_be_clear(command: tuple[str, ...], words: tuple[object, ...], what: str) -> None:
@@ -29,7 +31,6 @@ def test_which_student_is_meant_must_be_clear(command: tuple[str, ...], words: t
     assert what in " ".join(done.err.replace("│", " ").split())
 
 
-def test_what_is_made_stands_in_the_run_or_under_reports() -> None:
-    run = Student(run=Path("reports/a"), which=Which.best)
-    assert run.folder("export") == Path("reports/a/export-best")
-    assert Student(weights=Path("x/my.pt"), task="gliders").folder("export") == Path("reports/export-my")
+def test_what_is_made_is_called_after_the_student() -> None:
+    assert Student(run=Path("reports/a"), which="best").called("export") == "export-best"
+    assert Student(weights=Path("x/my.pt"), task="gliders").called("export") == "export-my"

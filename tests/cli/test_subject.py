@@ -13,7 +13,9 @@ from safetensors.torch import load_file, save_file
 
 from dfkd_ray import metrics, nets, teachers
 from dfkd_ray.runs import preparing
+from dfkd_ray.runs.card import Card
 from dfkd_ray.runs.study_file import open_study
+from dfkd_ray.tune.options import Options
 from dfkd_ray.util import tables
 from dfkd_ray.util.errors import ConfigError
 from tests.cli.commands import TINY, dfkd, refused, sets
@@ -45,14 +47,13 @@ def test_a_teacher_alone_teaches_a_student(weights: Path, tmp_path: Path) -> Non
     told = {row["metric"] for row in tables.read(folder / "steps.arrow").to_pylist()}
     assert {row.name for row in metrics.ROWS if row.data_free} - {metrics.ASKED} <= told, "its source asks for no class"
     assert not {name for name in told if "accuracy" in name}
-    nets.build("resnet8", 5).load_state_dict(load_file(folder / "student.safetensors"))
-    record = json.loads((folder / "run.json").read_text())
-    assert (record["task"], record["task_given"], record["teacher"]["weights"]) == ("mine", None, str(weights))
-    task = teachers.recorded(record)
+    nets.build("resnet8", 5).load_state_dict(load_file(folder / "trials" / "0000" / "student.safetensors"))
+    task = Card.read(folder / "trials" / "0000").task
+    assert (task.name, task.teacher.weights) == ("mine", str(weights))
     assert (task.image, task.mean, task.std) == ((3, 32, 32), (0.5,) * 3, (0.2, 0.25, 0.3))
     assert teachers.teacher(task).linear.out_features == 5
     again = refused("distill", "dfkd_fgvc", *words[:-3], "1", *words[-2:], *SMALL, "--out", folder)
-    assert again.startswith(f"{folder} holds another run (normalise ")
+    assert again.startswith(f"{folder} holds another run (normalised by std ")
 
 
 def test_a_card_says_what_need_not_be_said(weights: Path, tmp_path: Path) -> None:
@@ -62,8 +63,9 @@ def test_a_card_says_what_need_not_be_said(weights: Path, tmp_path: Path) -> Non
     words = ["distill", "noise_kd", "--weights", weights, "--student-arch", "resnet8", "--out", tmp_path / "run"]
     done = dfkd(*words, "--set", "schedule={epochs: 1, rounds: 1, student_steps: 1, batch: 4}")
     assert "input normalised by the card beside mine.safetensors" in done.out
-    record = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert (record["classes"], record["image"], record["normalise"]) == (names, [3, 32, 32], normalise)
+    task = Card.read(tmp_path / "run" / "trials" / "0000").task
+    assert (list(task.classes), task.image) == (names, (3, 32, 32))
+    assert {"mean": list(task.mean), "std": list(task.std)} == normalise
 
 
 def test_images_of_ones_own_evaluate_it(weights: Path, tmp_path: Path) -> None:
@@ -127,7 +129,7 @@ def test_a_teacher_without_batchnorm_is_told_apart(tmp_path: Path) -> None:
     (tmp_path / "alone.yaml").write_text(TASK.replace("resnet8, weights: mine.safetensors", "timm:test_convnext"))
     (tmp_path / "study.yaml").write_text(STUDY.format(task=tmp_path / "alone.yaml", metric=metrics.BATCHNORM))
     with pytest.raises(ConfigError, match=f"{metrics.BATCHNORM} needs a teacher with BatchNorm layers"):
-        open_study(tmp_path / "study.yaml", weights=weights)
+        open_study(tmp_path / "study.yaml", Options(weights=weights))
 
 
 STUDY = """

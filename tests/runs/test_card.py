@@ -69,7 +69,11 @@ def test_a_students_own_card() -> None:
     assert (told["arch"], told["task"], told["class_names"]) == ("resnet8", "gliders", list(gliders.classes))
     assert told["normalise"] == {"mean": list(gliders.mean), "std": list(gliders.std)}
     assert told["accuracy"] == {"test": 0.75}
-    assert told["student_of"] == {"teacher": "resnet8", "teacher_digest": "d" * 64, **CARD.run, "which": "best"}
+    assert told["student_of"] == {
+        **{"teacher": "resnet8", "teacher_digest": "d" * 64, "seed": 7, "which": "best"},
+        "fingerprint": config.fingerprint(CARD.method),
+    }
+    assert told == replace(CARD, study="other", trial=0, data="x").student("best", {"test_accuracy/best": 0.75})
     assert set(told["versions"]) == {"dfkd_ray", "python", "torch"}
     assert "accuracy" not in CARD.student("last"), "nobody has measured it"
 
