@@ -166,7 +166,7 @@ def _run(study: Study, work: Distillation, folder: Path, how: Options, begun: bo
     from dfkd_ray.tune.ledger import NAME, read
     from dfkd_ray.tune.observers import live
 
-    facts = running.facts(study, work)
+    facts = running.facts(study, work, how)
     if begun:
         summary = launch.resume(folder, lambda history, options: (work, facts.provenance), how, live.view())
     else:

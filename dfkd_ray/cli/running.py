@@ -44,7 +44,6 @@ def planned(study: Study, work: Distillation, how: Options) -> Iterator[str]:
     each = arms_cost(study, work, known)
     cost = None if each else probe(work, threads(study, work), study.seed)
     yield from planning.describe(study, schedule, cost, at_once, spread(study, how), known, gpus, each)
-    yield f"into {folder_of(study, how)}"
 
 
 def folder_of(study: Study, how: Options) -> Path:
@@ -97,14 +96,14 @@ def task_info(work: Distillation) -> dict[str, Any]:
     return preparing.task_info(work)
 
 
-def facts(study: Study, work: Distillation) -> Facts:
+def facts(study: Study, work: Distillation, how: Options) -> Facts:
     """What the ledger keeps of a study beside its file."""
     from dfkd_ray.methods import config
     from dfkd_ray.tune.launch import Facts
     from dfkd_ray.util.provenance import provenance
 
     methods = {name: config.plain(method) for name, method in work.methods.items()}
-    return Facts(provenance(), task_info(work), methods)
+    return Facts(provenance(runner=how.runner or "ray"), task_info(work), methods)
 
 
 def start(study: Study, work: Distillation, how: Options) -> None:
@@ -118,7 +117,7 @@ def start(study: Study, work: Distillation, how: Options) -> None:
     if work.options.weights is None and teacher is not None:
         typer.echo(f"the teacher is {teacher}")
     with options.going_on_with("dfkd-ray", "resume", str(folder)):
-        summary = launch.start(study, work, folder, facts(study, work), how, live.view())
+        summary = launch.start(study, work, folder, facts(study, work, how), how, live.view())
     outcome.close(summary, work)
 
 
@@ -133,7 +132,7 @@ def resume(folder: Path, how: Options) -> None:
 
     def make(history: History, options: Options) -> tuple[Distillation, Any]:
         made.append(preparing.resumed(history, options))
-        return made[0], facts(history.study, made[0]).provenance
+        return made[0], facts(history.study, made[0], options).provenance
 
     if how.out is not None or how.fresh:
         raise StudyError(f"resume goes on in {folder}: --out and --fresh are for a new study")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -13,10 +12,15 @@ from safetensors.torch import load_file, save_file
 
 from dfkd_ray import datasets, nets
 from dfkd_ray.datasets import gliders
+from dfkd_ray.runs.card import Card
 from dfkd_ray.util import tables
 from tests.cli.commands import SPLITS, Done, dfkd, refused
 
 SHORT = ["--set", "schedule={epochs: 1, rounds: 1, student_steps: 2, batch: 4}"]
+TEN = (
+    "name: t\nreader: npz\nclasses: [a, b, c, d, e, f, g, h, i, j]\nimage: [3, 32, 32]\nmean: [0.5, 0.5, 0.5]\n"
+    "std: [0.2, 0.2, 0.2]\nteacher: {arch: resnet8}\nstudent: resnet8\nhold_out: {test: 4}\n"
+)
 OWN = datasets.HERE / "gliders_resnet8.safetensors"
 
 
@@ -26,6 +30,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "tiny"
     assert dfkd("distill", "noise_kd", *SHORT, "--out", folder).code == 0
     return folder
+
+
+def of(folder: Path) -> Path:
+    """The folder of the one trial."""
+    return folder / "trials" / "0000"
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +50,14 @@ def test_a_run_is_evaluated_beside_its_teacher(run: Path, evaluated: Done) -> No
         "teacher resnet8 (gliders_resnet8.safetensors)"
     )
     assert lines[1].split() == ["student", "teacher"]
-    folder = run / "evaluation-last"
+    folder = of(run) / "evaluation-last"
     assert sorted(p.name for p in folder.iterdir()) == ["evaluation.arrow", "evaluation.html", "examples.arrow"]
     assert lines[-1] == f"page: {folder / 'evaluation.html'}"
     table = tables.read(folder / "evaluation.arrow")
     note = tables.metadata(table)
     images, labels = gliders.draw(*SPLITS["test"])
     student = nets.build("resnet8", 12)
-    student.load_state_dict(load_file(run / "student.safetensors"))
+    student.load_state_dict(load_file(of(run) / "student.safetensors"))
     mean, std = (
         torch.tensor(note_).view(3, 1, 1) for note_ in (datasets.load("gliders").mean, datasets.load("gliders").std)
     )
@@ -59,10 +68,8 @@ def test_a_run_is_evaluated_beside_its_teacher(run: Path, evaluated: Done) -> No
     assert note["measures"]["student"]["top1"] == pytest.approx(right)
     assert lines[2].split()[:3] == ["Top-1", "accuracy", f"{right:.1%}"]
     assert note["run"] == {
-        "folder": "tiny",
-        "which": "last",
-        "fingerprint": json.loads((run / "run.json").read_text())["fingerprint"],
-        "seed": 0,
+        **{"name": "tiny", "study": "tiny", "trial": 0, "which": "last", "seed": 0},
+        "fingerprint": Card.read(of(run)).fingerprint,
         "own_teacher": True,
     }
     assert note["networks"]["teacher"]["weights"] == "gliders_resnet8.safetensors"
@@ -70,9 +77,9 @@ def test_a_run_is_evaluated_beside_its_teacher(run: Path, evaluated: Done) -> No
 
 def test_report_builds_its_page_again(run: Path, evaluated: Done, tmp_path: Path) -> None:
     for name in ("evaluation.arrow", "examples.arrow"):
-        shutil.copy(run / "evaluation-last" / name, tmp_path)
+        shutil.copy(of(run) / "evaluation-last" / name, tmp_path)
     assert dfkd("report", tmp_path).out == f"wrote {tmp_path / 'evaluation.html'}\n"
-    first = (run / "evaluation-last" / "evaluation.html").read_bytes()
+    first = (of(run) / "evaluation-last" / "evaluation.html").read_bytes()
     assert (tmp_path / "evaluation.html").read_bytes() == first
 
 
@@ -93,10 +100,7 @@ def test_a_task_without_a_teacher_has_a_student_alone(tmp_path: Path) -> None:
     words = ["--weights", "s.safetensors", "--task", "cifar10", "--data", "test.npz", "--split", "test"]
     assert "no card beside s.safetensors says which net it is" in refused("evaluate", *words, cwd=tmp_path)
     assert "hold_out of cifar10 sets 2000 aside" in refused("evaluate", *words, "--arch", "resnet8", cwd=tmp_path)
-    (tmp_path / "t.yaml").write_text(
-        "name: t\nreader: npz\nclasses: [a, b, c, d, e, f, g, h, i, j]\nimage: [3, 32, 32]\nmean: [0.5, 0.5, 0.5]\n"
-        "std: [0.2, 0.2, 0.2]\nteacher: {arch: resnet8}\nstudent: resnet8\nhold_out: {test: 4}\n"
-    )
+    (tmp_path / "t.yaml").write_text(TEN)
     done = dfkd("evaluate", *words[:2], "--task", "t.yaml", *words[4:6], "--arch", "resnet8", cwd=tmp_path)
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines()[0].endswith("; there is no teacher of this task here (--teacher)")
@@ -107,17 +111,27 @@ def test_a_task_without_a_teacher_has_a_student_alone(tmp_path: Path) -> None:
 def test_what_is_no_run_and_a_run_that_has_not_ended(run: Path, tmp_path: Path) -> None:
     none = tmp_path / "none"
     assert refused("evaluate", none) == (
-        f"{none} holds no run of `dfkd-ray distill`: run.json is missing, and there is no such folder"
+        f"{none} holds no run: neither ledger.jsonl (of a study, or a `distill`) nor run.json (of one trial), and there "
+        "is no such folder"
     )
     (tmp_path / "run.json").write_text("{")
     assert refused("evaluate", tmp_path).startswith(f"{tmp_path / 'run.json'}: cannot be read: ")
-    (tmp_path / "run.json").write_text("{}")
-    assert refused("evaluate", tmp_path).endswith("not the record of a run: it names no task or no method")
-    shutil.copy(run / "run.json", tmp_path)
+    shutil.copy(of(run) / "run.json", tmp_path)
     assert refused("evaluate", tmp_path, "--which", "best") == (
-        f"{tmp_path / 'student_best.safetensors'}: there is none yet: the run has not ended; its `dfkd-ray distill` "
-        "again goes on"
+        f"{tmp_path / 'student_best.safetensors'}: there is none yet: the run has not ended; the same command, or "
+        "resume, goes on"
     )
+
+
+def test_a_students_own_folder_and_its_file_alone_are_enough(run: Path, evaluated: Done, tmp_path: Path) -> None:
+    moved = shutil.copytree(of(run), tmp_path / "moved")
+    shutil.rmtree(moved / "evaluation-last")
+    done = dfkd("evaluate", moved, cwd=tmp_path)
+    assert done.out.splitlines()[:-1] == evaluated.out.splitlines()[:-1]
+    alone = shutil.copy(moved / "student.safetensors", tmp_path / "mine.safetensors")
+    shutil.rmtree(moved)
+    done = dfkd("evaluate", "--weights", alone, "--out", tmp_path / "again")
+    assert done.out.splitlines()[2:-1] == evaluated.out.splitlines()[2:-1], "its card says task, net and normalisation"
 
 
 def test_a_run_on_images_that_are_not_here_says_what_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,15 +142,20 @@ def test_a_run_on_images_that_are_not_here_says_what_is_needed(tmp_path: Path, m
     assert dfkd("distill", *words, "--set", "student.arch=resnet8", "--out", tmp_path / "run").code == 0
     said = refused("evaluate", tmp_path / "run")
     assert "give --data DIR" in said
-    assert not (tmp_path / "run" / "evaluation-last").exists()
+    assert not (of(tmp_path / "run") / "evaluation-last").exists()
     teacher.unlink()
-    assert refused("evaluate", tmp_path / "run") == (
-        f"{teacher}: the teacher of {tmp_path / 'run'} is not there any more: give --teacher FILE"
-    )
+    images, labels = gliders.draw(24, 5)
+    npz = tmp_path / "ten.npz"
+    np.savez(npz, images=images, labels=labels % 10)
+    (tmp_path / "t.yaml").write_text(TEN)
+    words = ["evaluate", tmp_path / "run", "--task", tmp_path / "t.yaml", "--data", npz]
+    gone = f"the teacher is not there any more ({teacher}): --teacher FILE sets one beside the student"
+    done = dfkd(*words)
+    assert (done.code, done.out.splitlines()[0].partition("; ")[2]) == (0, gone)
+    assert done.out.splitlines()[1].split() == ["student"]
     save_file(nets.build("resnet8", 10).state_dict(), teacher)
-    assert refused("evaluate", tmp_path / "run") == (
-        f"{teacher}: is not what it was when it taught {tmp_path / 'run'}: give --teacher FILE"
-    )
+    other = f"{teacher} is not what it was when it taught this student, and is left out: --teacher FILE"
+    assert dfkd(*words).out.splitlines()[0].partition("; ")[2] == other
 
 
 def test_foreign_teachers_and_students_are_told_apart(run: Path, tmp_path: Path) -> None:

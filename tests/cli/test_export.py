@@ -32,27 +32,30 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_exported_student_is_opened_again_and_can_teach(run: Path) -> None:
     done = dfkd("export", run, *SAFETENSORS, "--which", "best")
     assert (done.code, done.err) == (0, "")
-    folder = run / "export-best"
+    trial = run / "trials" / "0000"
+    folder = trial / "export-best"
     assert sorted(p.name for p in folder.iterdir()) == [
         "export.json",
-        "gliders_resnet8.json",
-        "gliders_resnet8.safetensors",
+        "tiny-resnet8-best.json",
+        "tiny-resnet8-best.safetensors",
     ]
     told = json.loads((folder / "export.json").read_text())
     assert told["costs"].keys() == {"student", "teacher"}
     assert told["files"][0]["difference"] == 0
-    card = json.loads((folder / "gliders_resnet8.json").read_text())
-    steps = {row["metric"]: row["value"] for row in tables.read(run / "steps.arrow").to_pylist()}
-    assert card["accuracy"] == {"test": steps["test_accuracy/best"]}
+    card = json.loads((folder / "tiny-resnet8-best.json").read_text())
+    final = dict(tables.read(run / "trials.arrow").to_pylist()[0]["final"])
+    assert card["accuracy"] == {"test": final["test_accuracy/best"]}
     assert card["student_of"]["teacher"] == "resnet8"
     assert card["class_names"] == list(datasets.load("gliders").classes)
     lines = done.out.splitlines()
     assert lines[0].split() == ["student", "teacher"]
     names = [line[:20].strip() for line in lines[1:7]]
     assert names[:4] == ["architecture", "file of weights", "parameters", "FLOPs, one image"]
-    assert lines[-2].startswith(f"wrote {folder / 'gliders_resnet8.safetensors'}: 0.307 MB, weights and a card; logits")
+    assert lines[-2].startswith(
+        f"wrote {folder / 'tiny-resnet8-best.safetensors'}: 0.307 MB, weights and a card; logits"
+    )
     assert lines[-1] == f"wrote {folder / 'export.json'}"
-    weights = folder / "gliders_resnet8.safetensors"
+    weights = folder / "tiny-resnet8-best.safetensors"
     again = dfkd("evaluate", "--weights", weights, "--task", "gliders", "--out", run / "again")
     assert again.code == 0
     distilled = dfkd("distill", "noise_kd", *SHORT, "--weights", weights, "--task", "gliders", "--out", run / "taught")
@@ -70,9 +73,9 @@ def test_what_computes_something_else_ends_with_1_and_leaves_nothing(
     monkeypatch.setitem(formats.FORMATS, "safetensors", form._replace(load=load))
     done = dfkd("export", run, *SAFETENSORS)
     assert (done.code, done.out) == (1, "")
-    assert done.err.startswith("error: gliders_resnet8.safetensors computes something else: logits differ by up to ")
+    assert done.err.startswith("error: tiny-resnet8-last.safetensors computes something else: logits differ by up to ")
     assert done.err.endswith("nothing was kept\n")
-    assert not (run / "export-last").exists()
+    assert not (run / "trials" / "0000" / "export-last").exists()
 
 
 def test_what_is_not_understood(run: Path) -> None:

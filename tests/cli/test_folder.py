@@ -47,7 +47,7 @@ def test_test_images_choose_nothing_and_are_looked_at_in_the_end(place: Path, ru
     assert "val " not in lines[3]
     assert lines[4].startswith("test accuracy ")
     assert lines[4].endswith(" at the last epoch (seed 0; chance 33.3%)")
-    assert lines[5].endswith("reports/noise_kd-pets-seed0")
+    assert lines[5].endswith("reports/noise_kd-pets-seed0/trials/0000")
     assert not (place / "data").exists(), "--cache memory writes nothing"
 
 
@@ -68,7 +68,6 @@ def test_a_run_is_judged_on_a_folder(place: Path, run: Done, monkeypatch: pytest
     [
         ("folder:petz", [], "folder:petz: there is no folder petz; did you mean 'pets'?"),
         ("folder:pets@32", [], "but those of pets are (3, 32, 32)"),
-        ("folder:pets", ["--cache", "disk"], "cache: should be 'memmap' or 'memory', got 'disk'"),
         ("folder:eels", [], "eels: 'dogs' is no class of the teacher t.safetensors; did you mean 'dog'?"),
         ("folder:torn", ["--cache", "memory"], "1 of 2 files cannot be read as images:"),
     ],

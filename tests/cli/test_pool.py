@@ -16,6 +16,8 @@ from dfkd_ray.datasets.pools import Pool
 from dfkd_ray.methods import config
 from dfkd_ray.nets.digest import digest
 from dfkd_ray.runs import distillation
+from dfkd_ray.tune.history import History
+from dfkd_ray.tune.ledger import NAME, read
 from dfkd_ray.util import tables
 from tests.cli.commands import TINY, dfkd, refused, sets
 from tests.cli.pooled import of_gliders
@@ -207,7 +209,7 @@ def test_a_student_learns_from_a_pool(pool: Pool, tmp_path: Path) -> None:
     words = ["distill", "cmi", *SHORT, "--pool", pool.folder, "--out", tmp_path / "run"]
     done = dfkd(*words)
     assert (done.code, done.err) == (0, "")
-    method = json.loads((tmp_path / "run" / "run.json").read_text())["method"]
+    method = json.loads((tmp_path / "run" / "trials" / "0000" / "run.json").read_text())["method"]
     assert method["source"] == {
         "name": "stored",
         "folder": str(pool.folder.resolve()),
@@ -219,9 +221,10 @@ def test_a_student_learns_from_a_pool(pool: Pool, tmp_path: Path) -> None:
     assert (method["source_loss"], method["memory"]) == ({}, {"name": "fresh", "reuse": 1})
     plan = {name: method["schedule"][name] for name in ("warmup", "rehearse_every", "source_epochs", "epochs")}
     assert plan == {"warmup": 0, "rehearse_every": 0, "source_epochs": None, "epochs": 3}
-    final = {row["metric"]: row["value"] for row in tables.read(tmp_path / "run" / "steps.arrow").to_pylist()}
+    final = dict(tables.read(tmp_path / "run" / "trials.arrow").to_pylist()[0]["final"])
     assert (final["updates/source"], final["updates/student"]) == (0.0, 6.0)
-    assert "loss/source/total" not in final
+    told = {row["metric"] for row in tables.read(tmp_path / "run" / "steps.arrow").to_pylist()}
+    assert "loss/source/total" not in told
     again = dfkd(*words)
     assert "holds this run already" in again.out
 
@@ -230,11 +233,11 @@ def test_the_student_has_the_epochs_after_the_warm_up_and_what_is_set_comes_last
     full = config.load("cmi").schedule
     assert full.warmup > 0
     tiny = {"schedule.rounds": 1, "schedule.student_steps": 1, "schedule.batch": 4, "source.per_class": 4}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(distillation.Distillation, "epochs", lambda self, job: iter(()))
-        with pytest.raises(IndexError):  # no row: the run is not what this is about
-            dfkd("distill", "cmi", *sets(tiny), "--pool", pool.folder, "--out", tmp_path / "run")
-    method = json.loads((tmp_path / "run" / "run.json").read_text())["method"]
+    with pytest.MonkeyPatch.context() as patch:  # no row: the run is not what this is about
+        patch.setattr(distillation.Distillation, "epochs", lambda self, job: (_ for _ in ()))
+        assert dfkd("distill", "cmi", *sets(tiny), "--pool", pool.folder, "--out", tmp_path / "run").code == 2
+    history = History(read(tmp_path / "run" / NAME)[0])
+    method = config.plain(config.change(config.parse(history.methods["cmi"]), history.study.fixed))
     assert method["schedule"]["epochs"] == full.epochs - full.warmup
     assert method["source"]["per_class"] == 4
 

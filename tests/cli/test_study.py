@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import pyarrow.parquet
 import pytest
 
-from dfkd_ray.methods import config
 from dfkd_ray.runs import probe
 from dfkd_ray.tune import ledger
 from dfkd_ray.util import tables
@@ -181,7 +180,7 @@ def test_options_of_ray_are_refused_without_it(tmp_path: Path) -> None:
     for option in (["--address", "auto"], ["--concurrency", "2"], ["--isolate"]):
         done = dfkd("sweep", "tiny.yaml", "--runner", "serial", *option, cwd=tmp_path)
         assert done.code == 2
-        assert f"{option[0]} is for --runner ray" in done.err
+        assert f"{option[0]}: is for --runner ray" in done.err
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
 
 
@@ -191,7 +190,7 @@ def test_a_damaged_ledger_is_said_not_resumed(story: Story, tmp_path: Path) -> N
     (tmp_path / ledger.NAME).write_bytes(b"".join(lines))
     assert refused("resume", tmp_path).startswith(f"{tmp_path / ledger.NAME}:3: this record is damaged")
     (tmp_path / ledger.NAME).write_bytes(b"")
-    assert refused("resume", tmp_path) == f"{tmp_path} holds no study to resume: ledger.jsonl is missing or empty"
+    assert refused("resume", tmp_path) == f"{tmp_path} holds no study to resume: ledger.jsonl is empty"
 
 
 # ---- looking, not touching
@@ -220,7 +219,7 @@ def test_a_plan_is_of_the_trials_as_they_will_run(tmp_path: Path, monkeypatch: p
     asked: list[Any] = []
 
     def measured(work: Any, threads: int, seed: int) -> probe.Cost:
-        asked.append((config.parse(work.method).schedule.batch, threads, seed))
+        asked.append((work.method.schedule.batch, threads, seed))
         return probe.Cost(10.0, 20.0, 30.0)
 
     monkeypatch.setattr("dfkd_ray.runs.probe.probe", measured)

@@ -125,7 +125,6 @@ def test_ctrl_c_ends_with_130_and_the_command_that_goes_on(squares: Path, monkey
         (["--set", "recipe.lr=x"], "recipe.lr: should be a valid number, got 'x'"),
         (["--epochs", "0"], "recipe: epochs must be > 0, got 0"),
         (["--init", "imagenet"], "pretrained: resnet8 has no ImageNet weights; those that have: resnet18, "),
-        (["--cache", "disk"], "cache"),
         (["--out", "t.pt"], "t.pt: a teacher is written as .safetensors"),
     ],
 )
