@@ -12,6 +12,7 @@ import typer
 from dfkd_ray.cli import app, options
 from dfkd_ray.cli.subject import Subject, called
 from dfkd_ray.util.errors import ConfigError, StudyError
+from dfkd_ray.util.files import atomic_write
 
 if TYPE_CHECKING:
     from dfkd_ray.methods.method import Method
@@ -146,7 +147,8 @@ def _claim(folder: Path, record: dict[str, Any]) -> bool:
     if folder.exists() and any(folder.iterdir()):
         raise StudyError(f"{folder} exists and holds no run: name another folder with --out")
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    with atomic_write(path) as file:
+        file.write((json.dumps(record, indent=2) + "\n").encode())
     return False
 
 
@@ -218,7 +220,8 @@ def _write_steps(folder: Path, rows: list[Row], info: dict[str, Any]) -> None:
     try:
         from dfkd_ray.util import tables
     except ImportError:
-        (folder / "steps.json").write_text(json.dumps(steps), encoding="utf-8")
+        with atomic_write(folder / "steps.json") as file:
+            file.write(json.dumps(steps).encode())
         return
     facts = {"host": rows[-1].host, "device": rows[-1].device, "fingerprint": rows[-1].fingerprint}
     metadata = {"task": info, "provenance": facts, "method": rows[-1].method}

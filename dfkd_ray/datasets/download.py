@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from dfkd_ray.datasets.progress import Telling, telling
 from dfkd_ray.util.errors import DataError
+from dfkd_ray.util.files import atomic_write, replace
 
 WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds before the next attempts, as long as none brings anything
 _TIMEOUT = 30.0  # seconds without a byte
@@ -72,7 +73,7 @@ def download(url: str, path: Path, show: Telling = telling, waits: Sequence[floa
             if failures > len(waits):
                 raise _unreachable(url, f"{error}, {failures} times; what came of it is kept") from None
             time.sleep(waits[failures - 1])
-    part.replace(path)
+    replace(part, path)
     _note(part).unlink(missing_ok=True)
 
 
@@ -90,7 +91,8 @@ def _attempt(url: str, part: Path, show: Telling) -> None:
         have = start
         if not partial:
             part.unlink(missing_ok=True)
-            _note(part).write_text(json.dumps(asdict(there)), encoding="utf-8")
+            with atomic_write(_note(part)) as note:
+                note.write(json.dumps(asdict(there)).encode())
         with part.open("ab") as file, show(part.stem, there.size, "bytes") as tell:
             for chunk in _chunks(response):
                 file.write(chunk)

@@ -96,4 +96,5 @@ class Checkpoint:
             return
         for name, state in {"student": self.run.student.state_dict(), "student_best": self.best}.items():
             data = save({key: value.cpu().contiguous() for key, value in state.items()})
-            (self.folder / f"{name}.safetensors").write_bytes(data)  # `save_file` makes files that only we may read
+            with atomic_write(self.folder / f"{name}.safetensors") as file:
+                file.write(data)

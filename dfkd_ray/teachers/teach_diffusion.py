@@ -30,6 +30,7 @@ from dfkd_ray.nets.pipelines.small import Small
 from dfkd_ray.teachers.course import Tick, differences
 from dfkd_ray.teachers.diffusion_course import DiffusionCourse, DiffusionEpoch, DiffusionRecipe
 from dfkd_ray.util.errors import DataError
+from dfkd_ray.util.files import replace
 from dfkd_ray.util.yamls import plain
 
 CARD, INDEX = "card.json", "model_index.json"  # ours, and that of diffusers
@@ -168,12 +169,7 @@ def _write(pipe: Any, card: dict[str, Any], out: Path) -> dict[str, Any]:
         pipe.save_pretrained(beside)
         card = {**card, "sha256": _sums(beside)}
         (beside / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-        for file in (file for file in beside.rglob("*") if file.is_file()):
-            with file.open("rb") as written:
-                os.fsync(written.fileno())
-        if out.exists():
-            shutil.rmtree(out)  # the checkpoint is still there: whoever is killed here writes it again
-        beside.rename(out)
+        replace(beside, out)  # the checkpoint is still there: whoever is killed here writes it again
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), str(out)) from error
     finally:

@@ -215,7 +215,7 @@ gliders.SPLITS, measures.HELD_OUT = {splits}, {held_out}
 replaced, times = os.replace, []
 def killed(source, target):
     times.append(target)
-    if len(times) == 3:  # of checkpoint and table of epoch 1: the second checkpoint is written, and not yet in place
+    if len(times) == 4:  # record, then checkpoint and table of epoch 1: the second checkpoint is not yet in place
         os.kill(os.getpid(), signal.SIGKILL)
     replaced(source, target)
 os.replace = killed

@@ -110,7 +110,7 @@ def test_a_page_that_fails_leaves_the_old_one(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(OSError, match="disk is full"):
         build(tmp_path)
     assert (tmp_path / "report.html").read_bytes() == old
-    assert not list(tmp_path.glob(".*.tmp"))
+    assert not list(tmp_path.glob(".report.html.*"))
 
 
 def test_build_without_tables_says_which_are_missing(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import sys
 from dataclasses import replace
@@ -126,9 +127,15 @@ def test_a_killed_training_goes_on_to_the_same_bits(made: Path, data: Path, tmp_
 def test_a_kill_while_it_is_written_leaves_the_checkpoint(
     made: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = tmp_path / "small"
+    out, replaced = tmp_path / "small", os.replace
+
+    def killed(beside: Path, target: Path) -> None:
+        if target == out:
+            raise KeyboardInterrupt
+        replaced(beside, target)
+
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", lambda self, target: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(os, "replace", killed)
         with pytest.raises(KeyboardInterrupt):
             teach_diffusion(GREY, out=out, data=data, **TINY)
     assert names(tmp_path) == ["small.checkpoint"]

@@ -18,6 +18,7 @@ from dfkd_ray.runs.students import Network
 from dfkd_ray.teachers.finding import teacher_file
 from dfkd_ray.teachers.weights import described
 from dfkd_ray.util.errors import DfkdError
+from dfkd_ray.util.files import replace
 
 COMPARED = 64  # inputs
 TOLERANCE = 1e-4  # of the largest logit (of 1, where all are smaller)
@@ -52,7 +53,7 @@ def export(network: Network, kinds: Iterable[str], folder: Path, normalised: boo
     with _unproven(folder) as beside:
         made = [_made(network, kind, beside, normalised, card) for kind in dict.fromkeys(kinds)]
         for path in beside.iterdir():
-            path.replace(folder / path.name)
+            replace(path, folder / path.name)
     return made
 
 
