@@ -49,6 +49,7 @@ THIRD_PARTIES = {
     "transformers": {"nets.pipelines"},
     "tokenizers": {"nets.pipelines.small"},
     "plotly": {"report"},
+    "filelock": {"util.locks", "datasets.pools.shard"},
     "scipy": {"parts.losses.kdci", "datasets.fgvc", "report", "stats"},
     "optuna": {"tune.search"},
     "ray": {"tune.ray_runner", "tune.ray_cluster", "tune.ray_shards"},

@@ -16,12 +16,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-from dfkd_ray.datasets.cache import alone
 from dfkd_ray.datasets.download import Unreachable, download
 from dfkd_ray.datasets.origin import Archive
 from dfkd_ray.datasets.progress import Telling, telling
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.util.errors import DataError
+from dfkd_ray.util.locks import alone
 
 _CHUNK = 1 << 20
 _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error, RuntimeError)
