@@ -19,7 +19,6 @@ from dfkd_ray.util.files import atomic_write, remove_leftovers
 from dfkd_ray.util.seeding import stream
 
 Precision = Literal["float32", "bfloat16", "float16"]
-Tick = Callable[[int, int], None]  # (steps done, of how many)
 _DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -53,8 +52,8 @@ class Course:
         self.best: dict[str, Tensor] = {}
         self.best_epoch, self.best_accuracy = 0, -1.0
 
-    def train(self, training: Training, tick: Tick) -> float:
-        """One epoch of steps, `tick` after each; returns the mean loss. Dropout draws from a stream of its own."""
+    def train(self, training: Training, tell: Callable[[int], None]) -> float:
+        """One epoch of steps, each of them told; returns the mean loss. Dropout draws from a stream of its own."""
         self.net.train()
         total = torch.zeros((), device=self.device)
         order = torch.randperm(self.count, generator=self.rng)
@@ -62,7 +61,7 @@ class Course:
             with stream(self.seed, "teach", len(self.epochs)):
                 for index in torch.split(order, self.recipe.batch):
                     total += self._step(training.draw(index, self.rng), training.labels[index]) * len(index)
-                    tick(self.schedule.last_epoch, self.steps)
+                    tell(self.schedule.last_epoch)
         except torch.OutOfMemoryError:
             what = f"{self.recipe.batch} images at a time do not fit the memory of {self.device}"
             raise TrialFailed(f"{what}: lower recipe.batch") from None
