@@ -19,7 +19,9 @@ PACKAGE = ROOT / "dfkd_ray"
 FLOORS: list[tuple[str, ...]] = [
     ("__init__",),
     ("util",),
-    ("stats", "nets", "report"),
+    ("metrics",),
+    ("stats", "nets"),
+    ("report",),
     ("study", "datasets"),
     ("tune", "teachers", "parts"),
     ("methods",),
@@ -189,6 +191,7 @@ def test_importing_loads_nothing_heavy() -> None:
     """One process, so that each import adds to those before it."""
     light = [
         "dfkd_ray",
+        "dfkd_ray.metrics",
         "dfkd_ray.study.published",
         "dfkd_ray.tune",
         "dfkd_ray.report",

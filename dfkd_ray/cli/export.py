@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dfkd_ray import metrics
 from dfkd_ray.cli import app, options
 from dfkd_ray.cli.student import Student
 from dfkd_ray.util import words
@@ -95,7 +96,7 @@ def _measured(student: Student) -> dict[str, Any]:
     steps = None if student.run is None else student.run / "steps.arrow"
     if steps is None or not steps.is_file():
         return {}
-    metric = f"test_accuracy/{student.which.value}"
+    metric = {"last": metrics.TEST_LAST, "best": metrics.TEST_BEST}[student.which.value]
     found = [row["value"] for row in tables.read(steps).to_pylist() if row["metric"] == metric]
     return {"accuracy": {"test": found[-1]}} if found else {}
 

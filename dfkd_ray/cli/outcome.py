@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from dfkd_ray import metrics
+from dfkd_ray.util import words
+from dfkd_ray.util.words import typed
+
 if TYPE_CHECKING:
     from dfkd_ray.runs.distillation import Distillation
     from dfkd_ray.study import Study
     from dfkd_ray.tune import Summary
     from dfkd_ray.tune.duplicates import Duplicates
+    from dfkd_ray.tune.history import Trial
 
 
 def opening(study: Study, folder: Path, duplicates: Duplicates | None = None) -> str:
@@ -34,30 +39,58 @@ def close(summary: Summary, work: Distillation) -> None:
 
     counts = f"{summary.complete} complete, {summary.pruned} stopped early, {summary.failed} failed"
     typer.echo(f"{counts}, {summary.seconds:.0f} s")
-    best = summary.best
     if summary.ablation:
         table = tables.read(summary.folder / "effects.arrow")
         for line in (*effects(table.to_pylist()), *beside(tables.metadata(table).get("published"))):
             typer.echo(line)
-    elif best is not None:
-        last = best.last or {}
-        final = last.get("final", {})
-        typer.echo(f"best: trial {best.number}, seed {best.seed}, {found(last.get('metrics', {}), final, work)}")
-        for path, value in best.changes.items():
-            typer.echo(f"  {path} = {value:.4g}" if isinstance(value, float) else f"  {path} = {value}")
+    else:
+        for line in winners(summary, 1 / len(work.task.classes)):
+            typer.echo(line)
     typer.echo(f"page: {pages.build(summary.folder)}")
+
+
+def winners(summary: Summary, chance: float) -> Iterator[str]:
+    """The best trial with its settings; of a study with several objectives the front."""
+    best = summary.best
+    if best is None:
+        return
+    reached = next(values for trial, values in summary.front if trial.number == best.number)
+    yield f"best: trial {best.number}, seed {best.seed}, {found(best, reached, chance)}"
+    for path, value in best.changes.items():
+        yield f"  {path} = {value:.4g}" if isinstance(value, float) else f"  {path} = {value}"
+    if len(reached) > 1:
+        yield f"the front, {typed(words.count(len(summary.front), 'trial'))} that no other dominates:"
+        for trial, values in summary.front:
+            yield f"  trial {trial.number}: {', '.join(told(*each) for each in values.items())}"
+
+
+def told(metric: str, value: float | None) -> str:
+    """A metric by its name, and its value as the page prints it."""
+    return f"{metric} {typed(metrics.measured(metric, value))}"
+
+
+def found(trial: Trial, reached: Mapping[str, float], chance: float) -> str:
+    """What a trial reached in every objective, then its accuracies, as far as they are known."""
+    last, final = (trial.last or {}).get("metrics", {}), trial.final
+    when = {name: "last" if last.get(name) == value else "best" for name, value in reached.items()}
+    parts = [f"{told(name, value)} at the {when[name]} epoch" for name, value in reached.items()]
+    if metrics.VAL_ACCURACY in last and metrics.VAL_ACCURACY not in reached:
+        parts.append(f"{told(metrics.VAL_ACCURACY, last[metrics.VAL_ACCURACY])} at the last epoch")
+    if (tested := final.get(metrics.TEST_LAST)) is not None:
+        best = typed(metrics.measured(metrics.TEST_BEST, final.get(metrics.TEST_BEST)))
+        parts.append(f"test {typed(metrics.measured(metrics.TEST_LAST, tested))} at the last epoch")
+        parts.append(f"{best} at the best by {next(iter(reached))} (chance {typed(words.percent(chance))})")
+    elif metrics.VAL_ACCURACY not in last:
+        parts.append("no real images to evaluate on")
+    return ", ".join(parts)
 
 
 def effects(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Of the rows of effects.arrow, those on the first objective, a line each."""
-    from dfkd_ray.study.study import point
-
     if not rows:
         yield "no effects yet"
         return
     metric = rows[0]["metric"]
-    scale, unit = 1 / point(metric), "points" if point(metric) < 1 else ""
-    form = "+.1f" if unit else "+.3g"
     yield f"effects on {metric}, 95 % intervals, p by the paired t test after Holm:"
     for row in rows:
         if row["metric"] != metric:
@@ -67,7 +100,10 @@ def effects(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             continue
         p = "" if row["p_holm"] is None else f", p {row['p_holm']:.3g}"
         lost = f", {row['lost']} lost" if row["lost"] else ""
-        value = f"{scale * row['difference']:{form}}{_interval(row, form, scale)} {unit}".rstrip()
+        said = (metrics.difference(metric, row[key]) for key in ("difference", "t_low", "t_high"))
+        difference, low, high = map(typed, said)
+        interval = "" if row["t_low"] is None else f" [{low}, {high}]"
+        value = f"{difference}{interval} {metrics.points(metric)}".rstrip()
         yield f"  {row['contrast']}: {value}{p}, {row['pairs']} pairs{lost}: {row['verdict']}"
 
 
@@ -84,6 +120,8 @@ def beside(note: Mapping[str, Any] | None) -> Iterator[str]:
     for name, *numbers in table:
         cells = [name.ljust(widths[0]), *(text.rjust(width) for text, width in zip(numbers, widths[1:]))]
         yield f"  {'  '.join(cells)}".rstrip()
+    if said := metrics.cut(note["metric"], note.get("cut", ())):
+        yield f"  ({typed(said)})"
     if note["claims"]:
         yield "what the table claims, each by its own 95 % interval:"
     for claim in note["claims"]:
@@ -100,19 +138,7 @@ def _row(cell: Mapping[str, Any]) -> tuple[str, ...]:
     return cell["row"], published, measured, str(cell["n"]), difference
 
 
-def _interval(row: Mapping[str, Any], form: str, scale: float = 1.0) -> str:
+def _interval(row: Mapping[str, Any], form: str) -> str:
     if row["t_low"] is None:
         return ""
-    return f" [{scale * row['t_low']:{form}}, {scale * row['t_high']:{form}}]"
-
-
-def found(metrics: dict[str, float], final: dict[str, float], work: Distillation) -> str:
-    """The accuracies of a trial, as far as they are known."""
-    chance = 1 / len(work.task.classes)
-    parts = []
-    if "val_accuracy" in metrics:
-        parts.append(f"validation {metrics['val_accuracy']:.1%} at the last epoch")
-    if "test_accuracy/last" in final:
-        parts.append(f"test {final['test_accuracy/last']:.1%} at the last epoch")
-        parts.append(f"{final['test_accuracy/best']:.1%} at the best by validation (chance {chance:.1%})")
-    return ", ".join(parts) or "no real images to evaluate on"
+    return f" [{row['t_low']:{form}}, {row['t_high']:{form}}]"

@@ -5,21 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from dfkd_ray import metrics
 from dfkd_ray.report import arms, effects, paste
-from dfkd_ray.report.arms import Arm, Spread
+from dfkd_ray.report.arms import Arm
 from dfkd_ray.report.effects import Effect
 from dfkd_ray.report.markup import Cell, Html, folded, join, paragraph, section, table, tag
 from dfkd_ray.report.trial import Trial
 from dfkd_ray.report.view import Tables, mapping, part
 from dfkd_ray.util import words
 
-_BUDGET = {"updates/student": "Student updates", "updates/source": "Source updates", "images/student": "Student images"}
-
 
 def effect_tables(tables: Tables) -> Html:
     """The effects in full: on the objectives at once, on test accuracy and other metrics folded."""
     goals = [objective.metric for objective in tables.objectives]
-    every = dict.fromkeys([*effects.metrics(tables), *effects.every_metric(tables)])
+    every = dict.fromkeys([*effects.leading(tables), *effects.every_metric(tables)])
     first = [_effects(tables, metric) for metric in every if metric in goals]
     rest = [_effects(tables, metric) for metric in every if metric not in goals]
     others = folded("Effects on test accuracy and the other metrics", join(rest, "\n")) if rest else Html()
@@ -29,7 +28,7 @@ def effect_tables(tables: Tables) -> Html:
 def _effects(tables: Tables, metric: str) -> Html:
     found = effects.told(tables, metric)
     aliased = any(effect.aliases for effect in found)
-    unit = words.unit(metric)[1]
+    unit = metrics.points(metric)
     less = "" if effects.mode(tables, metric) == "max" else ", less is better"
     head = [
         *("Effect", "Difference", f"95{words.NBSP}% t interval", "p (Holm)", "Verdict", "Pairs", "Lost"),
@@ -37,7 +36,7 @@ def _effects(tables: Tables, metric: str) -> Html:
         *(["Aliased with"] if aliased else []),
     ]
     rows = [_effect(effect, aliased) for effect in found]
-    caption = f"Effects on {words.inside(metric)}{f', {unit}' if unit else ''}{less}"
+    caption = f"Effects on {metrics.inside(metric)}{f', {unit}' if unit else ''}{less}"
     return table(head, rows, caption)
 
 
@@ -46,13 +45,13 @@ def _effect(effect: Effect, aliased: bool) -> list[object]:
     look = effect.verdict if effect.told else "open"
     return [
         Cell(_called(effect), wide=True),
-        _number(effect.difference, words.difference(metric, effect.difference)),
-        _number(effect.t_low, words.interval(metric, effect.t_low, effect.t_high)),
+        _number(effect.difference, metrics.difference(metric, effect.difference)),
+        _number(effect.t_low, metrics.interval(metric, effect.t_low, effect.t_high)),
         _number(effect.p_holm, words.probability(effect.p_holm)),
         tag("span", effect.verdict, class_=f"verdict {look}"),
         _number(effect.pairs, str(effect.pairs)),
         _number(effect.lost, str(effect.lost)),
-        _number(effect.boot_low, words.interval(metric, effect.boot_low, effect.boot_high)),
+        _number(effect.boot_low, metrics.interval(metric, effect.boot_low, effect.boot_high)),
         _number(effect.p_t, words.probability(effect.p_t)),
         _number(effect.p_wilcoxon, words.probability(effect.p_wilcoxon)),
         *([", ".join(effect.aliases) or words.DASH] if aliased else []),
@@ -89,15 +88,15 @@ def _code(written: str) -> Html:
 
 
 def _arms(tables: Tables) -> Html:
-    metrics = list(dict.fromkeys([*(o.metric for o in tables.objectives), effects.TESTED]))
-    shown = [m for m in metrics if any(tables.reached(t, m) is not None for t in tables.all)]
+    shown = paste.shown(tables, [o.metric for o in tables.objectives])
     head = ["Arm", "n", "Failed"]
     for metric in shown:
-        label = "Test, last epoch" if metric == effects.TESTED else words.metric(metric)
-        head += [f"{label}{f',{words.NBSP}%' if words.is_share(metric) else ''}", f"95{words.NBSP}% interval"]
+        head += [metrics.headed(metric), f"95{words.NBSP}% interval"]
     rows = [_arm(tables, arm, shown) for arm in _ranked(tables)]
     caption = "The arms, best mean first: mean ± standard deviation of n trials, and Student's interval of the mean"
-    return table(head, rows, caption)
+    told = {metric: [arm.name for arm in tables.arms if tables.spread(arm.trials, metric).cut] for metric in shown}
+    notes = [paragraph(said, "note") for metric, names in told.items() if (said := metrics.cut(metric, names))]
+    return join([table(head, rows, caption), *notes], "\n")
 
 
 def _ranked(tables: Tables) -> list[Arm]:
@@ -105,21 +104,21 @@ def _ranked(tables: Tables) -> list[Arm]:
     goal = tables.objective
 
     def place(arm: Arm) -> float:
-        mean = Spread.of([v for t in arm.trials if (v := tables.reached(t, goal.metric)) is not None]).mean
+        mean = tables.spread(arm.trials, goal.metric).mean
         return math.inf if mean is None else -goal.sign * mean
 
     return sorted(tables.arms, key=place)
 
 
-def _arm(tables: Tables, arm: Arm, metrics: Sequence[str]) -> list[object]:
-    spreads = {m: Spread.of([v for t in arm.trials if (v := tables.reached(t, m)) is not None]) for m in metrics}
+def _arm(tables: Tables, arm: Arm, names: Sequence[str]) -> list[object]:
+    spreads = {name: tables.spread(arm.trials, name) for name in names}
     most, failed = max((spread.n for spread in spreads.values()), default=0), len(arm.failed)
     name = arm.name if arm.runs_as is None else f"{arm.name} (= {arm.runs_as})"
     cells: list[object] = [Cell(name), _number(most, str(most)), _number(failed, str(failed))]
     for metric, spread in spreads.items():
         fewer = "" if spread.n == most else f" (n = {spread.n})"
         said = words.DASH if spread.mean is None else f"{paste.spread(metric, spread, '±')}{fewer}"
-        ends = [words.DASH if end is None else paste.figure(metric, end) for end in (spread.low, spread.high)]
+        ends = [metrics.bare(metric, end) for end in (spread.low, spread.high)]
         interval = words.DASH if spread.low is None else " to ".join(ends)
         cells += [_number(spread.mean, said), _number(spread.low, interval)]
     return cells
@@ -128,7 +127,7 @@ def _arm(tables: Tables, arm: Arm, metrics: Sequence[str]) -> list[object]:
 def _budget(tables: Tables) -> list[Html]:
     """What a trial of each arm was given, as a table, and in words where that is not the same."""
     run = [arm for arm in tables.arms if arm.runs_as is None]
-    given = {key: {arm.name: _mean(tables, arm, key, run) for arm in run} for key in _BUDGET}
+    given = {key: {arm.name: _mean(tables, arm, key, run) for arm in run} for key in metrics.SPENT}
     shown = [key for key, own in given.items() if any(value is not None for value in own.values())]
     tuned = any(arm.tuning for arm in run)
     rows = []
@@ -136,20 +135,21 @@ def _budget(tables: Tables) -> list[Html]:
         seconds = [t.row["seconds"] for t in arm.complete if t.row["seconds"] is not None]
         mean = math.fsum(seconds) / len(seconds) if seconds else None
         total = math.fsum(t.row["seconds"] or 0.0 for t in (*arm.trials, *arm.tuning))
-        counts = [_number(value, _count(value)) for value in (given[key][arm.name] for key in shown)]
+        counts = [_number(value, metrics.measured(key, value)) for key in shown for value in [given[key][arm.name]]]
         searched = [_number(len(arm.tuning), str(len(arm.tuning)))] if tuned else []
         name = Cell(arms.called(arm, tables.arms))
         paces = [pace for t in arm.complete if (pace := _pace(t)) is not None]
         pace = math.fsum(paces) / len(paces) if paces else None
         peak = max((t.row["peak_memory"] or 0 for t in arm.complete), default=0)
-        whole = [_number(mean, words.duration(mean)), _number(pace, words.duration(pace))]
-        whole += [_number(peak or None, words.memory(peak)), _number(total, words.duration(total))]
+        whole = [_number(mean, metrics.measured(metrics.TIME, mean)), _number(pace, words.duration(pace))]
+        memory = _number(peak or None, metrics.measured(metrics.PEAK_MEMORY, peak))
+        whole += [memory, _number(total, words.duration(total))]
         rows.append([name, *counts, *searched, *whole])
-    head = ["Arm", *(_BUDGET[key] for key in shown), *(["Tuning trials"] if tuned else [])]
+    head = ["Arm", *map(metrics.label, shown), *(["Tuning trials"] if tuned else [])]
     said = [paragraph(text, "note warning") for text in _unequal(given)]
     equal = "Every arm was given the same: no trial had more updates or images than another arm's."
     told = said or ([paragraph(equal, "note")] if shown else [])
-    head += ["Time", "Time per round", "Peak memory", "Time, all trials"]
+    head += [metrics.label(metrics.TIME), "Time per round", metrics.label(metrics.PEAK_MEMORY), "Time, all trials"]
     return [*told, table(head, rows, "What a complete trial of each arm took: means, and the highest memory")]
 
 
@@ -168,10 +168,6 @@ def _mean(tables: Tables, arm: Arm, key: str, run: Sequence[Arm]) -> float | Non
     return math.fsum(found) / len(found) if found else None
 
 
-def _count(value: float | None) -> str:
-    return words.DASH if value is None else words.number(round(value))
-
-
 def _unequal(given: dict[str, dict[str, float | None]]) -> Iterator[str]:
     """Arms that were given more than the least, in words."""
     for key, own in given.items():
@@ -183,8 +179,8 @@ def _unequal(given: dict[str, dict[str, float | None]]) -> Iterator[str]:
                 more.setdefault(value, []).append(name)
         for value, names in more.items():
             times = f", {value / least:.2f} times as many" if least else ""
-            much = f"{_count(value)} against {_count(least)}{times}"
-            yield f"{words.listed(names)} got more {_BUDGET[key].lower()} than the least: {much}."
+            much = f"{metrics.measured(key, value)} against {metrics.measured(key, least)}{times}"
+            yield f"{words.listed(names)} got more {metrics.inside(key)} than the least: {much}."
 
 
 def _failed(tables: Tables) -> Iterator[str]:
@@ -233,8 +229,9 @@ def _caveats(tables: Tables) -> Iterator[str]:
             "too narrow for draws in general."
         )
     if isinstance(seeds, dict) and seeds.get("until") is not None:
+        width = f"{words.setting(seeds['until'])} {metrics.points(tables.objective.metric)}".rstrip()
         yield (
-            f"Seeds were added until no interval was wider than {words.setting(seeds['until'])} points, or there were "
+            f"Seeds were added until no interval was wider than {width}, or there were "
             f"{seeds.get('max')}: 95{words.NBSP}% intervals that are chosen so cover the truth in 91 to "
             f"95{words.NBSP}% of studies."
         )

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dfkd_ray import metrics
 from dfkd_ray.report.markup import Html, join, tag
 from dfkd_ray.report.settings import is_number
-from dfkd_ray.report.trial import Trial
-from dfkd_ray.report.view import VALIDATION, Tables, part
+from dfkd_ray.report.trial import Objective, Trial
+from dfkd_ray.report.view import Tables, part
 from dfkd_ray.util import words
 
 _MOST = 6  # settings that the sentence names
@@ -17,35 +18,34 @@ _MOST = 6  # settings that the sentence names
 
 @dataclass(frozen=True)
 class Scores:
-    """The best trial's accuracies, each under its own name; None where it was not recorded."""
+    """A trial at its last epoch and at the one where the study's first objective was best; None: not recorded."""
 
-    last_epoch: int | None
-    best_epoch: int | None
-    validation_last: float | None
-    validation_best: float | None
-    validation_median: float | None
-    test_last: float | None
-    test_best: float | None
+    trial: Trial
+    tables: Tables
 
-    @classmethod
-    def of(cls, trial: Trial, tables: Tables) -> Scores:
-        curve = tables.curve(VALIDATION).get(trial.number, {})
-        last, best = trial.row["epochs"] or max(curve, default=None), trial.row["best_epoch"]
-        final = trial.final
-        return cls(
-            last,
-            best,
-            curve.get(last) if last is not None else None,
-            curve.get(best) if best is not None else None,
-            final.get("val_accuracy/median5"),
-            final.get("test_accuracy/last"),
-            final.get("test_accuracy/best"),
-        )
+    @property
+    def last_epoch(self) -> int | None:
+        known = self.tables.curve(self.tables.objective.metric).get(self.trial.number, {})
+        return self.trial.row["epochs"] or max(known, default=None)
+
+    @property
+    def best_epoch(self) -> int | None:
+        found: int | None = self.trial.row["best_epoch"]
+        return found
+
+    def at(self, metric: str, epoch: int | None) -> float | None:
+        """A metric after an epoch."""
+        curve = self.tables.curve(metric).get(self.trial.number, {})
+        return None if epoch is None else curve.get(epoch)
+
+    def judged_at(self, objective: Objective) -> int | None:
+        """The epoch that the search went by."""
+        return self.best_epoch if objective.at == "best" else self.last_epoch
 
 
 def chosen_by(tables: Tables) -> str:
     """The first objective in the middle of a sentence."""
-    return words.inside(tables.objective.metric)
+    return metrics.inside(tables.objective.metric)
 
 
 def sentence(tables: Tables) -> str:
@@ -53,7 +53,6 @@ def sentence(tables: Tables) -> str:
     best = tables.best
     if best is None:
         return _nothing(tables)
-    scores = Scores.of(best, tables)
     planned = part(tables.study, "budget").get("trials")
     running = tables.note.get("finished") is False and is_number(planned) and planned > len(tables.all)
     head = (
@@ -61,15 +60,23 @@ def sentence(tables: Tables) -> str:
         if running
         else f"Best of {words.count(len(tables.all), 'trial')}"
     )
-    found = [
-        f"{chosen_by(tables)} {words.measured(tables.objective.metric, _reached(best, tables))}{_at(scores.best_epoch)}"
-    ]
-    if tables.objective.metric != VALIDATION and scores.validation_best is not None:
-        found.append(f"validation accuracy {words.percent(scores.validation_best)} there")
     chosen = [f"{p.label} {words.setting(best.changes[p.path])}" for p in tables.parameters if p.path in best.changes]
     settings = f" with {words.listed([words.shorten(c) for c in chosen])}" if 0 < len(chosen) <= _MOST else ""
-    test = f"; test {words.percent(scores.test_last)} at its last epoch" if scores.test_last is not None else ""
-    return f"{head}: {', '.join(found)}{settings}{test}{_against(tables)}."
+    tested = best.final.get(metrics.TEST_LAST)
+    test = "" if tested is None else f"; test {metrics.measured(metrics.TEST_LAST, tested)} at its last epoch"
+    return f"{head}: {_reached(best, tables)}{settings}{test}{_against(tables)}."
+
+
+def _reached(best: Trial, tables: Tables) -> str:
+    """What the search went by, and validation accuracy beside it."""
+    scores = Scores(best, tables)
+    told = [(o, value, scores.judged_at(o)) for o, value in zip(tables.objectives, best.values)]
+    found = [f"{metrics.inside(o.metric)} {metrics.measured(o.metric, value)}{_at(epoch)}" for o, value, epoch in told]
+    known = metrics.VAL_ACCURACY in [o.metric for o in tables.objectives]
+    validation = scores.at(metrics.VAL_ACCURACY, told[0][2])
+    if not known and validation is not None:
+        found.append(f"validation accuracy {metrics.measured(metrics.VAL_ACCURACY, validation)} there")
+    return ", ".join(found)
 
 
 def _nothing(tables: Tables) -> str:
@@ -78,11 +85,6 @@ def _nothing(tables: Tables) -> str:
     states = Counter(t.state or "unknown" for t in tables.all)
     counts = words.listed([f"{n} {state}" for state, n in sorted(states.items())])
     return f"No trial has completed with a finite value of the objective, so there is no answer ({counts})."
-
-
-def _reached(best: Trial, tables: Tables) -> float | None:
-    """The objective at the trial's best epoch; what the sampler was told where the epoch is not in the table."""
-    return tables.curve(tables.objective.metric).get(best.number, {}).get(best.row["best_epoch"], best.value)
 
 
 def _at(epoch: int | None) -> str:
@@ -118,13 +120,13 @@ def numbers(tables: Tables) -> Html:
     best = tables.best
     shown: list[tuple[str, str, str]] = []
     if best is not None:
-        scores = Scores.of(best, tables)
-        named = words.metric(tables.objective.metric)
-        shown.append(
-            (words.measured(tables.objective.metric, _reached(best, tables)), named, f"trial {best.number}, best epoch")
-        )
-        if scores.test_last is not None:
-            shown.append((words.percent(scores.test_last), "Test accuracy", f"trial {best.number}, last epoch"))
+        goal, scores = tables.objective, Scores(best, tables)
+        epoch = scores.judged_at(goal)
+        when = f"trial {best.number}" if epoch is None else f"trial {best.number}, epoch {epoch}"
+        shown.append((metrics.measured(goal.metric, best.value), metrics.label(goal.metric), when))
+        if (tested := best.final.get(metrics.TEST_LAST)) is not None:
+            said = metrics.measured(metrics.TEST_LAST, tested)
+            shown.append((said, "Test accuracy", f"trial {best.number}, last epoch"))
     shown += [trials(tables), work(tables)]
     return figures(shown, first=best is not None)
 
@@ -157,7 +159,7 @@ def figures(shown: Sequence[Figure], first: bool) -> Html:
 def ruler(tables: Tables) -> Html:
     """Where the best student stands between chance and its teacher, on a line from 0 to 100 %."""
     best = tables.best
-    tested = Scores.of(best, tables).test_last if best is not None else None
+    tested = best.final.get(metrics.TEST_LAST) if best is not None else None
     if tested is None or not 0 <= tested <= 1:
         return Html()
     low = chance(tables) or 0.0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dfkd_ray import metrics
 from dfkd_ray.report.trial import Trial
+from dfkd_ray.stats import paired
 
 LEVEL = 0.95
 
@@ -36,27 +37,23 @@ class Arm:
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean, standard deviation (n - 1) and Student's 95 % interval of n values; None where n is too small for one."""
+    """Mean, standard deviation (n - 1) and Student's 95 % interval of n values; None where n is too small for one.
+
+    cut: the interval left the range of its metric and ends where that does.
+    """
 
     n: int
     mean: float | None = None
     deviation: float | None = None
     low: float | None = None
     high: float | None = None
+    cut: bool = False
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Spread:
-        from scipy.special import stdtrit
-
-        n = len(values)
-        if n == 0:
-            return cls(0)
-        mean = math.fsum(values) / n
-        if n == 1:
-            return cls(1, mean)
-        deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
-        half = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * deviation / math.sqrt(n)
-        return cls(n, mean, deviation, mean - half, mean + half)
+    def of(cls, metric: str, values: Sequence[float]) -> Spread:
+        found = paired.mean(values, LEVEL)
+        low, high = metrics.within(metric, found.low, found.high)
+        return cls(found.n, found.mean, found.deviation, low, high, (low, high) != (found.low, found.high))
 
 
 def read(raw: Any, trials: Iterable[Trial]) -> tuple[Arm, ...]:

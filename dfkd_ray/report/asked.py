@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dfkd_ray import metrics
 from dfkd_ray.report.answer import states
 from dfkd_ray.report.markup import Html, facts, tag
 from dfkd_ray.report.settings import is_number
@@ -56,7 +57,7 @@ def setting(tables: Tables) -> list[tuple[str, object]]:
     """What every study has: method, task, networks and objectives."""
     study, task = tables.study, part(tables.note, "task")
     goals = [
-        f"{words.metric(o.metric)} ({'higher' if o.mode == 'max' else 'lower'} is better)" for o in tables.objectives
+        f"{metrics.label(o.metric)} ({'higher' if o.mode == 'max' else 'lower'} is better)" for o in tables.objectives
     ]
     return [
         ("Method", study.get("method")),

@@ -2,11 +2,12 @@
 
 A new chart is one file in `charts/`: it registers itself and says where on the page it stands. Colours are the CSS
 variables of `page.css` (`var(--best)`), which the page resolves: one palette, light and dark. Text of a user goes
-through `words.plain` or `words.hover` before Plotly sees it.
+through `plain` or `hover` before Plotly sees it.
 """
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
@@ -14,6 +15,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import plotly.graph_objects as go
 import pyarrow as pa
 
+from dfkd_ray import metrics
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 from dfkd_ray.util.registry import Registry
@@ -52,6 +54,16 @@ ROLES = {"complete": "complete", "pruned": "pruned", "running": "running", "fail
 
 
 View = TypeVar("View")  # the tables that a chart is prepared from
+
+
+def plain(text: object, most: int = 48) -> str:
+    """Text for a Plotly label. Plotly reads some HTML there (b, br, a, sub, ...) and decodes &amp; &lt; &gt; only."""
+    return html.escape(words.shorten(str(text), most), quote=False)
+
+
+def hover(text: str) -> str:
+    """Lines of text for a Plotly hover box."""
+    return "<br>".join(plain(line, 90) for line in text.split("\n"))
 
 
 class Drawn(Generic[View]):
@@ -123,7 +135,7 @@ def by_role(rows: pa.Table) -> Iterable[tuple[str, dict[str, list[Any]]]]:
 def points(name: str, x: Sequence[Any], y: Sequence[Any], about: Sequence[str], **more: Any) -> go.Scatter:
     """Trials of one role as marks."""
     style = {"mode": "markers", "marker": dict(MARKERS[name]), "name": ROLES[name], "hoverinfo": "text"}
-    return go.Scatter(x=x, y=y, hovertext=[words.hover(text) for text in about], **{**style, **more})
+    return go.Scatter(x=x, y=y, hovertext=[hover(text) for text in about], **{**style, **more})
 
 
 def figure(traces: Iterable[Any], height: int = 360, **layout: Any) -> go.Figure:
@@ -134,11 +146,11 @@ def figure(traces: Iterable[Any], height: int = 360, **layout: Any) -> go.Figure
 
 def axis(label: str, metric: str | None = None, **more: Any) -> dict[str, Any]:
     """An axis with a title; of a metric that is a share in per cent, and not beyond 0 and 100 %."""
-    share = metric is not None and words.is_share(metric)
-    shares: dict[str, Any] = (
-        {"tickformat": ".3~p", "autorangeoptions": {"clipmin": -0.02, "clipmax": 1.02}} if share else {}
-    )
-    return {"title": {"text": words.plain(label, 60)}, **shares, **more}
+    unit = metrics.NONE if metric is None else metrics.find(metric).unit
+    shares: dict[str, Any] = {"tickformat": ".3~p"} if unit.head == "%" else {}
+    if unit.high < math.inf:
+        shares["autorangeoptions"] = {"clipmin": unit.low - 0.02, "clipmax": unit.high + 0.02}
+    return {"title": {"text": plain(label, 60)}, **shares, **more}
 
 
 def whole(label: str, values: Sequence[int]) -> dict[str, Any]:
@@ -156,7 +168,7 @@ def value(rows: pa.Table, column: str) -> Any:
 def place_axis(label: str, kind: str, low: float, high: float, options: Sequence[str]) -> dict[str, Any]:
     """The axis of a searched setting over its whole domain, so that an empty part of it is seen."""
     if kind == "choice":
-        names = [words.plain(option, 16) for option in options]
+        names = [plain(option, 16) for option in options]
         ends = [-0.5, max(len(options), 1) - 0.5]
         return axis(
             label, range=ends, zeroline=False, showgrid=False, tickvals=list(range(len(options))), ticktext=names

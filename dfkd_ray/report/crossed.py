@@ -6,17 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dfkd_ray import metrics
 from dfkd_ray.report import paste
 from dfkd_ray.report.paste import Block, Grid
 from dfkd_ray.report.view import Tables, part
 from dfkd_ray.util import words
 from dfkd_ray.util.errors import StudyError
 
-_SPENT = {
-    "updates/student": "student updates",
-    "updates/source": "source updates",
-    "images/student": "student images",
-}
 _SAME = "Mean ± standard deviation over n trials (seeds and draws that the arms of a study share)."
 
 
@@ -87,7 +83,7 @@ def _settings(found: Mapping[str, Tables]) -> dict[str, dict[str, str]]:
     for title, tables in found.items():
         study, goal, fixed = tables.study, tables.objective, part(tables.study, "fixed")
         out["method"][title] = str(study.get("method") or "")
-        out["objective"][title] = f"{words.inside(goal.metric)}, {goal.mode}, at its {goal.at or 'last'} epoch"
+        out["objective"][title] = f"{metrics.inside(goal.metric)}, {goal.mode}, at its {goal.at or 'last'} epoch"
         for path in paths:
             told = words.setting(fixed[path]) if path in fixed else "not fixed"
             out.setdefault(f"fixed {path}", {})[title] = told
@@ -99,13 +95,13 @@ def _settings(found: Mapping[str, Tables]) -> dict[str, dict[str, str]]:
 def _budget(tables: Tables) -> dict[str, str]:
     study, seeds = tables.study, tables.ablation.get("seeds")
     tune, search = part(study, "tune").get("trials"), part(study, "search")
-    spent = {key: sorted({t.final[key] for t in tables.complete if key in t.final}) for key in _SPENT}
+    spent = {key: sorted({t.final[key] for t in tables.complete if key in t.final}) for key in metrics.SPENT}
     return {
         "seeds": ", ".join(map(str, seeds)) if isinstance(seeds, list) else "",
         "draws": str(study.get("draws") or 1),
         "tuning trials of each arm": str(tune or 0),
         "searched": ", ".join(f"{path} {words.setting(domain)}" for path, domain in search.items()) or "nothing",
-        **{name: _range(spent[key]) for key, name in _SPENT.items()},
+        **{metrics.inside(key): _range(own) for key, own in spent.items()},
     }
 
 

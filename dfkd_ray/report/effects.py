@@ -9,12 +9,11 @@ from typing import Any
 
 import pyarrow.compute as pc
 
+from dfkd_ray import metrics
 from dfkd_ray.report.view import Tables
-from dfkd_ray.util import words
 
 HELPS, HURTS = "helps", "hurts"  # the verdicts of an effect that was told; all others leave it open
 TOO_FEW = "too few pairs to tell"
-TESTED = "test_accuracy/last"
 SINGLE = ("simple", "main")  # of one component, or of one arm against another
 _NUMBERS = (
     *("difference", "standard_error", "t_low", "t_high", "boot_low", "boot_high"),
@@ -78,10 +77,10 @@ def _effect(row: Mapping[str, Any]) -> Effect:
     return Effect(**made, aliases=tuple(row["aliases"] or ()), exact=row["exact"] is not False)
 
 
-def metrics(tables: Tables) -> list[str]:
+def leading(tables: Tables) -> list[str]:
     """The metrics that the page shows first: every objective, then test accuracy at the last epoch."""
     every = every_metric(tables)
-    return [m for m in dict.fromkeys([*(o.metric for o in tables.objectives), TESTED]) if m in every]
+    return [m for m in dict.fromkeys([*(o.metric for o in tables.objectives), metrics.TEST_LAST]) if m in every]
 
 
 def every_metric(tables: Tables) -> list[str]:
@@ -102,7 +101,7 @@ def same(tables: Tables) -> list[str]:
 
 def mode(tables: Tables, metric: str) -> str:
     """`min` or `max`: which way a metric is better."""
-    return next((o.mode for o in tables.objectives if o.metric == metric), words.mode(metric))
+    return next((o.mode for o in tables.objectives if o.metric == metric), metrics.find(metric).better or "max")
 
 
 def names(effects: Sequence[Effect]) -> list[str]:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from dfkd_ray import metrics
 from dfkd_ray.report import effects
 from dfkd_ray.report.answer import figures, trials, work
-from dfkd_ray.report.arms import Arm, Spread
+from dfkd_ray.report.arms import Arm
 from dfkd_ray.report.effects import HELPS, HURTS, SINGLE, TOO_FEW, Effect
 from dfkd_ray.report.markup import Html
 from dfkd_ray.report.trial import Objective
@@ -37,7 +38,7 @@ def sentence(tables: Tables) -> str:
 
 def _clauses(found: Sequence[Effect], objective: Objective) -> Iterator[str]:
     """What was told, wins first, the largest where there are many; then how components work together."""
-    subject = words.inside(objective.metric)
+    subject = metrics.inside(objective.metric)
     for verdict in (HELPS, HURTS):
         own = [effect for effect in found if effect.kind in SINGLE and effect.verdict == verdict]
         largest = sorted(own, key=lambda effect: -abs(effect.difference or 0.0))[:_SPELLED]
@@ -85,8 +86,7 @@ def _change(effect: Effect) -> tuple[str | None, bool, str]:
 
 def _amount(metric: str, difference: float) -> str:
     """A difference without its sign."""
-    unit = words.unit(metric)[1]
-    return f"{words.difference(metric, abs(difference), signed=False)} {unit}".strip()
+    return metrics.changed(metric, abs(difference), signed=False)
 
 
 def _evidence(effect: Effect) -> str:
@@ -96,7 +96,7 @@ def _evidence(effect: Effect) -> str:
         low, high = -high, -low
     p = words.probability(effect.p_holm)
     parts = [
-        f"95{words.NBSP}% interval {words.interval(effect.metric, low, high)}",
+        f"95{words.NBSP}% interval {metrics.interval(effect.metric, low, high)}",
         f"n{words.NBSP}={words.NBSP}{effect.pairs}",
         f"p{words.NBSP}{p if p.startswith('<') else f'={words.NBSP}{p}'} after Holm",
         *([f"{words.count(effect.lost, 'pair')} lost"] if effect.lost else []),
@@ -129,10 +129,10 @@ def numbers(tables: Tables) -> Html:
     metric = tables.objective.metric
     single = effects.told(tables, metric, *SINGLE)
     told = sum(effect.told for effect in single)
-    shown = [(f"{told} of {len(single)}", "Effects told apart", f"on {words.inside(metric)}, after Holm")]
+    shown = [(f"{told} of {len(single)}", "Effects told apart", f"on {metrics.inside(metric)}, after Holm")]
     if (arm := reference(tables)) is not None:
-        spread = Spread.of([value for t in arm.complete if (value := tables.reached(t, metric)) is not None])
-        shown.append((words.measured(metric, spread.mean), words.metric(metric), f"{arm.name}, mean of {spread.n}"))
+        spread = tables.spread(arm.complete, metric)
+        shown.append((metrics.measured(metric, spread.mean), metrics.label(metric), f"{arm.name}, mean of {spread.n}"))
     return figures([*shown, trials(tables), work(tables)], first=bool(single))
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import base64
+import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
-from dfkd_ray.util import words
 
 LONG = 15  # rows from which a table scrolls in a box of its own
 FORMATS = ("png", "webp", "jpeg", "gif")  # of pictures that a page carries
@@ -26,14 +25,19 @@ class Cell:
     wide: bool = False
 
 
+def escape(text: object) -> str:
+    """Text for HTML, inside elements and inside quoted attributes."""
+    return html.escape(str(text), quote=True)
+
+
 def text(item: object) -> Html:
-    return item if isinstance(item, Html) else Html(words.escape(item))
+    return item if isinstance(item, Html) else Html(escape(item))
 
 
 def tag(name: str, content: object, **attributes: object) -> Html:
     """An element; `class_` stands for class, `data_x` for data-x; attributes that are None are left out."""
     pairs = ((key.rstrip("_").replace("_", "-"), value) for key, value in attributes.items() if value is not None)
-    written = "".join(f' {key}="{words.escape(value)}"' for key, value in pairs)
+    written = "".join(f' {key}="{escape(value)}"' for key, value in pairs)
     return Html(f"<{name}{written}>{text(content)}</{name}>")
 
 
@@ -57,7 +61,7 @@ def folded(title: str, content: object) -> Html:
 def image(kind: str, data: bytes, alt: str) -> Html:
     """A picture that the page carries in itself; `kind`: png, webp, ..."""
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-    return Html(f'<img src="{words.escape(source)}" alt="{words.escape(alt)}">')
+    return Html(f'<img src="{escape(source)}" alt="{escape(alt)}">')
 
 
 def facts(pairs: Iterable[tuple[str, object]]) -> Html:

@@ -22,7 +22,7 @@ from plotly.offline import get_plotlyjs
 import dfkd_ray.report.charts  # noqa: F401  registers every chart
 from dfkd_ray.report import ablation, evidence, published, sections
 from dfkd_ray.report.chart import ARMS, EFFECTS, SECTIONS, Drawn, View, charts
-from dfkd_ray.report.markup import Html, join, paragraph, section, tag
+from dfkd_ray.report.markup import Html, escape, join, paragraph, section, tag
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 from dfkd_ray.util.tables import OPTIONAL, SCHEMAS
@@ -52,7 +52,7 @@ def document(title: str, body: Body, figures: Figures, kinds: Iterable[str]) -> 
     plotly, script = (_newlines(code) for code in (get_plotlyjs(), _file("page.js")))
     return Template(_file("page.html")).substitute(
         policy=_policy(plotly, script),
-        title=words.escape(f"{title} · dfkd-ray"),
+        title=escape(f"{title} · dfkd-ray"),
         style=_file("page.css"),
         contents=join(tag("li", tag("a", title, href=f"#{key}")) for key, (title, _) in body.items()),
         body=join((content for _, content in body.values()), "\n"),

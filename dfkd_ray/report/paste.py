@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from dfkd_ray.report import effects
-from dfkd_ray.report.arms import Arm, Spread
+from dfkd_ray import metrics
+from dfkd_ray.report.arms import Spread
 from dfkd_ray.report.view import Tables, part
 from dfkd_ray.util import words
 
@@ -49,17 +49,13 @@ def grid(tables: Tables) -> Grid:
 
 def shown(tables: Tables, objectives: Sequence[str]) -> tuple[str, ...]:
     """These and test accuracy at the last epoch, as far as some trial has reached one."""
-    wanted = dict.fromkeys([*objectives, effects.TESTED])
+    wanted = dict.fromkeys([*objectives, metrics.TEST_LAST])
     return tuple(m for m in wanted if any(tables.reached(t, m) is not None for t in tables.all))
 
 
 def spreads(tables: Tables, block: Block) -> dict[str, tuple[Spread, ...]]:
     """Arm -> its spread in each metric of a block."""
-    return {arm.name: tuple(_spread(tables, arm, metric) for metric in block.metrics) for arm in tables.arms}
-
-
-def _spread(tables: Tables, arm: Arm, metric: str) -> Spread:
-    return Spread.of([v for t in arm.trials if (v := tables.reached(t, metric)) is not None])
+    return {arm.name: tuple(tables.spread(arm.trials, metric) for metric in block.metrics) for arm in tables.arms}
 
 
 def _about(tables: Tables) -> str:
@@ -79,7 +75,7 @@ def markdown(found: Grid) -> str:
     head = ["arm"]
     for block in found.blocks:
         over = f"{_markdown(block.title)}: " if block.title else ""
-        head += [f"{over}{name}" for name in (*map(_headed, block.metrics), "n")]
+        head += [f"{over}{name}" for name in (*map(metrics.headed, block.metrics), "n")]
     lines = [head, ["---", *["---:"] * (len(head) - 1)]]
     lines += [[_markdown(arm), *_cells(found, own, "±", words.DASH, lambda t: t)] for arm, own in found.rows]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -88,7 +84,7 @@ def markdown(found: Grid) -> str:
 
 def latex(found: Grid) -> str:
     """A `tabular` that needs the package booktabs."""
-    head = [name for block in found.blocks for name in (*(_latex(_headed(m)) for m in block.metrics), "$n$")]
+    head = [name for block in found.blocks for name in (*(_latex(metrics.headed(m)) for m in block.metrics), "$n$")]
     rows = [[_latex(arm), *_cells(found, own, r"\pm", "--", lambda t: f"${t}$")] for arm, own in found.rows]
     return "\n".join(
         [
@@ -121,10 +117,6 @@ def _over(blocks: Sequence[Block]) -> Iterator[str]:
     yield " ".join(rules)
 
 
-def _headed(metric: str) -> str:
-    return f"{words.metric(metric)}{' (%)' if words.is_share(metric) else ''}"
-
-
 def _cells(
     found: Grid, own: Sequence[tuple[Spread, ...] | None], sign: str, none: str, wrap: Callable[[str], str]
 ) -> list[str]:
@@ -141,13 +133,8 @@ def _cells(
 
 def spread(metric: str, found: Spread, sign: str) -> str:
     """Mean and standard deviation without their unit; of one trial there is no deviation."""
-    mean = words.DASH if found.mean is None else figure(metric, found.mean)
-    return mean if found.deviation is None else f"{mean} {sign} {figure(metric, found.deviation)}"
-
-
-def figure(metric: str, value: float) -> str:
-    """A mean or a deviation without its unit: a share in per cent."""
-    return f"{100 * value:.1f}" if words.is_share(metric) else f"{value:.4g}"
+    mean = metrics.bare(metric, found.mean)
+    return mean if found.deviation is None else f"{mean} {sign} {metrics.bare(metric, found.deviation)}"
 
 
 def _markdown(text: str) -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dfkd_ray import metrics
 from dfkd_ray.report.markup import Cell, Html, paragraph, section, table, tag
 from dfkd_ray.report.settings import is_number
 from dfkd_ray.report.view import Tables, part
@@ -48,6 +49,7 @@ def side_by_side(tables: Tables) -> Html:
         paragraph(above, "reading"),
         paragraph(f"{which} {_scale(tables, told)}", "note"),
         _cells(told),
+        paragraph(said, "note") if (said := _cut(told)) else Html(),
         _claims(claims(tables)),
     )
 
@@ -85,6 +87,11 @@ def _cell(row: Mapping[str, Any]) -> list[object]:
         _number(row.get("n"), digits=0),
         _number(row.get("difference"), signed=True),
     ]
+
+
+def _cut(told: Mapping[str, Any]) -> str:
+    whose = told.get("cut")
+    return metrics.cut(str(told.get("metric")), [str(row) for row in whose]) if isinstance(whose, list) else ""
 
 
 def _claims(found: Sequence[Mapping[str, Any]]) -> Html:

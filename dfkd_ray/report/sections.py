@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
+from dfkd_ray import metrics
 from dfkd_ray.report import finding, published
 from dfkd_ray.report.answer import Scores, chosen_by, numbers, ruler, sentence
 from dfkd_ray.report.asked import asked, experiment
@@ -50,20 +51,8 @@ def best(tables: Tables) -> Html:
     if trial is None:
         return section("best", title, tag("div", "No trial is complete, so no settings are best.", class_="empty"))
     shown = [_setting(p, trial) for p in tables.parameters]
-    scores = Scores.of(trial, tables)
+    scores = Scores(trial, tables)
     last, top = (f" (epoch {e})" if e is not None else "" for e in (scores.last_epoch, scores.best_epoch))
-    accuracy = [
-        [
-            "Validation accuracy",
-            Cell(words.percent(scores.validation_last), number=True),
-            Cell(words.percent(scores.validation_best), number=True),
-        ],
-        [
-            "Test accuracy",
-            Cell(words.percent(scores.test_last), number=True),
-            Cell(words.percent(scores.test_best), number=True),
-        ],
-    ]
     many = len(tables.objectives) > 1
     front = (
         f"{words.count(len(tables.front), 'trial')} on the Pareto front; shown is the best by {chosen_by(tables)}."
@@ -73,8 +62,8 @@ def best(tables: Tables) -> Html:
     parts = [
         paragraph(front, "note") if front else Html(),
         table(["Setting", "Value", "Searched"], shown, f"Settings of trial {trial.number}") if shown else Html(),
-        table(["", f"Last epoch{last}", f"Best epoch{top}"], accuracy, f"Accuracy of trial {trial.number}"),
-        paragraph(_honesty(tables, scores), "note"),
+        table(["", f"Last epoch{last}", f"Best epoch{top}"], _reached(scores), f"What trial {trial.number} reached"),
+        paragraph(_honesty(tables, trial), "note"),
         _again(tables, trial),
     ]
     return section("best", title, *parts)
@@ -88,14 +77,23 @@ def _setting(parameter: Parameter, trial: Trial) -> list[object]:
     return [label(parameter), tag("strong", value), f"{parameter.domain}{warning.get(edge or '', '')}"]
 
 
-def _honesty(tables: Tables, scores: Scores) -> str:
-    median = (
-        f" The median of its last five epochs is {words.percent(scores.validation_median)}."
-        if scores.validation_median is not None
-        else ""
-    )
+def _reached(scores: Scores) -> list[list[object]]:
+    """The objectives, validation and test accuracy, at the last and at the best epoch."""
+    goals = [objective.metric for objective in scores.tables.objectives]
+    epochs = (scores.last_epoch, scores.best_epoch)
+    found = {m: [scores.at(m, epoch) for epoch in epochs] for m in dict.fromkeys([*goals, metrics.VAL_ACCURACY])}
+    rows = {metrics.label(m): (m, own) for m, own in found.items() if m in goals or own != [None, None]}
+    tested = [scores.trial.final.get(name) for name in (metrics.TEST_LAST, metrics.TEST_BEST)]
+    rows["Test accuracy"] = (metrics.TEST_LAST, tested)
+    return [[name, *(Cell(metrics.measured(m, v), number=True) for v in own)] for name, (m, own) in rows.items()]
+
+
+def _honesty(tables: Tables, trial: Trial) -> str:
+    found = trial.final.get(metrics.VAL_MEDIAN)
+    said = f" The median validation accuracy of its last five epochs is {metrics.measured(metrics.VAL_MEDIAN, found)}."
+    median = "" if found is None else said
     at = f" at its {tables.objective.at} epoch" if tables.objective.at in ("last", "best") else ""
-    tested = scores.test_last is not None or scores.test_best is not None
+    tested = metrics.TEST_LAST in trial.final or metrics.TEST_BEST in trial.final
     once = "The test split chose nothing: it was evaluated once, after the trial had ended."
     test = once if tested else "Its accuracy on the test split was not recorded."
     return (
@@ -139,8 +137,9 @@ def pictures(tables: Tables) -> Html:
     count = min(len(usable), _PICTURES)
     chosen = [usable[round(i * (len(usable) - 1) / max(count - 1, 1))] for i in range(count)]
     told = "What the source of the best trial had synthesised by the epochs named; no real image went into them."
-    if (far := tables.reached(trial, "outside")) is not None:
-        told += f" At the end {words.percent(far)} of their values were darker than black or lighter than white."
+    if (far := tables.reached(trial, metrics.OUTSIDE)) is not None:
+        share = metrics.measured(metrics.OUTSIDE, far)
+        told += f" At the end {share} of their values were darker than black or lighter than white."
     return section(
         "images", title, paragraph(told, "reading"), tag("div", join(map(_picture, chosen)), class_="pictures")
     )
@@ -155,7 +154,7 @@ def trials(tables: Tables) -> Html:
     if not tables.all:
         return section("trials", "All trials", tag("div", "No trial has ended yet.", class_="empty"))
     whose = _whose(tables)
-    goals = [words.metric(o.metric) for o in tables.objectives]
+    goals = [metrics.label(o.metric) for o in tables.objectives]
     head = ["Trial", *whose, "State", *goals, "Test, last epoch", "Epochs", "Time"]
     rows = [_trial(t, tables, whose) for t in tables.all]
     place = next(
@@ -172,8 +171,8 @@ def trials(tables: Tables) -> Html:
 
 
 def _trial(trial: Trial, tables: Tables, whose: Mapping[str, Callable[[Trial], object]]) -> list[object]:
-    tested = trial.final.get("test_accuracy/last")
-    goals = [_number(v, words.measured(o.metric, v)) for o, v in zip(tables.objectives, trial.values)]
+    tested = trial.final.get(metrics.TEST_LAST)
+    goals = [_number(v, metrics.measured(o.metric, v)) for o, v in zip(tables.objectives, trial.values)]
     chosen = [
         _chosen(trial.changes[p.path]) if p.path in trial.changes else Cell(words.DASH) for p in tables.parameters
     ]
@@ -182,7 +181,7 @@ def _trial(trial: Trial, tables: Tables, whose: Mapping[str, Callable[[Trial], o
         *(say(trial) for say in whose.values()),
         tag("span", trial.state, class_=f"state {trial.state}"),
         *goals,
-        _number(tested, words.percent(tested)),
+        _number(tested, metrics.measured(metrics.TEST_LAST, tested)),
         _number(trial.row["epochs"], words.number(trial.row["epochs"])),
         _number(trial.row["seconds"], words.duration(trial.row["seconds"])),
         *chosen,

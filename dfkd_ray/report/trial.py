@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dfkd_ray import metrics
+
 
 @dataclass(frozen=True)
 class Objective:
@@ -14,6 +16,12 @@ class Objective:
     metric: str
     mode: str
     at: str | None = None  # the epoch of a trial that the search compared: last or best; None if not recorded
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Objective:
+        """As a study tells it, which may leave the mode to the metric."""
+        metric = str(told["metric"])
+        return cls(metric, told.get("mode") or metrics.find(metric).better or "max", told.get("at"))
 
     def better(self, a: float, b: float) -> bool:
         return a > b if self.mode == "max" else a < b

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,14 +13,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dfkd_ray import metrics
 from dfkd_ray.report import arms
-from dfkd_ray.report.arms import Arm
+from dfkd_ray.report.arms import Arm, Spread
 from dfkd_ray.report.settings import Parameter, is_number, parameters
 from dfkd_ray.report.trial import Objective, Trial
+from dfkd_ray.stats import front as pareto
 from dfkd_ray.util import tables, words
 from dfkd_ray.util.errors import StudyError
 
-VALIDATION = "val_accuracy"
 LATER = {"trials": ("draw", "tuning")}  # columns that the first tables of this schema did not have
 
 
@@ -71,10 +72,8 @@ class Tables:
         told = self.study.get("objective")
         raw = told if isinstance(told, list) else [told]
         named = [{"metric": o} if isinstance(o, str) else o for o in raw if o]
-        known = [o for o in named if isinstance(o, Mapping) and o.get("metric")] or [{"metric": VALIDATION}]
-        return tuple(
-            Objective(str(o["metric"]), o.get("mode") or words.mode(str(o["metric"])), o.get("at")) for o in known
-        )
+        known = [o for o in named if isinstance(o, Mapping) and o.get("metric")] or [{"metric": metrics.VAL_ACCURACY}]
+        return tuple(Objective.of(o) for o in known)
 
     @property
     def objective(self) -> Objective:
@@ -122,6 +121,10 @@ class Tables:
         found = trial.final.get(metric, self.curve(metric).get(trial.number, {}).get(trial.row["epochs"]))
         return found if found is not None and math.isfinite(found) else None
 
+    def spread(self, trials: Iterable[Trial], metric: str) -> Spread:
+        """Mean and interval of what these trials reached, as far as they did."""
+        return Spread.of(metric, [value for t in trials if (value := self.reached(t, metric)) is not None])
+
     @cached_property
     def complete(self) -> tuple[Trial, ...]:
         """Complete trials whose objectives are all there: the only ones that are compared as equals."""
@@ -129,18 +132,21 @@ class Tables:
 
     @cached_property
     def best(self) -> Trial | None:
-        """The best complete trial by the first objective; later ones break ties, then the lower number."""
+        """The best complete trial by the first objective: see `stats.front`."""
 
-        def order(trial: Trial) -> list[float]:
-            return [-o.sign * v for o, v in zip(self.objectives, trial.values) if v is not None]
-
-        return min(self.complete, key=order, default=None)
+        number = pareto.best(self._points)
+        return next((trial for trial in self.complete if trial.number == number), None)
 
     @cached_property
     def front(self) -> tuple[Trial, ...]:
-        """Complete trials that no other one beats in one objective without losing in another."""
-        scores = {t.number: [o.sign * (v or 0.0) for o, v in zip(self.objectives, t.values)] for t in self.complete}
-        return tuple(t for t in self.complete if not any(dominates(s, scores[t.number]) for s in scores.values()))
+        """Complete trials that no other one dominates."""
+        chosen = pareto.front(self._points)
+        return tuple(trial for trial in self.complete if trial.number in chosen)
+
+    @property
+    def _points(self) -> dict[int, list[float]]:
+        """Of each complete trial its objectives, higher is better."""
+        return {t.number: [o.sign * (v or 0.0) for o, v in zip(self.objectives, t.values)] for t in self.complete}
 
     @cached_property
     def metrics(self) -> tuple[str, ...]:
@@ -179,11 +185,6 @@ def read(kind: str, path: Path) -> pa.Table:
     if absent:
         raise StudyError(f"{path}: not a table of {kind}: no column {words.listed(absent)}")
     return loaded
-
-
-def dominates(a: list[float], b: list[float]) -> bool:
-    """Whether `a` is nowhere worse than `b` and somewhere better (more is better)."""
-    return all(x >= y for x, y in zip(a, b)) and any(x > y for x, y in zip(a, b))
 
 
 def part(note: Mapping[str, Any], key: str) -> dict[str, Any]:

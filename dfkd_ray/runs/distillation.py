@@ -16,11 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dfkd_ray import datasets, nets, teachers
+from dfkd_ray import datasets, metrics, nets, teachers
 from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Method
 from dfkd_ray.nets.digest import digest
-from dfkd_ray.runs import measures
 from dfkd_ray.runs.checkpoint import Checkpoint
 from dfkd_ray.runs.evaluator import Evaluator, pictured, real
 from dfkd_ray.study.study import Study
@@ -48,7 +47,7 @@ class Distillation:
     weights: Mapping[str, Tensor] = field(repr=False)
     runtime: Runtime = field(default_factory=Runtime)
     data: str | None = None
-    metric: str = "val_accuracy"
+    metric: str = metrics.VAL_ACCURACY
     sign: float = 1.0  # metric * sign is better when higher
     keep: bool = True
     fixed: Mapping[str, Any] = field(default_factory=dict)
@@ -90,13 +89,13 @@ class Distillation:
         facts |= {"fingerprint": config.fingerprint(method), "method": config.plain(method)}
         started = time.perf_counter() - checkpoint.seconds
         for epoch in distill(run):
-            metrics = evaluator.metrics() | epoch.losses | {"lr/student": run.lr}
-            checkpoint.note(epoch.number, metrics, self.metric, self.sign)
+            found = evaluator.metrics() | epoch.losses | {metrics.LR: run.lr}
+            checkpoint.note(epoch.number, found, self.metric, self.sign)
             last = epoch.number == method.schedule.epochs
             row = Row(
                 epoch=epoch.number,
                 seconds=time.perf_counter() - started,
-                metrics=metrics,
+                metrics=found,
                 picture=evaluator.picture() if pictured(epoch.number, method.schedule.epochs) else None,
                 last=last,
                 final=evaluator.final(checkpoint) if last else {},
@@ -123,18 +122,24 @@ def work(study: Study, data: str | None = None, weights: Path | None = None) -> 
     method = config.change(config.load(study.method), study.fixed)
     first = study.objective[0]
     made = prepare(method, study.task, data, weights, parse_runtime(study.runtime))
-    asked = {objective.metric for objective in study.objective}
-    if "val_accuracy" in asked and not evaluable(made):
-        hint = f"give --data, or select by a data-free metric: {', '.join(measures.DATA_FREE)}"
-        raise ConfigError.at("objective", f"val_accuracy needs real images of {made.task.name}: {hint}")
-    if measures.PRIOR in asked and not any(name.endswith("running_mean") for name in made.weights):
-        raise ConfigError.at("objective", f"{measures.PRIOR} needs a teacher with BatchNorm layers")
-    if measures.ASKED in asked and not _asks(method):
-        raise ConfigError.at("objective", f"{measures.ASKED} needs a source that asks for classes (source.labels)")
+    for objective in study.objective:
+        _check_reported(objective.metric, made, method)
     hand = {} if study.ablation is None else study.ablation.hand
     named = {changes["method"] for changes in hand.values() if "method" in changes}
     methods = {name: config.plain(config.load(name)) for name in named}
     return replace(made, metric=first.metric, sign=first.sign, fixed=study.fixed, methods=methods)
+
+
+def _check_reported(name: str, made: Distillation, method: Method) -> None:
+    """ConfigError where a trial lacks what a metric needs."""
+    needs = metrics.find(name).needs
+    if needs == metrics.REAL and not evaluable(made):
+        others = ", ".join(row.name for row in metrics.ROWS if row.data_free)
+        hint = f"give --data, or select by a data-free metric: {others}"
+        raise ConfigError.at("objective", f"{name} needs real images of {made.task.name}: {hint}")
+    normed = any(weight.endswith("running_mean") for weight in made.weights)
+    if (needs == metrics.NORM and not normed) or (needs == metrics.LABELS and not _asks(method)):
+        raise ConfigError.at("objective", f"{name} needs {needs}")
 
 
 def prepare(
@@ -184,16 +189,12 @@ def accepts(method: Method, changes: Mapping[str, Any]) -> None:
             raise ConfigError.at(f"{slot}.arch", str(error)) from None
 
 
-def metric_names(method: Method) -> list[str]:
-    """The metrics that a trial of the method reports after each epoch.
-
-    val_accuracy: where there are real images; batchnorm/source: where the teacher has BatchNorm layers; asked/source:
-    where the source asks for classes.
-    """
+def reported(method: Method) -> list[str]:
+    """The metrics that a trial of the method reports after each epoch, where task and teacher have what they need."""
     slots = {"source": method.source_loss, "student": method.student_loss}
-    losses = [f"loss/{slot}/{name}" for slot, loss in slots.items() for name in (*loss.parts, "total")]
-    data_free = [name for name in measures.DATA_FREE if name != measures.ASKED or _asks(method)]
-    return ["val_accuracy", *data_free, "outside", *losses]
+    losses = [metrics.loss(slot, name) for slot, loss in slots.items() for name in (*loss.parts, "total")]
+    told = [row for row in metrics.ROWS if row.when == "epoch" and row.better is not None and row.fair]
+    return [*(row.name for row in told if row.needs != metrics.LABELS or _asks(method)), *losses]
 
 
 def _asks(method: Method) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dfkd_ray import metrics
 from dfkd_ray.parts.signals import Norm, Setting, deviation, mode, statistics
 from dfkd_ray.parts.slots import Batch, LiveSource
 
@@ -17,9 +18,6 @@ BATCH = 256  # images at a time
 PIXELS = BATCH * 112**2  # at a time: of images of 224 pixels 64
 EDGE = 1e-4  # rounding of a normalised value
 FAR = 0.1  # with more values outside than that, the images are not what the teacher was trained on
-PRIOR = "batchnorm/source"  # reported where the teacher has BatchNorm layers
-ASKED = "asked/source"  # reported where the source asks for classes
-DATA_FREE = ("agreement/source", "kl/source", "agreement/noise", "kl/noise", "diversity", PRIOR, ASKED)
 
 
 @torch.no_grad()
@@ -128,16 +126,17 @@ def data_free(teacher: nn.Module, student: nn.Module, source: LiveSource, settin
     own, labels = _own(source, setting, torch.Generator(device).manual_seed(2))
     # the bank is drawn on the CPU, so that it is the same on every device
     noise = torch.randn(HELD_OUT, *setting.image, generator=torch.Generator().manual_seed(1))
-    out = {"outside": outside(own, setting.mean, setting.std)}
+    out = {metrics.OUTSIDE: outside(own, setting.mean, setting.std)}
     with prior(teacher) as distance:
         t = logits(teacher, own)
-    out["agreement/source"], out["kl/source"] = faithfulness(t, logits(student, own))
-    out["diversity"] = diversity(t)
+    out[metrics.AGREEMENT], out[metrics.KL] = faithfulness(t, logits(student, own))
+    out[metrics.DIVERSITY] = diversity(t)
     if (far := distance()) is not None:
-        out[PRIOR] = far
+        out[metrics.BATCHNORM] = far
     if labels is not None:
-        out[ASKED] = float((t.argmax(1) == labels.to(device)).float().mean())
-    out["agreement/noise"], out["kl/noise"] = faithfulness(logits(teacher, noise), logits(student, noise))
+        out[metrics.ASKED] = float((t.argmax(1) == labels.to(device)).float().mean())
+    on_noise = faithfulness(logits(teacher, noise), logits(student, noise))
+    out[metrics.AGREEMENT_NOISE], out[metrics.KL_NOISE] = on_noise
     return out
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
+from dfkd_ray import metrics
 from dfkd_ray.methods.method import Schedule
 from dfkd_ray.runs.probe import Cost
 from dfkd_ray.stats.effects import MIN_PAIRS
@@ -14,7 +15,6 @@ from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.domains import canonical
 from dfkd_ray.study.paths import Walk
 from dfkd_ray.study.specs import Asha
-from dfkd_ray.study.study import point
 from dfkd_ray.tune.duplicates import Duplicates, find_duplicates
 from dfkd_ray.tune.ray_setup import room
 
@@ -117,9 +117,9 @@ def _design(study: Study, ablation: Ablation, measured: Spread | None, duplicate
     yield from arms.describe(ablation.design, ablation.components, ablation.arms, study.method)
     yield from _looked(ablation, duplicates)
     seeds = ablation.seeds
-    more = (
-        "" if seeds.until is None else f", up to {len(seeds.listed)} until intervals are within {seeds.until:g} points"
-    )
+    unit = metrics.points(study.objective[0].metric)
+    least = "" if seeds.until is None else f"{seeds.until:g} {unit}".rstrip()
+    more = "" if seeds.until is None else f", up to {len(seeds.listed)} until intervals are within {least}"
     draws = f" x {ablation.points} draws" if ablation.points > 1 else ""
     yield f"{seeds.start} seeds{draws} for each arm{more}: {ablation.pairs} pairs"
     if ablation.tune is not None:
@@ -149,19 +149,15 @@ def _power(metric: str, ablation: Ablation, measured: Spread | None) -> Iterator
         found = [scale(each) for each in ablation.contrasts() if each.kind in ("simple", "main")]
         count, width = len(found), max(found)
     if ablation.spread is not None:
-        measured = (ablation.spread * point(metric), "stated")
+        measured = (ablation.spread / metrics.find(metric).unit.scale, "stated")
     rules = {count: f"after Holm's rule over {count} effects, at worst"} if count > 1 else {}
     for effects, rule in ({1: "by itself"} | rules).items():
         least = smallest_effect(ablation.pairs, width, effects=effects)
         value = f"{least:.2f} standard deviations of a paired difference of two arms"
         if measured is not None:
-            spread = measured[0] / point(metric)
-            value = f"{_amount(least * spread, metric)} (spread {_amount(spread, metric)}, {measured[1]})"
+            told, spread = (metrics.changed(metric, times * measured[0], signed=False) for times in (least, 1.0))
+            value = f"{told} (spread {spread}, {measured[1]})"
         yield f"smallest effect told with power 0.8, {rule}: {value}"
-
-
-def _amount(value: float, metric: str) -> str:
-    return f"{value:.1f} points" if point(metric) < 1 else f"{value:.3g} of {metric}"
 
 
 def _asha_share(stopper: Asha, epochs: int) -> float:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dfkd_ray import datasets, study
+from dfkd_ray import datasets, metrics, study
 from dfkd_ray.methods import config
 from dfkd_ray.runs import distillation, path_to
 from dfkd_ray.runs.distillation import Distillation
@@ -50,7 +50,7 @@ def open_document(
 # What stands in for a part with a mistake. The last three do not matter to the method, and may clash with what is left.
 _STAND_INS: dict[str, Any] = {
     "study": "unnamed",
-    "objective": {"metric": "val_accuracy"},
+    "objective": {"metric": metrics.VAL_ACCURACY},
     "sampler": "tpe",
     "stopper": "none",
     "budget": {"hours": 1},
@@ -100,7 +100,7 @@ def _check_method(made: Study, document: Document, problems: Problems) -> None:
         problems.add("method", str(error))
         return
 
-    known = distillation.metric_names(method)
+    known = distillation.reported(method)
     for objective in made.objective:
         if objective.metric not in known:
             problems.add("objective", f"no trial reports {objective.metric!r}{did_you_mean(objective.metric, known)}")

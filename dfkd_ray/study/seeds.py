@@ -15,7 +15,8 @@ from dfkd_ray.util.yamls import typed
 class Seeds:
     """The seeds that every arm gets: so many at first, one more after another while intervals are wide.
 
-    until: points of the first objective; seeds are added until no effect's interval is wider. None: none are added.
+    until: points of the first objective (its own unit where it is no share); seeds are added until no effect's interval
+        is wider. None: none are added.
     """
 
     listed: tuple[int, ...]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from dfkd_ray import metrics
 from dfkd_ray.study import ablation as ablations
 from dfkd_ray.study import published as tables
 from dfkd_ray.study import space
@@ -15,31 +16,12 @@ from dfkd_ray.study.domains import Bool, Choice
 from dfkd_ray.study.specs import Cmaes, Gp, Grid, NoStopper, SamplerSpec, StopperSpec, Tpe, samplers
 from dfkd_ray.util.errors import ConfigError, Problem, UnknownName
 
-# how a metric's name begins -> which way is better
-MODES: Mapping[str, Literal["max", "min"]] = {
-    "val_accuracy": "max",
-    "agreement": "max",
-    "asked": "max",
-    "diversity": "max",
-    "kl": "min",
-    "loss": "min",
-    "batchnorm": "min",
-}
-
-
-SHARES = ("val_accuracy", "test_accuracy", "agreement", "asked", "diversity")  # how metrics in [0, 1] begin
-
-
-def point(metric: str) -> float:
-    """What one point of a metric is, in the metric's own units: 0.01 of a share."""
-    return 0.01 if metric.partition("/")[0] in SHARES else 1.0
-
 
 @dataclass(frozen=True)
 class Objective:
     """A metric to optimise; `at`: what the sampler is told, the value of the last epoch or of the best one.
 
-    The best epoch is the one where the study's first objective is best. `mode: null` means what the metric's name says.
+    The best epoch is the one where the study's first objective is best. `mode: null` means what the metric's row says.
     """
 
     metric: str
@@ -47,12 +29,9 @@ class Objective:
     at: Literal["last", "best"] = "last"
 
     def __post_init__(self) -> None:
-        if self.metric.startswith("test"):
+        if metrics.find(self.metric).split == "test" or self.metric.startswith("test"):
             raise ValueError(f"{self.metric}: the test split is for the report alone, no study may select by it")
-        known = MODES.get(self.metric.partition("/")[0])
-        if self.mode is None and known is None:
-            raise ValueError(f"is {self.metric!r} better when high or low? Say `mode: max` or `mode: min`")
-        object.__setattr__(self, "mode", self.mode or known)
+        object.__setattr__(self, "mode", self.mode or metrics.better(self.metric))
 
     @property
     def sign(self) -> float:
@@ -174,9 +153,9 @@ def _published_conflicts(parts: Mapping[str, Any]) -> Iterator[Problem]:
         hand = parts["ablation"].hand if parts["ablation"] is not None else {}
         if missing := [row for row in table.arms if row not in hand]:
             yield Problem("published", f"the rows of {table.id} are arms, named by hand; missing: {', '.join(missing)}")
-    metrics = [objective.metric for objective in parts.get("objective", ())]
-    if metrics and metrics[0] != "val_accuracy":
-        yield Problem("objective", f"{table.id} is of accuracies: val_accuracy comes first, got {metrics[0]}")
+    goals = [objective.metric for objective in parts.get("objective", ())]
+    if goals and goals[0] != metrics.VAL_ACCURACY:
+        yield Problem("objective", f"{table.id} is of accuracies: {metrics.VAL_ACCURACY} comes first, got {goals[0]}")
 
 
 def _sampler_conflicts(sampler: SamplerSpec, search: space.Space) -> Iterator[Problem]:

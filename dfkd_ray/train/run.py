@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dfkd_ray import metrics
 from dfkd_ray.methods.method import Method
 from dfkd_ray.parts.optimizers import descend, set_lr
 from dfkd_ray.parts.signals import Setting, Signals, layout
@@ -95,7 +96,11 @@ class Run:
         counts = self.source.updates if isinstance(self.source, Counts) else lambda batch, steps: steps
         source = min(self.rounds, plan.source_rounds) * counts(plan.batch, self.source_steps)
         images = student * plan.batch
-        return {"updates/student": float(student), "updates/source": float(source), "images/student": float(images)}
+        return {
+            metrics.STUDENT_UPDATES: float(student),
+            metrics.SOURCE_UPDATES: float(source),
+            metrics.STUDENT_IMAGES: float(images),
+        }
 
     @property
     def lr(self) -> float:
@@ -192,7 +197,7 @@ class Means:
 
     def add(self, phase: str, values: Mapping[str, Tensor]) -> None:
         for name, value in values.items():
-            key = f"loss/{phase}/{name}"
+            key = metrics.loss(phase, name)
             self.sums[key] = self.sums[key] + value if key in self.sums else value
             self.counts[key] = self.counts.get(key, 0) + 1
 

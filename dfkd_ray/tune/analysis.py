@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
 
+from dfkd_ray import metrics
+from dfkd_ray.stats import front
 from dfkd_ray.stats.effects import Effect, Outcomes, Pair, effects, widest
 from dfkd_ray.study import Study, arms
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.arms import Arm
 from dfkd_ray.study.components import Changes
 from dfkd_ray.study.paths import Walk
-from dfkd_ray.study.study import MODES, point
 from dfkd_ray.tune.history import History, Trial
 
-FINAL = ("test_accuracy/last", "test_accuracy/best")  # taken once, at the end of a trial
+FINAL = (metrics.TEST_LAST, metrics.TEST_BEST)  # taken once, at the end of a trial
 
 
 def cells(history: History) -> dict[tuple[str, Pair], Trial]:
@@ -63,10 +63,8 @@ def setting(history: History, arm: str) -> Changes | None:
     """The changes of the best trial of an arm's own search; None before all have ended, or if all have failed."""
     if not _tuned(history, arm):
         return None
-    sign = history.study.objective[0].sign
-    complete = [trial for trial in tuning(history, arm) if trial.values]
-    best = max(complete, key=lambda trial: (trial.values or [0.0])[0] * sign, default=None)
-    return None if best is None else best.changes
+    best = front.best(history.points(tuning(history, arm)))
+    return None if best is None else history.trials[best].changes
 
 
 def _tuned(history: History, arm: str) -> bool:
@@ -133,7 +131,8 @@ def seeds_in_force(history: History) -> tuple[int, ...]:
         found = outcomes(history, metric, names, now)
         if len(next(iter(found.values()))) < count * ablation.points:
             break
-        if widest(effects(ablation.contrasts(), found, metric, "max", resamples=0)) <= seeds.until * point(metric):
+        width = widest(effects(ablation.contrasts(), found, metric, "max", resamples=0))
+        if width <= seeds.until / metrics.find(metric).unit.scale:
             break
         count += 1
     return seeds.listed[:count]
@@ -147,7 +146,7 @@ def all_effects(history: History, resamples: int = 9999) -> list[Effect]:
     contrasts = ablation.contrasts(chosen) if names else ()
     return [
         effect
-        for metric, mode in metrics(history).items()
+        for metric, mode in compared(history).items()
         for effect in effects(contrasts, outcomes(history, metric, names), metric, mode, resamples=resamples)
     ]
 
@@ -161,18 +160,15 @@ def arms_of(history: History) -> tuple[tuple[str, ...], tuple[Arm, ...]]:
     return chosen, arms.along(ablation.components, chosen) if chosen else ()
 
 
-def metrics(history: History) -> dict[str, Literal["max", "min"]]:
+def compared(history: History) -> dict[str, metrics.Mode]:
     """Metric -> which way is better, of all that an effect is told for."""
-    out: dict[str, Literal["max", "min"]] = {o.metric: o.mode or "max" for o in history.study.objective}
+    out: dict[str, metrics.Mode] = {o.metric: o.mode or "max" for o in history.study.objective}
     complete = [trial for trial in history.trials.values() if trial.state == "complete" and trial.last is not None]
     told = {name: None for trial in complete for name in (trial.last or {})["metrics"]}
-    for metric in told:
-        head = metric.partition("/")[0]
-        if head in MODES and head != "loss":
-            out.setdefault(metric, MODES[head])
-    for metric in FINAL:
-        if any(metric in trial.final for trial in complete):
-            out.setdefault(metric, "max")
+    taken = [metric for metric in FINAL if any(metric in trial.final for trial in complete)]
+    for row in map(metrics.find, (*told, *taken)):
+        if row.better is not None and row.fair:
+            out.setdefault(row.name, row.better)
     return out
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dfkd_ray import study as studies
+from dfkd_ray.stats import front as pareto
 from dfkd_ray.study import Objective, Study
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.util.errors import StudyError
@@ -96,28 +97,23 @@ class History:
     def in_state(self, state: str) -> int:
         return sum(trial.state == state for trial in self.trials.values())
 
+    def points(self, trials: Iterable[Trial]) -> dict[int, list[float]]:
+        """Of each of these trials that is complete its objectives, higher is better: see `stats.front`."""
+        signs = [objective.sign for objective in self.study.objective]
+        complete = [trial for trial in trials if trial.state == "complete" and trial.values]
+        return {t.number: [value * sign for value, sign in zip(t.values or (), signs)] for t in complete}
+
     def best(self) -> Trial | None:
-        """The complete trial with the best first objective."""
-        complete = [t for t in self.trials.values() if t.state == "complete" and t.values]
-        sign = self.study.objective[0].sign
-        return max(complete, key=lambda t: (t.values or [0.0])[0] * sign, default=None)
+        """The best complete trial by the first objective."""
+        number = pareto.best(self.points(self.trials.values()))
+        return None if number is None else self.trials[number]
 
     def front(self) -> list[Trial]:
-        """The best complete trials: one for one objective, for several all that no other one beats in each."""
-        if len(self.study.objective) == 1:
-            best = self.best()
+        """The best complete trials: one for one objective, for several all that none dominates."""
+        best = self.best()
+        if best is None or len(self.study.objective) == 1:
             return [] if best is None else [best]
-        signs = [objective.sign for objective in self.study.objective]
-        points = {
-            trial.number: [value * sign for value, sign in zip(trial.values, signs)]
-            for trial in self.trials.values()
-            if trial.state == "complete" and trial.values
-        }
-        return [
-            self.trials[number]
-            for number, own in points.items()
-            if not any(other != own and all(a >= b for a, b in zip(other, own)) for other in points.values())
-        ]
+        return [self.trials[number] for number in pareto.front(self.points(self.trials.values()))]
 
     def active(self, now: float) -> float:
         """Seconds that the study has been run for, over all its sessions."""

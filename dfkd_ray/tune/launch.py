@@ -29,7 +29,10 @@ Options = Mapping[str, Any]  # of the runner: see ray_runner.run
 
 @dataclass(frozen=True)
 class Summary:
-    """What became of a study. `best`: the complete trial with the best first objective; None if there is none."""
+    """What became of a study. `best`: the best complete trial, None if there is none.
+
+    front: all that no complete trial dominates (of one objective: `best`), each with its objectives by metric.
+    """
 
     study: str
     folder: Path
@@ -41,6 +44,7 @@ class Summary:
     best: Trial | None
     seconds: float
     ablation: bool = False
+    front: Sequence[tuple[Trial, Mapping[str, float]]] = ()
 
 
 def start(
@@ -159,6 +163,7 @@ def _run(tuner: Tuner, work: Work, runner: Runner, options: Options) -> Summary:
 
 
 def _summary(history: History, folder: Path) -> Summary:
+    goals = [objective.metric for objective in history.study.objective]
     states = {state: history.in_state(state) for state in ("complete", "pruned", "failed", "running")}
     return Summary(
         study=history.study.study,
@@ -166,6 +171,7 @@ def _summary(history: History, folder: Path) -> Summary:
         finished=history.finished,
         best=history.best(),
         ablation=history.study.ablation is not None,
+        front=[(trial, dict(zip(goals, trial.values or ()))) for trial in history.front()],
         seconds=history.active_seconds,
         **states,
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from dfkd_ray import metrics
 from dfkd_ray.stats.contrasts import Contrast
-from dfkd_ray.stats.effects import Outcomes, arm_summary, effects
+from dfkd_ray.stats.effects import ArmSummary, Outcomes, arm_summary, effects
 from dfkd_ray.study import published
 from dfkd_ray.study.published import Compared, Table
 from dfkd_ray.study.published.claims import POINTS
@@ -17,12 +19,15 @@ def beside(history: History) -> dict[str, Any]:
     """What the papers' numbers and this study's say of the same rows and claims, in points; plain data.
 
     Measured is the test accuracy of the last epoch, which is what papers report; where the trials have none, the
-    study's objective. `metric` says which. `scale` is "paper" on a task of the table, else the name of the task.
+    study's objective. `metric` says which; `cut` whose interval ends where the metric's range does. `scale` is "paper"
+    on a task of the table, else the name of the task.
     """
     study = history.study
     table, column = published.find(study.published)
-    metric = analysis.FINAL[0] if analysis.FINAL[0] in analysis.metrics(history) else study.objective[0].metric
+    metric = metrics.TEST_LAST if metrics.TEST_LAST in analysis.compared(history) else study.objective[0].metric
     found = analysis.outcomes(history, metric, table.arms)
+    summaries = arm_summary(found)
+    within = [_within(metric, each) for each in summaries]
     theirs = {run["task"] for name, run in table.runs.items() if column in (None, name)}
     return {
         "table": table.id,
@@ -32,9 +37,16 @@ def beside(history: History) -> dict[str, Any]:
         "scale": "paper" if study.task in theirs else history.task.get("name", study.task),
         "unit": table.unit,
         "metric": metric,
-        "cells": [_cell(row) for row in published.side_by_side(table, column, arm_summary(found))],
+        "cells": [_cell(row) for row in published.side_by_side(table, column, within)],
+        "cut": [each.arm for each, kept in zip(summaries, within) if kept != each],
         "claims": _claims(table, column, found, metric),
     }
+
+
+def _within(metric: str, summary: ArmSummary) -> ArmSummary:
+    """With its interval cut where it leaves what the metric can be."""
+    low, high = metrics.within(metric, summary.t_low, summary.t_high)
+    return replace(summary, t_low=low, t_high=high)
 
 
 def _cell(row: Compared) -> dict[str, Any]:

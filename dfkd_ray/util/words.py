@@ -1,86 +1,20 @@
-"""How the page says things: metrics, numbers, durations, and user text made harmless."""
+"""How page and terminal say things: numbers, durations, settings, lists."""
 
 from __future__ import annotations
 
-import html
 import json
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 NBSP = "\u00a0"
 DASH = "\u2013"
 MINUS = "\u2212"
-_METRICS = {
-    "val_accuracy": "Validation accuracy",
-    "val_accuracy/median5": "Validation accuracy, median of the last five epochs",
-    "test_accuracy/last": "Test accuracy, last epoch",
-    "test_accuracy/best": "Test accuracy, best epoch",
-    "relative_accuracy/last": "Test accuracy relative to the teacher's, last epoch",
-    "relative_accuracy/best": "Test accuracy relative to the teacher's, best epoch",
-    "agreement/source": "Agreement with the teacher, own images",
-    "agreement/noise": "Agreement with the teacher, noise",
-    "kl/source": "KL to the teacher, own images",
-    "kl/noise": "KL to the teacher, noise",
-    "diversity": "Prediction diversity",
-    "batchnorm/source": "BatchNorm distance, own images",
-    "asked/source": "Share of own images of the class asked for",
-    "outside": "Values that no picture has, own images",
-    "seconds": "Seconds of work",
-}
-_SHARE = re.compile(r"(^|[_/])(accuracy|agreement|asked|outside)(/|$)")
-_MINIMISED = re.compile(r"^(kl|loss|batchnorm|outside|seconds)(/|$)")
-_DATA_FREE = re.compile(r"^(agreement|asked|kl|diversity|batchnorm)(/|$)")
 
 
-def metric(name: str) -> str:
-    """The name of a metric in words; an unknown one keeps its own name."""
-    return _METRICS.get(name, name)
-
-
-def is_share(name: str) -> bool:
-    """Whether a metric is a fraction that the page prints as per cent."""
-    return bool(_SHARE.search(name))
-
-
-def is_data_free(name: str) -> bool:
-    """Whether a metric needs no real image. Losses do not count: their weights differ between trials."""
-    return bool(_DATA_FREE.match(name))
-
-
-def mode(name: str) -> str:
-    """`min` or `max`: which way a metric is better, unless the study says otherwise."""
-    return "min" if _MINIMISED.match(name) else "max"
-
-
-def measured(name: str, value: float | None) -> str:
-    """A metric's value as the page prints it."""
-    if value is None or not math.isfinite(value):
-        return DASH
-    return percent(value) if is_share(name) else number(value)
-
-
-def unit(name: str) -> tuple[float, str]:
-    """What a difference of a metric is multiplied by for print, and its unit: points of per cent for a share."""
-    return (100.0, "points") if is_share(name) else (1.0, "")
-
-
-def difference(name: str, value: float | None, signed: bool = True) -> str:
-    """A difference of a metric, without its unit: `+35.2`; a metric that is no share has three digits."""
-    if value is None or not math.isfinite(value):
-        return DASH
-    scaled = unit(name)[0] * value
-    said = f"{abs(scaled):.1f}" if is_share(name) else f"{abs(scaled):.3g}"
-    sign = "" if not float(said) else MINUS if scaled < 0 else "+" if signed else ""
-    return f"{sign}{said}"
-
-
-def interval(name: str, low: float | None, high: float | None) -> str:
-    """An interval of a difference: `20.1 to 50.3`."""
-    if low is None or high is None:
-        return DASH
-    return f"{difference(name, low, signed=False)} to {difference(name, high, signed=False)}"
+def typed(text: str) -> str:
+    """Text of the page as a keyboard writes it, for a terminal: what is copied from there can be searched and read."""
+    return text.replace(NBSP, " ").replace(MINUS, "-")
 
 
 def probability(p: float | None) -> str:
@@ -88,12 +22,6 @@ def probability(p: float | None) -> str:
     if p is None or not math.isfinite(p):
         return DASH
     return f"<{NBSP}0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
-
-
-def inside(name: str) -> str:
-    """A metric in the middle of a sentence: `validation accuracy`, but `KL to the teacher`; its own name as it is."""
-    label = metric(name)
-    return label[0].lower() + label[1:] if label != name and label[1:2].islower() else label
 
 
 def percent(value: float | None) -> str:
@@ -173,18 +101,3 @@ def shorten(text: str, most: int = 48) -> str:
     text = " ".join(text.split())
     head = (most - 1) // 2
     return text if len(text) <= most else f"{text[:head]}…{text[len(text) - (most - 1 - head) :]}"
-
-
-def escape(text: object) -> str:
-    """Text for HTML, inside elements and inside quoted attributes."""
-    return html.escape(str(text), quote=True)
-
-
-def plain(text: object, most: int = 48) -> str:
-    """Text for a Plotly label. Plotly reads some HTML there (b, br, a, sub, ...) and decodes &amp; &lt; &gt; only."""
-    return html.escape(shorten(str(text), most), quote=False)
-
-
-def hover(text: str) -> str:
-    """Lines of text for a Plotly hover box."""
-    return "<br>".join(plain(line, 90) for line in text.split("\n"))

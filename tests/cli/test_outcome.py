@@ -2,26 +2,68 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dfkd_ray import metrics
 from dfkd_ray.cli import outcome
+from dfkd_ray.tune import Summary
+from dfkd_ray.tune.history import Trial
+from dfkd_ray.util import words
+
+
+def ended(number: int, values: list[float], last: dict[str, float], **final: float) -> Trial:
+    row = {"metrics": last, "seconds": 1.0}
+    names = {name.replace("__", "/"): value for name, value in final.items()}
+    return Trial(number, {"a.b": 0.5}, seed=0, state="complete", values=values, final=names, rows={3: row})
+
+
+def summary(front: list[tuple[Trial, dict[str, float]]], best: Trial | None) -> Summary:
+    return Summary("s", Path("s"), 2, 0, 0, 0, True, best, 1.0, front=front)
 
 
 def test_what_was_found_is_said_as_far_as_it_is_known() -> None:
-    class Task:
-        classes = ("a", "b", "c", "d")
-
-    class Work:
-        task = Task()
-
-    found = outcome.found({"val_accuracy": 0.5}, {"test_accuracy/last": 0.25, "test_accuracy/best": 0.75}, Work())  # type: ignore[arg-type]
-    assert found == (
-        "validation 50.0% at the last epoch, test 25.0% at the last epoch, "
-        "75.0% at the best by validation (chance 25.0%)"
+    trial = ended(0, [0.5], {"val_accuracy": 0.5}, test_accuracy__last=0.25, test_accuracy__best=0.75)
+    assert outcome.found(trial, {"val_accuracy": 0.5}, 0.25) == (
+        "val_accuracy 50.0 % at the last epoch, test 25.0 % at the last epoch, "
+        "75.0 % at the best by val_accuracy (chance 25.0 %)"
     )
-    assert outcome.found({"agreement/source": 1.0}, {}, Work()) == "no real images to evaluate on"  # type: ignore[arg-type]
+    assert outcome.found(ended(0, [0.9], {"val_accuracy": 0.5}), {"val_accuracy": 0.9}, 0.25) == (
+        "val_accuracy 90.0 % at the best epoch"
+    )
+
+
+def test_the_objectives_own_number_comes_first() -> None:
+    last = {"agreement/source": 0.946, "kl/noise": 0.0321}
+    blind = ended(0, [0.946], last)
+    assert outcome.found(blind, {"agreement/source": 0.946}, 0.25) == (
+        "agreement/source 94.6 % at the last epoch, no real images to evaluate on"
+    )
+    seen = ended(0, [0.0321], {**last, "val_accuracy": 0.5}, test_accuracy__last=0.25, test_accuracy__best=0.75)
+    assert outcome.found(seen, {"kl/noise": 0.0321}, 0.25) == (
+        "kl/noise 0.0321 nats at the last epoch, val_accuracy 50.0 % at the last epoch, test 25.0 % at the last epoch, "
+        "75.0 % at the best by kl/noise (chance 25.0 %)"
+    )
+
+
+def test_with_several_objectives_every_trial_of_the_front_is_named() -> None:
+    values = [{"agreement/source": 0.9, "kl/noise": 0.2}, {"agreement/source": 0.8, "kl/noise": 0.1}]
+    trials = [ended(number, list(own.values()), own) for number, own in enumerate(values)]
+    front = list(zip(trials, values))
+    assert list(outcome.winners(summary(front, trials[0]), 0.25)) == [
+        "best: trial 0, seed 0, agreement/source 90.0 % at the last epoch, kl/noise 0.2 nats at the last epoch, "
+        "no real images to evaluate on",
+        "  a.b = 0.5",
+        "the front, 2 trials that no other dominates:",
+        "  trial 0: agreement/source 90.0 %, kl/noise 0.2 nats",
+        "  trial 1: agreement/source 80.0 %, kl/noise 0.1 nats",
+    ]
+    alone = ended(0, [0.9], {"agreement/source": 0.9})
+    one = list(outcome.winners(summary([(alone, {"agreement/source": 0.9})], alone), 0.25))
+    assert not any("front" in line for line in one)
+    assert list(outcome.winners(summary([], None), 0.25)) == []
 
 
 EFFECT: dict[str, Any] = {
@@ -45,6 +87,16 @@ def test_effects_are_of_the_first_objective_in_points() -> None:
     assert list(outcome.effects([])) == ["no effects yet"]
 
 
+@pytest.mark.parametrize("metric", ["diversity", "outside", "relative_accuracy/last", "kl/noise", "batchnorm/source"])
+def test_terminal_and_page_print_one_effect_alike(metric: str) -> None:
+    numbers = {"difference": 0.946, "t_low": -0.021, "t_high": 1.913}
+    (line,) = list(outcome.effects([{**EFFECT, "metric": metric, **numbers}]))[1:]
+    of_page = [words.typed(metrics.difference(metric, value)) for value in numbers.values()]
+    unit = {"kl/noise": " nats", "batchnorm/source": ""}.get(metric, " points")
+    assert line.startswith(f"  a against b: {of_page[0]} [{of_page[1]}, {of_page[2]}]{unit}, p ")
+    assert of_page == (["+94.6", "-2.1", "+191.3"] if unit == " points" else ["+0.946", "-0.021", "+1.91"])
+
+
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
@@ -58,7 +110,7 @@ def test_effects_are_of_the_first_objective_in_points() -> None:
         ),
         (
             {"metric": "kl/noise", "verdict": "hurts"},
-            "  a against b: +0.021 [-0.001, +0.043], p 0.0612, 5 pairs: hurts",
+            "  a against b: +0.021 [-0.001, +0.043] nats, p 0.0612, 5 pairs: hurts",
         ),
     ],
 )
@@ -131,6 +183,12 @@ def test_published_and_measured_stand_in_columns() -> None:
         "  holds here: A helps (published +2.86, here +1.0 [+0.2, +1.9], 5 pairs)",
         "  cannot be told: A hurts (published +0.10, here nothing measured, 0 pairs)",
     ]
+
+
+def test_an_interval_that_was_cut_is_said() -> None:
+    assert (
+        "  (The interval of +A would leave what test accuracy, last epoch can be, 0.0 % to 100.0 %, and is cut there.)"
+    ) in list(outcome.beside({**NOTE, "cut": ["+A"]}))
 
 
 def test_another_scale_is_said_and_a_study_without_a_table_says_nothing() -> None:

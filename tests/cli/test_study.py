@@ -97,8 +97,8 @@ def test_resume_goes_on_with_the_runner_of_the_study_and_finishes(story: Story) 
     assert [line.split(":")[0] for line in lines[:2]] == ["trial 1 complete", "trial 2 complete"]
     assert lines[2].startswith("3 complete, 0 stopped early, 0 failed, ")
     assert lines[3].startswith("best: trial ")
-    assert ", seed 0, validation " in lines[3]
-    assert " at the best by validation (chance 8.3%)" in lines[3]
+    assert ", seed 0, val_accuracy " in lines[3]
+    assert " at the best by val_accuracy (chance 8.3 %)" in lines[3]
     assert [line.split(" = ")[0].strip() for line in lines[4:6]] == [
         "student_loss.kd.temperature",
         "student_loss.high_order.weight",

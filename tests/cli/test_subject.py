@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from dfkd_ray import nets, teachers
-from dfkd_ray.runs import distillation, measures
+from dfkd_ray import metrics, nets, teachers
+from dfkd_ray.runs import distillation
 from dfkd_ray.runs.study_file import open_study
 from dfkd_ray.util import tables
 from dfkd_ray.util.errors import ConfigError
@@ -42,9 +42,9 @@ def test_a_teacher_alone_teaches_a_student(weights: Path, tmp_path: Path) -> Non
     assert first == "dfkd_fgvc on mine: resnet8 -> resnet8, 1 epochs, seed 0; input normalised by --mean and --std"
     assert teacher == f"the teacher is {weights}"
     assert without.startswith("no real images of mine here")
-    metrics = {row["metric"] for row in tables.read(folder / "steps.arrow").to_pylist()}
-    assert set(measures.DATA_FREE) - {measures.ASKED} <= metrics, "its source asks for no class"
-    assert not {name for name in metrics if "accuracy" in name}
+    told = {row["metric"] for row in tables.read(folder / "steps.arrow").to_pylist()}
+    assert {row.name for row in metrics.ROWS if row.data_free} - {metrics.ASKED} <= told, "its source asks for no class"
+    assert not {name for name in told if "accuracy" in name}
     nets.build("resnet8", 5).load_state_dict(load_file(folder / "student.safetensors"))
     record = json.loads((folder / "run.json").read_text())
     assert (record["task"], record["task_given"], record["teacher"]["weights"]) == ("mine", None, str(weights))
@@ -121,12 +121,12 @@ def test_a_teacher_without_batchnorm_is_told_apart(tmp_path: Path) -> None:
     done = dfkd("distill", "dfkd_fgvc", *words, "--set", "source_loss.batchnorm=null")
     assert (done.code, done.err) == (0, "")
     assert "timm:test_convnext -> timm:test_resnet" in done.out
-    metrics = {row["metric"] for row in tables.read(tmp_path / "run" / "steps.arrow").to_pylist()}
-    assert measures.PRIOR not in metrics
-    assert "agreement/source" in metrics
+    told = {row["metric"] for row in tables.read(tmp_path / "run" / "steps.arrow").to_pylist()}
+    assert metrics.BATCHNORM not in told
+    assert "agreement/source" in told
     (tmp_path / "alone.yaml").write_text(TASK.replace("resnet8, weights: mine.safetensors", "timm:test_convnext"))
-    (tmp_path / "study.yaml").write_text(STUDY.format(task=tmp_path / "alone.yaml", metric=measures.PRIOR))
-    with pytest.raises(ConfigError, match=f"{measures.PRIOR} needs a teacher with BatchNorm layers"):
+    (tmp_path / "study.yaml").write_text(STUDY.format(task=tmp_path / "alone.yaml", metric=metrics.BATCHNORM))
+    with pytest.raises(ConfigError, match=f"{metrics.BATCHNORM} needs a teacher with BatchNorm layers"):
         open_study(tmp_path / "study.yaml", weights=weights)
 
 
@@ -155,9 +155,9 @@ student: resnet8
 def test_a_study_takes_it_as_a_task_of_ones_own(weights: Path, tmp_path: Path) -> None:
     (tmp_path / "alone.yaml").write_text(TASK)
     file = tmp_path / "study.yaml"
-    file.write_text(STUDY.format(task=tmp_path / "alone.yaml", metric=measures.PRIOR))
+    file.write_text(STUDY.format(task=tmp_path / "alone.yaml", metric=metrics.BATCHNORM))
     made, work = open_study(file)
     assert (made.objective[0].sign, distillation.evaluable(work)) == (-1.0, False)
     file.write_text(STUDY.format(task=tmp_path / "alone.yaml", metric="val_accuracy"))
-    with pytest.raises(ConfigError, match=f"val_accuracy needs real images of alone: .*{measures.PRIOR}"):
+    with pytest.raises(ConfigError, match=f"val_accuracy needs real images of alone: .*{metrics.BATCHNORM}"):
         open_study(file)

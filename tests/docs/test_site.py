@@ -13,7 +13,7 @@ import pytest
 from typer.main import get_command
 
 import dfkd_ray.report.charts  # noqa: F401  fills the registry
-from dfkd_ray import cli, datasets, nets
+from dfkd_ray import cli, datasets, metrics, nets
 from dfkd_ray.cli import catalogue
 from dfkd_ray.methods import config
 from dfkd_ray.parts.optimizers import lr_schedules, optimizers
@@ -22,6 +22,7 @@ from dfkd_ray.study import published
 from dfkd_ray.study.domains import domains
 from dfkd_ray.util import shipped
 from dfkd_ray.util.registry import Registry
+from dfkd_ray.util.words import NBSP
 from tests.docs.blocks import ROOT
 
 pytestmark = pytest.mark.skipif(
@@ -108,6 +109,13 @@ def test_every_method_task_net_table_and_study_has_its_place(site: Path, pages: 
     assert set(nets.classifiers) <= set(listed)
     told = "".join(pages[site / "gallery" / "published.html"].words)
     assert [name for name in published.names() if name not in told] == []
+
+
+def test_every_metric_has_its_row(site: Path, pages: dict[Path, Page]) -> None:
+    told = " ".join("".join(pages[site / "reference" / "metrics.html"].words).split())
+    assert [row.label for row in metrics.ROWS if row.label not in told] == []
+    assert [row.name for row in metrics.ROWS if row.name not in told] == []
+    assert "0.0 % to 100.0 %" in told.replace(NBSP, " ")
 
 
 def test_a_loss_has_its_formula_its_fields_and_their_defaults(site: Path, pages: dict[Path, Page]) -> None:

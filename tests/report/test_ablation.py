@@ -41,7 +41,7 @@ def test_other_metrics_are_folded_and_say_that_less_is_better() -> None:
     first, folded = html.split("<details>")
     assert "Effects on validation accuracy" in first
     assert "Effects on test accuracy, last epoch, points" in folded
-    assert "Effects on KL to the teacher, own images, less is better" in folded
+    assert "Effects on KL to the teacher, own images, nats, less is better" in folded
 
 
 def test_the_arms_have_mean_deviation_n_and_failures() -> None:

@@ -24,8 +24,11 @@ BEST = trial(
 CURVE = steps(1, {"val_accuracy": [0.5, 0.781, 0.77]})
 
 
+BY_BEST = noted(objective={"metric": "val_accuracy", "mode": "max", "at": "best"})
+
+
 def test_the_answer_names_validation_at_the_best_epoch_and_test_at_the_last() -> None:
-    assert said([trial(0), BEST], CURVE) == (
+    assert said([trial(0), BEST], CURVE, note=BY_BEST) == (
         "Best of 2 trials: validation accuracy 78.1 % at epoch 2 with order 3 and kd.temperature 4; "
         "test 76.0 % at its last epoch (chance 8.3 %, teacher 96.7 %)."
     )
@@ -37,8 +40,27 @@ def test_a_running_study_says_so() -> None:
 
 def test_an_objective_without_real_images_is_named_and_validation_stands_beside_it() -> None:
     curve = [*CURVE, *steps(1, {"kl/source": [0.5, 0.125, 0.2]})]
-    text = said([BEST], curve, note=noted(objective={"metric": "kl/source"}))
-    assert "KL to the teacher, own images 0.125 at epoch 2, validation accuracy 78.1 % there with" in text
+    best = {**BEST, "objectives": [0.2]}
+    text = said([best], curve, note=noted(objective={"metric": "kl/source"}))
+    assert "KL to the teacher, own images 0.2 nats at epoch 3, validation accuracy 77.0 % there with" in text
+    best = {**BEST, "objectives": [0.125]}
+    text = said([best], curve, note=noted(objective={"metric": "kl/source", "at": "best"}))
+    assert "KL to the teacher, own images 0.125 nats at epoch 2, validation accuracy 78.1 % there with" in text
+
+
+def test_the_number_that_the_search_went_by_is_quoted_not_the_best_of_the_curve() -> None:
+    last = {**BEST, "objectives": [0.77]}
+    assert said([last], CURVE).startswith("Best of 1 trial: validation accuracy 77.0 % at epoch 3 with ")
+    big = answer.numbers(study([last], CURVE)).replace(NBSP, " ")
+    assert "77.0 %" in big
+    assert "78.1 %" not in big
+
+
+def test_several_objectives_are_all_quoted() -> None:
+    curve = [*CURVE, *steps(1, {"diversity": [0.5, 0.9, 0.8]})]
+    note = noted(objective=[{"metric": "diversity"}, {"metric": "val_accuracy", "at": "best"}])
+    text = said([{**BEST, "objectives": [0.8, 0.781]}], curve, note=note)
+    assert "prediction diversity 80.0 % at epoch 3, validation accuracy 78.1 % at epoch 2 with" in text
 
 
 def test_without_metadata_the_sentence_is_shorter_but_right() -> None:

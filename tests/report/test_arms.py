@@ -16,7 +16,7 @@ from tests.report.studies import demo, trial
 @settings(deadline=None)
 @given(st.lists(st.floats(-5, 5), min_size=2, max_size=12))
 def test_mean_deviation_and_interval_are_the_textbook_ones(values: list[float]) -> None:
-    found = Spread.of(values)
+    found = Spread.of("a metric without bounds", values)
     assert found.n == len(values)
     assert found.mean == pytest.approx(statistics.fmean(values), abs=1e-12)
     assert found.deviation == pytest.approx(statistics.stdev(values), abs=1e-9)
@@ -29,8 +29,29 @@ def test_mean_deviation_and_interval_are_the_textbook_ones(values: list[float]) 
 
 
 def test_of_one_value_there_is_no_spread_and_of_none_no_mean() -> None:
-    assert Spread.of([0.5]) == Spread(1, 0.5)
-    assert Spread.of([]) == Spread(0)
+    assert Spread.of("val_accuracy", [0.5]) == Spread(1, 0.5)
+    assert Spread.of("val_accuracy", []) == Spread(0)
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "low", "high", "cut"),
+    [  # the quantile 0.975 at 2 degrees of freedom is 4.302653; of 0.9, 1, 1 the half width is 4.302653 / 30
+        ("val_accuracy", [0.9, 1.0, 1.0], 29 / 30 - 4.302653 / 30, 1.0, True),
+        ("test_accuracy/last", [0.0, 0.1, 0.0], 0.0, 1 / 30 + 4.302653 / 30, True),
+        ("agreement/noise", [0.0, 1.0], 0.0, 1.0, True),
+        ("val_accuracy", [0.4, 0.5, 0.5], 14 / 30 - 4.302653 / 30, 14 / 30 + 4.302653 / 30, False),
+        ("val_accuracy", [1.0, 1.0, 1.0], 1.0, 1.0, False),
+        ("relative_accuracy/last", [0.9, 1.0, 1.0], 29 / 30 - 4.302653 / 30, 29 / 30 + 4.302653 / 30, False),
+        ("kl/noise", [0.0, 0.1, 0.0], 0.0, 1 / 30 + 4.302653 / 30, True),
+        ("batchnorm/source", [-0.1, 0.0, 0.0], -1 / 30 - 4.302653 / 30, -1 / 30 + 4.302653 / 30, False),
+    ],
+)
+def test_an_interval_of_a_mean_ends_where_its_metric_does(
+    metric: str, values: list[float], low: float, high: float, cut: bool
+) -> None:
+    found = Spread.of(metric, values)
+    assert (found.low, found.high) == (pytest.approx(low, abs=1e-7), pytest.approx(high, abs=1e-7))
+    assert found.cut is cut
 
 
 def test_an_arm_has_its_trials_and_says_which_failed() -> None:

@@ -65,8 +65,8 @@ def test_where_less_is_better_the_verdict_is_said_with_the_direction() -> None:
     study = {**ablations.leave_one_out().study, "objective": {"metric": "kl/source"}}
     rows = [effect("mhad", -0.4217, metric="kl/source"), effect("sfcl", 0.3, verdict="hurts", metric="kl/source")]
     text = of(*rows, study=study)
-    assert text.startswith("Without mhad, KL to the teacher, own images rises by 0.422 (95 % interval 0.272 to 0.572,")
-    assert "), so mhad helps; without sfcl, it falls by 0.3 (" in text
+    assert text.startswith("Without mhad, KL to the teacher, own images rises by 0.422 nats (95 % interval 0.272 to")
+    assert "), so mhad helps; without sfcl, it falls by 0.3 nats (" in text
     assert text.endswith("so sfcl hurts.")
 
 

@@ -103,5 +103,5 @@ def test_a_metric_of_fewer_trials_says_its_own_n() -> None:
 def test_a_metric_that_is_no_share_is_not_in_per_cent() -> None:
     tables = ablations.changed(ablations.leave_one_out(), study=noted(objective="kl/source")["study"])
     text = paste.markdown(paste.grid(tables))
-    assert "| KL to the teacher, own images |" in text
+    assert "| KL to the teacher, own images (nats) |" in text
     assert "| Test accuracy, last epoch (%) |" in text

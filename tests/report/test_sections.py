@@ -31,7 +31,7 @@ def test_validation_and_test_last_and_best_are_four_figures_named_apart() -> Non
     assert re.search(r"Validation accuracy\s+79\.0 %\s+80\.0 %", text)
     assert re.search(r"Test accuracy\s+71\.0 %\s+72\.0 %", text)
     assert "The test split chose nothing" in text
-    assert "median of its last five epochs is 75.0 %" in text
+    assert "median validation accuracy of its last five epochs is 75.0 %" in text
 
 
 def test_a_test_accuracy_that_is_missing_is_not_praised() -> None:

@@ -16,7 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
-from dfkd_ray import datasets, nets, study, teachers
+from dfkd_ray import datasets, metrics, nets, study, teachers
 from dfkd_ray.datasets import gliders
 from dfkd_ray.methods import config
 from dfkd_ray.runs import distillation, evaluator, measures
@@ -101,7 +101,7 @@ def test_a_row_an_epoch(undisturbed: tuple[list[Row], Any]) -> None:
 
 
 def test_the_metrics_of_an_epoch_are_those_that_are_announced(undisturbed: tuple[list[Row], Any]) -> None:
-    announced = set(distillation.metric_names(config.parse(made().method)))
+    announced = set(distillation.reported(config.parse(made().method)))
     for row in undisturbed[0]:
         assert announced <= set(row.metrics)
         rest = set(row.metrics) - announced
@@ -240,10 +240,20 @@ def test_the_best_epoch_is_that_of_the_studys_metric() -> None:
     assert rows[-1].final["best_epoch"] == 1 + values.index(min(values))
 
 
+def test_every_number_that_a_trial_tells_has_a_row(undisturbed: tuple[list[Row], Any]) -> None:
+    rows, _ = undisturbed
+    told = {name: "epoch" for row in rows for name in row.metrics} | dict.fromkeys(rows[-1].final, "end")
+    known = {row.name: row.when for row in metrics.ROWS}
+    assert {name: when for name, when in told.items() if not name.startswith(metrics.LOSS)}.items() <= known.items()
+    costs = {name for name, when in known.items() if when == "cost"}
+    assert costs <= vars(rows[-1]).keys()
+
+
 def test_without_any_real_image_there_are_data_free_metrics(tmp_path: Path) -> None:
     task = replace(datasets.load("gliders"), name="unseen", reader="npz")
     rows = list(made(task=task, metric="agreement/source").epochs(job(tmp_path, {"schedule.epochs": 1})))
-    assert set(measures.DATA_FREE) - {measures.ASKED} <= set(rows[-1].metrics), "its source asks for no class"
+    data_free = {row.name for row in metrics.ROWS if row.data_free}
+    assert data_free - {metrics.ASKED} <= set(rows[-1].metrics), "its source asks for no class"
     assert not any("accuracy" in key for row in rows for key in (*row.metrics, *row.final))
     assert set(students(tmp_path)) == {"student.safetensors", "student_best.safetensors"}
 

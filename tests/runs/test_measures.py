@@ -10,11 +10,13 @@ import pytest
 import torch
 from torch import nn
 
+from dfkd_ray import metrics
 from dfkd_ray.parts.signals import Layout, Setting
 from dfkd_ray.parts.slots import Batch
 from dfkd_ray.runs import measures
 from tests.tiny import CLASSES, IMAGE, differing, flat, opened, small, toy, walked
 
+DATA_FREE = {row.name for row in metrics.ROWS if row.data_free}
 SETTING = Setting(IMAGE, CLASSES, (0.5,) * 3, (0.25,) * 3, Layout((), 6), Layout((), 6))
 
 
@@ -76,7 +78,7 @@ def test_data_free_metrics_change_nothing_and_repeat_themselves(name: str) -> No
     modes = [module.training for module in run.student.modules()]
     first, second = (measures.data_free(run.teacher, run.student, run.source, run.setting) for _ in range(2))
     assert first == second
-    assert set(first) == {*measures.DATA_FREE, "outside"} - {measures.ASKED}, "neither asks for classes"
+    assert set(first) == DATA_FREE - {metrics.ASKED}, "neither asks for classes"
     assert not differing(run.state_dict(), before)
     assert torch.equal(torch.get_rng_state(), numbers)
     assert [module.training for module in run.student.modules()] == modes
@@ -113,7 +115,7 @@ def test_a_teacher_without_batchnorm_has_no_such_metric() -> None:
     for norm in (nn.Identity(), nn.BatchNorm2d(3, track_running_stats=False)):
         net = nn.Sequential(norm, nn.Flatten(), nn.Linear(3 * 16 * 16, CLASSES))
         out = measures.data_free(net, net, source, SETTING)
-        assert set(out) == {*measures.DATA_FREE, "outside"} - {measures.PRIOR, measures.ASKED}
+        assert set(out) == DATA_FREE - {metrics.BATCHNORM, metrics.ASKED}
 
 
 def test_the_share_that_the_teacher_takes_for_what_was_asked() -> None:
@@ -125,7 +127,7 @@ def test_the_share_that_the_teacher_takes_for_what_was_asked() -> None:
             return Batch(images, torch.where(wrong, (named + 1) % CLASSES, named))
 
     source: Any = Asking()
-    assert measures.data_free(toy(1), toy(2), source, SETTING)[measures.ASKED] == 0.75
+    assert measures.data_free(toy(1), toy(2), source, SETTING)[metrics.ASKED] == 0.75
 
 
 def test_large_images_come_fewer_at_a_time() -> None:
@@ -156,7 +158,7 @@ def test_the_banks() -> None:
     out = measures.data_free(teacher, student, source, SETTING)
     assert source.asked == [(measures.HELD_OUT, 2, False)]
     images = torch.cat(seen)
-    assert out[measures.PRIOR] == pytest.approx(distance(toy(1), torch.zeros(measures.HELD_OUT, *IMAGE)), rel=1e-5)
+    assert out[metrics.BATCHNORM] == pytest.approx(distance(toy(1), torch.zeros(measures.HELD_OUT, *IMAGE)), rel=1e-5)
     noise = torch.randn(measures.HELD_OUT, *IMAGE, generator=torch.Generator().manual_seed(1))
     assert torch.equal(images[: measures.HELD_OUT], torch.zeros_like(noise))
     assert torch.equal(images[measures.HELD_OUT :], noise)

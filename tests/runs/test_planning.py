@@ -224,7 +224,7 @@ def test_a_spread_that_is_stated_comes_before_one_that_was_measured() -> None:
 
 def test_a_metric_that_is_no_share_has_its_own_unit() -> None:
     found = smallest(ablation((0.002, "measured in reports/a"), objective={"metric": "kl/noise"}))
-    value = f"{0.002 * detectable(5, 0.05):.3g} of kl/noise (spread 0.002 of kl/noise, measured in reports/a)"
+    value = f"{0.002 * detectable(5, 0.05):.3g} nats (spread 0.002 nats, measured in reports/a)"
     assert found[0] == f"by itself: {value}"
 
 

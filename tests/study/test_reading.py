@@ -143,7 +143,9 @@ def test_all_mistakes_at_once_with_their_lines() -> None:
     assert lines[1] == "bad.yaml:1: study: a name has letters, digits, - and _, got 'm had'"
     assert lines[3:] == [
         "bad.yaml:3: task: should be a valid string, got 3",
-        "bad.yaml:4: objective.0: is 'val_acuracy' better when high or low? Say `mode: max` or `mode: min`",
+        "bad.yaml:4: objective.0: no trial reports 'val_acuracy'; did you mean 'val_accuracy'? (known: "
+        "agreement/noise, agreement/source, asked/source, batchnorm/source, diversity, kl/noise, kl/source, "
+        "loss/SLOT/TERM, outside, val_accuracy); a metric of your own needs `mode: max` or `mode: min`",
         "bad.yaml:4: objective.1: test_accuracy/last: "
         "the test split is for the report alone, no study may select by it",
         "bad.yaml:6: search.a: unknown domain 'unifrom'; did you mean 'uniform'? "

@@ -84,7 +84,7 @@ def test_both_ends_show_where_parts_interact(tmp_path: Path) -> None:
 
 def test_effects_are_told_of_the_objective_first_then_of_the_rest_and_of_the_test_split_last(tmp_path: Path) -> None:
     found = run(tmp_path)
-    assert analysis.metrics(found) == {"val_accuracy": "max", "kl/noise": "min", "test_accuracy/last": "max"}
+    assert analysis.compared(found) == {"val_accuracy": "max", "kl/noise": "min", "test_accuracy/last": "max"}
     lower = effects(tmp_path, "kl/noise")["a on against off, the rest on"]
     assert lower["difference"] == pytest.approx(-0.14)
     test = effects(tmp_path, "test_accuracy/last")["a on against off, the rest on"]

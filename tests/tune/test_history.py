@@ -78,6 +78,17 @@ def test_the_front_of_several_objectives() -> None:
     assert best.number == 1
 
 
+def test_a_tie_in_the_first_objective_is_broken_by_the_second() -> None:
+    """The one that is announced is on the front, so that its student is kept."""
+    values = {0: [0.6, 0.7], 1: [0.6, 0.5], 2: [0.6, 0.5]}  # accuracy up, divergence down
+    ends = [record for t, v in values.items() for record in (asked(t), row(t, 1, 0.1), ended(t, "complete", v))]
+    history = History([*records(MULTI), *ends])
+    best = history.best()
+    assert best is not None
+    assert best.number == 1
+    assert [trial.number for trial in history.front()] == [1, 2]
+
+
 def test_only_the_time_in_which_somebody_ran_it_counts() -> None:
     history = History([*records(), asked(0, time=110.0), {"kind": "resumed", "time": 1000.0, "provenance": {"p": 1}}])
     history.apply(asked(1, time=1005.0))

@@ -97,6 +97,15 @@ def test_rows_and_claims_in_points() -> None:
     assert (theirs["difference"], theirs["verdict"]) == (pytest.approx(-10.0), "fails here")
 
 
+def test_an_interval_ends_where_the_metric_does() -> None:
+    assert beside(history())["cut"] == []
+    note = beside(history({**SCORES, "order 3": [1.0, 1.0, 1.0, 0.8]}))
+    half = T3 * 10 / 2  # standard deviation of 100, 100, 100, 80 over sqrt(4)
+    assert cell(note, "order 3")["t_low"] == pytest.approx(95 - half)
+    assert cell(note, "order 3")["t_high"] == pytest.approx(100)
+    assert note["cut"] == ["order 3"]
+
+
 def test_the_metric_is_the_test_accuracy_where_there_is_one() -> None:
     assert beside(history())["metric"] == "test_accuracy/last"
     without = beside(history(tested=False))

@@ -8,26 +8,6 @@ from dfkd_ray.util import words
 
 
 @pytest.mark.parametrize(
-    ("name", "mode", "share", "data_free"),
-    [
-        ("val_accuracy", "max", True, False),
-        ("val_accuracy/median5", "max", True, False),
-        ("test_accuracy/last", "max", True, False),
-        ("relative_accuracy/last", "max", True, False),
-        ("agreement/source", "max", True, True),
-        ("asked/source", "max", True, True),
-        ("kl/noise", "min", False, True),
-        ("diversity", "max", False, True),
-        ("batchnorm/source", "min", False, True),
-        ("loss/student/kd", "min", False, False),
-        ("lr/student", "max", False, False),
-    ],
-)
-def test_a_metric_knows_its_direction_unit_and_kind(name: str, mode: str, share: bool, data_free: bool) -> None:
-    assert (words.mode(name), words.is_share(name), words.is_data_free(name)) == (mode, share, data_free)
-
-
-@pytest.mark.parametrize(
     ("seconds", "said"),
     [
         (0.44, "0.4 s"),
@@ -41,12 +21,6 @@ def test_a_metric_knows_its_direction_unit_and_kind(name: str, mode: str, share:
 )
 def test_durations(seconds: float | None, said: str) -> None:
     assert words.duration(seconds).replace(words.NBSP, " ") == said
-
-
-def test_accuracies_are_printed_as_per_cent_and_what_is_not_a_number_as_a_dash() -> None:
-    assert words.measured("val_accuracy", 0.7812) == f"78.1{words.NBSP}%"
-    assert words.measured("kl/source", 0.012361) == "0.01236"
-    assert {words.measured("val_accuracy", v) for v in (None, math.nan, math.inf)} == {"–"}
 
 
 def test_a_label_is_the_shortest_tail_that_no_other_path_has() -> None:
@@ -64,11 +38,6 @@ def test_a_label_is_the_shortest_tail_that_no_other_path_has() -> None:
         "student_loss.mhad.order": "mhad.order",
         "order": "order",
     }
-
-
-def test_plotly_text_keeps_no_tag_and_no_entity_that_plotly_would_read() -> None:
-    assert words.plain("<b>&lt;</b>") == "&lt;b&gt;&amp;lt;&lt;/b&gt;"
-    assert words.hover("a<br>b\nc") == "a&lt;br&gt;b<br>c"
 
 
 def test_long_text_keeps_both_its_ends() -> None:
@@ -95,24 +64,6 @@ def test_settings_as_text(value: object, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("metric", "value", "signed", "unsigned"),
-    [
-        ("val_accuracy", 0.352, "+35.2", "35.2"),
-        ("val_accuracy", -0.0123, "−1.2", "−1.2"),
-        ("val_accuracy", -0.0001, "0.0", "0.0"),
-        ("kl/source", 0.0123456, "+0.0123", "0.0123"),
-        ("kl/source", -1234.5, "−1.23e+03", "−1.23e+03"),
-        ("kl/source", None, "–", "–"),
-        ("kl/source", math.nan, "–", "–"),
-    ],
-)
-def test_differences_are_in_points_or_in_three_digits(
-    metric: str, value: float | None, signed: str, unsigned: str
-) -> None:
-    assert (words.difference(metric, value), words.difference(metric, value, signed=False)) == (signed, unsigned)
-
-
-@pytest.mark.parametrize(
     ("p", "said"),
     [(0.0002, "< 0.001"), (0.001, "0.001"), (0.0214, "0.021"), (0.416, "0.42"), (1.0, "1.00"), (None, "–")],
 )
@@ -121,12 +72,40 @@ def test_p_values(p: float | None, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("metric", "said"),
+    ("value", "percent", "number"),
     [
-        ("val_accuracy", "validation accuracy"),
-        ("kl/source", "KL to the teacher, own images"),
-        ("Own metric", "Own metric"),
+        (0.7812, "78.1 %", "0.7812"),
+        (1.0, "100.0 %", "1"),
+        (0.012361, "1.2 %", "0.01236"),
+        (None, "–", "–"),
+        (math.nan, "–", "–"),
+        (math.inf, "–", "–"),
     ],
 )
-def test_a_metric_in_the_middle_of_a_sentence(metric: str, said: str) -> None:
-    assert words.inside(metric) == said
+def test_shares_and_numbers(value: float | None, percent: str, number: str) -> None:
+    assert words.percent(value).replace(words.NBSP, " ") == percent
+    assert words.number(value) == number
+
+
+def test_whole_numbers_are_in_full_and_counts_agree_with_their_noun() -> None:
+    assert words.number(1234567).replace(words.NBSP, " ") == "1 234 567"
+    assert [words.count(n, "class", "classes").replace(words.NBSP, " ") for n in (1, 2)] == ["1 class", "2 classes"]
+
+
+@pytest.mark.parametrize(
+    ("size", "said"), [(None, "–"), (0, "–"), (400_000, "0 MB"), (12_300_000, "12 MB"), (1_340_000_000, "1.34 GB")]
+)
+def test_memory(size: int | None, said: str) -> None:
+    assert words.memory(size).replace(words.NBSP, " ") == said
+
+
+@pytest.mark.parametrize(
+    ("names", "said"), [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")]
+)
+def test_lists(names: list[str], said: str) -> None:
+    assert words.listed(names) == said
+    assert words.listed(names, "or") == said.replace(" and ", " or ")
+
+
+def test_what_a_terminal_prints_can_be_typed() -> None:
+    assert words.typed(f"{words.MINUS}1.2{words.NBSP}points") == "-1.2 points"

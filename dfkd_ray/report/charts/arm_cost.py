@@ -8,9 +8,10 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
+from dfkd_ray import metrics
 from dfkd_ray.report import arms
-from dfkd_ray.report.arms import Arm, Spread
-from dfkd_ray.report.chart import ARMS, PAPER, Chart, arm_look, axis, charts, figure, value
+from dfkd_ray.report.arms import Arm
+from dfkd_ray.report.chart import ARMS, PAPER, Chart, arm_look, axis, charts, figure, hover, plain, value
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 
@@ -25,6 +26,7 @@ ROWS = pa.schema(
         ("value", pa.float64()),
         ("low", pa.float64()),  # Student's 95 % interval of the mean
         ("high", pa.float64()),
+        ("cut", pa.bool_()),  # whether the interval ends where the metric's range does
         ("about", pa.string()),
         ("reused", pa.int32()),  # trials of earlier studies, with the seconds that they took there
     ]
@@ -58,13 +60,15 @@ class ArmCost(Chart):
             [_mark(row) for row in rows.to_pylist()],
             height=400 + 12 * rows.num_rows,
             xaxis=axis("Seconds of a trial", rangemode="tozero"),
-            yaxis=axis(words.metric(metric), metric),
+            yaxis=axis(metrics.label(metric), metric),
         )
 
     @staticmethod
     def notes(rows: pa.Table) -> list[str]:
         reused = sum(rows["reused"].to_pylist())
-        return [f"The time of {words.count(reused, 'trial')} is that of an earlier study."] if reused else []
+        earlier = f"The time of {words.count(reused, 'trial')} is that of an earlier study." if reused else ""
+        cut = metrics.cut(value(rows, "metric"), [row["arm"] for row in rows.to_pylist() if row["cut"]])
+        return [said for said in (earlier, cut) if said]
 
 
 def _row(tables: Tables, arm: Arm, place: int) -> dict[str, Any] | None:
@@ -73,7 +77,7 @@ def _row(tables: Tables, arm: Arm, place: int) -> dict[str, Any] | None:
     if not timed:
         return None
     seconds = [t.row["seconds"] for t in timed]
-    spread = Spread.of([t.value for t in timed if t.value is not None])
+    spread = tables.spread(timed, metric)
     mean = math.fsum(seconds) / len(seconds)
     label = arms.called(arm, tables.arms)
     return {
@@ -86,8 +90,9 @@ def _row(tables: Tables, arm: Arm, place: int) -> dict[str, Any] | None:
         "value": spread.mean,
         "low": spread.low,
         "high": spread.high,
+        "cut": spread.cut,
         "reused": sum(t.reused is not None for t in timed),
-        "about": f"{label}\n{words.metric(metric)}: {words.measured(metric, spread.mean)}\n"
+        "about": f"{label}\n{metrics.said(metric, spread.mean)}\n"
         f"{words.duration(mean)} a trial, {words.count(len(timed), 'trial')}",
     }
 
@@ -105,7 +110,7 @@ def _mark(row: dict[str, Any]) -> go.Scatter:
         error_y={**bar, **upright} if upright else None,
         mode="markers",
         marker={"color": look["color"], "symbol": look["symbol"], "size": 11, "line": {"color": PAPER, "width": 1}},
-        name=words.plain(row["arm"], 30),
+        name=plain(row["arm"], 30),
         hoverinfo="text",
-        hovertext=[words.hover(row["about"])],
+        hovertext=[hover(row["about"])],
     )

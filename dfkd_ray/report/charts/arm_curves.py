@@ -8,10 +8,11 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
+from dfkd_ray import metrics
 from dfkd_ray.report import arms
 from dfkd_ray.report.arms import Arm
-from dfkd_ray.report.chart import ARMS, Chart, arm_look, axis, charts, figure, value, whole
-from dfkd_ray.report.view import VALIDATION, Tables
+from dfkd_ray.report.chart import ARMS, Chart, arm_look, axis, charts, figure, hover, plain, value, whole
+from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 
 FEW = 4  # arms up to which every band is drawn at once
@@ -47,7 +48,7 @@ class ArmCurves(Chart):
 
     @staticmethod
     def prepare(tables: Tables) -> pa.Table:
-        wanted = dict.fromkeys([*(o.metric for o in tables.objectives), VALIDATION])
+        wanted = dict.fromkeys([*(o.metric for o in tables.objectives), metrics.VAL_ACCURACY])
         run = [arm for arm in tables.arms if arm.runs_as is None]
         rows = [
             row
@@ -78,7 +79,7 @@ def _rows(tables: Tables, metric: str, arm: Arm, common: dict[str, Any]) -> list
         found = [curve[epoch] for curve in curves if epoch in curve]
         rows.append(
             {
-                "panel": words.metric(metric),
+                "panel": metrics.label(metric),
                 "metric": metric,
                 **common,
                 "epoch": epoch,
@@ -112,8 +113,8 @@ def _line(own: list[dict[str, Any]]) -> go.Scatter:
     metric = own[0]["metric"]
     look = arm_look(own[0]["place"])
     said = [
-        f"{row['arm']}\nepoch {row['epoch']}: {words.measured(metric, row['mean'])}\n"
-        f"{words.measured(metric, row['low'])} to {words.measured(metric, row['high'])}, "
+        f"{row['arm']}\nepoch {row['epoch']}: {metrics.measured(metric, row['mean'])}\n"
+        f"{metrics.measured(metric, row['low'])} to {metrics.measured(metric, row['high'])}, "
         f"{words.count(row['trials'], 'trial')}"
         for row in own
     ]
@@ -122,8 +123,8 @@ def _line(own: list[dict[str, Any]]) -> go.Scatter:
         y=[row["mean"] for row in own],
         mode="lines+markers" if len(own) < 3 else "lines",
         line={"color": look["color"], "dash": look["dash"], "width": 2},
-        name=words.plain(own[0]["arm"], 30),
+        name=plain(own[0]["arm"], 30),
         legendgroup=str(own[0]["place"]),
         hoverinfo="text",
-        hovertext=[words.hover(text) for text in said],
+        hovertext=[hover(text) for text in said],
     )

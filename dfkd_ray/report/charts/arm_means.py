@@ -8,10 +8,26 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report import arms, effects
+from dfkd_ray import metrics
+from dfkd_ray.report import arms
 from dfkd_ray.report.answer import chance, teacher
-from dfkd_ray.report.arms import Arm, Spread
-from dfkd_ray.report.chart import ARMS, BEST, COMPLETE, FAINT, INK, LABEL, MUTED, Chart, axis, charts, figure, value
+from dfkd_ray.report.arms import Arm
+from dfkd_ray.report.chart import (
+    ARMS,
+    BEST,
+    COMPLETE,
+    FAINT,
+    INK,
+    LABEL,
+    MUTED,
+    Chart,
+    axis,
+    charts,
+    figure,
+    hover,
+    plain,
+    value,
+)
 from dfkd_ray.report.trial import Trial
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
@@ -31,6 +47,7 @@ ROWS = pa.schema(
         ("low", pa.float64()),  # Student's 95 % interval of the mean
         ("high", pa.float64()),
         ("said", pa.string()),  # the mean in words
+        ("cut", pa.bool_()),  # whether the interval ends where the metric's range does
         ("failed", pa.int32()),
         ("baseline", pa.string()),  # chance and teacher in words
         ("about", pa.string()),
@@ -58,7 +75,7 @@ class ArmMeans(Chart):
         told = [o.metric for o in tables.objectives]
         run = [arm for arm in tables.arms if arm.runs_as is None]
         rows = []
-        for metric in dict.fromkeys([*told, effects.TESTED]):
+        for metric in dict.fromkeys([*told, metrics.TEST_LAST]):
             own = [row for place, arm in enumerate(run) for row in _rows(tables, metric, arm, place)]
             rows += own if any(row["what"] == "trial" for row in own) else []
         return pa.Table.from_pylist(rows, ROWS)
@@ -80,32 +97,35 @@ class ArmMeans(Chart):
 
     @staticmethod
     def notes(rows: pa.Table) -> list[str]:
-        return [said] if (said := value(rows, "baseline")) else []
+        cut = [row["label"] for row in rows.to_pylist() if row["cut"]]
+        return [said for said in (value(rows, "baseline"), metrics.cut(value(rows, "metric"), cut)) if said]
 
 
 def _rows(tables: Tables, metric: str, arm: Arm, place: int) -> list[dict[str, Any]]:
     """The mean of an arm and its trials."""
     reached = [(trial, found) for trial in arm.trials if (found := tables.reached(trial, metric)) is not None]
-    spread = Spread.of([found for _, found in reached])
+    spread = tables.spread(arm.trials, metric)
     common = {
-        "panel": words.metric(metric),
+        "panel": metrics.label(metric),
         "metric": metric,
         "arm": arm.name,
         "label": arms.called(arm, tables.arms),
         "place": place,
     }
-    deviation = "" if spread.deviation is None else f" ± {words.difference(metric, spread.deviation, signed=False)}"
+    deviation = "" if spread.deviation is None else f" ± {metrics.difference(metric, spread.deviation, signed=False)}"
     mean = {
         **common,
         "what": "mean",
         "value": spread.mean,
         "low": spread.low,
         "high": spread.high,
+        "cut": spread.cut,
         "failed": len(arm.failed),
         "baseline": _baseline(tables),
-        "said": f"{_figure(metric, spread.mean)}{deviation}, n = {spread.n}",
-        "about": f"{arm.name}, mean of {words.count(spread.n, 'trial')}: {words.measured(metric, spread.mean)}\n"
-        f"95 % t interval {words.measured(metric, spread.low)} to {words.measured(metric, spread.high)}",
+        "said": f"{metrics.bare(metric, spread.mean)}{deviation}, n = {spread.n}",
+        "about": f"{arm.name}, mean of {words.count(spread.n, 'trial')}: {metrics.measured(metric, spread.mean)}\n"
+        f"95 % t interval {metrics.measured(metric, spread.low)} to {metrics.measured(metric, spread.high)}"
+        f"{', cut' if spread.cut else ''}",
     }
     return [mean, *(common | _trial(tables, metric, trial, found) for trial, found in reached)]
 
@@ -113,13 +133,8 @@ def _rows(tables: Tables, metric: str, arm: Arm, place: int) -> list[dict[str, A
 def _trial(tables: Tables, metric: str, trial: Trial, found: float) -> dict[str, Any]:
     seed, draw = trial.pair
     pair = f"seed {seed}" + (f", draw {draw}" if tables.study.get("draws", 1) != 1 else "")
-    said = tables.about(trial, pair, f"{words.metric(metric)}: {words.measured(metric, found)}")
+    said = tables.about(trial, pair, metrics.said(metric, found))
     return {"what": "trial", "pair": pair, "value": found, "about": said}
-
-
-def _figure(metric: str, mean: float | None) -> str:
-    """A mean without its unit."""
-    return words.difference(metric, mean, signed=False) if words.is_share(metric) else words.number(mean)
 
 
 def _baseline(tables: Tables) -> str:
@@ -141,7 +156,7 @@ def _trials(rows: Sequence[dict[str, Any]]) -> list[go.Scatter]:
             marker={"color": COMPLETE, "size": 8, "opacity": 0.75},
             meta="pair",  # the page lifts the line while one of its marks is pointed at
             hoverinfo="text",
-            hovertext=[words.hover(row["about"]) for row in own],
+            hovertext=[hover(row["about"]) for row in own],
         )
         for own in groups
     ]
@@ -165,7 +180,7 @@ def _means(rows: Sequence[dict[str, Any]]) -> list[go.Scatter]:
             mode="markers",
             marker={"color": BEST, "symbol": "diamond", "size": 10},
             hoverinfo="text",
-            hovertext=[words.hover(row["about"]) for row in rows],
+            hovertext=[hover(row["about"]) for row in rows],
         )
     ]
 
@@ -175,6 +190,6 @@ def _said(row: dict[str, Any]) -> list[dict[str, Any]]:
     failed = f", {row['failed']} failed" if row["failed"] else ""
     at = {"xref": "paper", "y": row["place"] - 0.3, **LABEL}
     return [
-        {**at, "text": words.plain(row["label"], 30), "x": 0, "xanchor": "left", "font": {"color": INK}},
-        {**at, "text": words.plain(row["said"] + failed), "x": 1, "xanchor": "right", "font": {"color": MUTED}},
+        {**at, "text": plain(row["label"], 30), "x": 0, "xanchor": "left", "font": {"color": INK}},
+        {**at, "text": plain(row["said"] + failed), "x": 1, "xanchor": "right", "font": {"color": MUTED}},
     ]

@@ -1,12 +1,14 @@
-"""Accuracy against cost: what a trial reached for the seconds it took."""
+"""The objective against cost: what a trial reached for the seconds it took."""
 
 from __future__ import annotations
 
 import plotly.graph_objects as go
 import pyarrow as pa
 
+from dfkd_ray import metrics
 from dfkd_ray.report.chart import BEST, SEARCH, Chart, axis, by_role, charts, figure, points, role, value
-from dfkd_ray.report.view import Tables, dominates
+from dfkd_ray.report.view import Tables
+from dfkd_ray.stats import front as pareto
 from dfkd_ray.util import words
 
 ROWS = pa.schema(
@@ -25,7 +27,7 @@ ROWS = pa.schema(
 @charts.register("cost")
 class Cost(Chart):
     section, rank = SEARCH, 40
-    title = "Accuracy against cost"
+    title = "The objective against cost"
     reading = "Each mark is a trial; the line joins complete trials that none other beats at the same or a lower cost."
     empty = "No trial has both a value of the objective and a time."
 
@@ -38,7 +40,7 @@ class Cost(Chart):
         objective = tables.objective
         timed = [t for t in tables.all if t.value is not None and t.row["seconds"] is not None]
         scores = {t.number: [-t.row["seconds"], objective.sign * (t.value or 0.0)] for t in timed if t.complete}
-        front = {n for n, own in scores.items() if not any(dominates(other, own) for other in scores.values())}
+        front = pareto.front(scores)
         rows = [
             {
                 "metric": objective.metric,
@@ -49,7 +51,7 @@ class Cost(Chart):
                 "front": t.number in front,
                 "about": tables.about(
                     t,
-                    f"{words.metric(objective.metric)}: {words.measured(objective.metric, t.value)}",
+                    metrics.said(objective.metric, t.value),
                     f"{words.duration(t.row['seconds'])} of work",
                 ),
             }
@@ -73,5 +75,5 @@ class Cost(Chart):
         return figure(
             [line, *marks],
             xaxis=axis("Seconds of the trial's own work", rangemode="tozero"),
-            yaxis=axis(words.metric(metric), metric),
+            yaxis=axis(metrics.label(metric), metric),
         )

@@ -7,9 +7,22 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report.chart import MARKERS, ROLES, SEARCH, Chart, axis, by_role, charts, figure, role, value, whole
-from dfkd_ray.report.view import VALIDATION, Tables
-from dfkd_ray.util import words
+from dfkd_ray import metrics
+from dfkd_ray.report.chart import (
+    MARKERS,
+    ROLES,
+    SEARCH,
+    Chart,
+    axis,
+    by_role,
+    charts,
+    figure,
+    hover,
+    role,
+    value,
+    whole,
+)
+from dfkd_ray.report.view import Tables
 
 ROWS = pa.schema(
     [
@@ -46,7 +59,7 @@ class Curves(Chart):
 
     @staticmethod
     def prepare(tables: Tables) -> pa.Table:
-        wanted = dict.fromkeys([*(o.metric for o in tables.objectives), VALIDATION])
+        wanted = dict.fromkeys([*(o.metric for o in tables.objectives), metrics.VAL_ACCURACY])
         rows = []
         for metric in wanted:
             curves = tables.curve(metric)
@@ -56,14 +69,14 @@ class Curves(Chart):
                     reached = curves[trial.number][epoch]
                     rows.append(
                         {
-                            "panel": words.metric(metric),
+                            "panel": metrics.label(metric),
                             "metric": metric,
                             "trial": trial.number,
                             "epoch": epoch,
                             "value": reached,
                             "role": role(tables, trial.number, trial.state),
                             "last": epoch == epochs[-1],
-                            "about": tables.about(trial, f"epoch {epoch}: {words.measured(metric, reached)}"),
+                            "about": tables.about(trial, f"epoch {epoch}: {metrics.measured(metric, reached)}"),
                         }
                     )
         return pa.Table.from_pylist(rows, ROWS)
@@ -99,7 +112,7 @@ def _with_gaps(own: dict[str, list[Any]]) -> tuple[list[int | None], list[float 
     for epoch, reached, about, last in zip(own["epoch"], own["value"], own["about"], own["last"]):
         x.append(epoch)
         y.append(reached)
-        said.append(words.hover(about))
+        said.append(hover(about))
         if last:
             x.append(None)
             y.append(None)

@@ -8,8 +8,24 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
+from dfkd_ray import metrics
 from dfkd_ray.report import effects
-from dfkd_ray.report.chart import EFFECTS, HELPS, HURTS, INK, LABEL, MUTED, PRUNED, Chart, axis, charts, figure, value
+from dfkd_ray.report.chart import (
+    EFFECTS,
+    HELPS,
+    HURTS,
+    INK,
+    LABEL,
+    MUTED,
+    PRUNED,
+    Chart,
+    axis,
+    charts,
+    figure,
+    hover,
+    plain,
+    value,
+)
 from dfkd_ray.report.effects import SINGLE, Effect
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
@@ -53,7 +69,7 @@ class Forest(Chart):
     @staticmethod
     def prepare(tables: Tables) -> pa.Table:
         rows = []
-        for metric in effects.metrics(tables):
+        for metric in effects.leading(tables):
             for kinds, heading in ((SINGLE, _heading), (("interaction",), _interactions), (("shapley",), _shapley)):
                 found = effects.told(tables, metric, *kinds)
                 group = heading(found)
@@ -64,7 +80,7 @@ class Forest(Chart):
     @staticmethod
     def draw(rows: pa.Table) -> go.Figure:
         metric, data = value(rows, "metric"), rows.to_pylist()
-        scale, unit = words.unit(metric)
+        scale, unit = metrics.find(metric).unit.scale, metrics.points(metric)
         places, headings, height = _places(data)
         traces: list[Any] = [_bootstrap(data, places, scale)]
         for verdict, look in LOOKS.items():
@@ -75,7 +91,7 @@ class Forest(Chart):
         return figure(
             traces,
             height=height + 70,
-            annotations=[*said, *(_text(f"<b>{words.plain(t, 60)}</b>", 0, y, MUTED) for t, y in headings)],
+            annotations=[*said, *(_text(f"<b>{plain(t, 60)}</b>", 0, y, MUTED) for t, y in headings)],
             xaxis=axis(f"Difference{f', {unit}' if unit else ''}{better}", rangemode="tozero", zeroline=True),
             yaxis={"range": [height, 0], "visible": False, "fixedrange": True},
             showlegend=False,
@@ -98,7 +114,7 @@ class Forest(Chart):
 def _row(effect: Effect, group: str) -> dict[str, Any]:
     numbers = ("difference", "t_low", "t_high", "boot_low", "boot_high")
     return {
-        "panel": words.metric(effect.metric),
+        "panel": metrics.label(effect.metric),
         "metric": effect.metric,
         "group": group,
         "label": _label(effect, group),
@@ -134,15 +150,14 @@ def _label(effect: Effect, group: str) -> str:
 
 
 def _about(effect: Effect) -> str:
-    unit = words.unit(effect.metric)[1]
     metric = effect.metric
     lost = f", {words.count(effect.lost, 'pair')} lost" if effect.lost else ""
     return "\n".join(
         [
             effect.contrast,
-            f"{words.difference(metric, effect.difference)} {unit}".strip(),
-            f"95 % t interval {words.interval(metric, effect.t_low, effect.t_high)}",
-            f"bootstrap {words.interval(metric, effect.boot_low, effect.boot_high)}",
+            metrics.changed(metric, effect.difference),
+            f"95 % t interval {metrics.interval(metric, effect.t_low, effect.t_high)}",
+            f"bootstrap {metrics.interval(metric, effect.boot_low, effect.boot_high)}",
             f"p {words.probability(effect.p_holm)} after Holm, {words.count(effect.pairs, 'pair')}{lost}",
             *([f"aliased with {words.listed(effect.aliases)}"] if effect.aliases else []),
             effect.verdict,
@@ -178,11 +193,11 @@ def _text(said: str, x: float, y: float, colour: str) -> dict[str, Any]:
 def _said(row: dict[str, Any], place: float) -> list[dict[str, Any]]:
     """The name of a row, and its difference with the verdict."""
     colour = LOOKS[row["verdict"]]["color"] if row["verdict"] in LOOKS else MUTED
-    found = words.difference(row["metric"], row["difference"])
+    found = metrics.difference(row["metric"], row["difference"])
     above = place - 0.42 * ROW
     return [
-        _text(words.plain(row["label"], 30), 0, above, INK),
-        _text(f"{found} <b>{words.plain(row['short'])}</b>", 1, above, colour),
+        _text(plain(row["label"], 30), 0, above, INK),
+        _text(f"{found} <b>{plain(row['short'])}</b>", 1, above, colour),
     ]
 
 
@@ -221,5 +236,5 @@ def _marks(rows: Sequence[dict[str, Any]], places: Sequence[float], look: dict[s
         mode="markers",
         marker=look,
         hoverinfo="text",
-        hovertext=[words.hover(row["about"]) for row in rows],
+        hovertext=[hover(row["about"]) for row in rows],
     )

@@ -7,9 +7,9 @@ import itertools
 import plotly.graph_objects as go
 import pyarrow as pa
 
+from dfkd_ray import metrics
 from dfkd_ray.report.chart import BEST, SEARCH, Chart, axis, by_role, charts, figure, points, role, value
 from dfkd_ray.report.view import Tables
-from dfkd_ray.util import words
 
 ROWS = pa.schema(
     [
@@ -43,13 +43,10 @@ class Front(Chart):
         front = {t.number for t in tables.front}
         rows = []
         for (i, first), (j, second) in itertools.combinations(enumerate(tables.objectives), 2):
-            names = [words.metric(o.metric) for o in (first, second)]
+            names = [metrics.label(o.metric) for o in (first, second)]
             for trial in tables.complete:
                 x, y = trial.values[j], trial.values[i]
-                said = [
-                    f"{words.metric(o.metric)}: {words.measured(o.metric, v)}"
-                    for o, v in zip(tables.objectives, trial.values)
-                ]
+                said = [metrics.said(o.metric, v) for o, v in zip(tables.objectives, trial.values)]
                 rows.append(
                     {
                         "panel": " against ".join(names),
@@ -78,4 +75,4 @@ class Front(Chart):
             hoverinfo="skip",
         )
         x, y = value(rows, "x_metric"), value(rows, "y_metric")
-        return figure([ring, *marks], height=400, xaxis=axis(words.metric(x), x), yaxis=axis(words.metric(y), y))
+        return figure([ring, *marks], height=400, xaxis=axis(metrics.label(x), x), yaxis=axis(metrics.label(y), y))

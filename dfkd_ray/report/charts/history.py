@@ -5,9 +5,9 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import pyarrow as pa
 
+from dfkd_ray import metrics
 from dfkd_ray.report.chart import BEST, SEARCH, Chart, axis, by_role, charts, figure, points, role, value, whole
 from dfkd_ray.report.view import Tables
-from dfkd_ray.util import words
 
 ROWS = pa.schema(
     [
@@ -45,10 +45,10 @@ class History(Chart):
                     continue
                 if trial.complete and (best is None or objective.better(reached, best)):
                     best = reached
-                said = f"{words.metric(objective.metric)}: {words.measured(objective.metric, reached)}"
+                said = metrics.said(objective.metric, reached)
                 rows.append(
                     {
-                        "panel": words.metric(objective.metric),
+                        "panel": metrics.label(objective.metric),
                         "metric": objective.metric,
                         "trial": trial.number,
                         "role": role(tables, trial.number, trial.state),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report.chart import COMPLETE, INK, SETTINGS, Chart, charts, figure
+from dfkd_ray import metrics
+from dfkd_ray.report.chart import COMPLETE, INK, SETTINGS, Chart, charts, figure, hover, plain
 from dfkd_ray.report.view import Tables, part
-from dfkd_ray.util import words
 
 FEW = 20  # trials under which an importance is little more than a hint
 ROWS = pa.schema(
@@ -40,7 +40,7 @@ class Importance(Chart):
         labels = {p.path: p.label for p in tables.parameters}
         rows = [
             {
-                "panel": words.metric(metric),
+                "panel": metrics.label(metric),
                 "path": path,
                 "label": labels.get(path, path),
                 "importance": float(share),
@@ -63,11 +63,11 @@ class Importance(Chart):
             width=0.26,
             marker={"color": COMPLETE},
             hoverinfo="text",
-            hovertext=[words.hover(f"{p}\n{s:.3f}") for p, s in zip(rows["path"].to_pylist(), shares)],
+            hovertext=[hover(f"{p}\n{s:.3f}") for p, s in zip(rows["path"].to_pylist(), shares)],
         )
         names = [
             {
-                "text": f"{words.plain(label)}  <b>{share:.2f}</b>",
+                "text": f"{plain(label)}  <b>{share:.2f}</b>",
                 "x": 0,
                 "xref": "paper",
                 "y": place - 0.16,

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 import pyarrow as pa
 from scipy.interpolate import griddata
 
+from dfkd_ray import metrics
 from dfkd_ray.report.chart import (
     MARKERS,
     PAPER,
@@ -19,6 +20,7 @@ from dfkd_ray.report.chart import (
     charts,
     figure,
     place_axis,
+    plain,
     points,
     role,
     spread,
@@ -86,7 +88,7 @@ class Interaction(Chart):
             x, y = (p.place(trial.changes[p.path]) if p.path in trial.changes else None for p in (first, second))
             if x is None or y is None or trial.value is None:
                 continue
-            said = f"{words.metric(tables.objective.metric)}: {words.measured(tables.objective.metric, trial.value)}"
+            said = metrics.said(tables.objective.metric, trial.value)
             own = {
                 "what": "trial",
                 "trial": trial.number,
@@ -141,8 +143,8 @@ def _marker(name: str, values: list[float]) -> dict[str, Any]:
 
 
 def _bar(metric: str) -> dict[str, Any]:
-    shares = {"tickformat": ".0%"} if words.is_share(metric) else {}
-    title = {"text": words.plain(words.metric(metric)), "side": "top"}
+    shares = {"tickformat": ".0%"} if metrics.find(metric).unit.head == "%" else {}
+    title = {"text": plain(metrics.label(metric)), "side": "top"}
     return {
         "title": title,
         "orientation": "h",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report.chart import BEST, COMPLETE, TRAINING, Chart, axis, charts, figure, value, whole
+from dfkd_ray import metrics
+from dfkd_ray.report.chart import BEST, COMPLETE, TRAINING, Chart, axis, charts, figure, hover, value, whole
 from dfkd_ray.report.view import Tables
-from dfkd_ray.util import words
 
 ROWS = pa.schema(
     [
@@ -35,7 +35,7 @@ class Losses(Chart):
             return ROWS.empty_table()
         rows = []
         for side in ("source", "student"):
-            prefix = f"loss/{side}/"
+            prefix = metrics.loss(side, "")
             found = [metric for metric in tables.metrics if metric.startswith(prefix)]
             for metric in sorted(found, key=lambda m: (m != f"{prefix}total", m)):
                 term = metric.removeprefix(prefix)
@@ -61,6 +61,6 @@ class Losses(Chart):
             mode="lines+markers" if len(epochs) < 3 else "lines",
             line={"color": colour, "width": 2},
             hoverinfo="text",
-            hovertext=[words.hover(f"epoch {e}: {m:.4g}") for e, m in zip(epochs, means)],
+            hovertext=[hover(f"epoch {e}: {m:.4g}") for e, m in zip(epochs, means)],
         )
         return figure([line], height=200, xaxis=whole("", epochs), yaxis=axis(""), showlegend=False)

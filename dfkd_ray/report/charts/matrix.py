@@ -8,8 +8,9 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
+from dfkd_ray import metrics
 from dfkd_ray.report import effects
-from dfkd_ray.report.chart import EFFECTS, FAINT, HELPS, HURTS, INK, MUTED, Chart, charts, figure, value
+from dfkd_ray.report.chart import EFFECTS, FAINT, HELPS, HURTS, INK, MUTED, Chart, charts, figure, hover, plain, value
 from dfkd_ray.report.effects import Effect
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
@@ -73,7 +74,7 @@ class Matrix(Chart):
             z=[[cell["better"] if cell else None for cell in line] for line in grid],
             x=places,
             y=places,
-            text=[[words.hover(cell["about"]) if cell else "" for cell in line] for line in grid],
+            text=[[hover(cell["about"]) if cell else "" for cell in line] for line in grid],
             hoverinfo="text",
             hoverongaps=False,
             colorscale=[[0, HURTS], [0.5, FAINT], [1, HELPS]],
@@ -85,7 +86,7 @@ class Matrix(Chart):
             ygap=3,
         )
         said = [note for row in data for note in _said(row, names)]
-        ticks = {"tickvals": places, "ticktext": [words.plain(name, 14) for name in names], "fixedrange": True}
+        ticks = {"tickvals": places, "ticktext": [plain(name, 14) for name in names], "fixedrange": True}
         ends = [-0.5, len(names) - 0.5]
         return figure(
             [heat],
@@ -97,8 +98,8 @@ class Matrix(Chart):
 
     @staticmethod
     def notes(rows: pa.Table) -> list[str]:
-        unit = words.unit(value(rows, "metric"))[1]
-        said = [f"Differences in {words.inside(value(rows, 'metric'))}{f', {unit}' if unit else ''}."]
+        unit = metrics.points(value(rows, "metric"))
+        said = [f"Differences in {metrics.inside(value(rows, 'metric'))}{f', {unit}' if unit else ''}."]
         small = {row["component"]: [a for a in row["aliases"] if a.count(JOIN) < 2] for row in rows.to_pylist()}
         aliased = [f"{name} from {words.listed(own, 'or')}" for name, own in small.items() if own]
         if aliased:
@@ -111,8 +112,7 @@ def _pair(a: str, b: str, pairs: Mapping[str, Effect]) -> Effect | None:
 
 
 def _row(effect: Effect, row: str, column: str, sign: int) -> dict[str, Any]:
-    unit = words.unit(effect.metric)[1]
-    interval = words.interval(effect.metric, effect.t_low, effect.t_high)
+    interval = metrics.interval(effect.metric, effect.t_low, effect.t_high)
     return {
         "metric": effect.metric,
         "row": row,
@@ -123,18 +123,18 @@ def _row(effect: Effect, row: str, column: str, sign: int) -> dict[str, Any]:
         "short": effect.short,
         "told": effect.told,
         "aliases": list(effect.aliases),
-        "about": f"{effect.component}\n{words.difference(effect.metric, effect.difference)} {unit}\n"
+        "about": f"{effect.component}\n{metrics.changed(effect.metric, effect.difference)}\n"
         f"95 % t interval {interval}\n{effect.verdict}",
     }
 
 
 def _said(row: dict[str, Any], names: Sequence[str]) -> list[dict[str, Any]]:
     """What stands in a cell: the difference, and under it the verdict."""
-    found = words.difference(row["metric"], row["difference"])
+    found = metrics.difference(row["metric"], row["difference"])
     at = {"x": names.index(row["column"]), "y": names.index(row["row"]), "showarrow": False}
     strong = f"<b>{found}</b>" if row["told"] else found
     short = row["short"] if row["told"] else "not told"
     return [
         {**at, "text": strong, "yshift": 8, "font": {"color": INK}},
-        {**at, "text": words.plain(short), "yshift": -10, "font": {"color": INK if row["told"] else MUTED, "size": 11}},
+        {**at, "text": plain(short), "yshift": -10, "font": {"color": INK if row["told"] else MUTED, "size": 11}},
     ]

@@ -8,6 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
+from dfkd_ray import metrics
 from dfkd_ray.report.chart import (
     BEST,
     FAINT,
@@ -21,6 +22,8 @@ from dfkd_ray.report.chart import (
     Chart,
     charts,
     figure,
+    hover,
+    plain,
     role,
 )
 from dfkd_ray.report.settings import Parameter
@@ -72,7 +75,7 @@ class Parallel(Chart):
                 "trial": trial.number,
                 "role": role(tables, trial.number, trial.state),
                 "score": _score(trial, tables),
-                "about": tables.about(trial, f"{words.measured(tables.objective.metric, trial.value)}"),
+                "about": tables.about(trial, f"{metrics.measured(tables.objective.metric, trial.value)}"),
             }
             for index, parameter in enumerate(tables.parameters):
                 here = parameter.path in trial.changes
@@ -144,7 +147,7 @@ def _line(own: list[dict[str, Any]], crowded: bool) -> go.Scatter:
         line=style,
         marker={"size": 6 if role_ == "best" else 4, "color": style["color"]},
         hoverinfo="text",
-        hovertext=words.hover(own[0]["about"]),
+        hovertext=hover(own[0]["about"]),
     )
 
 
@@ -152,7 +155,7 @@ def _names(row: dict[str, Any]) -> list[dict[str, Any]]:
     """The axis's name above its line, its ticks under it."""
     common = {"y": row["axis"], "showarrow": False}
     name = {
-        "text": words.plain(row["label"]),
+        "text": plain(row["label"]),
         "x": 0,
         "xanchor": "left",
         "yshift": 15,
@@ -161,7 +164,7 @@ def _names(row: dict[str, Any]) -> list[dict[str, Any]]:
     }
     ticks = [
         {
-            "text": words.plain(text, max(4, 54 // len(row["ticks"]))),
+            "text": plain(text, max(4, 54 // len(row["ticks"]))),
             "x": place,
             "xanchor": "left" if place == 0 else "right" if place == 1 else "center",
             "yshift": -14,
@@ -193,8 +196,8 @@ def _setting_axis(parameter: Parameter) -> dict[str, Any]:
 def _goal_axis(objective: Objective, ends: tuple[float, float]) -> dict[str, Any]:
     """More is to the right, whichever way is better."""
     return {
-        "label": words.metric(objective.metric),
-        "ticks": [words.measured(objective.metric, v) for v in ends],
+        "label": metrics.label(objective.metric),
+        "ticks": [metrics.measured(objective.metric, v) for v in ends],
         "places": [0, 1],
     }
 

@@ -13,8 +13,9 @@ import plotly.graph_objects as go
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from dfkd_ray.report.chart import COMPLETE, INK, MUTED, SELECTION, Chart, axis, charts, figure
-from dfkd_ray.report.view import VALIDATION, Tables
+from dfkd_ray import metrics
+from dfkd_ray.report.chart import COMPLETE, INK, MUTED, SELECTION, Chart, axis, charts, figure, hover, plain
+from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 
 FEWEST = 4  # trials: with three, tau has four possible values
@@ -49,8 +50,7 @@ class Ranking(Chart):
 
     @staticmethod
     def prepare(tables: Tables) -> pa.Table:
-        metrics = [m for m in tables.metrics if words.is_data_free(m)]
-        truth = tables.curve(VALIDATION)
+        truth = tables.curve(metrics.VAL_ACCURACY)
         complete = {t.number: max(truth[t.number]) for t in tables.all if t.complete and t.number in truth}
         alike = [t.number for t in tables.all if t.state in ("complete", "pruned") and t.number in truth]
         epoch = min((max(truth[n]) for n in alike), default=0)
@@ -58,17 +58,17 @@ class Ranking(Chart):
         if len(alike) > len(complete):
             groups.append((ALIKE, epoch, dict.fromkeys(alike, epoch)))
         rows: list[dict[str, Any]] = []
-        for metric in metrics:
+        for metric in filter(lambda name: metrics.find(name).data_free, tables.metrics):
             curve = tables.curve(metric)
             for compared, common, at in groups:
                 both = [n for n, e in at.items() if e in truth[n] and e in curve.get(n, {})]
                 if len(both) < FEWEST:
                     continue
-                sign = 1 if words.mode(metric) == "max" else -1
+                sign = 1 if metrics.find(metric).better == "max" else -1
                 tau, low, high = agreement([sign * curve[n][at[n]] for n in both], [truth[n][at[n]] for n in both])
                 if tau is None:  # one of the two is the same in every trial
                     continue
-                what = {"metric": metric, "label": words.metric(metric), "compared": compared, "epoch": common}
+                what = {"metric": metric, "label": metrics.label(metric), "compared": compared, "epoch": common}
                 rows.append({**what, "trials": len(both), "tau": tau, "low": low, "high": high})
         order = {row["metric"]: -row["tau"] for row in reversed(rows)}
         return pa.Table.from_pylist(sorted(rows, key=lambda row: order[row["metric"]]), ROWS)
@@ -103,11 +103,11 @@ class Ranking(Chart):
                     marker={"color": colour, "symbol": symbol, "size": 10},
                     name=compared.partition(",")[0].partition(" at ")[0] + epoch,
                     hoverinfo="text",
-                    hovertext=[words.hover(_said(r)) for r in own],
+                    hovertext=[hover(_said(r)) for r in own],
                 )
             )
         names = [
-            {"text": words.plain(row["label"], 60), "x": 0, "xref": "paper", "xanchor": "left", "y": place - 0.2}
+            {"text": plain(row["label"], 60), "x": 0, "xref": "paper", "xanchor": "left", "y": place - 0.2}
             for row, place in zip({r["metric"]: r for r in data}.values(), places.values())
         ]
         label = {"yanchor": "bottom", "showarrow": False, "font": {"color": INK}}

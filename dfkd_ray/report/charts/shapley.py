@@ -9,8 +9,24 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
+from dfkd_ray import metrics
 from dfkd_ray.report import effects
-from dfkd_ray.report.chart import EFFECTS, FAINT, HELPS, HURTS, INK, LABEL, PRUNED, Chart, axis, charts, figure, value
+from dfkd_ray.report.chart import (
+    EFFECTS,
+    FAINT,
+    HELPS,
+    HURTS,
+    INK,
+    LABEL,
+    PRUNED,
+    Chart,
+    axis,
+    charts,
+    figure,
+    hover,
+    plain,
+    value,
+)
 from dfkd_ray.report.effects import Effect
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
@@ -71,7 +87,7 @@ class Shapley(Chart):
             [*_bars(data), _steps(data), _marks(data)],
             height=ROW * len(data) + 70,
             annotations=[_said(row, i) for i, row in enumerate(data)],
-            xaxis=axis(words.metric(metric), metric, range=[min(ends) - pad, max(ends) + pad]),
+            xaxis=axis(metrics.label(metric), metric, range=[min(ends) - pad, max(ends) + pad]),
             yaxis={"range": [len(data) - 0.4, -0.75], "visible": False, "fixedrange": True},
             showlegend=False,
             barmode="overlay",
@@ -100,13 +116,12 @@ def _start(tables: Tables, metric: str) -> float | None:
 
 def _end(what: str, label: str, metric: str, at: float, shares: Sequence[Effect]) -> dict[str, Any]:
     common = {"metric": metric, "exact": all(share.exact for share in shares), "pairs": shares[0].pairs}
-    about = f"{label}: {words.measured(metric, at)}"
+    about = f"{label}: {metrics.measured(metric, at)}"
     return {**common, "what": what, "label": label, "start": at, "end": at, "about": about}
 
 
 def _row(share: Effect, start: float) -> dict[str, Any]:
     found = share.difference or 0.0
-    unit = words.unit(share.metric)[1]
     return {
         "metric": share.metric,
         "what": "share",
@@ -119,8 +134,8 @@ def _row(share: Effect, start: float) -> dict[str, Any]:
         "short": share.short,
         "exact": share.exact,
         "pairs": share.pairs,
-        "about": f"{share.contrast}: {words.difference(share.metric, found)} {unit}\n"
-        f"95 % t interval {words.interval(share.metric, share.t_low, share.t_high)}\n{share.verdict}",
+        "about": f"{share.contrast}: {metrics.changed(share.metric, found)}\n"
+        f"95 % t interval {metrics.interval(share.metric, share.t_low, share.t_high)}\n{share.verdict}",
     }
 
 
@@ -148,7 +163,7 @@ def _bars(data: Sequence[dict[str, Any]]) -> list[go.Bar]:
             "color": INK,
         },
         hoverinfo="text",
-        hovertext=[words.hover(row["about"]) for _, row in own],
+        hovertext=[hover(row["about"]) for _, row in own],
     )
     return [bar]
 
@@ -171,14 +186,14 @@ def _marks(data: Sequence[dict[str, Any]]) -> go.Scatter:
         mode="markers",
         marker={"symbol": "diamond", "size": 11, "color": INK},
         hoverinfo="text",
-        hovertext=[words.hover(row["about"]) for _, row in ends],
+        hovertext=[hover(row["about"]) for _, row in ends],
     )
 
 
 def _said(row: dict[str, Any], place: int) -> dict[str, Any]:
     """The name, and after it a share with its verdict, or what an end reaches."""
-    name, share = words.plain(row["label"], 30), words.difference(row["metric"], row["end"] - row["start"])
-    reached = words.measured(row["metric"], row["end"])
-    said = f"<b>{share}</b> {words.plain(row['short'])}" if row["what"] == "share" else f"<b>{reached}</b>"
+    name, share = plain(row["label"], 30), metrics.difference(row["metric"], row["end"] - row["start"])
+    reached = metrics.measured(row["metric"], row["end"])
+    said = f"<b>{share}</b> {plain(row['short'])}" if row["what"] == "share" else f"<b>{reached}</b>"
     at = {"x": 0, "xref": "paper", "xanchor": "left", "y": place - 0.36, "font": {"color": INK}}
     return {**LABEL, **at, "text": f"{name}  {said}"}

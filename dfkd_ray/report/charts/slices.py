@@ -5,6 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import pyarrow as pa
 
+from dfkd_ray import metrics
 from dfkd_ray.report.chart import (
     SETTINGS,
     Chart,
@@ -81,7 +82,7 @@ class Slices(Chart):
                         "said": words.setting(chosen),
                         "y": trial.value,
                         "edge": parameter.edge(chosen) if seen_as == "best" else None,
-                        "about": tables.about(trial, f"{words.metric(metric)}: {words.measured(metric, trial.value)}"),
+                        "about": tables.about(trial, metrics.said(metric, trial.value)),
                     }
                 )
         return pa.Table.from_pylist(rows, ROWS)
@@ -97,7 +98,7 @@ class Slices(Chart):
 
     @staticmethod
     def notes(rows: pa.Table) -> list[str]:
-        said = words.metric(value(rows, "metric"))
+        said = metrics.label(value(rows, "metric"))
         return [f"From bottom to top: {said}. The star is the best trial; open circles were stopped early."]
 
     @staticmethod

@@ -7,7 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report.chart import BEST, COMPLETE, FAINT, Drawn, axis, figure
+from dfkd_ray.report.chart import BEST, COMPLETE, FAINT, Drawn, axis, figure, hover, plain
 from dfkd_ray.report.evaluation.view import NETWORKS, Evaluation
 from dfkd_ray.util import words
 
@@ -55,14 +55,14 @@ class ByClass(Drawn[Evaluation]):
         for network in NETWORKS if compared else NETWORKS[:1]:
             reached = [r[network] for r in data]
             at = {"x": reached, "y": places} if few else {"x": places, "y": reached}
-            said = [words.hover(_said(r)) for r in data]
+            said = [hover(_said(r)) for r in data]
             look = LOOKS[network] if few else {**LOOKS[network], "size": 6}
             mark = {"mode": "markers", "marker": look, "hoverinfo": "text", "hovertext": said}
             traces.append(go.Scatter(**at, **mark, name=network))
         if not few:
             numbers = axis("Class, from the worst known to the best", range=[-1, len(data)], showgrid=False)
             return figure(traces, height=420, xaxis=numbers, yaxis=shares)
-        ticks = {"tickvals": places, "ticktext": [words.plain(r["name"], 30) for r in data]}
+        ticks = {"tickvals": places, "ticktext": [plain(r["name"], 30) for r in data]}
         names = {**ticks, "range": [len(data) - 0.4, -0.6], "showgrid": False, "zeroline": False}
         return figure(traces, height=110 + 24 * len(data), xaxis={**shares, "showgrid": True}, yaxis=names)
 

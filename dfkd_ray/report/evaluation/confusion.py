@@ -8,7 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report.chart import Drawn, figure
+from dfkd_ray.report.chart import Drawn, figure, hover, plain
 from dfkd_ray.report.evaluation.view import Evaluation
 from dfkd_ray.util import words
 
@@ -66,7 +66,7 @@ class Confusion(Drawn[Evaluation]):
         for r in data:
             if r["images"]:
                 heat[r["row"]][r["column"]] = math.sqrt(r["share"])
-                said[r["row"]][r["column"]] = words.hover(_said(r))
+                said[r["row"]][r["column"]] = hover(_said(r))
                 counts[r["row"]][r["column"]] = str(r["images"])
         numbered: dict[str, Any] = {"text": counts, "texttemplate": "%{text}"} if count <= COUNTED else {}
         gap = 2 if count <= NAMED else 0
@@ -103,7 +103,7 @@ def _drawn(tables: Evaluation) -> list[int]:
 def _ticks(names: list[str]) -> dict[str, Any]:
     if len(names) > NAMED:
         return {"showticklabels": False}
-    return {"tickvals": list(range(len(names))), "ticktext": [words.plain(name, 24) for name in names]}
+    return {"tickvals": list(range(len(names))), "ticktext": [plain(name, 24) for name in names]}
 
 
 def _said(row: dict[str, Any]) -> str:

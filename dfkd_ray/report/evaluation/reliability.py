@@ -7,7 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report.chart import BEST, COMPLETE, MUTED, PRUNED, Drawn, axis, figure, value
+from dfkd_ray.report.chart import BEST, COMPLETE, MUTED, PRUNED, Drawn, axis, figure, hover, value
 from dfkd_ray.report.evaluation.view import Evaluation
 from dfkd_ray.report.settings import is_number
 from dfkd_ray.util import words
@@ -53,7 +53,7 @@ class Reliability(Drawn[Evaluation]):
     def draw(rows: pa.Table) -> go.Figure:
         data = rows.to_pylist()
         middle = [(r["low"] + r["high"]) / 2 for r in data]
-        said = [words.hover(_said(r)) for r in data]
+        said = [hover(_said(r)) for r in data]
         common: dict[str, Any] = {"x": middle, "width": [0.92 * (r["high"] - r["low"]) for r in data]}
         common |= {"hoverinfo": "text", "hovertext": said}
         right = {"color": COLOURS.get(value(rows, "network"), BEST), "opacity": 0.85}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
+from dfkd_ray import metrics
 from dfkd_ray.study.published.table import Table
 from dfkd_ray.util import shipped, yamls
 from dfkd_ray.util.errors import ConfigError
@@ -40,7 +41,7 @@ def _paper(table: Table, column: str | None, seeds: int) -> dict[str, Any]:
         raise ConfigError.at("column", f"which column of {table.id}? (known: {', '.join(table.runs)})")
     column = column or next(iter(table.runs))
     fixed = dict(table.runs[column])
-    where = {"task": fixed.pop("task"), "fixed": fixed, "objective": {"metric": "val_accuracy", "mode": "max"}}
+    where = {"task": fixed.pop("task"), "fixed": fixed, "objective": {"metric": metrics.VAL_ACCURACY, "mode": "max"}}
     return _ablation(table, column, where, seeds) | {"resources": dict(RESOURCES)}
 
 

@@ -1,0 +1,241 @@
+"""One row a metric: its name, what it is, which way is better, its unit, when and from what it is taken.
+
+Training, study files, terminal and page go by these rows. A new metric is one row and the function that computes it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from dfkd_ray.util import words
+from dfkd_ray.util.registry import did_you_mean
+from dfkd_ray.util.words import DASH, MINUS, NBSP
+
+Mode = Literal["max", "min"]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """How values are printed, and the range that none can leave.
+
+    printed: a value with its unit. scale: what a difference is multiplied by for print. points: its unit then. head:
+    what stands at the head of a column of values without their unit.
+    """
+
+    name: str
+    printed: Callable[[float], str] = words.number
+    scale: float = 1.0
+    points: str = ""
+    head: str = ""
+    low: float = -math.inf
+    high: float = math.inf
+
+
+SHARE = Unit("share", words.percent, 100.0, "points", "%", 0.0, 1.0)
+RATIO = Unit("ratio of shares", words.percent, 100.0, "points", "%", 0.0)
+NATS = Unit("nats", lambda value: f"{words.number(value)}{NBSP}nats", 1.0, "nats", "nats", 0.0)
+SECONDS = Unit("seconds", words.duration, 1.0, "s", "s", 0.0)
+BYTES = Unit("bytes", lambda value: words.memory(round(value)), 1.0, "bytes", "bytes", 0.0)
+COUNT = Unit("count", lambda value: words.number(round(value)), low=0.0)
+NONE = Unit("none")
+
+REAL = "real images"
+NORM = "a teacher with BatchNorm layers"
+LABELS = "a source that asks for classes (source.labels)"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A row. A name that ends in `/` is that of a family: its members have its facts and their own names.
+
+    better: `max` or `min`; None: neither. when: after each epoch, once at the end, or as the cost of a trial. split: of
+    the real images that it is taken on; None: it needs none. needs: what a trial must have to report it. fair: whether
+    trials may be compared by it, which differ in their settings: of a loss that may be the weight.
+    """
+
+    name: str
+    label: str
+    about: str
+    better: Mode | None = "max"
+    unit: Unit = NONE
+    when: Literal["epoch", "end", "cost"] = "epoch"
+    split: Literal["val", "test"] | None = None
+    needs: str = ""
+    fair: bool = True
+
+    @property
+    def data_free(self) -> bool:
+        """Whether trials may be compared by it where there is no real image."""
+        return self.split is None and self.when == "epoch" and self.fair and self.better is not None
+
+
+VAL_ACCURACY, VAL_MEDIAN = "val_accuracy", "val_accuracy/median5"
+TEST_LAST, TEST_BEST = "test_accuracy/last", "test_accuracy/best"
+RELATIVE_LAST, RELATIVE_BEST = "relative_accuracy/last", "relative_accuracy/best"
+AGREEMENT, AGREEMENT_NOISE = "agreement/source", "agreement/noise"
+KL, KL_NOISE = "kl/source", "kl/noise"
+DIVERSITY, BATCHNORM, ASKED, OUTSIDE = "diversity", "batchnorm/source", "asked/source", "outside"
+LOSS, LR = "loss/", "lr/student"
+BEST_EPOCH = "best_epoch"
+STUDENT_UPDATES, SOURCE_UPDATES, STUDENT_IMAGES = "updates/student", "updates/source", "images/student"
+TIME, PEAK_MEMORY = "seconds", "peak_memory"
+SPENT = (STUDENT_UPDATES, SOURCE_UPDATES, STUDENT_IMAGES)  # what a trial was given, to compare budgets by
+
+_VAL: dict[str, Any] = {"split": "val", "needs": REAL}
+_TEST: dict[str, Any] = {"split": "test", "needs": REAL, "when": "end"}
+_OTHER = "the same of the epoch where the study's first objective was best"
+_OVER = "test accuracy of the student of the last epoch over that of its teacher"
+_AGREE = "share of images for which student and teacher name the same class, from the run's own source, but none that \
+the student trains on"
+_NOISE = "the same on a bank of Gaussian images that is the same for every trial"
+_SPREAD = "entropy of the teacher's mean prediction over log K: 100 % where all classes are synthesised alike"
+_PRIOR = "how far these images are from the statistics in the teacher's BatchNorm layers"
+_TOLD = "share of these images that the teacher takes for the class that was asked for"
+_SWINGS = "what a curve that swings from epoch to epoch has come to"
+_RANGE = "share of these images' values that are darker than black or lighter than white"
+ROWS = (
+    Metric(VAL_ACCURACY, "Validation accuracy", "share of validation images named right", "max", SHARE, **_VAL),
+    Metric(AGREEMENT, "Agreement with the teacher, own images", _AGREE, "max", SHARE),
+    Metric(KL, "KL to the teacher, own images", "mean KL(teacher, student) on these images", "min", NATS),
+    Metric(AGREEMENT_NOISE, "Agreement with the teacher, noise", _NOISE, "max", SHARE),
+    Metric(KL_NOISE, "KL to the teacher, noise", _NOISE, "min", NATS),
+    Metric(DIVERSITY, "Prediction diversity", _SPREAD, "max", SHARE),
+    Metric(BATCHNORM, "BatchNorm distance, own images", _PRIOR, "min", needs=NORM),
+    Metric(ASKED, "Share of own images of the class asked for", _TOLD, "max", SHARE, needs=LABELS),
+    Metric(OUTSIDE, "Values that no picture has, own images", _RANGE, "min", SHARE),
+    Metric(LOSS, "Loss", "a term of a loss by its slot and name, mean over the epoch", "min", fair=False),
+    Metric(LR, "Learning rate of the student", "as it is when the epoch ends", None),
+    Metric(TEST_LAST, "Test accuracy, last epoch", "share of test images named right", "max", SHARE, **_TEST),
+    Metric(TEST_BEST, "Test accuracy, best epoch", _OTHER, "max", SHARE, **_TEST),
+    Metric(RELATIVE_LAST, "Test accuracy relative to the teacher's, last epoch", _OVER, "max", RATIO, **_TEST),
+    Metric(RELATIVE_BEST, "Test accuracy relative to the teacher's, best epoch", _OTHER, "max", RATIO, **_TEST),
+    Metric(VAL_MEDIAN, "Validation accuracy, median of the last five epochs", _SWINGS, "max", SHARE, "end", **_VAL),
+    Metric(BEST_EPOCH, "Best epoch", "where the study's first objective was best", None, COUNT, "end"),
+    Metric(STUDENT_UPDATES, "Student updates", "steps of the student's optimiser", None, COUNT, "end"),
+    Metric(SOURCE_UPDATES, "Source updates", "steps of what makes the images", None, COUNT, "end"),
+    Metric(STUDENT_IMAGES, "Student images", "images that the student has seen", None, COUNT, "end"),
+    Metric(TIME, "Time", "the trial's own work, over all its attempts", "min", SECONDS, "cost"),
+    Metric(PEAK_MEMORY, "Peak memory", "the most that the trial held at once", "min", BYTES, "cost"),
+)
+_BY_NAME = {row.name: row for row in ROWS}
+
+
+def find(name: str) -> Metric:
+    """The row of a metric; one that nobody knows, of an older table or of another's own work, has facts that fit all.
+
+    Its name is its label, it has no unit, and neither way is better.
+    """
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    family = next((row for row in ROWS if row.name.endswith("/") and name.startswith(row.name)), None)
+    other = Metric(name, name, "", None, fair=False)
+    return other if family is None else replace(family, name=name, label=name)
+
+
+def loss(slot: str, term: str) -> str:
+    """The metric of a loss term; the total of a slot's loss is its term `total`."""
+    return f"{LOSS}{slot}/{term}"
+
+
+def better(name: str) -> Mode:
+    """`max` or `min`: which way is better of a metric by which a study may select.
+
+    ValueError names the nearest one, or says what to do.
+    """
+    row = find(name)
+    if row.better is None and name in _BY_NAME:
+        raise ValueError(f"{name} is neither better high nor low: no study may select by it")
+    if row.better is None:
+        known = [each.name for each in ROWS if each.when == "epoch" and each.better and not each.name.endswith("/")]
+        way = "; a metric of your own needs `mode: max` or `mode: min`"
+        raise ValueError(f"no trial reports {name!r}{did_you_mean(name, [*known, loss('SLOT', 'TERM')])}{way}")
+    return row.better
+
+
+def label(name: str) -> str:
+    """A metric in words; an unknown one keeps its own name."""
+    return find(name).label
+
+
+def inside(name: str) -> str:
+    """A metric in the middle of a sentence: `validation accuracy`, but `KL to the teacher`; its own name as it is."""
+    said = label(name)
+    return said[0].lower() + said[1:] if said != name and said[1:2].islower() else said
+
+
+def headed(name: str) -> str:
+    """A metric at the head of a column of bare values: `Validation accuracy (%)`."""
+    unit = find(name).unit.head
+    return f"{label(name)}{f' ({unit})' if unit else ''}"
+
+
+def measured(name: str, value: float | None) -> str:
+    """A value with its unit: `78.1 %`, `0.0124 nats`, `6 min 40 s`."""
+    return DASH if value is None or not math.isfinite(value) else find(name).unit.printed(value)
+
+
+def said(name: str, value: float | None) -> str:
+    """A value after its metric: `Validation accuracy: 78.1 %`."""
+    return f"{label(name)}: {measured(name, value)}"
+
+
+def bare(name: str, value: float | None) -> str:
+    """A value without its unit, for a column whose head has it: `78.1`."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    unit = find(name).unit
+    return f"{unit.scale * value:.1f}" if unit.head == "%" else f"{value:.4g}"
+
+
+def within(name: str, low: float | None, high: float | None) -> tuple[float | None, float | None]:
+    """An interval of a mean, cut where it leaves what the metric can be."""
+    unit = find(name).unit
+    return None if low is None else max(low, unit.low), None if high is None else min(high, unit.high)
+
+
+def limits(name: str) -> str:
+    """What a metric can be, in words; empty where it can be anything."""
+    unit = find(name).unit
+    low = unit.printed(unit.low)
+    above = f"{low} or more" if unit.low > -math.inf else ""
+    return f"{low} to {unit.printed(unit.high)}" if unit.high < math.inf else above
+
+
+def cut(name: str, whose: Sequence[str]) -> str:
+    """That the intervals of these means were cut (`within`), in words; empty where none was."""
+    if not whose:
+        return ""
+    many, verb = ("", "is") if len(whose) == 1 else ("s", "are")
+    head = f"The interval{many} of {words.listed(whose)} would leave what {inside(name)} can be, {limits(name)}"
+    return f"{head}, and {verb} cut there."
+
+
+def points(name: str) -> str:
+    """The unit of a difference: points of per cent for a share; empty where there is none."""
+    return find(name).unit.points
+
+
+def difference(name: str, value: float | None, signed: bool = True) -> str:
+    """A difference without its unit: `+35.2`; one that is not in points has three digits."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    unit = find(name).unit
+    scaled = unit.scale * value
+    said = f"{abs(scaled):.1f}" if unit.points == "points" else f"{abs(scaled):.3g}"
+    sign = "" if not float(said) else MINUS if scaled < 0 else "+" if signed else ""
+    return f"{sign}{said}"
+
+
+def changed(name: str, value: float | None, signed: bool = True) -> str:
+    """A difference with its unit: `+35.2 points`, `+0.021 nats`."""
+    return f"{difference(name, value, signed)} {points(name)}".rstrip()
+
+
+def interval(name: str, low: float | None, high: float | None) -> str:
+    """An interval of a difference: `20.1 to 50.3`."""
+    if low is None or high is None:
+        return DASH
+    return f"{difference(name, low, signed=False)} to {difference(name, high, signed=False)}"
