@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dfkd_ray.report.blocks import Block, Heading, Section
 from dfkd_ray.report.chart import Drawn
-from dfkd_ray.report.evaluation import sections
+from dfkd_ray.report.evaluation import gallery, sections
 from dfkd_ray.report.evaluation.by_class import ByClass
 from dfkd_ray.report.evaluation.confusion import Confusion
 from dfkd_ray.report.evaluation.plane import Plane
@@ -22,14 +22,14 @@ def page(tables: Evaluation) -> str:
         drawn = block(f"{key}-chart", chart, tables, figures)
         return Section(key, title, title, [*([] if drawn is None else [drawn]), *more])
 
-    pairs = [Heading("The most confused pairs"), sections.pairs(tables)]
+    pairs = [Heading("The most confused pairs"), gallery.pairs(tables)]
     shown = [
         sections.summary(tables),
         charted("confusions", "What is confused", Confusion, *pairs),
         charted("classes", "The classes", ByClass, *sections.classes(tables)),
         charted("calibration", "How sure they are", Reliability),
-        sections.pictures(tables),
-        sections.looks(tables),
+        gallery.pictures(tables),
+        gallery.looks(tables),
         charted("features", "The features", Plane, *sections.missing_plane(tables)),
         sections.provenance(tables),
     ]
