@@ -176,7 +176,7 @@ def test_the_plan_prints_the_design_and_what_it_can_tell(story: Story) -> None:
     ]
     assert "3 seeds for each arm: 3 pairs" in lines
     (alone, holm) = (line for line in lines if line.startswith("smallest effect told with power 0.8, "))
-    assert alone.endswith(" of kl/source, measured in reports/parts)"), "the study's own folder first"
+    assert alone.endswith(" nats, measured in reports/parts)"), "the study's own folder first"
     assert ", after Holm's rule over 3 effects, at worst: " in holm
     assert "the same method, run once: full, without reuse" in lines
     assert lines[-1].startswith("9 trials, 1 at a time: at most ")

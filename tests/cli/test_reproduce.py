@@ -221,7 +221,7 @@ def test_it_runs_as_an_ablation_does(story: Story) -> None:
 
 def test_published_and_measured_stand_side_by_side(story: Story) -> None:
     note = story.note
-    head = {key: value for key, value in note.items() if key not in ("cells", "claims")}
+    head = {key: value for key, value in note.items() if key not in ("cells", "claims", "cut")}
     assert head == {
         "table": "dfkd_fgvc/table5",
         "title": "Order of the mixed high-order attention",
@@ -273,7 +273,11 @@ def test_the_last_words_are_the_comparison(story: Story) -> None:
         shown = f"{cell['measured']:.1f} [{cell['t_low']:.1f}, {cell['t_high']:.1f}]"
         wanted = f"{cell['row']} {cell['published']:.2f} {shown} 3 {cell['difference']:+.1f}"
         assert line.split() == wanted.split()
+    ends = {cell["row"]: (cell["t_low"], cell["t_high"]) for cell in story.note["cells"]}
+    assert story.note["cut"] == [row for row, (low, high) in ends.items() if low == 0 or high == 100]
     said = lines[start + 6 : -1]
+    if story.note["cut"]:
+        assert said.pop(0).endswith(" 0.0 % to 100.0 %, and are cut there.)")
     assert said[0] == "what the table claims, each by its own 95 % interval:"
     assert len(said) == 4
     for line, claim in zip(said[1:], story.note["claims"]):

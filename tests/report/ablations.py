@@ -177,3 +177,12 @@ def replaced(given: Tables, rows: Iterable[Mapping[str, Any]], **note: Any) -> T
     """The same study with other trials, and other metadata where it is named."""
     one = changed(given, **note)
     return replace(one, trials=arrow.table("trials", list(rows), one.note))
+
+
+def near_the_top() -> Tables:
+    """`leave_one_out` where the complete method reaches 0.9 to 1.0: Student's interval of its mean goes beyond 1."""
+    rows = []
+    for row in leave_one_out().trials.to_pylist():
+        reached = {0: 1.0, 1: 1.0, 2: 1.0, 3: 1.0, 4: 0.9}[row["seed"]]
+        rows.append({**row, "objectives": [reached]} if row["arm"] == "full" else row)
+    return with_trials(rows)

@@ -74,6 +74,22 @@ def test_the_front_is_what_nobody_beats(values: list[tuple[int, int]]) -> None:
     assert tables.best in tables.front
 
 
+def test_a_tie_in_the_first_objective_is_broken_by_the_second_then_by_the_number() -> None:
+    """The same rule as the sweep's (`tests/tune/test_history.py`): what is announced is what is kept."""
+    note = noted(objective=[{"metric": "val_accuracy", "mode": "max"}, {"metric": "kl/source", "mode": "min"}])
+    values = ([0.6, 0.7], [0.6, 0.5], [0.6, 0.5])
+    tables = study([trial(i, objectives=list(pair)) for i, pair in enumerate(values)], note=note)
+    assert tables.best is not None
+    assert tables.best.number == 1
+    assert [t.number for t in tables.front] == [1, 2]
+
+
+@pytest.mark.parametrize(("metric", "mode"), [("outside", "min"), ("diversity", "max"), ("bleu", "max")])
+def test_a_study_that_does_not_say_which_way_is_better_means_what_the_metric_does(metric: str, mode: str) -> None:
+    (one,) = study(note={"study": {"objective": metric}}).objectives
+    assert (one.metric, one.mode) == (metric, mode)
+
+
 def test_nonsense_in_a_json_column_or_in_the_metadata_does_no_harm() -> None:
     tables = study(
         [trial(0, changes="{torn"), trial(1, changes="[1]")], note={"study": "?", "task": 3, "importance": []}

@@ -175,3 +175,28 @@ def test_a_task_without_a_teacher_is_a_mistake_of_the_study(tmp_path: Path) -> N
 
 def test_shipped_studies_open_by_name() -> None:
     assert open_study(shipped.study_file("mhad"))[0].study == "mhad"
+
+
+def test_a_share_that_is_better_low_may_be_an_objective(tmp_path: Path) -> None:
+    made, work = open_study(write(tmp_path, GOOD.replace("agreement/source", "outside")))
+    assert [(o.metric, o.mode, o.sign) for o in made.objective] == [("outside", "min", -1.0)]
+    assert (work.metric, work.sign) == ("outside", -1.0)
+
+
+@pytest.mark.parametrize(
+    ("metric", "message"),
+    [
+        ("val_acuracy", "no trial reports 'val_acuracy'; did you mean 'val_accuracy'? (known: "),
+        ("val_acuracy, mode: max", "no trial reports 'val_acuracy'; did you mean 'val_accuracy'? (known: "),
+        ("loss/student/kdd", "no trial reports 'loss/student/kdd'; did you mean 'loss/student/kd'? (known: "),
+        ("lr/student", "lr/student is neither better high nor low: no study may select by it"),
+        ("relative_accuracy/last", "relative_accuracy/last: the test split is for the report alone, no study may "),
+        ("val_accuracy/median5", "no trial reports 'val_accuracy/median5'"),
+        ("asked/source", "no trial reports 'asked/source'"),
+    ],
+)
+def test_an_objective_that_no_trial_reports_is_refused_with_the_nearest_name(
+    metric: str, message: str, tmp_path: Path
+) -> None:
+    (found,) = mistakes(tmp_path, ("metric: agreement/source", f"metric: {metric}"))
+    assert found.startswith(f"mine.yaml:6: objective: {message}")

@@ -6,12 +6,14 @@ import statistics
 from dataclasses import replace
 from typing import Any
 
+import pyarrow.compute as pc
 import pytest
 
 import dfkd_ray.report.charts  # noqa: F401  registers every chart
 from dfkd_ray.report.chart import HELPS, HURTS, PRUNED, arm_look, charts
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import tables as arrow
+from dfkd_ray.util.words import NBSP
 from tests.report import ablations
 from tests.report.ablations import effect, with_effects
 from tests.report.experiment import EPOCHS
@@ -211,3 +213,26 @@ def test_designs_without_interactions_or_shapley_values_have_no_such_chart() -> 
     bare = replace(none, effects=arrow.table("effects", [], none.note))
     assert charts["forest"].applies(bare)
     assert charts["forest"].prepare(bare).num_rows == 0
+
+
+@pytest.mark.parametrize("name", ["arm_means", "arm_cost"])
+def test_an_interval_is_drawn_to_the_end_of_its_metric_and_a_note_says_so(name: str) -> None:
+    chart, tables = charts[name], ablations.near_the_top()
+    own = [row for row in rows(name, tables) if row["metric"] == "val_accuracy" and row["low"] is not None]
+    assert [(row["arm"], row["high"]) for row in own if row["cut"]] == [("full", 1.0)]
+    assert own[0]["low"] == pytest.approx(0.98 - 2.776445 * 0.02, abs=1e-6)
+    drawn = chart.prepare(tables)
+    if "panel" in drawn.schema.names:
+        drawn = drawn.filter(pc.equal(drawn["panel"], "Validation accuracy"))
+    said = "The interval of full would leave what validation accuracy can be, 0.0 % to 100.0 %, and is cut there."
+    assert said in [note.replace(NBSP, " ") for note in chart.notes(drawn)]
+    axis = "error_x" if name == "arm_means" else "error_y"
+    reach = [at + up for trace in chart.draw(drawn).data for at, up in _ends(trace, axis)]
+    assert max(reach) == pytest.approx(1.0)
+    assert not any(row["cut"] for row in rows(name, ablations.leave_one_out()))
+
+
+def _ends(trace: Any, axis: str) -> list[tuple[float, float]]:
+    """Of each mark of a trace its place and how far its interval goes up from there."""
+    found = getattr(trace, axis).array
+    return [] if found is None else list(zip(getattr(trace, axis[-1]), found))
