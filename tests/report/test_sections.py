@@ -168,7 +168,7 @@ def test_several_objectives_say_how_many_trials_are_on_the_front() -> None:
 def test_the_objectives_own_values_stand_before_the_accuracies() -> None:
     curves = steps(7, {"val_accuracy": [0.5, 0.8, 0.79], "agreement/source": [0.9, 0.95, 0.946]})
     note = noted(objective={"metric": "agreement/source"})
-    text = plain(sections.best(study([{**BEST, "objectives": [0.946]}], curves, note=note)))
+    text = plain(written(sections.best(study([{**BEST, "objectives": [0.946]}], curves, note=note))))
     assert re.search(
         r"Agreement with the teacher, own images\s+94\.6 %\s+95\.0 %\s+Validation accuracy\s+79\.0 %\s+80\.0 %\s+"
         r"Test accuracy\s+71\.0 %\s+72\.0 %",
