@@ -1,4 +1,4 @@
-"""Who may import whom, what loads what, and how long a file may be."""
+"""Who may import whom, what loads what, which test a module has, what it is called, and how long a file may be."""
 
 from __future__ import annotations
 
@@ -77,6 +77,62 @@ COMMANDS = (
     "teach_diffusion",
 )
 CIRCLES = {frozenset({"dfkd_ray.cli", f"dfkd_ray.cli.{name}"}) for name in COMMANDS}
+
+# Tests mirror the package, name for name; what a package itself defines is tested by test_init, a method in YAML by
+# the file of its name. The second part of a module's tests begins like the first: test_launch_ablations.
+WITHOUT_A_TEST_YET = {
+    *("tune/test_endings.py", "tune/test_serial_runner.py", "tune/test_work.py"),
+}
+MIRRORS_NOTHING = {
+    "test_architecture.py": "the package as a whole",
+    "test_search_spaces.py": "the studies that ship",
+    "test_wheel.py": "what travels in the package",
+    "cli/test_ablate.py": "a command as its user meets it, from the file to the page",
+    "cli/test_ablate_path.py": "the same, along a path",
+    "cli/test_folder.py": "folder:PATH in every command that takes a task",
+    "cli/test_report.py": "a command as its user meets it",
+    "datasets/test_shared.py": "real images and teachers, where they are at hand",
+    "docs/test_pages.py": "the documentation",
+    "docs/test_site.py": "the documentation",
+    "docs/test_tutorial.py": "the documentation",
+    "methods/test_contract.py": "every method that ships",
+    "parts/losses/test_contract.py": "every term of the registry",
+    "parts/memories/test_contract.py": "every memory of the registry",
+    "parts/sources/test_contract.py": "every source of the registry",
+    "report/test_browser.py": "the page in a browser",
+    "report/test_contract.py": "every chart of the registry",
+    "report/test_example.py": "the example that ships",
+    "report/evaluation/test_contract.py": "every chart of an evaluation",
+}
+
+# Modules of one name: a newcomer who is told it has to be told the room as well, so each pair has a reason.
+COMMAND, PAGE, CHART = "a command and what it runs", "what is found and its place on the page", "a chart"
+OF_BOTH = "the page of a study and that of an evaluation"
+NETWORK = "a network and the source that trains it"
+SAME_NAME = {
+    ("cli.export", "runs.export"): COMMAND,
+    ("cli.pool", "datasets.pools.pool", "parts.memories.pool"): "a command, the images on the disk, those in memory",
+    ("cli.run", "train.run"): "the commands of a run and its state",
+    ("cli.study", "study", "study.study"): "the commands of a study, its room, and its dataclass",
+    ("cli.teach", "teachers.teach"): COMMAND,
+    ("cli.teach_diffusion", "teachers.teach_diffusion"): COMMAND,
+    ("cli.training", "datasets.training"): "what is shown of training and the images for it",
+    ("datasets.pools.verify", "datasets.verify"): "the same question of a pool and of a data set",
+    ("nets.generator", "parts.sources.generator"): NETWORK,
+    ("nets.upsampling", "parts.sources.upsampling"): NETWORK,
+    ("parts.losses", "report.charts.losses"): CHART,
+    ("report.ablation", "study.ablation"): PAGE,
+    ("report.arms", "study.arms"): PAGE,
+    ("report.charts.cost", "runs.export.cost"): "a chart of what trials took; what an exported network takes",
+    ("report.charts.history", "tune.history"): CHART,
+    ("report.charts.front", "stats.front"): CHART,
+    ("report.effects", "stats.effects"): PAGE,
+    ("report.evaluation", "runs.evaluation"): PAGE,
+    ("report.evaluation.page", "report.page"): OF_BOTH,
+    ("report.evaluation.sections", "report.sections"): OF_BOTH,
+    ("report.evaluation.view", "report.view"): OF_BOTH,
+    ("report.published", "study.published"): PAGE,
+}
 
 
 def name_of(path: Path) -> str:
@@ -246,6 +302,41 @@ def test_files_and_functions_are_short_or_have_a_reason() -> None:
                 long_functions.add(f"{at}: {function.name}")
     assert sorted(files - LONG_FILES.keys()) == []
     assert sorted(long_functions - LONG_FUNCTIONS.keys()) == []
+
+
+TESTS = {path.relative_to(ROOT / "tests").as_posix() for path in (ROOT / "tests").rglob("test_*.py")}
+
+
+def mirror(path: Path) -> str:
+    inside = path.relative_to(PACKAGE)
+    return inside.with_name(f"test_{'init' if inside.stem == '__init__' else inside.stem}.py").as_posix()
+
+
+def needs_a_test(path: Path) -> bool:
+    """Every module but a package's own that only gathers what its modules define."""
+    body = TREES[name_of(path)].body if path.stem == "__init__" else []
+    return path.stem != "__init__" or any(isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in body)
+
+
+MIRRORED = {mirror(path) for path in (*MODULES.values(), *(PACKAGE / "methods").glob("*.yaml")) if needs_a_test(path)}
+
+
+def test_every_module_has_its_test() -> None:
+    assert MIRRORED - TESTS == WITHOUT_A_TEST_YET
+
+
+def test_every_test_has_its_module_or_a_reason() -> None:
+    assert MIRRORS_NOTHING.keys() <= TESTS - MIRRORED
+    seconds = tuple(f"{name.removesuffix('.py')}_" for name in MIRRORED)
+    alone = {name for name in TESTS - MIRRORED if not name.startswith(seconds)}
+    assert alone - MIRRORS_NOTHING.keys() == set()
+
+
+def test_no_two_modules_share_a_name_without_a_reason() -> None:
+    alike: dict[str, list[str]] = {}
+    for name in MODULES:
+        alike.setdefault(name.rpartition(".")[2], []).append(name.removeprefix("dfkd_ray."))
+    assert {tuple(names) for names in alike.values() if len(names) > 1} == SAME_NAME.keys()
 
 
 @every_module

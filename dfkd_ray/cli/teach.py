@@ -14,7 +14,7 @@ from dfkd_ray.util.words import DASH
 
 if TYPE_CHECKING:
     from dfkd_ray.teachers import Epoch
-    from dfkd_ray.teachers.finding import Teacher
+    from dfkd_ray.teachers.lookup import Teacher
 
 teachers = typer.Typer(no_args_is_help=True, help="The teachers that are there.")
 app.add_typer(teachers, name="teachers")
@@ -50,7 +50,7 @@ def teach(
 ) -> None:
     """Train a teacher on the real images of its task; writes the weights and a card. The same command goes on."""
     from dfkd_ray import datasets, teachers
-    from dfkd_ray.teachers.finding import teacher_file
+    from dfkd_ray.teachers.lookup import teacher_file
     from dfkd_ray.train.runtime import parse_runtime
 
     spec = datasets.load(task)
@@ -83,7 +83,7 @@ def _ls(
     check: Annotated[bool, typer.Option("--check", help="Compare each file with the sha256 of its card.")] = False,
 ) -> None:
     """List teachers with what their cards say; those with something wrong too, which is exit code 2 with --check."""
-    from dfkd_ray.teachers.finding import found, teacher_folders
+    from dfkd_ray.teachers.lookup import found, teacher_folders
 
     if missing := [folder for folder in folders or [] if not folder.is_dir()]:
         raise DataError(f"{missing[0]}: there is no such folder")

@@ -5,10 +5,10 @@ Real images are read here alone: to train a teacher and to evaluate. The loop is
 
 from __future__ import annotations
 
-from dfkd_ray.datasets import fgvc, sources, trees  # noqa: F401  they fill the registry of readers
-from dfkd_ray.datasets.files import data_folder
+from dfkd_ray.datasets import arrays, fgvc, trees  # noqa: F401  they fill the registry of readers
 from dfkd_ray.datasets.folder import PREFIX as FOLDER
 from dfkd_ray.datasets.folder import as_taught
+from dfkd_ray.datasets.image_files import data_folder
 from dfkd_ray.datasets.named import load, names
 from dfkd_ray.datasets.picture import write_grid
 from dfkd_ray.datasets.readers import Split, Which, readers, split

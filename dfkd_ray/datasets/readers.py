@@ -18,7 +18,7 @@ from torch import Tensor
 
 from dfkd_ray.datasets.cache import Cache
 from dfkd_ray.datasets.fetch import fetch
-from dfkd_ray.datasets.files import Files, data_folder
+from dfkd_ray.datasets.image_files import Files, data_folder
 from dfkd_ray.datasets.origin import Archive
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.util.errors import DataError

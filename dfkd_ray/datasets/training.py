@@ -17,7 +17,7 @@ from torch import Tensor
 
 from dfkd_ray.datasets import uncut
 from dfkd_ray.datasets.cache import Cache
-from dfkd_ray.datasets.files import Files, shorter, square
+from dfkd_ray.datasets.image_files import Files, shorter, square
 from dfkd_ray.datasets.readers import channelled, found, split
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.datasets.uncut import Uncut

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dfkd_ray.datasets.files import Files
+from dfkd_ray.datasets.image_files import Files
 from dfkd_ray.datasets.naming import Classes, some
 from dfkd_ray.datasets.readers import Opened, Part, Parts, balanced, missing, readers
 from dfkd_ray.datasets.task import Task

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from dfkd_ray.datasets.files import Files
+from dfkd_ray.datasets.image_files import Files
 from dfkd_ray.datasets.naming import Classes
 from dfkd_ray.datasets.readers import Part, opened
 from dfkd_ray.datasets.task import Task

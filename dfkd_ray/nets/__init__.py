@@ -11,7 +11,7 @@ from torch import nn
 
 from dfkd_ray.nets import cifar, imagenet, timm, vgg, wrn  # noqa: F401  they fill the registry
 from dfkd_ray.nets.attention import HighOrderAttention, SpatialAttention
-from dfkd_ray.nets.catalogue import Builder, classifiers
+from dfkd_ray.nets.builders import Builder, classifiers
 from dfkd_ray.nets.generator import DeconvGenerator
 from dfkd_ray.nets.taps import Taps, attach_taps, taps_of
 from dfkd_ray.util.errors import ConfigError

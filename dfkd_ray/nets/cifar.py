@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dfkd_ray.nets.catalogue import Builder, classifiers
+from dfkd_ray.nets.builders import Builder, classifiers
 from dfkd_ray.nets.taps import Taps
 
 

@@ -14,5 +14,5 @@ def digest(weights: Mapping[str, Tensor]) -> str:
     made = hashlib.sha256()
     for name, value in sorted(weights.items()):
         made.update(name.encode())
-        made.update(value.cpu().reshape(-1).view(torch.uint8).numpy().tobytes())  # numpy knows no bfloat16
+        made.update(value.cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())  # numpy knows no bfloat16
     return made.hexdigest()[:16]

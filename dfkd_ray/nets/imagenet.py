@@ -11,7 +11,7 @@ from urllib.error import URLError
 import torch
 from torch import nn
 
-from dfkd_ray.nets.catalogue import Builder, classifiers
+from dfkd_ray.nets.builders import Builder, classifiers
 from dfkd_ray.nets.taps import Taps, attach_taps
 from dfkd_ray.util.errors import ConfigError, DataError
 

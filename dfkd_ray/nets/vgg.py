@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dfkd_ray.nets.catalogue import classifiers
+from dfkd_ray.nets.builders import classifiers
 from dfkd_ray.nets.taps import Taps
 
 A = ((64,), (128,), (256, 256), (512, 512), (512, 512))  # channels of the convolutions, block by block

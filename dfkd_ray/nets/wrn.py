@@ -16,7 +16,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dfkd_ray.nets.catalogue import Builder, classifiers
+from dfkd_ray.nets.builders import Builder, classifiers
 from dfkd_ray.nets.taps import Taps
 
 

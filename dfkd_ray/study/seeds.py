@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from dfkd_ray.stats.effects import MIN_PAIRS
 from dfkd_ray.util.errors import ConfigError
 from dfkd_ray.util.yamls import typed
+
+MOST = 1_000  # who writes 20250101 means that seed, not so many of them
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Seeds:
     until: float | None = None
 
     def __post_init__(self) -> None:
-        twice = sorted({seed for seed in self.listed if self.listed.count(seed) > 1})
+        twice = sorted(seed for seed, times in Counter(self.listed).items() if times > 1)
         if twice:
             raise ValueError(f"{', '.join(map(str, twice))} stands twice: the same seed is the same run")
         if len(self.listed) < 2:
@@ -47,7 +50,7 @@ class _Adaptive:
 def read(raw: Any) -> Seeds:
     """Seeds from any of the three forms."""
     if isinstance(raw, int) and not isinstance(raw, bool):
-        return Seeds(tuple(range(raw)), raw)
+        return Seeds(_first(raw), raw)
     if isinstance(raw, list):
         wrong = [seed for seed in raw if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0]
         if wrong:
@@ -57,7 +60,13 @@ def read(raw: Any) -> Seeds:
         forms = "a number of seeds, a list, or {start: 3, max: 10, until: 1.0}"
         raise ConfigError.at("", f"expected {forms}, got {raw!r}")
     adaptive = typed(_Adaptive, raw)
-    return Seeds(tuple(range(adaptive.max)), adaptive.start, adaptive.until)
+    return Seeds(_first(adaptive.max), adaptive.start, adaptive.until)
+
+
+def _first(count: int) -> tuple[int, ...]:
+    if count > MOST:
+        raise ConfigError.at("", f"at most {MOST:,} seeds, got {count:,}; a list says which: [0, 1, 2]")
+    return tuple(range(count))
 
 
 def plain(seeds: Seeds) -> Any:

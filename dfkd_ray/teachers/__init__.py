@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dfkd_ray.teachers.bare import bare, recorded
 from dfkd_ray.teachers.course import Epoch
-from dfkd_ray.teachers.finding import find_teacher, with_teacher
+from dfkd_ray.teachers.lookup import find_teacher, with_teacher
 from dfkd_ray.teachers.teach import teach
 from dfkd_ray.teachers.weights import adopt, teacher
 

@@ -28,23 +28,29 @@ def cluster(address: str | None, share: Resources) -> Iterator[None]:
         answering(address)
     logger = logging.getLogger("ray")
     level = logger.level
-    options: dict[str, Any] = {"include_dashboard": False} if address is None else {}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            ray.init(
-                address=address or "local",  # "local": not whatever RAY_ADDRESS names
-                log_to_driver=False,
-                logging_level=logging.CRITICAL,
-                runtime_env={"env_vars": dict(worker_environment(share.threads))},
-                **options,
-            )
+            _connect(address, share)
             yield
-    except ConnectionError as error:
-        raise StudyError(
-            f"the Ray cluster at {address} does not let this process in: {str(error).splitlines()[0]} (it needs the "
-            f"cluster's token, in RAY_AUTH_TOKEN or ~/.ray/auth_token, and the same version of Ray)"
-        ) from None
     finally:
         ray.shutdown()
         logger.setLevel(level)
+
+
+def _connect(address: str | None, share: Resources) -> None:
+    options: dict[str, Any] = {"include_dashboard": False} if address is None else {}
+    try:
+        ray.init(
+            address=address or "local",  # "local": not whatever RAY_ADDRESS names
+            log_to_driver=False,
+            logging_level=logging.CRITICAL,
+            runtime_env={"env_vars": dict(worker_environment(share.threads))},
+            **options,
+        )
+    except ConnectionError as error:
+        why = str(error).partition("\n")[0]
+        raise StudyError(
+            f"the Ray cluster at {address} does not let this process in: {why} (it needs the cluster's token, in "
+            f"RAY_AUTH_TOKEN or ~/.ray/auth_token, and the same version of Ray)"
+        ) from None

@@ -15,7 +15,7 @@ from torchvision import transforms
 from torchvision.transforms import functional
 
 from dfkd_ray import datasets
-from dfkd_ray.datasets import HoldOut, Task, TeachRecipe, files
+from dfkd_ray.datasets import HoldOut, Task, TeachRecipe, image_files
 from dfkd_ray.datasets.training import _AUGMENTS, _CROPS, _resized_crop
 from dfkd_ray.util.errors import DataError
 from tests.datasets.trees import truncate, write_image, write_noise
@@ -198,7 +198,7 @@ def test_uncut_images_are_decoded_once(photos: Task, tmp_path: Path, monkeypatch
     def refuse(*args: object, **options: object) -> None:
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(files, "_picture", refuse)
+    monkeypatch.setattr(image_files, "_picture", refuse)
     assert torch.equal(datasets.training(photos, tmp_path).draw(index, seeded()), first)
     resized = replace(photos, recipe=TeachRecipe(augment="resized_crop_flip"))
     assert datasets.training(resized, tmp_path).draw(index, seeded()).shape == first.shape  # from the same cache

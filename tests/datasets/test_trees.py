@@ -12,7 +12,7 @@ import pytest
 
 from dfkd_ray import datasets, teachers
 from dfkd_ray.datasets import HoldOut, Task
-from dfkd_ray.datasets.files import Files
+from dfkd_ray.datasets.image_files import Files
 from dfkd_ray.util.errors import DataError
 from tests.datasets.trees import every, labelled, truncate, write_classes, write_image
 

@@ -25,9 +25,8 @@ def test_the_table_of_effects_has_all_that_a_reader_needs() -> None:
 
 
 def test_what_is_missing_is_a_dash_and_sorts_last() -> None:
-    html = written(
-        ablation.effect_tables(with_effects(effect("mhad", None, p_holm=None, verdict="too few pairs to tell")))
-    )
+    few = effect("mhad", None, p_holm=None, verdict="too few pairs to tell")
+    html = written(ablation.effect_tables(with_effects(few)))
     assert '<td class="n" data-sort="">–</td>' in html
     assert "too few pairs to tell" in html
 

@@ -8,19 +8,15 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from html import escape
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 from plotly.offline import get_plotlyjs
 
-from dfkd_ray.report import build
 from dfkd_ray.report.page import page
 from dfkd_ray.report.view import Tables
-from dfkd_ray.util.errors import StudyError
 from tests.report import ablations
-from tests.report.studies import EVIL, demo, hostile, study, write
+from tests.report.studies import EVIL, demo, hostile
 
 
 class Reader(HTMLParser):
@@ -60,23 +56,6 @@ def read(html: str) -> Reader:
     return Reader(html)
 
 
-def test_build_writes_the_page_beside_the_tables_and_leaves_nothing_else(tmp_path: Path) -> None:
-    write(tmp_path, demo())
-    before = {p.name for p in tmp_path.iterdir()}
-    assert build(tmp_path) == tmp_path / "report.html"
-    assert {p.name for p in tmp_path.iterdir()} == before | {"report.html"}
-    assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
-
-
-def test_beside_the_page_of_an_ablation_stand_its_arms_to_paste(tmp_path: Path) -> None:
-    write(tmp_path, ablations.leave_one_out())
-    before = {p.name for p in tmp_path.iterdir()}
-    html = build(tmp_path).read_text(encoding="utf-8")
-    assert {p.name for p in tmp_path.iterdir()} == before | {"report.html", "arms.md", "arms.tex"}
-    for name in ("arms.md", "arms.tex"):
-        assert escape((tmp_path / name).read_text(encoding="utf-8")) in html
-
-
 @pytest.mark.parametrize("name", ablations.STUDIES)
 def test_the_page_of_an_ablation_has_its_own_sections_and_nothing_of_a_search(name: str) -> None:
     read = Reader(page(ablations.STUDIES[name]()))
@@ -96,26 +75,6 @@ def test_the_page_of_an_ablation_has_its_own_sections_and_nothing_of_a_search(na
 def test_the_page_of_a_sweep_says_nothing_of_arms(html: str) -> None:
     assert 'id="the-effects"' not in html
     assert "effects.arrow" not in html
-
-
-def test_a_page_that_fails_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(tmp_path, study())
-    build(tmp_path)
-    old = (tmp_path / "report.html").read_bytes()
-
-    def torn(*_: object) -> None:
-        raise OSError("disk is full")
-
-    monkeypatch.setattr("os.replace", torn)
-    with pytest.raises(OSError, match="disk is full"):
-        build(tmp_path)
-    assert (tmp_path / "report.html").read_bytes() == old
-    assert not list(tmp_path.glob(".report.html.*"))
-
-
-def test_build_without_tables_says_which_are_missing(tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match=r"a report needs trials\.arrow, steps\.arrow and images\.arrow"):
-        build(tmp_path)
 
 
 def test_plotly_is_embedded_exactly_once(html: str, read: Reader) -> None:

@@ -5,10 +5,10 @@ import re
 
 import pytest
 
-from dfkd_ray.report import evidence, sections
+from dfkd_ray.report import sections
 from dfkd_ray.util.words import NBSP
 from tests.report import ablations
-from tests.report.studies import KD, MHAD, NOTE, ORDER, demo, noted, picture, steps, study, trial
+from tests.report.studies import MHAD, ORDER, demo, noted, picture, steps, study, trial
 from tests.report.writing import written
 
 
@@ -110,53 +110,6 @@ def test_a_trial_of_an_ablation_has_its_seed_and_its_draw_where_there_are_severa
     assert ">Tuning<" not in one
     assert ">Draw<" in written(sections.trials(ablations.fractional()))
     assert ">Seed<" not in written(sections.trials(demo()))
-
-
-def test_what_was_asked_of_an_ablation_is_its_design() -> None:
-    text = plain(written(sections.summary(ablations.fractional())))
-    assert "fractional_factorial (resolution 4)" in text
-    assert re.search(r"Seeds\s+0, 1, 2\s+Draws\s+2, the same for all arms", text)
-    assert "Sampler" not in text
-    assert re.search(r"Arms\s+4, of which 3 are run", plain(written(sections.summary(ablations.by_hand()))))
-    assert "1 holds here and 1 cannot be told" in plain(written(sections.summary(ablations.by_hand())))
-
-
-def test_failures_come_first_with_their_reason() -> None:
-    rows = [trial(0, state="pruned", reason="asha"), trial(1), trial(2, state="failed", reason="loss is not finite")]
-    text = plain(written(evidence.failures(study(rows))))
-    assert "1 trial failed." in text
-    assert text.index("loss is not finite") < text.index("asha")
-    assert "No trial failed." in written(evidence.failures(study([trial(0)])))
-
-
-def test_cost_adds_up() -> None:
-    rows = [
-        trial(0, seconds=40.0, epochs=4),
-        trial(1, seconds=80.0, state="pruned", attempts=3, peak_memory=1_500_000_000),
-    ]
-    text = plain(written(evidence.budget(study(rows))))
-    assert re.search(r"Work, all trials\s+2 min 0 s", text)
-    assert re.search(r"In stopped trials\s+1 min 20 s", text)
-    assert re.search(r"Epochs, all trials\s+6\b", text)
-    assert re.search(r"Peak memory of a trial\s+1\.50 GB", text)
-    assert "trial 1 (3)" in text
-
-
-def test_provenance_has_versions_commit_command_and_the_study_file() -> None:
-    note = {**NOTE, "provenance": {**NOTE["provenance"], "dirty": True, "cluster": "eight nodes"}}
-    html = written(evidence.provenance(study([BEST], note=note)))
-    text = plain(html)
-    for said in (
-        "PyTorch  2.15.0",
-        "dfkd-ray sweep search_spaces/mhad.yaml",
-        "eight nodes",
-        "f0000007",
-        "laboratory cpu",
-    ):
-        assert re.sub(r"\s+", " ", said) in re.sub(r"\s+", " ", text)
-    assert "0123abcd, with changes that are not committed" in text
-    assert f"{KD}:" in html
-    assert "no record of versions" in written(evidence.provenance(study(note={})))
 
 
 def test_several_objectives_say_how_many_trials_are_on_the_front() -> None:

@@ -27,7 +27,7 @@ COLOURS = {"student": BEST, "teacher": COMPLETE}
 
 
 class Reliability(Drawn[Evaluation]):
-    """The bins of the expected calibration error, those that hold images."""
+    """The bins of the expected calibration error, those that hold images and have both ends."""
 
     title = "Reliability"
     reading = (
@@ -45,7 +45,7 @@ class Reliability(Drawn[Evaluation]):
             panel = f"{network.capitalize()}, calibration error {found}"
             for told in tables.bins(network):
                 numbers = {key: told.get(key) if is_number(told.get(key)) else None for key in ROWS.names[2:]}
-                if numbers["images"]:
+                if numbers["images"] and None not in (numbers["low"], numbers["high"]):
                     rows.append({"panel": panel, "network": network, **numbers})
         return pa.Table.from_pylist(rows, ROWS)
 

@@ -16,10 +16,10 @@ from dfkd_ray.datasets.readers import balanced
 from dfkd_ray.parts.signals import catch, mode
 from dfkd_ray.runs import measures
 from dfkd_ray.runs.evaluation.classification import confused, measure, rank
-from dfkd_ray.runs.evaluation.pictures import FORMAT, overlaid, picture
-from dfkd_ray.runs.evaluation.plane import MOST, plane
+from dfkd_ray.runs.evaluation.overlays import FORMAT, overlaid, picture
 from dfkd_ray.runs.evaluation.saliency import saliency
 from dfkd_ray.runs.evaluation.shown import looked, shown
+from dfkd_ray.runs.evaluation.tsne import MOST, plane
 from dfkd_ray.runs.students import Distilled, Network
 from dfkd_ray.train.runtime import Runtime
 from dfkd_ray.util import tables
@@ -47,7 +47,7 @@ class Evaluation:
         self.confidence = {name: found.softmax(1).amax(1) for name, found in self.logits.items()}
 
     def measures(self) -> dict[str, Any]:
-        """Of each network (see `classification.measure`), of both (`measures.faithfulness`), and what is confused most."""
+        """Of each network (`classification.measure`), of both (`measures.faithfulness`), and what is confused most."""
         labels, classes = self.part.labels, len(self.distilled.task.classes)
         found: dict[str, Any] = {name: measure(logits, labels) for name, logits in self.logits.items()}
         if "teacher" in self.logits:
@@ -89,7 +89,7 @@ class Evaluation:
     def _places(self) -> tuple[dict[str, dict[int, list[float]]], str | None]:
         """By network and row: where its penultimate features lie in the plane; or why they do not.
 
-        Of at most `plane.MOST` images, of every class by its share.
+        Of at most `tsne.MOST` images, of every class by its share.
         """
         drawn = sorted(balanced(self.part.labels.numpy())[:MOST].tolist())
         if len(drawn) < 4:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from dfkd_ray.nets.heads import ToData
 from dfkd_ray.runs.export.formats import FORMATS, INPUT, Card
 from dfkd_ray.runs.students import Network
-from dfkd_ray.teachers.finding import teacher_file
+from dfkd_ray.teachers.lookup import teacher_file
 from dfkd_ray.teachers.weights import described
 from dfkd_ray.util.errors import DfkdError
 from dfkd_ray.util.files import replace

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from dfkd_ray.study.published import reading
+from dfkd_ray.study.published import parsing
 from dfkd_ray.study.published.claims import Compared, Verdict, check, printed, side_by_side
 from dfkd_ray.study.published.rerun import SEEDS, Scale, study
 from dfkd_ray.study.published.table import Cell, Claim, Mark, Source, Table
@@ -53,7 +53,7 @@ def reference(table: Table, column: str | None = None) -> str:
 
 @cache
 def _file(path: Path) -> dict[str, Table]:
-    return reading.tables(yamls.load(path), path.stem)
+    return parsing.tables(yamls.load(path), path.stem)
 
 
 __all__ = [

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from dfkd_ray.report.chart import charts
-from dfkd_ray.report.charts.ranking import ALIKE, COMPLETE_ONES, agreement
+from dfkd_ray.report.charts.ranking import ALIKE, COMPLETE_ONES, Ranking, agreement
 from dfkd_ray.report.view import Tables
 from tests.report.studies import steps, study, trial
 
@@ -35,7 +34,7 @@ def test_the_interval_is_the_percentile_bootstrap() -> None:
 def test_a_metric_that_never_moves_has_no_rank() -> None:
     assert agreement([1.0] * 6, [1.0, 2, 3, 4, 5, 6]) == (None, None, None)
     constant = made([("complete", {"val_accuracy": [0.1 * n], "diversity": [0.5]}) for n in range(6)])
-    assert charts["ranking"].prepare(constant).num_rows == 0
+    assert Ranking.prepare(constant).num_rows == 0
 
 
 def test_a_metric_that_is_better_when_low_counts_as_agreeing_when_it_falls() -> None:
@@ -45,7 +44,7 @@ def test_a_metric_that_is_better_when_low_counts_as_agreeing_when_it_falls() -> 
             for n in range(6)
         ]
     )
-    rows = charts["ranking"].prepare(rising).to_pylist()
+    rows = Ranking.prepare(rising).to_pylist()
     assert {row["metric"]: row["tau"] for row in rows} == {
         "kl/source": pytest.approx(1),
         "agreement/noise": pytest.approx(1),
@@ -59,7 +58,7 @@ def test_complete_trials_are_compared_at_their_end_and_all_at_the_epoch_that_all
     ]
     curves += [("pruned", {"val_accuracy": [0.0, -0.1 * n], "diversity": [0.0, 0.1 * n]}) for n in (4, 5)]
     curves += [("failed", {"val_accuracy": [0.9], "diversity": [0.9]})]
-    rows = {row["compared"]: row for row in charts["ranking"].prepare(made(curves)).to_pylist()}
+    rows = {row["compared"]: row for row in Ranking.prepare(made(curves)).to_pylist()}
     assert (rows[COMPLETE_ONES]["trials"], rows[COMPLETE_ONES]["epoch"]) == (4, None)
     assert rows[COMPLETE_ONES]["tau"] == pytest.approx(1)
     assert (rows[ALIKE]["trials"], rows[ALIKE]["epoch"]) == (6, 2)
@@ -71,13 +70,32 @@ def test_only_trials_with_both_metrics_count_and_n_is_printed() -> None:
         ("complete", {"val_accuracy": [0.1 * n], "kl/noise": [0.3 * (n % 3)]}) for n in range(5)
     ]
     curves += [("complete", {"val_accuracy": [0.7]}), ("complete", {"kl/noise": [0.7]})]
-    rows = charts["ranking"].prepare(made(curves))
+    rows = Ranking.prepare(made(curves))
     assert rows["trials"].to_pylist() == [5]
-    assert "n = 5" in charts["ranking"].notes(rows)[0]
+    assert "n = 5" in Ranking.notes(rows)[0]
 
 
 def test_three_trials_are_too_few_and_losses_do_not_count() -> None:
     own: dict[str, list[float | None]] = {"loss/student/total": [1.0]}
     few = made([("complete", {"val_accuracy": [0.1 * n], "diversity": [0.1 * n]}) for n in range(3)])
     lossy = made([("complete", {"val_accuracy": [0.1 * n], **own}) for n in range(6)])
-    assert charts["ranking"].prepare(few).num_rows == charts["ranking"].prepare(lossy).num_rows == 0
+    assert Ranking.prepare(few).num_rows == Ranking.prepare(lossy).num_rows == 0
+
+
+def test_a_mark_has_its_interval_and_the_two_comparisons_stand_apart() -> None:
+    curves: list[tuple[str, dict[str, list[float | None]]]] = [
+        ("complete", {"val_accuracy": [0.1 * n, 0.2 * n], "diversity": [0.3 * (n % 3), 0.1 * n]}) for n in range(6)
+    ]
+    curves += [("pruned", {"val_accuracy": [0.05 * n], "diversity": [0.1 * n]}) for n in (6, 7)]
+    rows = Ranking.prepare(made(curves))
+    told = {row["compared"]: row for row in rows.to_pylist()}
+    figure = Ranking.draw(rows)
+    first, second = figure.data
+    for mark, row in ((first, told[COMPLETE_ONES]), (second, told[ALIKE])):
+        (tau,) = mark.x
+        assert tau == row["tau"]
+        assert tau - mark.error_x.arrayminus[0] == pytest.approx(row["low"])
+        assert tau + mark.error_x.array[0] == pytest.approx(row["high"])
+    assert first.y[0] < second.y[0]
+    assert second.name.endswith("(epoch 1)")
+    assert "Stopped trials were never compared with complete ones at different epochs." in Ranking.notes(rows)[0]

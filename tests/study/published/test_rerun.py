@@ -13,7 +13,7 @@ from dfkd_ray.methods import config
 from dfkd_ray.study import published
 from dfkd_ray.util import shipped, yamls
 from dfkd_ray.util.errors import ConfigError
-from tests.study.published.test_published import of
+from tests.study.published.test_init import of
 
 RUNNABLE = [name for name in published.names() if published.load(name).runnable]
 CASES = [(name, column) for name in RUNNABLE for column in published.load(name).runs]

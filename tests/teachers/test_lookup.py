@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from dfkd_ray import teachers
 from dfkd_ray.datasets import Task, TeacherRef
 from dfkd_ray.nets import build
-from dfkd_ray.teachers.finding import found, teacher_file, teacher_folders
+from dfkd_ray.teachers.lookup import found, teacher_file, teacher_folders
 from dfkd_ray.util.errors import DataError
 
 

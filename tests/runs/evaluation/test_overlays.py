@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from dfkd_ray.runs.evaluation.pictures import overlaid, picture
+from dfkd_ray.runs.evaluation.overlays import overlaid, picture
 
 
 @pytest.mark.parametrize(

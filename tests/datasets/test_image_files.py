@@ -11,8 +11,8 @@ from PIL import Image
 from torchvision import transforms
 
 from dfkd_ray import datasets
-from dfkd_ray.datasets import Task, files
-from dfkd_ray.datasets.files import Files
+from dfkd_ray.datasets import Task, image_files
+from dfkd_ray.datasets.image_files import Files
 from dfkd_ray.util.errors import DataError
 from tests.datasets.trees import truncate, write_image, write_noise
 
@@ -85,7 +85,7 @@ def test_a_grey_task_reads_colour_as_grey(small: Task, cache: Path, tmp_path: Pa
 def test_the_order_is_that_of_the_names_over_many_chunks(
     small: Task, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(files, "_CHUNK", 3)
+    monkeypatch.setattr(image_files, "_CHUNK", 3)
     made = flat(tmp_path, 10)
     assert made.read(small, "test")[:, 0, 0, 0].tolist() == list(range(0, 100, 10))
     assert made[7:].read(small, "val")[:, 0, 0, 0].tolist() == [70, 80, 90]
@@ -99,7 +99,7 @@ def test_what_is_cached_is_not_decoded_again(small: Task, cache: Path, tmp_path:
     def refuse(*args: object, **options: object) -> None:
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(files, "_picture", refuse)
+    monkeypatch.setattr(image_files, "_picture", refuse)
     np.testing.assert_array_equal(made.read(small, "test"), first)
     assert [path.suffix for path in cache.iterdir()] == [".npy"]
 
@@ -195,7 +195,7 @@ def test_an_interrupted_cache_leaves_nothing(small: Task, cache: Path, tmp_path:
 
     made = flat(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(files, "_picture", interrupt)
+        patch.setattr(image_files, "_picture", interrupt)
         with pytest.raises(KeyboardInterrupt):
             made.read(small, "test")
     assert list(cache.iterdir()) == []
@@ -203,14 +203,14 @@ def test_an_interrupted_cache_leaves_nothing(small: Task, cache: Path, tmp_path:
 
 
 def test_of_two_at_once_one_decodes(small: Task, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    made, decoded, whole = flat(tmp_path), [], files._picture
+    made, decoded, whole = flat(tmp_path), [], image_files._picture
 
     def slowly(path: Path, **options: object) -> object:
         decoded.append(path)
         time.sleep(0.05)
         return whole(path, **options)
 
-    monkeypatch.setattr(files, "_picture", slowly)
+    monkeypatch.setattr(image_files, "_picture", slowly)
     got: list[np.ndarray] = []
     readers = [threading.Thread(target=lambda: got.append(made.read(small, "test"))) for _ in range(3)]
     for reader in readers:

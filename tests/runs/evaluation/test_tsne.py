@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from dfkd_ray.runs.evaluation.plane import plane
+from dfkd_ray.runs.evaluation.tsne import plane
 from dfkd_ray.util.errors import MissingExtra
 
 

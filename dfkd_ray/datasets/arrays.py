@@ -1,4 +1,4 @@
-"""The readers: one function each, registered under the name that a task's YAML gives."""
+"""The readers of arrays: one function each, registered under the name that a task's YAML gives."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dfkd_ray.datasets.files import data_folder
+from dfkd_ray.datasets.image_files import data_folder
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.teachers.weights import adopt, card_of, check, read_card
 from dfkd_ray.util.errors import DataError

@@ -1,4 +1,4 @@
-"""What each module loads: a worker no Optuna, nothing torch, and Ray only where it runs."""
+"""What the room gives, and what each module of it loads: a worker no Optuna, nothing torch, Ray only where it runs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from dfkd_ray import tune
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("torch", "ray", "optuna", "pyarrow", "plotly", "numpy", "rich")
@@ -50,3 +52,10 @@ def test_these_files_alone_import_it(name: str, expected: list[str]) -> None:
 def _imports(path: Path, name: str) -> bool:
     lines = [line.strip() for line in path.read_text().splitlines()]
     return any(line.startswith((f"import {name}", f"from {name} ", f"from {name}.")) for line in lines)
+
+
+def test_every_public_name_is_there_and_no_other() -> None:
+    for name in tune.__all__:
+        assert getattr(tune, name).__name__ == name
+    with pytest.raises(AttributeError, match=r"^module 'dfkd_ray\.tune' has no attribute 'strat'$"):
+        getattr(tune, "strat")  # noqa: B009

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from dfkd_ray.study.published import Claim, Table
-from dfkd_ray.study.published.reading import tables
+from dfkd_ray.study.published.parsing import tables
 from dfkd_ray.util import yamls
 from dfkd_ray.util.errors import ConfigError
 
