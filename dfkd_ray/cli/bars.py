@@ -12,8 +12,12 @@ SOON = 0.5  # seconds: what has been done by then gets no bar
 
 @contextmanager
 def bar(title: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal (standard error) while this block lasts, below whatever is printed; nothing elsewhere."""
-    if not sys.stderr.isatty():
+    """A bar on a terminal (standard error) while this block lasts, below whatever is printed; nothing elsewhere.
+
+    Nothing either while another bar, or the live view of a study, rewrites the terminal: rich has put its own stream
+    in the place of standard error then.
+    """
+    if not sys.stderr.isatty() or hasattr(sys.stderr, "rich_proxied_file"):
         yield lambda done: None
         return
     from rich import progress

@@ -59,6 +59,18 @@ def test_elsewhere_there_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sys.stderr.getvalue() == ""  # type: ignore[attr-defined]
 
 
+def test_there_is_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = terminal(monkeypatch)
+    with bars.bar("outer", 2, "images") as tell:
+        tell(1)
+        with bars.bar("inner", 2, "images") as within:
+            within(1)
+        tell(2)
+    assert "outer" in screen.getvalue()
+    assert "inner" not in screen.getvalue()
+    assert sys.stderr is screen
+
+
 @pytest.mark.parametrize("piped", [False, True])
 def test_lines_stand_above_the_bar_or_go_where_they_belong(monkeypatch: pytest.MonkeyPatch, piped: bool) -> None:
     screen = terminal(monkeypatch)
