@@ -22,6 +22,14 @@ def test_published_and_measured_stand_side_by_side() -> None:
     assert "Published is the column CUB200." in text
 
 
+def test_an_interval_that_was_cut_is_said() -> None:
+    told = {**ablations.PUBLISHED, "metric": "test_accuracy/last", "cut": ["both"]}
+    said = "The interval of both would leave what test accuracy, last epoch can be, 0.0 % to 100.0 %, and is cut there."
+    cut = ablations.changed(ablations.by_hand(), published=told)
+    assert said in written(published.side_by_side(cut)).replace(NBSP, " ")
+    assert "cut there" not in written(published.side_by_side(ablations.by_hand()))
+
+
 def test_each_claim_has_its_verdict() -> None:
     text = plain(written(published.side_by_side(ablations.by_hand())))
     assert "order 3 beats order 1 in words +1.73 +20.3 14.2 to 26.4 5 holds here" in text

@@ -58,7 +58,7 @@ class Ranking(Chart):
         if len(alike) > len(complete):
             groups.append((ALIKE, epoch, dict.fromkeys(alike, epoch)))
         rows: list[dict[str, Any]] = []
-        for metric in filter(lambda name: metrics.find(name).data_free, tables.metrics):
+        for metric in (name for name in tables.metrics if metrics.find(name).data_free):
             curve = tables.curve(metric)
             for compared, common, at in groups:
                 both = [n for n, e in at.items() if e in truth[n] and e in curve.get(n, {})]
