@@ -135,7 +135,9 @@ def test_where_they_look_stands_beside_the_image_what_is_wrong_first() -> None:
         "class 0",
         "class 2 : the teacher names it class 1",
     ]
-    assert html.count("<img") == 4 * 3
+    alts = re.findall(r"alt=\"(.*?)\"", html)
+    assert alts[:3] == ["An image: class 1", "Where the teacher looks: class 1", "Where the student looks: class 1"]
+    assert len(alts) == 4 * 3
 
 
 def test_who_cannot_be_asked_where_it_looks_is_said() -> None:
