@@ -51,6 +51,9 @@ THIRD_PARTIES = {
     "transformers": {"nets.pipelines"},
     "tokenizers": {"nets.pipelines.small"},
     "plotly": {"report"},
+    "jinja2": {"report.rendering"},
+    "markupsafe": {"report.rendering"},
+    "filelock": {"util.locks", "datasets.pools.shard"},
     "scipy": {"parts.losses.kdci", "datasets.fgvc", "report", "stats"},
     "optuna": {"tune.search"},
     "ray": {"tune.ray_runner", "tune.ray_cluster", "tune.ray_shards"},
@@ -221,7 +224,7 @@ def test_the_hall_has_few_doors() -> None:
 
 HEAVY = {
     *("torch", "torchvision", "numpy", "scipy", "sklearn", "pandas", "PIL", "safetensors", "pydantic"),
-    *("ray", "optuna", "pyarrow", "plotly", "rich"),
+    *("ray", "optuna", "pyarrow", "plotly", "rich", "jinja2", "filelock"),
 }
 LOADS = """
 import importlib, json, sys

@@ -44,10 +44,11 @@ def test_the_studies_travel_in_the_package(names: set[str]) -> None:
     assert {f"dfkd_ray/search_spaces/{path.name}" for path in (ROOT / "search_spaces").glob("*.yaml")} <= names
 
 
-def test_the_page_has_its_style_and_script(names: set[str]) -> None:
-    static = {str(path.relative_to(ROOT)) for path in (ROOT / "dfkd_ray/report/static").iterdir() if path.is_file()}
-    assert static
-    assert static <= names
+@pytest.mark.parametrize("folder", ["static", "templates"])
+def test_the_page_has_its_style_its_script_and_its_templates(names: set[str], folder: str) -> None:
+    here = {str(path.relative_to(ROOT)) for path in (ROOT / "dfkd_ray/report" / folder).iterdir() if path.is_file()}
+    assert here
+    assert here <= names
 
 
 def test_nothing_else_travels(names: set[str]) -> None:

@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from dfkd_ray import __version__
+from dfkd_ray.cli.bars import bar
 from dfkd_ray.util.errors import ConfigError, DfkdError
+from dfkd_ray.util.progress import displayed
 
 app = typer.Typer(
     name="dfkd-ray",
@@ -43,7 +45,8 @@ def main() -> None:
     So do those of files: a folder that nobody may write to, a full disk.
     """
     try:
-        app(prog_name="dfkd-ray")
+        with displayed(bar):
+            app(prog_name="dfkd-ray")
     except (DfkdError, OSError) as error:
         if _debug:
             raise

@@ -13,6 +13,7 @@ import typer
 from dfkd_ray.cli import app
 from dfkd_ray.util import shipped, words
 from dfkd_ray.util.errors import StudyError, UnknownName
+from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.registry import Registry, did_you_mean
 
 COMPONENTS = (
@@ -201,5 +202,6 @@ def cp(
         raise StudyError(f"{target} exists already; name another file")
     if not target.parent.is_dir():
         raise StudyError(f"{target.parent}: there is no such folder")
-    target.write_bytes(source.read_bytes())
+    with atomic_write(target) as file:
+        file.write(source.read_bytes())
     typer.echo(f"wrote {target}")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dfkd_ray.cli import app, options
-from dfkd_ray.cli.bars import bar
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.words import DASH
 
@@ -126,7 +125,7 @@ def bring(task: Task, folder: Path | None) -> None:
     from dfkd_ray.datasets.fetch import described
     from dfkd_ray.datasets.readers import fetched, opened
 
-    came = fetched(task, folder, bar)
+    came = fetched(task, folder)
     for archive in came:
         typer.echo(f"fetched {archive.name}: {described(archive)}")
     root = opened(task, folder).root
@@ -147,7 +146,7 @@ def verify(
     from dfkd_ray.datasets.verify import verify as look
 
     task = datasets.load(name)
-    report = look(task, folder, bar)
+    report = look(task, folder)
     if report.root is None:
         typer.echo(_none_needed(task))
         return

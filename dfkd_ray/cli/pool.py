@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dfkd_ray.cli import app, options
-from dfkd_ray.cli.bars import bar
 from dfkd_ray.util.errors import DataError, UnknownName
+from dfkd_ray.util.progress import progress
 from dfkd_ray.util.registry import did_you_mean
 from dfkd_ray.util.words import DASH
 
@@ -96,7 +96,7 @@ def verify(
 
     found, where = Pool.open(folder), parse_runtime({"device": device}).open()
     teacher = _teacher(found, task, weights)
-    report = look(found, bar)
+    report = look(found)
     typer.echo(f"{folder}: {report.images:,} images in {report.trajectories:,} trajectories, digest {found.digest}")
     for line in _counts(found.card, report.classes):
         typer.echo(line)
@@ -177,14 +177,14 @@ def _seen_by(task: Task, net: nn.Module, found: Pool, device: Any) -> Iterator[s
     from dfkd_ray.runs import measures
 
     net, finals, rights, confidences = net.to(device), [], [], []
-    with bar("the teacher looks", found.size, "images") as tick:
+    with progress("the teacher looks", found.size, "images") as tell:
         for images in found.each():
             scores = measures.logits(net, images.images, partial(datasets.normalise, task)).softmax(1).cpu()
             confidence, said = scores.max(1)
             finals.append(images.final)
             rights.append((said == images.labels).float())
             confidences.append(confidence)
-            tick(sum(map(len, finals)))
+            tell(sum(map(len, finals)))
     final, right, confidence = (torch.cat(parts) for parts in (finals, rights, confidences))
     yield f"{'the teacher sees':<18}{'images':>9}{'as asked':>10}{'confidence':>12}"
     for what, rows in {"final": final, "intermediate": ~final}.items():

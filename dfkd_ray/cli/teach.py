@@ -59,8 +59,8 @@ def teach(
     settings |= {"data": data, "download": download, "cache": cache, "device": where, "precision": runtime.precision}
     again = [word for word in sys.argv[1:] if word != "--fresh"]
     told: list[Epoch] = []
-    with options.going_on_with("dfkd-ray", *again), training.shown(told, _line) as (report, tick):
-        card = teachers.teach(spec, arch, seed, out=path, report=report, tick=tick, **settings)
+    with options.going_on_with("dfkd-ray", *again):
+        card = teachers.teach(spec, arch, seed, out=path, report=training.reporter(told, _line), **settings)
     wrote = f"wrote {path} and its card" if told else f"{path} is there"
     accuracies = ", ".join(f"{which} {value:.1%}" for which, value in card["accuracy"].items())
     typer.echo(f"{wrote}: {arch} on {spec.name}, accuracy {accuracies}, {card['seconds']:.0f} s")

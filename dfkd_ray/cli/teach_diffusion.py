@@ -50,8 +50,8 @@ def _teach_diffusion(
     settings |= {"data": data, "download": download, "cache": cache}
     again = [word for word in sys.argv[1:] if word != "--fresh"]
     told: list[DiffusionEpoch] = []
-    with options.going_on_with("dfkd-ray", *again), training.shown(told, _line) as (report, tick):
-        card = teach_diffusion(spec, seed, out=folder, report=report, tick=tick, **settings)
+    with options.going_on_with("dfkd-ray", *again):
+        card = teach_diffusion(spec, seed, out=folder, report=training.reporter(told, _line), **settings)
     weights = sum(card["parameters"].values())
     wrote = f"wrote {folder}" if told else f"{folder} is there"
     typer.echo(f"{wrote}: {weights:,} parameters, trained on images of {spec.name}, {card['seconds']:.0f} s")

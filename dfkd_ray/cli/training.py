@@ -1,10 +1,8 @@
-"""What the commands that train on real images share: the recipe as it is changed, what is shown of epochs and steps."""
+"""What the commands that train on real images share: the recipe as it is changed, what is shown of epochs."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TypeVar
 
 import typer
@@ -15,8 +13,6 @@ from dfkd_ray.util.registry import did_you_mean
 
 Recipe = TypeVar("Recipe")
 Epoch = TypeVar("Epoch")
-Report = Callable[[Epoch], None]
-Tick = Callable[[int, int], None]  # (steps done, of how many)
 
 
 def changed(recipe: Recipe, epochs: int | None, pairs: list[str] | None) -> Recipe:
@@ -37,37 +33,11 @@ def changed(recipe: Recipe, epochs: int | None, pairs: list[str] | None) -> Reci
     return made
 
 
-@contextmanager
-def shown(told: list[Epoch], line: Callable[[Epoch], str]) -> Iterator[tuple[Report[Epoch], Tick]]:
-    """What is told of each epoch and of each step: a line and, on a terminal, a bar below it.
-
-    The epochs are gathered in `told`.
-    """
+def reporter(told: list[Epoch], line: Callable[[Epoch], str]) -> Callable[[Epoch], None]:
+    """What is told of each epoch: a line. The epochs are gathered in `told`."""
 
     def report(epoch: Epoch) -> None:
         told.append(epoch)
         typer.echo(line(epoch))
 
-    with _bar() as tick:
-        yield report, tick
-
-
-@contextmanager
-def _bar() -> Iterator[Tick]:
-    if not sys.stdout.isatty():
-        yield lambda done, steps: None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    bar = Progress(TextColumn("steps"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), transient=True)
-
-    def tick(done: int, steps: int) -> None:
-        if not bar.tasks:  # with the first step: until then images may be decoded, which has a line of its own
-            bar.add_task("", completed=done, total=steps)
-            bar.start()
-        bar.update(bar.task_ids[0], completed=done)
-
-    try:
-        yield tick
-    finally:
-        bar.stop()
+    return report

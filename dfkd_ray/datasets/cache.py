@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,6 +13,7 @@ from numpy.typing import NDArray
 from dfkd_ray.util.choices import Cache
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.files import atomic_write, remove_leftovers
+from dfkd_ray.util.locks import alone
 
 
 def kept(path: Path, cache: Cache, write: Callable[[BinaryIO], tuple[int, ...]]) -> NDArray[np.uint8]:
@@ -60,15 +58,3 @@ def _npy(file: BinaryIO, write: Callable[[BinaryIO], tuple[int, ...]]) -> None:
 
 def _header(file: BinaryIO, shape: tuple[int, ...]) -> None:
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """One process at a time within the block, also if another one dies there; none waits where there are no locks."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

@@ -20,8 +20,9 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
-from dfkd_ray.datasets.progress import Telling, telling
 from dfkd_ray.util.errors import DataError
+from dfkd_ray.util.files import atomic_write, replace
+from dfkd_ray.util.progress import progress
 
 WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds before the next attempts, as long as none brings anything
 _TIMEOUT = 30.0  # seconds without a byte
@@ -56,13 +57,13 @@ class _Version:
         return all(mine == theirs or None in (mine, theirs) for mine, theirs in pairs)
 
 
-def download(url: str, path: Path, show: Telling = telling, waits: Sequence[float] | None = None) -> None:
+def download(url: str, path: Path, waits: Sequence[float] | None = None) -> None:
     """Make `path` the file at `url`; Unreachable, with the half file kept, when that cannot be done."""
     waits = WAITS if waits is None else waits
     part, best, failures = path.with_name(f"{path.name}.part"), 0, 0
     while True:
         try:
-            _attempt(url, part, show)
+            _attempt(url, part)
             break
         except _Broken as error:
             if isinstance(error, _Changed):
@@ -72,11 +73,11 @@ def download(url: str, path: Path, show: Telling = telling, waits: Sequence[floa
             if failures > len(waits):
                 raise _unreachable(url, f"{error}, {failures} times; what came of it is kept") from None
             time.sleep(waits[failures - 1])
-    part.replace(path)
+    replace(part, path)
     _note(part).unlink(missing_ok=True)
 
 
-def _attempt(url: str, part: Path, show: Telling) -> None:
+def _attempt(url: str, part: Path) -> None:
     """What is missing of the file; all of it where the server knows no ranges."""
     known = _noted(part)
     have = _held(part) if known is not None and known.url == url else 0
@@ -90,8 +91,9 @@ def _attempt(url: str, part: Path, show: Telling) -> None:
         have = start
         if not partial:
             part.unlink(missing_ok=True)
-            _note(part).write_text(json.dumps(asdict(there)), encoding="utf-8")
-        with part.open("ab") as file, show(part.stem, there.size, "bytes") as tell:
+            with atomic_write(_note(part)) as note:
+                note.write(json.dumps(asdict(there)).encode())
+        with part.open("ab") as file, progress(part.stem, there.size, "bytes") as tell:
             for chunk in _chunks(response):
                 file.write(chunk)
                 have += len(chunk)

@@ -16,18 +16,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-from dfkd_ray.datasets.cache import alone
 from dfkd_ray.datasets.download import Unreachable, download
 from dfkd_ray.datasets.origin import Archive
-from dfkd_ray.datasets.progress import Telling, telling
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.util.errors import DataError
+from dfkd_ray.util.locks import alone
+from dfkd_ray.util.progress import progress
 
 _CHUNK = 1 << 20
 _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error, RuntimeError)
 
 
-def fetch(task: Task, data: Path, show: Telling = telling) -> tuple[Archive, ...]:
+def fetch(task: Task, data: Path) -> tuple[Archive, ...]:
     """Bring what is missing of the task's data into the folder `data`; returns the archives that were unpacked.
 
     Raises DataError, with what to do by hand, where that cannot be done; what has been downloaded is kept.
@@ -47,7 +47,7 @@ def fetch(task: Task, data: Path, show: Telling = telling) -> tuple[Archive, ...
         with alone(downloads):
             missing = [a for a in missing if not (data / a.makes).exists()]  # now that whoever was first is done
             for archive in missing:
-                _bring(task, archive, data, show)
+                _bring(task, archive, data)
     finally:
         with suppress(OSError):
             downloads.rmdir()  # which it refuses while something is left
@@ -94,16 +94,16 @@ def _lines(task: Task) -> list[str]:
     return ((task.origin and task.origin.by_hand) or "").splitlines()
 
 
-def _bring(task: Task, archive: Archive, data: Path, show: Telling) -> None:
+def _bring(task: Task, archive: Archive, data: Path) -> None:
     """One archive, from the web or from `downloads/`, to what it makes."""
     path, target = data / "downloads" / archive.name, data / archive.makes
     brought = path.is_file()
     try:
         if not brought:
             assert archive.url is not None
-            download(archive.url, path, show)
-        _check(path, archive, show, brought)
-        _unpack(path, archive, target, show)
+            download(archive.url, path)
+        _check(path, archive, brought)
+        _unpack(path, archive, target)
     except Unreachable as error:
         advice = f"or bring {archive.name} yourself: put it into {path.parent}, then fetch again"
         raise DataError("\n  ".join([str(error), advice, *_lines(task)])) from None
@@ -113,14 +113,14 @@ def _bring(task: Task, archive: Archive, data: Path, show: Telling) -> None:
         path.unlink()
 
 
-def _check(path: Path, archive: Archive, show: Telling, brought: bool) -> None:
+def _check(path: Path, archive: Archive, brought: bool) -> None:
     """The checksum of a whole file; where nobody states one, its size. A download that is wrong is thrown away."""
     wrong, size, digest = None, path.stat().st_size, archive.digest()
     if digest is None:
         if archive.size not in (None, size):
             wrong = f"has {size:,} bytes and should have {archive.size:,}"
     else:
-        with path.open("rb") as file, show(f"checking {path.name}", size, "bytes") as tell:
+        with path.open("rb") as file, progress(f"checking {path.name}", size, "bytes") as tell:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
                 tell(file.tell())
@@ -132,13 +132,13 @@ def _check(path: Path, archive: Archive, show: Telling, brought: bool) -> None:
         raise DataError(f"{path}: {wrong}; {'replace it' if brought else 'it was thrown away'}, then fetch again")
 
 
-def _unpack(path: Path, archive: Archive, target: Path, show: Telling) -> None:
+def _unpack(path: Path, archive: Archive, target: Path) -> None:
     """What stands in the archive under the last name of `target` becomes `target`, once all of it is on the disk."""
     folder = target.with_name(f".{target.name}.unpacking")
     shutil.rmtree(folder, ignore_errors=True)  # of somebody who was killed
     folder.mkdir(parents=True)
     try:
-        with show(f"unpacking {path.name}", path.stat().st_size, "bytes") as tell:
+        with progress(f"unpacking {path.name}", path.stat().st_size, "bytes") as tell:
             if archive.inner is None:
                 _extract(path, folder, target.name, tell)
             else:

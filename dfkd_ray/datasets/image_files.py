@@ -25,10 +25,10 @@ from PIL import Image
 
 from dfkd_ray.datasets import uncut
 from dfkd_ray.datasets.cache import kept
-from dfkd_ray.datasets.progress import telling
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.util.choices import Cache
 from dfkd_ray.util.errors import DataError
+from dfkd_ray.util.progress import progress
 
 MODES = {1: "L", 3: "RGB"}  # by the channels of a task
 _REVISION = 2  # of decoding and cutting: another number makes other caches
@@ -96,7 +96,7 @@ class Files:
         """
         damaged: list[str] = []
         one = partial(_picture, mode=MODES[task.image[0]], short=round(task.image[1] / task.crop), side=side)
-        with ThreadPoolExecutor() as pool, telling(f"{task.name}, {which}", len(self), "images read") as tell:
+        with ThreadPoolExecutor() as pool, progress(f"{task.name}, {which}", len(self), "images read") as tell:
             for start in range(0, len(self), _CHUNK):
                 paths = [self.root / name for name in self.names[start : start + _CHUNK]]
                 for pixels in pool.map(one, paths):

@@ -19,7 +19,6 @@ from torch import Tensor
 from dfkd_ray.datasets.fetch import fetch
 from dfkd_ray.datasets.image_files import Files, data_folder
 from dfkd_ray.datasets.origin import Archive
-from dfkd_ray.datasets.progress import Telling, telling
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.util.choices import Cache
 from dfkd_ray.util.errors import DataError
@@ -103,9 +102,7 @@ def missing(task: Task, data: Path, layout: str) -> DataError:
     )
 
 
-def fetched(
-    task: Task, data: Path | None = None, show: Telling = telling, which: Which | None = None
-) -> tuple[Archive, ...]:
+def fetched(task: Task, data: Path | None = None, which: Which | None = None) -> tuple[Archive, ...]:
     """Download, check and unpack what is missing, of all splits or of one; returns the archives that were.
 
     None are where the data is there, wherever its reader finds it.
@@ -119,7 +116,7 @@ def fetched(
     else:
         if origin is None or origin.splits <= {*there} or which == "val" or which in there:
             return ()
-    return fetch(task, data or data_folder(), show)
+    return fetch(task, data or data_folder())
 
 
 def balanced(labels: NDArray[Any], seed: int = 0) -> NDArray[np.int64]:

@@ -18,11 +18,11 @@ from PIL import Image, UnidentifiedImageError
 
 from dfkd_ray.datasets.image_files import Files
 from dfkd_ray.datasets.naming import Classes
-from dfkd_ray.datasets.progress import Telling, telling
 from dfkd_ray.datasets.readers import Part, opened
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.datasets.trees import ENDINGS, ByClass, folders_in, lines
 from dfkd_ray.util.errors import DataError
+from dfkd_ray.util.progress import progress
 
 _CHUNK = 256  # files at a time
 _GONE = "gone"
@@ -59,7 +59,7 @@ class Report:
         return not (self.missing or self.damaged or self.surplus or self.unreadable or self.miscounted)
 
 
-def verify(task: Task, data: Path | None = None, show: Telling = telling) -> Report:
+def verify(task: Task, data: Path | None = None) -> Report:
     """Look at every file of the task's images; DataError where there is nothing."""
     there = opened(task, data)
     report, listed = Report(there.root), defaultdict[Path, set[str]](set)
@@ -77,7 +77,7 @@ def verify(task: Task, data: Path | None = None, show: Telling = telling) -> Rep
         if (found := _listed(task, there.root, which, part, report)) is not None:
             folder, names = found
             listed[folder].update(names)
-            report.counts[which] = _looked_at(f"{task.name}, {which}", folder, names, report, show)
+            report.counts[which] = _looked_at(f"{task.name}, {which}", folder, names, report)
     for folder, own in listed.items():
         report.surplus += [report.path(folder / name) for name in sorted(_images(folder) - own)]
     return report
@@ -127,10 +127,10 @@ def _by_class(part: ByClass, report: Report) -> list[str]:
     return names
 
 
-def _looked_at(title: str, folder: Path, names: Sequence[str], report: Report, show: Telling) -> int:
+def _looked_at(title: str, folder: Path, names: Sequence[str], report: Report) -> int:
     """How many of the files are there; each is decoded, in threads, because Pillow lets go of the interpreter."""
     count = 0
-    with ThreadPoolExecutor() as pool, show(title, len(names), "images") as tell:
+    with ThreadPoolExecutor() as pool, progress(title, len(names), "images") as tell:
         for start in range(0, len(names), _CHUNK):
             paths = [folder / name for name in names[start : start + _CHUNK]]
             for path, wrong in zip(paths, pool.map(_wrong, paths)):

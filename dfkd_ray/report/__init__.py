@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from dfkd_ray.util.errors import StudyError
+from dfkd_ray.util.files import atomic_write
 
 
 def build(folder: Path) -> Path:
@@ -63,9 +63,5 @@ def _evaluation(folder: Path) -> Path:
 
 
 def _write(target: Path, text: str) -> None:
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(text.encode("utf-8", "replace"))
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic_write(target) as file:
+        file.write(text.encode("utf-8", "replace"))

@@ -8,24 +8,24 @@ from collections.abc import Iterator, Sequence
 from dfkd_ray import metrics
 from dfkd_ray.report import arms, effects, paste
 from dfkd_ray.report.arms import Arm
+from dfkd_ray.report.blocks import Block, Cell, Folded, Heading, Inline, Listing, Mark, Section, Table, Text
 from dfkd_ray.report.effects import Effect
-from dfkd_ray.report.markup import Cell, Html, folded, join, paragraph, section, table, tag
 from dfkd_ray.report.trial import Trial
 from dfkd_ray.report.view import Tables, mapping, part
 from dfkd_ray.util import words
 
 
-def effect_tables(tables: Tables) -> Html:
+def effect_tables(tables: Tables) -> list[Block]:
     """The effects in full: on the objectives at once, on test accuracy and other metrics folded."""
     goals = [objective.metric for objective in tables.objectives]
     every = dict.fromkeys([*effects.leading(tables), *effects.every_metric(tables)])
     first = [_effects(tables, metric) for metric in every if metric in goals]
     rest = [_effects(tables, metric) for metric in every if metric not in goals]
-    others = folded("Effects on test accuracy and the other metrics", join(rest, "\n")) if rest else Html()
-    return join([tag("h3", "The effects in numbers"), *first, others], "\n") if every else Html()
+    others = [Folded("Effects on test accuracy and the other metrics", rest)] if rest else []
+    return [Heading("The effects in numbers"), *first, *others] if every else []
 
 
-def _effects(tables: Tables, metric: str) -> Html:
+def _effects(tables: Tables, metric: str) -> Table:
     found = effects.told(tables, metric)
     aliased = any(effect.aliases for effect in found)
     unit = metrics.points(metric)
@@ -37,10 +37,10 @@ def _effects(tables: Tables, metric: str) -> Html:
     ]
     rows = [_effect(effect, aliased) for effect in found]
     caption = f"Effects on {metrics.inside(metric)}{f', {unit}' if unit else ''}{less}"
-    return table(head, rows, caption)
+    return Table(head, rows, caption)
 
 
-def _effect(effect: Effect, aliased: bool) -> list[object]:
+def _effect(effect: Effect, aliased: bool) -> list[Inline | Cell]:
     metric = effect.metric
     look = effect.verdict if effect.told else "open"
     return [
@@ -48,7 +48,7 @@ def _effect(effect: Effect, aliased: bool) -> list[object]:
         _number(effect.difference, metrics.difference(metric, effect.difference)),
         _number(effect.t_low, metrics.interval(metric, effect.t_low, effect.t_high)),
         _number(effect.p_holm, words.probability(effect.p_holm)),
-        tag("span", effect.verdict, class_=f"verdict {look}"),
+        Mark(effect.verdict, "verdict", look),
         _number(effect.pairs, str(effect.pairs)),
         _number(effect.lost, str(effect.lost)),
         _number(effect.boot_low, metrics.interval(metric, effect.boot_low, effect.boot_high)),
@@ -69,25 +69,21 @@ def _number(value: float | None, shown: str) -> Cell:
     return Cell(shown, None if value is None else float(value), number=True)
 
 
-def arm_tables(tables: Tables) -> Html:
+def arm_tables(tables: Tables) -> list[Block]:
     """Arms with mean and spread, what each was given, and the table to paste."""
     found = paste.grid(tables)
-    said = [paragraph(text, "note warning") for text in _failed(tables)]
-    said += [paragraph(text, "note") for text in (*_twins(tables), *_reused(tables))]
-    ready = [
-        folded("The table of arms in Markdown, ready to paste", _code(paste.markdown(found))),
-        folded("The table of arms in LaTeX, ready to paste", _code(paste.latex(found))),
-        paragraph("The same stands beside this page as arms.md and arms.tex.", "note"),
+    said = [Text(text, "warning") for text in _failed(tables)]
+    said += [Text(text, "note") for text in (*_twins(tables), *_reused(tables))]
+    ready: list[Block] = [
+        Folded("The table of arms in Markdown, ready to paste", [Listing(paste.markdown(found), paste=True)]),
+        Folded("The table of arms in LaTeX, ready to paste", [Listing(paste.latex(found), paste=True)]),
+        Text("The same stands beside this page as arms.md and arms.tex.", "note"),
     ]
-    title = tag("h3", "The arms in numbers")
-    return join([title, *said, _arms(tables), *ready, tag("h3", "What each arm was given"), *_budget(tables)], "\n")
+    given = [Heading("What each arm was given"), *_budget(tables)]
+    return [Heading("The arms in numbers"), *said, *_arms(tables), *ready, *given]
 
 
-def _code(written: str) -> Html:
-    return tag("pre", tag("code", written), class_="paste", tabindex="0")
-
-
-def _arms(tables: Tables) -> Html:
+def _arms(tables: Tables) -> list[Block]:
     shown = paste.shown(tables, [o.metric for o in tables.objectives])
     head = ["Arm", "n", "Failed"]
     for metric in shown:
@@ -95,8 +91,8 @@ def _arms(tables: Tables) -> Html:
     rows = [_arm(tables, arm, shown) for arm in _ranked(tables)]
     caption = "The arms, best mean first: mean ± standard deviation of n trials, and Student's interval of the mean"
     told = {metric: [arm.name for arm in tables.arms if tables.spread(arm.trials, metric).cut] for metric in shown}
-    notes = [paragraph(said, "note") for metric, names in told.items() if (said := metrics.cut(metric, names))]
-    return join([table(head, rows, caption), *notes], "\n")
+    notes = [Text(said, "note") for metric, names in told.items() if (said := metrics.cut(metric, names))]
+    return [Table(head, rows, caption), *notes]
 
 
 def _ranked(tables: Tables) -> list[Arm]:
@@ -110,11 +106,11 @@ def _ranked(tables: Tables) -> list[Arm]:
     return sorted(tables.arms, key=place)
 
 
-def _arm(tables: Tables, arm: Arm, names: Sequence[str]) -> list[object]:
+def _arm(tables: Tables, arm: Arm, names: Sequence[str]) -> list[Inline | Cell]:
     spreads = {name: tables.spread(arm.trials, name) for name in names}
     most, failed = max((spread.n for spread in spreads.values()), default=0), len(arm.failed)
     name = arm.name if arm.runs_as is None else f"{arm.name} (= {arm.runs_as})"
-    cells: list[object] = [Cell(name), _number(most, str(most)), _number(failed, str(failed))]
+    cells: list[Inline | Cell] = [Cell(name), _number(most, str(most)), _number(failed, str(failed))]
     for metric, spread in spreads.items():
         fewer = "" if spread.n == most else f" (n = {spread.n})"
         said = words.DASH if spread.mean is None else f"{paste.spread(metric, spread, '±')}{fewer}"
@@ -124,7 +120,7 @@ def _arm(tables: Tables, arm: Arm, names: Sequence[str]) -> list[object]:
     return cells
 
 
-def _budget(tables: Tables) -> list[Html]:
+def _budget(tables: Tables) -> list[Block]:
     """What a trial of each arm was given, as a table, and in words where that is not the same."""
     run = [arm for arm in tables.arms if arm.runs_as is None]
     given = {key: {arm.name: _mean(tables, arm, key, run) for arm in run} for key in metrics.SPENT}
@@ -146,11 +142,11 @@ def _budget(tables: Tables) -> list[Html]:
         whole += [memory, _number(total, words.duration(total))]
         rows.append([name, *counts, *searched, *whole])
     head = ["Arm", *map(metrics.label, shown), *(["Tuning trials"] if tuned else [])]
-    said = [paragraph(text, "note warning") for text in _unequal(given)]
+    said = [Text(text, "warning") for text in _unequal(given)]
     equal = "Every arm was given the same: no trial had more updates or images than another arm's."
-    told = said or ([paragraph(equal, "note")] if shown else [])
+    told = said or ([Text(equal, "note")] if shown else [])
     head += [metrics.label(metrics.TIME), "Time per round", metrics.label(metrics.PEAK_MEMORY), "Time, all trials"]
-    return [*told, table(head, rows, "What a complete trial of each arm took: means, and the highest memory")]
+    return [*told, Table(head, rows, "What a complete trial of each arm took: means, and the highest memory")]
 
 
 def _pace(trial: Trial) -> float | None:
@@ -212,12 +208,13 @@ def _reused(tables: Tables) -> Iterator[str]:
         yield f"{words.count(len(found), 'trial')} of earlier studies stand for trials of this one: {origins}."
 
 
-def design(tables: Tables) -> Html:
+def design(tables: Tables) -> Section:
     """The design in words, and what its intervals do not cover."""
     lines = tables.ablation.get("design")
     written = "\n".join(map(str, lines)) if isinstance(lines, list) else ""
-    matrix = tag("pre", tag("code", written), tabindex="0") if written else Html()
-    return section("design", "The design", matrix, *(paragraph(text, "note warning") for text in _caveats(tables)))
+    matrix = [Listing(written)] if written else []
+    caveats = [Text(text, "warning") for text in _caveats(tables)]
+    return Section("design", "The design", "The design", [*matrix, *caveats])
 
 
 def _caveats(tables: Tables) -> Iterator[str]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dfkd_ray import metrics
-from dfkd_ray.report.markup import Html, join, tag
+from dfkd_ray.report.blocks import Number, Numbers, Place, Ruler
 from dfkd_ray.report.settings import is_number
 from dfkd_ray.report.trial import Objective, Trial
 from dfkd_ray.report.view import Tables, part
@@ -115,75 +114,44 @@ def states(tables: Tables) -> str:
     return ", ".join(f"{counts[s]} {s}" for s in [*order, *sorted(set(counts) - set(order))] if counts[s])
 
 
-def numbers(tables: Tables) -> Html:
+def numbers(tables: Tables) -> Numbers:
     """The big numbers."""
     best = tables.best
-    shown: list[tuple[str, str, str]] = []
+    shown: list[Number] = []
     if best is not None:
         goal, scores = tables.objective, Scores(best, tables)
         epoch = scores.judged_at(goal)
         when = f"trial {best.number}" if epoch is None else f"trial {best.number}, epoch {epoch}"
-        shown.append((metrics.measured(goal.metric, best.value), metrics.label(goal.metric), when))
+        shown.append(Number(metrics.measured(goal.metric, best.value), metrics.label(goal.metric), when))
         if (tested := best.final.get(metrics.TEST_LAST)) is not None:
             said = metrics.measured(metrics.TEST_LAST, tested)
-            shown.append((said, "Test accuracy", f"trial {best.number}, last epoch"))
+            shown.append(Number(said, "Test accuracy", f"trial {best.number}, last epoch"))
     shown += [trials(tables), work(tables)]
-    return figures(shown, first=best is not None)
+    return Numbers(shown, first=best is not None)
 
 
-Figure = tuple[str, str, str]  # a big number, its name, and a note
+def trials(tables: Tables) -> Number:
+    return Number(str(len(tables.all)), "Trials" if len(tables.all) != 1 else "Trial", states(tables))
 
 
-def trials(tables: Tables) -> Figure:
-    return str(len(tables.all)), "Trials" if len(tables.all) != 1 else "Trial", states(tables)
-
-
-def work(tables: Tables) -> Figure:
+def work(tables: Tables) -> Number:
     seconds = [t.row["seconds"] for t in tables.all if t.row["seconds"] is not None]
-    return words.duration(sum(seconds)) if seconds else words.DASH, "Work", "summed over all trials"
+    return Number(words.duration(sum(seconds)) if seconds else words.DASH, "Work", "summed over all trials")
 
 
-def figures(shown: Sequence[Figure], first: bool) -> Html:
-    """Big numbers side by side; `first`: the first one is the answer."""
-    cells = (
-        tag(
-            "div",
-            join((tag("dt", name), tag("dd", value, class_="big"), tag("dd", note, class_="small"))),
-            class_="first" if i == 0 and first else None,
-        )
-        for i, (value, name, note) in enumerate(shown)
-    )
-    return tag("dl", join(cells), class_="numbers")
-
-
-def ruler(tables: Tables) -> Html:
+def ruler(tables: Tables) -> Ruler | None:
     """Where the best student stands between chance and its teacher, on a line from 0 to 100 %."""
     best = tables.best
     tested = best.final.get(metrics.TEST_LAST) if best is not None else None
     if tested is None or not 0 <= tested <= 1:
-        return Html()
+        return None
     low = chance(tables) or 0.0
-    said = [("student", tested, "mark above")]
-    said += [
-        (name, v, "mark")
-        for name, v in (("chance", chance(tables)), ("teacher", teacher(tables)))
-        if v is not None and 0 <= v <= 1
-    ]
-    reach = tag(
-        "div", "", class_="reach", style=f"left:{100 * min(low, tested):.2f}%;width:{100 * abs(tested - low):.2f}%"
-    )
-    marks = join(
-        tag(
-            "div",
-            tag("span", f"{name} {words.percent(v)}"),
-            class_=kind + (" late" if v > 0.5 else ""),
-            style=f"left:{100 * v:.2f}%",
-        )
-        for name, v, kind in said
-    )
-    label = "Test accuracy on a line from 0 to 100 per cent: " + ", ".join(
-        f"{name} {words.percent(v)}" for name, v, _ in said
-    )
-    return tag(
-        "div", join((tag("div", "", class_="track"), reach, marks)), class_="ruler", role="img", aria_label=label
-    )
+    others = {"chance": chance(tables), "teacher": teacher(tables)}
+    places = [_place("student", tested, above=True)]
+    places += [_place(name, value) for name, value in others.items() if value is not None and 0 <= value <= 1]
+    label = "Test accuracy on a line from 0 to 100 per cent"
+    return Ruler(label, (min(low, tested), max(low, tested)), places)
+
+
+def _place(name: str, value: float, above: bool = False) -> Place:
+    return Place(f"{name} {words.percent(value)}", value, above)

@@ -7,13 +7,13 @@ from typing import Any
 
 from dfkd_ray import metrics
 from dfkd_ray.report.answer import states
-from dfkd_ray.report.markup import Html, facts, tag
+from dfkd_ray.report.blocks import Facts
 from dfkd_ray.report.settings import is_number
 from dfkd_ray.report.view import Tables, part
 from dfkd_ray.util import words
 
 
-def asked(tables: Tables) -> Html:
+def asked(tables: Tables) -> Facts:
     """What was asked: method, task, objective, space and budget."""
     study = tables.study
     budget = part(study, "budget")
@@ -28,10 +28,10 @@ def asked(tables: Tables) -> Html:
         ("Budget", " or ".join(limits)),
         ("Trials", states(tables) or "none has ended yet"),
     ]
-    return facts(pairs)
+    return Facts(pairs)
 
 
-def experiment(tables: Tables) -> Html:
+def experiment(tables: Tables) -> Facts:
     """What was asked of an ablation: method, task, objective, design, seeds and draws."""
     study = tables.study
     run = [arm for arm in tables.arms if arm.runs_as is None]
@@ -50,7 +50,7 @@ def experiment(tables: Tables) -> Html:
         ("Fixed", fixed(tables)),
         ("Trials", states(tables) or "none has ended yet"),
     ]
-    return facts(pairs)
+    return Facts(pairs)
 
 
 def setting(tables: Tables) -> list[tuple[str, object]]:
@@ -67,10 +67,10 @@ def setting(tables: Tables) -> list[tuple[str, object]]:
     ]
 
 
-def space(tables: Tables) -> Html | None:
+def space(tables: Tables) -> str:
     """The searched settings and their domains."""
     told = [f"{p.label} ({p.domain}{f'; only if {p.condition}' if p.condition else ''})" for p in tables.parameters]
-    return tag("span", words.listed(told)) if told else None
+    return words.listed(told)
 
 
 def fixed(tables: Tables) -> str:

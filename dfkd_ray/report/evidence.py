@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from dfkd_ray.report.asked import configured
-from dfkd_ray.report.markup import Cell, Html, facts, folded, paragraph, section, table, tag
+from dfkd_ray.report.blocks import Block, Cell, Code, Facts, Folded, Inline, Listing, Mark, Section, Table, Text
 from dfkd_ray.report.view import Tables, mapping, part
 from dfkd_ray.util import words
 
@@ -28,24 +28,24 @@ _RECORD = {
 }
 
 
-def failures(tables: Tables) -> Html:
+def failures(tables: Tables) -> Section:
     ended = [t for t in tables.all if t.state in ("failed", "pruned")]
     failed = sum(t.state == "failed" for t in ended)
     said = f"{words.count(failed, 'trial')} failed." if failed else "No trial failed."
-    rows = [
+    rows: list[list[Inline | Cell]] = [
         [
             str(t.number),
-            tag("span", t.state, class_=f"state {t.state}"),
+            Mark(t.state, "state", t.state),
             words.number(t.row["epochs"]),
             Cell(t.row["reason"] or words.DASH, wide=True),
         ]
         for t in sorted(ended, key=lambda t: t.state)
     ]
-    listing = table(["Trial", "State", "Epochs", "Reason"], rows, "Trials that did not complete") if rows else Html()
-    return section("failures", "Failures and early stops", paragraph(said), listing)
+    listing = Table(["Trial", "State", "Epochs", "Reason"], rows, "Trials that did not complete")
+    return _section("failures", "Failures and early stops", Text(said), *([listing] if rows else []))
 
 
-def budget(tables: Tables) -> Html:
+def budget(tables: Tables) -> Section:
     seconds = [t.row["seconds"] for t in tables.all if t.row["seconds"] is not None]
     stopped = [t.row["seconds"] for t in tables.all if t.state == "pruned" and t.row["seconds"] is not None]
     peak = max((t.row["peak_memory"] or 0 for t in tables.all), default=0)
@@ -59,10 +59,10 @@ def budget(tables: Tables) -> Html:
         ("More than one attempt", ", ".join(repeated)),
         ("Resources of a trial", configured(tables.study.get("resources"))),
     ]
-    return section("budget", "What it cost", facts(pairs))
+    return _section("budget", "What it cost", Facts(pairs))
 
 
-def provenance(tables: Tables) -> Html:
+def provenance(tables: Tables) -> Section:
     places = sorted({" ".join(filter(None, (t.row["host"], t.row["device"]))) for t in tables.all} - {""})
     seeds = sorted({str(t.row["seed"]) for t in tables.all if t.row["seed"] is not None}, key=int)
     pairs = [
@@ -71,20 +71,22 @@ def provenance(tables: Tables) -> Html:
         ("Seeds of the trials", words.shorten(", ".join(seeds), 120)),
         (
             "Fingerprint of the best",
-            tag("code", tables.best.row["fingerprint"] or "not recorded") if tables.best else None,
+            Code(tables.best.row["fingerprint"] or "not recorded") if tables.best else None,
         ),
     ]
-    missing = (
-        Html()
-        if part(tables.note, "provenance")
-        else paragraph("The tables hold no record of versions, host or commit.", "note")
-    )
+    missing = Text("The tables hold no record of versions, host or commit.", "note")
+    known = bool(part(tables.note, "provenance"))
     study = _file("The study file, every default filled in", _yaml(tables.study))
     method = _file(
         "The method of the best trial, every default filled in",
         _yaml(mapping(tables.best.row["method"]) if tables.best else {}),
     )
-    return section("provenance", "Provenance", missing, facts(pairs), study, method)
+    shown: list[Block] = [*([] if known else [missing]), Facts(pairs), *study, *method]
+    return _section("provenance", "Provenance", *shown)
+
+
+def _section(identity: str, title: str, *shown: Block) -> Section:
+    return Section(identity, title, title, shown)
 
 
 def recorded(note: Mapping[str, Any]) -> list[tuple[str, object]]:
@@ -95,11 +97,11 @@ def recorded(note: Mapping[str, Any]) -> list[tuple[str, object]]:
     order = [*_RECORD, *(name for name in record if name not in _RECORD and name not in ("command", "dirty"))]
     known = [(_RECORD.get(name, name), words.setting(record[name])) for name in order if record.get(name) is not None]
     command = record.get("command")
-    return [("Command", tag("code", command) if command else "not recorded"), *known]
+    return [("Command", Code(command) if command else "not recorded"), *known]
 
 
-def _file(title: str, written: str) -> Html:
-    return folded(title, tag("pre", tag("code", written), tabindex="0")) if written else Html()
+def _file(title: str, written: str) -> list[Folded]:
+    return [Folded(title, [Listing(written)])] if written else []
 
 
 def _yaml(data: object) -> str:

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 
 from dfkd_ray import metrics
 from dfkd_ray.report import effects
-from dfkd_ray.report.answer import figures, trials, work
+from dfkd_ray.report.answer import trials, work
 from dfkd_ray.report.arms import Arm
+from dfkd_ray.report.blocks import Number, Numbers
 from dfkd_ray.report.effects import HELPS, HURTS, SINGLE, TOO_FEW, Effect
-from dfkd_ray.report.markup import Html
 from dfkd_ray.report.trial import Objective
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
@@ -124,16 +124,17 @@ def _left_open(who: Sequence[str], count: int, verdict: str) -> str:
     return f"{none} can {verdict.removeprefix('cannot ')}"
 
 
-def numbers(tables: Tables) -> Html:
+def numbers(tables: Tables) -> Numbers:
     """The big numbers: how much was told, what the method itself reaches, what it took."""
     metric = tables.objective.metric
     single = effects.told(tables, metric, *SINGLE)
     told = sum(effect.told for effect in single)
-    shown = [(f"{told} of {len(single)}", "Effects told apart", f"on {metrics.inside(metric)}, after Holm")]
+    shown = [Number(f"{told} of {len(single)}", "Effects told apart", f"on {metrics.inside(metric)}, after Holm")]
     if (arm := reference(tables)) is not None:
         spread = tables.spread(arm.complete, metric)
-        shown.append((metrics.measured(metric, spread.mean), metrics.label(metric), f"{arm.name}, mean of {spread.n}"))
-    return figures([*shown, trials(tables), work(tables)], first=bool(single))
+        reached, whose = metrics.measured(metric, spread.mean), f"{arm.name}, mean of {spread.n}"
+        shown.append(Number(reached, metrics.label(metric), whose))
+    return Numbers([*shown, trials(tables), work(tables)], first=bool(single))
 
 
 def reference(tables: Tables) -> Arm | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dfkd_ray import metrics
-from dfkd_ray.report.markup import Cell, Html, paragraph, section, table, tag
+from dfkd_ray.report.blocks import Block, Cell, Inline, Mark, Section, Table, Text
 from dfkd_ray.report.settings import is_number
 from dfkd_ray.report.view import Tables, part
 from dfkd_ray.util import words
@@ -35,27 +35,17 @@ def sentence(tables: Tables) -> str:
     return f"Of {words.count(len(found), 'claim')} of {source}, {words.listed(said)}."
 
 
-def side_by_side(tables: Tables) -> Html:
-    """The section; empty where the study re-runs no published table."""
+def side_by_side(tables: Tables) -> Section | None:
+    """The section; None where the study re-runs no published table."""
     told = part(tables.note, "published")
     if not told:
-        return Html()
+        return None
     above = " · ".join(str(told[key]) for key in ("source", "title") if told.get(key))
     column = told.get("column")
     which = f"Published is the column {column}." if column else "Published is the mean of the columns that are re-run."
-    return section(
-        identity(),
-        TITLE,
-        paragraph(above, "reading"),
-        paragraph(f"{which} {_scale(tables, told)}", "note"),
-        _cells(told),
-        paragraph(said, "note") if (said := _cut(told)) else Html(),
-        _claims(claims(tables)),
-    )
-
-
-def identity() -> str:
-    return TITLE.lower().replace(" ", "-")
+    shown: list[Block] = [Text(above, "reading"), Text(f"{which} {_scale(tables, told)}", "note"), *_cells(told)]
+    shown += [*_cut(told), *_claims(claims(tables))]
+    return Section(TITLE.lower().replace(" ", "-"), TITLE, TITLE, shown)
 
 
 def _scale(tables: Tables, told: Mapping[str, Any]) -> str:
@@ -68,15 +58,15 @@ def _scale(tables: Tables, told: Mapping[str, Any]) -> str:
     )
 
 
-def _cells(told: Mapping[str, Any]) -> Html:
+def _cells(told: Mapping[str, Any]) -> list[Table]:
     found = told.get("cells")
     rows = [_cell(each) for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
     unit = told.get("unit") or "points"
     head = ["Row", "Published", "Mark", "Measured", f"95{words.NBSP}% interval", "n", "Measured minus published"]
-    return table(head, rows, f"The table's rows and this study's arms, {unit}") if rows else Html()
+    return [Table(head, rows, f"The table's rows and this study's arms, {unit}")] if rows else []
 
 
-def _cell(row: Mapping[str, Any]) -> list[object]:
+def _cell(row: Mapping[str, Any]) -> list[Inline | Cell]:
     mark = str(row.get("mark") or "")
     return [
         str(row.get("row") or ""),
@@ -89,14 +79,15 @@ def _cell(row: Mapping[str, Any]) -> list[object]:
     ]
 
 
-def _cut(told: Mapping[str, Any]) -> str:
+def _cut(told: Mapping[str, Any]) -> list[Text]:
     whose = told.get("cut")
-    return metrics.cut(str(told.get("metric")), [str(row) for row in whose]) if isinstance(whose, list) else ""
+    said = metrics.cut(str(told.get("metric")), [str(row) for row in whose]) if isinstance(whose, list) else ""
+    return [Text(said, "note")] if said else []
 
 
-def _claims(found: Sequence[Mapping[str, Any]]) -> Html:
+def _claims(found: Sequence[Mapping[str, Any]]) -> list[Table]:
     """Each claim with its difference here and its verdict."""
-    rows = [
+    rows: list[list[Inline | Cell]] = [
         [
             Cell(str(each.get("text") or ""), wide=True),
             {"text": "in words", "table": "by its numbers"}.get(str(each.get("by")), str(each.get("by") or "")),
@@ -104,12 +95,12 @@ def _claims(found: Sequence[Mapping[str, Any]]) -> Html:
             _number(each.get("difference"), signed=True),
             _interval(each),
             _number(each.get("pairs"), digits=0),
-            tag("span", each.get("verdict") or "", class_=f"verdict {_VERDICTS.get(str(each.get('verdict')), 'open')}"),
+            Mark(str(each.get("verdict") or ""), "verdict", _VERDICTS.get(str(each.get("verdict")), "open")),
         ]
         for each in found
     ]
     head = ["Claim", "Claimed", "Published", "Here", f"95{words.NBSP}% interval", "Pairs", "Verdict"]
-    return table(head, rows, "What the table claims, as differences of its rows") if rows else Html()
+    return [Table(head, rows, "What the table claims, as differences of its rows")] if rows else []
 
 
 def _number(value: Any, digits: int = 1, signed: bool = False) -> Cell:

@@ -77,7 +77,9 @@ def bca(values: Sequence[float], level: float, resamples: int, seed: int) -> tup
 def wilcoxon(values: Sequence[float]) -> float:
     """Two-sided p of the exact signed-rank test: ties share ranks, zeros are ranked and then left out (Pratt, 1959).
 
-    Counts all signs by dynamic programming over the sum of ranks, so it is exact with ties and zeros, for any n.
+    Counts all signs by dynamic programming over the sum of ranks, so it is exact with ties and zeros, for any n. Not
+    scipy's, which is where values tie: it goes over to the normal approximation from 14 of them, and to count every
+    permutation instead takes it a second for 13 and three minutes for 20.
     """
     import numpy as np
     from scipy.stats import rankdata
@@ -96,7 +98,11 @@ def wilcoxon(values: Sequence[float]) -> float:
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """Adjusted p values of one family by the step-down rule of Holm (1979)."""
+    """Adjusted p values of one family by the step-down rule of Holm (1979).
+
+    The same numbers as statsmodels' `multipletests`, which scipy has no counterpart of; five lines are less than that
+    package, its pandas, and the time to import both.
+    """
     out, highest = [0.0] * len(ps), 0.0
     for rank, i in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
         highest = max(highest, min(1.0, (len(ps) - rank) * ps[i]))

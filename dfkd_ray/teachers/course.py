@@ -52,8 +52,8 @@ class Course:
         self.best: dict[str, Tensor] = {}
         self.best_epoch, self.best_accuracy = 0, -1.0
 
-    def train(self, training: Training, tick: Tick) -> float:
-        """One epoch of steps, `tick` after each; returns the mean loss. Dropout draws from a stream of its own."""
+    def train(self, training: Training, tell: Callable[[int], None]) -> float:
+        """One epoch of steps, each of them told; returns the mean loss. Dropout draws from a stream of its own."""
         self.net.train()
         total = torch.zeros((), device=self.device)
         order = torch.randperm(self.count, generator=self.rng)
@@ -61,7 +61,7 @@ class Course:
             with stream(self.seed, "teach", len(self.epochs)):
                 for index in torch.split(order, self.recipe.batch):
                     total += self._step(training.draw(index, self.rng), training.labels[index]) * len(index)
-                    tick(self.schedule.last_epoch, self.steps)
+                    tell(self.schedule.last_epoch)
         except torch.OutOfMemoryError:
             what = f"{self.recipe.batch} images at a time do not fit the memory of {self.device}"
             raise TrialFailed(f"{what}: lower recipe.batch") from None

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from dfkd_ray.datasets.readers import Split
 from dfkd_ray.nets.pipelines import prompts_of
-from dfkd_ray.teachers.course import Tick, restored
+from dfkd_ray.teachers.course import restored
 from dfkd_ray.util.errors import TrialFailed
 from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.seeding import stream
@@ -144,18 +144,22 @@ class DiffusionCourse:
     def seconds(self) -> float:
         return self.epochs[-1].seconds if self.epochs else 0.0
 
+    @property
+    def steps(self) -> int:
+        return sum(stage.steps for stage in self.stages)
+
     def next(self) -> Stage | None:
         """Whose turn it is; None after the last epoch."""
         return next((stage for stage in self.stages if stage.done < stage.steps), None)
 
-    def train_epoch(self, stage: Stage, tick: Tick) -> float:
-        """An epoch of steps, `tick` after each; returns the mean loss."""
+    def train_epoch(self, stage: Stage, tell: Callable[[int], None]) -> float:
+        """An epoch of steps, each of them told; returns the mean loss."""
         stage.learns.train()
         total = torch.zeros((), device=self.device)
         with stream(self.seed, "teach-diffusion", len(self.epochs)):
             for rows in torch.split(self._rows(), stage.batch):
                 total += stage.step(rows) * len(rows)
-                tick(sum(each.done for each in self.stages), sum(each.steps for each in self.stages))
+                tell(sum(each.done for each in self.stages))
         mean = float(total) / self.recipe.images
         if not math.isfinite(mean):
             raise TrialFailed(f"the loss of the {stage.part} is {mean}: lower the learning rate of the recipe")

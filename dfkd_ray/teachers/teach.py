@@ -20,11 +20,12 @@ from dfkd_ray.datasets.task import Task, TeachRecipe, normalise
 from dfkd_ray.datasets.training import training
 from dfkd_ray.nets import build
 from dfkd_ray.nets import check as check_net
-from dfkd_ray.teachers.course import Course, Epoch, Tick, differences
+from dfkd_ray.teachers.course import Course, Epoch, differences
 from dfkd_ray.teachers.weights import check, described, read_card
 from dfkd_ray.util.choices import Cache, Precision
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.files import atomic_write
+from dfkd_ray.util.progress import progress
 
 PIXELS = 500 * 96 * 96  # of a batch that needs no gradients: about a GB in a ResNet-34
 
@@ -44,7 +45,6 @@ def teach(
     precision: Precision = "float32",
     fresh: bool = False,
     report: Callable[[Epoch], None] = lambda epoch: None,
-    tick: Tick = lambda done, of: None,
 ) -> dict[str, Any]:
     """Train a teacher by `recipe` (or the task's), write `out` (safetensors) and its JSON card, return the card.
 
@@ -54,8 +54,7 @@ def teach(
 
     After each epoch a checkpoint stands beside `out` until that is written: the same call again goes on from there, on
     a CPU to the same bits. It returns the card of a teacher that is there already; fresh: it begins anew. `report`
-    hears of each epoch, of those before an interruption too, and of none of a teacher that was there; `tick` after
-    each step of how many are done, of all.
+    hears of each epoch, of those before an interruption too, and of none of a teacher that was there.
     """
     task = replace(task, recipe=recipe or task.recipe_from(pretrained))
     arch = arch or task.teacher.arch
@@ -78,11 +77,12 @@ def teach(
     began -= course.seconds
     for epoch in course.epochs:
         report(epoch)
-    while len(course.epochs) < task.recipe.epochs:
-        loss = course.train(drawn, tick)
-        epoch = course.note(loss, accuracy(task, net, splits["val"]), time.perf_counter() - began)
-        course.save(checkpoint, of)
-        report(epoch)
+    with progress("steps", course.steps, "steps") as tell:
+        while len(course.epochs) < task.recipe.epochs:
+            loss = course.train(drawn, tell)
+            epoch = course.note(loss, accuracy(task, net, splits["val"]), time.perf_counter() - began)
+            course.save(checkpoint, of)
+            report(epoch)
     net.load_state_dict(course.best)
     measure_batch_norms(task, net, splits["train"].images)
     card = {

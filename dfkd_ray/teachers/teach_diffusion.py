@@ -26,10 +26,12 @@ from dfkd_ray.datasets.readers import split
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.nets.pipelines.library import libraries, quiet
 from dfkd_ray.nets.pipelines.small import Small
-from dfkd_ray.teachers.course import Tick, differences
+from dfkd_ray.teachers.course import differences
 from dfkd_ray.teachers.diffusion_course import DiffusionCourse, DiffusionEpoch, DiffusionRecipe
 from dfkd_ray.util.choices import Cache
 from dfkd_ray.util.errors import DataError
+from dfkd_ray.util.files import replace
+from dfkd_ray.util.progress import progress
 from dfkd_ray.util.yamls import plain
 
 CARD, INDEX = "card.json", "model_index.json"  # ours, and that of diffusers
@@ -48,12 +50,11 @@ def teach_diffusion(
     device: str = "cpu",
     fresh: bool = False,
     report: Callable[[DiffusionEpoch], None] = lambda epoch: None,
-    tick: Tick = lambda done, of: None,
 ) -> dict[str, Any]:
     """Train a text-to-image pipeline on the training split, write it to the folder `out`, return the card within.
 
-    `diffusers.DiffusionPipeline.from_pretrained(out)` opens it. Checkpoint, `fresh`, `report` and `tick` are as those
-    of `teach`.
+    `diffusers.DiffusionPipeline.from_pretrained(out)` opens it. Checkpoint, `fresh` and `report` are as those of
+    `teach`.
     """
     recipe, small = recipe or DiffusionRecipe(), small or Small()
     libraries("training a diffusion model")
@@ -69,25 +70,26 @@ def teach_diffusion(
     train = split(task, "train", data, download, cache)
     with quiet():
         course = DiffusionCourse(pipe.to(device), recipe, train, task.classes, seed)
-        _run(course, checkpoint, of, report, tick)
+        _run(course, checkpoint, of, report)
         card = _write(pipe, {**of, **_told(course), "device": device}, out)
     checkpoint.unlink(missing_ok=True)
     return card
 
 
 def _run(
-    course: DiffusionCourse, checkpoint: Path, of: dict[str, Any], report: Callable[[DiffusionEpoch], None], tick: Tick
+    course: DiffusionCourse, checkpoint: Path, of: dict[str, Any], report: Callable[[DiffusionEpoch], None]
 ) -> None:
     """All epochs that are not done yet, a checkpoint after each."""
     course.restore(checkpoint, of)
     began = time.perf_counter() - course.seconds
     for epoch in course.epochs:
         report(epoch)
-    while stage := course.next():
-        loss = course.train_epoch(stage, tick)
-        epoch = course.note(stage, loss, time.perf_counter() - began)
-        course.save(checkpoint, of)
-        report(epoch)
+    with progress("steps", course.steps, "steps") as tell:
+        while stage := course.next():
+            loss = course.train_epoch(stage, tell)
+            epoch = course.note(stage, loss, time.perf_counter() - began)
+            course.save(checkpoint, of)
+            report(epoch)
 
 
 def _settings(task: Task, recipe: DiffusionRecipe, small: Small, seed: int) -> dict[str, Any]:
@@ -168,12 +170,7 @@ def _write(pipe: Any, card: dict[str, Any], out: Path) -> dict[str, Any]:
         pipe.save_pretrained(beside)
         card = {**card, "sha256": _sums(beside)}
         (beside / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-        for file in (file for file in beside.rglob("*") if file.is_file()):
-            with file.open("rb") as written:
-                os.fsync(written.fileno())
-        if out.exists():
-            shutil.rmtree(out)  # the checkpoint is still there: whoever is killed here writes it again
-        beside.rename(out)
+        replace(beside, out)  # the checkpoint is still there: whoever is killed here writes it again
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), str(out)) from error
     finally:

@@ -7,10 +7,8 @@ Damage anywhere else is an error that names the line. One process writes at a ti
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import socket
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Any
 
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.files import append, sync_folder
+from dfkd_ray.util.locks import Taken, take
 
 NAME = "ledger.jsonl"
 Record = dict[str, Any]
@@ -118,18 +117,13 @@ class locked:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._handle = os.open(folder / "ledger.lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = os.pread(self._handle, 200, 0).decode(errors="replace").strip() or "another process"
-            os.close(self._handle)
+            self._lock = take(folder / "ledger.lock")
+        except Taken as holder:
             raise StudyError(f"{folder}: this study is being run already by {holder}") from None
-        os.ftruncate(self._handle, 0)
-        os.pwrite(self._handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
 
     def close(self) -> None:
-        os.close(self._handle)
+        self._lock.release()
 
     def __enter__(self) -> locked:
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,13 +21,28 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     try:
         with temporary.open("wb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        replace(temporary, path)
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def replace(beside: Path, path: Path) -> None:
+    """Give a file, or a folder with all that is in it, the name `path` once its bytes are on the disk.
+
+    For what others write by name; `atomic_write` does it for the rest. A file takes the place of an earlier one in one
+    step; an earlier folder is removed just before, as no folder can take the place of another. An OSError names `path`.
+    """
+    try:
+        for file in (file for file in (beside, *beside.rglob("*")) if file.is_file()):
+            with file.open("rb") as written:
+                os.fsync(written.fileno())
+        if beside.is_dir() and path.is_dir():
+            shutil.rmtree(path)
+        os.replace(beside, path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
 def remove_leftovers(path: Path) -> None:

@@ -11,14 +11,13 @@ Of the evaluation of one student, in a folder of its own:
   calibration) stand in the metadata under `measures`.
 - `examples.arrow`: some of these images as pictures, and where the two networks look.
 
-All are Arrow IPC files, zstd-compressed, written to a temporary name and renamed, so that a reader sees the old file
-or the new one, never half of one. Provenance stands in the schema's metadata as JSON under `dfkd_ray`.
+All are Arrow IPC files, zstd-compressed, and written whole: a reader sees the old file or the new one, never half of
+one. Provenance stands in the schema's metadata as JSON under `dfkd_ray`.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dfkd_ray.util.errors import StudyError
+from dfkd_ray.util.files import atomic_write
 
 SCHEMA_VERSION = 1
 METADATA_KEY = b"dfkd_ray"
@@ -138,13 +138,12 @@ def table(kind: str, rows: Sequence[Mapping[str, Any]], metadata: Mapping[str, A
 
 def write(data: pa.Table, path: Path, parquet: bool = False) -> None:
     """Write an Arrow IPC file (and a Parquet file beside it), each in one atomic step."""
-    with _replacing(path) as temporary, pa.OSFile(str(temporary), "wb") as sink:
-        options = pa.ipc.IpcWriteOptions(compression="zstd")
-        with pa.ipc.new_file(sink, data.schema, options=options) as writer:
-            writer.write_table(data)
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with atomic_write(path) as file, pa.ipc.new_file(file, data.schema, options=options) as writer:
+        writer.write_table(data)
     if parquet:
-        with _replacing(path.with_suffix(".parquet")) as temporary:
-            pq.write_table(data, temporary, compression="zstd")
+        with atomic_write(path.with_suffix(".parquet")) as file:
+            pq.write_table(data, file, compression="zstd")
 
 
 def read(path: Path) -> pa.Table:
@@ -169,20 +168,3 @@ def metadata(data: pa.Table) -> dict[str, Any]:
     except ValueError:
         return {}
     return loaded if isinstance(loaded, dict) else {}
-
-
-class _replacing:
-    """A temporary path beside `path`, which takes its place when the block ends well."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-
-    def __enter__(self) -> Path:
-        return self.temporary
-
-    def __exit__(self, kind: object, *rest: object) -> None:
-        if kind is None:
-            os.replace(self.temporary, self.path)
-        else:
-            self.temporary.unlink(missing_ok=True)

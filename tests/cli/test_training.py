@@ -1,13 +1,12 @@
-"""What the commands that train share: a recipe that is changed, and what is shown of epochs and steps."""
+"""What the commands that train share: a recipe that is changed, and what is shown of epochs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import pytest
-from rich import progress
 
-from dfkd_ray.cli.training import changed, shown
+from dfkd_ray.cli.training import changed, reporter
 from dfkd_ray.util.errors import ConfigError
 
 
@@ -35,26 +34,9 @@ def test_a_recipe_with_mistakes() -> None:
         changed(Recipe(), None, ["recipe.lr=fast"])
 
 
-def test_on_a_terminal_a_bar_goes_from_step_to_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[progress.Progress] = []
-    start = progress.Progress.start
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    monkeypatch.setattr(progress.Progress, "start", lambda self: (made.append(self), start(self))[1])
+def test_each_epoch_is_a_line_and_is_gathered(capsys: pytest.CaptureFixture[str]) -> None:
     told: list[int] = []
-    with shown(told, lambda epoch: f"epoch {epoch}") as (report, tick):
-        assert not made, "until the first step images may be decoded, which has a line of its own"
-        tick(11, 30)
-        tick(12, 30)
-        (bar,) = made
-        assert (bar.tasks[0].completed, bar.tasks[0].total) == (12, 30)
-        report(2)
-    assert not bar.live.is_started
-    assert told == [2]
-
-
-def test_elsewhere_there_are_lines_alone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("sys.stdout.isatty", lambda: False, raising=False)
-    with shown([], lambda epoch: f"epoch {epoch}") as (report, tick):
-        tick(1, 2)
-        report(3)
-    assert capsys.readouterr() == ("epoch 3\n", "")
+    report = reporter(told, lambda epoch: f"epoch {epoch}")
+    report(3)
+    report(4)
+    assert (told, capsys.readouterr()) == ([3, 4], ("epoch 3\nepoch 4\n", ""))

@@ -14,6 +14,7 @@ import pytest
 
 from dfkd_ray.datasets import download as module
 from dfkd_ray.datasets.download import Unreachable, download
+from dfkd_ray.util.progress import displayed
 from tests.datasets.server import Server, serving
 
 WHOLE = np.random.default_rng(0).bytes(300_000)
@@ -61,7 +62,8 @@ def test_progress_is_told(server: Server, tmp_path: Path):
         yield lambda done: told.append((title, total, unit, done))
 
     server.breaks = [100_000]
-    download(server.url("a.bin"), tmp_path / "a.bin", show, waits=NOW)
+    with displayed(show):
+        download(server.url("a.bin"), tmp_path / "a.bin", waits=NOW)
     assert {row[:3] for row in told} == {("a.bin", 300_000, "bytes")}
     done = [row[3] for row in told]
     assert done == sorted(done)

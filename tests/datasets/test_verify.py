@@ -15,6 +15,7 @@ from dfkd_ray.datasets import Task
 from dfkd_ray.datasets.origin import Counts
 from dfkd_ray.datasets.verify import Report, verify
 from dfkd_ray.util.errors import DataError
+from dfkd_ray.util.progress import displayed
 from tests.datasets import published
 from tests.datasets.trees import truncate, write_classes, write_image, write_noise
 
@@ -233,5 +234,6 @@ def test_progress_is_told(by_class: Task, tmp_path: Path):
     def show(title: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
         yield lambda done: told.append((title, total, unit, done))
 
-    verify(by_class, tmp_path, show)
+    with displayed(show):
+        verify(by_class, tmp_path)
     assert told == [("small, train", 6, "images", 6), ("small, test", 4, "images", 4)]

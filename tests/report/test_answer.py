@@ -7,6 +7,7 @@ import pytest
 from dfkd_ray.report import answer, asked
 from dfkd_ray.util.words import NBSP
 from tests.report.studies import KD, NOTE, ORDER, noted, steps, study, trial
+from tests.report.writing import written
 
 
 def said(*args: object, **kwargs: object) -> str:
@@ -51,7 +52,7 @@ def test_an_objective_without_real_images_is_named_and_validation_stands_beside_
 def test_the_number_that_the_search_went_by_is_quoted_not_the_best_of_the_curve() -> None:
     last = {**BEST, "objectives": [0.77]}
     assert said([last], CURVE).startswith("Best of 1 trial: validation accuracy 77.0 % at epoch 3 with ")
-    big = answer.numbers(study([last], CURVE)).replace(NBSP, " ")
+    big = written(answer.numbers(study([last], CURVE))).replace(NBSP, " ")
     assert "77.0 %" in big
     assert "78.1 %" not in big
 
@@ -85,10 +86,10 @@ def test_many_settings_are_left_to_the_table() -> None:
 
 
 def test_the_ruler_stands_where_the_numbers_say() -> None:
-    html = answer.ruler(study([BEST], CURVE))
+    html = written(answer.ruler(study([BEST], CURVE)))
     places = [float(at) for at in re.findall(r'class="mark[^>]*left:([\d.]+)%', html)]
     assert places == pytest.approx([76.0, 100 / 12, 96.7], abs=0.01)
-    assert answer.ruler(study([trial(0)])) == ""
+    assert written(answer.ruler(study([trial(0)]))) == ""
 
 
 def test_a_configured_component_in_words() -> None:

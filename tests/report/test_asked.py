@@ -12,6 +12,7 @@ from dfkd_ray.report.view import Tables
 from dfkd_ray.util.words import NBSP
 from tests.report import ablations
 from tests.report.studies import KD, NOTE, ORDER, STUDY, noted, study, trial
+from tests.report.writing import written
 
 
 def plain(html: str) -> str:
@@ -19,17 +20,19 @@ def plain(html: str) -> str:
 
 
 def test_what_was_asked_of_an_ablation_is_its_design() -> None:
-    text = plain(sections.summary(ablations.fractional()))
+    text = plain(written(sections.summary(ablations.fractional())))
     assert "fractional_factorial (resolution 4)" in text
     assert re.search(r"Seeds 0, 1, 2 Draws 2, the same for all arms", text)
     assert "Sampler" not in text
-    assert re.search(r"Arms 4, of which 3 are run", plain(sections.summary(ablations.by_hand())))
-    assert "1 holds here and 1 cannot be told" in plain(sections.summary(ablations.by_hand()))
+    assert re.search(r"Arms 4, of which 3 are run", plain(written(sections.summary(ablations.by_hand()))))
+    assert "1 holds here and 1 cannot be told" in plain(written(sections.summary(ablations.by_hand())))
 
 
 def test_a_sweep_says_what_was_searched_in_which_range_and_how_long() -> None:
     search = {ORDER: {"choice": [1, 3]}, KD: {"log": [1, 20], "when": {ORDER: 3}}}
-    text = plain(asked.asked(study([trial(0)], note=noted(search=search, budget={"trials": 40, "hours": 2.5}))))
+    text = plain(
+        written(asked.asked(study([trial(0)], note=noted(search=search, budget={"trials": 40, "hours": 2.5}))))
+    )
     assert "Searched order (1 or 3) and temperature (1 to 20, logarithmic; only if order is 3)" in text
     assert "Fixed schedule.epochs = 20" in text
     assert "Sampler tpe (seed 0) Stopper asha (grace 4, reduction 3)" in text
@@ -38,7 +41,7 @@ def test_a_sweep_says_what_was_searched_in_which_range_and_how_long() -> None:
 
 
 def test_a_sweep_that_has_hardly_begun_and_of_which_little_is_known() -> None:
-    text = plain(asked.asked(study(note={})))
+    text = plain(written(asked.asked(study(note={}))))
     assert "none has ended yet" in text
     for left_out in ("Method", "Task", "Teacher and student", "Searched", "Fixed", "Sampler", "Stopper", "Budget"):
         assert left_out not in text
@@ -47,14 +50,14 @@ def test_a_sweep_that_has_hardly_begun_and_of_which_little_is_known() -> None:
 @pytest.mark.parametrize("known", [{}, {"arch": None}, {"arch": ""}])
 def test_networks_are_named_as_a_pair_or_not_at_all(known: dict[str, Any]) -> None:
     task = {**NOTE["task"], "teacher": known}
-    assert "teaches" not in plain(asked.asked(study(note={**NOTE, "task": task})))
+    assert "teaches" not in plain(written(asked.asked(study(note={**NOTE, "task": task}))))
 
 
 def test_a_task_may_be_named_by_the_study_alone() -> None:
     for named in ("svhn", {"name": "svhn"}):
-        assert "Task svhn " in plain(asked.asked(study(note={"study": {**STUDY, "task": named}})))
+        assert "Task svhn " in plain(written(asked.asked(study(note={"study": {**STUDY, "task": named}}))))
     one = {"study": STUDY, "task": {"name": "gliders", "classes": 1}}
-    assert "Task gliders, 1 class " in plain(asked.asked(study(note=one)))
+    assert "Task gliders, 1 class " in plain(written(asked.asked(study(note=one))))
 
 
 @pytest.mark.parametrize(
@@ -76,9 +79,9 @@ def test_what_is_configured_is_its_name_and_its_options(raw: Any, said: str) -> 
 @pytest.mark.parametrize(("make", "said"), [(ablations.path, "path"), (ablations.leave_one_out, "leave_one_out")])
 def test_the_design_of_an_ablation_is_named_with_its_components(make: Any, said: str) -> None:
     tables: Tables = make()
-    text = plain(asked.experiment(tables))
+    text = plain(written(asked.experiment(tables)))
     assert f"Design {said} " in text
     assert "Components mhad" in text
     assert "Tuned" not in text
     tuned = ablations.changed(tables, study={**tables.study, "tune": {"trials": 6}})
-    assert "Tuned 6 trials for each arm" in plain(asked.experiment(tuned))
+    assert "Tuned 6 trials for each arm" in plain(written(asked.experiment(tuned)))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 from dfkd_ray.report import evidence
+from dfkd_ray.report.blocks import Code
 from dfkd_ray.util.words import NBSP
 from tests.report.studies import KD, NOTE, noted, study, trial
+from tests.report.writing import written
 
 
 def plain(html: str) -> str:
@@ -15,10 +17,10 @@ def plain(html: str) -> str:
 
 def test_failures_come_first_with_their_reason() -> None:
     rows = [trial(0, state="pruned", reason="asha"), trial(1), trial(2, state="failed", reason="loss is not finite")]
-    text = plain(evidence.failures(study(rows)))
+    text = plain(written(evidence.failures(study(rows))))
     assert "1 trial failed." in text
     assert text.index("loss is not finite") < text.index("asha")
-    assert "No trial failed." in evidence.failures(study([trial(0)]))
+    assert "No trial failed." in written(evidence.failures(study([trial(0)])))
 
 
 def test_cost_adds_up() -> None:
@@ -26,7 +28,7 @@ def test_cost_adds_up() -> None:
         trial(0, seconds=40.0, epochs=4),
         trial(1, seconds=80.0, state="pruned", attempts=3, peak_memory=1_500_000_000),
     ]
-    text = plain(evidence.budget(study(rows)))
+    text = plain(written(evidence.budget(study(rows))))
     assert re.search(r"Work, all trials\s+2 min 0 s", text)
     assert re.search(r"In stopped trials\s+1 min 20 s", text)
     assert re.search(r"Epochs, all trials\s+6\b", text)
@@ -36,7 +38,7 @@ def test_cost_adds_up() -> None:
 
 def test_provenance_has_versions_commit_command_and_the_study_file() -> None:
     note = {**NOTE, "provenance": {**NOTE["provenance"], "dirty": True, "cluster": "eight nodes"}}
-    html = evidence.provenance(study([trial(7)], note=note))
+    html = written(evidence.provenance(study([trial(7)], note=note)))
     text = plain(html)
     for said in (
         "PyTorch  2.15.0",
@@ -48,12 +50,12 @@ def test_provenance_has_versions_commit_command_and_the_study_file() -> None:
         assert re.sub(r"\s+", " ", said) in re.sub(r"\s+", " ", text)
     assert "0123abcd, with changes that are not committed" in text
     assert f"{KD}:" in html
-    assert "no record of versions" in evidence.provenance(study(note={}))
+    assert "no record of versions" in written(evidence.provenance(study(note={})))
 
 
 def test_what_is_not_known_of_the_cost_is_left_out_or_said() -> None:
     rows = [trial(n, seconds=None, peak_memory=None, attempts=None, epochs=None) for n in range(2)]
-    text = plain(evidence.budget(study(rows, note=noted(resources=None))))
+    text = plain(written(evidence.budget(study(rows, note=noted(resources=None)))))
     assert "not recorded" in text
     assert re.search(r"Epochs, all trials\s+0\b", text)
     for left_out in ("Work, all trials", "Longest trial", "In stopped trials", "More than one attempt", "Resources"):
@@ -62,7 +64,7 @@ def test_what_is_not_known_of_the_cost_is_left_out_or_said() -> None:
 
 def test_seeds_are_sorted_as_numbers_and_hosts_named_once() -> None:
     rows = [trial(n, seed=seed, host=host) for n, (seed, host) in enumerate(((10, "b"), (9, "a"), (10, None)))]
-    text = re.sub(r"\s+", " ", plain(evidence.provenance(study(rows))))
+    text = re.sub(r"\s+", " ", plain(written(evidence.provenance(study(rows)))))
     assert "Trials ran on a cpu, b cpu, cpu" in text
     assert "Seeds of the trials 9, 10 " in text
 
@@ -71,5 +73,5 @@ def test_the_record_has_the_command_first_then_what_is_known_then_the_rest() -> 
     record = {"extra": "x", "torch": "2", "commit": "abc", "dirty": False, "command": "dfkd-ray sweep", "python": None}
     pairs = evidence.recorded({"provenance": record})
     assert [name for name, _ in pairs] == ["Command", "Commit", "PyTorch", "extra"]
-    assert [str(said) for _, said in pairs] == ["<code>dfkd-ray sweep</code>", "abc", "2", "x"]
+    assert [said for _, said in pairs] == [Code("dfkd-ray sweep"), "abc", "2", "x"]
     assert evidence.recorded({}) == [("Command", "not recorded")]

@@ -11,6 +11,7 @@ from dfkd_ray.report.view import Tables
 from dfkd_ray.util.words import NBSP
 from tests.report import ablations
 from tests.report.ablations import effect, with_effects
+from tests.report.writing import written
 
 OPEN = "cannot be told apart at this budget"
 
@@ -134,7 +135,7 @@ def test_no_claim_is_stronger_than_its_verdict() -> None:
 
 
 def test_the_big_numbers_count_what_was_told_and_name_the_whole_method() -> None:
-    html = finding.numbers(ablations.leave_one_out()).replace(NBSP, " ")
+    html = written(finding.numbers(ablations.leave_one_out())).replace(NBSP, " ")
     assert ">2 of 3<" in html
     assert "full, mean of 5" in html
     assert "19 complete, 1 failed" in html

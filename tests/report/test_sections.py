@@ -9,6 +9,7 @@ from dfkd_ray.report import sections
 from dfkd_ray.util.words import NBSP
 from tests.report import ablations
 from tests.report.studies import MHAD, ORDER, demo, noted, picture, steps, study, trial
+from tests.report.writing import written
 
 
 def plain(html: str) -> str:
@@ -26,7 +27,7 @@ BEST = trial(
 
 
 def test_validation_and_test_last_and_best_are_four_figures_named_apart() -> None:
-    text = plain(sections.best(study([BEST], steps(7, {"val_accuracy": [0.5, 0.8, 0.79]}))))
+    text = plain(written(sections.best(study([BEST], steps(7, {"val_accuracy": [0.5, 0.8, 0.79]})))))
     assert re.search(r"Last epoch \(epoch 3\)\s+Best epoch \(epoch 2\)", text)
     assert re.search(r"Validation accuracy\s+79\.0 %\s+80\.0 %", text)
     assert re.search(r"Test accuracy\s+71\.0 %\s+72\.0 %", text)
@@ -35,18 +36,18 @@ def test_validation_and_test_last_and_best_are_four_figures_named_apart() -> Non
 
 
 def test_a_test_accuracy_that_is_missing_is_not_praised() -> None:
-    text = plain(sections.best(study([trial(0)])))
+    text = plain(written(sections.best(study([trial(0)]))))
     assert "was not recorded" in text
     assert "chose nothing" not in text
 
 
 def test_a_setting_the_best_trial_does_not_have_is_a_dash() -> None:
-    assert re.search(r"kd\.\s*temperature\s+–", plain(sections.best(study([BEST]))))
+    assert re.search(r"kd\.\s*temperature\s+–", plain(written(sections.best(study([BEST])))))
 
 
 def test_the_command_repeats_fixed_and_searched_changes_quoted_for_a_shell() -> None:
     changes = {ORDER: 3, "source": {"name": "pool", "size": 4}, "term": None, "flag": True, "odd": "it's $HOME"}
-    html = sections.best(study([trial(0, changes=changes)]))
+    html = written(sections.best(study([trial(0, changes=changes)])))
     command = re.search(r"<code>(dfkd-ray distill.*?)</code>", html, re.S)
     assert command
     import html as unescape
@@ -66,7 +67,7 @@ def test_the_command_repeats_fixed_and_searched_changes_quoted_for_a_shell() -> 
 
 def test_pictures_are_the_best_trials_over_its_epochs_first_and_last_included() -> None:
     kept = [picture(7, epoch) for epoch in range(1, 31)] + [picture(1, 31)]
-    html = sections.pictures(study([BEST], images=kept))
+    html = written(sections.pictures(study([BEST], images=kept)))
     assert [int(e) for e in re.findall(r"<figcaption>epoch (\d+)", html)] == [1, 5, 9, 13, 18, 22, 26, 30]
     first = re.search(r'src="data:image/png;base64,([^"]+)"', html)
     assert first
@@ -76,51 +77,51 @@ def test_pictures_are_the_best_trials_over_its_epochs_first_and_last_included() 
 
 def test_the_page_says_how_much_of_the_pictures_is_none() -> None:
     tables = study([BEST], images=[picture(7, 1)])
-    assert "darker than black" not in sections.pictures(tables)
+    assert "darker than black" not in written(sections.pictures(tables))
     last = {"trial": 7, "epoch": BEST["epochs"], "seconds": 1.0, "metric": "outside", "value": 0.25}
-    told = sections.pictures(study([BEST], [last], [picture(7, 1)])).replace("\N{NO-BREAK SPACE}", " ")
+    told = written(sections.pictures(study([BEST], [last], [picture(7, 1)]))).replace("\N{NO-BREAK SPACE}", " ")
     assert "At the end 25.0 % of their values were darker than black or lighter than white." in told
 
 
 @pytest.mark.parametrize("kept", [[], [{"trial": 7, "epoch": 1, "format": "svg+xml", "picture": b"<svg/>"}]])
 def test_without_a_usable_picture_the_page_says_so(kept: list[dict[str, object]]) -> None:
-    html = sections.pictures(study([BEST], images=kept))
+    html = written(sections.pictures(study([BEST], images=kept)))
     assert "<img" not in html
     assert 'class="empty"' in html
 
 
 def test_every_trial_stands_in_the_table_and_the_best_is_marked() -> None:
     tables = demo()
-    html = sections.trials(tables)
+    html = written(sections.trials(tables))
     assert len(re.findall(r"<tr[^>]*><td", html)) == len(tables.all)
     assert tables.best is not None
     assert f'<tr class="best"><td data-sort="{float(tables.best.number)}"' in html
 
 
 def test_arms_have_a_column_only_in_ablations() -> None:
-    assert ">Arm<" not in sections.trials(study([trial(0)]))
-    assert ">without mhad<" in sections.trials(study([trial(0, arm="without mhad")]))
+    assert ">Arm<" not in written(sections.trials(study([trial(0)])))
+    assert ">without mhad<" in written(sections.trials(study([trial(0, arm="without mhad")])))
 
 
 def test_a_trial_of_an_ablation_has_its_seed_and_its_draw_where_there_are_several() -> None:
-    one = sections.trials(ablations.leave_one_out())
+    one = written(sections.trials(ablations.leave_one_out()))
     assert ">Seed<" in one
     assert ">Draw<" not in one
     assert ">Tuning<" not in one
-    assert ">Draw<" in sections.trials(ablations.fractional())
-    assert ">Seed<" not in sections.trials(demo())
+    assert ">Draw<" in written(sections.trials(ablations.fractional()))
+    assert ">Seed<" not in written(sections.trials(demo()))
 
 
 def test_several_objectives_say_how_many_trials_are_on_the_front() -> None:
     rows = [trial(n, objectives=[0.1 * n, 0.1 * n]) for n in range(3)]
-    html = sections.best(study(rows, note=noted(objective=["val_accuracy", "kl/source"])))
+    html = written(sections.best(study(rows, note=noted(objective=["val_accuracy", "kl/source"]))))
     assert "3 trials on the Pareto front" in html.replace(NBSP, " ")
 
 
 def test_the_objectives_own_values_stand_before_the_accuracies() -> None:
     curves = steps(7, {"val_accuracy": [0.5, 0.8, 0.79], "agreement/source": [0.9, 0.95, 0.946]})
     note = noted(objective={"metric": "agreement/source"})
-    text = plain(sections.best(study([{**BEST, "objectives": [0.946]}], curves, note=note)))
+    text = plain(written(sections.best(study([{**BEST, "objectives": [0.946]}], curves, note=note))))
     assert re.search(
         r"Agreement with the teacher, own images\s+94\.6 %\s+95\.0 %\s+Validation accuracy\s+79\.0 %\s+80\.0 %\s+"
         r"Test accuracy\s+71\.0 %\s+72\.0 %",

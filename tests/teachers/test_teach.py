@@ -3,7 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
@@ -24,6 +24,7 @@ from dfkd_ray.nets.precision import Precision
 from dfkd_ray.teachers import Epoch
 from dfkd_ray.teachers.teach import PIXELS, accuracy, measure_batch_norms
 from dfkd_ray.util.errors import DataError, TrialFailed
+from dfkd_ray.util.progress import displayed
 
 
 @pytest.fixture
@@ -145,9 +146,15 @@ def test_interrupted_anywhere_and_called_again_it_ends_in_the_same_bits(
 
 
 def test_each_step_is_told(small: Task, data: Path, tmp_path: Path):
-    steps: list[tuple[int, int]] = []
-    teachers.teach(small, out=tmp_path / "a.safetensors", data=data, tick=lambda *step: steps.append(step))
-    assert steps == [(done, 10) for done in range(1, 11)]  # 36 images in batches of 8, 2 epochs
+    steps: list[tuple[int | None, int]] = []
+
+    @contextmanager
+    def display(title: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
+        yield lambda done: steps.append((total, done))
+
+    with displayed(display):
+        teachers.teach(small, out=tmp_path / "a.safetensors", data=data)
+    assert steps == [(10, done) for done in range(1, 11)]  # 36 images in batches of 8, 2 epochs
 
 
 def test_a_teacher_that_is_there_is_not_trained_again(small: Task, data: Path, tmp_path: Path):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ from dfkd_ray.nets.pipelines.small import Small
 from dfkd_ray.teachers.diffusion_course import DiffusionEpoch, DiffusionRecipe
 from dfkd_ray.teachers.teach_diffusion import teach_diffusion
 from dfkd_ray.util.errors import ConfigError, DataError, MissingExtra
+from dfkd_ray.util.progress import displayed
 
 TINY: dict[str, Any] = {
     "recipe": DiffusionRecipe(images=16, coder_batch=8, batch=8, epochs=2),
@@ -52,6 +56,16 @@ def names(folder: Path) -> list[str]:
 def sums(folder: Path) -> dict[str, str]:
     files = sorted(folder.rglob("*.safetensors"))
     return {file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+@contextmanager
+def told_to(tell: Callable[[int], None]) -> Iterator[None]:
+    @contextmanager
+    def display(title: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
+        yield tell
+
+    with displayed(display):
+        yield
 
 
 def test_a_folder_that_diffusers_opens_and_its_card(made: Path) -> None:
@@ -105,18 +119,19 @@ def test_a_killed_training_goes_on_to_the_same_bits(made: Path, data: Path, tmp_
     out = tmp_path / "small"
     steps: list[int] = []
 
-    def killing(done: int, of: int) -> None:
+    def killing(done: int) -> None:
         steps.append(done)
         if done == 5:  # the first step of the last epoch
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        teach_diffusion(GREY, out=out, data=data, tick=killing, **TINY)
+    with pytest.raises(KeyboardInterrupt), told_to(killing):
+        teach_diffusion(GREY, out=out, data=data, **TINY)
     assert names(tmp_path) == ["small.checkpoint"]
     with pytest.raises(DataError, match="a checkpoint of another training"):
         teach_diffusion(GREY, 1, out=out, data=data, **TINY)
     told: list[DiffusionEpoch] = []
-    teach_diffusion(GREY, out=out, data=data, report=told.append, tick=lambda done, of: steps.append(done), **TINY)
+    with told_to(steps.append):
+        teach_diffusion(GREY, out=out, data=data, report=told.append, **TINY)
     assert steps == [1, 2, 3, 4, 5, 5, 6]
     assert [(epoch.part, epoch.epoch) for epoch in told] == [("auto-encoder", 1), ("U-Net", 1), ("U-Net", 2)]
     assert sums(out) == sums(made)
@@ -126,15 +141,22 @@ def test_a_killed_training_goes_on_to_the_same_bits(made: Path, data: Path, tmp_
 def test_a_kill_while_it_is_written_leaves_the_checkpoint(
     made: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = tmp_path / "small"
+    out, replaced = tmp_path / "small", os.replace
+
+    def killed(beside: Path, target: Path) -> None:
+        if target == out:
+            raise KeyboardInterrupt
+        replaced(beside, target)
+
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", lambda self, target: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(os, "replace", killed)
         with pytest.raises(KeyboardInterrupt):
             teach_diffusion(GREY, out=out, data=data, **TINY)
     assert names(tmp_path) == ["small.checkpoint"]
     (tmp_path / ".small.123" / "vae").mkdir(parents=True)  # as kill -9 leaves it
     steps: list[int] = []
-    teach_diffusion(GREY, out=out, data=data, tick=lambda done, of: steps.append(done), **TINY)
+    with told_to(steps.append):
+        teach_diffusion(GREY, out=out, data=data, **TINY)
     assert steps == [], "all that was left to do is to write"
     assert sums(out) == sums(made)
     assert names(tmp_path) == ["small"]

@@ -111,7 +111,8 @@ def test_a_full_disk_leaves_no_half_record(tmp_path: Path, monkeypatch: pytest.M
 def test_two_writers_are_refused_and_a_dead_one_is_no_obstacle(tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path; from dfkd_ray.tune.ledger import Ledger\n"
-        f"Ledger(Path({str(tmp_path)!r})).append({{'kind': 'a'}}); print('locked', flush=True); time.sleep(60)"
+        f"ledger = Ledger(Path({str(tmp_path)!r})); ledger.append({{'kind': 'a'}})\n"
+        "print('locked', flush=True); time.sleep(60)"
     )
     other = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2], text=True

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dfkd_ray.util.files import append, atomic_write, remove_leftovers, sync_folder
+from dfkd_ray.util.files import append, atomic_write, remove_leftovers, replace, sync_folder
 
 
 def names(folder: Path) -> list[str]:
@@ -47,6 +47,34 @@ def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path: Path, monkeypat
         file.write(b"x")
     assert (caught.value.errno, caught.value.filename) == (28, str(tmp_path / "a.bin"))
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("earlier", [None, "other.bin"])
+def test_a_folder_takes_its_name_with_all_that_is_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, earlier: str | None
+) -> None:
+    beside, path = tmp_path / ".beside", tmp_path / "out"
+    (beside / "deep").mkdir(parents=True)
+    for name in ("a.bin", "deep/b.bin"):
+        (beside / name).write_bytes(b"new")
+    if earlier is not None:
+        path.mkdir()
+        (path / earlier).write_bytes(b"old")
+    synced, fsync = [], os.fsync
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: (synced.append(os.readlink(f"/proc/self/fd/{handle}")), fsync(handle))
+    )
+    replace(beside, path)
+    assert sorted(synced) == [str(beside / "a.bin"), str(beside / "deep/b.bin")]
+    assert sorted(str(each.relative_to(path)) for each in path.rglob("*")) == ["a.bin", "deep", "deep/b.bin"]
+    assert names(tmp_path) == ["out"]
+
+
+def test_what_cannot_take_its_name_is_told_with_that_name(tmp_path: Path) -> None:
+    (tmp_path / "beside").write_bytes(b"new")
+    with pytest.raises(FileNotFoundError) as caught:
+        replace(tmp_path / "beside", tmp_path / "nowhere" / "a.bin")
+    assert caught.value.filename == str(tmp_path / "nowhere" / "a.bin")
 
 
 def test_what_a_killed_process_left_is_removed_and_no_more(tmp_path: Path) -> None:

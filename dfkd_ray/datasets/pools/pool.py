@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,6 +17,7 @@ from dfkd_ray.datasets.pools.shard import Shard
 from dfkd_ray.datasets.pools.stream import SCHEMA, Held, read, shard_name, trajectory_of
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.files import remove_leftovers
+from dfkd_ray.util.locks import alone
 
 
 class Pool:
@@ -32,7 +30,7 @@ class Pool:
     def create(cls, folder: Path, card: Card) -> Pool:
         """A new pool, or the one that is there, to go on with; DataError if that is of another card."""
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder):
+        with alone(folder):
             remove_leftovers(folder / cards.NAME)
             there = [path.name for path in folder.iterdir()]
             if not there:
@@ -117,14 +115,3 @@ class Pool:
         """The images of one trajectory after another: no more of the pool is in memory than that."""
         for batch in self.batches():
             yield decoded([(batch, range(batch.num_rows))], self.card, self.path_of)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Within the block no other process makes a pool of this folder."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

@@ -5,7 +5,6 @@ One process writes at a time.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 import pyarrow as pa
+from filelock import lock_descriptor
 from torch import Tensor
 
 from dfkd_ray.datasets.pools.card import Card
@@ -113,6 +113,7 @@ class Shard:
 def _lock(handle: int, path: Path) -> None:
     """For this process, until it ends, however it ends."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise DataError(f"{path}: another process is writing to this shard") from None
+        if not lock_descriptor(handle, blocking=False):
+            raise DataError(f"{path}: another process is writing to this shard")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be locked: {error.strerror}") from None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -14,9 +13,7 @@ from dfkd_ray.datasets.pools.pictures import side
 from dfkd_ray.datasets.pools.pool import Pool
 from dfkd_ray.datasets.pools.stream import Held, trajectory_of
 from dfkd_ray.util.errors import DataError
-
-Bar = Callable[[str, int | None, str], AbstractContextManager[Callable[[int], None]]]
-"""How far a step is: (what it is, how many there are, of what) -> a context that takes how many are done."""
+from dfkd_ray.util.progress import progress
 
 
 @dataclass
@@ -40,7 +37,7 @@ def complete(pool: Pool) -> list[bool]:
     return [numbers >= {*range(index, end, len(done))} for index, numbers in enumerate(done)]
 
 
-def verify(pool: Pool, bar: Bar = lambda *_: nullcontext(lambda done: None)) -> Report:
+def verify(pool: Pool) -> Report:
     """Read every image of every shard."""
     report, seen = Report(), _Seen()
     wanted = {pool.path(index).name for index in _shards(pool)}
@@ -52,7 +49,8 @@ def verify(pool: Pool, bar: Bar = lambda *_: nullcontext(lambda done: None)) -> 
             held[index] = pool.held(index)
         except DataError as error:
             report.broken.append(str(error))
-    with bar("images", sum(batch.num_rows for each in held.values() for batch in each.batches), "images") as tick:
+    total = sum(batch.num_rows for each in held.values() for batch in each.batches)
+    with progress("images", total, "images") as tell:
         for index, each in held.items():
             name = pool.path(index).name
             report.broken += [f"{name}: {what}" for what in _numbering(each, index, pool.card.shards)]
@@ -66,7 +64,7 @@ def verify(pool: Pool, bar: Bar = lambda *_: nullcontext(lambda done: None)) -> 
                 what = f"{name}: trajectory {trajectory_of(batch)}"
                 report.broken += [f"{what}: {wrong}" for wrong in _wrong(pool, batch)]
                 report.noted += [f"{what}: {twice}" for twice in seen.again(batch)]
-                tick(report.images)
+                tell(report.images)
     return report
 
 

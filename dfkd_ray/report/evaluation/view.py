@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from dfkd_ray.report.markup import FORMATS
+from dfkd_ray.report.blocks import FORMATS
 from dfkd_ray.report.settings import is_number
 from dfkd_ray.report.view import part, read, sound
 from dfkd_ray.util import tables

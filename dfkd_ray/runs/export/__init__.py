@@ -17,6 +17,7 @@ from dfkd_ray.runs.export.formats import FORMATS, INPUT, Card
 from dfkd_ray.runs.students import Network
 from dfkd_ray.teachers.weights import described
 from dfkd_ray.util.errors import DfkdError
+from dfkd_ray.util.files import replace
 
 COMPARED = 64  # inputs
 TOLERANCE = 1e-4  # of the largest logit (of 1, where all are smaller)
@@ -57,7 +58,7 @@ def export(
             for kind in dict.fromkeys(kinds)
         ]
         for path in beside.iterdir():
-            path.replace(folder / path.name)
+            replace(path, folder / path.name)
     return made
 
 

@@ -70,3 +70,10 @@ def test_one_trial_or_no_setting_is_not_worth_drawing() -> None:
     assert Parallel.prepare(study(rows)).num_rows
     assert Parallel.prepare(study(rows[:1])).num_rows == 0
     assert Parallel.prepare(study([trial(n) for n in range(2)], note=noted(search={}))).num_rows == 0
+
+
+def test_names_at_the_ends_of_an_axis_do_not_leave_it() -> None:
+    rows = [trial(n, changes={MHAD: 1.0}, objectives=[0.1 * n]) for n in range(2)]
+    prepared = Parallel.prepare(study(rows, note=noted(search={MHAD: {"log": [0.1, 100]}})))
+    ticks = [note for note in Parallel.draw(prepared).layout.annotations if note.yshift < 0]
+    assert [(note.text, note.x, note.xanchor) for note in ticks[:2]] == [("0.1", 0, "left"), ("100", 1, "right")]

@@ -99,3 +99,14 @@ def test_a_mark_has_its_interval_and_the_two_comparisons_stand_apart() -> None:
     assert first.y[0] < second.y[0]
     assert second.name.endswith("(epoch 1)")
     assert "Stopped trials were never compared with complete ones at different epochs." in Ranking.notes(rows)[0]
+
+
+def test_an_interval_of_no_width_is_no_certainty_and_the_common_epoch_is_named() -> None:
+    alike: list[tuple[str, dict[str, list[float | None]]]] = [
+        ("complete", {"val_accuracy": [0.1 * n], "diversity": [0.1 * n]}) for n in range(6)
+    ]
+    (note,) = Ranking.notes(Ranking.prepare(made(alike)))
+    assert "An interval of no width says that these few trials agree, not that all would." in note
+    assert "epoch" not in note.partition("The search")[0].replace("last epoch", "")
+    stopped = [("pruned", {"val_accuracy": [0.1], "diversity": [0.7]}), *alike]
+    assert "every one reached, epoch 1: n = 7" in Ranking.notes(Ranking.prepare(made(stopped)))[0]

@@ -70,3 +70,20 @@ def test_without_the_arm_that_has_nothing_there_is_no_waterfall() -> None:
     whole = ablations.factorial()
     kept = [row for row in whole.trials.to_pylist() if row["arm"] != "none"]
     assert Shapley.prepare(ablations.replaced(whole, kept)).num_rows == 0
+
+
+def test_a_share_stands_where_it_begins_with_its_own_interval() -> None:
+    tables = ablations.factorial()
+    assert tables.effects is not None
+    told = [row for row in tables.effects.to_pylist() if (row["kind"], row["metric"]) == ("shapley", "val_accuracy")]
+    shares = Shapley.prepare(tables).to_pylist()[1:-1]
+    assert [row["label"] for row in shares] == [effect["component"] for effect in told]
+    for row, effect in zip(shares, told, strict=True):
+        ends = (row["start"] + effect[key] for key in ("difference", "t_low", "t_high"))
+        assert (row["end"], row["low"], row["high"]) == pytest.approx(tuple(ends))
+
+
+def test_a_design_that_names_no_arm_without_components_has_no_waterfall() -> None:
+    whole = ablations.factorial()
+    arms = [arm for arm in whole.ablation["arms"] if arm["name"] != "none"]
+    assert Shapley.prepare(ablations.changed(whole, ablation={**whole.ablation, "arms": arms})).num_rows == 0

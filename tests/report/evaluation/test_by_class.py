@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dfkd_ray.report.evaluation.by_class import NAMED, ByClass
+from dfkd_ray.report.evaluation.view import Evaluation
+from dfkd_ray.util import tables
 from tests.report.evaluations import evaluation
 
 
@@ -36,3 +38,16 @@ def test_a_class_without_images_has_no_row() -> None:
     rows = ByClass.prepare(evaluation(classes=6, images=4)).to_pylist()
     assert sorted(row["name"] for row in rows) == [f"class {i}" for i in range(4)]
     assert [row["images"] for row in rows] == [1] * 4
+
+
+def test_of_classes_that_the_student_knows_alike_the_one_that_the_teacher_knows_worse_is_first() -> None:
+    named = {0: (0, 0), 1: (1, 0), 2: (2, 1)}  # class -> what the student names its image, and the teacher
+    rows = [
+        {"index": label, "label": label, "student": student, "teacher": teacher}
+        for label, (student, teacher) in named.items()
+    ]
+    rows.append({"index": 3, "label": 2, "student": 2, "teacher": 2})
+    made = Evaluation(tables.table("evaluation", rows, {}), tables.table("examples", [], {}))
+    assert [(row["name"], row["teacher"]) for row in ByClass.prepare(made).to_pylist()] == [
+        *(("1", 0.0), ("2", 0.5), ("0", 1.0)),
+    ]

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from dfkd_ray.report.chart import FAINT
-from dfkd_ray.report.evaluation.plane import FEW, OTHERS, SYMBOLS, Plane
+from dfkd_ray.report.evaluation.plane import FEW, MOST, OTHERS, SYMBOLS, Plane
+from dfkd_ray.util import tables
 from tests.report.charts.drawn import first_panel
 from tests.report.evaluations import evaluation
 
@@ -46,3 +51,19 @@ def test_the_other_classes_are_one_faint_trace_that_lies_under_all() -> None:
     assert len(drawn) == FEW + 1
     assert sum(len(trace.x) for trace in drawn) == rows.num_rows
     assert len({(trace.marker.color, trace.marker.symbol) for trace in drawn}) == FEW + 1
+
+
+@pytest.mark.parametrize(("classes", "coloured"), [(MOST, MOST), (MOST + 1, FEW)])
+def test_as_many_classes_as_can_be_told_apart_have_a_colour(classes: int, coloured: int) -> None:
+    rows = Plane.prepare(evaluation(classes, images=2 * classes)).to_pylist()
+    assert len({row["name"] for row in rows if row["place"] is not None}) == coloured
+    sizes = {trace.name: trace.marker.size for trace in Plane.draw(Plane.prepare(evaluation(3, images=9))).data}
+    assert len(set(sizes.values())) == 1, "the first class is drawn like the others"
+
+
+def test_an_image_that_was_not_placed_is_left_out() -> None:
+    made = evaluation(classes=3, images=9, teacher=False)
+    rows = made.evaluation.to_pylist()
+    rows[4] |= {"student_x": None, "student_y": None}
+    kept = replace(made, evaluation=tables.table("evaluation", rows, made.note))
+    assert [row["x"] for row in Plane.prepare(kept).to_pylist()] == [r["student_x"] for r in rows if r is not rows[4]]
