@@ -83,5 +83,6 @@ def test_the_design_of_an_ablation_is_named_with_its_components(make: Any, said:
     assert f"Design {said} " in text
     assert "Components mhad" in text
     assert "Tuned" not in text
+    assert "none has ended yet" not in text
     tuned = ablations.changed(tables, study={**tables.study, "tune": {"trials": 6}})
     assert "Tuned 6 trials for each arm" in plain(written(asked.experiment(tuned)))

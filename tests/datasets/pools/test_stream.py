@@ -60,7 +60,7 @@ def test_a_head_that_is_torn_holds_nothing(tmp_path: Path) -> None:
 
 
 def test_damage_with_sound_trajectories_after_it_is_an_error_that_says_where(tmp_path: Path) -> None:
-    damaged = bytearray(bytes_of(batch(2)))
+    damaged = bytearray(bytes_of(batch(2, images=5)))
     damaged[8:40] = bytes(32)
     path = written(tmp_path, FIRST, bytes_of(batch(1)), bytes(damaged), bytes_of(batch(3)))
     at = len(FIRST) + len(bytes_of(batch(1)))
