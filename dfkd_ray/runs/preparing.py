@@ -15,6 +15,7 @@ from dfkd_ray.methods.method import Method
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.runs.evaluator import real
 from dfkd_ray.study.study import Study
+from dfkd_ray.train.runtime import parse_runtime
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.util import yamls
@@ -55,10 +56,16 @@ def _check_reported(name: str, made: Distillation, method: Method) -> None:
 
 def resumed(history: History, options: Options) -> Distillation:
     """What the trials of a study do that is gone on with: its methods as they were when it began, whatever their files
-    say now. StudyError where the teacher is another one."""
+    say now. StudyError where the teacher or the precision is another one."""
     study = history.study
     methods = {name: config.parse(plain) for name, plain in history.methods.items()}
     made = work(study, options, methods)
+    before = parse_runtime(Options.of(history.options).runtime(study.runtime)).precision
+    if made.runtime.precision != before:
+        raise StudyError(
+            f"{study.study} was begun in {before}: its trials cannot be compared with others in "
+            f"{made.runtime.precision}, which would be a study of its own"
+        )
     began = history.task["teacher"]["digest"]
     if made.teacher_digest != began:
         where = made.task.teacher.file or "the teacher"

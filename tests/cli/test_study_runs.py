@@ -1,0 +1,197 @@
+"""What becomes of the trials of a study: its winner, one of its trials, an arm, each taken as a run; from anywhere."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from safetensors import safe_open
+
+from dfkd_ray.methods import config
+from dfkd_ray.runs.card import Card
+from dfkd_ray.runs.export import cost
+from dfkd_ray.tune.history import History
+from dfkd_ray.tune.ledger import NAME, read
+from dfkd_ray.util import tables
+from tests.cli.commands import TINY, Done, dfkd, interrupted, refused, sets
+
+MINE = "\n".join(
+    ["schedule: {epochs: 2, rounds: 1, student_steps: 2, batch: 4}", "student_loss: {kd: {temperature: 4}}"]
+)
+SWEEP = """study: mine
+method: mine.yaml
+task: gliders
+objective: {metric: val_accuracy}
+search:
+  student_loss.kd.temperature: {log: [1, 20]}
+sampler: random
+budget: {trials: 3}
+"""
+ABLATION = """study: parts
+method: mine.yaml
+task: gliders
+objective: {metric: val_accuracy}
+arms:
+  soft: {student_loss.kd.temperature: 8}
+  hard: {student_loss.kd.temperature: 1}
+seeds: 2
+"""
+SERIAL = ("--runner", "serial")
+
+
+class Home(NamedTuple):
+    place: Path
+    sweep: Path
+    ablation: Path
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cost, "SECONDS", 0.01)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A sweep that was interrupted and resumed from elsewhere when its method's file was another, and an ablation."""
+    place = tmp_path_factory.mktemp("home")
+    for name, text in {"mine.yaml": MINE, "sweep.yaml": SWEEP, "parts.yaml": ABLATION}.items():
+        (place / name).write_text(text)
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    assert dfkd("ablate", place / "parts.yaml", *SERIAL, "--out", place / "parts", cwd=elsewhere).code == 0
+    with interrupted(saves=4):
+        assert dfkd("sweep", place / "sweep.yaml", *SERIAL, "--out", place / "out", cwd=elsewhere).code == 130
+    (place / "mine.yaml").write_text(MINE.replace("temperature: 4", "temperature: 2").replace("batch: 4", "batch: 8"))
+    done = dfkd("resume", place / "out", cwd=elsewhere)
+    (place / "mine.yaml").unlink()
+    assert (done.code, done.err) == (0, "")
+    return Home(place, place / "out", place / "parts")
+
+
+def history(folder: Path) -> History:
+    return History(read(folder / NAME)[0])
+
+
+def best(folder: Path) -> int:
+    found = history(folder).best()
+    assert found is not None
+    return found.number
+
+
+def test_a_study_goes_on_with_its_method_as_it_was_wherever_one_stands(home: Home) -> None:
+    rows = tables.read(home.sweep / "trials.arrow").to_pylist()
+    assert [row["state"] for row in rows] == ["complete"] * 3
+    for row in rows:
+        method = config.parse(json.loads(row["method"]))
+        assert method.schedule.batch == 4, "not that of the file as it is now"
+        assert (
+            method.student_loss.parts["kd"].term.temperature
+            == json.loads(row["changes"])["student_loss.kd.temperature"]
+        )
+
+
+def test_what_has_won_goes_on_to_evaluate_and_export(home: Home, tmp_path: Path) -> None:
+    number = best(home.sweep)
+    done = dfkd("evaluate", home.sweep, cwd=tmp_path)
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert lines[0] == f"trial {number} of mine, the best"
+    assert lines[1].startswith(
+        "gliders, 60 images of split test: student resnet8 (student.safetensors), teacher resnet8"
+    )
+    assert lines[-1] == f"page: {home.sweep}/trials/{number:04d}/evaluation-last/evaluation.html"
+    done = dfkd("export", home.sweep, "--to", "safetensors", "--which", "best", cwd=tmp_path)
+    assert (done.code, done.err) == (0, "")
+    folder = home.sweep / "trials" / f"{number:04d}" / "export-best"
+    assert f"wrote {folder / f'mine-trial{number}-resnet8-best.safetensors'}: " in done.out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_trials_own_folder_is_a_run_like_that_of_a_distill(home: Home, tmp_path: Path) -> None:
+    folder = home.sweep / "trials" / f"{best(home.sweep):04d}"
+    by_itself = dfkd(
+        "distill", "noise_kd", *sets({k: v for k, v in TINY.items() if k.startswith("schedule")}), cwd=tmp_path
+    )
+    assert by_itself.code == 0
+    alone = tmp_path / "reports" / "noise_kd-gliders-seed0" / "trials" / "0000"
+    names = {p.name for p in folder.iterdir() if p.is_file()} - {"images_0002.webp"}
+    assert names == {p.name for p in alone.iterdir()} - {"images_0002.webp", "images_0003.webp"}
+    assert json.loads((folder / "run.json").read_text()).keys() == json.loads((alone / "run.json").read_text()).keys()
+    done = dfkd("evaluate", folder, "--out", tmp_path / "e")
+    assert done.code == 0
+    assert done.out.startswith("gliders, 60 images of split test")
+
+
+def test_one_trial_and_one_arm(home: Home, tmp_path: Path) -> None:
+    number = best(home.sweep)
+    others = [trial for trial in range(3) if trial != number]
+    assert refused("export", home.sweep, "--to", "safetensors", "--trial", others[0]) == (
+        f"{home.sweep}: trial {others[0]} (complete) keeps no student; those of trials {number} are there"
+    )
+    words = ["export", home.ablation, "--to", "safetensors", "--arm", "hard", "--seed", "1", "--out", tmp_path / "hard"]
+    done = dfkd(*words)
+    wanted = next(t for t in history(home.ablation).trials.values() if (t.arm, t.seed) == ("hard", 1))
+    assert done.out.splitlines()[0] == f"trial {wanted.number} of parts, hard, seed 1"
+    card = Card.read(home.ablation / "trials" / f"{wanted.number:04d}")
+    assert (card.arm, card.seed, card.method.student_loss.parts["kd"].term.temperature) == ("hard", 1, 1)
+    assert [p.name for p in (tmp_path / "hard").glob("*.safetensors")] == [
+        f"parts-trial{wanted.number}-resnet8-last.safetensors"
+    ]
+    assert refused("export", home.ablation, "--to", "safetensors", "--arm", "hard") == (
+        "which trial of hard? --seed 0, 1"
+    )
+
+
+def test_a_student_is_used_when_all_else_is_gone(home: Home, tmp_path: Path) -> None:
+    folder = home.sweep / "trials" / f"{best(home.sweep):04d}"
+    alone = shutil.copy(folder / "student.safetensors", tmp_path / "winner.safetensors")
+    done = dfkd("export", "--weights", alone, "--to", "safetensors", cwd=tmp_path)
+    assert (done.code, done.err) == (0, "")
+    made = tmp_path / "reports" / "export-winner" / "winner.safetensors"
+    assert f"wrote {made.relative_to(tmp_path)}: " in done.out
+    with safe_open(alone, "pt") as file:
+        told = json.loads(file.metadata()["dfkd_ray"])
+    card = Card.read(folder)
+    assert told["student_of"]["fingerprint"] == card.fingerprint
+    assert json.loads(made.with_suffix(".json").read_text())["student_of"] == told["student_of"]
+
+
+def test_a_small_try_needs_no_copy_and_stands_in_the_ledger(home: Home, tmp_path: Path) -> None:
+    (home.place / "mine.yaml").write_text(MINE)
+    done = small("sweep", home.place / "sweep.yaml", tmp_path / "a", "--trials", "1", "--epochs", "1")
+    assert done.code == 0
+    again = small("ablate", home.place / "parts.yaml", tmp_path / "b", "--seeds", "2", "--set", "schedule.epochs=1")
+    assert again.code == 0
+    for folder, trials in ((tmp_path / "a", 1), (tmp_path / "b", 4)):
+        told = history(folder)
+        assert len(told.trials) == trials
+        assert told.study.fixed == {"schedule.epochs": 1}
+        assert {trial.epoch for trial in told.trials.values()} == {1}
+    words = ["sweep", home.place / "sweep.yaml", *SERIAL]
+    assert refused(*words, "--seeds", "2") == (
+        "--seeds: is for an ablation: the trials of a sweep have one seed, so say --trials"
+    )
+    assert "student_loss.kd.temperatur" in refused(*words, "--set", "student_loss.kd.temperatur=2")
+    assert "is under `search` as well" in refused(*words, "--set", "student_loss.kd.temperature=2")
+
+
+def small(command: str, file: Path, out: Path, *words: str) -> Done:
+    return dfkd(command, file, *SERIAL, "--out", out, *words)
+
+
+def test_a_study_in_another_precision_is_another_study(home: Home) -> None:
+    assert refused("resume", home.sweep, "--precision", "bfloat16") == (
+        "mine was begun in float32: its trials cannot be compared with others in bfloat16, which would be a study of "
+        "its own"
+    )
+
+
+def test_a_shipped_study_by_its_path_outside_of_a_checkout(tmp_path: Path) -> None:
+    assert refused("sweep", "search_spaces/mhad.yaml", cwd=tmp_path) == (
+        "search_spaces/mhad.yaml: there is no such file; the shipped study is called 'mhad' alone"
+    )
+    assert refused("sweep", "search_spaces/mine.yaml", cwd=tmp_path) == (
+        "search_spaces/mine.yaml: there is no such file"
+    )
