@@ -61,9 +61,8 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.runner == "serial":
-            for name in ("address", "cpu", "gpu", "concurrency", "retries", "isolate"):
-                if getattr(self, name):
-                    raise ConfigError.at(f"--{name}", "is for --runner ray")
+            for name in sorted(_RAY & self.said.keys()):
+                raise ConfigError.at(f"--{name}", "is for --runner ray")
 
     @property
     def said(self) -> dict[str, Any]:
@@ -73,7 +72,8 @@ class Options:
 
     def over(self, earlier: Options) -> Options:
         """These, and where nothing was said those; what only Ray takes is no longer said where the runner is serial."""
-        return replace(earlier, **self.said)
+        gone = {name: getattr(NOTHING_SAID, name) for name in _RAY} if self.runner == "serial" else {}
+        return replace(earlier, **{**gone, **self.said})
 
     def runtime(self, own: Mapping[str, Any]) -> dict[str, Any]:
         """How a trial computes: the study's `runtime`, and what was said over it."""
@@ -104,6 +104,7 @@ class Options:
         return cls(**{**values, "reuse": tuple(map(Path, values.get("reuse", ())))})
 
 
+_RAY = {"address", "cpu", "gpu", "concurrency", "retries", "isolate"}  # what only Ray takes
 NOTHING_SAID = Options()
 _ONCE = ("out", "fresh")  # they hold for one command
 

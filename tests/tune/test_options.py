@@ -49,6 +49,11 @@ def test_what_is_said_later_holds_and_the_rest_is_as_it_was(name: str) -> None:
     assert NOTHING_SAID.over(before) == before
 
 
+def test_a_study_of_ray_may_go_on_without_it() -> None:
+    before = Options(runner="ray", address="auto", cpu=2, isolate=True, threads=3)
+    assert Options(runner="serial").over(before).said == {"runner": "serial", "threads": 3}
+
+
 @pytest.mark.parametrize("name", ["address", "cpu", "gpu", "concurrency", "retries", "isolate"])
 def test_what_only_ray_takes_is_refused_without_it(name: str) -> None:
     value = SAID[name] or 1
