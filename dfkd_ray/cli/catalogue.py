@@ -148,9 +148,9 @@ def show(
 
 
 def _yaml(data: Any) -> str:
-    import yaml
+    from dfkd_ray.util import yamls
 
-    return str(yaml.safe_dump(data, sort_keys=False, default_flow_style=None))
+    return yamls.dump(data, default_flow_style=None)
 
 
 @app.command()
@@ -177,11 +177,11 @@ def diff(
 
 def _value(value: Any) -> str:
     """A value as it would stand in a file, in one line; a dash where there is none."""
-    import yaml
+    from dfkd_ray.util import yamls
 
     if value is None:
         return words.DASH
-    return str(yaml.safe_dump(value, sort_keys=False, default_flow_style=True, width=sys.maxsize)).partition("\n")[0]
+    return yamls.dump(value, default_flow_style=True, width=sys.maxsize).partition("\n")[0]
 
 
 @app.command()

@@ -9,8 +9,6 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from dfkd_ray.methods import config
 from dfkd_ray.parts.total_loss import TotalLoss, Weighted
 from dfkd_ray.util import yamls
@@ -47,7 +45,7 @@ def _lines(
 ) -> Iterator[str]:
     """`key: value  # origin`, or `key:` and what is in it, two spaces further in."""
     if not isinstance(value, Mapping) or not value:
-        text = yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("...\n").strip()
+        text = yamls.dump(value, default_flow_style=True, width=10**6).removesuffix("...\n").strip()
         yield f"{key}: {text}"
         return
     yield f"{key}:"

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from dfkd_ray.report.asked import configured
 from dfkd_ray.report.blocks import Block, Cell, Code, Facts, Folded, Inline, Listing, Mark, Section, Table, Text
 from dfkd_ray.report.view import Tables, mapping, part
-from dfkd_ray.util import words
+from dfkd_ray.util import words, yamls
 
 _RECORD = {
     "commit": "Commit",
@@ -105,4 +103,4 @@ def _file(title: str, written: str) -> list[Folded]:
 
 
 def _yaml(data: object) -> str:
-    return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)) if data else ""
+    return yamls.dump(data, allow_unicode=True, width=100) if data else ""

@@ -36,6 +36,16 @@ _Loader.add_implicit_resolver(
     re.compile(r"^[-+]?(?:\.\d+|\d+\.\d*|\d+(?=[eE]))(?:[eE][-+]?\d+)?$"),
     list("-+.0123456789"),
 )
+
+
+class _Dumper(yaml.SafeDumper):
+    """SafeDumper that quotes what either of the two schemas would not read as text: `no` and `0E0`."""
+
+
+_Dumper.yaml_implicit_resolvers = {
+    first: [*yaml.SafeDumper.yaml_implicit_resolvers.get(first, ()), *_Loader.yaml_implicit_resolvers.get(first, ())]
+    for first in {*yaml.SafeDumper.yaml_implicit_resolvers, *_Loader.yaml_implicit_resolvers}
+}
 _ALLOWED = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "map", "seq")}
 
 
@@ -89,6 +99,11 @@ def loads(text: str, file: str | None = None) -> Document:
     if problems:
         raise document.locate(problems)
     return document
+
+
+def dump(data: Any, **style: Any) -> str:
+    """Plain data as YAML that reads back the same; `style`: of `yaml.dump`."""
+    return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, **style))
 
 
 def value(text: str) -> Any:

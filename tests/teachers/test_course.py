@@ -40,7 +40,7 @@ def walked(made: Course, training: Training, epochs: int) -> list[float]:
     """The losses of so many epochs; the first of all is the best."""
     losses = []
     for _ in range(epochs):
-        losses.append(made.train(training, lambda done, of: None))
+        losses.append(made.train(training, lambda done: None))
         made.note(losses[-1], 0.5 - 0.1 * len(made.epochs), 1.0)
     return losses
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
 import pytest
 
@@ -18,10 +19,10 @@ def test_it_travels(sent: object) -> None:
     assert pickle.loads(pickle.dumps(sent)) == sent
 
 
-def test_a_work_goes_through_its_rows_and_the_last_one_carries_what_is_taken_once() -> None:
+def test_a_work_goes_through_its_rows_and_the_last_one_carries_what_is_taken_once(tmp_path: Path) -> None:
     """The toys, which stand for every work in these tests, keep the protocol."""
     work = toys.Toy(max_epochs=3)
-    rows = list(work.epochs(Job(0, {}, 0, None)))
+    rows = list(work.epochs(Job(0, {}, 0, str(tmp_path))))
     assert [row.epoch for row in rows] == [1, 2, 3]
     assert [row.last for row in rows] == [False, False, True]
     assert [bool(row.final) for row in rows] == [False, False, True]
