@@ -19,7 +19,7 @@ def test_failures_come_first_with_their_reason() -> None:
     rows = [trial(0, state="pruned", reason="asha"), trial(1), trial(2, state="failed", reason="loss is not finite")]
     text = plain(written(evidence.failures(study(rows))))
     assert "1 trial failed." in text
-    assert "2 trials failed." in plain(evidence.failures(study([*rows, trial(3, state="failed")])))
+    assert "2 trials failed." in plain(written(evidence.failures(study([*rows, trial(3, state="failed")]))))
     assert text.index("loss is not finite") < text.index("asha")
     assert "No trial failed." in written(evidence.failures(study([trial(0)])))
 
