@@ -89,7 +89,7 @@ class Synthesis:
         return range(index - 1, -(-self.images // self.per_trajectory), self.shards)
 
     def card(self, run: Run) -> Card:
-        task, pipeline = self.work.task, source_of(run).pipeline
+        task, pipeline = self.work.task, supply_of(run).pipeline
         models = {"net": digest(pipeline.net.state_dict()), "decoder": digest(pipeline.decoder.state_dict())}
         return Card(
             task=task.name,
@@ -122,7 +122,7 @@ class _Filling:
 
     def __init__(self, what: Synthesis, run: Run, pool: Pool, shard: Shard, index: int) -> None:
         self.what, self.run, self.shard, self.mine = what, run, shard, what.mine(index)
-        self.plan, self.spec, self.source = run.method.schedule, run.method.source, source_of(run)
+        self.plan, self.spec, self.source = run.method.schedule, run.method.source, supply_of(run)
         self.per_round = len(self.source.trajectories(self.plan.batch))
         self.prompts = prompts_of(self.spec.prompt, run.setting.names)
         every = self.plan.rehearse_every * self.per_round
@@ -196,7 +196,7 @@ class Rehearsals:
         batch = self.stored[number] if made is None else made
         images = torch.stack([decode(data.as_py(), self.card.image) for data in batch.column("image")])
         labels = torch.tensor(batch.column("label").to_pylist(), device=self.run.device)
-        source = source_of(self.run)
+        source = supply_of(self.run)
         source.kept = Batch(source.seen(images.to(self.run.device).float() / 255), labels)
         self.run.memory.refill(source, len(images), self.run.rng)
 
@@ -212,7 +212,7 @@ class Rehearsals:
             torch.save({"held": count, **{part: getattr(run, part).state_dict() for part in self._PARTS}}, file)
 
 
-def source_of(run: Run) -> LiveDiffusion:
+def supply_of(run: Run) -> LiveDiffusion:
     assert isinstance(run.source, LiveDiffusion)
     return run.source
 

@@ -16,7 +16,7 @@ POINTS = 100.0  # a trial reports accuracy as a share
 
 
 class Effect(Protocol):
-    """What a verdict reads of an effect (`stats.effects.Effect`); `contrast` is the name of its contrast."""
+    """What a verdict reads of an effect (`study.effects.Effect`); `contrast` is the name of its contrast."""
 
     @property
     def contrast(self) -> str: ...
@@ -29,7 +29,7 @@ class Effect(Protocol):
 
 
 class Summary(Protocol):
-    """What a comparison reads of an arm (`stats.effects.ArmSummary`): accuracies are shares."""
+    """What a comparison reads of an arm (`study.effects.ArmSummary`): accuracies are shares."""
 
     @property
     def arm(self) -> str: ...
