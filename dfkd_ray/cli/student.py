@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from dfkd_ray.runs.chosen import Chosen
+    from dfkd_ray.tune.chosen import Chosen
     from dfkd_ray.runs.students import Distilled
 
 Run = Annotated[
@@ -32,7 +32,7 @@ class Which:
 
     def choose(self, path: Path) -> Chosen:
         """The run's folder; where it is one of several, which one is said."""
-        from dfkd_ray.runs.chosen import choose
+        from dfkd_ray.tune.chosen import choose
 
         chosen = choose(path, self.trial, self.arm, self.seed)
         if chosen.said:
