@@ -30,6 +30,9 @@ def choose(path: Path, trial: int | None = None, arm: str | None = None, seed: i
     if _is_run(path):
         _none_asked(path, trial, arm, seed)
         return Chosen(path)
+    place = folders.place(path)
+    if place is not None and (place[0] / ledger.NAME).is_file():  # it left no card: which trial is it, and why?
+        path, trial = place
     history = _history(path)
     if (found := _named(history, trial, arm, seed)) is not None:
         return _kept(path, history, found, f"{arm}, seed {found.seed}" if arm is not None else "")

@@ -65,6 +65,8 @@ def test_of_a_study_the_best_is_meant_and_named(sweep: Path) -> None:
     other = next(number for number in history(sweep).trials if number != best.number)
     with pytest.raises(StudyError, match=rf"trial {other} \(.*\) keeps no student; those of trials {best.number} are"):
         choose(sweep, trial=other)
+    with pytest.raises(StudyError, match=rf"toy: trial {other} \(.*\) keeps no student; those of"):
+        choose(folders.of_trial(sweep, other))
     with pytest.raises(StudyError, match=r"^toy has no trial 17: they go from 0 to 4$"):
         choose(sweep, trial=17)
     with pytest.raises(StudyError, match=r"^--arm is for an ablation, and toy is none: --trial N names a trial$"):
