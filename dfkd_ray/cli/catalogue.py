@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from dfkd_ray.cli import app
+from dfkd_ray.cli import app, options
+from dfkd_ray.cli.student import Which
 from dfkd_ray.util import shipped, words
 from dfkd_ray.util.errors import StudyError, UnknownName
 from dfkd_ray.util.files import atomic_write
@@ -110,29 +111,42 @@ def _net(name: str) -> str:
 
 
 @app.command()
+@options.unfolded
 def show(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="NAME",
+            metavar="NAME|RUN",
             help="A method (resolved, every default filled in), a task or a study (search_spaces/NAME where a method "
-            "has its name).",
+            "has its name); or RUN, the folder of a run, of a trial, or of a study (then its best trial, or the one "
+            "that is named): its method. What is shipped goes before a folder of that name: ./NAME is the folder.",
         ),
     ],
+    which: Which,
     grid: Annotated[bool, typer.Option("--grid", help="Of a task: write a picture of its classes.")] = False,
     out: Annotated[Path | None, typer.Option(help="Where the picture goes.", show_default="<task>.png")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder or .npz file of the task's images.")] = None,
 ) -> None:
-    """Show a method (each value with its source), a task or a study; `--grid` writes a picture of a task."""
+    """Show a method (each value with its source), a task, a study, or the method of a run, as YAML; `--grid` writes a
+    picture of a task."""
     from dfkd_ray import datasets
     from dfkd_ray.methods import config, origins
     from dfkd_ray.util import yamls
 
+    studies = {path.stem: path for path in shipped.studies()}
+    known = [*config.method_names(), *datasets.names(), *studies]
+    stem = name.removeprefix("search_spaces/")
+    run = not grid and name not in known and stem not in studies and _is_run(name)
+    if which.given and not run:
+        raise typer.BadParameter(f"{which.given[0]} is for a RUN, and {name} is none")
     if grid:
         from dfkd_ray.datasets import picture
 
         task = datasets.load(name)
         typer.echo(f"wrote {picture.write_grid(task, out or Path(f'{task.name}.png'), data=data)}")
+    elif run:
+        for line in which.method_of(Path(name)):
+            typer.echo(line)
     elif name in datasets.names() or name.startswith(datasets.FOLDER):
         typer.echo(_yaml(yamls.plain(datasets.load(name))), nl=False)
     elif name in config.method_names() or Path(name).suffix in (".yaml", ".yml"):
@@ -140,11 +154,18 @@ def show(
         typer.echo(f"# {name}, fingerprint {config.fingerprint(method)}; every default filled in")
         for line in origins.annotated(name):
             typer.echo(line)
-    elif (stem := name.removeprefix("search_spaces/")) in (studies := {p.stem: p for p in shipped.studies()}):
+    elif stem in studies:
         typer.echo(studies[stem].read_text(encoding="utf-8"), nl=False)
     else:
-        known = [*config.method_names(), *datasets.names(), *studies]
         raise UnknownName(f"unknown method, task or study {name!r}{did_you_mean(name, known)}")
+
+
+def _is_run(name: str) -> bool:
+    """Whether what nobody has shipped is meant as a folder: one that is there, or a path that is no file's."""
+    from dfkd_ray import datasets
+
+    file = Path(name).suffix in (".yaml", ".yml") or name.startswith((datasets.FOLDER, "search_spaces/"))
+    return ("/" in name and not file) or Path(name).is_dir()
 
 
 def _yaml(data: Any) -> str:

@@ -16,7 +16,7 @@ from dfkd_ray.report.page import block, page
 from dfkd_ray.report.view import Tables
 from tests.report.ablations import STUDIES as ABLATIONS
 from tests.report.ablations import factorial, leave_one_out, replaced
-from tests.report.studies import KD, MHAD, NOTE, ORDER, demo, noted, steps, study, trial
+from tests.report.studies import KD, MHAD, NOTE, ORDER, demo, noted, one_run, steps, study, trial
 from tests.report.writing import written
 
 TWO = [{"metric": "val_accuracy", "mode": "max"}, {"metric": "kl/source", "mode": "min"}]
@@ -74,6 +74,8 @@ STUDIES = {
     "several objectives": several,
     "conditional settings": conditional,
     "twelve trials": demo,
+    "one run": one_run,
+    "one trial of many": lambda: demo().only(4),
     "two hundred trials": lambda: demo(200),
     **ABLATIONS,
     "ablation without effects": lambda: replace(leave_one_out(), effects=None),
