@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,7 @@ COMPONENTS = (
     *("losses", "sources", "lifecycles", "conditioners", "augmentations", "memories", "views"),
     *("samplers", "stoppers", "designs"),
 )
+STUDIES = "search_spaces/"  # before the name of a study that is a method's too
 COLUMN = 40  # the most that a value of `diff` is padded to
 KINDS = ("studies", "methods", "tasks", "nets", *COMPONENTS)
 
@@ -130,13 +132,8 @@ def show(
     """Show a method (each value with its source), a task, a study, or the method of a run, as YAML; `--grid` writes a
     picture of a task."""
     from dfkd_ray import datasets
-    from dfkd_ray.methods import config, origins
-    from dfkd_ray.util import yamls
 
-    studies = {path.stem: path for path in shipped.studies()}
-    known = [*config.method_names(), *datasets.names(), *studies]
-    stem = name.removeprefix("search_spaces/")
-    run = not grid and name not in known and stem not in studies and _is_run(name)
+    run = not grid and _is_run(name)
     if which.given and not run:
         raise typer.BadParameter(f"{which.given[0]} is for a RUN, and {name} is none")
     if grid:
@@ -144,34 +141,52 @@ def show(
 
         task = datasets.load(name)
         typer.echo(f"wrote {picture.write_grid(task, out or Path(f'{task.name}.png'), data=data)}")
-    elif run:
-        for line in which.method_of(Path(name)):
-            typer.echo(line)
-    elif name in datasets.names() or name.startswith(datasets.FOLDER):
-        typer.echo(_yaml(yamls.plain(datasets.load(name))), nl=False)
-    elif name in config.method_names() or Path(name).suffix in (".yaml", ".yml"):
-        method = config.load(name)
-        typer.echo(f"# {name}, fingerprint {config.fingerprint(method)}; every default filled in")
-        for line in origins.annotated(name):
-            typer.echo(line)
-    elif stem in studies:
-        typer.echo(studies[stem].read_text(encoding="utf-8"), nl=False)
     else:
-        raise UnknownName(f"unknown method, task or study {name!r}{did_you_mean(name, known)}")
+        for line in which.method_of(Path(name)) if run else _described(name):
+            typer.echo(line)
 
 
 def _is_run(name: str) -> bool:
     """Whether what nobody has shipped is meant as a folder: one that is there, or a path that is no file's."""
     from dfkd_ray import datasets
 
-    file = Path(name).suffix in (".yaml", ".yml") or name.startswith((datasets.FOLDER, "search_spaces/"))
+    if name in _shipped() or name.removeprefix(STUDIES) in _shipped():
+        return False
+    file = Path(name).suffix in (".yaml", ".yml") or name.startswith((datasets.FOLDER, STUDIES))
     return ("/" in name and not file) or Path(name).is_dir()
+
+
+def _shipped() -> list[str]:
+    """The names of methods, tasks and studies."""
+    from dfkd_ray import datasets
+    from dfkd_ray.methods import config
+
+    return [*config.method_names(), *datasets.names(), *(path.stem for path in shipped.studies())]
+
+
+def _described(name: str) -> Iterator[str]:
+    """Lines of YAML: a task, a method, or a study; UnknownName if it is none."""
+    from dfkd_ray import datasets
+    from dfkd_ray.methods import config, origins
+    from dfkd_ray.util import yamls
+
+    studies = {path.stem: path for path in shipped.studies()}
+    if name in datasets.names() or name.startswith(datasets.FOLDER):
+        yield _yaml(yamls.plain(datasets.load(name)))
+    elif name in config.method_names() or Path(name).suffix in (".yaml", ".yml"):
+        method = config.load(name)
+        yield f"# {name}, fingerprint {config.fingerprint(method)}; every default filled in"
+        yield from origins.annotated(name)
+    elif (stem := name.removeprefix(STUDIES)) in studies:
+        yield studies[stem].read_text(encoding="utf-8").removesuffix("\n")
+    else:
+        raise UnknownName(f"unknown method, task or study {name!r}{did_you_mean(name, _shipped())}")
 
 
 def _yaml(data: Any) -> str:
     import yaml
 
-    return str(yaml.safe_dump(data, sort_keys=False, default_flow_style=None))
+    return str(yaml.safe_dump(data, sort_keys=False, default_flow_style=None)).removesuffix("\n")
 
 
 @app.command()
