@@ -107,7 +107,7 @@ def tweaked(run: Run, lever: Lever) -> Run:
 
 
 def pipeline(size: Size, dtype: torch.dtype, filled: bool) -> Any:
-    """The parts of a StableDiffusionPipeline that `pipelines.load` asks for."""
+    """The parts of a StableDiffusionPipeline that `nets.pipelines.load` asks for."""
     from diffusers import DDPMScheduler
 
     class Text(nn.Linear):

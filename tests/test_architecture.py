@@ -89,6 +89,7 @@ MIRRORS_NOTHING = {
     "cli/test_folder.py": "folder:PATH in every command that takes a task",
     "cli/test_report.py": "a command as its user meets it",
     "datasets/test_shared.py": "real images and teachers, where they are at hand",
+    "docs/test_contributing.py": "the documentation",
     "docs/test_pages.py": "the documentation",
     "docs/test_site.py": "the documentation",
     "docs/test_tutorial.py": "the documentation",

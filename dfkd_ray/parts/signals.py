@@ -187,7 +187,7 @@ def statistics(norm: Norm) -> tuple[Tensor, Tensor]:
 
 def deviation(layer: nn.BatchNorm2d, mean: Tensor, var: Tensor) -> Tensor:
     """||mean - running mean||_2 + ||var - running var||_2 for statistics (C,), a summand of the BatchNorm prior: see
-    `losses.batchnorm`. ConfigError for a layer that keeps no running statistics."""
+    `parts.losses.batchnorm`. ConfigError for a layer that keeps no running statistics."""
     if layer.running_mean is None or layer.running_var is None:
         raise ConfigError.at(
             "", "a BatchNorm layer of the teacher keeps no running statistics, so there is no BN prior"

@@ -83,8 +83,8 @@ def outside(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> 
 def prior(net: nn.Module) -> Iterator[Callable[[], float | None]]:
     """Within the block all that `net` sees is measured: call it for the BatchNorm prior of all images together.
 
-    The sum of `losses.batchnorm`, with a first factor of 1; None for a network without such layers. Mean and variance
-    are taken as each layer's input passes, so nothing is kept of it.
+    The sum of `parts.losses.batchnorm`, with a first factor of 1; None for a network without such layers. Mean and
+    variance are taken as each layer's input passes, so nothing is kept of it.
     """
     seen: dict[nn.BatchNorm2d, list[tuple[int, Tensor, Tensor]]] = {}
 

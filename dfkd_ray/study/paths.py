@@ -22,8 +22,8 @@ class Walk(Design):
     gives them.
 
     to: a method, by name or file; or {path: value}, changes of the study's own method, or of the one that `method`
-        names among them. The components are then what differs, `on` as the target has it (dfkd_ray/path_to.py), and
-        what the study has under `fixed` is the same on the whole way.
+        names among them. The components are then what differs, `on` as the target has it (runs/path_to.py), and what
+        the study has under `fixed` is the same on the whole way.
     """
 
     to: str | dict[str, Any] | None = None

@@ -1,6 +1,6 @@
 """Stoppers: when is a trial not worth its next epoch? Pure functions of the learning curves in the ledger.
 
-One function a stopper, filed under the name of its spec (study/specs.py). Each is asked after every epoch of a trial
+One function a stopper, filed under the name of its spec (`study/specs.py`). Each is asked after every epoch of a trial
 and returns the rung (the epoch at which the trial is stopped) or None. Curves map epochs to values of which higher is
 better; a value that is not a number is worse than any number. A stopper has no state of its own, so that a study that
 was killed and resumed decides as one that was not.

@@ -2,7 +2,7 @@
 
 - `trials.arrow`: one row a trial. `metrics` of the last and of the best epoch stand in columns of their own.
 - `steps.arrow`: one row for each (trial, epoch, metric): learning curves, losses, seconds.
-- `effects.arrow`, of an ablation alone: one row an effect (see study/effects.py).
+- `effects.arrow`, of an ablation alone: one row an effect (see stats/effects.py).
 - `images.arrow`: encoded grids of synthetic images (trial, epoch, picture).
 
 Of the evaluation of one student, in a folder of its own:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
 from typing import Any
 
 import yaml
+from typer.main import get_command
+
+from dfkd_ray import cli
 
 WIDTH = 84  # columns of a formula
 ARXIV = re.compile(r"\barXiv[: ](\d{4}\.\d{4,5})")
@@ -69,8 +72,8 @@ def folded(title: str, block: str) -> str:
     return "\n".join([f'??? note "{title}"', "", textwrap.indent(block, "    ")])
 
 
-def printed(command: Callable[..., None], *words: Any) -> str:
-    """What a command writes to the terminal."""
+def printed(*words: str) -> str:
+    """What a command line of dfkd-ray writes to the terminal."""
     with redirect_stdout(io.StringIO()) as out:
-        command(*words)
+        get_command(cli.app).main([*words], standalone_mode=False)
     return out.getvalue().rstrip()

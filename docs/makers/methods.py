@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from itertools import takewhile
 from typing import Any
 
-from dfkd_ray.cli import catalogue
 from dfkd_ray.methods import config, origins
 from dfkd_ray.util import shipped
 from makers import markup
@@ -42,7 +41,7 @@ def _page(name: str) -> str:
         markup.table(("slot", "filled by"), slots),
         "## Every value, and where it comes from",
         markup.text(f"What `dfkd-ray show {name}` prints."),
-        markup.fence(markup.printed(catalogue.show, name), "yaml"),
+        markup.fence(markup.printed("show", name), "yaml"),
     )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from itertools import takewhile
 
 from dfkd_ray import datasets
-from dfkd_ray.cli import catalogue
 from makers import markup
 
 
@@ -22,7 +21,7 @@ def pages() -> Iterator[tuple[str, str, str]]:
         "Classifiers, for teachers and students: `teacher.arch`, `student.arch`, `--arch`. Stages are where losses on "
         "features read a net."
     )
-    listed = (line.split(maxsplit=1) for line in markup.printed(catalogue.ls, "nets").splitlines())
+    listed = (line.split(maxsplit=1) for line in markup.printed("ls", "nets").splitlines())
     rows = ((markup.code(name), markup.text(what)) for name, what in listed)
     yield "gallery/nets.md", "Nets", markup.page("Nets", about, markup.table(("net", "size"), rows))
 
@@ -37,5 +36,5 @@ def _row(name: str) -> tuple[str, ...]:
 def _task(name: str) -> str:
     lines = (datasets.HERE / f"{name}.yaml").read_text("utf-8").splitlines()
     said = " ".join(line.removeprefix("#").strip() for line in takewhile(lambda line: line.startswith("#"), lines))
-    shown = markup.fence(markup.printed(catalogue.show, name), "yaml")
+    shown = markup.fence(markup.printed("show", name), "yaml")
     return "\n\n".join([f"## `{name}`", markup.text(said), markup.folded(f"dfkd-ray show {name}", shown)])

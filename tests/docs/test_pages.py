@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from typer.main import get_command
 from dfkd_ray import cli
 from dfkd_ray.methods import config
 from dfkd_ray.runs import study_file
-from dfkd_ray.util import yamls
+from dfkd_ray.util import shipped, yamls
 from tests.docs.blocks import PAGES, ROOT, Block, blocks, commands
 
 BLOCKS = [(page, block) for page in sorted(PAGES.rglob("*.md")) for block in blocks(page)]
@@ -26,20 +28,47 @@ def of(language: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("block", found)
 
 
+def exists(words: list[str], whole: bool = True) -> None:
+    """A command line names a command, options that this has, and (`whole`) as many words as it needs."""
+    command: Any = get_command(cli.app)
+    rest = words[1:]
+    while rest and rest[0] in getattr(command, "commands", {}):
+        command, rest = command.commands[rest[0]], rest[1:]
+    assert not hasattr(command, "commands"), f"{words} names no command"
+    known = {option for parameter in command.params for option in parameter.opts}
+    assert [word for word in rest if word.startswith("--") and word.partition("=")[0] not in known] == []
+    arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
+    assert not whole or len(rest) >= sum(argument.required for argument in arguments), words
+
+
 @of("sh")
 def test_commands_and_their_options_exist(block: Block) -> None:
     for words in commands(block):
-        if words[0] != "dfkd-ray":
-            continue
-        command: Any = get_command(cli.app)
-        rest = words[1:]
-        while rest and rest[0] in getattr(command, "commands", {}):
-            command, rest = command.commands[rest[0]], rest[1:]
-        assert not hasattr(command, "commands"), f"{words} names no command"
-        known = {option for parameter in command.params for option in parameter.opts}
-        assert [word for word in rest if word.startswith("--") and word.partition("=")[0] not in known] == []
-        arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
-        assert len(rest) >= sum(argument.required for argument in arguments), words
+        if words[0] == "dfkd-ray":
+            exists(words)
+
+
+def test_commands_within_the_text_exist() -> None:
+    """Those that are typed as they stand, and shorter ones that begin with the name of a command."""
+    known = set(getattr(get_command(cli.app), "commands", {}))
+    found = []
+    for page in (ROOT / "README.md", ROOT / "reports" / "README.md", *PAGES.rglob("*.md")):
+        for code in re.findall(r"(?<!`)`([^`\n]+)`(?!`)", page.read_text(encoding="utf-8")):
+            words = code.removeprefix("dfkd-ray ").split()
+            if (whole := code.startswith("dfkd-ray ")) or (len(words) > 1 and words[0] in known):
+                found.append(words)
+                exists(["dfkd-ray", *words], whole)
+    assert len(found) > 50
+
+
+def test_commands_of_the_readme_and_of_the_studies_exist() -> None:
+    found = [words for block in blocks(ROOT / "README.md") if block.language == "sh" for words in commands(block)]
+    comments = [line for path in shipped.studies() for line in path.read_text(encoding="utf-8").splitlines()]
+    found += [shlex.split(line[1:], comments=True) for line in comments if line.startswith("#   dfkd-ray ")]
+    own = [words[at:] for words in found for at, word in enumerate(words) if word.endswith("dfkd-ray")]
+    assert len(own) > 25
+    for words in own:
+        exists(words)
 
 
 @of("yaml")

@@ -55,10 +55,6 @@ def test_the_student_that_learns_is_the_one_that_was_measured() -> None:
 def test_what_the_page_promises_is_there(folder: Path) -> None:
     """After the blocks above."""
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    one = {f"reports/one/trials/0000/{name}" for name in ("student.safetensors", "student_best.safetensors")}
-    assert (
-        one
-        | {"reports/one/steps.arrow"}
-        | {"gliders.png", "reports/search/report.html", "reports/experiment/report.html"}
-        <= names
-    )
+    run = ("run.json", "curve.json", "student.safetensors", "student_best.safetensors")
+    one = {"reports/one/report.html", *(f"reports/one/trials/0000/{name}" for name in run)}
+    assert one | {"gliders.png", "reports/search/report.html", "reports/experiment/report.html"} <= names

@@ -36,7 +36,7 @@ def ablation(
     chosen: tuple[str, ...] = (),
     **note: Any,
 ) -> Tables:
-    """Tables of an ablation whose parts read `raw`, as `sweep.tabulate` would write them.
+    """Tables of an ablation whose parts read `raw`, as `tune.tabulate` would write them.
 
     alike: arm -> the arm that runs for it. more: arm -> what its budget is else. chosen: the order of a path.
     """

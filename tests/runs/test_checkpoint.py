@@ -12,11 +12,12 @@ import torch
 
 from dfkd_ray import datasets
 from dfkd_ray.methods import config
-from dfkd_ray.runs.card import STUDENTS, Card
+from dfkd_ray.runs.card import Card
 from dfkd_ray.runs.checkpoint import CHECKPOINT, CURVE, Checkpoint
 from dfkd_ray.teachers.weights import read_card
 from dfkd_ray.tune.work import Row
 from dfkd_ray.util.errors import DataError
+from dfkd_ray.util.folders import STUDENTS
 from tests.tiny import CPU, differing, flat, opened, small, toy, walked
 
 NAN = math.nan
@@ -69,7 +70,7 @@ def test_the_curve_is_that_of_the_validation_accuracy_whatever_chooses() -> None
 
 
 def kept(folder: Path, seed: int = 0, epochs: int = 2) -> Checkpoint:
-    """A keeper that has saved `epochs` epochs of a run."""
+    """A checkpoint that has saved `epochs` epochs of a run."""
     checkpoint = Checkpoint(opened(small(), seed=seed), folder)
     for epoch in walked(checkpoint.run, epochs):
         checkpoint.note(epoch.number, {"val_accuracy": 1 / epoch.number}, "val_accuracy", 1)

@@ -1,4 +1,4 @@
-"""What is taken at the end of a run; `test_trainable.py` holds the rest, by whole jobs."""
+"""What is taken at the end of a run; `test_distillation.py` holds the rest, by whole jobs."""
 
 from __future__ import annotations
 

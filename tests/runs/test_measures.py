@@ -139,7 +139,7 @@ def test_large_images_come_fewer_at_a_time() -> None:
 
 
 class Spied:
-    """A supply of zeros that tells how it was asked."""
+    """A source of zeros that tells how it was asked."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[int, int, bool]] = []

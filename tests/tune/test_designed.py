@@ -23,7 +23,7 @@ def crossed(arms: list[str], seeds: Any, draws: int = 1) -> list[tuple[str, int,
 
 
 def finish(c: Tuner, job: Job, work: toys.Parts | None = None) -> None:
-    """Run one job of a conductor to its end."""
+    """Run one job of a tuner to its end."""
     c.started(job)
     for row in (work or toys.Parts(max_epochs=4)).epochs(job):
         c.report(job, row)

@@ -44,7 +44,7 @@ def value(changes: dict[str, Any]) -> float:
 
 
 class Ledger:
-    """What the conductor would write of each event, folded at once."""
+    """What the tuner would write of each event, folded at once."""
 
     def __init__(self, study: Study) -> None:
         self.history = History()

@@ -1,4 +1,4 @@
-"""The conductor: what it answers, what it records, and that the ledger comes first."""
+"""The tuner: what it answers, what it records, and that the ledger comes first."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def load(
     decode_at_once: int | None = None,
     compile: bool = False,
 ) -> Pipeline:
-    """The pipeline in a folder, or of that name on the hub, frozen and told what to paint: see `sources.diffusion`.
+    """The pipeline in a folder, or of that name on the hub, frozen, told what to paint: see `parts.sources.diffusion`.
 
     ConfigError (under the name of the field) for what is no such pipeline; MissingExtra without `diffusers`.
     """

@@ -48,7 +48,7 @@ class FeatureExchange:
 
 @runtime_checkable
 class Layered(Protocol):
-    """A source that has feature maps; see `sources.upsampling`."""
+    """A source that has feature maps; see `parts.sources.upsampling`."""
 
     def keep_maps(self) -> None: ...
     def sample_maps(self, batch: int, rng: torch.Generator) -> tuple[tuple[Tensor, ...], Tensor | None]: ...

@@ -40,7 +40,7 @@ class Diffusion:
     timesteps: N. guidance_scale: s of classifier-free guidance. 50 and 3 are the code's defaults.
     lr: the length of a guidance step; 1 in the code. The gradient is that of the batch's sum, so a latent is guided
         alike in a batch of any size; the code's batch is 1.
-    augment: what is done to the latents `parts` times on the way, see `sources.latents`; null: nothing.
+    augment: what is done to the latents `parts` times on the way, see `parts.sources.latents`; null: nothing.
     parts: 5 in the code, for the augmentation alone: every floor(N / parts) timesteps, after the update.
     kept: decoded estimates of a trajectory that are kept: the final image, and the estimate at every floor(N / kept)-th
         timestep before. 5 in the code; 1: the final image alone (the code's switch `min_loss`).

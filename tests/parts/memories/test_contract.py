@@ -11,7 +11,7 @@ import torch
 import dfkd_ray.parts.memories  # noqa: F401  fills the registry
 from dfkd_ray.parts.memories.vae_replay import VaeReplay
 from dfkd_ray.parts.slots import memories
-from tests.parts.memories.supplies import IMAGE, Layered, opened, rng
+from tests.parts.memories.toy_sources import IMAGE, Layered, opened, rng
 from tests.tiny import through_a_file
 
 SMALL: dict[str, Any] = {"vae_replay": VaeReplay(latent=8, width=4)}

@@ -14,7 +14,7 @@ from dfkd_ray.parts.memories.feature_exchange import FeatureExchange, exchanged
 from dfkd_ray.parts.slots import sources
 from dfkd_ray.util.errors import ConfigError
 from tests.datasets.pools.made import CARD, fill
-from tests.parts.memories.supplies import IMAGE, Layered, opened, rng
+from tests.parts.memories.toy_sources import IMAGE, Layered, opened, rng
 from tests.tiny import opened as run_of
 from tests.tiny import painter, shrunk, through_a_file, toy
 

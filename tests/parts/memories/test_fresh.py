@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dfkd_ray.parts.memories.fresh import Fresh
-from tests.parts.memories.supplies import Counting, opened, rng
+from tests.parts.memories.toy_sources import Counting, opened, rng
 
 
 def test_fresh_is_a_new_batch_for_each_step() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dfkd_ray.parts.memories.pool import LivePool, Pool
-from tests.parts.memories.supplies import IMAGE, Counting, opened, rng
+from tests.parts.memories.toy_sources import IMAGE, Counting, opened, rng
 
 
 def kept(pool: LivePool) -> list[int]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
 from dfkd_ray.parts.memories.vae_replay import VaeReplay
-from tests.parts.memories.supplies import CPU, IMAGE, SETTING, Counting, opened, rng, scoring
+from tests.parts.memories.toy_sources import CPU, IMAGE, SETTING, Counting, opened, rng, scoring
 
 SMALL = VaeReplay(latent=6, width=4)
 
@@ -89,7 +89,7 @@ def test_it_learns_to_draw_what_it_is_shown() -> None:
 
 
 class Told(Counting):
-    """A supply that knows how many images it was asked for."""
+    """A source that knows how many images it was asked for."""
 
     asked = 0
 

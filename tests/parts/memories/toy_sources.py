@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 
 
 class Counting:
-    """A supply whose n-th batch is full of n, and whose labels are n."""
+    """A source whose n-th batch is full of n, and whose labels are n."""
 
     def __init__(self, labelled: bool = True) -> None:
         self.labelled, self.batches = labelled, 0
