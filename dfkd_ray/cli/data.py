@@ -15,7 +15,7 @@ from dfkd_ray.util.words import DASH
 
 if TYPE_CHECKING:
     from dfkd_ray.datasets import Task
-    from dfkd_ray.datasets.verify import Report
+    from dfkd_ray.datasets.verify import DataReport
 
 data = typer.Typer(no_args_is_help=True, help="The data sets of the tasks.")
 app.add_typer(data, name="data")
@@ -156,7 +156,7 @@ def verify(
         raise typer.Exit(1)
 
 
-def _said(task: Task, report: Report, shown: int | None) -> Iterator[str]:
+def _said(task: Task, report: DataReport, shown: int | None) -> Iterator[str]:
     yield f"{task.name}: {report.root}"
     yield f"{'split':<7}{'images':>11}{'official':>11}"
     for which in [*report.counts, *(name for name in report.official if name not in report.counts)]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dfkd_ray.cli import app, options
-from dfkd_ray.cli.student import Student
+from dfkd_ray.cli.student import StudentOptions
 from dfkd_ray.util import words
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ Out = Annotated[
 @app.command()
 @options.unfolded
 def export(
-    student: Student,
+    student: StudentOptions,
     to: Formats,
     with_normalisation: Inside = False,
     out: Out = None,

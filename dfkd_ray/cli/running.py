@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dfkd_ray.study import Study
     from dfkd_ray.study.overrides import Overrides
     from dfkd_ray.tune.duplicates import Duplicates
-    from dfkd_ray.tune.launch import Facts
+    from dfkd_ray.tune.launch import StudyFacts
 
 
 def checked(file: str, how: Options, overrides: Overrides | None = None) -> tuple[Study, Distillation]:
@@ -96,14 +96,14 @@ def task_info(work: Distillation) -> dict[str, Any]:
     return preparing.task_info(work)
 
 
-def facts(study: Study, work: Distillation, how: Options) -> Facts:
+def facts(study: Study, work: Distillation, how: Options) -> StudyFacts:
     """What the ledger keeps of a study beside its file."""
     from dfkd_ray.methods import config
-    from dfkd_ray.tune.launch import Facts
+    from dfkd_ray.tune.launch import StudyFacts
     from dfkd_ray.util.provenance import provenance
 
     methods = {name: config.plain(method) for name, method in work.methods.items()}
-    return Facts(provenance(runner=how.runner or "ray"), task_info(work), methods)
+    return StudyFacts(provenance(runner=how.runner or "ray"), task_info(work), methods)
 
 
 def start(study: Study, work: Distillation, how: Options) -> None:

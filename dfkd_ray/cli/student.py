@@ -23,7 +23,7 @@ Run = Annotated[
 
 
 @dataclass(frozen=True)
-class Which:
+class TrialOptions:
     """Which trial of a study; see `options.unfolded`."""
 
     trial: Annotated[int | None, typer.Option(min=0, help="Of a study: the trial with this number.")] = None
@@ -41,7 +41,7 @@ class Which:
 
 
 @dataclass(frozen=True)
-class Student(Which):
+class StudentOptions(TrialOptions):
     """The options of every command that takes a finished student; see `options.unfolded`."""
 
     run: Run = None

@@ -17,7 +17,7 @@ Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The study's fold
 
 @app.command()
 @options.unfolded
-def sweep(file: File, how: Options, small: options.Small) -> None:
+def sweep(file: File, how: Options, small: options.SmallTry) -> None:
     """Search a study's space and write its tables and its page."""
     study, work = running.checked(file, how, small.overrides)
     if study.ablation is not None:
@@ -27,7 +27,7 @@ def sweep(file: File, how: Options, small: options.Small) -> None:
 
 @app.command()
 @options.unfolded
-def ablate(file: File, how: Options, small: options.Small) -> None:
+def ablate(file: File, how: Options, small: options.SmallTry) -> None:
     """Run a designed experiment: every arm with the same seeds, its effects with intervals and verdicts."""
     study, work = running.checked(file, how, small.overrides)
     if study.ablation is None:
@@ -44,7 +44,7 @@ def resume(folder: Folder, how: Options) -> None:
 
 @app.command()
 @options.unfolded
-def plan(file: File, how: Options, small: options.Small) -> None:
+def plan(file: File, how: Options, small: options.SmallTry) -> None:
     """Say what a study will run and cost, from a probe of a few steps; launches nothing."""
     study, work = running.checked(file, how, small.overrides)
     for line in running.planned(study, work, how):

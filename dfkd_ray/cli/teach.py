@@ -13,8 +13,8 @@ from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.words import DASH
 
 if TYPE_CHECKING:
-    from dfkd_ray.teachers import Epoch
-    from dfkd_ray.teachers.lookup import Teacher
+    from dfkd_ray.teachers import TeacherEpoch
+    from dfkd_ray.teachers.lookup import TeacherFile
 
 teachers = typer.Typer(no_args_is_help=True, help="The teachers that are there.")
 app.add_typer(teachers, name="teachers")
@@ -58,7 +58,7 @@ def teach(
     settings: dict[str, Any] = {"recipe": recipe, "pretrained": pretrained, "fresh": fresh}
     settings |= {"data": data, "download": download, "cache": cache, "device": where, "precision": runtime.precision}
     again = [word for word in sys.argv[1:] if word != "--fresh"]
-    told: list[Epoch] = []
+    told: list[TeacherEpoch] = []
     with options.going_on_with("dfkd-ray", *again):
         card = teachers.teach(spec, arch, seed, out=path, report=training.reporter(told, _line), **settings)
     wrote = f"wrote {path} and its card" if told else f"{path} is there"
@@ -66,7 +66,7 @@ def teach(
     typer.echo(f"{wrote}: {arch} on {spec.name}, accuracy {accuracies}, {card['seconds']:.0f} s")
 
 
-def _line(epoch: Epoch) -> str:
+def _line(epoch: TeacherEpoch) -> str:
     number = f"epoch {epoch.epoch:>{len(str(epoch.epochs))}}/{epoch.epochs}"
     return f"{number}  loss {epoch.loss:.3f}  val {epoch.val_accuracy:.1%}  {epoch.seconds:.0f} s"
 
@@ -101,7 +101,7 @@ def _ls(
         raise typer.Exit(2)
 
 
-def _cells(each: Teacher) -> tuple[str, ...]:
+def _cells(each: TeacherFile) -> tuple[str, ...]:
     card = each.card
     image, accuracy, pretrained = card.get("image"), card.get("accuracy"), card.get("pretrained")
     shares = accuracy if isinstance(accuracy, dict) else {}

@@ -70,7 +70,7 @@ def _tiny_imagenet(task: Task, data: Path) -> Opened:
     """
     layout = "tiny-imagenet-200/, the unpacked tiny-imagenet-200.zip"
     root = place(task, data, ["tiny-imagenet-200", ""], ("train", "val"), layout)
-    parts: Parts = {"train": ByClass(task, root / "train", "images"), "test": partial(_annotated, task, root)}
+    parts: Parts = {"train": ClassFolders(task, root / "train", "images"), "test": partial(_annotated, task, root)}
     there = (which for which, folder in (("train", "train"), ("test", "val")) if (root / folder).is_dir())
     return Opened(root, {which: parts[which] for which in there})
 
@@ -114,11 +114,11 @@ def place(task: Task, data: Path, places: Sequence[str], marks: Sequence[str], l
 def splits(task: Task, root: Path, folders: dict[str, str], partly: bool = False) -> Opened:
     """The splits whose folders are there; partly: not every class has to be."""
     there = {which: root / folder for which, folder in folders.items() if (root / folder).is_dir()}
-    return Opened(root, {which: ByClass(task, folder, partly=partly) for which, folder in there.items()})
+    return Opened(root, {which: ClassFolders(task, folder, partly=partly) for which, folder in there.items()})
 
 
 @dataclass(frozen=True)
-class ByClass:
+class ClassFolders:
     """The split of a folder with a folder for each class (partly: for some); `within`: in each, that of its images."""
 
     task: Task

@@ -20,7 +20,7 @@ from dfkd_ray.datasets.image_files import Files
 from dfkd_ray.datasets.naming import Classes
 from dfkd_ray.datasets.readers import Part, opened
 from dfkd_ray.datasets.task import Task
-from dfkd_ray.datasets.trees import ENDINGS, ByClass, folders_in, lines
+from dfkd_ray.datasets.trees import ENDINGS, ClassFolders, folders_in, lines
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.progress import progress
 
@@ -31,7 +31,7 @@ _BESIDE = {"readme.html", "file.txt~"}  # what lies in CIFAR's archives beside t
 
 
 @dataclass
-class Report:
+class DataReport:
     """What was found, paths as under `root` (None: there is nothing on a disk).
 
     counts: images that are there, by split; `whole`: of a set without splits. damaged: paths, and what is wrong with
@@ -59,10 +59,10 @@ class Report:
         return not (self.missing or self.damaged or self.surplus or self.unreadable or self.miscounted)
 
 
-def verify(task: Task, data: Path | None = None) -> Report:
+def verify(task: Task, data: Path | None = None) -> DataReport:
     """Look at every file of the task's images; DataError where there is nothing."""
     there = opened(task, data)
-    report, listed = Report(there.root), defaultdict[Path, set[str]](set)
+    report, listed = DataReport(there.root), defaultdict[Path, set[str]](set)
     if there.root is None:
         return report
     if not there.root.is_dir():  # an .npz, somebody's own
@@ -72,7 +72,7 @@ def verify(task: Task, data: Path | None = None) -> Report:
     if task.origin is not None:
         report.official = task.origin.counts.stated
     _arrays(task, there.root, report)
-    parts = {"whole": ByClass(task, there.root)} if task.reader == "caltech101" else there.parts
+    parts = {"whole": ClassFolders(task, there.root)} if task.reader == "caltech101" else there.parts
     for which, part in parts.items():
         if (found := _listed(task, there.root, which, part, report)) is not None:
             folder, names = found
@@ -84,11 +84,11 @@ def verify(task: Task, data: Path | None = None) -> Report:
 
 
 def _listed(
-    task: Task, root: Path, which: str, part: Callable[[], Part], report: Report
+    task: Task, root: Path, which: str, part: Callable[[], Part], report: DataReport
 ) -> tuple[Path, Sequence[str]] | None:
     """The files of a split, a folder and the names in it; None where it has none, or nobody can tell."""
     try:
-        if isinstance(part, ByClass):
+        if isinstance(part, ClassFolders):
             return part.root, _by_class(part, report)
         if task.reader == "tiny_imagenet":
             table = root / "val" / "val_annotations.txt"
@@ -100,7 +100,7 @@ def _listed(
     return (images.root, images.names) if isinstance(images, Files) else None
 
 
-def _counted(which: str, part: Callable[[], Part], report: Report) -> Files | None:
+def _counted(which: str, part: Callable[[], Part], report: DataReport) -> Files | None:
     """How many images a split holds; its files, if that is what they are."""
     try:
         images = part().images
@@ -111,7 +111,7 @@ def _counted(which: str, part: Callable[[], Part], report: Report) -> Files | No
     return images if isinstance(images, Files) else None
 
 
-def _by_class(part: ByClass, report: Report) -> list[str]:
+def _by_class(part: ClassFolders, report: DataReport) -> list[str]:
     """The images in the folders of the classes; a class without a folder is missing."""
     known = part.task.folders or part.task.classes
     classes = Classes(known, part.task.name)
@@ -127,7 +127,7 @@ def _by_class(part: ByClass, report: Report) -> list[str]:
     return names
 
 
-def _looked_at(title: str, folder: Path, names: Sequence[str], report: Report) -> int:
+def _looked_at(title: str, folder: Path, names: Sequence[str], report: DataReport) -> int:
     """How many of the files are there; each is decoded, in threads, because Pillow lets go of the interpreter."""
     count = 0
     with ThreadPoolExecutor() as pool, progress(title, len(names), "images") as tell:
@@ -168,7 +168,7 @@ def _images(folder: Path, deep: bool = True) -> set[str]:
     return names
 
 
-def _arrays(task: Task, root: Path, report: Report) -> None:
+def _arrays(task: Task, root: Path, report: DataReport) -> None:
     """The files of the sets that come as arrays: against torchvision's checksums, or the length in their headers."""
     if task.reader in ("cifar10", "cifar100"):
         from torchvision.datasets import CIFAR10, CIFAR100  # here, because importing it takes seconds

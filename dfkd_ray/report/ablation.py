@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 
 from dfkd_ray import metrics
 from dfkd_ray.report import arms, effects, paste
-from dfkd_ray.report.arms import Arm
+from dfkd_ray.report.arms import ArmRow
 from dfkd_ray.report.blocks import Block, Cell, Folded, Heading, Inline, Listing, Mark, Section, Table, Text
-from dfkd_ray.report.effects import Effect
-from dfkd_ray.report.trial import Trial
+from dfkd_ray.report.effects import EffectRow
+from dfkd_ray.report.trial import TrialRow
 from dfkd_ray.report.view import Tables, mapping, part
 from dfkd_ray.util import words
 
@@ -40,7 +40,7 @@ def _effects(tables: Tables, metric: str) -> Table:
     return Table(head, rows, caption)
 
 
-def _effect(effect: Effect, aliased: bool) -> list[Inline | Cell]:
+def _effect(effect: EffectRow, aliased: bool) -> list[Inline | Cell]:
     metric = effect.metric
     look = effect.verdict if effect.told else "open"
     return [
@@ -58,7 +58,7 @@ def _effect(effect: Effect, aliased: bool) -> list[Inline | Cell]:
     ]
 
 
-def _called(effect: Effect) -> str:
+def _called(effect: EffectRow) -> str:
     """What stands in the first column: the contrast in words, shorter where others say the rest."""
     if effect.kind == "shapley":
         return f"Shapley value of {effect.component}{'' if effect.exact else ', estimated'}"
@@ -71,7 +71,7 @@ def _number(value: float | None, shown: str) -> Cell:
 
 def arm_tables(tables: Tables) -> list[Block]:
     """Arms with mean and spread, what each was given, and the table to paste."""
-    found = paste.grid(tables)
+    found = paste.arm_table(tables)
     said = [Text(text, "warning") for text in _failed(tables)]
     said += [Text(text, "note") for text in (*_twins(tables), *_reused(tables))]
     ready: list[Block] = [
@@ -95,18 +95,18 @@ def _arms(tables: Tables) -> list[Block]:
     return [Table(head, rows, caption), *notes]
 
 
-def _ranked(tables: Tables) -> list[Arm]:
+def _ranked(tables: Tables) -> list[ArmRow]:
     """The arms by their mean of the first objective, the best first; those without a value last."""
     goal = tables.objective
 
-    def place(arm: Arm) -> float:
+    def place(arm: ArmRow) -> float:
         mean = tables.spread(arm.trials, goal.metric).mean
         return math.inf if mean is None else -goal.sign * mean
 
     return sorted(tables.arms, key=place)
 
 
-def _arm(tables: Tables, arm: Arm, names: Sequence[str]) -> list[Inline | Cell]:
+def _arm(tables: Tables, arm: ArmRow, names: Sequence[str]) -> list[Inline | Cell]:
     spreads = {name: tables.spread(arm.trials, name) for name in names}
     most, failed = max((spread.n for spread in spreads.values()), default=0), len(arm.failed)
     name = arm.name if arm.runs_as is None else f"{arm.name} (= {arm.runs_as})"
@@ -149,14 +149,14 @@ def _budget(tables: Tables) -> list[Block]:
     return [*told, Table(head, rows, "What a complete trial of each arm took: means, and the highest memory")]
 
 
-def _pace(trial: Trial) -> float | None:
+def _pace(trial: TrialRow) -> float | None:
     """Seconds a round, with what belongs to an epoch as a whole; None where the table does not tell."""
     rounds = part(mapping(trial.row["method"]), "schedule").get("rounds")
     epochs, seconds = trial.row["epochs"], trial.row["seconds"]
     return seconds / (rounds * epochs) if rounds and epochs and seconds is not None else None
 
 
-def _mean(tables: Tables, arm: Arm, key: str, run: Sequence[Arm]) -> float | None:
+def _mean(tables: Tables, arm: ArmRow, key: str, run: Sequence[ArmRow]) -> float | None:
     """What the trials of an arm were given, over the pairs that are complete in every arm if there are any."""
     pairs = [{t.pair for t in other.complete if key in t.final} for other in run]
     common = set.intersection(*(own for own in pairs if own)) if any(pairs) else set()

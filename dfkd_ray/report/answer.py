@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass
 
 from dfkd_ray import metrics
-from dfkd_ray.report.blocks import Number, Numbers, Place, Ruler
+from dfkd_ray.report.blocks import Number, Numbers, Ruler, Tick
 from dfkd_ray.report.settings import is_number
-from dfkd_ray.report.trial import Objective, Trial
+from dfkd_ray.report.trial import Goal, TrialRow
 from dfkd_ray.report.view import Tables, part
 from dfkd_ray.util import words
 
@@ -19,7 +19,7 @@ _MOST = 6  # settings that the sentence names
 class Scores:
     """A trial at its last epoch and at the one where the study's first objective was best; None: not recorded."""
 
-    trial: Trial
+    trial: TrialRow
     tables: Tables
 
     @property
@@ -37,7 +37,7 @@ class Scores:
         curve = self.tables.curve(metric).get(self.trial.number, {})
         return None if epoch is None else curve.get(epoch)
 
-    def judged_at(self, objective: Objective) -> int | None:
+    def judged_at(self, objective: Goal) -> int | None:
         """The epoch that the search went by."""
         return self.best_epoch if objective.at == "best" else self.last_epoch
 
@@ -66,7 +66,7 @@ def sentence(tables: Tables) -> str:
     return f"{head}: {_reached(best, tables)}{settings}{test}{_against(tables)}."
 
 
-def _reached(best: Trial, tables: Tables) -> str:
+def _reached(best: TrialRow, tables: Tables) -> str:
     """What the search went by, and validation accuracy beside it."""
     scores = Scores(best, tables)
     told = [(o, value, scores.judged_at(o)) for o, value in zip(tables.objectives, best.values)]
@@ -153,5 +153,5 @@ def ruler(tables: Tables) -> Ruler | None:
     return Ruler(label, (min(low, tested), max(low, tested)), places)
 
 
-def _place(name: str, value: float, above: bool = False) -> Place:
-    return Place(f"{name} {words.percent(value)}", value, above)
+def _place(name: str, value: float, above: bool = False) -> Tick:
+    return Tick(f"{name} {words.percent(value)}", value, above)

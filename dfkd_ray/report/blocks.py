@@ -163,7 +163,7 @@ class Numbers:
 
 
 @dataclass(frozen=True)
-class Place:
+class Tick:
     """A place on a ruler, a share of its length from the left, and what stands there."""
 
     text: str
@@ -177,7 +177,7 @@ class Ruler:
 
     label: str
     covered: tuple[float, float]
-    places: Sequence[Place]
+    places: Sequence[Tick]
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Chart:
+class Charted:
     """A chart with its words, or in place of an empty one the reason why there is none."""
 
     identity: str
@@ -228,7 +228,7 @@ class Folded:
     shown: Sequence[Block]
 
 
-Block = Text | Heading | Empty | Listing | Facts | Table | Numbers | Ruler | Gallery | Chart | Folded
+Block = Text | Heading | Empty | Listing | Facts | Table | Numbers | Ruler | Gallery | Charted | Folded
 
 
 @dataclass(frozen=True)

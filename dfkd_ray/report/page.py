@@ -20,7 +20,7 @@ from plotly.offline import get_plotlyjs
 
 import dfkd_ray.report.charts  # noqa: F401  registers every chart
 from dfkd_ray.report import ablation, evidence, published, sections
-from dfkd_ray.report.blocks import Block, Chart, Panel, Section, Text
+from dfkd_ray.report.blocks import Block, Charted, Panel, Section, Text
 from dfkd_ray.report.chart import ARMS, EFFECTS, SECTIONS, Drawn, View, charts
 from dfkd_ray.report.rendering import render
 from dfkd_ray.report.view import Tables
@@ -81,20 +81,20 @@ def _charts(name: str, tables: Tables, figures: Figures, *more: Block) -> Sectio
     return Section(identity(name), name, name, [*found, *more]) if found else None
 
 
-def block(key: str, chart: type[Drawn[View]], tables: View, figures: Figures) -> Chart | None:
+def block(key: str, chart: type[Drawn[View]], tables: View, figures: Figures) -> Charted | None:
     """A chart with its words, whose figures are put among `figures`; None where it does not apply."""
     if not chart.applies(tables):
         return None
     rows = chart.prepare(tables)
     if not rows.num_rows:
-        return Chart(key, chart.title, empty=chart.empty)
+        return Charted(key, chart.title, empty=chart.empty)
     names = list(dict.fromkeys(rows["panel"].to_pylist())) if chart.panels else [None]
     panels = []
     for index, name in enumerate(names):
         own = rows if name is None else rows.filter(pa.compute.equal(rows["panel"], name))
         panels.append(_panel(f"plot-{key}-{index}", chart, own, name if len(names) > 1 else None, figures))
     notes = [*(Text(text, "warning") for text in chart.warnings(rows)), *(Text(n, "note") for n in chart.notes(rows))]
-    return Chart(key, chart.title, chart.reading, panels, notes)
+    return Charted(key, chart.title, chart.reading, panels, notes)
 
 
 def _panel(key: str, chart: type[Drawn[View]], rows: pa.Table, panel: str | None, figures: Figures) -> Panel:

@@ -33,7 +33,7 @@ from dfkd_ray.report.blocks import (
     Text,
 )
 from dfkd_ray.report.settings import Parameter, is_number
-from dfkd_ray.report.trial import Trial
+from dfkd_ray.report.trial import TrialRow
 from dfkd_ray.report.view import Tables, part
 from dfkd_ray.util import words
 
@@ -74,7 +74,7 @@ def best(tables: Tables) -> Section:
     return Section("best", title, title, parts)
 
 
-def _setting(parameter: Parameter, trial: Trial) -> list[Inline]:
+def _setting(parameter: Parameter, trial: TrialRow) -> list[Inline]:
     known = parameter.path in trial.changes
     value = words.setting(trial.changes[parameter.path]) if known else words.DASH
     warning = {"lower": " (best at the lower edge)", "upper": " (best at the upper edge)"}
@@ -93,7 +93,7 @@ def _reached(scores: Scores) -> list[list[Inline | Cell]]:
     return [[name, *(Cell(metrics.measured(m, v), number=True) for v in own)] for name, (m, own) in rows.items()]
 
 
-def _honesty(tables: Tables, trial: Trial) -> str:
+def _honesty(tables: Tables, trial: TrialRow) -> str:
     found = trial.final.get(metrics.VAL_MEDIAN)
     said = f" The median validation accuracy of its last five epochs is {metrics.measured(metrics.VAL_MEDIAN, found)}."
     median = "" if found is None else said
@@ -107,7 +107,7 @@ def _honesty(tables: Tables, trial: Trial) -> str:
     )
 
 
-def _again(tables: Tables, trial: Trial) -> list[Folded]:
+def _again(tables: Tables, trial: TrialRow) -> list[Folded]:
     """The command that teaches one student with these settings."""
     study = tables.study
     method, task = study.get("method"), part(tables.note, "task").get("name") or study.get("task")
@@ -164,7 +164,9 @@ def trials(tables: Tables) -> Section:
     return Section("trials", title, title, [Text(told, "reading"), listing])
 
 
-def _trial(trial: Trial, tables: Tables, whose: Mapping[str, Callable[[Trial], Inline | Cell]]) -> list[Inline | Cell]:
+def _trial(
+    trial: TrialRow, tables: Tables, whose: Mapping[str, Callable[[TrialRow], Inline | Cell]]
+) -> list[Inline | Cell]:
     tested = trial.final.get(metrics.TEST_LAST)
     goals = [_number(v, metrics.measured(o.metric, v)) for o, v in zip(tables.objectives, trial.values)]
     chosen = [
@@ -182,9 +184,9 @@ def _trial(trial: Trial, tables: Tables, whose: Mapping[str, Callable[[Trial], I
     ]
 
 
-def _whose(tables: Tables) -> dict[str, Callable[[Trial], Inline | Cell]]:
+def _whose(tables: Tables) -> dict[str, Callable[[TrialRow], Inline | Cell]]:
     """Columns that say whose trial it is: its arm, seed and draw, and its place in the arm's own search."""
-    columns: dict[str, Callable[[Trial], Inline | Cell]] = {}
+    columns: dict[str, Callable[[TrialRow], Inline | Cell]] = {}
     if any(t.arm for t in tables.all):
         columns["Arm"] = lambda t: t.arm or ""
     if tables.is_ablation:

@@ -32,7 +32,7 @@ STUDENTS: Mapping[str, str] = {"last": "student.safetensors", "best": "student_b
 
 
 @dataclass(frozen=True)
-class Card:
+class RunCard:
     """task: as the run knew it, teacher and normalisation included. metric: what its best epoch was chosen by.
 
     data: where real images were found for it, None where none were named.
@@ -96,7 +96,7 @@ class Card:
             file.write(f"{text}\n".encode())
 
     @classmethod
-    def read(cls, folder: Path) -> Card:
+    def read(cls, folder: Path) -> RunCard:
         """The card in a run's folder; StudyError where there is none, or where it cannot be read."""
         path = folder / NAME
         try:

@@ -21,7 +21,7 @@ from dfkd_ray import datasets, metrics, nets
 from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Method
 from dfkd_ray.nets.digest import digest
-from dfkd_ray.runs.card import Card, versions
+from dfkd_ray.runs.card import RunCard, versions
 from dfkd_ray.runs.checkpoint import Checkpoint
 from dfkd_ray.runs.evaluator import Evaluator, pictured
 from dfkd_ray.teachers.weights import fill
@@ -87,9 +87,9 @@ class Distillation:
         """Of the teacher's weights: see `digest`."""
         return digest(self.weights)
 
-    def card(self, job: Job, method: Method) -> Card:
+    def card(self, job: Job, method: Method) -> RunCard:
         """What a job's folder says of its run."""
-        return Card(
+        return RunCard(
             study=job.study,
             trial=job.trial,
             arm=job.arm,

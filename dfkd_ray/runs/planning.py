@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from dfkd_ray import metrics
 from dfkd_ray.methods.method import Schedule
-from dfkd_ray.runs.probe import Cost
+from dfkd_ray.runs.probe import StepSeconds
 from dfkd_ray.stats.effects import MIN_PAIRS
 from dfkd_ray.stats.power import scale, smallest_effect
 from dfkd_ray.study import Study, arms, plain
@@ -22,7 +22,7 @@ from dfkd_ray.tune.ray_setup import room
 def describe(
     study: Study,
     schedule: Schedule,
-    cost: Cost | None,
+    cost: StepSeconds | None,
     concurrency: int | None,
     spread: Spread | None = None,
     duplicates: Duplicates | None = None,
@@ -56,7 +56,7 @@ def describe(
 
 
 def _measured(
-    schedule: Schedule, cost: Cost | None, each: Mapping[str, float] | None
+    schedule: Schedule, cost: StepSeconds | None, each: Mapping[str, float] | None
 ) -> tuple[float | None, list[str]]:
     """Seconds of a trial, None where nothing was measured, and what is said of them."""
     if each:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from dfkd_ray import datasets, nets, teachers
 from dfkd_ray.nets.digest import digest
-from dfkd_ray.runs.card import STUDENTS, Card, Which
+from dfkd_ray.runs.card import STUDENTS, RunCard, Which
 from dfkd_ray.teachers.weights import fill, read, read_card
 from dfkd_ray.util.errors import ConfigError, StudyError
 
@@ -66,7 +66,7 @@ def of_run(folder: Path, which: Which, task: str | None, teacher: Path | None, t
     teacher, teacher_arch: in place of those that taught it. A teacher that is gone, or is not what it was, is left out,
     and `alone` says so. Raises StudyError where there is no finished run.
     """
-    card = Card.read(folder)
+    card = RunCard.read(folder)
     weights = folder / STUDENTS[which]
     if not weights.is_file():
         raise StudyError(f"{weights}: there is none yet: the run has not ended; the same command, or resume, goes on")
@@ -79,7 +79,7 @@ def of_run(folder: Path, which: Which, task: str | None, teacher: Path | None, t
     return Distilled(student, known, facts, None if data is None else Path(data), alone)
 
 
-def _that_taught(card: Card, spec: datasets.Task) -> tuple[Network | None, str]:
+def _that_taught(card: RunCard, spec: datasets.Task) -> tuple[Network | None, str]:
     """The teacher of a run, or why it is left out."""
     held = card.task.teacher.weights
     path = None if held is None else datasets.HERE / held
@@ -132,11 +132,11 @@ def _network(arch: str, weights: Path, task: datasets.Task) -> Network:
     return Network(arch, net.eval().requires_grad_(False), weights, task)
 
 
-def _known(task: datasets.Task, card: Card, student: Path) -> datasets.Task:
+def _known(task: datasets.Task, card: RunCard, student: Path) -> datasets.Task:
     """Another task than that of the run: that of a folder by the classes and the size that the student was taught."""
     return datasets.as_taught(task, card.task.classes, card.task.image, f"the student {student}")
 
 
-def _normalised(task: datasets.Task, card: Card) -> datasets.Task:
+def _normalised(task: datasets.Task, card: RunCard) -> datasets.Task:
     """The task as the student saw it, also where another teacher is given that was trained to see it otherwise."""
     return replace(task, mean=card.task.mean, std=card.task.std)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from dfkd_ray.datasets.pools import Card, Pool, Row, Shard, Teacher
+from dfkd_ray.datasets.pools import Pool, PoolCard, PoolRow, Shard, TeacherFacts
 from dfkd_ray.datasets.pools.card import Format
 from dfkd_ray.datasets.pools.pictures import decode
 from dfkd_ray.datasets.pools.stream import trajectory_of
@@ -88,16 +88,16 @@ class Synthesis:
         """The numbers of a shard's trajectories, from 1; trajectory k asks for class k mod K."""
         return range(index - 1, -(-self.images // self.per_trajectory), self.shards)
 
-    def card(self, run: Run) -> Card:
+    def card(self, run: Run) -> PoolCard:
         task, pipeline = self.work.task, supply_of(run).pipeline
         models = {"net": digest(pipeline.net.state_dict()), "decoder": digest(pipeline.decoder.state_dict())}
-        return Card(
+        return PoolCard(
             task=task.name,
             classes=task.classes,
             image=task.image,
             mean=task.mean,
             std=task.std,
-            teacher=Teacher(self.method.teacher.arch or task.teacher.arch, self.work.teacher_digest),
+            teacher=TeacherFacts(self.method.teacher.arch or task.teacher.arch, self.work.teacher_digest),
             method=config.plain(self.work.method),
             fingerprint=fingerprint(self.method, models),
             seed=self.seed,
@@ -142,7 +142,7 @@ class _Filling:
             if made:
                 yield Made(number, self._label(number), self.shard.size, time.perf_counter() - began)
 
-    def _painted(self, number: int, position: int) -> list[Row]:
+    def _painted(self, number: int, position: int) -> list[PoolRow]:
         """The images of one trajectory, the finished ones first."""
         run, seed = self.run, stream_seed(self.what.seed, "trajectory", number)
         run.source_loss.begin(position // (self.per_round * self.plan.rounds) + 1)
@@ -158,13 +158,13 @@ class _Filling:
         said = {"label": label, "prompt": self.prompts[label % len(self.prompts)], "seed": seed}
         return [row for estimate in self.source.estimates for row in self._rows(estimate, said)]
 
-    def _rows(self, estimate: Estimate, said: Mapping[str, Any]) -> Iterator[Row]:
+    def _rows(self, estimate: Estimate, said: Mapping[str, Any]) -> Iterator[PoolRow]:
         channels, side = self.run.setting.image[0], self.what.side
         losses = {name: float(value) for name, value in estimate.losses.items()}
         images = (sized(estimate.pictures, (channels, side, side)) * 255).round().to(torch.uint8).cpu()
         for latent, image in enumerate(images):
             final = estimate.timestep == self.spec.timesteps
-            yield Row(latent=latent, step=estimate.timestep, final=final, losses=losses, image=image, **said)
+            yield PoolRow(latent=latent, step=estimate.timestep, final=final, losses=losses, image=image, **said)
 
     def _label(self, number: int) -> int:
         return number % self.run.setting.classes

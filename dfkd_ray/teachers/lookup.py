@@ -19,14 +19,14 @@ SUFFIXES = (".safetensors", ".pt", ".pth")
 
 
 @dataclass(frozen=True)
-class Teacher:
+class TeacherFile:
     """A file of weights and its card; `problem`: what is wrong with the two."""
 
     weights: Path
     card: dict[str, Any] = field(default_factory=dict)
     problem: str = ""
 
-    def checked(self) -> Teacher:
+    def checked(self) -> TeacherFile:
         """The same, with a problem where the weights are not those of their card."""
         try:
             check(self.weights)
@@ -46,7 +46,7 @@ def teacher_folders() -> list[Path]:
     return [Path("teachers"), *([Path(named)] if named else []), data_folder() / "teachers"]
 
 
-def found(folder: Path) -> Iterator[Teacher]:
+def found(folder: Path) -> Iterator[TeacherFile]:
     """The teachers of a folder, also those with something wrong, and cards whose weights are gone."""
     files = sorted(folder.iterdir()) if folder.is_dir() else []
     weights = [path for path in files if path.suffix in SUFFIXES]
@@ -55,15 +55,19 @@ def found(folder: Path) -> Iterator[Teacher]:
     for path in files:
         if path.suffix == ".json" and path not in taken and {"arch", "file"} <= (card := _json(path)).keys():
             lost = folder / str(card["file"])
-            yield Teacher(lost, card, f"{lost}: the weights of {path.name} are missing")
+            yield TeacherFile(lost, card, f"{lost}: the weights of {path.name} are missing")
 
 
-def _teacher(weights: Path) -> Teacher:
+def _teacher(weights: Path) -> TeacherFile:
     try:
         card = read_card(weights)
     except DataError as error:
-        return Teacher(weights, problem=str(error))
-    return Teacher(weights, problem=f"{weights}: no card says what it is") if card is None else Teacher(weights, card)
+        return TeacherFile(weights, problem=str(error))
+    return (
+        TeacherFile(weights, problem=f"{weights}: no card says what it is")
+        if card is None
+        else TeacherFile(weights, card)
+    )
 
 
 def _json(path: Path) -> dict[str, Any]:

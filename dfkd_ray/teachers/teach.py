@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from dfkd_ray import __version__
-from dfkd_ray.datasets.readers import WHICH, NoSplit, Split, Which, split
+from dfkd_ray.datasets.readers import WHICH, NoSplit, Split, SplitName, split
 from dfkd_ray.datasets.task import Task, TeachRecipe, normalise
 from dfkd_ray.datasets.training import training
 from dfkd_ray.nets import build
 from dfkd_ray.nets import check as check_net
-from dfkd_ray.teachers.course import Course, Epoch, differences
+from dfkd_ray.teachers.course import Course, TeacherEpoch, differences
 from dfkd_ray.teachers.weights import check, described, read_card
 from dfkd_ray.util.choices import Cache, Precision
 from dfkd_ray.util.errors import DataError
@@ -44,7 +44,7 @@ def teach(
     device: str = "cpu",
     precision: Precision = "float32",
     fresh: bool = False,
-    report: Callable[[Epoch], None] = lambda epoch: None,
+    report: Callable[[TeacherEpoch], None] = lambda epoch: None,
 ) -> dict[str, Any]:
     """Train a teacher by `recipe` (or the task's), write `out` (safetensors) and its JSON card, return the card.
 
@@ -100,9 +100,9 @@ def teach(
     return card
 
 
-def _splits(task: Task, data: Path | None, download: bool, cache: Cache) -> dict[Which, Split]:
+def _splits(task: Task, data: Path | None, download: bool, cache: Cache) -> dict[SplitName, Split]:
     """Those for training and validation, and the test split where there is one."""
-    found: dict[Which, Split] = {}
+    found: dict[SplitName, Split] = {}
     for which in WHICH:
         try:
             found[which] = split(task, which, data, download, cache)

@@ -28,7 +28,7 @@ from dfkd_ray.util.errors import ConfigError, Problem, StudyError
 
 
 @dataclass(frozen=True)
-class Facts:
+class StudyFacts:
     """What a ledger says of a study beside its file: versions and command, the task, and the methods that it names as
     they were when it began, so that whoever resumes needs none of their files."""
 
@@ -58,7 +58,7 @@ class Summary:
 
 
 def start(
-    study: Study, work: Work, folder: Path, facts: Facts, options: Options = NOTHING_SAID, *observers: Observer
+    study: Study, work: Work, folder: Path, facts: StudyFacts, options: Options = NOTHING_SAID, *observers: Observer
 ) -> Summary:
     """Run a study to its end.
 
@@ -82,7 +82,7 @@ def start(
 
 
 def opening(
-    study: Study, facts: Facts, options: Options, clock: float, alike: Mapping[str, str] | None = None
+    study: Study, facts: StudyFacts, options: Options, clock: float, alike: Mapping[str, str] | None = None
 ) -> Record:
     """The first record of a ledger; `alike`: arms that another arm runs for."""
     head = {"kind": "study", "time": clock, "version": VERSION, "study": studies.plain(study)}

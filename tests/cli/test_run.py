@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from dfkd_ray import datasets, nets
 from dfkd_ray.methods import config
 from dfkd_ray.runs import distillation
-from dfkd_ray.runs.card import Card
+from dfkd_ray.runs.card import RunCard
 from dfkd_ray.runs.checkpoint import Checkpoint
 from dfkd_ray.tune.ledger import NAME, read
 from dfkd_ray.util import tables
@@ -100,7 +100,7 @@ def test_it_leaves_what_a_trial_and_a_study_leave(finished: tuple[Path, Done]) -
 
 def test_its_card_says_all_of_it(finished: tuple[Path, Done]) -> None:
     folder, _ = finished
-    card = Card.read(folder / "trials" / "0000")
+    card = RunCard.read(folder / "trials" / "0000")
     resolved = config.change(config.load("dfkd_fgvc"), TINY)
     assert (card.method, card.task, card.seed, card.changes) == (resolved, datasets.load("gliders"), 0, {})
     assert (card.study, card.name, card.metric, card.data) == ("finished", "finished", "val_accuracy", None)

@@ -218,9 +218,9 @@ def test_a_plan_is_of_the_trials_as_they_will_run(tmp_path: Path, monkeypatch: p
     (tmp_path / "tiny.yaml").write_text(STUDY + "resources: {cpu: 2}\nseed: 5\n")
     asked: list[Any] = []
 
-    def measured(work: Any, threads: int, seed: int) -> probe.Cost:
+    def measured(work: Any, threads: int, seed: int) -> probe.StepSeconds:
         asked.append((work.method.schedule.batch, threads, seed))
-        return probe.Cost(10.0, 20.0, 30.0)
+        return probe.StepSeconds(10.0, 20.0, 30.0)
 
     monkeypatch.setattr("dfkd_ray.runs.probe.probe", measured)
     done = dfkd("plan", "tiny.yaml", "--concurrency", "3", cwd=tmp_path)

@@ -12,8 +12,8 @@ import pytest
 
 from dfkd_ray import datasets
 from dfkd_ray.datasets import Task
-from dfkd_ray.datasets.origin import Counts
-from dfkd_ray.datasets.verify import Report, verify
+from dfkd_ray.datasets.origin import ImageCounts
+from dfkd_ray.datasets.verify import DataReport, verify
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.progress import displayed
 from tests.datasets import published
@@ -25,10 +25,10 @@ pytestmark = pytest.mark.usefixtures("cache")
 def stating(task: Task, **counts: int) -> Task:
     """The task with other official counts."""
     assert task.origin is not None
-    return replace(task, origin=replace(task.origin, counts=Counts(**counts)))
+    return replace(task, origin=replace(task.origin, counts=ImageCounts(**counts)))
 
 
-def found(report: Report) -> tuple[list[str], list[str], list[str]]:
+def found(report: DataReport) -> tuple[list[str], list[str], list[str]]:
     return report.missing, [*report.damaged], report.surplus
 
 

@@ -9,9 +9,9 @@ not at all, whoever is killed.
 
 from __future__ import annotations
 
-from dfkd_ray.datasets.pools.card import Card, Teacher
+from dfkd_ray.datasets.pools.card import PoolCard, TeacherFacts
 from dfkd_ray.datasets.pools.images import Images
 from dfkd_ray.datasets.pools.pool import Pool
-from dfkd_ray.datasets.pools.shard import Row, Shard
+from dfkd_ray.datasets.pools.shard import PoolRow, Shard
 
-__all__ = ["Card", "Images", "Pool", "Row", "Shard", "Teacher"]
+__all__ = ["Images", "Pool", "PoolCard", "PoolRow", "Shard", "TeacherFacts"]

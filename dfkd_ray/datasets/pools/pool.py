@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from dfkd_ray.datasets.pools import card as cards
-from dfkd_ray.datasets.pools.card import Card
+from dfkd_ray.datasets.pools.card import PoolCard
 from dfkd_ray.datasets.pools.images import Images, decoded
 from dfkd_ray.datasets.pools.shard import Shard
 from dfkd_ray.datasets.pools.stream import SCHEMA, Held, read, shard_name, trajectory_of
@@ -23,11 +23,11 @@ from dfkd_ray.util.locks import alone
 class Pool:
     """A folder of shards, all made of what its card says."""
 
-    def __init__(self, folder: Path, card: Card) -> None:
+    def __init__(self, folder: Path, card: PoolCard) -> None:
         self.folder, self.card = folder, card
 
     @classmethod
-    def create(cls, folder: Path, card: Card) -> Pool:
+    def create(cls, folder: Path, card: PoolCard) -> Pool:
         """A new pool, or the one that is there, to go on with; DataError if that is of another card."""
         folder.mkdir(parents=True, exist_ok=True)
         with alone(folder):

@@ -18,7 +18,7 @@ from dfkd_ray.parts.sources.batches import Labels
 from dfkd_ray.util.errors import ConfigError
 
 if TYPE_CHECKING:
-    from dfkd_ray.datasets.pools import Card, Images
+    from dfkd_ray.datasets.pools import Images, PoolCard
 
 ON_DEVICE = 2**31  # bytes of images that lie where the networks are; more stay in the memory of the host
 
@@ -78,7 +78,7 @@ def _read(folder: Path, digest: str, intermediate: bool, per_class: int | None) 
 class LiveStored:
     """The images in memory, uint8. Has no state: every batch is drawn with the generator that it is handed."""
 
-    def __init__(self, spec: Stored, card: Card, images: Images, setting: Setting, device: torch.device) -> None:
+    def __init__(self, spec: Stored, card: PoolCard, images: Images, setting: Setting, device: torch.device) -> None:
         self.spec, self.card, self.device = spec, card, device
         self.images = images.images.to(device) if images.images.nbytes <= ON_DEVICE else images.images
         self.labels = images.labels.to(device)

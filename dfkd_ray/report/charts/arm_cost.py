@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from dfkd_ray import metrics
 from dfkd_ray.report import arms
-from dfkd_ray.report.arms import Arm
+from dfkd_ray.report.arms import ArmRow
 from dfkd_ray.report.chart import ARMS, PAPER, Chart, arm_look, axis, charts, figure, hover, plain, value
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
@@ -71,7 +71,7 @@ class ArmCost(Chart):
         return [said for said in (earlier, cut) if said]
 
 
-def _row(tables: Tables, arm: Arm, place: int) -> dict[str, Any] | None:
+def _row(tables: Tables, arm: ArmRow, place: int) -> dict[str, Any] | None:
     metric = tables.objective.metric
     timed = [t for t in arm.complete if t.row["seconds"] is not None and math.isfinite(t.row["seconds"])]
     if not timed:

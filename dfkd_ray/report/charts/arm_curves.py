@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from dfkd_ray import metrics
 from dfkd_ray.report import arms
-from dfkd_ray.report.arms import Arm
+from dfkd_ray.report.arms import ArmRow
 from dfkd_ray.report.chart import ARMS, Chart, arm_look, axis, charts, figure, hover, plain, value, whole
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
@@ -72,7 +72,7 @@ class ArmCurves(Chart):
         )
 
 
-def _rows(tables: Tables, metric: str, arm: Arm, common: dict[str, Any]) -> list[dict[str, Any]]:
+def _rows(tables: Tables, metric: str, arm: ArmRow, common: dict[str, Any]) -> list[dict[str, Any]]:
     curves = [tables.curve(metric).get(trial.number, {}) for trial in arm.complete]
     rows = []
     for epoch in sorted({epoch for curve in curves for epoch in curve}):

@@ -11,7 +11,7 @@ import pyarrow as pa
 from dfkd_ray import metrics
 from dfkd_ray.report import arms
 from dfkd_ray.report.answer import chance, teacher
-from dfkd_ray.report.arms import Arm
+from dfkd_ray.report.arms import ArmRow
 from dfkd_ray.report.chart import (
     ARMS,
     BEST,
@@ -28,7 +28,7 @@ from dfkd_ray.report.chart import (
     plain,
     value,
 )
-from dfkd_ray.report.trial import Trial
+from dfkd_ray.report.trial import TrialRow
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 
@@ -101,7 +101,7 @@ class ArmMeans(Chart):
         return [said for said in (value(rows, "baseline"), metrics.cut(value(rows, "metric"), cut)) if said]
 
 
-def _rows(tables: Tables, metric: str, arm: Arm, place: int) -> list[dict[str, Any]]:
+def _rows(tables: Tables, metric: str, arm: ArmRow, place: int) -> list[dict[str, Any]]:
     """The mean of an arm and its trials."""
     reached = [(trial, found) for trial in arm.trials if (found := tables.reached(trial, metric)) is not None]
     spread = tables.spread(arm.trials, metric)
@@ -130,7 +130,7 @@ def _rows(tables: Tables, metric: str, arm: Arm, place: int) -> list[dict[str, A
     return [mean, *(common | _trial(tables, metric, trial, found) for trial, found in reached)]
 
 
-def _trial(tables: Tables, metric: str, trial: Trial, found: float) -> dict[str, Any]:
+def _trial(tables: Tables, metric: str, trial: TrialRow, found: float) -> dict[str, Any]:
     seed, draw = trial.pair
     pair = f"seed {seed}" + (f", draw {draw}" if tables.study.get("draws", 1) != 1 else "")
     said = tables.about(trial, pair, metrics.said(metric, found))

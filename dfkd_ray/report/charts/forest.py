@@ -26,7 +26,7 @@ from dfkd_ray.report.chart import (
     plain,
     value,
 )
-from dfkd_ray.report.effects import SINGLE, Effect
+from dfkd_ray.report.effects import SINGLE, EffectRow
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 
@@ -111,7 +111,7 @@ class Forest(Chart):
         return notes
 
 
-def _row(effect: Effect, group: str) -> dict[str, Any]:
+def _row(effect: EffectRow, group: str) -> dict[str, Any]:
     numbers = ("difference", "t_low", "t_high", "boot_low", "boot_high")
     return {
         "panel": metrics.label(effect.metric),
@@ -125,7 +125,7 @@ def _row(effect: Effect, group: str) -> dict[str, Any]:
     }
 
 
-def _heading(found: Sequence[Effect]) -> str:
+def _heading(found: Sequence[EffectRow]) -> str:
     """What the effects of single components share: what the rest was meanwhile."""
     rests = {effect.rest for effect in found}
     rest = rests.pop() if len(rests) == 1 else None
@@ -134,22 +134,22 @@ def _heading(found: Sequence[Effect]) -> str:
     return f"Each component on against off, {rest}" if rest else "Comparisons"
 
 
-def _interactions(found: Sequence[Effect]) -> str:
+def _interactions(found: Sequence[EffectRow]) -> str:
     return "Interactions"
 
 
-def _shapley(found: Sequence[Effect]) -> str:
+def _shapley(found: Sequence[EffectRow]) -> str:
     return "Shapley values" if all(effect.exact for effect in found) else "Shapley values, estimated"
 
 
-def _label(effect: Effect, group: str) -> str:
+def _label(effect: EffectRow, group: str) -> str:
     """The component where the heading says the rest; else the contrast in words."""
     if effect.kind not in SINGLE or (effect.rest is not None and group.endswith(effect.rest)):
         return effect.component
     return effect.contrast if effect.rest is None else f"{effect.component}, {effect.rest}"
 
 
-def _about(effect: Effect) -> str:
+def _about(effect: EffectRow) -> str:
     metric = effect.metric
     lost = f", {words.count(effect.lost, 'pair')} lost" if effect.lost else ""
     return "\n".join(

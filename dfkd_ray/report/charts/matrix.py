@@ -11,7 +11,7 @@ import pyarrow as pa
 from dfkd_ray import metrics
 from dfkd_ray.report import effects
 from dfkd_ray.report.chart import EFFECTS, FAINT, HELPS, HURTS, INK, MUTED, Chart, charts, figure, hover, plain, value
-from dfkd_ray.report.effects import Effect
+from dfkd_ray.report.effects import EffectRow
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 
@@ -107,11 +107,11 @@ class Matrix(Chart):
         return said
 
 
-def _pair(a: str, b: str, pairs: Mapping[str, Effect]) -> Effect | None:
+def _pair(a: str, b: str, pairs: Mapping[str, EffectRow]) -> EffectRow | None:
     return pairs.get(f"{a}{JOIN}{b}") or pairs.get(f"{b}{JOIN}{a}")
 
 
-def _row(effect: Effect, row: str, column: str, sign: int) -> dict[str, Any]:
+def _row(effect: EffectRow, row: str, column: str, sign: int) -> dict[str, Any]:
     interval = metrics.interval(effect.metric, effect.t_low, effect.t_high)
     return {
         "metric": effect.metric,

@@ -27,7 +27,7 @@ from dfkd_ray.report.chart import (
     role,
 )
 from dfkd_ray.report.settings import Parameter
-from dfkd_ray.report.trial import Objective, Trial
+from dfkd_ray.report.trial import Goal, TrialRow
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 
@@ -193,7 +193,7 @@ def _setting_axis(parameter: Parameter) -> dict[str, Any]:
     }
 
 
-def _goal_axis(objective: Objective, ends: tuple[float, float]) -> dict[str, Any]:
+def _goal_axis(objective: Goal, ends: tuple[float, float]) -> dict[str, Any]:
     """More is to the right, whichever way is better."""
     return {
         "label": metrics.label(objective.metric),
@@ -202,7 +202,7 @@ def _goal_axis(objective: Objective, ends: tuple[float, float]) -> dict[str, Any
     }
 
 
-def _score(trial: Trial, tables: Tables) -> float | None:
+def _score(trial: TrialRow, tables: Tables) -> float | None:
     if not trial.complete:
         return None
     every = [tables.objective.sign * v for t in tables.complete if (v := t.value) is not None]

@@ -27,7 +27,7 @@ from dfkd_ray.report.chart import (
     plain,
     value,
 )
-from dfkd_ray.report.effects import Effect
+from dfkd_ray.report.effects import EffectRow
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 
@@ -114,13 +114,13 @@ def _start(tables: Tables, metric: str) -> float | None:
     return math.fsum(values["none"][pair] for pair in common) / len(common) if common else None
 
 
-def _end(what: str, label: str, metric: str, at: float, shares: Sequence[Effect]) -> dict[str, Any]:
+def _end(what: str, label: str, metric: str, at: float, shares: Sequence[EffectRow]) -> dict[str, Any]:
     common = {"metric": metric, "exact": all(share.exact for share in shares), "pairs": shares[0].pairs}
     about = f"{label}: {metrics.measured(metric, at)}"
     return {**common, "what": what, "label": label, "start": at, "end": at, "about": about}
 
 
-def _row(share: Effect, start: float) -> dict[str, Any]:
+def _row(share: EffectRow, start: float) -> dict[str, Any]:
     found = share.difference or 0.0
     return {
         "metric": share.metric,

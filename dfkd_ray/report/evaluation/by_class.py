@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray.report.chart import BEST, COMPLETE, FAINT, Drawn, axis, figure, hover, plain
-from dfkd_ray.report.evaluation.view import NETWORKS, Evaluation
+from dfkd_ray.report.evaluation.view import NETWORKS, EvaluationTables
 from dfkd_ray.util import words
 
 NAMED = 40  # classes up to which each has a line of its own
@@ -27,7 +27,7 @@ ROWS = pa.schema(
 )
 
 
-class ByClass(Drawn[Evaluation]):
+class ByClass(Drawn[EvaluationTables]):
     """Classes without images are left out."""
 
     title = "Accuracy by class"
@@ -35,7 +35,7 @@ class ByClass(Drawn[Evaluation]):
     empty = "There is no image."
 
     @staticmethod
-    def prepare(tables: Evaluation) -> pa.Table:
+    def prepare(tables: EvaluationTables) -> pa.Table:
         none: list[float | None] = [None] * len(tables.classes)
         shares = {name: tables.by_class(name) if name in tables.networks else none for name in NETWORKS}
         rows: list[dict[str, Any]] = [

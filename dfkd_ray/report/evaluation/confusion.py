@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray.report.chart import Drawn, figure, hover, plain
-from dfkd_ray.report.evaluation.view import Evaluation
+from dfkd_ray.report.evaluation.view import EvaluationTables
 from dfkd_ray.util import words
 
 COUNTED, NAMED, MOST = 16, 40, 200  # classes: up to which cells have numbers, axes have names, all are drawn
@@ -27,7 +27,7 @@ ROWS = pa.schema(
 TICKS = (0.01, 0.1, 0.25, 0.5, 1.0)  # shares; their square roots are what is coloured
 
 
-class Confusion(Drawn[Evaluation]):
+class Confusion(Drawn[EvaluationTables]):
     """Rows and columns in the order of the classes: where names are sorted, families of classes stand together."""
 
     title = "Confusion matrix"
@@ -38,7 +38,7 @@ class Confusion(Drawn[Evaluation]):
     empty = "There is no image."
 
     @staticmethod
-    def prepare(tables: Evaluation) -> pa.Table:
+    def prepare(tables: EvaluationTables) -> pa.Table:
         chosen = _drawn(tables)
         place, found = {each: i for i, each in enumerate(chosen)}, tables.confusions
         cells = {(c, c): 0 for c in chosen} | {pair: n for pair, n in found.items() if {*pair} <= place.keys()}
@@ -90,7 +90,7 @@ class Confusion(Drawn[Evaluation]):
         return said + (["Point at a cell for the names of its classes; drag to enlarge."] if drawn > NAMED else [])
 
 
-def _drawn(tables: Evaluation) -> list[int]:
+def _drawn(tables: EvaluationTables) -> list[int]:
     """All classes; of very many those that take most part in confusions, in their order."""
     part = dict.fromkeys(range(len(tables.classes)), 0)
     for (label, named), images in tables.confusions.items():

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray.report.chart import BEST, COMPLETE, MUTED, PRUNED, Drawn, axis, figure, hover, value
-from dfkd_ray.report.evaluation.view import Evaluation
+from dfkd_ray.report.evaluation.view import EvaluationTables
 from dfkd_ray.report.settings import is_number
 from dfkd_ray.util import words
 
@@ -26,7 +26,7 @@ ROWS = pa.schema(
 COLOURS = {"student": BEST, "teacher": COMPLETE}
 
 
-class Reliability(Drawn[Evaluation]):
+class Reliability(Drawn[EvaluationTables]):
     """The bins of the expected calibration error, those that hold images and have both ends."""
 
     title = "Reliability"
@@ -38,7 +38,7 @@ class Reliability(Drawn[Evaluation]):
     panels = True
 
     @staticmethod
-    def prepare(tables: Evaluation) -> pa.Table:
+    def prepare(tables: EvaluationTables) -> pa.Table:
         rows = []
         for network in tables.networks:
             found = words.percent(tables.share(network, "ece"))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dfkd_ray.report.evaluation import gallery, sections
-from dfkd_ray.report.evaluation.view import Evaluation
+from dfkd_ray.report.evaluation.view import EvaluationTables
 from dfkd_ray.util import tables
 from dfkd_ray.util.words import NBSP
 from tests.report.evaluations import evaluation, square
@@ -24,7 +24,7 @@ def plain(html: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html).replace(NBSP, " ")).strip()
 
 
-def made(images: Images, classes: int = 4, teacher: list[int] | None = None, **measures: Any) -> Evaluation:
+def made(images: Images, classes: int = 4, teacher: list[int] | None = None, **measures: Any) -> EvaluationTables:
     """An evaluation of these images, a picture of each. teacher: what it names each."""
     rows: list[dict[str, Any]] = [
         {"index": i, "label": label, "student": named, "student_confidence": sure}
@@ -34,10 +34,10 @@ def made(images: Images, classes: int = 4, teacher: list[int] | None = None, **m
         row |= {"teacher": named, "teacher_confidence": 0.5}
     note = note_of([f"class {i}" for i in range(classes)], measures, teacher is not None)
     pictures = [{"index": i, "what": "image", "format": "png", "picture": square(i)} for i in range(len(images))]
-    return Evaluation(tables.table("evaluation", rows, note), tables.table("examples", pictures, note))
+    return EvaluationTables(tables.table("evaluation", rows, note), tables.table("examples", pictures, note))
 
 
-def shown(given: Evaluation, html: str) -> list[int]:
+def shown(given: EvaluationTables, html: str) -> list[int]:
     """Which images a piece of HTML holds, in its order."""
     numbers = {base64.b64encode(picture).decode(): index for (index, _), (_, picture) in given.pictures.items()}
     return [numbers[data] for data in re.findall(r"base64,([^\"]+)\"", html)]
