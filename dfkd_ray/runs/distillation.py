@@ -138,6 +138,7 @@ class Distillation:
             yield row
 
     def open(self, method: Method, seed: int, runtime: Runtime, device: torch.device) -> Run:
+        """What is live of a distillation has the name that all call it by: a run."""
         task, channels, classes = self.task, self.task.image[0], len(self.task.classes)
         teacher = nets.build(method.teacher.arch or task.teacher.arch, classes, channels)
         fill(teacher, self.weights, f"the teacher of {task.name}")

@@ -38,7 +38,10 @@ class Runtime:
             raise ValueError(f"threads must be at least 0, got {self.threads}")
 
     def open(self) -> torch.device:
-        """Set the threads and return the device; ConfigError if it is not there or lacks the precision."""
+        """Set the threads and return the device; ConfigError if it is not there or lacks the precision.
+
+        What is live of it is torch's own.
+        """
         if self.threads:
             torch.set_num_threads(self.threads)
         name = self.device

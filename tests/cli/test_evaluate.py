@@ -111,8 +111,8 @@ def test_a_task_without_a_teacher_has_a_student_alone(tmp_path: Path) -> None:
 def test_what_is_no_run_and_a_run_that_has_not_ended(run: Path, tmp_path: Path) -> None:
     none = tmp_path / "none"
     assert refused("evaluate", none) == (
-        f"{none} holds no run: neither ledger.jsonl (of a study, or a `distill`) nor run.json (of one trial), and there "
-        "is no such folder"
+        f"{none} holds no run: neither ledger.jsonl (of a study, or a `distill`) nor run.json (of one trial), and "
+        "there is no such folder"
     )
     (tmp_path / "run.json").write_text("{")
     assert refused("evaluate", tmp_path).startswith(f"{tmp_path / 'run.json'}: cannot be read: ")

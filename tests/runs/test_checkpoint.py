@@ -69,7 +69,7 @@ def test_the_curve_is_that_of_the_validation_accuracy_whatever_chooses() -> None
 
 
 def kept(folder: Path, seed: int = 0, epochs: int = 2) -> Checkpoint:
-    """A keeper that has saved `epochs` epochs of a run."""
+    """A checkpoint that has saved `epochs` epochs of a run."""
     checkpoint = Checkpoint(opened(small(), seed=seed), folder)
     for epoch in walked(checkpoint.run, epochs):
         checkpoint.note(epoch.number, {"val_accuracy": 1 / epoch.number}, "val_accuracy", 1)
