@@ -143,16 +143,16 @@ def verify(
 ) -> None:
     """Compare a task's data with what was published, file by file; exit code 1 if it differs."""
     from dfkd_ray import datasets
-    from dfkd_ray.datasets.verify import verify as look
+    from dfkd_ray.datasets.verify import verify as check
 
     task = datasets.load(name)
-    report = look(task, folder)
+    report = check(task, folder)
     if report.root is None:
         typer.echo(_none_needed(task))
         return
     for line in _said(task, report, None if all_files else SHOWN):
         typer.echo(line)
-    if not report.whole:
+    if not report.complete:
         raise typer.Exit(1)
 
 
@@ -171,4 +171,4 @@ def _said(task: Task, report: DataReport, shown: int | None) -> Iterator[str]:
             yield from (f"  {file}" for file in files[:shown])
             if shown is not None and len(files) > shown:
                 yield f"  and {len(files) - shown:,} more (--list names them)"
-    yield "whole: every image is there and can be read" if report.whole else "not as it was published"
+    yield "whole: every image is there and can be read" if report.complete else "not as it was published"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def opening(study: Study, folder: Path, duplicates: Duplicates | None = None) -> str:
-    """The question, and what it will cost; `looked`: arms that are not run by themselves."""
+    """The question, and what it will cost; `duplicates`: arms that are not run by themselves."""
     budget = f"{study.trials} trials" if study.trials else f"{study.budget.hours or math.inf:g} hours"
     if study.ablation is not None:
         count = len(study.ablation.arms)

@@ -91,12 +91,12 @@ def verify(
 ) -> None:
     """Read every image of a pool, hold it against the pool's card, and ask its teacher; exit code 2 if it is broken."""
     from dfkd_ray.datasets.pools import Pool
-    from dfkd_ray.datasets.pools.verify import verify as look
+    from dfkd_ray.datasets.pools.verify import verify as check
     from dfkd_ray.train.runtime import parse_runtime
 
     found, where = Pool.open(folder), parse_runtime({"device": device}).open()
     teacher = _teacher(found, task, weights)
-    report = look(found)
+    report = check(found)
     typer.echo(f"{folder}: {report.images:,} images in {report.trajectories:,} trajectories, digest {found.digest}")
     for line in _counts(found.card, report.classes):
         typer.echo(line)

@@ -48,11 +48,11 @@ def distill(
     no memory, warm-up and source loss beside it.
     """
     from dfkd_ray.methods import config
-    from dfkd_ray.runs.study_file import whole_path
+    from dfkd_ray.runs.study_file import absolute
 
     how = Options(runner="serial").over(how) if how.runner is None and how.address is None else how
     how = replace(how, threads=0) if how.threads is None and how.runner == "serial" else how
-    name = whole_path(method)
+    name = absolute(method)
     own = config.load(name)
     asked = _assigned(subject.assigned(changes), epochs)
     fixed = _from_pool(pool, own, asked)

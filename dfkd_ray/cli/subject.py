@@ -65,9 +65,9 @@ class Subject:
             what = "leave it out, or --task" if self.task is not None else "give its --weights"
             raise typer.BadParameter(f"--{given[0]} is for a teacher without a task: {what}")
         if self.task is not None or weights is None:
-            from dfkd_ray.runs.study_file import whole_path
+            from dfkd_ray.runs.study_file import absolute
 
-            return whole_path(self.task or "gliders")
+            return absolute(self.task or "gliders")
         from dfkd_ray import teachers
 
         statistics = {name: _numbers(name, getattr(self, name)) for name in ("mean", "std")}

@@ -87,8 +87,8 @@ def _ls(
     places = folders or teacher_folders()
     rows = [each.checked() if check else each for folder in places for each in found(folder)]
     if not rows:
-        looked = ", ".join(map(str, places))
-        typer.echo(f"no teachers in {looked}; `dfkd-ray teach TASK` trains one")
+        searched = ", ".join(map(str, places))
+        typer.echo(f"no teachers in {searched}; `dfkd-ray teach TASK` trains one")
         return
     cells = [("task", "net", "classes", "image", "val", "test", "init", "file"), *map(_cells, rows)]
     widths = [max(map(len, column)) for column in zip(*cells)]

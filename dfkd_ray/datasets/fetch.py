@@ -1,4 +1,4 @@
-"""The data of a task brought from its publisher: downloaded, checked, unpacked, and put in place whole or not at all.
+"""The data of a task brought from its publisher: downloaded, checked, unpacked, and put in place atomically.
 
 Archives lie in `downloads/` under the folder of data sets until they are unpacked. One that somebody has put there by
 hand is checked and unpacked like one that was downloaded.

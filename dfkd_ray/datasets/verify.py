@@ -35,7 +35,7 @@ class DataReport:
     """What was found, paths as under `root` (None: there is nothing on a disk).
 
     counts: images that are there, by split; `whole`: of a set without splits. damaged: paths, and what is wrong with
-    each. unreadable: why a split could not be looked at.
+    each. unreadable: why a split could not be read.
     """
 
     root: Path | None
@@ -55,12 +55,12 @@ class DataReport:
         return [which for which, count in self.official.items() if self.counts.get(which, 0) != count]
 
     @property
-    def whole(self) -> bool:
+    def complete(self) -> bool:
         return not (self.missing or self.damaged or self.surplus or self.unreadable or self.miscounted)
 
 
 def verify(task: Task, data: Path | None = None) -> DataReport:
-    """Look at every file of the task's images; DataError where there is nothing."""
+    """Check every file of the task's images; DataError where there is nothing."""
     there = opened(task, data)
     report, listed = DataReport(there.root), defaultdict[Path, set[str]](set)
     if there.root is None:
@@ -77,7 +77,7 @@ def verify(task: Task, data: Path | None = None) -> DataReport:
         if (found := _listed(task, there.root, which, part, report)) is not None:
             folder, names = found
             listed[folder].update(names)
-            report.counts[which] = _looked_at(f"{task.name}, {which}", folder, names, report)
+            report.counts[which] = _readable(f"{task.name}, {which}", folder, names, report)
     for folder, own in listed.items():
         report.surplus += [report.path(folder / name) for name in sorted(_images(folder) - own)]
     return report
@@ -127,7 +127,7 @@ def _by_class(part: ClassFolders, report: DataReport) -> list[str]:
     return names
 
 
-def _looked_at(title: str, folder: Path, names: Sequence[str], report: DataReport) -> int:
+def _readable(title: str, folder: Path, names: Sequence[str], report: DataReport) -> int:
     """How many of the files are there; each is decoded, in threads, because Pillow lets go of the interpreter."""
     count = 0
     with ThreadPoolExecutor() as pool, progress(title, len(names), "images") as tell:
@@ -185,6 +185,6 @@ def _arrays(task: Task, root: Path, report: DataReport) -> None:
         for path in sorted(root.glob("*-ubyte")):
             header = path.read_bytes()[:16]
             sizes = [int.from_bytes(header[at : at + 4]) for at in range(4, 4 + 4 * header[3], 4)] if header[3:] else []
-            whole = 4 + 4 * len(sizes) + math.prod(sizes)
-            if path.stat().st_size != whole:
-                report.damaged[path.name] = f"has {path.stat().st_size:,} bytes and should have {whole:,}"
+            expected = 4 + 4 * len(sizes) + math.prod(sizes)
+            if path.stat().st_size != expected:
+                report.damaged[path.name] = f"has {path.stat().st_size:,} bytes and should have {expected:,}"

@@ -42,13 +42,13 @@ def _effects(tables: Tables, metric: str) -> Table:
 
 def _effect(effect: EffectRow, aliased: bool) -> list[Inline | Cell]:
     metric = effect.metric
-    look = effect.verdict if effect.told else "open"
+    style = effect.verdict if effect.told else "open"
     return [
         Cell(_called(effect), wide=True),
         _number(effect.difference, metrics.difference(metric, effect.difference)),
         _number(effect.t_low, metrics.interval(metric, effect.t_low, effect.t_high)),
         _number(effect.p_holm, words.probability(effect.p_holm)),
-        Mark(effect.verdict, "verdict", look),
+        Mark(effect.verdict, "verdict", style),
         _number(effect.pairs, str(effect.pairs)),
         _number(effect.lost, str(effect.lost)),
         _number(effect.boot_low, metrics.interval(metric, effect.boot_low, effect.boot_high)),

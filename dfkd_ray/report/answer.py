@@ -37,7 +37,7 @@ class Scores:
         curve = self.tables.curve(metric).get(self.trial.number, {})
         return None if epoch is None else curve.get(epoch)
 
-    def judged_at(self, objective: Goal) -> int | None:
+    def compared_at(self, objective: Goal) -> int | None:
         """The epoch that the search went by."""
         return self.best_epoch if objective.at == "best" else self.last_epoch
 
@@ -69,7 +69,7 @@ def sentence(tables: Tables) -> str:
 def _reached(best: TrialRow, tables: Tables) -> str:
     """What the search went by, and validation accuracy beside it."""
     scores = Scores(best, tables)
-    told = [(o, value, scores.judged_at(o)) for o, value in zip(tables.objectives, best.values)]
+    told = [(o, value, scores.compared_at(o)) for o, value in zip(tables.objectives, best.values)]
     found = [f"{metrics.inside(o.metric)} {metrics.measured(o.metric, value)}{_at(epoch)}" for o, value, epoch in told]
     known = metrics.VAL_ACCURACY in [o.metric for o in tables.objectives]
     validation = scores.at(metrics.VAL_ACCURACY, told[0][2])
@@ -120,7 +120,7 @@ def numbers(tables: Tables) -> Numbers:
     shown: list[Number] = []
     if best is not None:
         goal, scores = tables.objective, Scores(best, tables)
-        epoch = scores.judged_at(goal)
+        epoch = scores.compared_at(goal)
         when = f"trial {best.number}" if epoch is None else f"trial {best.number}, epoch {epoch}"
         shown.append(Number(metrics.measured(goal.metric, best.value), metrics.label(goal.metric), when))
         if (tested := best.final.get(metrics.TEST_LAST)) is not None:

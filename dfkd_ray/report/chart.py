@@ -117,7 +117,7 @@ def role(tables: Tables, number: int, state: str) -> str:
     return state if state in MARKERS else "running"
 
 
-def arm_look(place: int) -> dict[str, str]:
+def arm_style(place: int) -> dict[str, str]:
     """Colour, dash and symbol of the arm at this place."""
     colour, turn = place % len(ARM_COLOURS), place // len(ARM_COLOURS) % len(ARM_DASHES)
     return {"color": ARM_COLOURS[colour], "dash": ARM_DASHES[turn], "symbol": ARM_SYMBOLS[turn]}
@@ -153,7 +153,7 @@ def axis(label: str, metric: str | None = None, **more: Any) -> dict[str, Any]:
     return {"title": {"text": plain(label, 60)}, **shares, **more}
 
 
-def whole(label: str, values: Sequence[int]) -> dict[str, Any]:
+def integer_axis(label: str, values: Sequence[int]) -> dict[str, Any]:
     """An axis of whole numbers, such as epochs or trials: no tick between two of them."""
     few = max(values, default=0) - min(values, default=0) <= 12
     ticks: dict[str, Any] = {"dtick": 1} if few else {}

@@ -1,4 +1,4 @@
-"""One trial of a study, and what it was judged by."""
+"""One trial of a study, and what it was compared by."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ class Tables:
         return told if told is not None and math.isfinite(told) else None
 
     def reached(self, trial: TrialRow, metric: str) -> float | None:
-        """A metric of a complete trial, as effects are told from it: an objective as judged, else at the last epoch."""
+        """A metric of a complete trial, as effects are told from it; one that is no objective at the last epoch."""
         if not trial.complete:
             return None
         for objective, value in zip(self.objectives, trial.values):

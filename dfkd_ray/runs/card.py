@@ -80,9 +80,9 @@ class RunCard:
         """
         accuracy = final.get(TESTED[which])
         measured = {} if accuracy is None else {"accuracy": {"test": accuracy}}
-        taught = {"teacher": self.teacher_arch, "teacher_digest": self.teacher_digest, "seed": self.seed}
-        taught |= {"fingerprint": self.fingerprint, "which": which}
-        origin = {"student_of": taught, "versions": dict(self.versions)}
+        lineage = {"teacher": self.teacher_arch, "teacher_digest": self.teacher_digest, "seed": self.seed}
+        lineage |= {"fingerprint": self.fingerprint, "which": which}
+        origin = {"student_of": lineage, "versions": dict(self.versions)}
         return {**described(self.task, self.student_arch), **measured, **origin}
 
     def write(self, folder: Path) -> None:

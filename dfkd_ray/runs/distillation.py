@@ -78,7 +78,7 @@ class Distillation:
         """Of the method with these changes."""
         return config.fingerprint(self.resolve(changes))
 
-    def examine(self, run: Run) -> dict[str, float]:
+    def evaluate(self, run: Run) -> dict[str, float]:
         """The metrics of a run between two epochs; changes nothing of it."""
         return Evaluator(self.task, self.data, run).metrics()
 

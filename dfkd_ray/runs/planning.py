@@ -31,10 +31,10 @@ def describe(
 ) -> Iterator[str]:
     """Lines for the terminal: trials, steps, seconds a trial, hours in all; no stopper is counted on but named.
 
-    `cost`: None where nothing can be measured. `spread`: of earlier ablations, where the study states none. `looked`:
-    what is known of an ablation's arms; without it those are alike that make the same changes. `gpus`: of this machine.
-    `each`: seconds of a trial of each arm, where arms differ in method or schedule; then `schedule` and `cost` are of
-    none of them.
+    `cost`: None where nothing can be measured. `spread`: of earlier ablations, where the study states none.
+    `duplicates`: what is known of an ablation's arms; without it those are alike that make the same changes.
+    `gpus`: of this machine. `each`: seconds of a trial of each arm, where arms differ in method or schedule; then
+    `schedule` and `cost` are of none of them.
     """
     written = plain(study)
     names = f"sampler {written['sampler']['name']}, stopper {written['stopper']['name']}"
@@ -115,7 +115,7 @@ Spread = tuple[float, str]  # standard deviation of a paired difference, in the 
 def _design(study: Study, ablation: Ablation, measured: Spread | None, duplicates: Duplicates) -> Iterator[str]:
     """The matrix, what is confounded, pairs, and the smallest effect that they can tell."""
     yield from arms.describe(ablation.design, ablation.components, ablation.arms, study.method)
-    yield from _looked(ablation, duplicates)
+    yield from _duplicates(ablation, duplicates)
     seeds = ablation.seeds
     unit = metrics.points(study.objective[0].metric)
     least = "" if seeds.until is None else f"{seeds.until:g} {unit}".rstrip()
@@ -130,7 +130,7 @@ def _design(study: Study, ablation: Ablation, measured: Spread | None, duplicate
         yield from _power(study.objective[0].metric, ablation, measured)
 
 
-def _looked(ablation: Ablation, duplicates: Duplicates) -> Iterator[str]:
+def _duplicates(ablation: Ablation, duplicates: Duplicates) -> Iterator[str]:
     """Arms that are one method although their changes differ, and those that are none."""
     changes = {arm.name: canonical(dict(arm.changes)) for arm in ablation.arms}
     for first in dict.fromkeys(duplicates.alike.values()):

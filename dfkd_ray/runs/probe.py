@@ -62,7 +62,7 @@ def _measure(work: Distillation, runtime: Runtime, device: torch.device, seed: i
 
     run.memory.refill(run.source, batch, rng)
     seconds = {"source": _time(source) if run.source_steps else 0.0, "student": _time(student)}
-    return StepSeconds(seconds["source"], seconds["student"], _time(lambda: work.examine(run)))
+    return StepSeconds(seconds["source"], seconds["student"], _time(lambda: work.evaluate(run)))
 
 
 def _time(step: Callable[[], object]) -> float:

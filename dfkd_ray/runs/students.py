@@ -71,7 +71,7 @@ def of_run(folder: Path, which: Which, task: str | None, teacher: Path | None, t
     if not weights.is_file():
         raise StudyError(f"{weights}: there is none yet: the run has not ended; the same command, or resume, goes on")
     spec = card.task if task is None else _known(datasets.load(task), card, weights)
-    known, alone = _that_taught(card, spec) if teacher is None else (_teacher(spec, teacher, teacher_arch), "")
+    known, alone = _own_teacher(card, spec) if teacher is None else (_teacher(spec, teacher, teacher_arch), "")
     student = _network(card.student_arch, weights, _normalised(spec if known is None else known.task, card))
     own = teacher is None or (known is not None and digest(known.net.state_dict()) == card.teacher_digest)
     facts = {**card.run, "which": which, "own_teacher": own}
@@ -79,7 +79,7 @@ def of_run(folder: Path, which: Which, task: str | None, teacher: Path | None, t
     return Distilled(student, known, facts, None if data is None else Path(data), alone)
 
 
-def _that_taught(card: RunCard, spec: datasets.Task) -> tuple[Network | None, str]:
+def _own_teacher(card: RunCard, spec: datasets.Task) -> tuple[Network | None, str]:
     """The teacher of a run, or why it is left out."""
     held = card.task.teacher.weights
     path = None if held is None else datasets.HERE / held
@@ -134,7 +134,7 @@ def _network(arch: str, weights: Path, task: datasets.Task) -> Network:
 
 def _known(task: datasets.Task, card: RunCard, student: Path) -> datasets.Task:
     """Another task than that of the run: that of a folder by the classes and the size that the student was taught."""
-    return datasets.as_taught(task, card.task.classes, card.task.image, f"the student {student}")
+    return datasets.as_trained(task, card.task.classes, card.task.image, f"the student {student}")
 
 
 def _normalised(task: datasets.Task, card: RunCard) -> datasets.Task:

@@ -51,7 +51,7 @@ class Made(NamedTuple):
 class Synthesis:
     """What a pool is to be made of; it travels to the processes that make it.
 
-    folder: of the pool. images: how many there should be at least, in whole trajectories. pixels: their side as they
+    folder: of the pool. images: how many there should be at least, in complete trajectories. pixels: their side as they
     are kept; None: the size at which the teacher sees them. format: of the image files.
     """
 
@@ -89,7 +89,7 @@ class Synthesis:
         return range(index - 1, -(-self.images // self.per_trajectory), self.shards)
 
     def card(self, run: Run) -> PoolCard:
-        task, pipeline = self.work.task, supply_of(run).pipeline
+        task, pipeline = self.work.task, diffusion_of(run).pipeline
         models = {"net": digest(pipeline.net.state_dict()), "decoder": digest(pipeline.decoder.state_dict())}
         return PoolCard(
             task=task.name,
@@ -122,7 +122,7 @@ class _Filling:
 
     def __init__(self, what: Synthesis, run: Run, pool: Pool, shard: Shard, index: int) -> None:
         self.what, self.run, self.shard, self.mine = what, run, shard, what.mine(index)
-        self.plan, self.spec, self.source = run.method.schedule, run.method.source, supply_of(run)
+        self.plan, self.spec, self.source = run.method.schedule, run.method.source, diffusion_of(run)
         self.per_round = len(self.source.trajectories(self.plan.batch))
         self.prompts = prompts_of(self.spec.prompt, run.setting.names)
         every = self.plan.rehearse_every * self.per_round
@@ -196,7 +196,7 @@ class Rehearsals:
         batch = self.stored[number] if made is None else made
         images = torch.stack([decode(data.as_py(), self.card.image) for data in batch.column("image")])
         labels = torch.tensor(batch.column("label").to_pylist(), device=self.run.device)
-        source = supply_of(self.run)
+        source = diffusion_of(self.run)
         source.kept = Batch(source.seen(images.to(self.run.device).float() / 255), labels)
         self.run.memory.refill(source, len(images), self.run.rng)
 
@@ -212,7 +212,7 @@ class Rehearsals:
             torch.save({"held": count, **{part: getattr(run, part).state_dict() for part in self._PARTS}}, file)
 
 
-def supply_of(run: Run) -> LiveDiffusion:
+def diffusion_of(run: Run) -> LiveDiffusion:
     assert isinstance(run.source, LiveDiffusion)
     return run.source
 

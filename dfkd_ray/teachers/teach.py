@@ -64,7 +64,7 @@ def teach(
     if fresh:
         checkpoint.unlink(missing_ok=True)
     elif not checkpoint.exists() and out.exists():
-        return _taught(out, of)
+        return _trained_before(out, of)
     began = time.perf_counter()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -128,7 +128,7 @@ def _place(out: Path) -> Path:
     return out.with_suffix(".checkpoint")
 
 
-def _taught(out: Path, of: dict[str, Any]) -> dict[str, Any]:
+def _trained_before(out: Path, of: dict[str, Any]) -> dict[str, Any]:
     """The card of the teacher that stands at `out`; DataError if that is another one, or damaged."""
     advice = "--fresh trains another in its place, --out writes elsewhere"
     card = read_card(out)

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dfkd_ray.datasets.folder import as_taught
+from dfkd_ray.datasets.folder import as_trained
 from dfkd_ray.datasets.task import HERE, Task, TeacherRef
 from dfkd_ray.nets import build, taps_of
 from dfkd_ray.util.errors import DataError
@@ -148,7 +148,7 @@ def image_size(weights: Path, card: Mapping[str, Any]) -> tuple[int, int, int] |
 def _fitting(task: Task, weights: Path, card: Mapping[str, Any]) -> Task:
     """The task, that of a folder as the teacher sees it; DataError if a teacher with this card cannot be one of it."""
     names, image, what = class_names(weights, card), image_size(weights, card), f"the card of {weights}:"
-    task = as_taught(task, names, image, f"the teacher {weights.name}")
+    task = as_trained(task, names, image, f"the teacher {weights.name}")
     count = card.get("classes") if names is None else len(names)
     if count not in (None, len(task.classes)):
         raise DataError(f"{what} a teacher of {count} classes does not fit the {len(task.classes)} of {task.name}")

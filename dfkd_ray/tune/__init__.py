@@ -1,4 +1,4 @@
-"""Sweeps: who decides (search, stoppers), who runs (serial_runner, ray_runner), who records (conductor, ledger).
+"""Sweeps: who decides (search, stoppers), who runs (serial_runner, ray_runner), who records (tuner, ledger).
 
 `start` and `resume` are imported when they are asked for, so that a trial's process, which needs `sweep.work` alone,
 loads neither Optuna nor pyarrow.

@@ -30,7 +30,7 @@ class PlannedTrial:
 
 
 class DesignedSearch:
-    """Proposes the trials of an ablation, seed by seed, so that whole pairs come first."""
+    """Proposes the trials of an ablation, seed by seed, so that complete pairs come first."""
 
     def __init__(self, study: Study, history: History) -> None:
         assert study.ablation is not None
@@ -47,9 +47,9 @@ class DesignedSearch:
 
     @property
     def unseen(self) -> tuple[Arm, ...]:
-        """All arms that a path wants by now, where some were not looked at before; none of other designs."""
+        """All arms that a path wants by now, where some were not resolved before; none of other designs."""
         wanted = analysis.walked(self.history)[1] if isinstance(self.ablation.design, Walk) else ()
-        return wanted if any(arm.name not in self.history.looked for arm in wanted) else ()
+        return wanted if any(arm.name not in self.history.resolved for arm in wanted) else ()
 
     def propose(self) -> Proposal | None:
         """The first place that is wanted and was never asked for; None while there is none (ask again after an end)."""

@@ -120,7 +120,7 @@ def summary(folder: Path) -> Summary:
 
 
 def alike(study: Study, work: Work) -> dict[str, str]:
-    """Arms of an ablation that resolve to the same method as another arm -> that one; a path looks in every round.
+    """Arms of an ablation that resolve to the same method as another arm -> that one; a path is asked in each round.
 
     ConfigError for an arm that is no method.
     """

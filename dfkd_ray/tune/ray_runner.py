@@ -1,7 +1,7 @@
 """Who runs: Ray Tune, on this machine or on a cluster.
 
 Tune starts actors, gives them their share of the machine, and starts a trial again whose worker has died. It decides
-nothing and records nothing: its searcher and its scheduler ask the conductor, and its own state goes to a folder that
+nothing and records nothing: its searcher and its scheduler ask the tuner, and its own state goes to a folder that
 is thrown away.
 """
 
@@ -111,7 +111,7 @@ class _Leave(BaseException):
 
 
 class _Link:
-    """What the three parts of Tune below share: the conductor, which trial is whose job, and the first error."""
+    """What the three parts of Tune below share: the tuner, which trial is whose job, and the first error."""
 
     def __init__(self, tuner: Tuner, interrupts: Interrupts) -> None:
         self.tuner, self.interrupts = tuner, interrupts
@@ -139,7 +139,7 @@ class _Link:
 
 
 class _Asking(Searcher):  # type: ignore[misc]
-    """Asks the conductor for jobs, no more than run at a time: a proposal is made when there is room for it."""
+    """Asks the tuner for jobs, no more than run at a time: a proposal is made when there is room for it."""
 
     def __init__(self, link: _Link) -> None:
         super().__init__()
@@ -168,7 +168,7 @@ class _Asking(Searcher):  # type: ignore[misc]
 
 
 class _Reporting(FIFOScheduler):  # type: ignore[misc]
-    """Hands each row to the conductor and stops a trial when the conductor says so."""
+    """Hands each row to the tuner and stops a trial when the tuner says so."""
 
     def __init__(self, link: _Link) -> None:
         super().__init__()
@@ -187,7 +187,7 @@ class _Reporting(FIFOScheduler):  # type: ignore[misc]
 
 
 class _Watching(tune.Callback):  # type: ignore[misc]
-    """Tells the conductor when a trial starts (again), and is where errors and Ctrl-C come out."""
+    """Tells the tuner when a trial starts (again), and is where errors and Ctrl-C come out."""
 
     def __init__(self, link: _Link) -> None:
         self._link = link

@@ -63,7 +63,7 @@ def _cell(row: Compared) -> dict[str, Any]:
 
 
 def _claims(table: PublishedTable, column: str | None, found: Outcomes, metric: str) -> list[dict[str, Any]]:
-    """Each claim is a contrast of its own, so that it is judged by paired values."""
+    """Each claim is a contrast of its own, so that its verdict rests on paired values."""
     contrasts = [Contrast(claim.text, "simple", claim.text, claim.weights) for claim in table.claims]
     return [
         {

@@ -16,7 +16,7 @@ from dfkd_ray.report.blocks import Cell, Label, Listing, Panel, Picture, Ruler, 
 from dfkd_ray.report.rendering import render, show
 
 EVIL = "\"><script>'&</script>"
-OPTIONS: dict[str, Any] = {"level": 3, "look": EVIL, "kind": EVIL, "sort": 1.5, "share": 0.7, "height": 40, "best": 0}
+OPTIONS: dict[str, Any] = {"level": 3, "style": EVIL, "kind": EVIL, "sort": 1.5, "share": 0.7, "height": 40, "best": 0}
 KINDS = dict(inspect.getmembers(blocks, dataclasses.is_dataclass))
 
 

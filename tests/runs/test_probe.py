@@ -42,7 +42,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
     real = {"image_loss": Run.image_loss, "step": Run.step}
     monkeypatch.setattr(Run, "image_loss", lambda *args: seen.append("source") or real["image_loss"](*args))
     monkeypatch.setattr(Run, "step", lambda *args: seen.append("student") or real["step"](*args))
-    monkeypatch.setattr(distillation.Distillation, "examine", lambda self, run: seen.append("evaluation"))
+    monkeypatch.setattr(distillation.Distillation, "evaluate", lambda self, run: seen.append("evaluation"))
     monkeypatch.setattr("time.perf_counter", count().__next__)  # a clock that ticks once a look
     cost = probe.probe(work(name), threads=1)
     if name == "noise_kd":

@@ -1,4 +1,4 @@
-"""Arms looked at before they are run: which are one method, which are none, and what a path makes of that."""
+"""Arms resolved before they are run: which are one method, which are none, and what a path makes of that."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_where_not_even_all_together_are_a_method_the_path_ends(tmp_path: Path) 
     )
 
 
-def test_a_round_is_looked_at_once(tmp_path: Path) -> None:
+def test_a_round_is_resolved_once(tmp_path: Path) -> None:
     run(tmp_path, PATH | TWINS)
     seen = rounds(tmp_path)
     assert seen[0] == ["none", "a", "b", "c", "same"]

@@ -3,8 +3,8 @@
     POOL/pool.json                 the card: of what everything in it was made
     POOL/shard-1-of-4.arrows       an Arrow IPC stream, append-only: one record batch is one trajectory
 
-A trajectory is what one call of the source makes: images of one class, each with its way there. It is there whole or
-not at all, whoever is killed.
+A trajectory is what one call of the source makes: images of one class, each with its way there. It is there completely
+or not at all, whoever is killed.
 """
 
 from __future__ import annotations

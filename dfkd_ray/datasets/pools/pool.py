@@ -68,7 +68,7 @@ class Pool:
         return read(self.path(index))
 
     def batches(self) -> list[pa.RecordBatch]:
-        """The whole trajectories of all shards, by their numbers: the same images however many shards there are."""
+        """The complete trajectories of all shards, by their numbers: the same images however many shards there are."""
         found = [batch for index in range(1, self.card.shards + 1) for batch in self.held(index).batches]
         return sorted(found, key=trajectory_of)
 

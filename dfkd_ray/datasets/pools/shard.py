@@ -1,4 +1,4 @@
-"""One file of a pool, to write to: whole trajectories are appended, and what was never finished is cut off first.
+"""One file of a pool, to write to: complete trajectories are appended, and what was never finished is cut off first.
 
 One process writes at a time.
 """
@@ -38,7 +38,7 @@ class PoolRow(NamedTuple):
 class Shard:
     """A shard to write to. Close it, or use it as a context.
 
-    done: the trajectories that are whole. size: images.
+    done: the trajectories that are complete. size: images.
     """
 
     def __init__(self, path: Path, card: PoolCard, index: int) -> None:

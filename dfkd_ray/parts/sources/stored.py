@@ -84,10 +84,10 @@ class LiveStored:
         self.labels = images.labels.to(device)
         self.mean, self.std = (torch.tensor(v, device=device)[:, None, None] for v in (setting.mean, setting.std))
         held = _held_out(images, spec.held_out)
-        taught = torch.ones(len(images.labels), dtype=torch.bool)
-        taught[held] = False
-        self.taught = taught.nonzero()[:, 0].to(device)
-        self.held = held.to(device) if len(held) else self.taught
+        train = torch.ones(len(images.labels), dtype=torch.bool)
+        train[held] = False
+        self.train = train.nonzero()[:, 0].to(device)
+        self.held = held.to(device) if len(held) else self.train
 
     def belongs(self, teacher: nn.Module) -> None:
         _refuse(self.spec.folder, self.card.of_another_teacher(digest(teacher.state_dict())))
@@ -99,7 +99,7 @@ class LiveStored:
 
     def sample(self, batch: int, rng: torch.Generator, training: bool) -> Batch:
         if training:
-            return self._batch(self.taught[self._drawn(len(self.taught), batch, rng)])
+            return self._batch(self.train[self._drawn(len(self.train), batch, rng)])
         first = self._drawn(len(self.held), 1, rng)
         return self._batch(self.held[(first + torch.arange(batch, device=self.device)) % len(self.held)])
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from dfkd_ray import metrics
 from dfkd_ray.report import arms
 from dfkd_ray.report.arms import ArmRow
-from dfkd_ray.report.chart import ARMS, PAPER, Chart, arm_look, axis, charts, figure, hover, plain, value
+from dfkd_ray.report.chart import ARMS, PAPER, Chart, arm_style, axis, charts, figure, hover, plain, value
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 
@@ -98,8 +98,8 @@ def _row(tables: Tables, arm: ArmRow, place: int) -> dict[str, Any] | None:
 
 
 def _mark(row: dict[str, Any]) -> go.Scatter:
-    look = arm_look(row["place"])
-    bar = {"type": "data", "symmetric": False, "thickness": 1.2, "width": 0, "color": look["color"]}
+    style = arm_style(row["place"])
+    bar = {"type": "data", "symmetric": False, "thickness": 1.2, "width": 0, "color": style["color"]}
     known = None not in (row["low"], row["high"])
     upright = {"array": [row["high"] - row["value"]], "arrayminus": [row["value"] - row["low"]]} if known else {}
     across = {"array": [row["slowest"] - row["seconds"]], "arrayminus": [row["seconds"] - row["fastest"]]}
@@ -109,7 +109,7 @@ def _mark(row: dict[str, Any]) -> go.Scatter:
         error_x={**bar, **across},
         error_y={**bar, **upright} if upright else None,
         mode="markers",
-        marker={"color": look["color"], "symbol": look["symbol"], "size": 11, "line": {"color": PAPER, "width": 1}},
+        marker={"color": style["color"], "symbol": style["symbol"], "size": 11, "line": {"color": PAPER, "width": 1}},
         name=plain(row["arm"], 30),
         hoverinfo="text",
         hovertext=[hover(row["about"])],

@@ -11,7 +11,7 @@ import pyarrow as pa
 from dfkd_ray import metrics
 from dfkd_ray.report import arms
 from dfkd_ray.report.arms import ArmRow
-from dfkd_ray.report.chart import ARMS, Chart, arm_look, axis, charts, figure, hover, plain, value, whole
+from dfkd_ray.report.chart import ARMS, Chart, arm_style, axis, charts, figure, hover, integer_axis, plain, value
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 
@@ -67,7 +67,7 @@ class ArmCurves(Chart):
         return figure(
             [*bands, *(_line(own[place]) for place in places)],
             height=420 + 12 * len(places),
-            xaxis=whole("Epoch", rows["epoch"].to_pylist()),
+            xaxis=integer_axis("Epoch", rows["epoch"].to_pylist()),
             yaxis=axis(value(rows, "panel"), value(rows, "metric")),
         )
 
@@ -101,7 +101,7 @@ def _band(own: list[dict[str, Any]], count: int) -> go.Scatter:
         mode="lines",
         line={"width": 0},
         fill="toself",
-        fillcolor=arm_look(own[0]["place"])["color"],
+        fillcolor=arm_style(own[0]["place"])["color"],
         opacity=0.16 if count <= FEW else 0.08,
         legendgroup=str(own[0]["place"]),
         showlegend=False,
@@ -111,7 +111,7 @@ def _band(own: list[dict[str, Any]], count: int) -> go.Scatter:
 
 def _line(own: list[dict[str, Any]]) -> go.Scatter:
     metric = own[0]["metric"]
-    look = arm_look(own[0]["place"])
+    style = arm_style(own[0]["place"])
     said = [
         f"{row['arm']}\nepoch {row['epoch']}: {metrics.measured(metric, row['mean'])}\n"
         f"{metrics.measured(metric, row['low'])} to {metrics.measured(metric, row['high'])}, "
@@ -122,7 +122,7 @@ def _line(own: list[dict[str, Any]]) -> go.Scatter:
         x=[row["epoch"] for row in own],
         y=[row["mean"] for row in own],
         mode="lines+markers" if len(own) < 3 else "lines",
-        line={"color": look["color"], "dash": look["dash"], "width": 2},
+        line={"color": style["color"], "dash": style["dash"], "width": 2},
         name=plain(own[0]["arm"], 30),
         legendgroup=str(own[0]["place"]),
         hoverinfo="text",

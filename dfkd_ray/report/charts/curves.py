@@ -18,9 +18,9 @@ from dfkd_ray.report.chart import (
     charts,
     figure,
     hover,
+    integer_axis,
     role,
     value,
-    whole,
 )
 from dfkd_ray.report.view import Tables
 
@@ -99,7 +99,7 @@ class Curves(Chart):
         return figure(
             traces,
             height=400,
-            xaxis=whole("Epoch", rows["epoch"].to_pylist()),
+            xaxis=integer_axis("Epoch", rows["epoch"].to_pylist()),
             yaxis=axis(value(rows, "panel"), value(rows, "metric")),
         )
 

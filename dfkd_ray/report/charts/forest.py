@@ -31,7 +31,7 @@ from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 
 ROW, HEAD = 48, 42  # pixels: a row, and the heading of a group
-LOOKS: dict[str, dict[str, Any]] = {
+STYLES: dict[str, dict[str, Any]] = {
     effects.HELPS: {"color": HELPS, "symbol": "circle", "size": 11},
     effects.HURTS: {"color": HURTS, "symbol": "square", "size": 10},
     "open": {"color": PRUNED, "symbol": "circle-open", "size": 10, "line": {"width": 2}},
@@ -83,9 +83,9 @@ class Forest(Chart):
         scale, unit = metrics.find(metric).unit.scale, metrics.points(metric)
         places, headings, height = _places(data)
         traces: list[Any] = [_bootstrap(data, places, scale)]
-        for verdict, look in LOOKS.items():
-            own = [i for i, row in enumerate(data) if _look(row["verdict"]) == verdict]
-            traces += [_marks([data[i] for i in own], [places[i] for i in own], look, scale)] if own else []
+        for verdict, style in STYLES.items():
+            own = [i for i, row in enumerate(data) if _style_of(row["verdict"]) == verdict]
+            traces += [_marks([data[i] for i in own], [places[i] for i in own], style, scale)] if own else []
         said = [note for row, place in zip(data, places) for note in _said(row, place)]
         better = ", less is better" if value(rows, "minimised") else ""
         return figure(
@@ -165,8 +165,8 @@ def _about(effect: EffectRow) -> str:
     )
 
 
-def _look(verdict: str) -> str:
-    return verdict if verdict in LOOKS else "open"
+def _style_of(verdict: str) -> str:
+    return verdict if verdict in STYLES else "open"
 
 
 def _places(data: Sequence[dict[str, Any]]) -> tuple[list[float], list[tuple[str, float]], int]:
@@ -192,7 +192,7 @@ def _text(said: str, x: float, y: float, colour: str) -> dict[str, Any]:
 
 def _said(row: dict[str, Any], place: float) -> list[dict[str, Any]]:
     """The name of a row, and its difference with the verdict."""
-    colour = LOOKS[row["verdict"]]["color"] if row["verdict"] in LOOKS else MUTED
+    colour = STYLES[row["verdict"]]["color"] if row["verdict"] in STYLES else MUTED
     found = metrics.difference(row["metric"], row["difference"])
     above = place - 0.42 * ROW
     return [
@@ -228,13 +228,13 @@ def _bootstrap(rows: Sequence[dict[str, Any]], places: Sequence[float], scale: f
     )
 
 
-def _marks(rows: Sequence[dict[str, Any]], places: Sequence[float], look: dict[str, Any], scale: float) -> go.Scatter:
+def _marks(rows: Sequence[dict[str, Any]], places: Sequence[float], style: dict[str, Any], scale: float) -> go.Scatter:
     return go.Scatter(
         x=_shifted(rows, scale),
         y=list(places),
-        error_x={"thickness": 2.5, "width": 0, "color": look["color"], **_bars(rows, "t", scale)},
+        error_x={"thickness": 2.5, "width": 0, "color": style["color"], **_bars(rows, "t", scale)},
         mode="markers",
-        marker=look,
+        marker=style,
         hoverinfo="text",
         hovertext=[hover(row["about"]) for row in rows],
     )

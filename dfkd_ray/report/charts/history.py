@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray import metrics
-from dfkd_ray.report.chart import BEST, SEARCH, Chart, axis, by_role, charts, figure, points, role, value, whole
+from dfkd_ray.report.chart import BEST, SEARCH, Chart, axis, by_role, charts, figure, integer_axis, points, role, value
 from dfkd_ray.report.view import Tables
 
 ROWS = pa.schema(
@@ -73,6 +73,6 @@ class History(Chart):
         marks = [points(name, own["trial"], own["value"], own["about"]) for name, own in by_role(rows)]
         return figure(
             [line, *marks],
-            xaxis=whole("Trial", trials),
+            xaxis=integer_axis("Trial", trials),
             yaxis=axis(value(rows, "panel"), value(rows, "metric")),
         )

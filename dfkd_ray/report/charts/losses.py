@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray import metrics
-from dfkd_ray.report.chart import BEST, COMPLETE, TRAINING, Chart, axis, charts, figure, hover, value, whole
+from dfkd_ray.report.chart import BEST, COMPLETE, TRAINING, Chart, axis, charts, figure, hover, integer_axis, value
 from dfkd_ray.report.view import Tables
 
 ROWS = pa.schema(
@@ -63,4 +63,4 @@ class Losses(Chart):
             hoverinfo="text",
             hovertext=[hover(f"epoch {e}: {m:.4g}") for e, m in zip(epochs, means)],
         )
-        return figure([line], height=200, xaxis=whole("", epochs), yaxis=axis(""), showlegend=False)
+        return figure([line], height=200, xaxis=integer_axis("", epochs), yaxis=axis(""), showlegend=False)

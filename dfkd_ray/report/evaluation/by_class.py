@@ -12,7 +12,7 @@ from dfkd_ray.report.evaluation.view import NETWORKS, EvaluationTables
 from dfkd_ray.util import words
 
 NAMED = 40  # classes up to which each has a line of its own
-LOOKS: dict[str, dict[str, Any]] = {
+STYLES: dict[str, dict[str, Any]] = {
     "student": {"color": BEST, "symbol": "circle", "size": 9},
     "teacher": {"color": COMPLETE, "symbol": "diamond-open", "size": 9, "line": {"width": 1.5}},
 }
@@ -56,8 +56,8 @@ class ByClass(Drawn[EvaluationTables]):
             reached = [r[network] for r in data]
             at = {"x": reached, "y": places} if few else {"x": places, "y": reached}
             said = [hover(_said(r)) for r in data]
-            look = LOOKS[network] if few else {**LOOKS[network], "size": 6}
-            mark = {"mode": "markers", "marker": look, "hoverinfo": "text", "hovertext": said}
+            style = STYLES[network] if few else {**STYLES[network], "size": 6}
+            mark = {"mode": "markers", "marker": style, "hoverinfo": "text", "hovertext": said}
             traces.append(go.Scatter(**at, **mark, name=network))
         if not few:
             numbers = axis("Class, from the worst known to the best", range=[-1, len(data)], showgrid=False)

@@ -70,8 +70,8 @@ class Confusion(Drawn[EvaluationTables]):
                 counts[r["row"]][r["column"]] = str(r["images"])
         numbered: dict[str, Any] = {"text": counts, "texttemplate": "%{text}"} if count <= COUNTED else {}
         gap = 2 if count <= NAMED else 0
-        look = {"coloraxis": "coloraxis", "xgap": gap, "ygap": gap, **numbered}
-        trace = go.Heatmap(z=heat, hovertext=said, hoverinfo="text", hoverongaps=False, **look)
+        style = {"coloraxis": "coloraxis", "xgap": gap, "ygap": gap, **numbered}
+        trace = go.Heatmap(z=heat, hovertext=said, hoverinfo="text", hoverongaps=False, **style)
         row = 34 if count <= COUNTED else 20
         bar = {"tickvals": [math.sqrt(t) for t in TICKS], "ticktext": [f"{t:.0%}" for t in TICKS], "thickness": 12}
         ends, plain = [-0.5, count - 0.5], {"showgrid": False, "showline": False, "zeroline": False, **_ticks(names)}

@@ -94,24 +94,26 @@ def _strip(tables: EvaluationTables, whats: Iterable[tuple[ImageRow, str]]) -> S
     return Strip([picture for picture in found if picture is not None])
 
 
-def looks(tables: EvaluationTables) -> Section | None:
+def saliency(tables: EvaluationTables) -> Section | None:
     """Grad-CAM of both networks on the same images: figure 5 of DFKD-FGVC."""
     title, shown = "Where they look", [n for n in reversed(tables.networks) if (n in {w for _, w in tables.pictures})]
     blind = part(part(tables.note, "looks"), "missing")
     notes = [Text(f"Of the {name} it cannot be told: {why}", "note") for name, why in blind.items()]
     rows = [row for row in tables.rows.values() if any((row.index, n) in tables.pictures for n in shown)]
     if not rows:
-        return Section("looks", title, title, notes) if notes else None
+        return Section("saliency", title, title, notes) if notes else None
     order = words.listed(["the image", *(f"the {name}" for name in shown)])
     told = (
         f"Grad-CAM (Selvaraju et al., ICCV 2017) for the class that the image shows. From left to right {order}: "
         "yellow is where its last stage finds evidence for the class, violet where it finds none."
     )
-    looked = [_looked(tables, row, ["image", *shown]) for row in sorted(rows, key=lambda row: (row.right, row.index))]
-    return Section("looks", title, title, [Text(told, "reading"), Gallery("looks", looked), *notes])
+    overlaid = [
+        _overlaid(tables, row, ["image", *shown]) for row in sorted(rows, key=lambda row: (row.right, row.index))
+    ]
+    return Section("saliency", title, title, [Text(told, "reading"), Gallery("saliency", overlaid), *notes])
 
 
-def _looked(tables: EvaluationTables, row: ImageRow, whats: list[str]) -> Captioned:
+def _overlaid(tables: EvaluationTables, row: ImageRow, whats: list[str]) -> Captioned:
     strip = _strip(tables, ((row, what) for what in whats))
     named = {f"the {name} names": row.named[name] for name in reversed(tables.networks)}
     if len(named) > 1 and len({*named.values()}) == 1:

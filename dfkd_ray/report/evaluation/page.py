@@ -29,7 +29,7 @@ def page(tables: EvaluationTables) -> str:
         charted("classes", "The classes", ByClass, *sections.classes(tables)),
         charted("calibration", "How sure they are", Reliability),
         gallery.pictures(tables),
-        gallery.looks(tables),
+        gallery.saliency(tables),
         charted("features", "The features", Plane, *sections.missing_plane(tables)),
         sections.provenance(tables),
     ]

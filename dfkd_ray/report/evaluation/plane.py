@@ -88,12 +88,12 @@ def _places(tables: EvaluationTables) -> dict[int, int]:
 
 def _marks(name: str, place: int, own: list[dict[str, Any]]) -> go.Scatter:
     turn, colour = divmod(max(place, 0), len(ARM_COLOURS))
-    look = {"color": FAINT if place < 0 else ARM_COLOURS[colour], "symbol": SYMBOLS[turn]}
+    style = {"color": FAINT if place < 0 else ARM_COLOURS[colour], "symbol": SYMBOLS[turn]}
     return go.Scatter(
         x=[round(row["x"], 2) for row in own],
         y=[round(row["y"], 2) for row in own],
         mode="markers",
-        marker={**look, "size": 5 if place < 0 else 6, "opacity": 0.85},
+        marker={**style, "size": 5 if place < 0 else 6, "opacity": 0.85},
         name=plain(name, 24),
         hoverinfo="text",
         hovertext=[hover(row["about"]) for row in own],

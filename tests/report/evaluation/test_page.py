@@ -25,7 +25,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dfkd_ray.report.page.get_plotlyjs", lambda: "")
 
 
-SECTIONS = ["summary", "confusions", "classes", "calibration", "images", "looks", "features", "provenance"]
+SECTIONS = ["summary", "confusions", "classes", "calibration", "images", "saliency", "features", "provenance"]
 
 
 def noted(made: EvaluationTables, **changes: object) -> EvaluationTables:

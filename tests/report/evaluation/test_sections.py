@@ -126,7 +126,7 @@ def test_where_they_look_stands_beside_the_image_what_is_wrong_first() -> None:
         for what in ("student", "teacher")
     ]
     one = replace(one, examples=tables.table("examples", [*one.examples.to_pylist(), *heats], one.note))
-    html = written(gallery.looks(one))
+    html = written(gallery.saliency(one))
     assert "From left to right the image, the teacher and the student" in html
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", html)
     assert [plain(caption) for caption in captions] == [
@@ -141,10 +141,10 @@ def test_where_they_look_stands_beside_the_image_what_is_wrong_first() -> None:
 
 
 def test_who_cannot_be_asked_where_it_looks_is_said() -> None:
-    assert written(gallery.looks(made([(0, 0, 0.5)]))) == ""
+    assert written(gallery.saliency(made([(0, 0, 0.5)]))) == ""
     one = made([(0, 0, 0.5)])
     one.note["looks"] = {"missing": {"student": "the stages of toy are not known"}}
-    assert "Of the student it cannot be told: the stages of toy are not known" in written(gallery.looks(one))
+    assert "Of the student it cannot be told: the stages of toy are not known" in written(gallery.saliency(one))
 
 
 def test_what_was_evaluated_names_the_networks_and_a_foreign_teacher() -> None:
