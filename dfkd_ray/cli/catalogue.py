@@ -51,7 +51,7 @@ def _listing(kind: str) -> list[tuple[str, str]]:
     if kind == "tasks":
         from dfkd_ray import datasets
 
-        return [(name, shipped.opening(datasets.HERE / f"{name}.yaml")) for name in datasets.names()]
+        return [(name, shipped.headline(datasets.HERE / f"{name}.yaml")) for name in datasets.names()]
     if kind == "nets":
         from dfkd_ray import nets
 
@@ -94,7 +94,7 @@ def _method(name: str) -> str:
     from dfkd_ray.methods import config, origins
 
     said = {"secondary": " [from secondary sources]", "reconstruction": " [reconstruction]"}
-    return shipped.opening(config.method_file(name)) + said.get(origins.evidence(name) or "", "")
+    return shipped.headline(config.method_file(name)) + said.get(origins.evidence(name) or "", "")
 
 
 def _net(name: str) -> str:

@@ -72,9 +72,9 @@ def _none_needed(task: Task) -> str:
 
 
 def _place(task: Task, home: Path) -> str:
-    from dfkd_ray.datasets.fetch import place
+    from dfkd_ray.datasets.fetch import destination
 
-    return str(home / (place(task) or ""))
+    return str(home / (destination(task) or ""))
 
 
 def _official(task: Task) -> str:
@@ -122,12 +122,12 @@ def fetch(name: Name, folder: Folder = None) -> None:
 
 def bring(task: Task, folder: Path | None) -> None:
     """What is missing of a task's data, with a bar for each step; says what came and where it is."""
-    from dfkd_ray.datasets.fetch import described
+    from dfkd_ray.datasets.fetch import archive_facts
     from dfkd_ray.datasets.readers import fetched, opened
 
     came = fetched(task, folder)
     for archive in came:
-        typer.echo(f"fetched {archive.name}: {described(archive)}")
+        typer.echo(f"fetched {archive.name}: {archive_facts(archive)}")
     root = opened(task, folder).root
     if root is None:
         typer.echo(_none_needed(task))

@@ -86,7 +86,7 @@ def spread(study: Study, how: Options) -> tuple[float, str] | None:
         return None
     own = folder_of(study, how)
     others = sorted(path.parent for path in Path("reports").glob("*/trials.arrow") if path.parent != own)
-    found = earlier.measured(study, [own, *others])
+    found = earlier.deviation(study, [own, *others])
     return None if found is None else (found[0], f"measured in {found[1]}")
 
 
@@ -113,7 +113,7 @@ def start(study: Study, work: Distillation, how: Options) -> None:
 
     folder, teacher = folder_of(study, how), work.task.teacher.file
     how = replace(how, weights=how.weights or teacher)  # also where it was found: who resumes may stand elsewhere
-    typer.echo(outcome.opening(study, folder, duplicates(study, work)))
+    typer.echo(outcome.announcement(study, folder, duplicates(study, work)))
     if work.options.weights is None and teacher is not None:
         typer.echo(f"the teacher is {teacher}")
     with options.going_on_with("dfkd-ray", "resume", str(folder)):

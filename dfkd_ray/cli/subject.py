@@ -74,7 +74,7 @@ class Subject:
         return teachers.bare(arch, self.classes, self.size, self.channels, weights=weights, **statistics)
 
 
-def called(task: str | Task) -> str:
+def folder_name(task: str | Task) -> str:
     """What a task is called in the name of a folder: without `folder:`, path and ending."""
     return Path(task.rpartition(":")[2]).stem if isinstance(task, str) else task.name
 

@@ -80,12 +80,12 @@ def _ls(
     check: Annotated[bool, typer.Option("--check", help="Compare each file with the sha256 of its card.")] = False,
 ) -> None:
     """List teachers with what their cards say; those with something wrong too, which is exit code 2 with --check."""
-    from dfkd_ray.teachers.lookup import found, teacher_folders
+    from dfkd_ray.teachers.lookup import teacher_folders, teachers_in
 
     if missing := [folder for folder in folders or [] if not folder.is_dir()]:
         raise DataError(f"{missing[0]}: there is no such folder")
     places = folders or teacher_folders()
-    rows = [each.checked() if check else each for folder in places for each in found(folder)]
+    rows = [each.checked() if check else each for folder in places for each in teachers_in(folder)]
     if not rows:
         searched = ", ".join(map(str, places))
         typer.echo(f"no teachers in {searched}; `dfkd-ray teach TASK` trains one")

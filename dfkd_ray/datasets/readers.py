@@ -70,13 +70,13 @@ def split(
     memory until it is read. Raises DataError, with what to do, when the data is missing, damaged, does not fit the
     task or lacks the split.
     """
-    (images, labels), origin = found(task, which, data, download)
+    (images, labels), origin = unread_split(task, which, data, download)
     if isinstance(images, Files):
         images = images.read(task, which, cache)
     return _fit(task, images, labels, origin)
 
 
-def found(task: Task, which: SplitName, data: Path | None, download: bool) -> tuple[Part, str]:
+def unread_split(task: Task, which: SplitName, data: Path | None, download: bool) -> tuple[Part, str]:
     """One split as the source has it, its files unread, and what an error may call it."""
     if which not in WHICH:
         raise ValueError(f"which must be one of {', '.join(WHICH)}, got {which!r}")

@@ -84,7 +84,7 @@ def arm_tables(tables: Tables) -> list[Block]:
 
 
 def _arms(tables: Tables) -> list[Block]:
-    shown = paste.shown(tables, [o.metric for o in tables.objectives])
+    shown = paste.with_test_accuracy(tables, [o.metric for o in tables.objectives])
     head = ["Arm", "n", "Failed"]
     for metric in shown:
         head += [metrics.headed(metric), f"95{words.NBSP}% interval"]
@@ -114,7 +114,7 @@ def _arm(tables: Tables, arm: ArmRow, names: Sequence[str]) -> list[Inline | Cel
     for metric, spread in spreads.items():
         fewer = "" if spread.n == most else f" (n = {spread.n})"
         said = words.DASH if spread.mean is None else f"{paste.spread(metric, spread, '±')}{fewer}"
-        ends = [metrics.bare(metric, end) for end in (spread.low, spread.high)]
+        ends = [metrics.without_unit(metric, end) for end in (spread.low, spread.high)]
         interval = words.DASH if spread.low is None else " to ".join(ends)
         cells += [_number(spread.mean, said), _number(spread.low, interval)]
     return cells
@@ -131,14 +131,14 @@ def _budget(tables: Tables) -> list[Block]:
         seconds = [t.row["seconds"] for t in arm.complete if t.row["seconds"] is not None]
         mean = math.fsum(seconds) / len(seconds) if seconds else None
         total = math.fsum(t.row["seconds"] or 0.0 for t in (*arm.trials, *arm.tuning))
-        counts = [_number(value, metrics.measured(key, value)) for key in shown for value in [given[key][arm.name]]]
+        counts = [_number(value, metrics.with_unit(key, value)) for key in shown for value in [given[key][arm.name]]]
         searched = [_number(len(arm.tuning), str(len(arm.tuning)))] if tuned else []
-        name = Cell(arms.called(arm, tables.arms))
+        name = Cell(arms.name_with_twins(arm, tables.arms))
         paces = [pace for t in arm.complete if (pace := _pace(t)) is not None]
         pace = math.fsum(paces) / len(paces) if paces else None
         peak = max((t.row["peak_memory"] or 0 for t in arm.complete), default=0)
-        whole = [_number(mean, metrics.measured(metrics.TIME, mean)), _number(pace, words.duration(pace))]
-        memory = _number(peak or None, metrics.measured(metrics.PEAK_MEMORY, peak))
+        whole = [_number(mean, metrics.with_unit(metrics.TIME, mean)), _number(pace, words.duration(pace))]
+        memory = _number(peak or None, metrics.with_unit(metrics.PEAK_MEMORY, peak))
         whole += [memory, _number(total, words.duration(total))]
         rows.append([name, *counts, *searched, *whole])
     head = ["Arm", *map(metrics.label, shown), *(["Tuning trials"] if tuned else [])]
@@ -175,7 +175,7 @@ def _unequal(given: dict[str, dict[str, float | None]]) -> Iterator[str]:
                 more.setdefault(value, []).append(name)
         for value, names in more.items():
             times = f", {value / least:.2f} times as many" if least else ""
-            much = f"{metrics.measured(key, value)} against {metrics.measured(key, least)}{times}"
+            much = f"{metrics.with_unit(key, value)} against {metrics.with_unit(key, least)}{times}"
             yield f"{words.listed(names)} got more {metrics.inside(key)} than the least: {much}."
 
 
@@ -184,9 +184,10 @@ def _failed(tables: Tables) -> Iterator[str]:
         if arm.failed and arm.runs_as is None:
             seeds = words.listed([_pair(tables, t.pair) for t in arm.failed])
             why = dict.fromkeys(t.row["reason"] or "its value is not finite" for t in arm.failed)
+            some = f"{len(arm.failed)} of {words.count(len(arm.trials), 'trial')} failed ({seeds})"
             yield (
-                f"{arms.called(arm, tables.arms)}: {len(arm.failed)} of {words.count(len(arm.trials), 'trial')} failed "
-                f"({seeds}): {words.listed(list(why))}. Its pairs count as lost in every effect that needs this arm."
+                f"{arms.name_with_twins(arm, tables.arms)}: {some}: {words.listed(list(why))}. "
+                "Its pairs count as lost in every effect that needs this arm."
             )
 
 

@@ -62,7 +62,7 @@ def sentence(tables: Tables) -> str:
     chosen = [f"{p.label} {words.setting(best.changes[p.path])}" for p in tables.parameters if p.path in best.changes]
     settings = f" with {words.listed([words.shorten(c) for c in chosen])}" if 0 < len(chosen) <= _MOST else ""
     tested = best.final.get(metrics.TEST_LAST)
-    test = "" if tested is None else f"; test {metrics.measured(metrics.TEST_LAST, tested)} at its last epoch"
+    test = "" if tested is None else f"; test {metrics.with_unit(metrics.TEST_LAST, tested)} at its last epoch"
     return f"{head}: {_reached(best, tables)}{settings}{test}{_against(tables)}."
 
 
@@ -70,11 +70,11 @@ def _reached(best: TrialRow, tables: Tables) -> str:
     """What the search went by, and validation accuracy beside it."""
     scores = Scores(best, tables)
     told = [(o, value, scores.compared_at(o)) for o, value in zip(tables.objectives, best.values)]
-    found = [f"{metrics.inside(o.metric)} {metrics.measured(o.metric, value)}{_at(epoch)}" for o, value, epoch in told]
+    found = [f"{metrics.inside(o.metric)} {metrics.with_unit(o.metric, value)}{_at(epoch)}" for o, value, epoch in told]
     known = metrics.VAL_ACCURACY in [o.metric for o in tables.objectives]
     validation = scores.at(metrics.VAL_ACCURACY, told[0][2])
     if not known and validation is not None:
-        found.append(f"validation accuracy {metrics.measured(metrics.VAL_ACCURACY, validation)} there")
+        found.append(f"validation accuracy {metrics.with_unit(metrics.VAL_ACCURACY, validation)} there")
     return ", ".join(found)
 
 
@@ -122,9 +122,9 @@ def numbers(tables: Tables) -> Numbers:
         goal, scores = tables.objective, Scores(best, tables)
         epoch = scores.compared_at(goal)
         when = f"trial {best.number}" if epoch is None else f"trial {best.number}, epoch {epoch}"
-        shown.append(Number(metrics.measured(goal.metric, best.value), metrics.label(goal.metric), when))
+        shown.append(Number(metrics.with_unit(goal.metric, best.value), metrics.label(goal.metric), when))
         if (tested := best.final.get(metrics.TEST_LAST)) is not None:
-            said = metrics.measured(metrics.TEST_LAST, tested)
+            said = metrics.with_unit(metrics.TEST_LAST, tested)
             shown.append(Number(said, "Test accuracy", f"trial {best.number}, last epoch"))
     shown += [trials(tables), work(tables)]
     return Numbers(shown, first=best is not None)

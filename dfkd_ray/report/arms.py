@@ -56,7 +56,7 @@ class Spread:
         return cls(found.n, found.mean, found.deviation, low, high, (low, high) != (found.low, found.high))
 
 
-def read(raw: Any, trials: Iterable[TrialRow]) -> tuple[ArmRow, ...]:
+def parse(raw: Any, trials: Iterable[TrialRow]) -> tuple[ArmRow, ...]:
     """The arms as the metadata lists them; where it lists none, those that the trials name."""
     found = list(trials)
     told = [each for each in raw if isinstance(each, Mapping) and each.get("name")] if isinstance(raw, list) else []
@@ -64,7 +64,7 @@ def read(raw: Any, trials: Iterable[TrialRow]) -> tuple[ArmRow, ...]:
     return tuple(_arm(each, found) for each in listed)
 
 
-def called(arm: ArmRow, every: Iterable[ArmRow]) -> str:
+def name_with_twins(arm: ArmRow, every: Iterable[ArmRow]) -> str:
     """The name of an arm with those of its twins: `both = order 3`."""
     return " = ".join([arm.name, *(other.name for other in every if other.runs_as == arm.name)])
 

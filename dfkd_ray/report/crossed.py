@@ -37,7 +37,7 @@ def arm_table(found: Mapping[Path, Tables]) -> ArmTable:
     titles = _titles(found)
     blocks, columns = [], []
     for folder, tables in found.items():
-        block = StudyColumns(paste.shown(tables, [tables.objective.metric]), titles[folder])
+        block = StudyColumns(paste.with_test_accuracy(tables, [tables.objective.metric]), titles[folder])
         blocks.append(block)
         columns.append(paste.spreads(tables, block))
     names = dict.fromkeys(name for column in columns for name in column)

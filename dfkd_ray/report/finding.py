@@ -132,7 +132,7 @@ def numbers(tables: Tables) -> Numbers:
     shown = [Number(f"{told} of {len(single)}", "Effects told apart", f"on {metrics.inside(metric)}, after Holm")]
     if (arm := reference(tables)) is not None:
         spread = tables.spread(arm.complete, metric)
-        reached, whose = metrics.measured(metric, spread.mean), f"{arm.name}, mean of {spread.n}"
+        reached, whose = metrics.with_unit(metric, spread.mean), f"{arm.name}, mean of {spread.n}"
         shown.append(Number(reached, metrics.label(metric), whose))
     return Numbers([*shown, trials(tables), work(tables)], first=bool(single))
 

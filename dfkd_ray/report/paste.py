@@ -42,12 +42,12 @@ class ArmTable:
 
 def arm_table(tables: Tables) -> ArmTable:
     """The arms of an ablation with every objective and test accuracy at the last epoch."""
-    block = StudyColumns(shown(tables, [o.metric for o in tables.objectives]))
+    block = StudyColumns(with_test_accuracy(tables, [o.metric for o in tables.objectives]))
     rows = tuple((name, (own,)) for name, own in spreads(tables, block).items())
     return ArmTable((block,), rows, (_about(tables), *failed(tables)))
 
 
-def shown(tables: Tables, objectives: Sequence[str]) -> tuple[str, ...]:
+def with_test_accuracy(tables: Tables, objectives: Sequence[str]) -> tuple[str, ...]:
     """These and test accuracy at the last epoch, as far as some trial has reached one."""
     wanted = dict.fromkeys([*objectives, metrics.TEST_LAST])
     return tuple(m for m in wanted if any(tables.reached(t, m) is not None for t in tables.all))
@@ -133,8 +133,8 @@ def _cells(
 
 def spread(metric: str, found: Spread, sign: str) -> str:
     """Mean and standard deviation without their unit; of one trial there is no deviation."""
-    mean = metrics.bare(metric, found.mean)
-    return mean if found.deviation is None else f"{mean} {sign} {metrics.bare(metric, found.deviation)}"
+    mean = metrics.without_unit(metric, found.mean)
+    return mean if found.deviation is None else f"{mean} {sign} {metrics.without_unit(metric, found.deviation)}"
 
 
 def _markdown(text: str) -> str:

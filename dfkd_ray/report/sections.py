@@ -90,12 +90,12 @@ def _reached(scores: Scores) -> list[list[Inline | Cell]]:
     rows = {metrics.label(m): (m, own) for m, own in found.items() if m in goals or own != [None, None]}
     tested = [scores.trial.final.get(name) for name in (metrics.TEST_LAST, metrics.TEST_BEST)]
     rows["Test accuracy"] = (metrics.TEST_LAST, tested)
-    return [[name, *(Cell(metrics.measured(m, v), number=True) for v in own)] for name, (m, own) in rows.items()]
+    return [[name, *(Cell(metrics.with_unit(m, v), number=True) for v in own)] for name, (m, own) in rows.items()]
 
 
 def _honesty(tables: Tables, trial: TrialRow) -> str:
     found = trial.final.get(metrics.VAL_MEDIAN)
-    said = f" The median validation accuracy of its last five epochs is {metrics.measured(metrics.VAL_MEDIAN, found)}."
+    said = f" The median validation accuracy of its last five epochs is {metrics.with_unit(metrics.VAL_MEDIAN, found)}."
     median = "" if found is None else said
     at = f" at its {tables.objective.at} epoch" if tables.objective.at in ("last", "best") else ""
     tested = metrics.TEST_LAST in trial.final or metrics.TEST_BEST in trial.final
@@ -138,7 +138,7 @@ def pictures(tables: Tables) -> Section:
     chosen = [usable[round(i * (len(usable) - 1) / max(count - 1, 1))] for i in range(count)]
     told = "What the source of the best trial had synthesised by the epochs named; no real image went into them."
     if (far := tables.reached(trial, metrics.OUTSIDE)) is not None:
-        share = metrics.measured(metrics.OUTSIDE, far)
+        share = metrics.with_unit(metrics.OUTSIDE, far)
         told += f" At the end {share} of their values were darker than black or lighter than white."
     return Section("images", name, title, [Text(told, "reading"), Gallery("pictures", [*map(_picture, chosen)])])
 
@@ -168,7 +168,7 @@ def _trial(
     trial: TrialRow, tables: Tables, whose: Mapping[str, Callable[[TrialRow], Inline | Cell]]
 ) -> list[Inline | Cell]:
     tested = trial.final.get(metrics.TEST_LAST)
-    goals = [_number(v, metrics.measured(o.metric, v)) for o, v in zip(tables.objectives, trial.values)]
+    goals = [_number(v, metrics.with_unit(o.metric, v)) for o, v in zip(tables.objectives, trial.values)]
     chosen = [
         _chosen(trial.changes[p.path]) if p.path in trial.changes else Cell(words.DASH) for p in tables.parameters
     ]
@@ -177,7 +177,7 @@ def _trial(
         *(say(trial) for say in whose.values()),
         Mark(trial.state, "state", trial.state),
         *goals,
-        _number(tested, metrics.measured(metrics.TEST_LAST, tested)),
+        _number(tested, metrics.with_unit(metrics.TEST_LAST, tested)),
         _number(trial.row["epochs"], words.number(trial.row["epochs"])),
         _number(trial.row["seconds"], words.duration(trial.row["seconds"])),
         *chosen,

@@ -42,7 +42,7 @@ class Tables:
             found = "" if folder.is_dir() else ": there is no such folder"
             raise StudyError(f"{folder}: a report needs {words.listed(missing)}, missing here{found}")
         kinds = [*tables.SCHEMAS, *(kind for kind in tables.OPTIONAL if (folder / f"{kind}.arrow").is_file())]
-        return cls(**{kind: read(kind, folder / f"{kind}.arrow") for kind in kinds})
+        return cls(**{kind: read_table(kind, folder / f"{kind}.arrow") for kind in kinds})
 
     @cached_property
     def note(self) -> dict[str, Any]:
@@ -64,7 +64,7 @@ class Tables:
     @cached_property
     def arms(self) -> tuple[ArmRow, ...]:
         """The arms of an ablation in the order of its design, twins included; none of a sweep."""
-        return arms.read(self.ablation.get("arms"), self.all) if self.is_ablation else ()
+        return arms.parse(self.ablation.get("arms"), self.all) if self.is_ablation else ()
 
     @cached_property
     def objectives(self) -> tuple[Goal, ...]:
@@ -175,7 +175,7 @@ class Tables:
         return "\n".join([f"Trial {trial.number}{arm}, {trial.state}", *lines, *chosen[:12]])
 
 
-def read(kind: str, path: Path) -> pa.Table:
+def read_table(kind: str, path: Path) -> pa.Table:
     """A table with all columns of its kind; StudyError if it is damaged or of another kind."""
     loaded, schema = tables.read(path), tables.ALL[kind]
     for name in LATER.get(kind, ()):

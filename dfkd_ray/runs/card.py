@@ -18,7 +18,7 @@ from dfkd_ray.datasets import Task, named
 from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Method
 from dfkd_ray.metrics import TEST_BEST, TEST_LAST
-from dfkd_ray.teachers.weights import described
+from dfkd_ray.teachers.weights import network_facts
 from dfkd_ray.util import yamls
 from dfkd_ray.util.errors import ConfigError, StudyError
 from dfkd_ray.util.files import atomic_write
@@ -83,7 +83,7 @@ class RunCard:
         lineage = {"teacher": self.teacher_arch, "teacher_digest": self.teacher_digest, "seed": self.seed}
         lineage |= {"fingerprint": self.fingerprint, "which": which}
         origin = {"student_of": lineage, "versions": dict(self.versions)}
-        return {**described(self.task, self.student_arch), **measured, **origin}
+        return {**network_facts(self.task, self.student_arch), **measured, **origin}
 
     def write(self, folder: Path) -> None:
         """Into `run.json`; one that is there stays: a resumed run is the run that it was."""

@@ -33,7 +33,7 @@ def choose(path: Path, trial: int | None = None, arm: str | None = None, seed: i
         gone = "" if path.is_dir() else ", and there is no such folder"
         what = f"neither {ledger.NAME} (of a study, or a `distill`) nor {cards.NAME} (of one trial)"
         raise StudyError(f"{path} holds no run: {what}{gone}")
-    history = History(ledger.read(path / ledger.NAME)[0])
+    history = History(ledger.read_records(path / ledger.NAME)[0])
     if arm is not None:
         found, why = _of_arm(history, arm, seed), f"{arm}, seed {seed}"
     elif seed is not None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from dfkd_ray import datasets, nets, teachers
 from dfkd_ray.nets.digest import digest
 from dfkd_ray.runs.card import STUDENTS, RunCard, Which
-from dfkd_ray.teachers.weights import fill, read, read_card
+from dfkd_ray.teachers.weights import fill, read_card, read_weights
 from dfkd_ray.util.errors import ConfigError, StudyError
 
 
@@ -128,7 +128,7 @@ def _teacher(task: datasets.Task, weights: Path | None, arch: str | None) -> Net
 
 def _network(arch: str, weights: Path, task: datasets.Task) -> Network:
     net = nets.build(arch, len(task.classes), task.image[0])
-    fill(net, read(weights), str(weights))
+    fill(net, read_weights(weights), str(weights))
     return Network(arch, net.eval().requires_grad_(False), weights, task)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from dfkd_ray.datasets.task import Task, TeachRecipe, normalise
 from dfkd_ray.datasets.training import Training
-from dfkd_ray.nets.precision import LossScaler, autocast, check
+from dfkd_ray.nets.precision import LossScaler, autocast, check_precision
 from dfkd_ray.util.choices import Precision
 from dfkd_ray.util.errors import DataError, TrialFailed
 from dfkd_ray.util.files import atomic_write, remove_leftovers
@@ -42,7 +42,7 @@ class Course:
     def __init__(self, task: Task, net: nn.Module, count: int, seed: int, precision: Precision) -> None:
         self.task, self.recipe, self.net, self.seed, self.precision = task, task.recipe, net, seed, precision
         self.device = next(net.parameters()).device
-        check(precision, self.device)
+        check_precision(precision, self.device)
         self.optimiser = _optimiser(self.recipe, net)
         self.count, self.steps = count, math.ceil(count / self.recipe.batch) * self.recipe.epochs
         self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimiser, self.steps)

@@ -21,7 +21,7 @@ from dfkd_ray.datasets.training import training
 from dfkd_ray.nets import build
 from dfkd_ray.nets import check as check_net
 from dfkd_ray.teachers.course import Course, TeacherEpoch, differences
-from dfkd_ray.teachers.weights import check, described, read_card
+from dfkd_ray.teachers.weights import check_sha256, network_facts, read_card
 from dfkd_ray.util.choices import Cache, Precision
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.files import atomic_write
@@ -95,7 +95,7 @@ def teach(
         "device": device,
         "seconds": round(time.perf_counter() - began, 1),
     }
-    write(net, card, out)
+    write_weights(net, card, out)
     checkpoint.unlink(missing_ok=True)
     return card
 
@@ -114,7 +114,7 @@ def _splits(task: Task, data: Path | None, download: bool, cache: Cache) -> dict
 
 def _settings(task: Task, arch: str, pretrained: bool, seed: int) -> dict[str, Any]:
     """What decides a teacher, as its card and its checkpoint hold it."""
-    return {**described(task, arch, pretrained), "recipe": asdict(task.recipe), "seed": seed}
+    return {**network_facts(task, arch, pretrained), "recipe": asdict(task.recipe), "seed": seed}
 
 
 def _place(out: Path) -> Path:
@@ -136,7 +136,7 @@ def _trained_before(out: Path, of: dict[str, Any]) -> dict[str, Any]:
         raise DataError(f"{out} is there, without a card that says what it is: {advice}")
     if other := differences(card, of):
         raise DataError(f"{out} is another teacher ({other}): {advice}")
-    check(out)
+    check_sha256(out)
     return card
 
 
@@ -174,7 +174,7 @@ def _batch(task: Task) -> int:
     return max(1, min(500, PIXELS // (height * width)))
 
 
-def write(net: nn.Module, card: dict[str, Any], out: Path) -> None:
+def write_weights(net: nn.Module, card: dict[str, Any], out: Path) -> None:
     """The weights, then their card, which gains `file` and `sha256`."""
     from safetensors.torch import save
 

@@ -96,7 +96,7 @@ class DesignedSearch:
         for number in range(ablation.tune.trials):
             for arm in self._run:
                 yield PlannedTrial(arm.name, ablation.tune.seed, 0, number)
-        best = {arm.name: analysis.setting(self.history, arm.name) for arm in self._run}
+        best = {arm.name: analysis.tuned_changes(self.history, arm.name) for arm in self._run}
         for seed in analysis.seeds_in_force(self.history):
             for arm in self._run:
                 if (changes := best[arm.name]) is not None:

@@ -16,7 +16,7 @@ from dfkd_ray.tune import serial_runner
 from dfkd_ray.tune.duplicates import find_duplicates
 from dfkd_ray.tune.history import VERSION, History, Trial
 from dfkd_ray.tune.interrupts import Interrupted
-from dfkd_ray.tune.ledger import NAME, Ledger, Record, locked, read
+from dfkd_ray.tune.ledger import NAME, Ledger, Record, locked, read_records
 from dfkd_ray.tune.observers import Observer
 from dfkd_ray.tune.observers.table_writer import TableWriter
 from dfkd_ray.tune.options import NOTHING_SAID, Options
@@ -69,19 +69,19 @@ def start(
     if (folder / NAME).exists():
         if options.fresh:
             _move_aside(folder)
-        elif History(read(folder / NAME)[0]).trials:
+        elif History(read_records(folder / NAME)[0]).trials:
             raise StudyError(
                 f"{folder} holds a study already; resume with: dfkd-ray resume {folder} "
                 f"(or start afresh with --fresh, which moves it aside)"
             )
     with Ledger(folder) as ledger:
         ledger.clear()  # of a start that got no further than its first record
-        record = opening(study, facts, options, time.time(), alike(study, work))
+        record = first_record(study, facts, options, time.time(), alike(study, work))
         ledger.records.append(ledger.append(record))
         return _run(ledger, folder, work, options, _reuse(known, work, study), observers)
 
 
-def opening(
+def first_record(
     study: Study, facts: StudyFacts, options: Options, clock: float, alike: Mapping[str, str] | None = None
 ) -> Record:
     """The first record of a ledger; `alike`: arms that another arm runs for."""
@@ -116,7 +116,7 @@ def resume(
 
 def summary(folder: Path) -> Summary:
     """What the ledger in a folder says; reads only, so it may be asked while the study runs."""
-    return _summary(History(read(folder / NAME)[0]), folder)
+    return _summary(History(read_records(folder / NAME)[0]), folder)
 
 
 def alike(study: Study, work: Work) -> dict[str, str]:

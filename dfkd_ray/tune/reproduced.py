@@ -15,7 +15,7 @@ from dfkd_ray.tune import analysis
 from dfkd_ray.tune.history import History
 
 
-def beside(history: History) -> dict[str, Any]:
+def comparison(history: History) -> dict[str, Any]:
     """What the papers' numbers and this study's say of the same rows and claims, in points; plain data.
 
     Measured is the test accuracy of the last epoch, which is what papers report; where the trials have none, the

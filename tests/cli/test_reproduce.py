@@ -207,7 +207,7 @@ def test_it_runs_as_an_ablation_does(story: Story) -> None:
     assert [(row["arm"], row["seed"], row["state"]) for row in story.trials] == [
         (arm, seed, "complete") for seed in range(3) for arm in ROWS
     ]
-    study = ledger.read(story.folder / ledger.NAME)[0][0]["study"]
+    study = ledger.read_records(story.folder / ledger.NAME)[0][0]["study"]
     assert study["published"] == "dfkd_fgvc/table5#cub200"
     assert "dfkd_fgvc on gliders, 3 arms x 3 pairs, into out" in story.done.out.splitlines()
     assert story.done.out.splitlines()[-1] == "page: out/report.html"

@@ -23,7 +23,7 @@ from dfkd_ray.methods import config
 from dfkd_ray.runs import distillation
 from dfkd_ray.runs.card import RunCard
 from dfkd_ray.runs.checkpoint import Checkpoint
-from dfkd_ray.tune.ledger import NAME, read
+from dfkd_ray.tune.ledger import NAME, read_records
 from dfkd_ray.util import tables
 from tests.cli.commands import HELD_OUT, SPLITS, TINY, Done, dfkd, refused, sets
 
@@ -233,7 +233,7 @@ def test_killed_and_run_again_it_ends_in_the_same_bits(finished: tuple[Path, Don
     env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     dead = subprocess.run([sys.executable, "-c", code, *words], env=env, capture_output=True, text=True)
     assert dead.returncode == -signal.SIGKILL, dead.stderr
-    assert [record["epoch"] for record in read(folder / NAME)[0] if record["kind"] == "row"] == [1]
+    assert [record["epoch"] for record in read_records(folder / NAME)[0] if record["kind"] == "row"] == [1]
     assert not (folder / "trials" / "0000" / "student.safetensors").exists()
     again = distill(folder)
     assert again.code == 0

@@ -103,7 +103,7 @@ def test_resume_goes_on_with_the_runner_of_the_study_and_finishes(story: Story) 
         "student_loss.high_order.weight",
     ]
     assert lines[6] == "page: reports/tiny/report.html"
-    kinds = [record["kind"] for record in ledger.read(story.folder / ledger.NAME)[0]]
+    kinds = [record["kind"] for record in ledger.read_records(story.folder / ledger.NAME)[0]]
     assert kinds.count("resumed") == 2
     assert kinds[-1] == "finished"
     metadata = tables.metadata(tables.read(story.folder / "trials.arrow"))

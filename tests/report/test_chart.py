@@ -11,7 +11,7 @@ import pytest
 
 from dfkd_ray import metrics
 from dfkd_ray.report import chart
-from dfkd_ray.report.chart import ARM_COLOURS, ARM_DASHES, MARKERS, ROLES, Drawn, axis, hover, plain
+from dfkd_ray.report.chart import ARM_COLOURS, ARM_DASHES, MARKERS, ROLES, Drawn, axis, escaped, hover
 from tests.report.studies import study, trial
 
 
@@ -105,11 +105,11 @@ def test_ticks_of_a_log_axis_are_round_and_few(low: float, high: float, ticks: l
 
 def test_trials_of_an_option_are_set_apart_always_in_the_same_way() -> None:
     places = [1.0] * 40
-    spread = chart.spread(places, range(40), "choice")
-    assert spread == chart.spread(places, range(40), "choice")
+    spread = chart.jitter(places, range(40), "choice")
+    assert spread == chart.jitter(places, range(40), "choice")
     assert len(set(spread)) == 40
     assert all(math.fabs(x - 1.0) < 0.2 for x in spread)
-    assert chart.spread(places, range(40), "log") == places
+    assert chart.jitter(places, range(40), "log") == places
 
 
 def test_a_chart_says_nothing_unless_it_does() -> None:
@@ -122,7 +122,7 @@ def test_a_chart_says_nothing_unless_it_does() -> None:
 
 
 def test_plotly_text_keeps_no_tag_and_no_entity_that_plotly_would_read() -> None:
-    assert plain("<b>&lt;</b>") == "&lt;b&gt;&amp;lt;&lt;/b&gt;"
+    assert escaped("<b>&lt;</b>") == "&lt;b&gt;&amp;lt;&lt;/b&gt;"
     assert hover("a<br>b\nc") == "a&lt;br&gt;b<br>c"
 
 

@@ -10,7 +10,7 @@ import pytest
 from dfkd_ray.runs import card as cards
 from dfkd_ray.runs.chosen import choose
 from dfkd_ray.tune.history import History
-from dfkd_ray.tune.ledger import NAME, read
+from dfkd_ray.tune.ledger import NAME, read_records
 from dfkd_ray.util.errors import StudyError
 from tests.runs.test_card import CARD
 from tests.tune import ablations, toys
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("no_fsync")
 
 
 def history(folder: Path) -> History:
-    return History(read(folder / NAME)[0])
+    return History(read_records(folder / NAME)[0])
 
 
 def filled(folder: Path) -> Path:

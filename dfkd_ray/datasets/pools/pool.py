@@ -14,7 +14,7 @@ from dfkd_ray.datasets.pools import card as cards
 from dfkd_ray.datasets.pools.card import PoolCard
 from dfkd_ray.datasets.pools.images import Images, decoded
 from dfkd_ray.datasets.pools.shard import Shard
-from dfkd_ray.datasets.pools.stream import SCHEMA, Held, read, shard_name, trajectory_of
+from dfkd_ray.datasets.pools.stream import SCHEMA, Held, read_shard, shard_name, trajectory_of
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.files import remove_leftovers
 from dfkd_ray.util.locks import alone
@@ -65,7 +65,7 @@ class Pool:
 
     def held(self, index: int) -> Held:
         """What is in a shard, from 1."""
-        return read(self.path(index))
+        return read_shard(self.path(index))
 
     def batches(self) -> list[pa.RecordBatch]:
         """The complete trajectories of all shards, by their numbers: the same images however many shards there are."""

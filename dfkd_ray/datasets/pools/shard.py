@@ -17,7 +17,7 @@ from torch import Tensor
 
 from dfkd_ray.datasets.pools.card import PoolCard
 from dfkd_ray.datasets.pools.pictures import encode
-from dfkd_ray.datasets.pools.stream import SCHEMA, read, trajectory_of
+from dfkd_ray.datasets.pools.stream import SCHEMA, read_shard, trajectory_of
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.files import append, sync_folder
 
@@ -46,7 +46,7 @@ class Shard:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             _lock(self._file, path)
-            held = read(path)
+            held = read_shard(path)
             self._end = held.sound
             if held.torn:
                 os.ftruncate(self._file, self._end)

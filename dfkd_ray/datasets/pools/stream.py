@@ -52,7 +52,7 @@ def trajectory_of(batch: pa.RecordBatch) -> int:
     return number
 
 
-def read(path: Path) -> Held:
+def read_shard(path: Path) -> Held:
     """The complete trajectories of a shard, none where there is no file; the images stay on the disk until asked for.
 
     DataError if it is of another kind, or damaged with sound trajectories after the damage.

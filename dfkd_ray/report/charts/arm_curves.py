@@ -11,7 +11,7 @@ import pyarrow as pa
 from dfkd_ray import metrics
 from dfkd_ray.report import arms
 from dfkd_ray.report.arms import ArmRow
-from dfkd_ray.report.chart import ARMS, Chart, arm_style, axis, charts, figure, hover, integer_axis, plain, value
+from dfkd_ray.report.chart import ARMS, Chart, arm_style, axis, charts, constant, escaped, figure, hover, integer_axis
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 
@@ -54,7 +54,7 @@ class ArmCurves(Chart):
             row
             for metric in wanted
             for place, arm in enumerate(run)
-            for row in _rows(tables, metric, arm, {"arm": arms.called(arm, tables.arms), "place": place})
+            for row in _rows(tables, metric, arm, {"arm": arms.name_with_twins(arm, tables.arms), "place": place})
         ]
         return pa.Table.from_pylist(rows, ROWS)
 
@@ -68,7 +68,7 @@ class ArmCurves(Chart):
             [*bands, *(_line(own[place]) for place in places)],
             height=420 + 12 * len(places),
             xaxis=integer_axis("Epoch", rows["epoch"].to_pylist()),
-            yaxis=axis(value(rows, "panel"), value(rows, "metric")),
+            yaxis=axis(constant(rows, "panel"), constant(rows, "metric")),
         )
 
 
@@ -113,8 +113,8 @@ def _line(own: list[dict[str, Any]]) -> go.Scatter:
     metric = own[0]["metric"]
     style = arm_style(own[0]["place"])
     said = [
-        f"{row['arm']}\nepoch {row['epoch']}: {metrics.measured(metric, row['mean'])}\n"
-        f"{metrics.measured(metric, row['low'])} to {metrics.measured(metric, row['high'])}, "
+        f"{row['arm']}\nepoch {row['epoch']}: {metrics.with_unit(metric, row['mean'])}\n"
+        f"{metrics.with_unit(metric, row['low'])} to {metrics.with_unit(metric, row['high'])}, "
         f"{words.count(row['trials'], 'trial')}"
         for row in own
     ]
@@ -123,7 +123,7 @@ def _line(own: list[dict[str, Any]]) -> go.Scatter:
         y=[row["mean"] for row in own],
         mode="lines+markers" if len(own) < 3 else "lines",
         line={"color": style["color"], "dash": style["dash"], "width": 2},
-        name=plain(own[0]["arm"], 30),
+        name=escaped(own[0]["arm"], 30),
         legendgroup=str(own[0]["place"]),
         hoverinfo="text",
         hovertext=[hover(text) for text in said],

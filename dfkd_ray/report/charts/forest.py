@@ -21,10 +21,10 @@ from dfkd_ray.report.chart import (
     Chart,
     axis,
     charts,
+    constant,
+    escaped,
     figure,
     hover,
-    plain,
-    value,
 )
 from dfkd_ray.report.effects import SINGLE, EffectRow
 from dfkd_ray.report.view import Tables
@@ -79,7 +79,7 @@ class Forest(Chart):
 
     @staticmethod
     def draw(rows: pa.Table) -> go.Figure:
-        metric, data = value(rows, "metric"), rows.to_pylist()
+        metric, data = constant(rows, "metric"), rows.to_pylist()
         scale, unit = metrics.find(metric).unit.scale, metrics.points(metric)
         places, headings, height = _places(data)
         traces: list[Any] = [_bootstrap(data, places, scale)]
@@ -87,11 +87,11 @@ class Forest(Chart):
             own = [i for i, row in enumerate(data) if _style_of(row["verdict"]) == verdict]
             traces += [_marks([data[i] for i in own], [places[i] for i in own], style, scale)] if own else []
         said = [note for row, place in zip(data, places) for note in _said(row, place)]
-        better = ", less is better" if value(rows, "minimised") else ""
+        better = ", less is better" if constant(rows, "minimised") else ""
         return figure(
             traces,
             height=height + 70,
-            annotations=[*said, *(_text(f"<b>{plain(t, 60)}</b>", 0, y, MUTED) for t, y in headings)],
+            annotations=[*said, *(_text(f"<b>{escaped(t, 60)}</b>", 0, y, MUTED) for t, y in headings)],
             xaxis=axis(f"Difference{f', {unit}' if unit else ''}{better}", rangemode="tozero", zeroline=True),
             yaxis={"range": [height, 0], "visible": False, "fixedrange": True},
             showlegend=False,
@@ -196,8 +196,8 @@ def _said(row: dict[str, Any], place: float) -> list[dict[str, Any]]:
     found = metrics.difference(row["metric"], row["difference"])
     above = place - 0.42 * ROW
     return [
-        _text(plain(row["label"], 30), 0, above, INK),
-        _text(f"{found} <b>{plain(row['short'])}</b>", 1, above, colour),
+        _text(escaped(row["label"], 30), 0, above, INK),
+        _text(f"{found} <b>{escaped(row['short'])}</b>", 1, above, colour),
     ]
 
 

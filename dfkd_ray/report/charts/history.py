@@ -6,7 +6,19 @@ import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray import metrics
-from dfkd_ray.report.chart import BEST, SEARCH, Chart, axis, by_role, charts, figure, integer_axis, points, role, value
+from dfkd_ray.report.chart import (
+    BEST,
+    SEARCH,
+    Chart,
+    axis,
+    by_role,
+    charts,
+    constant,
+    figure,
+    integer_axis,
+    points,
+    role,
+)
 from dfkd_ray.report.view import Tables
 
 ROWS = pa.schema(
@@ -45,7 +57,7 @@ class History(Chart):
                     continue
                 if trial.complete and (best is None or objective.better(reached, best)):
                     best = reached
-                said = metrics.said(objective.metric, reached)
+                said = metrics.labelled(objective.metric, reached)
                 rows.append(
                     {
                         "panel": metrics.label(objective.metric),
@@ -74,5 +86,5 @@ class History(Chart):
         return figure(
             [line, *marks],
             xaxis=integer_axis("Trial", trials),
-            yaxis=axis(value(rows, "panel"), value(rows, "metric")),
+            yaxis=axis(constant(rows, "panel"), constant(rows, "metric")),
         )

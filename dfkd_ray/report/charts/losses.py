@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray import metrics
-from dfkd_ray.report.chart import BEST, COMPLETE, TRAINING, Chart, axis, charts, figure, hover, integer_axis, value
+from dfkd_ray.report.chart import BEST, COMPLETE, TRAINING, Chart, axis, charts, constant, figure, hover, integer_axis
 from dfkd_ray.report.view import Tables
 
 ROWS = pa.schema(
@@ -53,7 +53,7 @@ class Losses(Chart):
 
     @staticmethod
     def draw(rows: pa.Table) -> go.Figure:
-        colour = COMPLETE if value(rows, "side") == "source" else BEST
+        colour = COMPLETE if constant(rows, "side") == "source" else BEST
         epochs, means = rows["epoch"].to_pylist(), rows["value"].to_pylist()
         line = go.Scatter(
             x=epochs,

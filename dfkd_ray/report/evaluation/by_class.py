@@ -7,7 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report.chart import BEST, COMPLETE, FAINT, Drawn, axis, figure, hover, plain
+from dfkd_ray.report.chart import BEST, COMPLETE, FAINT, Drawn, axis, escaped, figure, hover
 from dfkd_ray.report.evaluation.view import NETWORKS, EvaluationTables
 from dfkd_ray.util import words
 
@@ -62,7 +62,7 @@ class ByClass(Drawn[EvaluationTables]):
         if not few:
             numbers = axis("Class, from the worst known to the best", range=[-1, len(data)], showgrid=False)
             return figure(traces, height=420, xaxis=numbers, yaxis=shares)
-        ticks = {"tickvals": places, "ticktext": [plain(r["name"], 30) for r in data]}
+        ticks = {"tickvals": places, "ticktext": [escaped(r["name"], 30) for r in data]}
         names = {**ticks, "range": [len(data) - 0.4, -0.6], "showgrid": False, "zeroline": False}
         return figure(traces, height=110 + 24 * len(data), xaxis={**shares, "showgrid": True}, yaxis=names)
 

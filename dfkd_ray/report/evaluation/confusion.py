@@ -8,7 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report.chart import Drawn, figure, hover, plain
+from dfkd_ray.report.chart import Drawn, escaped, figure, hover
 from dfkd_ray.report.evaluation.view import EvaluationTables
 from dfkd_ray.util import words
 
@@ -103,7 +103,7 @@ def _drawn(tables: EvaluationTables) -> list[int]:
 def _ticks(names: list[str]) -> dict[str, Any]:
     if len(names) > NAMED:
         return {"showticklabels": False}
-    return {"tickvals": list(range(len(names))), "ticktext": [plain(name, 24) for name in names]}
+    return {"tickvals": list(range(len(names))), "ticktext": [escaped(name, 24) for name in names]}
 
 
 def _said(row: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report.chart import ARM_COLOURS, FAINT, Drawn, figure, hover, plain
+from dfkd_ray.report.chart import ARM_COLOURS, FAINT, Drawn, escaped, figure, hover
 from dfkd_ray.report.evaluation.view import EvaluationTables
 from dfkd_ray.util import words
 
@@ -94,7 +94,7 @@ def _marks(name: str, place: int, own: list[dict[str, Any]]) -> go.Scatter:
         y=[round(row["y"], 2) for row in own],
         mode="markers",
         marker={**style, "size": 5 if place < 0 else 6, "opacity": 0.85},
-        name=plain(name, 24),
+        name=escaped(name, 24),
         hoverinfo="text",
         hovertext=[hover(row["about"]) for row in own],
     )

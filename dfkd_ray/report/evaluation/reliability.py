@@ -7,7 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report.chart import BEST, COMPLETE, MUTED, PRUNED, Drawn, axis, figure, hover, value
+from dfkd_ray.report.chart import BEST, COMPLETE, MUTED, PRUNED, Drawn, axis, constant, figure, hover
 from dfkd_ray.report.evaluation.view import EvaluationTables
 from dfkd_ray.report.settings import is_number
 from dfkd_ray.util import words
@@ -56,7 +56,7 @@ class Reliability(Drawn[EvaluationTables]):
         said = [hover(_said(r)) for r in data]
         common: dict[str, Any] = {"x": middle, "width": [0.92 * (r["high"] - r["low"]) for r in data]}
         common |= {"hoverinfo": "text", "hovertext": said}
-        right = {"color": COLOURS.get(value(rows, "network"), BEST), "opacity": 0.85}
+        right = {"color": COLOURS.get(constant(rows, "network"), BEST), "opacity": 0.85}
         line = go.Scatter(
             x=[0, 1], y=[0, 1], mode="lines", line={"color": MUTED, "dash": "dot", "width": 1.5}, hoverinfo="skip"
         )

@@ -29,7 +29,7 @@ def summary(tables: EvaluationTables) -> Section:
         Heading("How good is the student?", 1),
         Text(sentence(tables), "answer"),
         Numbers(list(_numbers(tables)), first=True),
-        measured(tables),
+        measures_table(tables),
         Text(_caution(tables), "note"),
         Heading("What was evaluated", 2),
         Facts(list(_asked(tables))),
@@ -73,7 +73,7 @@ def _numbers(tables: EvaluationTables) -> Iterable[Number]:
     yield Number(words.percent(tables.share("student", "ece")), "Calibration error", "expected, of the student")
 
 
-def measured(tables: EvaluationTables) -> Table:
+def measures_table(tables: EvaluationTables) -> Table:
     """Every measure of both networks, side by side."""
     rows: list[list[Inline | Cell]] = []
     for key, name in MEASURES.items():

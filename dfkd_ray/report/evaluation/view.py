@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dfkd_ray.report.blocks import FORMATS
 from dfkd_ray.report.settings import is_number
-from dfkd_ray.report.view import part, read, sound
+from dfkd_ray.report.view import part, read_table, sound
 from dfkd_ray.util import tables
 
 NETWORKS = ("student", "teacher")
@@ -45,7 +45,7 @@ class EvaluationTables:
     @classmethod
     def read(cls, folder: Path) -> EvaluationTables:
         """The tables in a folder; StudyError names the one that is missing or damaged."""
-        return cls(**{kind: read(kind, folder / f"{kind}.arrow") for kind in tables.EVALUATED})
+        return cls(**{kind: read_table(kind, folder / f"{kind}.arrow") for kind in tables.EVALUATED})
 
     @cached_property
     def note(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ WRONG = RIGHT = 12
 SALIENCY = 8  # images with the saliency of the networks, half of them wrong where there are so many
 
 
-def shown(labels: Tensor, named: Tensor, confidence: Tensor, pairs: Sequence[Mapping[str, int]]) -> list[int]:
+def for_gallery(labels: Tensor, named: Tensor, confidence: Tensor, pairs: Sequence[Mapping[str, int]]) -> list[int]:
     """Rows of the split, each once: of every confused pair, its surest; the surest mistakes; a right one of a class.
 
     Beside a pair stands a right image of the class that was named. All arguments but `pairs` are (N,).

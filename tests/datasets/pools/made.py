@@ -11,7 +11,7 @@ import pyarrow as pa
 import torch
 
 from dfkd_ray.datasets.pools import Pool, PoolCard, PoolRow, TeacherFacts
-from dfkd_ray.datasets.pools.stream import SCHEMA, read
+from dfkd_ray.datasets.pools.stream import SCHEMA, read_shard
 
 CARD = PoolCard(
     task="shapes",
@@ -57,7 +57,7 @@ def fill(folder: Path, count: int, card: PoolCard = CARD, only: Iterable[int] | 
 
 def starts(path: Path) -> list[int]:
     """At which byte each trajectory of a shard starts, and the last one ends."""
-    sizes = [SCHEMA.serialize().size, *(batch.serialize().size for batch in read(path).batches)]
+    sizes = [SCHEMA.serialize().size, *(batch.serialize().size for batch in read_shard(path).batches)]
     return list(accumulate(sizes))
 
 

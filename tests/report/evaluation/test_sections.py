@@ -64,7 +64,7 @@ def test_the_sentence_says_how_sure_the_student_is(confidence: float | None, top
 def test_measures_stand_side_by_side_and_one_that_nobody_has_is_left_out() -> None:
     both = made([(0, 0, 0.5)], teacher=[0], student={"top1": 0.5, "ece": 0.1})
     both.note["measures"]["teacher"] = {"top1": 0.75}
-    text = plain(written(sections.measured(both)))
+    text = plain(written(sections.measures_table(both)))
     assert "Student Teacher" in text
     assert "Top-1 accuracy 50.0 % 75.0 %" in text
     assert "Expected calibration error 10.0 % –" in text

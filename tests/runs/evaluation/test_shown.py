@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from dfkd_ray.runs.evaluation.shown import EACH, RIGHT, SALIENCY, WRONG, for_saliency, shown
+from dfkd_ray.runs.evaluation.shown import EACH, RIGHT, SALIENCY, WRONG, for_gallery, for_saliency
 
 LABELS = torch.arange(60) % 6
 NAMED = torch.where(torch.arange(60) % 4 == 0, (LABELS + 1) % 6, LABELS)
@@ -11,7 +11,7 @@ SURE = torch.linspace(0.99, 0.2, 60)
 
 def test_pairs_then_sure_mistakes_then_one_right_of_each_class() -> None:
     pair = {"label": 0, "named": 1, "images": 5}
-    rows = shown(LABELS, NAMED, SURE, [pair])
+    rows = for_gallery(LABELS, NAMED, SURE, [pair])
     assert len(set(rows)) == len(rows)
     of_pair = [i for i in range(60) if LABELS[i] == 0 and NAMED[i] == 1]
     beside = next(i for i in range(60) if LABELS[i] == NAMED[i] == 1)
