@@ -180,17 +180,17 @@ def headed(name: str) -> str:
     return f"{label(name)}{f' ({unit})' if unit else ''}"
 
 
-def measured(name: str, value: float | None) -> str:
+def with_unit(name: str, value: float | None) -> str:
     """A value with its unit: `78.1 %`, `0.0124 nats`, `6 min 40 s`."""
     return DASH if value is None or not math.isfinite(value) else find(name).unit.printed(value)
 
 
-def said(name: str, value: float | None) -> str:
+def labelled(name: str, value: float | None) -> str:
     """A value after its metric: `Validation accuracy: 78.1 %`."""
-    return f"{label(name)}: {measured(name, value)}"
+    return f"{label(name)}: {with_unit(name, value)}"
 
 
-def bare(name: str, value: float | None) -> str:
+def without_unit(name: str, value: float | None) -> str:
     """A value without its unit, for a column whose head has it: `78.1`."""
     if value is None or not math.isfinite(value):
         return DASH

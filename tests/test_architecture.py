@@ -7,7 +7,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -133,6 +133,9 @@ SAME_NAME = {
     ("report.evaluation.view", "report.view"): OF_BOTH,
     ("report.published", "study.published"): PAGE,
 }
+
+# Public classes of one name: who reads the name alone has to know which one is meant.
+SAME_CLASS = {("report.charts.history.History", "tune.history.History"): CHART}
 
 
 def name_of(path: Path) -> str:
@@ -332,11 +335,21 @@ def test_every_test_has_its_module_or_a_reason() -> None:
     assert alone - MIRRORS_NOTHING.keys() == set()
 
 
+def alike(names: Iterable[str]) -> set[tuple[str, ...]]:
+    """Those that share their last part, inside the package."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(name.rpartition(".")[2], []).append(name.removeprefix("dfkd_ray."))
+    return {tuple(same) for same in found.values() if len(same) > 1}
+
+
 def test_no_two_modules_share_a_name_without_a_reason() -> None:
-    alike: dict[str, list[str]] = {}
-    for name in MODULES:
-        alike.setdefault(name.rpartition(".")[2], []).append(name.removeprefix("dfkd_ray."))
-    assert {tuple(names) for names in alike.values() if len(names) > 1} == SAME_NAME.keys()
+    assert alike(MODULES) == SAME_NAME.keys()
+
+
+def test_no_two_public_classes_share_a_name_without_a_reason() -> None:
+    classes = [f"{name}.{node.name}" for name in MODULES for node in TREES[name].body if isinstance(node, ast.ClassDef)]
+    assert alike(name for name in classes if not name.rpartition(".")[2].startswith("_")) == SAME_CLASS.keys()
 
 
 @every_module

@@ -59,7 +59,7 @@ def test_a_loss_of_an_own_term_is_one_of_its_family() -> None:
 def test_a_metric_that_nobody_knows_keeps_its_name_and_has_no_unit(name: str) -> None:
     row = metrics.find(name)
     assert (row.name, row.label, row.better, row.unit, row.data_free) == (name, name, None, metrics.NONE, False)
-    assert metrics.measured(name, 0.5) == "0.5"
+    assert metrics.with_unit(name, 0.5) == "0.5"
     assert metrics.changed(name, 0.5) == "+0.5"
     assert metrics.within(name, -1.0, 2.0) == (-1.0, 2.0)
 
@@ -112,7 +112,7 @@ def test_a_metric_without_a_better_way_is_refused_with_the_nearest_name(name: st
     ],
 )
 def test_a_value_is_printed_in_its_unit(name: str, value: float | None, measured: str, bare: str) -> None:
-    assert (metrics.measured(name, value).replace(NBSP, " "), metrics.bare(name, value)) == (measured, bare)
+    assert (metrics.with_unit(name, value).replace(NBSP, " "), metrics.without_unit(name, value)) == (measured, bare)
 
 
 @pytest.mark.parametrize(

@@ -124,11 +124,11 @@ def shrunk(name: str, changes: Mapping[str, Any] | None = None) -> Method:
 @cache
 def painter() -> str:
     """A folder with a small pipeline that has learned nothing; it goes with the process."""
-    from dfkd_ray.nets.pipelines.small import Small
+    from dfkd_ray.nets.pipelines.small import PipelineSizes
 
     folder = tempfile.mkdtemp(prefix="painter-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    sizes = Small(coder=(8, 8), net=(8, 16), width=16, depth=1, heads=2)
+    sizes = PipelineSizes(coder=(8, 8), net=(8, 16), width=16, depth=1, heads=2)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         pipe = sizes.text_to_image(IMAGE, ["A realistic photo.", "A realistic photo of class 0 1 2 3 4."])

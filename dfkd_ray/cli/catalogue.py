@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from dfkd_ray.cli import app, options
-from dfkd_ray.cli.student import Which
+from dfkd_ray.cli.student import TrialOptions
 from dfkd_ray.util import shipped, words
 from dfkd_ray.util.errors import StudyError, UnknownName
 from dfkd_ray.util.files import atomic_write
@@ -54,7 +54,7 @@ def _listing(kind: str) -> list[tuple[str, str]]:
     if kind == "tasks":
         from dfkd_ray import datasets
 
-        return [(name, shipped.opening(datasets.HERE / f"{name}.yaml")) for name in datasets.names()]
+        return [(name, shipped.headline(datasets.HERE / f"{name}.yaml")) for name in datasets.names()]
     if kind == "nets":
         from dfkd_ray import nets
 
@@ -97,7 +97,7 @@ def _method(name: str) -> str:
     from dfkd_ray.methods import config, origins
 
     said = {"secondary": " [from secondary sources]", "reconstruction": " [reconstruction]"}
-    return shipped.opening(config.method_file(name)) + said.get(origins.evidence(name) or "", "")
+    return shipped.headline(config.method_file(name)) + said.get(origins.evidence(name) or "", "")
 
 
 def _net(name: str) -> str:
@@ -124,7 +124,7 @@ def show(
             "that is named): its method. What is shipped goes before a folder of that name: ./NAME is the folder.",
         ),
     ],
-    which: Which,
+    which: TrialOptions,
     grid: Annotated[bool, typer.Option("--grid", help="Of a task: write a picture of its classes.")] = False,
     out: Annotated[Path | None, typer.Option(help="Where the picture goes.", show_default="<task>.png")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder or .npz file of the task's images.")] = None,

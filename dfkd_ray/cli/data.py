@@ -15,7 +15,7 @@ from dfkd_ray.util.words import DASH
 
 if TYPE_CHECKING:
     from dfkd_ray.datasets import Task
-    from dfkd_ray.datasets.verify import Report
+    from dfkd_ray.datasets.verify import DataReport
 
 data = typer.Typer(no_args_is_help=True, help="The data sets of the tasks.")
 app.add_typer(data, name="data")
@@ -72,9 +72,9 @@ def _none_needed(task: Task) -> str:
 
 
 def _place(task: Task, home: Path) -> str:
-    from dfkd_ray.datasets.fetch import place
+    from dfkd_ray.datasets.fetch import destination
 
-    return str(home / (place(task) or ""))
+    return str(home / (destination(task) or ""))
 
 
 def _official(task: Task) -> str:
@@ -122,12 +122,12 @@ def fetch(name: Name, folder: Folder = None) -> None:
 
 def bring(task: Task, folder: Path | None) -> None:
     """What is missing of a task's data, with a bar for each step; says what came and where it is."""
-    from dfkd_ray.datasets.fetch import described
+    from dfkd_ray.datasets.fetch import archive_facts
     from dfkd_ray.datasets.readers import fetched, opened
 
     came = fetched(task, folder)
     for archive in came:
-        typer.echo(f"fetched {archive.name}: {described(archive)}")
+        typer.echo(f"fetched {archive.name}: {archive_facts(archive)}")
     root = opened(task, folder).root
     if root is None:
         typer.echo(_none_needed(task))
@@ -143,20 +143,20 @@ def verify(
 ) -> None:
     """Compare a task's data with what was published, file by file; exit code 1 if it differs."""
     from dfkd_ray import datasets
-    from dfkd_ray.datasets.verify import verify as look
+    from dfkd_ray.datasets.verify import verify as check
 
     task = datasets.load(name)
-    report = look(task, folder)
+    report = check(task, folder)
     if report.root is None:
         typer.echo(_none_needed(task))
         return
     for line in _said(task, report, None if all_files else SHOWN):
         typer.echo(line)
-    if not report.whole:
+    if not report.complete:
         raise typer.Exit(1)
 
 
-def _said(task: Task, report: Report, shown: int | None) -> Iterator[str]:
+def _said(task: Task, report: DataReport, shown: int | None) -> Iterator[str]:
     yield f"{task.name}: {report.root}"
     yield f"{'split':<7}{'images':>11}{'official':>11}"
     for which in [*report.counts, *(name for name in report.official if name not in report.counts)]:
@@ -171,4 +171,4 @@ def _said(task: Task, report: Report, shown: int | None) -> Iterator[str]:
             yield from (f"  {file}" for file in files[:shown])
             if shown is not None and len(files) > shown:
                 yield f"  and {len(files) - shown:,} more (--list names them)"
-    yield "whole: every image is there and can be read" if report.whole else "not as it was published"
+    yield "whole: every image is there and can be read" if report.complete else "not as it was published"

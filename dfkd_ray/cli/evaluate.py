@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from dfkd_ray.cli import app, options
-from dfkd_ray.cli.student import Student
+from dfkd_ray.cli.student import StudentOptions
 from dfkd_ray.util import words
 from dfkd_ray.util.errors import StudyError
 
@@ -20,19 +19,12 @@ if TYPE_CHECKING:
 SHOWN = 3  # confused pairs on the terminal
 
 
-class Split(StrEnum):
-    """Which images."""
-
-    test = "test"
-    val = "val"
-
-
 @app.command()
 @options.unfolded
 def evaluate(
-    student: Student,
+    student: StudentOptions,
     data: options.Data = None,
-    split: Annotated[Split, typer.Option("--split", help="Which images.")] = Split.test,
+    split: Annotated[Literal["test", "val"], typer.Option("--split", help="Which images.")] = "test",
     out: Annotated[
         Path | None,
         typer.Option(help="Folder.", show_default="evaluation-<which> in the run, or reports/evaluation-<file>"),
@@ -51,13 +43,13 @@ def evaluate(
     runtime = parse_runtime({"device": device, "precision": precision, "threads": threads, "cache": cache})
     runtime.open()  # a device that is not there is a mistake to hear of at once
     distilled, home = student.open()
-    folder = out or home / student.called("evaluation" if split is Split.test else "evaluation-val")
+    folder = out or home / student.called("evaluation" if split == "test" else "evaluation-val")
     if (folder / "trials.arrow").exists():
         raise StudyError(f"{folder} holds a study: name another folder with --out")
-    part = datasets.split(distilled.task, split.value, data or distilled.data, cache=runtime.cache)
+    part = datasets.split(distilled.task, split, data or distilled.data, cache=runtime.cache)
     folder.mkdir(parents=True, exist_ok=True)
-    typer.echo(_opening(distilled, split.value, len(part.labels)))
-    made = Evaluation(distilled, part, runtime).tables(_note(distilled, split.value))
+    typer.echo(_opening(distilled, split, len(part.labels)))
+    made = Evaluation(distilled, part, runtime).tables(_note(distilled, split))
     for kind, table in made.items():
         tables.write(table, folder / f"{kind}.arrow")
     for line in said(tables.metadata(made["evaluation"])):

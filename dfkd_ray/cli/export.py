@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dfkd_ray.cli import app, options
-from dfkd_ray.cli.student import Student
+from dfkd_ray.cli.student import StudentOptions
 from dfkd_ray.util import words
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ Out = Annotated[
 @app.command()
 @options.unfolded
 def export(
-    student: Student,
+    student: StudentOptions,
     to: Formats,
     with_normalisation: Inside = False,
     out: Out = None,
@@ -80,7 +80,7 @@ def export(
     told = {"files": files, "costs": costs, "costs_on": where, "card": card, "provenance": provenance()}
     with atomic_write(folder / RECORD) as file:
         file.write((json.dumps(told, indent=1) + "\n").encode())
-    for line in (*beside(costs, str(chosen)), *written(files, folder)):
+    for line in (*cost_table(costs, str(chosen)), *written(files, folder)):
         typer.echo(line)
 
 
@@ -95,7 +95,7 @@ def _origin(distilled: Distilled) -> dict[str, Any]:
     return {**known, **{key: own[key] for key in ("student_of", "versions", "accuracy") if key in own}}
 
 
-def beside(costs: Mapping[str, Mapping[str, Any]], device: str) -> Iterator[str]:
+def cost_table(costs: Mapping[str, Mapping[str, Any]], device: str) -> Iterator[str]:
     """What the networks cost, side by side."""
     rows = {
         "": list(costs),

@@ -38,7 +38,7 @@ Seed = Annotated[int, typer.Option(help="Of initial weights and of all noise.")]
 
 
 @dataclass(frozen=True)
-class Small:
+class SmallTry:
     """A small try of a study, without a copy of its file; see `unfolded`."""
 
     changes: Set = None

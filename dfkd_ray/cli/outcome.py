@@ -11,7 +11,7 @@ import typer
 
 from dfkd_ray import metrics
 from dfkd_ray.util import words
-from dfkd_ray.util.words import typed
+from dfkd_ray.util.words import for_terminal
 
 if TYPE_CHECKING:
     from dfkd_ray.runs.distillation import Distillation
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from dfkd_ray.tune.history import Trial
 
 
-def opening(study: Study, folder: Path, duplicates: Duplicates | None = None) -> str:
-    """The question, and what it will cost; `looked`: arms that are not run by themselves."""
+def announcement(study: Study, folder: Path, duplicates: Duplicates | None = None) -> str:
+    """The question, and what it will cost; `duplicates`: arms that are not run by themselves."""
     budget = f"{study.trials} trials" if study.trials else f"{study.budget.hours or math.inf:g} hours"
     if study.ablation is not None:
         count = len(study.ablation.arms)
@@ -41,7 +41,7 @@ def close(summary: Summary, work: Distillation) -> None:
     typer.echo(f"{counts}, {summary.seconds:.0f} s")
     if summary.ablation:
         table = tables.read(summary.folder / "effects.arrow")
-        for line in (*effects(table.to_pylist()), *beside(tables.metadata(table).get("published"))):
+        for line in (*effects(table.to_pylist()), *published_lines(tables.metadata(table).get("published"))):
             typer.echo(line)
     else:
         for line in winners(summary, 1 / len(work.task.classes)):
@@ -55,21 +55,21 @@ def winners(summary: Summary, chance: float) -> Iterator[str]:
     if best is None:
         return
     reached = next(values for trial, values in summary.front if trial.number == best.number)
-    yield f"best: trial {best.number}, seed {best.seed}, {found(best, reached, chance)}"
+    yield f"best: trial {best.number}, seed {best.seed}, {scores_line(best, reached, chance)}"
     for path, value in best.changes.items():
         yield f"  {path} = {value:.4g}" if isinstance(value, float) else f"  {path} = {value}"
     if len(reached) > 1:
-        yield f"the front, {typed(words.count(len(summary.front), 'trial'))} that no other dominates:"
+        yield f"the front, {for_terminal(words.count(len(summary.front), 'trial'))} that no other dominates:"
         for trial, values in summary.front:
             yield f"  trial {trial.number}: {', '.join(told(*each) for each in values.items())}"
 
 
 def told(metric: str, value: float | None) -> str:
     """A metric by its name, and its value as the page prints it."""
-    return f"{metric} {typed(metrics.measured(metric, value))}"
+    return f"{metric} {for_terminal(metrics.with_unit(metric, value))}"
 
 
-def found(trial: Trial, reached: Mapping[str, float], chance: float) -> str:
+def scores_line(trial: Trial, reached: Mapping[str, float], chance: float) -> str:
     """What a trial reached in every objective, then its accuracies, as far as they are known."""
     last, final = (trial.last or {}).get("metrics", {}), trial.final
     when = {name: "last" if last.get(name) == value else "best" for name, value in reached.items()}
@@ -77,9 +77,9 @@ def found(trial: Trial, reached: Mapping[str, float], chance: float) -> str:
     if metrics.VAL_ACCURACY in last and metrics.VAL_ACCURACY not in reached:
         parts.append(f"{told(metrics.VAL_ACCURACY, last[metrics.VAL_ACCURACY])} at the last epoch")
     if (tested := final.get(metrics.TEST_LAST)) is not None:
-        best = typed(metrics.measured(metrics.TEST_BEST, final.get(metrics.TEST_BEST)))
-        parts.append(f"test {typed(metrics.measured(metrics.TEST_LAST, tested))} at the last epoch")
-        parts.append(f"{best} at the best by {next(iter(reached))} (chance {typed(words.percent(chance))})")
+        best = for_terminal(metrics.with_unit(metrics.TEST_BEST, final.get(metrics.TEST_BEST)))
+        parts.append(f"test {for_terminal(metrics.with_unit(metrics.TEST_LAST, tested))} at the last epoch")
+        parts.append(f"{best} at the best by {next(iter(reached))} (chance {for_terminal(words.percent(chance))})")
     elif metrics.VAL_ACCURACY not in last:
         parts.append("no real images to evaluate on")
     return ", ".join(parts)
@@ -101,13 +101,13 @@ def effects(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         p = "" if row["p_holm"] is None else f", p {row['p_holm']:.3g}"
         lost = f", {row['lost']} lost" if row["lost"] else ""
         said = (metrics.difference(metric, row[key]) for key in ("difference", "t_low", "t_high"))
-        difference, low, high = map(typed, said)
+        difference, low, high = map(for_terminal, said)
         interval = "" if row["t_low"] is None else f" [{low}, {high}]"
         value = f"{difference}{interval} {metrics.points(metric)}".rstrip()
         yield f"  {row['contrast']}: {value}{p}, {row['pairs']} pairs{lost}: {row['verdict']}"
 
 
-def beside(note: Mapping[str, Any] | None) -> Iterator[str]:
+def published_lines(note: Mapping[str, Any] | None) -> Iterator[str]:
     """Published and measured side by side, and what became of each claim; nothing without a published table."""
     if note is None:
         return
@@ -121,7 +121,7 @@ def beside(note: Mapping[str, Any] | None) -> Iterator[str]:
         cells = [name.ljust(widths[0]), *(text.rjust(width) for text, width in zip(numbers, widths[1:]))]
         yield f"  {'  '.join(cells)}".rstrip()
     if said := metrics.cut(note["metric"], note.get("cut", ())):
-        yield f"  ({typed(said)})"
+        yield f"  ({for_terminal(said)})"
     if note["claims"]:
         yield "what the table claims, each by its own 95 % interval:"
     for claim in note["claims"]:

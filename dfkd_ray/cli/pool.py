@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from dfkd_ray.datasets import Task
-    from dfkd_ray.datasets.pools import Card, Pool
+    from dfkd_ray.datasets.pools import Pool, PoolCard
 
 pool = typer.Typer(no_args_is_help=True, help="The pools of synthetic images that `synthesize` made.")
 app.add_typer(pool, name="pool")
@@ -91,12 +91,12 @@ def verify(
 ) -> None:
     """Read every image of a pool, hold it against the pool's card, and ask its teacher; exit code 2 if it is broken."""
     from dfkd_ray.datasets.pools import Pool
-    from dfkd_ray.datasets.pools.verify import verify as look
+    from dfkd_ray.datasets.pools.verify import verify as check
     from dfkd_ray.train.runtime import parse_runtime
 
     found, where = Pool.open(folder), parse_runtime({"device": device}).open()
     teacher = _teacher(found, task, weights)
-    report = look(found)
+    report = check(found)
     typer.echo(f"{folder}: {report.images:,} images in {report.trajectories:,} trajectories, digest {found.digest}")
     for line in _counts(found.card, report.classes):
         typer.echo(line)
@@ -119,7 +119,7 @@ def _shown(lines: list[str], every: bool) -> Iterator[str]:
         yield f"and {len(lines) - SHOWN:,} more (--list names them)"
 
 
-def _counts(card: Card, classes: Counter[int]) -> Iterator[str]:
+def _counts(card: PoolCard, classes: Counter[int]) -> Iterator[str]:
     """How many images a class has: a line for all that have as many."""
     names: dict[int, list[str]] = {}
     for number, name in enumerate(card.classes):
@@ -147,7 +147,7 @@ def _teacher(found: Pool, name: str | None, weights: Path | None) -> tuple[Task,
     return task, net
 
 
-def _task(card: Card, name: str | None) -> Task:
+def _task(card: PoolCard, name: str | None) -> Task:
     """The task by name; that of the pool, which its card describes well enough where it is not shipped."""
     from dfkd_ray import datasets
 
@@ -157,7 +157,7 @@ def _task(card: Card, name: str | None) -> Task:
     return datasets.Task(card.task, "none", *seen, datasets.TeacherRef(card.teacher.arch), card.teacher.arch)
 
 
-def _arch(card: Card, weights: Path) -> str | None:
+def _arch(card: PoolCard, weights: Path) -> str | None:
     """Of weights without a card of their own that says it: the net of the pool's teacher."""
     from dfkd_ray.teachers.weights import read_card
 

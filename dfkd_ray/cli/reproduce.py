@@ -15,7 +15,7 @@ from dfkd_ray.util.registry import did_you_mean
 
 if TYPE_CHECKING:
     from dfkd_ray.study import Study
-    from dfkd_ray.study.published import Scale, Table
+    from dfkd_ray.study.published import PublishedTable, Scale
     from dfkd_ray.util.yamls import Document
 
 SMALL = "gliders"  # the scale that every re-run has, with all that it needs
@@ -36,7 +36,7 @@ def reproduce(
     ] = "paper",
     plan: Annotated[bool, typer.Option("--plan", help="Print the plan and launch nothing.")] = False,
     how: Options,
-    small: options.Small,
+    small: options.SmallTry,
 ) -> None:
     """Run a published table again: its rows as arms, and each of its claims with a verdict."""
     from dfkd_ray import study as studies
@@ -55,7 +55,7 @@ def reproduce(
     _run(document, made, plan, how)
 
 
-def _document(table: Table, column: str | None, scale: str) -> Document:
+def _document(table: PublishedTable, column: str | None, scale: str) -> Document:
     """The study that re-runs a table, as its file would have it; names of columns in any case."""
     from dfkd_ray.study import published
     from dfkd_ray.util.yamls import Document
@@ -68,7 +68,7 @@ def _document(table: Table, column: str | None, scale: str) -> Document:
     return Document({**raw, "published": published.reference(table, column)})
 
 
-def _question(table: Table, made: Study) -> Iterator[str]:
+def _question(table: PublishedTable, made: Study) -> Iterator[str]:
     """What is asked: the table, and what it claims."""
     from dfkd_ray.study import published
 
@@ -161,7 +161,7 @@ def _list() -> None:
         typer.echo(line.rstrip())
 
 
-def _here(table: Table) -> str:
+def _here(table: PublishedTable) -> str:
     """Whether a table can be run again on this machine, and if not why."""
     if not table.runnable:
         return f"no: {table.not_run}"

@@ -13,7 +13,7 @@ import typer
 
 from dfkd_ray import metrics
 from dfkd_ray.cli import app, options, running
-from dfkd_ray.cli.subject import Subject, called
+from dfkd_ray.cli.subject import Subject, folder_name
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util.errors import ConfigError, StudyError
 
@@ -48,16 +48,16 @@ def distill(
     no memory, warm-up and source loss beside it.
     """
     from dfkd_ray.methods import config
-    from dfkd_ray.runs.study_file import whole_path
+    from dfkd_ray.runs.study_file import absolute
 
     how = Options(runner="serial").over(how) if how.runner is None and how.address is None else how
     how = replace(how, threads=0) if how.threads is None and how.runner == "serial" else how
-    name = whole_path(method)
+    name = absolute(method)
     own = config.load(name)
     asked = _assigned(subject.assigned(changes), epochs)
     fixed = _from_pool(pool, own, asked)
     on = subject.chosen(config.change(own, fixed).teacher.arch, how.weights)
-    folder = how.out or Path("reports") / f"{Path(method).stem}-{called(on)}-seed{seed}"
+    folder = how.out or Path("reports") / f"{Path(method).stem}-{folder_name(on)}-seed{seed}"
     study, work = _study(name, own, on, fixed, seed, folder, how)
     runtime = work.runtime
     work.open(work.method, seed, runtime, runtime.open())  # what does not fit is told before there is a folder
@@ -145,7 +145,7 @@ def _introduction(study: Study, work: Distillation) -> Iterator[str]:
 def _begun(study: Study, work: Distillation, folder: Path, how: Options) -> bool:
     """Whether the folder holds this run already; StudyError where it holds anything else."""
     from dfkd_ray.tune.history import History
-    from dfkd_ray.tune.ledger import NAME, read
+    from dfkd_ray.tune.ledger import NAME, read_records
 
     path = folder / NAME
     if not path.exists():
@@ -153,7 +153,7 @@ def _begun(study: Study, work: Distillation, folder: Path, how: Options) -> bool
             raise StudyError(f"{folder} exists and holds no run: name another folder with --out")
         folder.mkdir(parents=True, exist_ok=True)  # where that cannot be, it is told now
         return False
-    records = [] if how.fresh else read(path)[0]
+    records = [] if how.fresh else read_records(path)[0]
     if records:
         _same(History(records), study, work, folder)
     return bool(records)
@@ -163,7 +163,7 @@ def _run(study: Study, work: Distillation, folder: Path, how: Options, begun: bo
     """Run to the end, from where it stands; the trial as it ended."""
     from dfkd_ray.tune import launch
     from dfkd_ray.tune.history import History
-    from dfkd_ray.tune.ledger import NAME, read
+    from dfkd_ray.tune.ledger import NAME, read_records
     from dfkd_ray.tune.observers import live
 
     facts = running.facts(study, work, how)
@@ -171,7 +171,7 @@ def _run(study: Study, work: Distillation, folder: Path, how: Options, begun: bo
         summary = launch.resume(folder, lambda history, options: (work, facts.provenance), how, live.view())
     else:
         summary = launch.start(study, work, folder, facts, how, live.view())
-    trial = History(read(folder / NAME)[0]).trials[0]
+    trial = History(read_records(folder / NAME)[0]).trials[0]
     if summary.best is None:
         raise StudyError(f"the run failed: {trial.reason}\n(once that is mended, --fresh begins anew)")
     return trial

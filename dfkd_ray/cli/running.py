@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dfkd_ray.study import Study
     from dfkd_ray.study.overrides import Overrides
     from dfkd_ray.tune.duplicates import Duplicates
-    from dfkd_ray.tune.launch import Facts
+    from dfkd_ray.tune.launch import StudyFacts
 
 
 def checked(file: str, how: Options, overrides: Overrides | None = None) -> tuple[Study, Distillation]:
@@ -86,7 +86,7 @@ def spread(study: Study, how: Options) -> tuple[float, str] | None:
         return None
     own = folder_of(study, how)
     others = sorted(path.parent for path in Path("reports").glob("*/trials.arrow") if path.parent != own)
-    found = earlier.measured(study, [own, *others])
+    found = earlier.deviation(study, [own, *others])
     return None if found is None else (found[0], f"measured in {found[1]}")
 
 
@@ -96,14 +96,14 @@ def task_info(work: Distillation) -> dict[str, Any]:
     return preparing.task_info(work)
 
 
-def facts(study: Study, work: Distillation, how: Options) -> Facts:
+def facts(study: Study, work: Distillation, how: Options) -> StudyFacts:
     """What the ledger keeps of a study beside its file."""
     from dfkd_ray.methods import config
-    from dfkd_ray.tune.launch import Facts
+    from dfkd_ray.tune.launch import StudyFacts
     from dfkd_ray.util.provenance import provenance
 
     methods = {name: config.plain(method) for name, method in work.methods.items()}
-    return Facts(provenance(runner=how.runner or "ray"), task_info(work), methods)
+    return StudyFacts(provenance(runner=how.runner or "ray"), task_info(work), methods)
 
 
 def start(study: Study, work: Distillation, how: Options) -> None:
@@ -113,7 +113,7 @@ def start(study: Study, work: Distillation, how: Options) -> None:
 
     folder, teacher = folder_of(study, how), work.task.teacher.file
     how = replace(how, weights=how.weights or teacher)  # also where it was found: who resumes may stand elsewhere
-    typer.echo(outcome.opening(study, folder, duplicates(study, work)))
+    typer.echo(outcome.announcement(study, folder, duplicates(study, work)))
     if work.options.weights is None and teacher is not None:
         typer.echo(f"the teacher is {teacher}")
     with options.going_on_with("dfkd-ray", "resume", str(folder)):

@@ -24,7 +24,7 @@ Run = Annotated[
 
 
 @dataclass(frozen=True)
-class Which:
+class TrialOptions:
     """Which trial of a study; see `options.unfolded`."""
 
     trial: Annotated[int | None, typer.Option(min=0, help="Of a study: the trial with this number.")] = None
@@ -56,9 +56,9 @@ class Which:
         import yaml
 
         from dfkd_ray.methods import config
-        from dfkd_ray.runs.card import Card
+        from dfkd_ray.runs.card import RunCard
 
-        card = Card.read(self.choose(path, "# ").folder)
+        card = RunCard.read(self.choose(path, "# ").folder)
         told = {
             "study": card.study,
             "trial": card.trial,
@@ -75,7 +75,7 @@ class Which:
 
 
 @dataclass(frozen=True)
-class Student(Which):
+class StudentOptions(TrialOptions):
     """The options of every command that takes a finished student; see `options.unfolded`."""
 
     run: Run = None

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dfkd_ray.cli import app, options, running
-from dfkd_ray.cli.student import Which
+from dfkd_ray.cli.student import TrialOptions
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util.errors import StudyError
 
@@ -18,7 +18,7 @@ Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The study's fold
 
 @app.command()
 @options.unfolded
-def sweep(file: File, how: Options, small: options.Small) -> None:
+def sweep(file: File, how: Options, small: options.SmallTry) -> None:
     """Search a study's space and write its tables and its page."""
     study, work = running.checked(file, how, small.overrides)
     if study.ablation is not None:
@@ -28,7 +28,7 @@ def sweep(file: File, how: Options, small: options.Small) -> None:
 
 @app.command()
 @options.unfolded
-def ablate(file: File, how: Options, small: options.Small) -> None:
+def ablate(file: File, how: Options, small: options.SmallTry) -> None:
     """Run a designed experiment: every arm with the same seeds, its effects with intervals and verdicts."""
     study, work = running.checked(file, how, small.overrides)
     if study.ablation is None:
@@ -45,7 +45,7 @@ def resume(folder: Folder, how: Options) -> None:
 
 @app.command()
 @options.unfolded
-def plan(file: File, how: Options, small: options.Small) -> None:
+def plan(file: File, how: Options, small: options.SmallTry) -> None:
     """Say what a study will run and cost, from a probe of a few steps; launches nothing."""
     study, work = running.checked(file, how, small.overrides)
     for line in running.planned(study, work, how):
@@ -67,7 +67,7 @@ def report(
         list[Path],
         typer.Argument(metavar="FOLDER...", help="Of a study, of a run, or of one trial; or several, of ablations."),
     ],
-    which: Which,
+    which: TrialOptions,
     out: Annotated[
         Path | None, typer.Option(help="Of several: write the table as OUT.md and OUT.tex too.", show_default=False)
     ] = None,

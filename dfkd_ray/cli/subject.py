@@ -65,16 +65,16 @@ class Subject:
             what = "leave it out, or --task" if self.task is not None else "give its --weights"
             raise typer.BadParameter(f"--{given[0]} is for a teacher without a task: {what}")
         if self.task is not None or weights is None:
-            from dfkd_ray.runs.study_file import whole_path
+            from dfkd_ray.runs.study_file import absolute
 
-            return whole_path(self.task or "gliders")
+            return absolute(self.task or "gliders")
         from dfkd_ray import teachers
 
         statistics = {name: _numbers(name, getattr(self, name)) for name in ("mean", "std")}
         return teachers.bare(arch, self.classes, self.size, self.channels, weights=weights, **statistics)
 
 
-def called(task: str | Task) -> str:
+def folder_name(task: str | Task) -> str:
     """What a task is called in the name of a folder: without `folder:`, path and ending."""
     return Path(task.rpartition(":")[2]).stem if isinstance(task, str) else task.name
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from dfkd_ray.cli import app, options
-from dfkd_ray.cli.subject import Subject, called
+from dfkd_ray.cli.subject import Subject, folder_name
 from dfkd_ray.util.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def synthesize(
     how = Options(weights=weights, device=device, precision=precision, threads=threads)
     on = subject.chosen(resolved.teacher.arch, weights)
     work = preparing.prepare(resolved, on, how)
-    folder = kept.out or Path("pools") / f"{Path(method).stem}-{called(on)}"
+    folder = kept.out or Path("pools") / f"{Path(method).stem}-{folder_name(on)}"
     what = Synthesis(work, str(folder.resolve()), images, seed, of, kept.pixels, kept.format)
     with options.going_on_with("dfkd-ray", *sys.argv[1:]):
         if index is None and of > 1:

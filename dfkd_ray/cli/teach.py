@@ -13,8 +13,8 @@ from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.words import DASH
 
 if TYPE_CHECKING:
-    from dfkd_ray.teachers import Epoch
-    from dfkd_ray.teachers.lookup import Teacher
+    from dfkd_ray.teachers import TeacherEpoch
+    from dfkd_ray.teachers.lookup import TeacherFile
 
 teachers = typer.Typer(no_args_is_help=True, help="The teachers that are there.")
 app.add_typer(teachers, name="teachers")
@@ -58,7 +58,7 @@ def teach(
     settings: dict[str, Any] = {"recipe": recipe, "pretrained": pretrained, "fresh": fresh}
     settings |= {"data": data, "download": download, "cache": cache, "device": where, "precision": runtime.precision}
     again = [word for word in sys.argv[1:] if word != "--fresh"]
-    told: list[Epoch] = []
+    told: list[TeacherEpoch] = []
     with options.going_on_with("dfkd-ray", *again):
         card = teachers.teach(spec, arch, seed, out=path, report=training.reporter(told, _line), **settings)
     wrote = f"wrote {path} and its card" if told else f"{path} is there"
@@ -66,7 +66,7 @@ def teach(
     typer.echo(f"{wrote}: {arch} on {spec.name}, accuracy {accuracies}, {card['seconds']:.0f} s")
 
 
-def _line(epoch: Epoch) -> str:
+def _line(epoch: TeacherEpoch) -> str:
     number = f"epoch {epoch.epoch:>{len(str(epoch.epochs))}}/{epoch.epochs}"
     return f"{number}  loss {epoch.loss:.3f}  val {epoch.val_accuracy:.1%}  {epoch.seconds:.0f} s"
 
@@ -80,15 +80,15 @@ def _ls(
     check: Annotated[bool, typer.Option("--check", help="Compare each file with the sha256 of its card.")] = False,
 ) -> None:
     """List teachers with what their cards say; those with something wrong too, which is exit code 2 with --check."""
-    from dfkd_ray.teachers.lookup import found, teacher_folders
+    from dfkd_ray.teachers.lookup import teacher_folders, teachers_in
 
     if missing := [folder for folder in folders or [] if not folder.is_dir()]:
         raise DataError(f"{missing[0]}: there is no such folder")
     places = folders or teacher_folders()
-    rows = [each.checked() if check else each for folder in places for each in found(folder)]
+    rows = [each.checked() if check else each for folder in places for each in teachers_in(folder)]
     if not rows:
-        looked = ", ".join(map(str, places))
-        typer.echo(f"no teachers in {looked}; `dfkd-ray teach TASK` trains one")
+        searched = ", ".join(map(str, places))
+        typer.echo(f"no teachers in {searched}; `dfkd-ray teach TASK` trains one")
         return
     cells = [("task", "net", "classes", "image", "val", "test", "init", "file"), *map(_cells, rows)]
     widths = [max(map(len, column)) for column in zip(*cells)]
@@ -101,7 +101,7 @@ def _ls(
         raise typer.Exit(2)
 
 
-def _cells(each: Teacher) -> tuple[str, ...]:
+def _cells(each: TeacherFile) -> tuple[str, ...]:
     card = each.card
     image, accuracy, pretrained = card.get("image"), card.get("accuracy"), card.get("pretrained")
     shares = accuracy if isinstance(accuracy, dict) else {}

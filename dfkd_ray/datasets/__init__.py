@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dfkd_ray.datasets import arrays, fgvc, trees  # noqa: F401  they fill the registry of readers
 from dfkd_ray.datasets.folder import PREFIX as FOLDER
-from dfkd_ray.datasets.folder import as_taught
+from dfkd_ray.datasets.folder import as_trained
 from dfkd_ray.datasets.image_files import data_folder
 from dfkd_ray.datasets.named import load, names
 from dfkd_ray.datasets.picture import write_grid
-from dfkd_ray.datasets.readers import Split, Which, readers, split
+from dfkd_ray.datasets.readers import Split, SplitName, readers, split
 from dfkd_ray.datasets.task import HERE, HoldOut, Task, TeacherRef, TeachRecipe, denormalise, normalise
 from dfkd_ray.datasets.training import Training, training
 
@@ -20,12 +20,12 @@ __all__ = [
     "HERE",
     "HoldOut",
     "Split",
+    "SplitName",
     "Task",
     "TeachRecipe",
     "TeacherRef",
     "Training",
-    "Which",
-    "as_taught",
+    "as_trained",
     "data_folder",
     "denormalise",
     "load",

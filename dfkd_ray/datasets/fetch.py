@@ -1,4 +1,4 @@
-"""The data of a task brought from its publisher: downloaded, checked, unpacked, and put in place whole or not at all.
+"""The data of a task brought from its publisher: downloaded, checked, unpacked, and put in place atomically.
 
 Archives lie in `downloads/` under the folder of data sets until they are unpacked. One that somebody has put there by
 hand is checked and unpacked like one that was downloaded.
@@ -59,7 +59,7 @@ def needed(task: Task) -> tuple[Archive, ...]:
     return () if task.origin is None else task.origin.needed(_side(task))
 
 
-def place(task: Task) -> Path | None:
+def destination(task: Task) -> Path | None:
     """Where `fetch` puts the data, under the folder of data sets."""
     return None if task.origin is None else Path(task.origin.place(_side(task)))
 
@@ -72,13 +72,13 @@ def by_hand(task: Task, data: Path) -> str:
     said = [f"{task.name}: its files have to be brought by hand ({task.origin.page})", *_lines(task)]
     if missing:
         said.append(f"put into {data / 'downloads'}, where `dfkd-ray data fetch {task.name}` checks and unpacks them:")
-        said += [f"  {archive.name}: {described(archive)}" for archive in missing]
+        said += [f"  {archive.name}: {archive_facts(archive)}" for archive in missing]
     else:
-        said.append(f"the data goes to {data / str(place(task))}")
+        said.append(f"the data goes to {data / str(destination(task))}")
     return "\n  ".join(said)
 
 
-def described(archive: Archive) -> str:
+def archive_facts(archive: Archive) -> str:
     """Size and checksum of an archive, and who states it."""
     size = "size unknown" if archive.size is None else f"{archive.size:,} bytes"
     if archive.checksum is None:
@@ -125,7 +125,9 @@ def _check(path: Path, archive: Archive, brought: bool) -> None:
                 digest.update(chunk)
                 tell(file.tell())
         if f"{digest.name}:{digest.hexdigest()}" != archive.checksum:
-            wrong = f"has {digest.name} {digest.hexdigest()} and should have {described(archive).partition(', ')[2]}"
+            wrong = (
+                f"has {digest.name} {digest.hexdigest()} and should have {archive_facts(archive).partition(', ')[2]}"
+            )
     if wrong is not None:
         if not brought:
             path.unlink()

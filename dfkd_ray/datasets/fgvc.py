@@ -16,7 +16,7 @@ import numpy as np
 from dfkd_ray.datasets.naming import Classes, some
 from dfkd_ray.datasets.readers import Opened, Part, readers
 from dfkd_ray.datasets.task import Task
-from dfkd_ray.datasets.trees import lines, part, place, splits
+from dfkd_ray.datasets.trees import lines, locate, part, splits
 from dfkd_ray.util.errors import DataError
 
 
@@ -25,7 +25,7 @@ def _aircraft(task: Task, data: Path) -> Opened:
     """FGVC-Aircraft: `images/`, `images_variant_trainval.txt`, `images_variant_test.txt` under `data/`."""
     lists = {"train": "images_variant_trainval.txt", "test": "images_variant_test.txt"}
     layout = "fgvc-aircraft-2013b/, the unpacked fgvc-aircraft-2013b.tar.gz"
-    root = place(task, data, ["fgvc-aircraft-2013b/data", "data", ""], [*lists.values()], layout)
+    root = locate(task, data, ["fgvc-aircraft-2013b/data", "data", ""], [*lists.values()], layout)
     there = {which: root / name for which, name in lists.items() if (root / name).is_file()}
     return Opened(root, {which: partial(_variants, task, table) for which, table in there.items()})
 
@@ -47,7 +47,7 @@ def _variants(task: Task, table: Path) -> Part:
 def _cub200(task: Task, data: Path) -> Opened:
     """CUB-200-2011: `images/`, `images.txt`, `train_test_split.txt`, `image_class_labels.txt`, `classes.txt`."""
     layout = "CUB_200_2011/, the unpacked CUB_200_2011.tgz"
-    root = place(task, data, ["CUB_200_2011", ""], ["train_test_split.txt"], layout)
+    root = locate(task, data, ["CUB_200_2011", ""], ["train_test_split.txt"], layout)
     flags = {"train": "1", "test": "0"}
     return Opened(root, {which: partial(_birds, task, root, flag) for which, flag in flags.items()})
 
@@ -84,7 +84,7 @@ def _cars196(task: Task, data: Path) -> Opened:
     """
     layout = "devkit/, cars_train/ and cars_test/, or train/ and test/ with a folder for each class"
     official = {"train": "cars_train", "test": "cars_test"}
-    root = place(task, data, ["", "cars196", "stanford_cars"], [*official.values(), *official], layout)
+    root = locate(task, data, ["", "cars196", "stanford_cars"], [*official.values(), *official], layout)
     there = {which: root / name for which, name in official.items() if (root / name).is_dir()}
     if not there:
         return splits(task, root, {which: which for which in official})

@@ -32,8 +32,8 @@ def task(name: str) -> Task:
     """
     root, side = _parted(name.removeprefix(PREFIX))
     there = _splits(root)
-    looked = [there["train"]] if "train" in there else there.values()
-    classes = {each for place in looked for each in folders_in(root / place)}
+    places = [there["train"]] if "train" in there else there.values()
+    classes = {each for place in places for each in folders_in(root / place)}
     if len(classes) < 2 or classes <= {*WHICH}:
         found = f"there is {', '.join(sorted(classes))}" if classes else "there is none"
         raise DataError(f"{root}: there must be a folder for each class, and at least two of them; {found}")
@@ -56,7 +56,7 @@ def task(name: str) -> Task:
     return _sized(made, (3, side, side))
 
 
-def as_taught(task: Task, names: tuple[str, ...] | None, image: tuple[int, int, int] | None, net: str) -> Task:
+def as_trained(task: Task, names: tuple[str, ...] | None, image: tuple[int, int, int] | None, net: str) -> Task:
     """The task of a folder by the classes and the size that a net knows, None where nobody says; another as it is.
 
     Raises DataError for a folder of a class that the net does not know; it may know more than the folder holds.

@@ -2,7 +2,7 @@
 
 That is done once, into a cache: a plain `.npy` of uint8 in `data_folder()/cache`, named by task, split, side and a
 digest of all that decides its bytes: names, sizes and times of the files, and how they are cut. A changed file makes
-another cache; an old one may be deleted at any time. It takes its name when it is whole, and is mapped when it is read,
+another cache; an old one may be deleted at any time. It takes its name when it is done, and is mapped when it is read,
 so that ImageNet's 50,000 test images (7.5 GB at 224 pixels) cost memory only where they are looked at. Or it is done in
 memory, and nothing is written.
 """
@@ -57,7 +57,7 @@ class Files:
     def read(self, task: Task, which: str, cache: Cache = "memmap") -> NDArray[Any]:
         """Images (N, side, side, C) uint8 of the task's size.
 
-        Raises DataError with the names of the files that are no whole images.
+        Raises DataError with the names of the files that are no complete images.
         """
         channels, side = square(task, self.root)
 

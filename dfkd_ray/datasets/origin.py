@@ -16,7 +16,7 @@ _DIGITS = {"md5": 32, "sha256": 64}
 
 
 @dataclass(frozen=True)
-class Counts:
+class ImageCounts:
     """How many images the publisher says there are; `whole`: of a set without splits of its own."""
 
     train: int | None = None
@@ -78,7 +78,7 @@ class Origin:
     """
 
     page: str
-    counts: Counts = field(default_factory=Counts)
+    counts: ImageCounts = field(default_factory=ImageCounts)
     archives: tuple[Archive, ...] = ()
     by_hand: str | None = None
     folder: str | None = None

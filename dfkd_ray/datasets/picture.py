@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from dfkd_ray.datasets.readers import Split, Which, split
+from dfkd_ray.datasets.readers import Split, SplitName, split
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.util.errors import DataError
 
@@ -21,7 +21,7 @@ _INK, _PAPER = (30, 30, 30), (255, 255, 255)
 
 
 def write_grid(
-    task: Task, out: Path, data: Path | None = None, which: Which = "test", columns: int = 12, zoom: int = 2
+    task: Task, out: Path, data: Path | None = None, which: SplitName = "test", columns: int = 12, zoom: int = 2
 ) -> Path:
     """Write a PNG with the first `columns` images of each class of a split, see `draw`; returns `out`."""
     sheet = draw(task, split(task, which, data), columns, zoom)

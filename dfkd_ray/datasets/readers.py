@@ -24,8 +24,8 @@ from dfkd_ray.util.choices import Cache
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.registry import Registry
 
-Which = Literal["train", "val", "test"]
-WHICH: tuple[Which, ...] = ("train", "val", "test")
+SplitName = Literal["train", "val", "test"]
+WHICH: tuple[SplitName, ...] = ("train", "val", "test")
 
 
 class Split(NamedTuple):
@@ -60,7 +60,9 @@ Reader = Callable[[Task, Path], Opened]  # (task, folder of data sets or an .npz
 readers: Registry[Reader] = Registry("reader")
 
 
-def split(task: Task, which: Which, data: Path | None = None, download: bool = False, cache: Cache = "memmap") -> Split:
+def split(
+    task: Task, which: SplitName, data: Path | None = None, download: bool = False, cache: Cache = "memmap"
+) -> Split:
     """The images and labels of one split, in a fixed order.
 
     data: a folder with the reader's layout, or an `.npz` of uint8 images and labels (every task takes one). cache:
@@ -68,13 +70,13 @@ def split(task: Task, which: Which, data: Path | None = None, download: bool = F
     memory until it is read. Raises DataError, with what to do, when the data is missing, damaged, does not fit the
     task or lacks the split.
     """
-    (images, labels), origin = found(task, which, data, download)
+    (images, labels), origin = unread_split(task, which, data, download)
     if isinstance(images, Files):
         images = images.read(task, which, cache)
     return _fit(task, images, labels, origin)
 
 
-def found(task: Task, which: Which, data: Path | None, download: bool) -> tuple[Part, str]:
+def unread_split(task: Task, which: SplitName, data: Path | None, download: bool) -> tuple[Part, str]:
     """One split as the source has it, its files unread, and what an error may call it."""
     if which not in WHICH:
         raise ValueError(f"which must be one of {', '.join(WHICH)}, got {which!r}")
@@ -102,7 +104,7 @@ def missing(task: Task, data: Path, layout: str) -> DataError:
     )
 
 
-def fetched(task: Task, data: Path | None = None, which: Which | None = None) -> tuple[Archive, ...]:
+def fetched(task: Task, data: Path | None = None, which: SplitName | None = None) -> tuple[Archive, ...]:
     """Download, check and unpack what is missing, of all splits or of one; returns the archives that were.
 
     None are where the data is there, wherever its reader finds it.
@@ -132,7 +134,7 @@ def balanced(labels: NDArray[Any], seed: int = 0) -> NDArray[np.int64]:
     return by_class[np.argsort(place, kind="stable")]
 
 
-def _take(task: Task, parts: Parts, which: Which, origin: str) -> Part:
+def _take(task: Task, parts: Parts, which: SplitName, origin: str) -> Part:
     """The part `which`; where there is none for validation, training or test split lends its images: see HoldOut."""
     lender, share = ("train", task.hold_out.train) if "train" in parts else ("test", task.hold_out.test)
     if which not in parts and (which != "val" or lender not in parts or share == 0):

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from dfkd_ray.datasets import uncut
 from dfkd_ray.datasets.image_files import Files, shorter, square
-from dfkd_ray.datasets.readers import channelled, found, split
+from dfkd_ray.datasets.readers import channelled, split, unread_split
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.datasets.uncut import Uncut
 from dfkd_ray.util.choices import Cache
@@ -45,7 +45,7 @@ def training(task: Task, data: Path | None = None, download: bool = False, cache
         images, labels = split(task, "train", data, download, cache)
         augment = _AUGMENTS[task.recipe.augment]
         return Training(labels, lambda index, rng: augment(images[index], rng))
-    (source, classes), origin = found(task, "train", data, download)
+    (source, classes), origin = unread_split(task, "train", data, download)
     whole = source.uncut(task, "train", cache) if isinstance(source, Files) else _uncut(task, source, origin)
     return Training(torch.from_numpy(classes.astype(np.int64)), _cutting(whole, task.image[1], crop))
 

@@ -31,7 +31,7 @@ def _folders(task: Task, data: Path) -> Opened:
     Without a `test/`, `val/` is the test split.
     """
     layout = f"{task.name}/ or itself with train/, val/ and test/, and in each a folder for each class"
-    root = place(task, data, ["", task.name], ("train", "val", "test"), layout)
+    root = locate(task, data, ["", task.name], ("train", "val", "test"), layout)
     if (root / "test").is_dir():
         return splits(task, root, {"train": "train", "val": "val", "test": "test"})
     return splits(task, root, {"train": "train", "test": "val"})
@@ -44,7 +44,7 @@ def _imagenet(task: Task, data: Path) -> Opened:
     One of the two may be missing: from `val/` alone, hold_out.test images are set aside for validation.
     """
     layout = "imagenet/ or itself with train/ and val/, and in each a folder for each class, by WordNet id"
-    root = place(task, data, ["", "imagenet"], ("train", "val"), layout)
+    root = locate(task, data, ["", "imagenet"], ("train", "val"), layout)
     return splits(task, root, {"train": "train", "test": "val"})
 
 
@@ -58,7 +58,7 @@ def _imagenette(task: Task, data: Path) -> Opened:
     needed = round(task.image[1] / task.crop)
     best = next(copy for copy, shorter in copies.items() if shorter >= needed)
     places = ["", best, *reversed(copies)]
-    root = place(task, data, places, ("train", "val"), "imagenette2-160/, imagenette2-320/ or imagenette2/")
+    root = locate(task, data, places, ("train", "val"), "imagenette2-160/, imagenette2-320/ or imagenette2/")
     return splits(task, root, {"train": "train", "test": "val"})
 
 
@@ -69,8 +69,8 @@ def _tiny_imagenet(task: Task, data: Path) -> Opened:
     The labels of its own test images were never published.
     """
     layout = "tiny-imagenet-200/, the unpacked tiny-imagenet-200.zip"
-    root = place(task, data, ["tiny-imagenet-200", ""], ("train", "val"), layout)
-    parts: Parts = {"train": ByClass(task, root / "train", "images"), "test": partial(_annotated, task, root)}
+    root = locate(task, data, ["tiny-imagenet-200", ""], ("train", "val"), layout)
+    parts: Parts = {"train": ClassFolders(task, root / "train", "images"), "test": partial(_annotated, task, root)}
     there = (which for which, folder in (("train", "train"), ("test", "val")) if (root / folder).is_dir())
     return Opened(root, {which: parts[which] for which in there})
 
@@ -84,7 +84,7 @@ def _caltech101(task: Task, data: Path) -> Opened:
     DFAD's script draws depends on the order in which a disk lists the files.
     """
     places = ["caltech101/101_ObjectCategories", "101_ObjectCategories", "caltech-101/101_ObjectCategories", ""]
-    root = place(task, data, places, task.folders or task.classes, "caltech101/101_ObjectCategories/")
+    root = locate(task, data, places, task.folders or task.classes, "caltech101/101_ObjectCategories/")
     return Opened(root, {which: partial(_fifth, task, root, which == "test") for which in ("train", "test")})
 
 
@@ -103,7 +103,7 @@ def _fifth(task: Task, root: Path, test: bool) -> Part:
     return part(root, [names[row] for row in kept], labels[kept])
 
 
-def place(task: Task, data: Path, places: Sequence[str], marks: Sequence[str], layout: str) -> Path:
+def locate(task: Task, data: Path, places: Sequence[str], marks: Sequence[str], layout: str) -> Path:
     """The first of the places under `data` that holds one of the marks, which are files or folders."""
     for root in (data / place for place in places):
         if any((root / mark).exists() for mark in marks):
@@ -114,11 +114,11 @@ def place(task: Task, data: Path, places: Sequence[str], marks: Sequence[str], l
 def splits(task: Task, root: Path, folders: dict[str, str], partly: bool = False) -> Opened:
     """The splits whose folders are there; partly: not every class has to be."""
     there = {which: root / folder for which, folder in folders.items() if (root / folder).is_dir()}
-    return Opened(root, {which: ByClass(task, folder, partly=partly) for which, folder in there.items()})
+    return Opened(root, {which: ClassFolders(task, folder, partly=partly) for which, folder in there.items()})
 
 
 @dataclass(frozen=True)
-class ByClass:
+class ClassFolders:
     """The split of a folder with a folder for each class (partly: for some); `within`: in each, that of its images."""
 
     task: Task

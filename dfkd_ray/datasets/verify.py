@@ -20,7 +20,7 @@ from dfkd_ray.datasets.image_files import Files
 from dfkd_ray.datasets.naming import Classes
 from dfkd_ray.datasets.readers import Part, opened
 from dfkd_ray.datasets.task import Task
-from dfkd_ray.datasets.trees import ENDINGS, ByClass, folders_in, lines
+from dfkd_ray.datasets.trees import ENDINGS, ClassFolders, folders_in, lines
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.progress import progress
 
@@ -31,11 +31,11 @@ _BESIDE = {"readme.html", "file.txt~"}  # what lies in CIFAR's archives beside t
 
 
 @dataclass
-class Report:
+class DataReport:
     """What was found, paths as under `root` (None: there is nothing on a disk).
 
     counts: images that are there, by split; `whole`: of a set without splits. damaged: paths, and what is wrong with
-    each. unreadable: why a split could not be looked at.
+    each. unreadable: why a split could not be read.
     """
 
     root: Path | None
@@ -55,14 +55,14 @@ class Report:
         return [which for which, count in self.official.items() if self.counts.get(which, 0) != count]
 
     @property
-    def whole(self) -> bool:
+    def complete(self) -> bool:
         return not (self.missing or self.damaged or self.surplus or self.unreadable or self.miscounted)
 
 
-def verify(task: Task, data: Path | None = None) -> Report:
-    """Look at every file of the task's images; DataError where there is nothing."""
+def verify(task: Task, data: Path | None = None) -> DataReport:
+    """Check every file of the task's images; DataError where there is nothing."""
     there = opened(task, data)
-    report, listed = Report(there.root), defaultdict[Path, set[str]](set)
+    report, listed = DataReport(there.root), defaultdict[Path, set[str]](set)
     if there.root is None:
         return report
     if not there.root.is_dir():  # an .npz, somebody's own
@@ -72,23 +72,23 @@ def verify(task: Task, data: Path | None = None) -> Report:
     if task.origin is not None:
         report.official = task.origin.counts.stated
     _arrays(task, there.root, report)
-    parts = {"whole": ByClass(task, there.root)} if task.reader == "caltech101" else there.parts
+    parts = {"whole": ClassFolders(task, there.root)} if task.reader == "caltech101" else there.parts
     for which, part in parts.items():
         if (found := _listed(task, there.root, which, part, report)) is not None:
             folder, names = found
             listed[folder].update(names)
-            report.counts[which] = _looked_at(f"{task.name}, {which}", folder, names, report)
+            report.counts[which] = _readable(f"{task.name}, {which}", folder, names, report)
     for folder, own in listed.items():
         report.surplus += [report.path(folder / name) for name in sorted(_images(folder) - own)]
     return report
 
 
 def _listed(
-    task: Task, root: Path, which: str, part: Callable[[], Part], report: Report
+    task: Task, root: Path, which: str, part: Callable[[], Part], report: DataReport
 ) -> tuple[Path, Sequence[str]] | None:
     """The files of a split, a folder and the names in it; None where it has none, or nobody can tell."""
     try:
-        if isinstance(part, ByClass):
+        if isinstance(part, ClassFolders):
             return part.root, _by_class(part, report)
         if task.reader == "tiny_imagenet":
             table = root / "val" / "val_annotations.txt"
@@ -100,7 +100,7 @@ def _listed(
     return (images.root, images.names) if isinstance(images, Files) else None
 
 
-def _counted(which: str, part: Callable[[], Part], report: Report) -> Files | None:
+def _counted(which: str, part: Callable[[], Part], report: DataReport) -> Files | None:
     """How many images a split holds; its files, if that is what they are."""
     try:
         images = part().images
@@ -111,7 +111,7 @@ def _counted(which: str, part: Callable[[], Part], report: Report) -> Files | No
     return images if isinstance(images, Files) else None
 
 
-def _by_class(part: ByClass, report: Report) -> list[str]:
+def _by_class(part: ClassFolders, report: DataReport) -> list[str]:
     """The images in the folders of the classes; a class without a folder is missing."""
     known = part.task.folders or part.task.classes
     classes = Classes(known, part.task.name)
@@ -127,7 +127,7 @@ def _by_class(part: ByClass, report: Report) -> list[str]:
     return names
 
 
-def _looked_at(title: str, folder: Path, names: Sequence[str], report: Report) -> int:
+def _readable(title: str, folder: Path, names: Sequence[str], report: DataReport) -> int:
     """How many of the files are there; each is decoded, in threads, because Pillow lets go of the interpreter."""
     count = 0
     with ThreadPoolExecutor() as pool, progress(title, len(names), "images") as tell:
@@ -168,7 +168,7 @@ def _images(folder: Path, deep: bool = True) -> set[str]:
     return names
 
 
-def _arrays(task: Task, root: Path, report: Report) -> None:
+def _arrays(task: Task, root: Path, report: DataReport) -> None:
     """The files of the sets that come as arrays: against torchvision's checksums, or the length in their headers."""
     if task.reader in ("cifar10", "cifar100"):
         from torchvision.datasets import CIFAR10, CIFAR100  # here, because importing it takes seconds
@@ -185,6 +185,6 @@ def _arrays(task: Task, root: Path, report: Report) -> None:
         for path in sorted(root.glob("*-ubyte")):
             header = path.read_bytes()[:16]
             sizes = [int.from_bytes(header[at : at + 4]) for at in range(4, 4 + 4 * header[3], 4)] if header[3:] else []
-            whole = 4 + 4 * len(sizes) + math.prod(sizes)
-            if path.stat().st_size != whole:
-                report.damaged[path.name] = f"has {path.stat().st_size:,} bytes and should have {whole:,}"
+            expected = 4 + 4 * len(sizes) + math.prod(sizes)
+            if path.stat().st_size != expected:
+                report.damaged[path.name] = f"has {path.stat().st_size:,} bytes and should have {expected:,}"

@@ -122,7 +122,7 @@ def change(method: Method, changes: Mapping[str, Any]) -> Method:
     """
     left = dict(changes)
     if (whole := left.pop("method", None)) is not None:
-        method = _whole(whole)
+        method = _replaced(whole)
     if not left:
         return method
     try:
@@ -158,7 +158,7 @@ def _culprits(method: Method, changes: Mapping[str, Any]) -> list[Problem]:
         left = waiting
 
 
-def _whole(named: Any) -> Method:
+def _replaced(named: Any) -> Method:
     """A method by name, or from plain data; ConfigError at `method`."""
     try:
         return load(named) if isinstance(named, str) else parse(named)

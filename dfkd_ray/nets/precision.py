@@ -26,7 +26,7 @@ def has_bfloat16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
-def check(precision: Precision, device: torch.device, at: str = "precision") -> None:
+def check_precision(precision: Precision, device: torch.device, at: str = "precision") -> None:
     """ConfigError, under the path `at`, where the device does not compute in it."""
     if precision != "float32" and not torch.amp.is_autocast_available(device.type):
         raise ConfigError.at(at, f"{device} has no autocast to {precision}: take float32")

@@ -80,7 +80,7 @@ def _stages(net: Any, channels: int) -> tuple[str, ...]:
     listed = [each for each in getattr(net, "feature_info", None) or [] if each.get("reduction", 0) >= COARSE]
     modules, seen = dict(net.named_modules()), dict[str, Any]()
     wanted = {each["module"]: each for each in listed if each.get("module") in modules}
-    hooks = [modules[name].register_forward_hook(_keeper(name, seen)) for name in wanted]
+    hooks = [modules[name].register_forward_hook(_hook(name, seen)) for name in wanted]
     image = torch.zeros(1, channels, *net.default_cfg["input_size"][1:])
     net.eval()
     try:
@@ -93,7 +93,7 @@ def _stages(net: Any, channels: int) -> tuple[str, ...]:
     return tuple(name for name, each in wanted.items() if _is_map(seen.get(name), each, image))
 
 
-def _keeper(name: str, seen: dict[str, Any]) -> Any:
+def _hook(name: str, seen: dict[str, Any]) -> Any:
     return lambda module, args, output: seen.__setitem__(name, output)
 
 

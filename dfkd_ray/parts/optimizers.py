@@ -18,7 +18,7 @@ lr_schedules: Registry[type[Any]] = Registry("learning-rate schedule")
 
 
 class OptimizerSpec(Protocol):
-    """What every optimiser has: a learning rate, and `open`."""
+    """What every optimiser has: a learning rate, and `open`. What that returns is torch's own, and so has no `Live`."""
 
     @property
     def lr(self) -> float: ...

@@ -1,4 +1,4 @@
-"""What a loss term may look at: each tensor is computed once, on first use, or never.
+"""What a loss term may read: each tensor is computed once, on first use, or never.
 
 A network is run at most once for a batch of images; its stage features, its penultimate embedding and the inputs of its
 BatchNorm layers are caught on the way by forward hooks that are removed again. Whatever no term reads is not computed:

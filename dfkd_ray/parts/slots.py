@@ -1,7 +1,7 @@
 """The exchangeable places of a method, as protocols, with their registries.
 
-A spec (a frozen dataclass from YAML) is inert and has `open`; what `open` returns is live, has state, and is part of
-the checkpoint through `state_dict` and `load_state_dict`.
+A spec `X` (a frozen dataclass from YAML) is inert and has `open`, which returns a `LiveX`: that has state, and is part
+of the checkpoint through `state_dict` and `load_state_dict`.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ class TotalLoss:
 
 
 class LiveTotalLoss(nn.Module):
-    """An objective in use: call it with signals to get the sum and each term's own (unweighted) value."""
+    """A TotalLoss whose terms are open: call it with signals to get the sum and each term's own (unweighted) value."""
 
     def __init__(self, parts: Mapping[str, tuple[float, Callable[[Signals], Tensor], int]]) -> None:
         super().__init__()

@@ -36,7 +36,7 @@ def build(folder: Path, trial: int | None = None) -> Path:
         return target
     made = {"report.html": page(tables)}
     if tables.is_ablation:
-        grid = paste.grid(tables)
+        grid = paste.arm_table(tables)
         made |= {"arms.md": paste.markdown(grid), "arms.tex": paste.latex(grid)}
     for name, text in made.items():
         _write(folder / name, text)
@@ -50,7 +50,7 @@ def cross(folders: Sequence[Path], out: Path | None = None) -> tuple[str, list[P
     """
     from dfkd_ray.report import crossed, paste
 
-    grid = crossed.grid(crossed.read(folders))
+    grid = crossed.arm_table(crossed.read(folders))
     text, written = paste.markdown(grid), []
     if out is not None:
         stem = out.with_suffix("") if out.suffix in (".md", ".tex") else out
@@ -64,9 +64,9 @@ def cross(folders: Sequence[Path], out: Path | None = None) -> tuple[str, list[P
 
 def _evaluation(folder: Path) -> Path:
     from dfkd_ray.report.evaluation.page import page
-    from dfkd_ray.report.evaluation.view import Evaluation
+    from dfkd_ray.report.evaluation.view import EvaluationTables
 
-    _write(folder / "evaluation.html", page(Evaluation.read(folder)))
+    _write(folder / "evaluation.html", page(EvaluationTables.read(folder)))
     return folder / "evaluation.html"
 
 

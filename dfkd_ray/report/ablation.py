@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 
 from dfkd_ray import metrics
 from dfkd_ray.report import arms, effects, paste
-from dfkd_ray.report.arms import Arm
+from dfkd_ray.report.arms import ArmRow
 from dfkd_ray.report.blocks import Block, Cell, Folded, Heading, Inline, Listing, Mark, Section, Table, Text
-from dfkd_ray.report.effects import Effect
-from dfkd_ray.report.trial import Trial
+from dfkd_ray.report.effects import EffectRow
+from dfkd_ray.report.trial import TrialRow
 from dfkd_ray.report.view import Tables, mapping, part
 from dfkd_ray.util import words
 
@@ -40,15 +40,15 @@ def _effects(tables: Tables, metric: str) -> Table:
     return Table(head, rows, caption)
 
 
-def _effect(effect: Effect, aliased: bool) -> list[Inline | Cell]:
+def _effect(effect: EffectRow, aliased: bool) -> list[Inline | Cell]:
     metric = effect.metric
-    look = effect.verdict if effect.told else "open"
+    style = effect.verdict if effect.told else "open"
     return [
         Cell(_called(effect), wide=True),
         _number(effect.difference, metrics.difference(metric, effect.difference)),
         _number(effect.t_low, metrics.interval(metric, effect.t_low, effect.t_high)),
         _number(effect.p_holm, words.probability(effect.p_holm)),
-        Mark(effect.verdict, "verdict", look),
+        Mark(effect.verdict, "verdict", style),
         _number(effect.pairs, str(effect.pairs)),
         _number(effect.lost, str(effect.lost)),
         _number(effect.boot_low, metrics.interval(metric, effect.boot_low, effect.boot_high)),
@@ -58,7 +58,7 @@ def _effect(effect: Effect, aliased: bool) -> list[Inline | Cell]:
     ]
 
 
-def _called(effect: Effect) -> str:
+def _called(effect: EffectRow) -> str:
     """What stands in the first column: the contrast in words, shorter where others say the rest."""
     if effect.kind == "shapley":
         return f"Shapley value of {effect.component}{'' if effect.exact else ', estimated'}"
@@ -71,7 +71,7 @@ def _number(value: float | None, shown: str) -> Cell:
 
 def arm_tables(tables: Tables) -> list[Block]:
     """Arms with mean and spread, what each was given, and the table to paste."""
-    found = paste.grid(tables)
+    found = paste.arm_table(tables)
     said = [Text(text, "warning") for text in _failed(tables)]
     said += [Text(text, "note") for text in (*_twins(tables), *_reused(tables))]
     ready: list[Block] = [
@@ -84,7 +84,7 @@ def arm_tables(tables: Tables) -> list[Block]:
 
 
 def _arms(tables: Tables) -> list[Block]:
-    shown = paste.shown(tables, [o.metric for o in tables.objectives])
+    shown = paste.with_test_accuracy(tables, [o.metric for o in tables.objectives])
     head = ["Arm", "n", "Failed"]
     for metric in shown:
         head += [metrics.headed(metric), f"95{words.NBSP}% interval"]
@@ -95,18 +95,18 @@ def _arms(tables: Tables) -> list[Block]:
     return [Table(head, rows, caption), *notes]
 
 
-def _ranked(tables: Tables) -> list[Arm]:
+def _ranked(tables: Tables) -> list[ArmRow]:
     """The arms by their mean of the first objective, the best first; those without a value last."""
     goal = tables.objective
 
-    def place(arm: Arm) -> float:
+    def place(arm: ArmRow) -> float:
         mean = tables.spread(arm.trials, goal.metric).mean
         return math.inf if mean is None else -goal.sign * mean
 
     return sorted(tables.arms, key=place)
 
 
-def _arm(tables: Tables, arm: Arm, names: Sequence[str]) -> list[Inline | Cell]:
+def _arm(tables: Tables, arm: ArmRow, names: Sequence[str]) -> list[Inline | Cell]:
     spreads = {name: tables.spread(arm.trials, name) for name in names}
     most, failed = max((spread.n for spread in spreads.values()), default=0), len(arm.failed)
     name = arm.name if arm.runs_as is None else f"{arm.name} (= {arm.runs_as})"
@@ -114,7 +114,7 @@ def _arm(tables: Tables, arm: Arm, names: Sequence[str]) -> list[Inline | Cell]:
     for metric, spread in spreads.items():
         fewer = "" if spread.n == most else f" (n = {spread.n})"
         said = words.DASH if spread.mean is None else f"{paste.spread(metric, spread, '±')}{fewer}"
-        ends = [metrics.bare(metric, end) for end in (spread.low, spread.high)]
+        ends = [metrics.without_unit(metric, end) for end in (spread.low, spread.high)]
         interval = words.DASH if spread.low is None else " to ".join(ends)
         cells += [_number(spread.mean, said), _number(spread.low, interval)]
     return cells
@@ -131,14 +131,14 @@ def _budget(tables: Tables) -> list[Block]:
         seconds = [t.row["seconds"] for t in arm.complete if t.row["seconds"] is not None]
         mean = math.fsum(seconds) / len(seconds) if seconds else None
         total = math.fsum(t.row["seconds"] or 0.0 for t in (*arm.trials, *arm.tuning))
-        counts = [_number(value, metrics.measured(key, value)) for key in shown for value in [given[key][arm.name]]]
+        counts = [_number(value, metrics.with_unit(key, value)) for key in shown for value in [given[key][arm.name]]]
         searched = [_number(len(arm.tuning), str(len(arm.tuning)))] if tuned else []
-        name = Cell(arms.called(arm, tables.arms))
+        name = Cell(arms.name_with_twins(arm, tables.arms))
         paces = [pace for t in arm.complete if (pace := _pace(t)) is not None]
         pace = math.fsum(paces) / len(paces) if paces else None
         peak = max((t.row["peak_memory"] or 0 for t in arm.complete), default=0)
-        whole = [_number(mean, metrics.measured(metrics.TIME, mean)), _number(pace, words.duration(pace))]
-        memory = _number(peak or None, metrics.measured(metrics.PEAK_MEMORY, peak))
+        whole = [_number(mean, metrics.with_unit(metrics.TIME, mean)), _number(pace, words.duration(pace))]
+        memory = _number(peak or None, metrics.with_unit(metrics.PEAK_MEMORY, peak))
         whole += [memory, _number(total, words.duration(total))]
         rows.append([name, *counts, *searched, *whole])
     head = ["Arm", *map(metrics.label, shown), *(["Tuning trials"] if tuned else [])]
@@ -149,14 +149,14 @@ def _budget(tables: Tables) -> list[Block]:
     return [*told, Table(head, rows, "What a complete trial of each arm took: means, and the highest memory")]
 
 
-def _pace(trial: Trial) -> float | None:
+def _pace(trial: TrialRow) -> float | None:
     """Seconds a round, with what belongs to an epoch as a whole; None where the table does not tell."""
     rounds = part(mapping(trial.row["method"]), "schedule").get("rounds")
     epochs, seconds = trial.row["epochs"], trial.row["seconds"]
     return seconds / (rounds * epochs) if rounds and epochs and seconds is not None else None
 
 
-def _mean(tables: Tables, arm: Arm, key: str, run: Sequence[Arm]) -> float | None:
+def _mean(tables: Tables, arm: ArmRow, key: str, run: Sequence[ArmRow]) -> float | None:
     """What the trials of an arm were given, over the pairs that are complete in every arm if there are any."""
     pairs = [{t.pair for t in other.complete if key in t.final} for other in run]
     common = set.intersection(*(own for own in pairs if own)) if any(pairs) else set()
@@ -175,7 +175,7 @@ def _unequal(given: dict[str, dict[str, float | None]]) -> Iterator[str]:
                 more.setdefault(value, []).append(name)
         for value, names in more.items():
             times = f", {value / least:.2f} times as many" if least else ""
-            much = f"{metrics.measured(key, value)} against {metrics.measured(key, least)}{times}"
+            much = f"{metrics.with_unit(key, value)} against {metrics.with_unit(key, least)}{times}"
             yield f"{words.listed(names)} got more {metrics.inside(key)} than the least: {much}."
 
 
@@ -184,9 +184,10 @@ def _failed(tables: Tables) -> Iterator[str]:
         if arm.failed and arm.runs_as is None:
             seeds = words.listed([_pair(tables, t.pair) for t in arm.failed])
             why = dict.fromkeys(t.row["reason"] or "its value is not finite" for t in arm.failed)
+            some = f"{len(arm.failed)} of {words.count(len(arm.trials), 'trial')} failed ({seeds})"
             yield (
-                f"{arms.called(arm, tables.arms)}: {len(arm.failed)} of {words.count(len(arm.trials), 'trial')} failed "
-                f"({seeds}): {words.listed(list(why))}. Its pairs count as lost in every effect that needs this arm."
+                f"{arms.name_with_twins(arm, tables.arms)}: {some}: {words.listed(list(why))}. "
+                "Its pairs count as lost in every effect that needs this arm."
             )
 
 

@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass
 
 from dfkd_ray import metrics
-from dfkd_ray.report.blocks import Number, Numbers, Place, Ruler
+from dfkd_ray.report.blocks import Number, Numbers, Ruler, Tick
 from dfkd_ray.report.settings import is_number
-from dfkd_ray.report.trial import Objective, Trial
+from dfkd_ray.report.trial import Goal, TrialRow
 from dfkd_ray.report.view import Tables, part
 from dfkd_ray.util import words
 
@@ -19,7 +19,7 @@ _MOST = 6  # settings that the sentence names
 class Scores:
     """A trial at its last epoch and at the one where the study's first objective was best; None: not recorded."""
 
-    trial: Trial
+    trial: TrialRow
     tables: Tables
 
     @property
@@ -37,7 +37,7 @@ class Scores:
         curve = self.tables.curve(metric).get(self.trial.number, {})
         return None if epoch is None else curve.get(epoch)
 
-    def judged_at(self, objective: Objective) -> int | None:
+    def compared_at(self, objective: Goal) -> int | None:
         """The epoch that the search went by."""
         return self.best_epoch if objective.at == "best" else self.last_epoch
 
@@ -62,19 +62,19 @@ def sentence(tables: Tables) -> str:
     chosen = [f"{p.label} {words.setting(best.changes[p.path])}" for p in tables.parameters if p.path in best.changes]
     settings = f" with {words.listed([words.shorten(c) for c in chosen])}" if 0 < len(chosen) <= _MOST else ""
     tested = best.final.get(metrics.TEST_LAST)
-    test = "" if tested is None else f"; test {metrics.measured(metrics.TEST_LAST, tested)} at its last epoch"
+    test = "" if tested is None else f"; test {metrics.with_unit(metrics.TEST_LAST, tested)} at its last epoch"
     return f"{head}: {_reached(best, tables)}{settings}{test}{against(tables)}."
 
 
-def _reached(best: Trial, tables: Tables) -> str:
+def _reached(best: TrialRow, tables: Tables) -> str:
     """What the search went by, and validation accuracy beside it."""
     scores = Scores(best, tables)
-    told = [(o, value, scores.judged_at(o)) for o, value in zip(tables.objectives, best.values)]
-    found = [f"{metrics.inside(o.metric)} {metrics.measured(o.metric, value)}{_at(epoch)}" for o, value, epoch in told]
+    told = [(o, value, scores.compared_at(o)) for o, value in zip(tables.objectives, best.values)]
+    found = [f"{metrics.inside(o.metric)} {metrics.with_unit(o.metric, value)}{_at(epoch)}" for o, value, epoch in told]
     known = metrics.VAL_ACCURACY in [o.metric for o in tables.objectives]
     validation = scores.at(metrics.VAL_ACCURACY, told[0][2])
     if not known and validation is not None:
-        found.append(f"validation accuracy {metrics.measured(metrics.VAL_ACCURACY, validation)} there")
+        found.append(f"validation accuracy {metrics.with_unit(metrics.VAL_ACCURACY, validation)} there")
     return ", ".join(found)
 
 
@@ -121,11 +121,11 @@ def numbers(tables: Tables) -> Numbers:
     shown: list[Number] = []
     if best is not None:
         goal, scores = tables.objective, Scores(best, tables)
-        epoch = scores.judged_at(goal)
+        epoch = scores.compared_at(goal)
         when = f"trial {best.number}" if epoch is None else f"trial {best.number}, epoch {epoch}"
-        shown.append(Number(metrics.measured(goal.metric, best.value), metrics.label(goal.metric), when))
+        shown.append(Number(metrics.with_unit(goal.metric, best.value), metrics.label(goal.metric), when))
         if (tested := best.final.get(metrics.TEST_LAST)) is not None:
-            said = metrics.measured(metrics.TEST_LAST, tested)
+            said = metrics.with_unit(metrics.TEST_LAST, tested)
             shown.append(Number(said, "Test accuracy", f"trial {best.number}, last epoch"))
     shown += [trials(tables), work(tables)]
     return Numbers(shown, first=best is not None)
@@ -154,5 +154,5 @@ def ruler(tables: Tables) -> Ruler | None:
     return Ruler(label, (min(low, tested), max(low, tested)), places)
 
 
-def _place(name: str, value: float, above: bool = False) -> Place:
-    return Place(f"{name} {words.percent(value)}", value, above)
+def _place(name: str, value: float, above: bool = False) -> Tick:
+    return Tick(f"{name} {words.percent(value)}", value, above)

@@ -7,30 +7,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from dfkd_ray import metrics
-from dfkd_ray.report.trial import Trial
+from dfkd_ray.report.trial import TrialRow
 from dfkd_ray.stats import paired
 
 LEVEL = 0.95
 
 
 @dataclass(frozen=True)
-class Arm:
+class ArmRow:
     """One method of an ablation. An arm that resolves to the method of another has the trials of that one."""
 
     name: str
     levels: Mapping[str, str]  # component -> level; none where the arm was named by hand
     changes: Mapping[str, Any]
     runs_as: str | None  # the arm that was run for it, since both are the same method
-    trials: tuple[Trial, ...]  # one a pair, by number; none of a tuning search
-    tuning: tuple[Trial, ...] = ()  # of the search of this arm
+    trials: tuple[TrialRow, ...]  # one a pair, by number; none of a tuning search
+    tuning: tuple[TrialRow, ...] = ()  # of the search of this arm
 
     @property
-    def complete(self) -> tuple[Trial, ...]:
+    def complete(self) -> tuple[TrialRow, ...]:
         """The trials that count: complete, every objective finite."""
         return tuple(t for t in self.trials if t.complete and None not in t.values)
 
     @property
-    def failed(self) -> tuple[Trial, ...]:
+    def failed(self) -> tuple[TrialRow, ...]:
         """The trials that have ended without a finite value of each objective."""
         return tuple(t for t in self.trials if t.state != "running" and t not in self.complete)
 
@@ -56,7 +56,7 @@ class Spread:
         return cls(found.n, found.mean, found.deviation, low, high, (low, high) != (found.low, found.high))
 
 
-def read(raw: Any, trials: Iterable[Trial]) -> tuple[Arm, ...]:
+def parse(raw: Any, trials: Iterable[TrialRow]) -> tuple[ArmRow, ...]:
     """The arms as the metadata lists them; where it lists none, those that the trials name."""
     found = list(trials)
     told = [each for each in raw if isinstance(each, Mapping) and each.get("name")] if isinstance(raw, list) else []
@@ -64,16 +64,16 @@ def read(raw: Any, trials: Iterable[Trial]) -> tuple[Arm, ...]:
     return tuple(_arm(each, found) for each in listed)
 
 
-def called(arm: Arm, every: Iterable[Arm]) -> str:
+def name_with_twins(arm: ArmRow, every: Iterable[ArmRow]) -> str:
     """The name of an arm with those of its twins: `both = order 3`."""
     return " = ".join([arm.name, *(other.name for other in every if other.runs_as == arm.name)])
 
 
-def _arm(raw: Mapping[str, Any], trials: Sequence[Trial]) -> Arm:
+def _arm(raw: Mapping[str, Any], trials: Sequence[TrialRow]) -> ArmRow:
     name, other = str(raw["name"]), raw.get("runs_as")
     runs_as = str(other) if other and other != name else None
     own = [trial for trial in trials if trial.arm == (runs_as or name)]
-    return Arm(
+    return ArmRow(
         name,
         {str(key): str(level) for key, level in _mapping(raw.get("levels")).items()},
         _mapping(raw.get("changes")),

@@ -20,7 +20,7 @@ def asked(tables: Tables) -> Facts:
     limits = [words.count(budget["trials"], "trial")] if isinstance(budget.get("trials"), int) else []
     limits += [f"{budget['hours']} hours"] if is_number(budget.get("hours")) else []
     pairs = [
-        *setting(tables),
+        *basics(tables),
         ("Searched", space(tables)),
         ("Fixed", fixed(tables)),
         ("Sampler", configured(study.get("sampler"))),
@@ -39,7 +39,7 @@ def experiment(tables: Tables) -> Facts:
     draws, tune = study.get("draws"), part(study, "tune")
     seeds = tables.ablation.get("seeds")
     pairs = [
-        *setting(tables),
+        *basics(tables),
         ("Design", configured({k: v for k, v in part(study, "design").items() if v and k != "compare"})),
         ("Components", words.listed(list(part(study, "components")))),
         ("Arms", f"{len(tables.arms)}{twins}"),
@@ -53,7 +53,7 @@ def experiment(tables: Tables) -> Facts:
     return Facts(pairs)
 
 
-def setting(tables: Tables) -> list[tuple[str, object]]:
+def basics(tables: Tables) -> list[tuple[str, object]]:
     """What every study has: method, task, networks and objectives."""
     study, task = tables.study, part(tables.note, "task")
     goals = [

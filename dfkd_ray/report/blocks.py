@@ -29,16 +29,16 @@ class Strong:
 
 @dataclass(frozen=True)
 class Mark:
-    """A word that has a look of its own: of a `state`, or of a `verdict`."""
+    """A word that has a style of its own: of a `state`, or of a `verdict`."""
 
     text: str
     kind: Literal["state", "verdict"]
-    look: str
+    style: str
 
 
 @dataclass(frozen=True)
 class Label:
-    """The short name of a setting; its whole path shows when one points at it."""
+    """The short name of a setting; its full path shows when one points at it."""
 
     text: str
     path: str
@@ -71,7 +71,7 @@ class Text:
     """A paragraph."""
 
     text: str
-    look: Literal["eyebrow", "answer", "reading", "note", "warning"] | None = None
+    style: Literal["eyebrow", "answer", "reading", "note", "warning"] | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Empty:
 
 @dataclass(frozen=True)
 class Listing:
-    """Lines as they are. paste: in the look of what is there to be copied."""
+    """Lines as they are. paste: in the style of what is there to be copied."""
 
     text: str
     paste: bool = False
@@ -163,7 +163,7 @@ class Numbers:
 
 
 @dataclass(frozen=True)
-class Place:
+class Tick:
     """A place on a ruler, a share of its length from the left, and what stands there."""
 
     text: str
@@ -177,7 +177,7 @@ class Ruler:
 
     label: str
     covered: tuple[float, float]
-    places: Sequence[Place]
+    places: Sequence[Tick]
 
 
 @dataclass(frozen=True)
@@ -192,9 +192,9 @@ class Captioned:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Figures in rows; how large is their look's."""
+    """Captioned pictures in rows; how large is their style's."""
 
-    look: Literal["pictures", "tiles", "looks"]
+    style: Literal["pictures", "tiles", "saliency"]
     shown: Sequence[Captioned]
 
 
@@ -209,7 +209,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Chart:
+class Charted:
     """A chart with its words, or in place of an empty one the reason why there is none."""
 
     identity: str
@@ -228,7 +228,7 @@ class Folded:
     shown: Sequence[Block]
 
 
-Block = Text | Heading | Empty | Listing | Facts | Table | Numbers | Ruler | Gallery | Chart | Folded
+Block = Text | Heading | Empty | Listing | Facts | Table | Numbers | Ruler | Gallery | Charted | Folded
 
 
 @dataclass(frozen=True)

@@ -57,14 +57,14 @@ ROLES = {"complete": "complete", "pruned": "pruned", "running": "running", "fail
 View = TypeVar("View")  # the tables that a chart is prepared from
 
 
-def plain(text: object, most: int = 48) -> str:
+def escaped(text: object, most: int = 48) -> str:
     """Text for a Plotly label. Plotly reads some HTML there (b, br, a, sub, ...) and decodes &amp; &lt; &gt; only."""
     return html.escape(words.shorten(str(text), most), quote=False)
 
 
 def hover(text: str) -> str:
     """Lines of text for a Plotly hover box."""
-    return "<br>".join(plain(line, 90) for line in text.split("\n"))
+    return "<br>".join(escaped(line, 90) for line in text.split("\n"))
 
 
 class Drawn(Generic[View]):
@@ -118,7 +118,7 @@ def role(tables: Tables, number: int, state: str) -> str:
     return state if state in MARKERS else "running"
 
 
-def arm_look(place: int) -> dict[str, str]:
+def arm_style(place: int) -> dict[str, str]:
     """Colour, dash and symbol of the arm at this place."""
     colour, turn = place % len(ARM_COLOURS), place // len(ARM_COLOURS) % len(ARM_DASHES)
     return {"color": ARM_COLOURS[colour], "dash": ARM_DASHES[turn], "symbol": ARM_SYMBOLS[turn]}
@@ -151,17 +151,17 @@ def axis(label: str, metric: str | None = None, **more: Any) -> dict[str, Any]:
     shares: dict[str, Any] = {"tickformat": ".3~p"} if unit.head == "%" else {}
     if unit.high < math.inf:
         shares["autorangeoptions"] = {"clipmin": unit.low - 0.02, "clipmax": unit.high + 0.02}
-    return {"title": {"text": plain(label, 60)}, **shares, **more}
+    return {"title": {"text": escaped(label, 60)}, **shares, **more}
 
 
-def whole(label: str, values: Sequence[int]) -> dict[str, Any]:
+def integer_axis(label: str, values: Sequence[int]) -> dict[str, Any]:
     """An axis of whole numbers, such as epochs or trials: no tick between two of them."""
     few = max(values, default=0) - min(values, default=0) <= 12
     ticks: dict[str, Any] = {"dtick": 1} if few else {}
     return axis(label, zeroline=False, **ticks)
 
 
-def value(rows: pa.Table, column: str) -> Any:
+def constant(rows: pa.Table, column: str) -> Any:
     """The value of a column that is the same in every row."""
     return rows[column][0].as_py()
 
@@ -169,7 +169,7 @@ def value(rows: pa.Table, column: str) -> Any:
 def place_axis(label: str, kind: str, low: float, high: float, options: Sequence[str]) -> dict[str, Any]:
     """The axis of a searched setting over its whole domain, so that an empty part of it is seen."""
     if kind == "choice":
-        names = [plain(option, 16) for option in options]
+        names = [escaped(option, 16) for option in options]
         ends = [-0.5, max(len(options), 1) - 0.5]
         return axis(
             label, range=ends, zeroline=False, showgrid=False, tickvals=list(range(len(options))), ticktext=names
@@ -191,6 +191,6 @@ def _log_ticks(low: float, high: float) -> list[float]:
     return [t for p in powers for s in steps if low * 0.999 <= (t := s * 10.0**p) <= high * 1.001]
 
 
-def spread(places: Sequence[float], trials: Sequence[int], kind: str) -> list[float]:
+def jitter(places: Sequence[float], trials: Sequence[int], kind: str) -> list[float]:
     """Options have a column each: set trials apart within it, always in the same way."""
     return [x + ((t * 0.618) % 1 - 0.5) * 0.36 if kind == "choice" else x for x, t in zip(places, trials)]

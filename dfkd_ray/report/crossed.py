@@ -8,7 +8,7 @@ from typing import Any
 
 from dfkd_ray import metrics
 from dfkd_ray.report import paste
-from dfkd_ray.report.paste import Block, Grid
+from dfkd_ray.report.paste import ArmTable, StudyColumns
 from dfkd_ray.report.view import Tables, part
 from dfkd_ray.util import words
 from dfkd_ray.util.errors import StudyError
@@ -32,17 +32,17 @@ def read(folders: Sequence[Path]) -> dict[Path, Tables]:
     return found
 
 
-def grid(found: Mapping[Path, Tables]) -> Grid:
+def arm_table(found: Mapping[Path, Tables]) -> ArmTable:
     """Every arm that some study has, with each study's first objective and test accuracy at the last epoch."""
     titles = _titles(found)
     blocks, columns = [], []
     for folder, tables in found.items():
-        block = Block(paste.shown(tables, [tables.objective.metric]), titles[folder])
+        block = StudyColumns(paste.with_test_accuracy(tables, [tables.objective.metric]), titles[folder])
         blocks.append(block)
         columns.append(paste.spreads(tables, block))
     names = dict.fromkeys(name for column in columns for name in column)
     rows = tuple((name, tuple(column.get(name) for column in columns)) for name in names)
-    return Grid(tuple(blocks), rows, tuple(_notes({titles[folder]: tables for folder, tables in found.items()})))
+    return ArmTable(tuple(blocks), rows, tuple(_notes({titles[folder]: tables for folder, tables in found.items()})))
 
 
 def _titles(found: Mapping[Path, Tables]) -> dict[Path, str]:

@@ -23,7 +23,7 @@ _SHORT = {HELPS: HELPS, HURTS: HURTS, TOO_FEW: "too few pairs"}
 
 
 @dataclass(frozen=True)
-class Effect:
+class EffectRow:
     """One row of `effects.arrow`; what is missing or not finite is None."""
 
     component: str
@@ -62,7 +62,7 @@ class Effect:
         return self.contrast.removeprefix(head) if self.contrast.startswith(head) else None
 
 
-def told(tables: Tables, metric: str, *kinds: str) -> list[Effect]:
+def told(tables: Tables, metric: str, *kinds: str) -> list[EffectRow]:
     """The effects on a metric, in the order of the table; of all kinds unless some are named."""
     if tables.effects is None or not tables.is_ablation:
         return []
@@ -70,11 +70,11 @@ def told(tables: Tables, metric: str, *kinds: str) -> list[Effect]:
     return [effect for effect in map(_effect, rows) if not kinds or effect.kind in kinds]
 
 
-def _effect(row: Mapping[str, Any]) -> Effect:
+def _effect(row: Mapping[str, Any]) -> EffectRow:
     made: dict[str, Any] = {name: row[name] or "" for name in ("component", "kind", "contrast", "metric", "verdict")}
     made |= {name: value if (value := row[name]) is not None and math.isfinite(value) else None for name in _NUMBERS}
     made |= {"pairs": row["pairs"] or 0, "lost": row["lost"] or 0}
-    return Effect(**made, aliases=tuple(row["aliases"] or ()), exact=row["exact"] is not False)
+    return EffectRow(**made, aliases=tuple(row["aliases"] or ()), exact=row["exact"] is not False)
 
 
 def leading(tables: Tables) -> list[str]:
@@ -104,11 +104,11 @@ def mode(tables: Tables, metric: str) -> str:
     return next((o.mode for o in tables.objectives if o.metric == metric), metrics.find(metric).better or "max")
 
 
-def names(effects: Sequence[Effect]) -> list[str]:
+def names(effects: Sequence[EffectRow]) -> list[str]:
     """What each effect is called among these: its component alone where that is clear."""
     said = [effect.component if _plain(effect) else effect.contrast or effect.component for effect in effects]
     return [name if said.count(name) == 1 else each.contrast or name for name, each in zip(said, effects)]
 
 
-def _plain(effect: Effect) -> bool:
+def _plain(effect: EffectRow) -> bool:
     return effect.kind not in SINGLE or effect.rest is not None

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from dfkd_ray import metrics
 from dfkd_ray.report import effects
 from dfkd_ray.report.answer import trials, work
-from dfkd_ray.report.arms import Arm
+from dfkd_ray.report.arms import ArmRow
 from dfkd_ray.report.blocks import Number, Numbers
-from dfkd_ray.report.effects import HELPS, HURTS, SINGLE, TOO_FEW, Effect
-from dfkd_ray.report.trial import Objective
+from dfkd_ray.report.effects import HELPS, HURTS, SINGLE, TOO_FEW, EffectRow
+from dfkd_ray.report.trial import Goal
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 
@@ -36,7 +36,7 @@ def sentence(tables: Tables) -> str:
     return f"{said[0].upper() if starts else said[0]}{said[1:]}."
 
 
-def _clauses(found: Sequence[Effect], objective: Objective) -> Iterator[str]:
+def _clauses(found: Sequence[EffectRow], objective: Goal) -> Iterator[str]:
     """What was told, wins first, the largest where there are many; then how components work together."""
     subject = metrics.inside(objective.metric)
     for verdict in (HELPS, HURTS):
@@ -56,7 +56,7 @@ def _clauses(found: Sequence[Effect], objective: Objective) -> Iterator[str]:
             yield f"{pair} do {more} together than their effects add up to, by {size} ({_evidence(effect)})"
 
 
-def _single(effect: Effect, objective: Objective, subject: str) -> str:
+def _single(effect: EffectRow, objective: Goal, subject: str) -> str:
     """An effect that was told: which way the metric goes, how far, and on what evidence."""
     difference = effect.difference or 0.0
     head, turned, tail = _change(effect)
@@ -70,7 +70,7 @@ def _single(effect: Effect, objective: Objective, subject: str) -> str:
     return f"{head}, {subject} {way} by {size}{tail} ({evidence}){verdict}"
 
 
-def _change(effect: Effect) -> tuple[str | None, bool, str]:
+def _change(effect: EffectRow) -> tuple[str | None, bool, str]:
     """How an effect is told: what was done, whether that is the reverse of the contrast, and what stands behind it."""
     name, rest = effect.component, effect.rest
     if rest is None:
@@ -89,7 +89,7 @@ def _amount(metric: str, difference: float) -> str:
     return metrics.changed(metric, abs(difference), signed=False)
 
 
-def _evidence(effect: Effect) -> str:
+def _evidence(effect: EffectRow) -> str:
     """Interval in the sense of the amount, pairs, p, and what weakens it."""
     low, high = effect.t_low, effect.t_high
     if low is not None and high is not None and (effect.difference or 0.0) < 0:
@@ -105,7 +105,7 @@ def _evidence(effect: Effect) -> str:
     return ", ".join(parts)
 
 
-def _open(found: Sequence[Effect]) -> Iterator[str]:
+def _open(found: Sequence[EffectRow]) -> Iterator[str]:
     """What was not told: single effects by name, or counted where there are many."""
     single = [effect for effect in found if effect.kind in SINGLE]
     called = dict(zip(map(id, single), effects.names(single)))
@@ -132,11 +132,11 @@ def numbers(tables: Tables) -> Numbers:
     shown = [Number(f"{told} of {len(single)}", "Effects told apart", f"on {metrics.inside(metric)}, after Holm")]
     if (arm := reference(tables)) is not None:
         spread = tables.spread(arm.complete, metric)
-        reached, whose = metrics.measured(metric, spread.mean), f"{arm.name}, mean of {spread.n}"
+        reached, whose = metrics.with_unit(metric, spread.mean), f"{arm.name}, mean of {spread.n}"
         shown.append(Number(reached, metrics.label(metric), whose))
     return Numbers([*shown, trials(tables), work(tables)], first=bool(single))
 
 
-def reference(tables: Tables) -> Arm | None:
+def reference(tables: Tables) -> ArmRow | None:
     """The arm that the others are read against: `full`, else the first."""
     return next((arm for arm in tables.arms if arm.name == "full"), next(iter(tables.arms), None))

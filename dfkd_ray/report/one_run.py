@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from dfkd_ray import metrics
 from dfkd_ray.report.answer import Scores, against, chosen_by, ruler
-from dfkd_ray.report.asked import configured, setting
+from dfkd_ray.report.asked import basics, configured
 from dfkd_ray.report.blocks import (
     Block,
     Cell,
@@ -24,7 +24,7 @@ from dfkd_ray.report.blocks import (
 )
 from dfkd_ray.report.evidence import folded, recorded
 from dfkd_ray.report.sections import again, tested
-from dfkd_ray.report.trial import Trial
+from dfkd_ray.report.trial import TrialRow
 from dfkd_ray.report.view import Tables, mapping, part
 from dfkd_ray.util import words
 
@@ -34,13 +34,13 @@ _PAIRS = {  # taken at the end of the students of both epochs
 }
 
 
-def title(tables: Tables, run: Trial) -> str:
-    """`Trial 3 of mhad`, with its arm if it has one; a study that is one run is called like it."""
+def title(tables: Tables, run: TrialRow) -> str:
+    """`TrialRow 3 of mhad`, with its arm if it has one; a study that is one run is called like it."""
     name, arm = tables.study.get("study"), f": {run.arm}" if run.arm else ""
-    return f"Trial {run.number} of {name or 'a study'}{arm}" if tables.alone else str(name or "A run")
+    return f"TrialRow {run.number} of {name or 'a study'}{arm}" if tables.alone else str(name or "A run")
 
 
-def summary(tables: Tables, run: Trial) -> Section:
+def summary(tables: Tables, run: TrialRow) -> Section:
     """What the run came to, and which run it was."""
     study, ending = tables.study, _ending(run)
     question = study.get("question")
@@ -54,7 +54,7 @@ def summary(tables: Tables, run: Trial) -> Section:
     return Section("summary", "The run", None, shown)
 
 
-def sentence(tables: Tables, run: Trial) -> str:
+def sentence(tables: Tables, run: TrialRow) -> str:
     """Method, task, networks, seed and what was reached, as plain text."""
     study, task = tables.study, part(tables.note, "task").get("name")
     where = f" on {task}" if task else ""
@@ -64,7 +64,7 @@ def sentence(tables: Tables, run: Trial) -> str:
     return f"{', '.join(facts)}: {reached or 'no epoch has ended'}{against(tables)}."
 
 
-def _objectives(tables: Tables, run: Trial) -> Iterator[str]:
+def _objectives(tables: Tables, run: TrialRow) -> Iterator[str]:
     """The objectives' own numbers, at the epoch that a search goes by; of a run that did not end at its last one."""
     scores = Scores(run, tables)
     for objective, judged in zip(tables.objectives, run.values):
@@ -74,19 +74,19 @@ def _objectives(tables: Tables, run: Trial) -> Iterator[str]:
         if value is not None:
             which = f", its {'best' if at_best else 'last'}{'' if run.state != 'running' else ' so far'}"
             when = "" if epoch is None else f" at epoch {epoch}{which}"
-            yield f"{metrics.inside(objective.metric)} {metrics.measured(objective.metric, value)}{when}"
+            yield f"{metrics.inside(objective.metric)} {metrics.with_unit(objective.metric, value)}{when}"
 
 
-def _test(run: Trial) -> list[str]:
+def _test(run: TrialRow) -> list[str]:
     last, best = (run.final.get(name) for name in (metrics.TEST_LAST, metrics.TEST_BEST))
     if last is None:
         return []
-    said = f"test accuracy {metrics.measured(metrics.TEST_LAST, last)} at the last epoch"
+    said = f"test accuracy {metrics.with_unit(metrics.TEST_LAST, last)} at the last epoch"
     epoch = f", epoch {run.row['best_epoch']}" if run.row["best_epoch"] is not None else ""
-    return [said if best is None else f"{said} and {metrics.measured(metrics.TEST_BEST, best)} at the best{epoch}"]
+    return [said if best is None else f"{said} and {metrics.with_unit(metrics.TEST_BEST, best)} at the best{epoch}"]
 
 
-def _ending(run: Trial) -> str:
+def _ending(run: TrialRow) -> str:
     """What became of a run that is not complete; empty of one that is."""
     told = {"pruned": "It was stopped early", "failed": "It failed", "running": "It has not ended"}
     if run.complete:
@@ -95,22 +95,22 @@ def _ending(run: Trial) -> str:
     return f"{told.get(run.state, run.state)}, after {words.count(run.row['epochs'] or 0, 'epoch')}{reason}."
 
 
-def _numbers(tables: Tables, run: Trial) -> Numbers:
+def _numbers(tables: Tables, run: TrialRow) -> Numbers:
     goal, scores = tables.objective, Scores(run, tables)
     value = run.value if run.value is not None else scores.at(goal.metric, scores.last_epoch)
-    epoch = scores.judged_at(goal) if run.complete else scores.last_epoch
+    epoch = scores.compared_at(goal) if run.complete else scores.last_epoch
     when = "" if epoch is None else f"epoch {epoch}"
-    shown = [] if value is None else [Number(metrics.measured(goal.metric, value), metrics.label(goal.metric), when)]
+    shown = [] if value is None else [Number(metrics.with_unit(goal.metric, value), metrics.label(goal.metric), when)]
     last, best = (run.final.get(name) for name in (metrics.TEST_LAST, metrics.TEST_BEST))
     if last is not None:
-        beside = "" if best is None else f"last epoch; best epoch {metrics.measured(metrics.TEST_BEST, best)}"
-        shown.append(Number(metrics.measured(metrics.TEST_LAST, last), "Test accuracy", beside))
+        beside = "" if best is None else f"last epoch; best epoch {metrics.with_unit(metrics.TEST_BEST, best)}"
+        shown.append(Number(metrics.with_unit(metrics.TEST_LAST, last), "Test accuracy", beside))
     shown.append(Number(words.number(run.row["epochs"]), "Epochs", run.state))
     shown.append(Number(words.duration(run.row["seconds"]), "Time", run.row["device"] or ""))
     return Numbers(shown, first=value is not None)
 
 
-def _which(tables: Tables, run: Trial) -> Iterator[tuple[str, object]]:
+def _which(tables: Tables, run: TrialRow) -> Iterator[tuple[str, object]]:
     if tables.alone:
         told = (tables.study.get("study"), tables.study.get("question"))
         yield "Study", ": ".join(str(each) for each in told if each)
@@ -118,26 +118,26 @@ def _which(tables: Tables, run: Trial) -> Iterator[tuple[str, object]]:
         yield "Arm", run.arm
     nets = _networks(tables, run)
     own = {"Method": _method(tables, run)} | ({"Teacher and student": nets[0]} if nets else {})
-    yield from {**dict(setting(tables)), **own}.items()
+    yield from {**dict(basics(tables)), **own}.items()
     yield "Seed", None if run.row["seed"] is None else str(run.row["seed"])
     yield "Nuisance draw", str(run.row["draw"]) if run.row["draw"] else None
     yield "Fingerprint", Code(run.row["fingerprint"]) if run.row["fingerprint"] else None
 
 
-def _method(tables: Tables, run: Trial) -> str:
+def _method(tables: Tables, run: TrialRow) -> str:
     """The method's name; where it is a file, that of the file."""
     named = _changes(tables, run).get("method") or tables.study.get("method")
     return named.rpartition("/")[2].removesuffix(".yaml").removesuffix(".yml") if isinstance(named, str) else ""
 
 
-def _networks(tables: Tables, run: Trial) -> list[str]:
+def _networks(tables: Tables, run: TrialRow) -> list[str]:
     """`resnet8 → resnet8`: those of the trial's own method, else the task's."""
     method, task = mapping(run.row["method"]), part(tables.note, "task")
     pair = [part(method, net).get("arch") or part(task, net).get("arch") for net in ("teacher", "student")]
     return [f"{pair[0]} → {pair[1]}"] if all(pair) else []
 
 
-def _changes(tables: Tables, run: Trial) -> dict[str, object]:
+def _changes(tables: Tables, run: TrialRow) -> dict[str, object]:
     """What was changed in the method, the run's own first; what is fixed in a component that it replaces is gone."""
     fixed = part(tables.study, "fixed")
     gone = {path for path in fixed for own in run.changes if path == own or path.startswith(f"{own}.")}
@@ -147,7 +147,7 @@ def _changes(tables: Tables, run: Trial) -> dict[str, object]:
 # ---- what stands below
 
 
-def settings(tables: Tables, run: Trial) -> Section:
+def settings(tables: Tables, run: TrialRow) -> Section:
     """What was changed, then the whole method."""
     name, method = "Settings", _method(tables, run) or "the method"
     changes = {path: value for path, value in _changes(tables, run).items() if path != "method"}
@@ -168,7 +168,7 @@ def settings(tables: Tables, run: Trial) -> Section:
     return Section("settings", name, name, shown)
 
 
-def figures(tables: Tables, run: Trial) -> Section:
+def figures(tables: Tables, run: TrialRow) -> Section:
     """Every metric at the last and at the best epoch, and what was taken once."""
     name, scores = "The numbers", Scores(run, tables)
     epochs = (scores.last_epoch, scores.best_epoch)
@@ -176,7 +176,7 @@ def figures(tables: Tables, run: Trial) -> Section:
     ended = {said: (both[0], [run.final.get(m) for m in both]) for said, both in _PAIRS.items()}
     pairs |= {said: (m, found) for said, (m, found) in ended.items() if found != [None, None]}
     rows: list[list[Inline | Cell]] = [
-        [said, *(Cell(metrics.measured(m, v), number=True) for v in found)] for said, (m, found) in pairs.items()
+        [said, *(Cell(metrics.with_unit(m, v), number=True) for v in found)] for said, (m, found) in pairs.items()
     ]
     last, best = (f" ({epoch})" if epoch is not None else "" for epoch in epochs)
     head = ["Metric", f"Last epoch{last}", f"Best epoch{best}"]
@@ -186,16 +186,16 @@ def figures(tables: Tables, run: Trial) -> Section:
     return Section("numbers", name, name, shown)
 
 
-def _once(run: Trial) -> Iterator[tuple[str, object]]:
+def _once(run: TrialRow) -> Iterator[tuple[str, object]]:
     known = {name for pair in _PAIRS.values() for name in pair}
-    yield from ((metrics.label(m), metrics.measured(m, v)) for m, v in run.final.items() if m not in known)
+    yield from ((metrics.label(m), metrics.with_unit(m, v)) for m, v in run.final.items() if m not in known)
     yield metrics.label(metrics.TIME), words.duration(run.row["seconds"])
     memory = run.row["peak_memory"]
     yield metrics.label(metrics.PEAK_MEMORY), words.memory(memory) if memory else "not recorded"
     yield "Attempts", str(run.row["attempts"]) if (run.row["attempts"] or 1) > 1 else None
 
 
-def provenance(tables: Tables, run: Trial) -> Section:
+def provenance(tables: Tables, run: TrialRow) -> Section:
     name, place = "Provenance", " ".join(filter(None, (run.row["host"], run.row["device"])))
     known = [("Ran on", place), ("Taken over from", run.reused)]
     pairs = [*recorded(tables.note), *known, ("Resources", configured(tables.study.get("resources")))]

@@ -20,10 +20,10 @@ from plotly.offline import get_plotlyjs
 
 import dfkd_ray.report.charts  # noqa: F401  registers every chart
 from dfkd_ray.report import ablation, evidence, one_run, published, sections
-from dfkd_ray.report.blocks import Block, Chart, Panel, Section, Text
+from dfkd_ray.report.blocks import Block, Charted, Panel, Section, Text
 from dfkd_ray.report.chart import ARMS, EFFECTS, RUN, SECTIONS, TRAINING, Drawn, View, charts
 from dfkd_ray.report.rendering import render
-from dfkd_ray.report.trial import Trial
+from dfkd_ray.report.trial import TrialRow
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 from dfkd_ray.util.tables import OPTIONAL, SCHEMAS
@@ -82,7 +82,7 @@ def _ablation(tables: Tables, figures: Figures) -> list[Section | None]:
     ]
 
 
-def _run(tables: Tables, run: Trial, figures: Figures) -> list[Section]:
+def _run(tables: Tables, run: TrialRow, figures: Figures) -> list[Section]:
     """A single run: what it came to, its settings, curves, images and numbers; nothing is compared."""
     curves = [*_blocks(RUN, tables, figures), *_blocks(TRAINING, tables, figures)]
     return [
@@ -101,26 +101,26 @@ def _charts(name: str, tables: Tables, figures: Figures, *more: Block) -> Sectio
     return Section(identity(name), name, name, [*found, *more]) if found else None
 
 
-def _blocks(name: str, tables: Tables, figures: Figures) -> list[Chart]:
+def _blocks(name: str, tables: Tables, figures: Figures) -> list[Charted]:
     """The charts of a section that apply, in the order of their rank."""
     own = sorted((charts[key].rank, key) for key in charts if charts[key].section == name)
     return [chart for _, key in own if (chart := block(key, charts[key], tables, figures)) is not None]
 
 
-def block(key: str, chart: type[Drawn[View]], tables: View, figures: Figures) -> Chart | None:
+def block(key: str, chart: type[Drawn[View]], tables: View, figures: Figures) -> Charted | None:
     """A chart with its words, whose figures are put among `figures`; None where it does not apply."""
     if not chart.applies(tables):
         return None
     rows = chart.prepare(tables)
     if not rows.num_rows:
-        return Chart(key, chart.title, empty=chart.empty)
+        return Charted(key, chart.title, empty=chart.empty)
     names = list(dict.fromkeys(rows["panel"].to_pylist())) if chart.panels else [None]
     panels = []
     for index, name in enumerate(names):
         own = rows if name is None else rows.filter(pa.compute.equal(rows["panel"], name))
         panels.append(_panel(f"plot-{key}-{index}", chart, own, name if len(names) > 1 else None, figures))
     notes = [*(Text(text, "warning") for text in chart.warnings(rows)), *(Text(n, "note") for n in chart.notes(rows))]
-    return Chart(key, chart.title, chart.reading, panels, notes)
+    return Charted(key, chart.title, chart.reading, panels, notes)
 
 
 def _panel(key: str, chart: type[Drawn[View]], rows: pa.Table, panel: str | None, figures: Figures) -> Panel:

@@ -24,7 +24,7 @@ _LATEX = {
 
 
 @dataclass(frozen=True)
-class Block:
+class StudyColumns:
     """The columns of one study: a metric each, and n."""
 
     metrics: tuple[str, ...]
@@ -32,28 +32,28 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Grid:
+class ArmTable:
     """What both tables hold: a row an arm, in it a spread a metric for each block; None where a study lacks the arm."""
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[StudyColumns, ...]
     rows: tuple[tuple[str, tuple[tuple[Spread, ...] | None, ...]], ...]
     notes: tuple[str, ...]
 
 
-def grid(tables: Tables) -> Grid:
+def arm_table(tables: Tables) -> ArmTable:
     """The arms of an ablation with every objective and test accuracy at the last epoch."""
-    block = Block(shown(tables, [o.metric for o in tables.objectives]))
+    block = StudyColumns(with_test_accuracy(tables, [o.metric for o in tables.objectives]))
     rows = tuple((name, (own,)) for name, own in spreads(tables, block).items())
-    return Grid((block,), rows, (_about(tables), *failed(tables)))
+    return ArmTable((block,), rows, (_about(tables), *failed(tables)))
 
 
-def shown(tables: Tables, objectives: Sequence[str]) -> tuple[str, ...]:
+def with_test_accuracy(tables: Tables, objectives: Sequence[str]) -> tuple[str, ...]:
     """These and test accuracy at the last epoch, as far as some trial has reached one."""
     wanted = dict.fromkeys([*objectives, metrics.TEST_LAST])
     return tuple(m for m in wanted if any(tables.reached(t, m) is not None for t in tables.all))
 
 
-def spreads(tables: Tables, block: Block) -> dict[str, tuple[Spread, ...]]:
+def spreads(tables: Tables, block: StudyColumns) -> dict[str, tuple[Spread, ...]]:
     """Arm -> its spread in each metric of a block."""
     return {arm.name: tuple(tables.spread(arm.trials, metric) for metric in block.metrics) for arm in tables.arms}
 
@@ -70,7 +70,7 @@ def failed(tables: Tables) -> list[str]:
     return [_line(f"Failed trials, not in the means: {', '.join(broken)}.")] if broken else []
 
 
-def markdown(found: Grid) -> str:
+def markdown(found: ArmTable) -> str:
     """A table as GitHub and others read it."""
     head = ["arm"]
     for block in found.blocks:
@@ -82,7 +82,7 @@ def markdown(found: Grid) -> str:
     return "\n\n".join([table, *map(_markdown, found.notes)]) + "\n"
 
 
-def latex(found: Grid) -> str:
+def latex(found: ArmTable) -> str:
     """A `tabular` that needs the package booktabs."""
     head = [name for block in found.blocks for name in (*(_latex(metrics.headed(m)) for m in block.metrics), "$n$")]
     rows = [[_latex(arm), *_cells(found, own, r"\pm", "--", lambda t: f"${t}$")] for arm, own in found.rows]
@@ -103,7 +103,7 @@ def latex(found: Grid) -> str:
     )
 
 
-def _over(blocks: Sequence[Block]) -> Iterator[str]:
+def _over(blocks: Sequence[StudyColumns]) -> Iterator[str]:
     """The studies' titles, each over its columns, with a rule under it."""
     if not any(block.title for block in blocks):
         return
@@ -118,7 +118,7 @@ def _over(blocks: Sequence[Block]) -> Iterator[str]:
 
 
 def _cells(
-    found: Grid, own: Sequence[tuple[Spread, ...] | None], sign: str, none: str, wrap: Callable[[str], str]
+    found: ArmTable, own: Sequence[tuple[Spread, ...] | None], sign: str, none: str, wrap: Callable[[str], str]
 ) -> list[str]:
     """`80.1 ± 2.3` for each metric, and n; a metric of fewer trials than the others of its block says its own."""
     cells = []
@@ -133,8 +133,8 @@ def _cells(
 
 def spread(metric: str, found: Spread, sign: str) -> str:
     """Mean and standard deviation without their unit; of one trial there is no deviation."""
-    mean = metrics.bare(metric, found.mean)
-    return mean if found.deviation is None else f"{mean} {sign} {metrics.bare(metric, found.deviation)}"
+    mean = metrics.without_unit(metric, found.mean)
+    return mean if found.deviation is None else f"{mean} {sign} {metrics.without_unit(metric, found.deviation)}"
 
 
 def _markdown(text: str) -> str:

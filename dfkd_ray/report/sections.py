@@ -33,7 +33,7 @@ from dfkd_ray.report.blocks import (
     Text,
 )
 from dfkd_ray.report.settings import Parameter, is_number
-from dfkd_ray.report.trial import Trial
+from dfkd_ray.report.trial import TrialRow
 from dfkd_ray.report.view import Tables, part
 from dfkd_ray.util import words
 
@@ -74,7 +74,7 @@ def best(tables: Tables) -> Section:
     return Section("best", title, title, parts)
 
 
-def _setting(parameter: Parameter, trial: Trial) -> list[Inline]:
+def _setting(parameter: Parameter, trial: TrialRow) -> list[Inline]:
     known = parameter.path in trial.changes
     value = words.setting(trial.changes[parameter.path]) if known else words.DASH
     warning = {"lower": " (best at the lower edge)", "upper": " (best at the upper edge)"}
@@ -90,12 +90,12 @@ def _reached(scores: Scores) -> list[list[Inline | Cell]]:
     rows = {metrics.label(m): (m, own) for m, own in found.items() if m in goals or own != [None, None]}
     tested = [scores.trial.final.get(name) for name in (metrics.TEST_LAST, metrics.TEST_BEST)]
     rows["Test accuracy"] = (metrics.TEST_LAST, tested)
-    return [[name, *(Cell(metrics.measured(m, v), number=True) for v in own)] for name, (m, own) in rows.items()]
+    return [[name, *(Cell(metrics.with_unit(m, v), number=True) for v in own)] for name, (m, own) in rows.items()]
 
 
-def _honesty(tables: Tables, trial: Trial) -> str:
+def _honesty(tables: Tables, trial: TrialRow) -> str:
     found = trial.final.get(metrics.VAL_MEDIAN)
-    said = f" The median validation accuracy of its last five epochs is {metrics.measured(metrics.VAL_MEDIAN, found)}."
+    said = f" The median validation accuracy of its last five epochs is {metrics.with_unit(metrics.VAL_MEDIAN, found)}."
     median = "" if found is None else said
     at = f" at its {tables.objective.at} epoch" if tables.objective.at in ("last", "best") else ""
     return (
@@ -104,14 +104,14 @@ def _honesty(tables: Tables, trial: Trial) -> str:
     )
 
 
-def tested(trial: Trial) -> str:
+def tested(trial: TrialRow) -> str:
     """What the test split was for."""
     if metrics.TEST_LAST in trial.final or metrics.TEST_BEST in trial.final:
         return "The test split chose nothing: it was evaluated once, after the trial had ended."
     return "Its accuracy on the test split was not recorded."
 
 
-def again(tables: Tables, trial: Trial) -> list[Folded]:
+def again(tables: Tables, trial: TrialRow) -> list[Folded]:
     """The command that teaches one student with these settings."""
     study = tables.study
     method, task = study.get("method"), part(tables.note, "task").get("name") or study.get("task")
@@ -142,7 +142,7 @@ def pictures(tables: Tables) -> Section:
     chosen = [usable[round(i * (len(usable) - 1) / max(count - 1, 1))] for i in range(count)]
     told = f"What {whose} had synthesised by the epochs named; no real image went into them."
     if (far := tables.reached(trial, metrics.OUTSIDE)) is not None:
-        share = metrics.measured(metrics.OUTSIDE, far)
+        share = metrics.with_unit(metrics.OUTSIDE, far)
         told += f" At the end {share} of their values were darker than black or lighter than white."
     return Section("images", name, title, [Text(told, "reading"), Gallery("pictures", [*map(_picture, chosen)])])
 
@@ -168,9 +168,11 @@ def trials(tables: Tables) -> Section:
     return Section("trials", title, title, [Text(told, "reading"), listing])
 
 
-def _trial(trial: Trial, tables: Tables, whose: Mapping[str, Callable[[Trial], Inline | Cell]]) -> list[Inline | Cell]:
+def _trial(
+    trial: TrialRow, tables: Tables, whose: Mapping[str, Callable[[TrialRow], Inline | Cell]]
+) -> list[Inline | Cell]:
     tested = trial.final.get(metrics.TEST_LAST)
-    goals = [_number(v, metrics.measured(o.metric, v)) for o, v in zip(tables.objectives, trial.values)]
+    goals = [_number(v, metrics.with_unit(o.metric, v)) for o, v in zip(tables.objectives, trial.values)]
     chosen = [
         _chosen(trial.changes[p.path]) if p.path in trial.changes else Cell(words.DASH) for p in tables.parameters
     ]
@@ -179,16 +181,16 @@ def _trial(trial: Trial, tables: Tables, whose: Mapping[str, Callable[[Trial], I
         *(say(trial) for say in whose.values()),
         Mark(trial.state, "state", trial.state),
         *goals,
-        _number(tested, metrics.measured(metrics.TEST_LAST, tested)),
+        _number(tested, metrics.with_unit(metrics.TEST_LAST, tested)),
         _number(trial.row["epochs"], words.number(trial.row["epochs"])),
         _number(trial.row["seconds"], words.duration(trial.row["seconds"])),
         *chosen,
     ]
 
 
-def _whose(tables: Tables) -> dict[str, Callable[[Trial], Inline | Cell]]:
+def _whose(tables: Tables) -> dict[str, Callable[[TrialRow], Inline | Cell]]:
     """Columns that say whose trial it is: its arm, seed and draw, and its place in the arm's own search."""
-    columns: dict[str, Callable[[Trial], Inline | Cell]] = {}
+    columns: dict[str, Callable[[TrialRow], Inline | Cell]] = {}
     if any(t.arm for t in tables.all):
         columns["Arm"] = lambda t: t.arm or ""
     if tables.is_ablation:

@@ -1,4 +1,4 @@
-"""One trial of a study, and what it was judged by."""
+"""One trial of a study, and what it was compared by."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dfkd_ray import metrics
 
 
 @dataclass(frozen=True)
-class Objective:
+class Goal:
     """What the search was after: a metric and which way it is better (`min` or `max`)."""
 
     metric: str
@@ -18,7 +18,7 @@ class Objective:
     at: str | None = None  # the epoch of a trial that the search compared: last or best; None if not recorded
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> Objective:
+    def of(cls, told: Mapping[str, Any]) -> Goal:
         """As a study tells it, which may leave the mode to the metric."""
         metric = str(told["metric"])
         return cls(metric, told.get("mode") or metrics.find(metric).better or "max", told.get("at"))
@@ -33,7 +33,7 @@ class Objective:
 
 
 @dataclass(frozen=True)
-class Trial:
+class TrialRow:
     """One row of `trials.arrow`, with its JSON read and its objectives made safe."""
 
     number: int

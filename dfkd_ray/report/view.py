@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 
 from dfkd_ray import metrics
 from dfkd_ray.report import arms
-from dfkd_ray.report.arms import Arm, Spread
+from dfkd_ray.report.arms import ArmRow, Spread
 from dfkd_ray.report.settings import Parameter, is_number, parameters
-from dfkd_ray.report.trial import Objective, Trial
+from dfkd_ray.report.trial import Goal, TrialRow
 from dfkd_ray.stats import front as pareto
 from dfkd_ray.util import tables, words
 from dfkd_ray.util.errors import StudyError
@@ -43,7 +43,7 @@ class Tables:
             found = "" if folder.is_dir() else ": there is no such folder"
             raise StudyError(f"{folder}: a report needs {words.listed(missing)}, missing here{found}")
         kinds = [*tables.SCHEMAS, *(kind for kind in tables.OPTIONAL if (folder / f"{kind}.arrow").is_file())]
-        return cls(**{kind: read(kind, folder / f"{kind}.arrow") for kind in kinds})
+        return cls(**{kind: read_table(kind, folder / f"{kind}.arrow") for kind in kinds})
 
     def only(self, number: int) -> Tables:
         """The tables of one trial by itself; StudyError where the study has none of this number."""
@@ -72,27 +72,27 @@ class Tables:
         return bool(self.ablation) and not self.alone
 
     @cached_property
-    def run(self) -> Trial | None:
+    def run(self) -> TrialRow | None:
         """The one trial that there is: of `only`, or of a study that neither searches nor compares; else None."""
         one = self.alone or (bool(self.study) and not self.study.get("search") and not self.ablation)
         return self.all[0] if one and len(self.all) == 1 else None
 
     @cached_property
-    def arms(self) -> tuple[Arm, ...]:
+    def arms(self) -> tuple[ArmRow, ...]:
         """The arms of an ablation in the order of its design, twins included; none of a sweep."""
-        return arms.read(self.ablation.get("arms"), self.all) if self.is_ablation else ()
+        return arms.parse(self.ablation.get("arms"), self.all) if self.is_ablation else ()
 
     @cached_property
-    def objectives(self) -> tuple[Objective, ...]:
+    def objectives(self) -> tuple[Goal, ...]:
         """The study's objectives; validation accuracy where the study does not say."""
         told = self.study.get("objective")
         raw = told if isinstance(told, list) else [told]
         named = [{"metric": o} if isinstance(o, str) else o for o in raw if o]
         known = [o for o in named if isinstance(o, Mapping) and o.get("metric")] or [{"metric": metrics.VAL_ACCURACY}]
-        return tuple(Objective.of(o) for o in known)
+        return tuple(Goal.of(o) for o in known)
 
     @property
-    def objective(self) -> Objective:
+    def objective(self) -> Goal:
         """The first objective: it names the best trial and its best epoch."""
         return self.objectives[0]
 
@@ -112,14 +112,14 @@ class Tables:
         return {metric: own for metric, own in shares.items() if own}
 
     @cached_property
-    def all(self) -> tuple[Trial, ...]:
+    def all(self) -> tuple[TrialRow, ...]:
         """Every trial, by number."""
         return tuple(sorted(map(self._trial, self.trials.to_pylist()), key=lambda t: t.number))
 
-    def _trial(self, row: Mapping[str, Any]) -> Trial:
+    def _trial(self, row: Mapping[str, Any]) -> TrialRow:
         told = row["objectives"] or []
         values = [self._value(row, i, told[i] if i < len(told) else None) for i in range(len(self.objectives))]
-        return Trial(row["trial"], row["state"] or "", row["arm"], mapping(row["changes"]), tuple(values), row)
+        return TrialRow(row["trial"], row["state"] or "", row["arm"], mapping(row["changes"]), tuple(values), row)
 
     def _value(self, row: Mapping[str, Any], index: int, told: float | None) -> float | None:
         if row["state"] != "complete":  # a pruned trial's value is where it was stopped, a failed one has none
@@ -127,8 +127,8 @@ class Tables:
             told = curve[max(curve)] if curve and row["state"] != "failed" else None
         return told if told is not None and math.isfinite(told) else None
 
-    def reached(self, trial: Trial, metric: str) -> float | None:
-        """A metric of a complete trial, as effects are told from it: an objective as judged, else at the last epoch."""
+    def reached(self, trial: TrialRow, metric: str) -> float | None:
+        """A metric of a complete trial, as effects are told from it; one that is no objective at the last epoch."""
         if not trial.complete:
             return None
         for objective, value in zip(self.objectives, trial.values):
@@ -137,28 +137,28 @@ class Tables:
         found = trial.final.get(metric, self.curve(metric).get(trial.number, {}).get(trial.row["epochs"]))
         return found if found is not None and math.isfinite(found) else None
 
-    def spread(self, trials: Iterable[Trial], metric: str) -> Spread:
+    def spread(self, trials: Iterable[TrialRow], metric: str) -> Spread:
         """Mean and interval of what these trials reached, as far as they did."""
         return Spread.of(metric, [value for t in trials if (value := self.reached(t, metric)) is not None])
 
     @cached_property
-    def complete(self) -> tuple[Trial, ...]:
+    def complete(self) -> tuple[TrialRow, ...]:
         """Complete trials whose objectives are all there: the only ones that are compared as equals."""
         return tuple(t for t in self.all if t.complete and None not in t.values)
 
     @cached_property
-    def best(self) -> Trial | None:
+    def best(self) -> TrialRow | None:
         """The best complete trial by the first objective: see `stats.front`."""
         number = pareto.best(self._points)
         return next((trial for trial in self.complete if trial.number == number), None)
 
     @property
-    def shown(self) -> Trial | None:
+    def shown(self) -> TrialRow | None:
         """The trial that the page looks into: the only one, or the best."""
         return self.run or self.best
 
     @cached_property
-    def front(self) -> tuple[Trial, ...]:
+    def front(self) -> tuple[TrialRow, ...]:
         """Complete trials that no other one dominates."""
         chosen = pareto.front(self._points)
         return tuple(trial for trial in self.complete if trial.number in chosen)
@@ -192,7 +192,7 @@ class Tables:
         """A metric's finite values: trial -> epoch -> value."""
         return self._curves.get(metric, {})
 
-    def about(self, trial: Trial, *lines: str) -> str:
+    def about(self, trial: TrialRow, *lines: str) -> str:
         """What to say of a trial when one points at it, as lines of plain text."""
         arm = f" ({trial.arm})" if trial.arm else ""
         chosen = [
@@ -201,7 +201,7 @@ class Tables:
         return "\n".join([f"Trial {trial.number}{arm}, {trial.state}", *lines, *chosen[:12]])
 
 
-def read(kind: str, path: Path) -> pa.Table:
+def read_table(kind: str, path: Path) -> pa.Table:
     """A table with all columns of its kind; StudyError if it is damaged or of another kind."""
     loaded, schema = tables.read(path), tables.ALL[kind]
     for name in LATER.get(kind, ()):

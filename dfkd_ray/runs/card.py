@@ -18,7 +18,7 @@ from dfkd_ray.datasets import Task, named
 from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Method
 from dfkd_ray.metrics import TEST_BEST, TEST_LAST
-from dfkd_ray.teachers.weights import described
+from dfkd_ray.teachers.weights import network_facts
 from dfkd_ray.util import yamls
 from dfkd_ray.util.errors import ConfigError, StudyError
 from dfkd_ray.util.files import atomic_write
@@ -31,7 +31,7 @@ TESTED: Mapping[str, str] = {"last": TEST_LAST, "best": TEST_BEST}
 
 
 @dataclass(frozen=True)
-class Card:
+class RunCard:
     """task: as the run knew it, teacher and normalisation included. metric: what its best epoch was chosen by.
 
     data: where real images were found for it, None where none were named.
@@ -79,10 +79,10 @@ class Card:
         """
         accuracy = final.get(TESTED[which])
         measured = {} if accuracy is None else {"accuracy": {"test": accuracy}}
-        taught = {"teacher": self.teacher_arch, "teacher_digest": self.teacher_digest, "seed": self.seed}
-        taught |= {"fingerprint": self.fingerprint, "which": which}
-        origin = {"student_of": taught, "versions": dict(self.versions)}
-        return {**described(self.task, self.student_arch), **measured, **origin}
+        lineage = {"teacher": self.teacher_arch, "teacher_digest": self.teacher_digest, "seed": self.seed}
+        lineage |= {"fingerprint": self.fingerprint, "which": which}
+        origin = {"student_of": lineage, "versions": dict(self.versions)}
+        return {**network_facts(self.task, self.student_arch), **measured, **origin}
 
     def write(self, folder: Path) -> None:
         """Into `run.json`; one that is there stays: a resumed run is the run that it was."""
@@ -95,7 +95,7 @@ class Card:
             file.write(f"{text}\n".encode())
 
     @classmethod
-    def read(cls, folder: Path) -> Card:
+    def read(cls, folder: Path) -> RunCard:
         """The card in a run's folder; StudyError where there is none, or where it cannot be read."""
         path = folder / CARD
         try:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from dfkd_ray.methods import config
-from dfkd_ray.runs.card import Card
+from dfkd_ray.runs.card import RunCard
 from dfkd_ray.teachers.weights import CARD
 from dfkd_ray.train.run import Run
 from dfkd_ray.tune.work import Row
@@ -104,7 +104,7 @@ class Checkpoint:
             with atomic_write(self.folder / f"images_{row.epoch:04d}.webp") as file:
                 file.write(row.picture)
 
-    def export(self, card: Card, final: Mapping[str, float]) -> None:
+    def export(self, card: RunCard, final: Mapping[str, float]) -> None:
         """The student of the last and of the best epoch, as safetensors, each with its card in its header."""
         from safetensors.torch import save
 

@@ -21,7 +21,7 @@ from dfkd_ray import datasets, metrics, nets
 from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Method
 from dfkd_ray.nets.digest import digest
-from dfkd_ray.runs.card import Card, versions
+from dfkd_ray.runs.card import RunCard, versions
 from dfkd_ray.runs.checkpoint import Checkpoint
 from dfkd_ray.runs.evaluator import Evaluator, pictured
 from dfkd_ray.teachers.weights import fill
@@ -78,7 +78,7 @@ class Distillation:
         """Of the method with these changes."""
         return config.fingerprint(self.resolve(changes))
 
-    def examine(self, run: Run) -> dict[str, float]:
+    def evaluate(self, run: Run) -> dict[str, float]:
         """The metrics of a run between two epochs; changes nothing of it."""
         return Evaluator(self.task, self.data, run).metrics()
 
@@ -87,9 +87,9 @@ class Distillation:
         """Of the teacher's weights: see `digest`."""
         return digest(self.weights)
 
-    def card(self, job: Job, method: Method) -> Card:
+    def card(self, job: Job, method: Method) -> RunCard:
         """What a job's folder says of its run."""
-        return Card(
+        return RunCard(
             study=job.study,
             trial=job.trial,
             arm=job.arm,
@@ -138,6 +138,7 @@ class Distillation:
             yield row
 
     def open(self, method: Method, seed: int, runtime: Runtime, device: torch.device) -> Run:
+        """What is live of a distillation has the name that all call it by: a run."""
         task, channels, classes = self.task, self.task.image[0], len(self.task.classes)
         teacher = nets.build(method.teacher.arch or task.teacher.arch, classes, channels)
         fill(teacher, self.weights, f"the teacher of {task.name}")

@@ -88,7 +88,7 @@ def prior(net: nn.Module) -> Iterator[Callable[[], float | None]]:
     """
     seen: dict[nn.BatchNorm2d, list[tuple[int, Tensor, Tensor]]] = {}
 
-    def look(layer: nn.Module, args: Any) -> None:
+    def measure(layer: nn.Module, args: Any) -> None:
         assert isinstance(layer, nn.BatchNorm2d)
         seen.setdefault(layer, []).append((len(args[0]), *statistics(Norm(layer, args[0]))))
 
@@ -97,7 +97,7 @@ def prior(net: nn.Module) -> Iterator[Callable[[], float | None]]:
         return float(torch.stack(parts).sum()) if parts else None
 
     layers = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d) and module.track_running_stats]
-    hooks = [layer.register_forward_pre_hook(look) for layer in layers]
+    hooks = [layer.register_forward_pre_hook(measure) for layer in layers]
     try:
         yield distance
     finally:

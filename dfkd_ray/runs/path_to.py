@@ -12,7 +12,7 @@ from dfkd_ray.methods.method import Method
 from dfkd_ray.study import components
 from dfkd_ray.study.components import JOIN, RESERVED
 from dfkd_ray.study.domains import canonical
-from dfkd_ray.study.paths import called
+from dfkd_ray.study.paths import target_name
 from dfkd_ray.util.errors import ConfigError, DfkdError, Problem, UnknownName
 from dfkd_ray.util.words import tails
 from dfkd_ray.util.yamls import Document
@@ -42,13 +42,13 @@ def resolved(document: Document) -> Document:
     found = _singly(own, other, config.diff(own, other))
     if len(found) < 2:
         what = f"differ in {next(iter(found))} alone: compare them as `arms`" if found else "are one method"
-        raise ConfigError.at(AT, f"{name} and {called(to, name)} {what}")
+        raise ConfigError.at(AT, f"{name} and {target_name(to, name)} {what}")
     made = dict(_components(found))
     if "components" not in raw:
         lines = {**document.lines, "components": document.line(AT) or 0}
         return replace(document, data={**raw, "components": made}, lines=lines)
-    if components.read(raw["components"]) != components.read(made):
-        why = f"are not what differs between {name} and {called(to, name)}: leave them out, they are found"
+    if components.parse(raw["components"]) != components.parse(made):
+        why = f"are not what differs between {name} and {target_name(to, name)}: leave them out, they are found"
         raise ConfigError.at("components", why)
     return document
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from dfkd_ray import metrics
 from dfkd_ray.methods.method import Schedule
-from dfkd_ray.runs.probe import Cost
+from dfkd_ray.runs.probe import StepSeconds
 from dfkd_ray.stats.effects import MIN_PAIRS
 from dfkd_ray.stats.power import scale, smallest_effect
 from dfkd_ray.study import Study, arms, plain
@@ -22,7 +22,7 @@ from dfkd_ray.tune.ray_setup import room
 def describe(
     study: Study,
     schedule: Schedule,
-    cost: Cost | None,
+    cost: StepSeconds | None,
     concurrency: int | None,
     spread: Spread | None = None,
     duplicates: Duplicates | None = None,
@@ -31,10 +31,10 @@ def describe(
 ) -> Iterator[str]:
     """Lines for the terminal: trials, steps, seconds a trial, hours in all; no stopper is counted on but named.
 
-    `cost`: None where nothing can be measured. `spread`: of earlier ablations, where the study states none. `looked`:
-    what is known of an ablation's arms; without it those are alike that make the same changes. `gpus`: of this machine.
-    `each`: seconds of a trial of each arm, where arms differ in method or schedule; then `schedule` and `cost` are of
-    none of them.
+    `cost`: None where nothing can be measured. `spread`: of earlier ablations, where the study states none.
+    `duplicates`: what is known of an ablation's arms; without it those are alike that make the same changes.
+    `gpus`: of this machine. `each`: seconds of a trial of each arm, where arms differ in method or schedule; then
+    `schedule` and `cost` are of none of them.
     """
     written = plain(study)
     names = f"sampler {written['sampler']['name']}, stopper {written['stopper']['name']}"
@@ -56,7 +56,7 @@ def describe(
 
 
 def _measured(
-    schedule: Schedule, cost: Cost | None, each: Mapping[str, float] | None
+    schedule: Schedule, cost: StepSeconds | None, each: Mapping[str, float] | None
 ) -> tuple[float | None, list[str]]:
     """Seconds of a trial, None where nothing was measured, and what is said of them."""
     if each:
@@ -115,7 +115,7 @@ Spread = tuple[float, str]  # standard deviation of a paired difference, in the 
 def _design(study: Study, ablation: Ablation, measured: Spread | None, duplicates: Duplicates) -> Iterator[str]:
     """The matrix, what is confounded, pairs, and the smallest effect that they can tell."""
     yield from arms.describe(ablation.design, ablation.components, ablation.arms, study.method)
-    yield from _looked(ablation, duplicates)
+    yield from _duplicates(ablation, duplicates)
     seeds = ablation.seeds
     unit = metrics.points(study.objective[0].metric)
     least = "" if seeds.until is None else f"{seeds.until:g} {unit}".rstrip()
@@ -130,7 +130,7 @@ def _design(study: Study, ablation: Ablation, measured: Spread | None, duplicate
         yield from _power(study.objective[0].metric, ablation, measured)
 
 
-def _looked(ablation: Ablation, duplicates: Duplicates) -> Iterator[str]:
+def _duplicates(ablation: Ablation, duplicates: Duplicates) -> Iterator[str]:
     """Arms that are one method although their changes differ, and those that are none."""
     changes = {arm.name: canonical(dict(arm.changes)) for arm in ablation.arms}
     for first in dict.fromkeys(duplicates.alike.values()):

@@ -95,7 +95,7 @@ def prepare(method: Method, task: str | datasets.Task, options: Options = NOTHIN
     return made
 
 
-def evaluable(made: Distillation, which: datasets.Which = "val") -> bool:
+def evaluable(made: Distillation, which: datasets.SplitName = "val") -> bool:
     """Whether there are real images to evaluate on; DataError where `data` is named and cannot be read."""
     return real(made.task, which, made.data, made.runtime.cache) is not None
 

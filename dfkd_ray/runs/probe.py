@@ -17,7 +17,7 @@ STEPS = 2  # of each phase, after one that is not counted
 
 
 @dataclass(frozen=True)
-class Cost:
+class StepSeconds:
     """Seconds of one source step, of one student step, and of the evaluation after an epoch."""
 
     source_step: float
@@ -31,7 +31,7 @@ class Cost:
         return source + student + schedule.epochs * self.evaluation
 
 
-def probe(work: Distillation, threads: int, seed: int = 0) -> Cost:
+def probe(work: Distillation, threads: int, seed: int = 0) -> StepSeconds:
     """Measure one trial of `work` with the given CPU threads, on the device that its runtime names."""
     runtime = replace(work.runtime, threads=threads)
     device = runtime.open()
@@ -41,7 +41,7 @@ def probe(work: Distillation, threads: int, seed: int = 0) -> Cost:
     return cost
 
 
-def _measure(work: Distillation, runtime: Runtime, device: torch.device, seed: int) -> Cost:
+def _measure(work: Distillation, runtime: Runtime, device: torch.device, seed: int) -> StepSeconds:
     method = work.method
     run = work.open(method, seed, runtime, device)
     rng = run.begin(1)
@@ -62,7 +62,7 @@ def _measure(work: Distillation, runtime: Runtime, device: torch.device, seed: i
 
     run.memory.refill(run.source, batch, rng)
     seconds = {"source": _time(source) if run.source_steps else 0.0, "student": _time(student)}
-    return Cost(seconds["source"], seconds["student"], _time(lambda: work.examine(run)))
+    return StepSeconds(seconds["source"], seconds["student"], _time(lambda: work.evaluate(run)))
 
 
 def _time(step: Callable[[], object]) -> float:

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from dfkd_ray import datasets, nets, teachers
 from dfkd_ray.nets.digest import digest
-from dfkd_ray.runs.card import Card, Which
-from dfkd_ray.teachers.weights import fill, read, read_card
+from dfkd_ray.runs.card import RunCard, Which
+from dfkd_ray.teachers.weights import fill, read_card, read_weights
 from dfkd_ray.util.errors import ConfigError, StudyError
 from dfkd_ray.util.folders import STUDENTS
 
@@ -67,12 +67,12 @@ def of_run(folder: Path, which: Which, task: str | None, teacher: Path | None, t
     teacher, teacher_arch: in place of those that taught it. A teacher that is gone, or is not what it was, is left out,
     and `alone` says so. Raises StudyError where there is no finished run.
     """
-    card = Card.read(folder)
+    card = RunCard.read(folder)
     weights = folder / STUDENTS[which]
     if not weights.is_file():
         raise StudyError(f"{weights}: there is none yet: the run has not ended; the same command, or resume, goes on")
     spec = card.task if task is None else _known(datasets.load(task), card, weights)
-    known, alone = _that_taught(card, spec) if teacher is None else (_teacher(spec, teacher, teacher_arch), "")
+    known, alone = _own_teacher(card, spec) if teacher is None else (_teacher(spec, teacher, teacher_arch), "")
     student = _network(card.student_arch, weights, _normalised(spec if known is None else known.task, card))
     own = teacher is None or (known is not None and digest(known.net.state_dict()) == card.teacher_digest)
     facts = {**card.run, "which": which, "own_teacher": own}
@@ -80,7 +80,7 @@ def of_run(folder: Path, which: Which, task: str | None, teacher: Path | None, t
     return Distilled(student, known, facts, None if data is None else Path(data), alone)
 
 
-def _that_taught(card: Card, spec: datasets.Task) -> tuple[Network | None, str]:
+def _own_teacher(card: RunCard, spec: datasets.Task) -> tuple[Network | None, str]:
     """The teacher of a run, or why it is left out."""
     held = card.task.teacher.weights
     path = None if held is None else datasets.HERE / held
@@ -129,15 +129,15 @@ def _teacher(task: datasets.Task, weights: Path | None, arch: str | None) -> Net
 
 def _network(arch: str, weights: Path, task: datasets.Task) -> Network:
     net = nets.build(arch, len(task.classes), task.image[0])
-    fill(net, read(weights), str(weights))
+    fill(net, read_weights(weights), str(weights))
     return Network(arch, net.eval().requires_grad_(False), weights, task)
 
 
-def _known(task: datasets.Task, card: Card, student: Path) -> datasets.Task:
+def _known(task: datasets.Task, card: RunCard, student: Path) -> datasets.Task:
     """Another task than that of the run: that of a folder by the classes and the size that the student was taught."""
-    return datasets.as_taught(task, card.task.classes, card.task.image, f"the student {student}")
+    return datasets.as_trained(task, card.task.classes, card.task.image, f"the student {student}")
 
 
-def _normalised(task: datasets.Task, card: Card) -> datasets.Task:
+def _normalised(task: datasets.Task, card: RunCard) -> datasets.Task:
     """The task as the student saw it, also where another teacher is given that was trained to see it otherwise."""
     return replace(task, mean=card.task.mean, std=card.task.std)

@@ -51,8 +51,8 @@ def open_document(document: Document, options: Options = NOTHING_SAID) -> tuple[
 
 
 def anchored(document: Document) -> Document:
-    """The same with whole paths of method files, task files and folders of images, so that it can be run, and resumed,
-    from anywhere: they are looked for beside the study's file, then from where one stands."""
+    """The same with absolute paths of method files, task files and folders of images, so that it can be run from
+    anywhere, and resumed: they are looked for beside the study's file, then from where one stands."""
     raw = document.data
     if not isinstance(raw, Mapping):
         return document
@@ -60,7 +60,7 @@ def anchored(document: Document) -> Document:
     made = dict(raw)
     for key in ("method", "task"):
         if isinstance(raw.get(key), str):
-            made[key] = whole_path(raw[key], *roots)
+            made[key] = absolute(raw[key], *roots)
     if isinstance(raw.get("arms"), Mapping):
         made["arms"] = {name: _anchored(arm, "method", roots) for name, arm in raw["arms"].items()}
     if isinstance(design := raw.get("design"), Mapping):
@@ -72,11 +72,11 @@ def anchored(document: Document) -> Document:
 
 def _anchored(part: Any, key: str, roots: list[Path]) -> Any:
     named = isinstance(part, Mapping) and isinstance(part.get(key), str)
-    return {**part, key: whole_path(part[key], *roots)} if named else part
+    return {**part, key: absolute(part[key], *roots)} if named else part
 
 
-def whole_path(name: str, *roots: Path) -> str:
-    """A method or task by file, or `folder:PATH@SIDE`, with its whole path; a name of another kind as it is."""
+def absolute(name: str, *roots: Path) -> str:
+    """A method or task by file, or `folder:PATH@SIDE`, with its absolute path; a name of another kind as it is."""
     prefix = datasets.FOLDER if name.startswith(datasets.FOLDER) else ""
     rest = name.removeprefix(prefix)
     if not prefix and Path(rest).suffix not in (".yaml", ".yml"):

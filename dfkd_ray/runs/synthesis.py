@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from dfkd_ray.datasets.pools import Card, Pool, Row, Shard, Teacher
+from dfkd_ray.datasets.pools import Pool, PoolCard, PoolRow, Shard, TeacherFacts
 from dfkd_ray.datasets.pools.card import Format
 from dfkd_ray.datasets.pools.pictures import decode
 from dfkd_ray.datasets.pools.stream import trajectory_of
@@ -51,7 +51,7 @@ class Made(NamedTuple):
 class Synthesis:
     """What a pool is to be made of; it travels to the processes that make it.
 
-    folder: of the pool. images: how many there should be at least, in whole trajectories. pixels: their side as they
+    folder: of the pool. images: how many there should be at least, in complete trajectories. pixels: their side as they
     are kept; None: the size at which the teacher sees them. format: of the image files.
     """
 
@@ -88,16 +88,16 @@ class Synthesis:
         """The numbers of a shard's trajectories, from 1; trajectory k asks for class k mod K."""
         return range(index - 1, -(-self.images // self.per_trajectory), self.shards)
 
-    def card(self, run: Run) -> Card:
-        task, pipeline = self.work.task, supply_of(run).pipeline
+    def card(self, run: Run) -> PoolCard:
+        task, pipeline = self.work.task, diffusion_of(run).pipeline
         models = {"net": digest(pipeline.net.state_dict()), "decoder": digest(pipeline.decoder.state_dict())}
-        return Card(
+        return PoolCard(
             task=task.name,
             classes=task.classes,
             image=task.image,
             mean=task.mean,
             std=task.std,
-            teacher=Teacher(self.method.teacher.arch or task.teacher.arch, self.work.teacher_digest),
+            teacher=TeacherFacts(self.method.teacher.arch or task.teacher.arch, self.work.teacher_digest),
             method=config.plain(self.work.method),
             fingerprint=fingerprint(self.method, models),
             seed=self.seed,
@@ -122,7 +122,7 @@ class _Filling:
 
     def __init__(self, what: Synthesis, run: Run, pool: Pool, shard: Shard, index: int) -> None:
         self.what, self.run, self.shard, self.mine = what, run, shard, what.mine(index)
-        self.plan, self.spec, self.source = run.method.schedule, run.method.source, supply_of(run)
+        self.plan, self.spec, self.source = run.method.schedule, run.method.source, diffusion_of(run)
         self.per_round = len(self.source.trajectories(self.plan.batch))
         self.prompts = prompts_of(self.spec.prompt, run.setting.names)
         every = self.plan.rehearse_every * self.per_round
@@ -142,7 +142,7 @@ class _Filling:
             if made:
                 yield Made(number, self._label(number), self.shard.size, time.perf_counter() - began)
 
-    def _painted(self, number: int, position: int) -> list[Row]:
+    def _painted(self, number: int, position: int) -> list[PoolRow]:
         """The images of one trajectory, the finished ones first."""
         run, seed = self.run, stream_seed(self.what.seed, "trajectory", number)
         run.source_loss.begin(position // (self.per_round * self.plan.rounds) + 1)
@@ -158,13 +158,13 @@ class _Filling:
         said = {"label": label, "prompt": self.prompts[label % len(self.prompts)], "seed": seed}
         return [row for estimate in self.source.estimates for row in self._rows(estimate, said)]
 
-    def _rows(self, estimate: Estimate, said: Mapping[str, Any]) -> Iterator[Row]:
+    def _rows(self, estimate: Estimate, said: Mapping[str, Any]) -> Iterator[PoolRow]:
         channels, side = self.run.setting.image[0], self.what.side
         losses = {name: float(value) for name, value in estimate.losses.items()}
         images = (sized(estimate.pictures, (channels, side, side)) * 255).round().to(torch.uint8).cpu()
         for latent, image in enumerate(images):
             final = estimate.timestep == self.spec.timesteps
-            yield Row(latent=latent, step=estimate.timestep, final=final, losses=losses, image=image, **said)
+            yield PoolRow(latent=latent, step=estimate.timestep, final=final, losses=losses, image=image, **said)
 
     def _label(self, number: int) -> int:
         return number % self.run.setting.classes
@@ -196,7 +196,7 @@ class Rehearsals:
         batch = self.stored[number] if made is None else made
         images = torch.stack([decode(data.as_py(), self.card.image) for data in batch.column("image")])
         labels = torch.tensor(batch.column("label").to_pylist(), device=self.run.device)
-        source = supply_of(self.run)
+        source = diffusion_of(self.run)
         source.kept = Batch(source.seen(images.to(self.run.device).float() / 255), labels)
         self.run.memory.refill(source, len(images), self.run.rng)
 
@@ -212,7 +212,7 @@ class Rehearsals:
             torch.save({"held": count, **{part: getattr(run, part).state_dict() for part in self._PARTS}}, file)
 
 
-def supply_of(run: Run) -> LiveDiffusion:
+def diffusion_of(run: Run) -> LiveDiffusion:
     assert isinstance(run.source, LiveDiffusion)
     return run.source
 

@@ -2,7 +2,7 @@
 
 The unit is the pair (seed, draw), which all arms share. A contrast's paired value is sum_a w_a y_a(pair), its effect
 the mean of those over the pairs in which every arm of the contrast has a finite value; the other pairs count as lost.
-An effect is judged by its paired values alone, so what the arms of a pair have in common cancels.
+The verdict on an effect rests on its paired values alone, so what the arms of a pair have in common cancels.
 
 Pairs are taken as independent. With several draws, pairs of one draw are not where the effect itself changes from
 draw to draw: intervals then speak of the draws that were run, and are too narrow for draws in general.
@@ -95,7 +95,7 @@ def effects(
         if resamples and len(values) > 1:
             low, high = paired.bca(values, level, resamples, seed)
             found[-1] = replace(found[-1], boot_low=low, boot_high=high)
-    return _judged(found, mode, level)
+    return _with_verdicts(found, mode, level)
 
 
 def arm_summary(outcomes: Outcomes, level: float = 0.95) -> list[ArmSummary]:
@@ -157,7 +157,7 @@ def _effect(contrast: Contrast, values: list[float], lost: int, metric: str, lev
     )
 
 
-def _judged(found: list[Effect], mode: Mode, level: float) -> list[Effect]:
+def _with_verdicts(found: list[Effect], mode: Mode, level: float) -> list[Effect]:
     """The same effects with adjusted p and verdict, family by family."""
     out = list(found)
     ps = {i: p for i, e in enumerate(found) if (p := e.p_wilcoxon if e.p_t is None else e.p_t) is not None}

@@ -101,7 +101,7 @@ class Ablation:
         return arms.contrasts(self.design, self.components, along)
 
 
-def read(raw: Mapping[str, Any]) -> Ablation | None:
+def parse(raw: Mapping[str, Any]) -> Ablation | None:
     """The ablation among the parts of a study file, None for a sweep; ConfigError with all mistakes."""
     given = {key: raw[key] for key in KEYS if key in raw}
     if not given.keys() & {"components", "design", "arms"}:
@@ -122,7 +122,7 @@ def read(raw: Mapping[str, Any]) -> Ablation | None:
 
 
 def plain(ablation: Ablation) -> dict[str, Any]:
-    """The parts as a study file would have them; `read(plain(a)) == a`."""
+    """The parts as a study file would have them; `parse(plain(a)) == a`."""
     out: dict[str, Any] = {
         "components": components.plain(ablation.components) or None,
         "design": written(ablation.design),
@@ -211,10 +211,10 @@ def _points(raw: Any) -> float:
 
 
 _READERS: Mapping[str, Any] = {
-    "components": components.read,
+    "components": components.parse,
     "design": lambda raw: component(designs, raw),
     "arms": arms.read_hand,
-    "seeds": seeds.read,
+    "seeds": seeds.parse,
     "draws": _draws,
     "tune": lambda raw: typed(Tune, raw),
     "spread": _points,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dfkd_ray.stats.contrasts import Contrast
 from dfkd_ray.study import factorials  # noqa: F401  fills the registry
 from dfkd_ray.study.by_hand import ByHand, read_hand
-from dfkd_ray.study.components import Changes, conflicts, same, taken_out
+from dfkd_ray.study.components import Changes, conflicts, same_changes, taken_out
 from dfkd_ray.study.designs import Arm, Components, Design, Hand, along, designs
 from dfkd_ray.study.domains import canonical
 from dfkd_ray.study.paths import Walk, next_arms, step
@@ -66,7 +66,7 @@ def _nothing_to_tell(design: Design, components: Components, arms: Sequence[Arm]
     by_name = {arm.name: arm for arm in arms}
     for contrast in design.contrasts(components, arms):
         a, b, *more = (by_name[name] for name in contrast.weights)
-        if not more and same(a.changes, b.changes):
+        if not more and same_changes(a.changes, b.changes):
             why = [*dict.fromkeys(each for arm in (a, b) if arm.levels for each in taken_out(components, arm.levels))]
             where = f"{'components' if components else 'arms'}.{contrast.component}"
             text = f"{a.name!r} and {b.name!r} make the same changes, so there is nothing to compare"

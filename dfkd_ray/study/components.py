@@ -50,7 +50,7 @@ class Component:
         if self.on == self.off:
             raise ValueError(f"on and off are the same level, {self.on!r}")
         for a, b in combinations(self.levels, 2):
-            if same(self.levels[a], self.levels[b]):
+            if same_changes(self.levels[a], self.levels[b]):
                 raise ValueError(f"the levels {a} and {b} make the same changes: there is nothing to compare")
 
     @property
@@ -67,7 +67,7 @@ class Component:
         return tuple(dict.fromkeys(path for changes in self.levels.values() for path in changes))
 
 
-def same(a: Changes, b: Changes) -> bool:
+def same_changes(a: Changes, b: Changes) -> bool:
     """Whether two sets of changes are one, whatever their order; 1 is not true."""
     return canonical(dict(a)) == canonical(dict(b))
 
@@ -134,7 +134,7 @@ def _replaces(component: Component, path: str) -> bool:
     return any(changes.get(path) is not None for changes in component.levels.values())
 
 
-def read(raw: Any) -> tuple[Component, ...]:
+def parse(raw: Any) -> tuple[Component, ...]:
     """The components of a study file; ConfigError with all mistakes."""
     if not isinstance(raw, Mapping) or not raw:
         example = "{mhad: {off: {student_loss.high_order: null}}}"
@@ -146,7 +146,7 @@ def read(raw: Any) -> tuple[Component, ...]:
 
 
 def plain(components: Iterable[Component]) -> dict[str, Any]:
-    """The components as a study file would have them, on and off said; `read(plain(c)) == c`."""
+    """The components as a study file would have them, on and off said; `parse(plain(c)) == c`."""
     return {component.name: _plain(component) for component in components}
 
 

@@ -57,12 +57,12 @@ def at(components: Components, end: Literal["on", "off"]) -> dict[str, str]:
 
 def arm(components: Components, levels: Levels, name: str = "") -> Arm:
     """The arm with these levels; its name says what is not off, and depends on the levels alone: `mhad + order=2`."""
-    parts = [shown(c, levels[c.name]) for c in components if levels[c.name] != c.off]
+    parts = [level_name(c, levels[c.name]) for c in components if levels[c.name] != c.off]
     usual = "full" if levels == at(components, "on") else JOIN.join(parts) or "none"
     return Arm(name or usual, levels, merged(components, levels))
 
 
-def shown(component: Component, level: str, usual: str = "on", word: str = "") -> str:
+def level_name(component: Component, level: str, usual: str = "on", word: str = "") -> str:
     """`order=2`; where the level is called as usual, the component alone, after a word."""
     return f"{word}{component.name}" if level == usual else f"{component.name}={level}"
 
@@ -91,7 +91,7 @@ class LeaveOneOut(Design):
 
     def arms(self, components: Components, hand: Hand) -> tuple[Arm, ...]:
         changed = _one_changed(components, "on")
-        without = (arm(components, levels, shown(c, level, "off", "without ")) for c, level, levels in changed)
+        without = (arm(components, levels, level_name(c, level, "off", "without ")) for c, level, levels in changed)
         return (arm(components, at(components, "on")), *without)
 
     def contrasts(self, components: Components, arms: Sequence[Arm]) -> tuple[Contrast, ...]:
@@ -112,7 +112,7 @@ class AddOneIn(Design):
 
     def arms(self, components: Components, hand: Hand) -> tuple[Arm, ...]:
         changed = _one_changed(components, "off")
-        only = (arm(components, levels, f"only {shown(c, level)}") for c, level, levels in changed)
+        only = (arm(components, levels, f"only {level_name(c, level)}") for c, level, levels in changed)
         return (arm(components, at(components, "off")), *only)
 
     def contrasts(self, components: Components, arms: Sequence[Arm]) -> tuple[Contrast, ...]:

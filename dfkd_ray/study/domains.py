@@ -174,7 +174,7 @@ class Log:
         return [self.low, self.high]
 
 
-def read(raw: Any) -> Domain:
+def parse(raw: Any) -> Domain:
     """One domain as it stands in a study file; ConfigError names what is wrong inside it."""
     if not isinstance(raw, Mapping) or not raw:
         every = ", ".join(domains)

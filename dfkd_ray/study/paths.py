@@ -43,14 +43,14 @@ class Walk(Design):
         """From where to where, what each step changes, and what its effect means; nothing of a path of components."""
         if self.to is None:
             return
-        yield f"from {method} (the arm none) to {called(self.to, method)} (the arm full)"
+        yield f"from {method} (the arm none) to {target_name(self.to, method)} (the arm full)"
         for each in components:
             yield f"  {each.name}: {', '.join(each.paths)} from {each.off} to {each.on}"
         yield "each effect is what its change does at its place on this way; on another way it may be another"
         yield "in each round the change with the best mean is made: those that cost most come last"
 
 
-def called(to: str | Mapping[str, Any], method: str) -> str:
+def target_name(to: str | Mapping[str, Any], method: str) -> str:
     """What the target of a path is called: `noise_kd`, or `dfkd_fgvc with views.student []`."""
     if isinstance(to, str):
         return to

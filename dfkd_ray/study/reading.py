@@ -41,7 +41,7 @@ def parse(document: Document) -> Study:
     parts: dict[str, Any] = {
         key: problems.attempt(key, read, given[key]) for key, read in _READERS.items() if key in given
     }
-    parts["ablation"] = problems.attempt("", ablations.read, raw)
+    parts["ablation"] = problems.attempt("", ablations.parse, raw)
     simple = {key: value for key, value in given.items() if key not in _READERS}
     problems.attempt("", typed, _Simple, simple)
     parts = {"budget": Budget()} | simple | parts
@@ -169,7 +169,7 @@ def _search(raw: Any) -> Space:
     if not isinstance(raw, Mapping) or not raw:
         raise ConfigError.at("", f"expected {{path: domain}} with at least one path, got {raw!r}")
     problems = Problems()
-    read = {str(path): problems.attempt(str(path), domains.read, domain) for path, domain in raw.items()}
+    read = {str(path): problems.attempt(str(path), domains.parse, domain) for path, domain in raw.items()}
     problems.stop_if_any()
     return {path: domain for path, domain in read.items() if domain is not None}
 

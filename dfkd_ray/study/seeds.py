@@ -47,7 +47,7 @@ class _Adaptive:
     start: int = MIN_PAIRS
 
 
-def read(raw: Any) -> Seeds:
+def parse(raw: Any) -> Seeds:
     """Seeds from any of the three forms."""
     if isinstance(raw, int) and not isinstance(raw, bool):
         return Seeds(_first(raw), raw)
@@ -70,7 +70,7 @@ def _first(count: int) -> tuple[int, ...]:
 
 
 def plain(seeds: Seeds) -> Any:
-    """The seeds as a study file would have them; `read(plain(s)) == s`."""
+    """The seeds as a study file would have them; `parse(plain(s)) == s`."""
     if seeds.until is None:
         return list(seeds.listed)
     return {"start": seeds.start, "max": len(seeds.listed), "until": seeds.until}

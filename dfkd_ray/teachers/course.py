@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from dfkd_ray.datasets.task import Task, TeachRecipe, normalise
 from dfkd_ray.datasets.training import Training
-from dfkd_ray.nets.precision import LossScaler, autocast, check
+from dfkd_ray.nets.precision import LossScaler, autocast, check_precision
 from dfkd_ray.util.choices import Precision
 from dfkd_ray.util.errors import DataError, TrialFailed
 from dfkd_ray.util.files import atomic_write, remove_leftovers
@@ -23,7 +23,7 @@ from dfkd_ray.util.seeding import stream
 Tick = Callable[[int, int], None]  # (steps done, of how many)
 
 
-class Epoch(NamedTuple):
+class TeacherEpoch(NamedTuple):
     """What `teach` reports after each epoch: number from 1, of how many, mean loss, fraction right, seconds so far."""
 
     epoch: int
@@ -42,13 +42,13 @@ class Course:
     def __init__(self, task: Task, net: nn.Module, count: int, seed: int, precision: Precision) -> None:
         self.task, self.recipe, self.net, self.seed, self.precision = task, task.recipe, net, seed, precision
         self.device = next(net.parameters()).device
-        check(precision, self.device)
+        check_precision(precision, self.device)
         self.optimiser = _optimiser(self.recipe, net)
         self.count, self.steps = count, math.ceil(count / self.recipe.batch) * self.recipe.epochs
         self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimiser, self.steps)
         self.scaler = LossScaler(precision, self.device)
         self.rng = torch.Generator().manual_seed(seed)
-        self.epochs: list[Epoch] = []
+        self.epochs: list[TeacherEpoch] = []
         self.best: dict[str, Tensor] = {}
         self.best_epoch, self.best_accuracy = 0, -1.0
 
@@ -83,9 +83,9 @@ class Course:
         self.schedule.step()
         return loss.detach()
 
-    def note(self, loss: float, val_accuracy: float, seconds: float) -> Epoch:
+    def note(self, loss: float, val_accuracy: float, seconds: float) -> TeacherEpoch:
         """Close an epoch, and remember the net if it is the best so far."""
-        epoch = Epoch(len(self.epochs) + 1, self.recipe.epochs, loss, val_accuracy, seconds)
+        epoch = TeacherEpoch(len(self.epochs) + 1, self.recipe.epochs, loss, val_accuracy, seconds)
         self.epochs.append(epoch)
         if val_accuracy >= self.best_accuracy:
             self.best_epoch, self.best_accuracy = epoch.epoch, val_accuracy
@@ -117,7 +117,7 @@ class Course:
             part.load_state_dict(state["parts"][name])
         self.rng.set_state(state["rng"].cpu())
         self.best, self.best_epoch, self.best_accuracy = state["best"]
-        self.epochs = [Epoch(*epoch) for epoch in state["epochs"]]
+        self.epochs = [TeacherEpoch(*epoch) for epoch in state["epochs"]]
 
     @property
     def _parts(self) -> dict[str, Any]:

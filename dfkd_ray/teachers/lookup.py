@@ -12,24 +12,24 @@ from typing import Any
 
 from dfkd_ray.datasets.image_files import data_folder
 from dfkd_ray.datasets.task import Task
-from dfkd_ray.teachers.weights import adopt, card_of, check, read_card
+from dfkd_ray.teachers.weights import adopt, card_path, check_sha256, read_card
 from dfkd_ray.util.errors import DataError
 
 SUFFIXES = (".safetensors", ".pt", ".pth")
 
 
 @dataclass(frozen=True)
-class Teacher:
+class TeacherFile:
     """A file of weights and its card; `problem`: what is wrong with the two."""
 
     weights: Path
     card: dict[str, Any] = field(default_factory=dict)
     problem: str = ""
 
-    def checked(self) -> Teacher:
+    def checked(self) -> TeacherFile:
         """The same, with a problem where the weights are not those of their card."""
         try:
-            check(self.weights)
+            check_sha256(self.weights)
         except DataError as error:
             return replace(self, problem=self.problem or str(error))
         return self
@@ -46,24 +46,28 @@ def teacher_folders() -> list[Path]:
     return [Path("teachers"), *([Path(named)] if named else []), data_folder() / "teachers"]
 
 
-def found(folder: Path) -> Iterator[Teacher]:
+def teachers_in(folder: Path) -> Iterator[TeacherFile]:
     """The teachers of a folder, also those with something wrong, and cards whose weights are gone."""
     files = sorted(folder.iterdir()) if folder.is_dir() else []
     weights = [path for path in files if path.suffix in SUFFIXES]
     yield from map(_teacher, weights)
-    taken = {card_of(path) for path in weights}
+    taken = {card_path(path) for path in weights}
     for path in files:
         if path.suffix == ".json" and path not in taken and {"arch", "file"} <= (card := _json(path)).keys():
             lost = folder / str(card["file"])
-            yield Teacher(lost, card, f"{lost}: the weights of {path.name} are missing")
+            yield TeacherFile(lost, card, f"{lost}: the weights of {path.name} are missing")
 
 
-def _teacher(weights: Path) -> Teacher:
+def _teacher(weights: Path) -> TeacherFile:
     try:
         card = read_card(weights)
     except DataError as error:
-        return Teacher(weights, problem=str(error))
-    return Teacher(weights, problem=f"{weights}: no card says what it is") if card is None else Teacher(weights, card)
+        return TeacherFile(weights, problem=str(error))
+    return (
+        TeacherFile(weights, problem=f"{weights}: no card says what it is")
+        if card is None
+        else TeacherFile(weights, card)
+    )
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -83,7 +87,7 @@ def find_teacher(task_name: str, arch: str) -> Path | None:
     for folder in teacher_folders():
         fits = [
             each.weights
-            for each in found(folder)
+            for each in teachers_in(folder)
             if not each.problem and each.card.get("task") == task_name and each.card.get("arch") == arch
         ]
         if fits:

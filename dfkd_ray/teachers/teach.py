@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from dfkd_ray import __version__
-from dfkd_ray.datasets.readers import WHICH, NoSplit, Split, Which, split
+from dfkd_ray.datasets.readers import WHICH, NoSplit, Split, SplitName, split
 from dfkd_ray.datasets.task import Task, TeachRecipe, normalise
 from dfkd_ray.datasets.training import training
 from dfkd_ray.nets import build
 from dfkd_ray.nets import check as check_net
-from dfkd_ray.teachers.course import Course, Epoch, differences
-from dfkd_ray.teachers.weights import check, described, read_card
+from dfkd_ray.teachers.course import Course, TeacherEpoch, differences
+from dfkd_ray.teachers.weights import check_sha256, network_facts, read_card
 from dfkd_ray.util.choices import Cache, Precision
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.files import atomic_write
@@ -44,7 +44,7 @@ def teach(
     device: str = "cpu",
     precision: Precision = "float32",
     fresh: bool = False,
-    report: Callable[[Epoch], None] = lambda epoch: None,
+    report: Callable[[TeacherEpoch], None] = lambda epoch: None,
 ) -> dict[str, Any]:
     """Train a teacher by `recipe` (or the task's), write `out` (safetensors) and its JSON card, return the card.
 
@@ -64,7 +64,7 @@ def teach(
     if fresh:
         checkpoint.unlink(missing_ok=True)
     elif not checkpoint.exists() and out.exists():
-        return _taught(out, of)
+        return _trained_before(out, of)
     began = time.perf_counter()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -95,14 +95,14 @@ def teach(
         "device": device,
         "seconds": round(time.perf_counter() - began, 1),
     }
-    write(net, card, out)
+    write_weights(net, card, out)
     checkpoint.unlink(missing_ok=True)
     return card
 
 
-def _splits(task: Task, data: Path | None, download: bool, cache: Cache) -> dict[Which, Split]:
+def _splits(task: Task, data: Path | None, download: bool, cache: Cache) -> dict[SplitName, Split]:
     """Those for training and validation, and the test split where there is one."""
-    found: dict[Which, Split] = {}
+    found: dict[SplitName, Split] = {}
     for which in WHICH:
         try:
             found[which] = split(task, which, data, download, cache)
@@ -114,7 +114,7 @@ def _splits(task: Task, data: Path | None, download: bool, cache: Cache) -> dict
 
 def _settings(task: Task, arch: str, pretrained: bool, seed: int) -> dict[str, Any]:
     """What decides a teacher, as its card and its checkpoint hold it."""
-    return {**described(task, arch, pretrained), "recipe": asdict(task.recipe), "seed": seed}
+    return {**network_facts(task, arch, pretrained), "recipe": asdict(task.recipe), "seed": seed}
 
 
 def _place(out: Path) -> Path:
@@ -128,7 +128,7 @@ def _place(out: Path) -> Path:
     return out.with_suffix(".checkpoint")
 
 
-def _taught(out: Path, of: dict[str, Any]) -> dict[str, Any]:
+def _trained_before(out: Path, of: dict[str, Any]) -> dict[str, Any]:
     """The card of the teacher that stands at `out`; DataError if that is another one, or damaged."""
     advice = "--fresh trains another in its place, --out writes elsewhere"
     card = read_card(out)
@@ -136,7 +136,7 @@ def _taught(out: Path, of: dict[str, Any]) -> dict[str, Any]:
         raise DataError(f"{out} is there, without a card that says what it is: {advice}")
     if other := differences(card, of):
         raise DataError(f"{out} is another teacher ({other}): {advice}")
-    check(out)
+    check_sha256(out)
     return card
 
 
@@ -174,7 +174,7 @@ def _batch(task: Task) -> int:
     return max(1, min(500, PIXELS // (height * width)))
 
 
-def write(net: nn.Module, card: dict[str, Any], out: Path) -> None:
+def write_weights(net: nn.Module, card: dict[str, Any], out: Path) -> None:
     """The weights, then their card, which gains `file` and `sha256`."""
     from safetensors.torch import save
 

@@ -25,7 +25,7 @@ from dfkd_ray import __version__
 from dfkd_ray.datasets.readers import split
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.nets.pipelines.library import libraries, quiet
-from dfkd_ray.nets.pipelines.small import Small
+from dfkd_ray.nets.pipelines.small import PipelineSizes
 from dfkd_ray.teachers.course import differences
 from dfkd_ray.teachers.diffusion_course import DiffusionCourse, DiffusionEpoch, DiffusionRecipe
 from dfkd_ray.util.choices import Cache
@@ -43,7 +43,7 @@ def teach_diffusion(
     *,
     out: Path,
     recipe: DiffusionRecipe | None = None,
-    small: Small | None = None,
+    small: PipelineSizes | None = None,
     data: Path | None = None,
     download: bool = False,
     cache: Cache = "memmap",
@@ -56,7 +56,7 @@ def teach_diffusion(
     `diffusers.DiffusionPipeline.from_pretrained(out)` opens it. Checkpoint, `fresh` and `report` are as those of
     `teach`.
     """
-    recipe, small = recipe or DiffusionRecipe(), small or Small()
+    recipe, small = recipe or DiffusionRecipe(), small or PipelineSizes()
     libraries("training a diffusion model")
     of = _settings(task, recipe, small, seed)
     with torch.random.fork_rng(devices=[]):
@@ -92,7 +92,7 @@ def _run(
             report(epoch)
 
 
-def _settings(task: Task, recipe: DiffusionRecipe, small: Small, seed: int) -> dict[str, Any]:
+def _settings(task: Task, recipe: DiffusionRecipe, small: PipelineSizes, seed: int) -> dict[str, Any]:
     """What decides a pipeline, as its card and its checkpoint hold it."""
     what = {"task": task.name, "class_names": list(task.classes), "image": list(task.image)}
     return {**what, "sizes": plain(small), "recipe": asdict(recipe), "seed": seed}

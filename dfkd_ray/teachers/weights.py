@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dfkd_ray.datasets.folder import as_taught
+from dfkd_ray.datasets.folder import as_trained
 from dfkd_ray.datasets.task import HERE, Task, TeacherRef
 from dfkd_ray.nets import build, taps_of
 from dfkd_ray.util.errors import DataError
@@ -40,8 +40,8 @@ def teacher(task: Task, arch: str | None = None, weights: Path | None = None) ->
             f"std {task.std}: take the task from adopt(task, weights)"
         )
     net = build(arch or task.teacher.arch, len(task.classes), task.image[0])
-    state = read(path)
-    check(path)
+    state = read_weights(path)
+    check_sha256(path)
     fill(net, state, str(path))
     return net.eval().requires_grad_(False)
 
@@ -62,7 +62,7 @@ def adopt(task: Task, weights: Path, arch: str | None = None) -> Task:
     return replace(task, teacher=chosen, mean=mean, std=std, normalised_by=by)
 
 
-def described(task: Task, arch: str, pretrained: bool = False) -> dict[str, Any]:
+def network_facts(task: Task, arch: str, pretrained: bool = False) -> dict[str, Any]:
     """What a card says of a network of this task: all that opens its weights again."""
     return {
         "task": task.name,
@@ -74,7 +74,7 @@ def described(task: Task, arch: str, pretrained: bool = False) -> dict[str, Any]
     }
 
 
-def card_of(weights: Path) -> Path | None:
+def card_path(weights: Path) -> Path | None:
     """Where the card of a file of weights is, None where there is none."""
     beside = weights.with_name(f"{weights.name}.json"), weights.with_suffix(".json")
     return next((path for path in beside if path.is_file()), None)
@@ -82,7 +82,7 @@ def card_of(weights: Path) -> Path | None:
 
 def read_card(weights: Path) -> dict[str, Any] | None:
     """What the JSON beside a file of weights says, else the card that it carries; None where there is none."""
-    path = card_of(weights)
+    path = card_path(weights)
     carried = _carried(weights) if path is None else None
     if path is None and carried is None:
         return None
@@ -148,7 +148,7 @@ def image_size(weights: Path, card: Mapping[str, Any]) -> tuple[int, int, int] |
 def _fitting(task: Task, weights: Path, card: Mapping[str, Any]) -> Task:
     """The task, that of a folder as the teacher sees it; DataError if a teacher with this card cannot be one of it."""
     names, image, what = class_names(weights, card), image_size(weights, card), f"the card of {weights}:"
-    task = as_taught(task, names, image, f"the teacher {weights.name}")
+    task = as_trained(task, names, image, f"the teacher {weights.name}")
     count = card.get("classes") if names is None else len(names)
     if count not in (None, len(task.classes)):
         raise DataError(f"{what} a teacher of {count} classes does not fit the {len(task.classes)} of {task.name}")
@@ -160,7 +160,7 @@ def _fitting(task: Task, weights: Path, card: Mapping[str, Any]) -> Task:
     return task
 
 
-def check(weights: Path) -> None:
+def check_sha256(weights: Path) -> None:
     """DataError if `weights` are not the bytes whose sha256 their card states; nothing where it states none."""
     stated = (read_card(weights) or {}).get("sha256")
     if stated is None:
@@ -183,7 +183,7 @@ def _own(task: Task) -> Path:
     return HERE / task.teacher.weights
 
 
-def read(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path) -> dict[str, Tensor]:
     """A state_dict from `.safetensors`, or from torch.save: plain, under `state_dict`, with `module.` prefixes."""
     try:
         if path.suffix == ".safetensors":

@@ -93,7 +93,7 @@ class Run:
         """What the run has used up so far: steps of the student and of the source, images the student has seen."""
         plan = self.method.schedule
         rehearsals = min(self.rounds, plan.warmup * plan.rounds) // (plan.rehearse_every or math.inf)
-        student = (self._taught + rehearsals) * plan.student_steps
+        student = (self._student_rounds + rehearsals) * plan.student_steps
         counts = self.source.updates if isinstance(self.source, Counts) else lambda batch, steps: steps
         source = min(self.rounds, plan.source_rounds) * counts(plan.batch, self.source_steps)
         images = student * plan.batch
@@ -115,11 +115,11 @@ class Run:
         """The student's learning rate as it is now; its schedule begins after the warm-up."""
         if self.rounds < self.method.schedule.warmup * self.method.schedule.rounds:
             return self.method.student.optimizer.lr
-        progress = self._taught / self.method.schedule.student_rounds
+        progress = self._student_rounds / self.method.schedule.student_rounds
         return self.method.student.optimizer.lr * self.method.student.lr_schedule(progress)
 
     @property
-    def _taught(self) -> int:
+    def _student_rounds(self) -> int:
         """Rounds done in which the student learned."""
         plan = self.method.schedule
         return max(0, self.rounds - plan.warmup * plan.rounds)

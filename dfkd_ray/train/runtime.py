@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from dfkd_ray.nets.precision import autocast, check
+from dfkd_ray.nets.precision import autocast, check_precision
 from dfkd_ray.util import yamls
 from dfkd_ray.util.choices import Cache, Precision
 from dfkd_ray.util.errors import ConfigError
@@ -38,7 +38,10 @@ class Runtime:
             raise ValueError(f"threads must be at least 0, got {self.threads}")
 
     def open(self) -> torch.device:
-        """Set the threads and return the device; ConfigError if it is not there or lacks the precision."""
+        """Set the threads and return the device; ConfigError if it is not there or lacks the precision.
+
+        What is live of it is torch's own.
+        """
         if self.threads:
             torch.set_num_threads(self.threads)
         name = self.device
@@ -50,7 +53,7 @@ class Runtime:
         except (RuntimeError, AssertionError) as error:
             reason = str(error).splitlines()[0]
             raise ConfigError.at("runtime.device", f"{self.device!r} cannot be used here: {reason}") from None
-        check(self.precision, device, "runtime.precision")
+        check_precision(self.precision, device, "runtime.precision")
         return device
 
     def autocast(self, device: torch.device) -> AbstractContextManager[Any]:

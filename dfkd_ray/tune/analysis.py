@@ -59,7 +59,7 @@ def tuning(history: History, arm: str) -> list[Trial]:
     return [trial for trial in history.trials.values() if trial.arm == arm and trial.tuning is not None]
 
 
-def setting(history: History, arm: str) -> Changes | None:
+def tuned_changes(history: History, arm: str) -> Changes | None:
     """The changes of the best trial of an arm's own search; None before all have ended, or if all have failed."""
     if not _tuned(history, arm):
         return None
@@ -75,7 +75,7 @@ def _tuned(history: History, arm: str) -> bool:
 
 def _nothing_suits(history: History, arm: str) -> bool:
     run = method_of(history, arm)
-    return _tuned(history, run) and setting(history, run) is None
+    return _tuned(history, run) and tuned_changes(history, run) is None
 
 
 def _value(study: Study, trial: Trial, metric: str) -> float | None:

@@ -75,7 +75,7 @@ def _history(path: Path) -> History:
         gone = "" if path.is_dir() else ", and there is no such folder"
         what = f"neither {ledger.NAME} (of a study, or a `distill`) nor {folders.CARD} (of one trial)"
         raise StudyError(f"{path} holds no run: {what}{gone}")
-    return History(ledger.read(path / ledger.NAME)[0])
+    return History(ledger.read_records(path / ledger.NAME)[0])
 
 
 def _named(history: History, trial: int | None, arm: str | None, seed: int | None) -> Trial | None:

@@ -19,7 +19,7 @@ from dfkd_ray.tune.proposal import Proposal, Proposer
 
 
 @dataclass(frozen=True)
-class Place:
+class PlannedTrial:
     """One trial of the design: an arm with a seed and a draw; `tuning`: its number in the arm's own search."""
 
     arm: str
@@ -30,7 +30,7 @@ class Place:
 
 
 class DesignedSearch:
-    """Proposes the trials of an ablation, seed by seed, so that whole pairs come first."""
+    """Proposes the trials of an ablation, seed by seed, so that complete pairs come first."""
 
     def __init__(self, study: Study, history: History) -> None:
         assert study.ablation is not None
@@ -47,9 +47,9 @@ class DesignedSearch:
 
     @property
     def unseen(self) -> tuple[Arm, ...]:
-        """All arms that a path wants by now, where some were not looked at before; none of other designs."""
+        """All arms that a path wants by now, where some were not resolved before; none of other designs."""
         wanted = analysis.walked(self.history)[1] if isinstance(self.ablation.design, Walk) else ()
-        return wanted if any(arm.name not in self.history.looked for arm in wanted) else ()
+        return wanted if any(arm.name not in self.history.resolved for arm in wanted) else ()
 
     def propose(self) -> Proposal | None:
         """The first place that is wanted and was never asked for; None while there is none (ask again after an end)."""
@@ -66,7 +66,7 @@ class DesignedSearch:
     def tell(self, *told: Any) -> None:
         """Nothing: the history knows."""
 
-    def _proposal(self, place: Place, number: int) -> Proposal:
+    def _proposal(self, place: PlannedTrial, number: int) -> Proposal:
         attrs: Mapping[str, Any] = {}
         changes = place.changes
         if changes is None:
@@ -75,7 +75,7 @@ class DesignedSearch:
             attrs, changes = proposed.attrs, {**self._changes(place.arm), **proposed.changes}
         return Proposal(number, changes, attrs, {}, place.seed, place.arm, place.draw, place.tuning)
 
-    def _wanted(self) -> Iterator[Place]:
+    def _wanted(self) -> Iterator[PlannedTrial]:
         if isinstance(self.ablation.design, Walk):
             _, wanted = analysis.walked(self.history)
             yield from self._crossed(self._distinct(wanted), self.ablation.seeds.listed[: self.ablation.seeds.start])
@@ -84,23 +84,23 @@ class DesignedSearch:
         else:
             yield from self._tuned(self.ablation)
 
-    def _crossed(self, run: tuple[Arm, ...], seeds: tuple[int, ...]) -> Iterator[Place]:
+    def _crossed(self, run: tuple[Arm, ...], seeds: tuple[int, ...]) -> Iterator[PlannedTrial]:
         for seed in seeds:
             for draw, point in enumerate(self._draws):
                 for arm in run:
-                    yield Place(arm.name, seed, draw, None, {**arm.changes, **point})
+                    yield PlannedTrial(arm.name, seed, draw, None, {**arm.changes, **point})
 
-    def _tuned(self, ablation: Ablation) -> Iterator[Place]:
+    def _tuned(self, ablation: Ablation) -> Iterator[PlannedTrial]:
         """All searches first, side by side; an arm whose search has ended is run at its best setting."""
         assert ablation.tune is not None
         for number in range(ablation.tune.trials):
             for arm in self._run:
-                yield Place(arm.name, ablation.tune.seed, 0, number)
-        best = {arm.name: analysis.setting(self.history, arm.name) for arm in self._run}
+                yield PlannedTrial(arm.name, ablation.tune.seed, 0, number)
+        best = {arm.name: analysis.tuned_changes(self.history, arm.name) for arm in self._run}
         for seed in analysis.seeds_in_force(self.history):
             for arm in self._run:
                 if (changes := best[arm.name]) is not None:
-                    yield Place(arm.name, seed, 0, None, changes)
+                    yield PlannedTrial(arm.name, seed, 0, None, changes)
 
     def _search(self, arm: str) -> Proposer:
         """The arm's own search, as far as it has come."""

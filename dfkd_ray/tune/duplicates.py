@@ -1,4 +1,4 @@
-"""Arms looked at before they are run: which of them are one method, and which are none."""
+"""Arms resolved before they are run: which of them are one method, and which are none."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from dfkd_ray.util.errors import DfkdError
 from dfkd_ray.util.yamls import Document
 
 
-def measured(study: Study, folders: Iterable[Path]) -> tuple[float, Path] | None:
+def deviation(study: Study, folders: Iterable[Path]) -> tuple[float, Path] | None:
     """(standard deviation of a paired difference of two arms in units of the first objective, whose), or None.
 
     Of the first folder that holds an ablation of the same method, task and objective, with two pairs or more.

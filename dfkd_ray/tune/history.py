@@ -79,7 +79,7 @@ class History:
         self.study_attrs: dict[str, Any] = {}
         self.alike: dict[str, str] = {}  # arm -> the arm that runs for it, since both resolve to the same method
         self.refused: dict[str, str] = {}  # arm of a path -> why it is no method and is left out
-        self.looked: set[str] = set()  # arms of a path of which that is known
+        self.resolved: set[str] = set()  # arms of a path of which both are known
         self.finished = False
         self.active_seconds = 0.0
         self._study: Study | None = None
@@ -161,14 +161,14 @@ class History:
         self.finished = False
 
     def _round(self, record: Record) -> None:
-        self.looked |= set(record["arms"])
-        self.alike = {arm: other for arm, other in self.alike.items() if arm not in self.looked} | record["alike"]
+        self.resolved |= set(record["arms"])
+        self.alike = {arm: other for arm, other in self.alike.items() if arm not in self.resolved} | record["alike"]
         self.refused |= record["refused"]
 
     def _asked(self, record: Record) -> None:
         number = record["trial"]
-        cell = {key: record[key] for key in ("arm", "draw", "tuning", "attrs", "reused") if key in record}
-        self.trials[number] = Trial(number, record["changes"], record["seed"], **cell)
+        planned = {key: record[key] for key in ("arm", "draw", "tuning", "attrs", "reused") if key in record}
+        self.trials[number] = Trial(number, record["changes"], record["seed"], **planned)
         self.study_attrs |= record["study_attrs"]
 
     def _started(self, record: Record) -> None:

@@ -16,7 +16,7 @@ from dfkd_ray.tune import serial_runner
 from dfkd_ray.tune.duplicates import find_duplicates
 from dfkd_ray.tune.history import VERSION, History, Trial
 from dfkd_ray.tune.interrupts import Interrupted
-from dfkd_ray.tune.ledger import NAME, Ledger, Record, locked, read
+from dfkd_ray.tune.ledger import NAME, Ledger, Record, locked, read_records
 from dfkd_ray.tune.observers import Observer
 from dfkd_ray.tune.observers.table_writer import TableWriter
 from dfkd_ray.tune.options import NOTHING_SAID, Options
@@ -28,7 +28,7 @@ from dfkd_ray.util.errors import ConfigError, Problem, StudyError
 
 
 @dataclass(frozen=True)
-class Facts:
+class StudyFacts:
     """What a ledger says of a study beside its file: versions and command, the task, and the methods that it names as
     they were when it began, so that whoever resumes needs none of their files."""
 
@@ -58,7 +58,7 @@ class Summary:
 
 
 def start(
-    study: Study, work: Work, folder: Path, facts: Facts, options: Options = NOTHING_SAID, *observers: Observer
+    study: Study, work: Work, folder: Path, facts: StudyFacts, options: Options = NOTHING_SAID, *observers: Observer
 ) -> Summary:
     """Run a study to its end.
 
@@ -69,20 +69,20 @@ def start(
     if (folder / NAME).exists():
         if options.fresh:
             _move_aside(folder)
-        elif History(read(folder / NAME)[0]).trials:
+        elif History(read_records(folder / NAME)[0]).trials:
             raise StudyError(
                 f"{folder} holds a study already; resume with: dfkd-ray resume {folder} "
                 f"(or start afresh with --fresh, which moves it aside)"
             )
     with Ledger(folder) as ledger:
         ledger.clear()  # of a start that got no further than its first record
-        record = opening(study, facts, options, time.time(), alike(study, work))
+        record = first_record(study, facts, options, time.time(), alike(study, work))
         ledger.records.append(ledger.append(record))
         return _run(ledger, folder, work, options, _reuse(known, work, study), observers)
 
 
-def opening(
-    study: Study, facts: Facts, options: Options, clock: float, alike: Mapping[str, str] | None = None
+def first_record(
+    study: Study, facts: StudyFacts, options: Options, clock: float, alike: Mapping[str, str] | None = None
 ) -> Record:
     """The first record of a ledger; `alike`: arms that another arm runs for."""
     head = {"kind": "study", "time": clock, "version": VERSION, "study": studies.plain(study)}
@@ -116,11 +116,11 @@ def resume(
 
 def summary(folder: Path) -> Summary:
     """What the ledger in a folder says; reads only, so it may be asked while the study runs."""
-    return _summary(History(read(folder / NAME)[0]), folder)
+    return _summary(History(read_records(folder / NAME)[0]), folder)
 
 
 def alike(study: Study, work: Work) -> dict[str, str]:
-    """Arms of an ablation that resolve to the same method as another arm -> that one; a path looks in every round.
+    """Arms of an ablation that resolve to the same method as another arm -> that one; a path is asked in each round.
 
     ConfigError for an arm that is no method.
     """

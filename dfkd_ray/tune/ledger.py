@@ -39,7 +39,7 @@ def decode(line: bytes) -> Record | None:
     return record
 
 
-def read(path: Path) -> tuple[list[Record], int]:
+def read_records(path: Path) -> tuple[list[Record], int]:
     """All records, and how many bytes of the file they take: less than its size if the tail is torn.
 
     Raises StudyError for a damaged line that has sound ones after it, or if there is no such file.
@@ -72,7 +72,7 @@ class Ledger:
         try:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
             sync_folder(folder)
-            self.records, self._size = read(self.path)
+            self.records, self._size = read_records(self.path)
             if os.fstat(self._file).st_size > self._size:
                 os.ftruncate(self._file, self._size)
                 os.fsync(self._file)

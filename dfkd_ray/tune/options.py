@@ -86,7 +86,7 @@ class Options:
         return replace(own, **said)
 
     def absolute(self) -> Options:
-        """The same with whole paths: workers, and whoever resumes, may stand elsewhere."""
+        """The same with absolute paths: workers, and whoever resumes, may stand elsewhere."""
         paths: dict[str, Any] = {name: p.resolve() for name, p in self.said.items() if isinstance(p, Path)}
         return replace(self, **paths, reuse=tuple(path.resolve() for path in self.reuse))
 

@@ -22,7 +22,7 @@ from dfkd_ray.tune.interrupts import Interrupts
 from dfkd_ray.tune.options import RETRIES, Options
 from dfkd_ray.tune.ray_cluster import cluster
 from dfkd_ray.tune.ray_setup import fitting
-from dfkd_ray.tune.serial_runner import ENDED_EARLY, describe
+from dfkd_ray.tune.serial_runner import ENDED_EARLY, failure_reason
 from dfkd_ray.tune.tuner import Tuner
 from dfkd_ray.tune.work import Job, Work
 
@@ -95,7 +95,7 @@ class _Trial(tune.Trainable):  # type: ignore[misc]
         except StopIteration:
             return {"failed": ENDED_EARLY}
         except Exception as error:
-            return {"failed": describe(error)}
+            return {"failed": failure_reason(error)}
 
     def cleanup(self) -> None:
         if self._rows is not None:

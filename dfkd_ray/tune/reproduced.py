@@ -9,13 +9,13 @@ from dfkd_ray import metrics
 from dfkd_ray.stats.contrasts import Contrast
 from dfkd_ray.stats.effects import ArmSummary, Outcomes, arm_summary, effects
 from dfkd_ray.study import published
-from dfkd_ray.study.published import Compared, Table
+from dfkd_ray.study.published import Compared, PublishedTable
 from dfkd_ray.study.published.claims import POINTS
 from dfkd_ray.tune import analysis
 from dfkd_ray.tune.history import History
 
 
-def beside(history: History) -> dict[str, Any]:
+def comparison(history: History) -> dict[str, Any]:
     """What the papers' numbers and this study's say of the same rows and claims, in points; plain data.
 
     Measured is the test accuracy of the last epoch, which is what papers report; where the trials have none, the
@@ -62,8 +62,8 @@ def _cell(row: Compared) -> dict[str, Any]:
     }
 
 
-def _claims(table: Table, column: str | None, found: Outcomes, metric: str) -> list[dict[str, Any]]:
-    """Each claim is a contrast of its own, so that it is judged by paired values."""
+def _claims(table: PublishedTable, column: str | None, found: Outcomes, metric: str) -> list[dict[str, Any]]:
+    """Each claim is a contrast of its own, so that its verdict rests on paired values."""
     contrasts = [Contrast(claim.text, "simple", claim.text, claim.weights) for claim in table.claims]
     return [
         {

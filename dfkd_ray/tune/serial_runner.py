@@ -30,7 +30,7 @@ def _run(tuner: Tuner, work: Work, job: Job, interrupts: Interrupts) -> None:
         with interrupts.at_once():
             rows = work.epochs(job)
     except Exception as error:
-        return tuner.end(job, Ending("failed", describe(error)))
+        return tuner.end(job, Ending("failed", failure_reason(error)))
     with closing(cast(Any, rows)):
         while (row := _next(rows, tuner, job, interrupts)) is not None:
             if tuner.report(job, row) == "stop":
@@ -46,7 +46,7 @@ def _next(rows: Iterator[Row], tuner: Tuner, job: Job, interrupts: Interrupts) -
     except StopIteration:
         reason = ENDED_EARLY
     except Exception as error:
-        reason = describe(error)
+        reason = failure_reason(error)
     tuner.end(job, Ending("failed", reason))
     return None
 
@@ -54,7 +54,7 @@ def _next(rows: Iterator[Row], tuner: Tuner, job: Job, interrupts: Interrupts) -
 ENDED_EARLY = "the work ended without a last row"
 
 
-def describe(error: BaseException) -> str:
+def failure_reason(error: BaseException) -> str:
     """An exception as a trial's reason: type and message, then where it was raised."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f"\n{frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}: {frames[-1].line}" if frames else ""

@@ -27,7 +27,7 @@ def write_tables(history: History, folder: Path, parquet: bool = False) -> None:
         rows["effects"] = [asdict(effect) for effect in analysis.all_effects(history)]
         metadata["ablation"] = _ablation(history)
     if history.study.published:
-        metadata["published"] = reproduced.beside(history)
+        metadata["published"] = reproduced.comparison(history)
     for kind, found in rows.items():
         table = tables.table(kind, found, metadata)
         tables.write(table, folder / f"{kind}.arrow", parquet and kind != "images")

@@ -63,7 +63,7 @@ class Tuner:
         self.observers = Observers(observers)
         self.observers.start(self, ledger.records)
         for trial in self.history.running():
-            if not self._taken_over(trial) and (not trial.rows or self._judge(trial) == "continue"):
+            if not self._taken_over(trial) and (not trial.rows or self._answer(trial) == "continue"):
                 self._queue.append(trial)
 
     @property
@@ -87,7 +87,7 @@ class Tuner:
         return None
 
     def _proposed(self) -> Proposal | None:
-        """What the search or the design wants next; a path's arms are looked at before their round begins."""
+        """What the search or the design wants next; a path's arms are resolved before their round begins."""
         while self.fingerprint is not None and isinstance(self.search, DesignedSearch) and (arms := self.search.unseen):
             self._note("round", **asdict(find_duplicates(arms, self.fingerprint)))
         return self.search.propose()
@@ -118,7 +118,7 @@ class Tuner:
             self._note("picture", trial=trial.number, epoch=epoch, picture=base64.b64encode(picture).decode())
         for row in found.rows:
             self._note("row", trial=trial.number, **row, fingerprint=found.fingerprint, method=found.method)
-        self._judge(trial)
+        self._answer(trial)
         return True
 
     def started(self, job: Job) -> None:
@@ -131,7 +131,7 @@ class Tuner:
         if trial.state != "running":
             return "stop"
         if row.epoch in trial.rows:
-            return "continue" if not row.last else self._judge(trial)
+            return "continue" if not row.last else self._answer(trial)
         facts: Record = {"host": row.host, "device": row.device, "peak_memory": row.peak_memory}
         if trial.method is None:  # the same for all epochs: once is enough
             facts |= {"fingerprint": row.fingerprint, "method": row.method}
@@ -140,7 +140,7 @@ class Tuner:
             text = base64.b64encode(row.picture).decode()
             self._note("picture", trial=job.trial, epoch=row.epoch, picture=text)
         self._note("row", trial=job.trial, epoch=row.epoch, seconds=row.seconds, metrics=row.metrics, **last, **facts)
-        return self._judge(trial)
+        return self._answer(trial)
 
     def end(self, job: Job, ending: Ending) -> None:
         """Record how a trial ended and let everyone know; a trial that has ended already stays as it is."""
@@ -162,7 +162,7 @@ class Tuner:
         """This session is over, whatever the reason."""
         self.observers.close()
 
-    def _judge(self, trial: Trial) -> Answer:
+    def _answer(self, trial: Trial) -> Answer:
         """After the latest row of a running trial: complete, failed, stopped, or on with it."""
         ending = ending_of(trial, self.history, self.max_epochs)
         if ending is None:

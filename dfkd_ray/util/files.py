@@ -1,4 +1,4 @@
-"""Files, and ends of files, that are there whole or not at all, whoever is killed, and whatever disk is full."""
+"""Atomic writes: a file, or its new end, is there or it is not, whoever is killed, and whatever disk is full."""
 
 from __future__ import annotations
 

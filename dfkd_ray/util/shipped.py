@@ -59,7 +59,7 @@ def question(path: Path) -> str:
     return str((yamls.load(path).data or {}).get("question", ""))
 
 
-def opening(path: Path) -> str:
+def headline(path: Path) -> str:
     """The first sentence of the comment that a YAML file opens with."""
     lines = takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
     return first_sentence(" ".join(line.removeprefix("#").strip() for line in lines))

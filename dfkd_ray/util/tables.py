@@ -11,8 +11,8 @@ Of the evaluation of one student, in a folder of its own:
   calibration) stand in the metadata under `measures`.
 - `examples.arrow`: some of these images as pictures, and where the two networks look.
 
-All are Arrow IPC files, zstd-compressed, and written whole: a reader sees the old file or the new one, never half of
-one. Provenance stands in the schema's metadata as JSON under `dfkd_ray`.
+All are Arrow IPC files, zstd-compressed, and written atomically: a reader sees the old file or the new one, and never
+half of one. Provenance stands in the schema's metadata as JSON under `dfkd_ray`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ DASH = "\u2013"
 MINUS = "\u2212"
 
 
-def typed(text: str) -> str:
+def for_terminal(text: str) -> str:
     """Text of the page as a keyboard writes it, for a terminal: what is copied from there can be searched and read."""
     return text.replace(NBSP, " ").replace(MINUS, "-")
 

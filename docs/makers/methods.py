@@ -46,7 +46,7 @@ def _page(name: str) -> str:
 
 
 def _opening(name: str) -> str:
-    return shipped.opening(config.method_file(name))
+    return shipped.headline(config.method_file(name))
 
 
 def _evidence(name: str) -> str:

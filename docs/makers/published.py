@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dfkd_ray.study import published
-from dfkd_ray.study.published import Table
+from dfkd_ray.study.published import PublishedTable
 from makers import markup
 
 
@@ -41,21 +41,21 @@ def _sentence(said: str) -> str:
     return f"{said[:1].upper()}{said[1:]}."
 
 
-def _arxiv(table: Table) -> str:
+def _arxiv(table: PublishedTable) -> str:
     return f", {markup.text(f'arXiv:{table.source.arxiv}')}" if table.source.arxiv else ""
 
 
-def _numbers(table: Table) -> str:
+def _numbers(table: PublishedTable) -> str:
     rows = ((markup.text(row), *(_cell(table, row, column) for column in table.columns)) for row in table.row_names)
     return markup.table(("", *map(markup.text, table.columns)), rows)
 
 
-def _cell(table: Table, row: str, column: str) -> str:
+def _cell(table: PublishedTable, row: str, column: str) -> str:
     found = table.cell(row, column)
     return "" if found is None else f"{found.value:g}" + ("*" if found.mark == "secondary" else "")
 
 
-def _marked(table: Table) -> str:
+def _marked(table: PublishedTable) -> str:
     """What the stars mean."""
     via = dict.fromkeys(cell.via for cell in table.cells if cell.mark == "secondary")
     return (
@@ -63,7 +63,7 @@ def _marked(table: Table) -> str:
     )
 
 
-def _claims(table: Table) -> Iterator[str]:
+def _claims(table: PublishedTable) -> Iterator[str]:
     """What a run of it is asked, as differences of the published numbers in points."""
     if table.claims:
         rows = ((markup.text(each.text), f"{published.printed(table, each, None):+.2f}") for each in table.claims)

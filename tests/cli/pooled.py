@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dfkd_ray import datasets, teachers
 from dfkd_ray.datasets import gliders
-from dfkd_ray.datasets.pools import Pool, Row, Teacher
+from dfkd_ray.datasets.pools import Pool, PoolRow, TeacherFacts
 from dfkd_ray.methods import config
 from dfkd_ray.nets.digest import digest
 from tests.datasets.pools.made import CARD
@@ -19,7 +19,7 @@ from tests.datasets.pools.made import CARD
 def of_gliders(folder: Path, count: int = 24, name: str = "gliders") -> Pool:
     """Trajectories of two gliders each for the shipped teacher, each glider behind noise and then without it."""
     task = datasets.load("gliders")
-    made = Teacher(task.teacher.arch, digest(teachers.teacher(task).state_dict()))
+    made = TeacherFacts(task.teacher.arch, digest(teachers.teacher(task).state_dict()))
     method = config.plain(config.load("noise_kd"))
     card = replace(CARD, task=name, teacher=made, method=method, classes=task.classes, image=task.image)
     card = replace(card, mean=task.mean, std=task.std, pixels=32)
@@ -29,11 +29,11 @@ def of_gliders(folder: Path, count: int = 24, name: str = "gliders") -> Pool:
     def noisy(image: Tensor) -> Tensor:
         return (image.float() + 60 * torch.randn(image.shape, generator=rng)).clamp(0, 255).byte()
 
-    def row(number: int, latent: int, final: bool) -> Row:
+    def row(number: int, latent: int, final: bool) -> PoolRow:
         image = drawn[(2 * (number // kinds) + latent) * kinds + number % kinds]
         losses = {} if final else {"onehot": 1.5}
         said = (number % kinds, "A realistic photo.", number, losses)
-        return Row(latent, 20 if final else 10, final, *said, image if final else noisy(image))
+        return PoolRow(latent, 20 if final else 10, final, *said, image if final else noisy(image))
 
     pool = Pool.create(folder, card)
     for index in range(1, card.shards + 1):

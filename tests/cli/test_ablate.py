@@ -131,7 +131,7 @@ def test_with_reuse_the_rest_alone_is_run(story: Story) -> None:
     assert [row["reason"] for row in found[:9]] == [f"reused: reports/parts, trial {n}" for n in range(9)]
     assert [" reused: kl/source " in line for line in story.more.out.splitlines()[2:14]] == [True] * 9 + [False] * 3
     assert [(row["arm"], row["seed"], row["reason"]) for row in found[9:]] == [(arm, 3, None) for arm in ARMS]
-    begun = [record["trial"] for record in ledger.read(folder / ledger.NAME)[0] if record["kind"] == "started"]
+    begun = [record["trial"] for record in ledger.read_records(folder / ledger.NAME)[0] if record["kind"] == "started"]
     assert begun == [9, 10, 11]
     steps = rows(folder, "steps", "seconds")
     assert [step for step in steps if step["trial"] < 9] == rows(story.home / "whole", "steps", "seconds")

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from dfkd_ray import datasets, nets
 from dfkd_ray.datasets import gliders
-from dfkd_ray.runs.card import Card
+from dfkd_ray.runs.card import RunCard
 from dfkd_ray.util import tables
 from tests.cli.commands import SPLITS, Done, dfkd, refused
 
@@ -69,7 +69,7 @@ def test_a_run_is_evaluated_beside_its_teacher(run: Path, evaluated: Done) -> No
     assert lines[2].split()[:3] == ["Top-1", "accuracy", f"{right:.1%}"]
     assert note["run"] == {
         **{"name": "tiny", "study": "tiny", "trial": 0, "which": "last", "seed": 0},
-        "fingerprint": Card.read(of(run)).fingerprint,
+        "fingerprint": RunCard.read(of(run)).fingerprint,
         "own_teacher": True,
     }
     assert note["networks"]["teacher"]["weights"] == "gliders_resnet8.safetensors"

@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from dfkd_ray import cli
-from dfkd_ray.cli.options import Small, assignments, going_on_with, unfolded
+from dfkd_ray.cli.options import SmallTry, assignments, going_on_with, unfolded
 from dfkd_ray.study.overrides import Overrides
 from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.util.errors import ConfigError
@@ -133,7 +133,7 @@ def test_the_six_commands_have_the_same_options_with_the_same_words(command: str
 
 
 def test_a_small_try_is_said_alike() -> None:
-    given = Small(changes=["student_loss.kd.weight=2"], trials=3, epochs=1)
+    given = SmallTry(changes=["student_loss.kd.weight=2"], trials=3, epochs=1)
     assert given.overrides == Overrides({"student_loss.kd.weight": 2}, trials=3, epochs=1)
     for command in ("sweep", "ablate", "plan", "reproduce"):
         params = typer.main.get_command(cli.app).commands[command].params  # type: ignore[attr-defined]

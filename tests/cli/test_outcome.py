@@ -26,11 +26,11 @@ def summary(front: list[tuple[Trial, dict[str, float]]], best: Trial | None) -> 
 
 def test_what_was_found_is_said_as_far_as_it_is_known() -> None:
     trial = ended(0, [0.5], {"val_accuracy": 0.5}, test_accuracy__last=0.25, test_accuracy__best=0.75)
-    assert outcome.found(trial, {"val_accuracy": 0.5}, 0.25) == (
+    assert outcome.scores_line(trial, {"val_accuracy": 0.5}, 0.25) == (
         "val_accuracy 50.0 % at the last epoch, test 25.0 % at the last epoch, "
         "75.0 % at the best by val_accuracy (chance 25.0 %)"
     )
-    assert outcome.found(ended(0, [0.9], {"val_accuracy": 0.5}), {"val_accuracy": 0.9}, 0.25) == (
+    assert outcome.scores_line(ended(0, [0.9], {"val_accuracy": 0.5}), {"val_accuracy": 0.9}, 0.25) == (
         "val_accuracy 90.0 % at the best epoch"
     )
 
@@ -38,11 +38,11 @@ def test_what_was_found_is_said_as_far_as_it_is_known() -> None:
 def test_the_objectives_own_number_comes_first() -> None:
     last = {"agreement/source": 0.946, "kl/noise": 0.0321}
     blind = ended(0, [0.946], last)
-    assert outcome.found(blind, {"agreement/source": 0.946}, 0.25) == (
+    assert outcome.scores_line(blind, {"agreement/source": 0.946}, 0.25) == (
         "agreement/source 94.6 % at the last epoch, no real images to evaluate on"
     )
     seen = ended(0, [0.0321], {**last, "val_accuracy": 0.5}, test_accuracy__last=0.25, test_accuracy__best=0.75)
-    assert outcome.found(seen, {"kl/noise": 0.0321}, 0.25) == (
+    assert outcome.scores_line(seen, {"kl/noise": 0.0321}, 0.25) == (
         "kl/noise 0.0321 nats at the last epoch, val_accuracy 50.0 % at the last epoch, test 25.0 % at the last epoch, "
         "75.0 % at the best by kl/noise (chance 25.0 %)"
     )
@@ -91,7 +91,7 @@ def test_effects_are_of_the_first_objective_in_points() -> None:
 def test_terminal_and_page_print_one_effect_alike(metric: str) -> None:
     numbers = {"difference": 0.946, "t_low": -0.021, "t_high": 1.913}
     (line,) = list(outcome.effects([{**EFFECT, "metric": metric, **numbers}]))[1:]
-    of_page = [words.typed(metrics.difference(metric, value)) for value in numbers.values()]
+    of_page = [words.for_terminal(metrics.difference(metric, value)) for value in numbers.values()]
     unit = {"kl/noise": " nats", "batchnorm/source": ""}.get(metric, " points")
     assert line.startswith(f"  a against b: {of_page[0]} [{of_page[1]}, {of_page[2]}]{unit}, p ")
     assert of_page == (["+94.6", "-2.1", "+191.3"] if unit == " points" else ["+0.946", "-0.021", "+1.91"])
@@ -174,7 +174,7 @@ NOTE: dict[str, Any] = {
 
 
 def test_published_and_measured_stand_in_columns() -> None:
-    assert list(outcome.beside(NOTE)) == [
+    assert list(outcome.published_lines(NOTE)) == [
         "Ada et al., ICML 2001, Table 3, cub200, beside test_accuracy/last here, in points:",
         "                    published      measured here  n  difference",
         "  baseline              51.34  41.3 [39.0, 43.5]  5       -10.1",
@@ -188,12 +188,12 @@ def test_published_and_measured_stand_in_columns() -> None:
 def test_an_interval_that_was_cut_is_said() -> None:
     assert (
         "  (The interval of +A would leave what test accuracy, last epoch can be, 0.0 % to 100.0 %, and is cut there.)"
-    ) in list(outcome.beside({**NOTE, "cut": ["+A"]}))
+    ) in list(outcome.published_lines({**NOTE, "cut": ["+A"]}))
 
 
 def test_another_scale_is_said_and_a_study_without_a_table_says_nothing() -> None:
-    elsewhere = list(outcome.beside({**NOTE, "scale": "gliders", "column": None, "claims": []}))
+    elsewhere = list(outcome.published_lines({**NOTE, "scale": "gliders", "column": None, "claims": []}))
     assert "mean of the columns that can be run again" in elsewhere[0]
     assert elsewhere[1] == "  (on gliders, a task of another scale: compare the claims, not the numbers)"
     assert len(elsewhere) == 5
-    assert list(outcome.beside(None)) == []
+    assert list(outcome.published_lines(None)) == []

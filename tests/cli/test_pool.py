@@ -17,7 +17,7 @@ from dfkd_ray.methods import config
 from dfkd_ray.nets.digest import digest
 from dfkd_ray.runs import distillation
 from dfkd_ray.tune.history import History
-from dfkd_ray.tune.ledger import NAME, read
+from dfkd_ray.tune.ledger import NAME, read_records
 from dfkd_ray.util import tables
 from tests.cli.commands import TINY, dfkd, refused, sets
 from tests.cli.pooled import of_gliders
@@ -236,7 +236,7 @@ def test_the_student_has_the_epochs_after_the_warm_up_and_what_is_set_comes_last
     with pytest.MonkeyPatch.context() as patch:  # no row: the run is not what this is about
         patch.setattr(distillation.Distillation, "epochs", lambda self, job: (_ for _ in ()))
         assert dfkd("distill", "cmi", *sets(tiny), "--pool", pool.folder, "--out", tmp_path / "run").code == 2
-    history = History(read(tmp_path / "run" / NAME)[0])
+    history = History(read_records(tmp_path / "run" / NAME)[0])
     method = config.plain(config.change(config.parse(history.methods["cmi"]), history.study.fixed))
     assert method["schedule"]["epochs"] == full.epochs - full.warmup
     assert method["source"]["per_class"] == 4

@@ -25,7 +25,7 @@ def test_arms_by_studies(home: Path) -> None:
     done = dfkd("report", "one", "other", cwd=home)
     assert (done.code, done.err) == (0, "")
     found = crossed.read([home / "one", home / "other"])
-    assert done.out == paste.markdown(crossed.grid(found))
+    assert done.out == paste.markdown(crossed.arm_table(found))
     assert "| without mhad |" in done.out
     assert "Not the same in all: fixed schedule.epochs: 20 (components) and 3 (other)." in done.out
     assert sorted(path.name for path in home.iterdir()) == ["one", "other", "sweep"], "nothing is written unasked"

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from dfkd_ray.cli import reproduce as commands
 from dfkd_ray.runs import measures
-from dfkd_ray.runs.probe import Cost
+from dfkd_ray.runs.probe import StepSeconds
 from dfkd_ray.study import Budget, Objective, Study, published
 from dfkd_ray.tune import ledger
 from dfkd_ray.tune.options import Options
@@ -155,7 +155,7 @@ def test_teacher_and_images_are_both_missed(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_plan_on_gliders_launches_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dfkd_ray.tune.launch.start", lambda *args, **options: pytest.fail("launched"))
-    monkeypatch.setattr("dfkd_ray.runs.probe.probe", lambda work, threads, seed: Cost(10.0, 20.0, 30.0))
+    monkeypatch.setattr("dfkd_ray.runs.probe.probe", lambda work, threads, seed: StepSeconds(10.0, 20.0, 30.0))
     home = tmp_path / "home"
     home.mkdir()
     with tiny(tmp_path):
@@ -207,7 +207,7 @@ def test_it_runs_as_an_ablation_does(story: Story) -> None:
     assert [(row["arm"], row["seed"], row["state"]) for row in story.trials] == [
         (arm, seed, "complete") for seed in range(3) for arm in ROWS
     ]
-    study = ledger.read(story.folder / ledger.NAME)[0][0]["study"]
+    study = ledger.read_records(story.folder / ledger.NAME)[0][0]["study"]
     assert study["published"] == "dfkd_fgvc/table5#cub200"
     assert "dfkd_fgvc on gliders, 3 arms x 3 pairs, into out" in story.done.out.splitlines()
     assert story.done.out.splitlines()[-1] == "page: out/report.html"

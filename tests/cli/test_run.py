@@ -21,9 +21,9 @@ from safetensors.torch import load_file, save_file
 from dfkd_ray import datasets, nets
 from dfkd_ray.methods import config
 from dfkd_ray.runs import distillation
-from dfkd_ray.runs.card import Card
+from dfkd_ray.runs.card import RunCard
 from dfkd_ray.runs.checkpoint import Checkpoint
-from dfkd_ray.tune.ledger import NAME, read
+from dfkd_ray.tune.ledger import NAME, read_records
 from dfkd_ray.util import tables
 from tests.cli.commands import HELD_OUT, SPLITS, TINY, Done, dfkd, refused, sets
 
@@ -78,7 +78,7 @@ def test_its_page_is_that_of_a_single_run(finished: tuple[Path, Done]) -> None:
 
 
 def test_its_method_is_shown_as_yaml_that_is_distilled_again(finished: tuple[Path, Done], tmp_path: Path) -> None:
-    folder, card = finished[0], Card.read(finished[0] / "trials" / "0000")
+    folder, card = finished[0], RunCard.read(finished[0] / "trials" / "0000")
     done = dfkd("show", folder)
     assert (done.code, done.err) == (0, "")
     assert [line for line in done.out.splitlines() if line.startswith("#")] == [
@@ -127,7 +127,7 @@ def test_it_leaves_what_a_trial_and_a_study_leave(finished: tuple[Path, Done]) -
 
 def test_its_card_says_all_of_it(finished: tuple[Path, Done]) -> None:
     folder, _ = finished
-    card = Card.read(folder / "trials" / "0000")
+    card = RunCard.read(folder / "trials" / "0000")
     resolved = config.change(config.load("dfkd_fgvc"), TINY)
     assert (card.method, card.task, card.seed, card.changes) == (resolved, datasets.load("gliders"), 0, {})
     assert (card.study, card.name, card.metric, card.data) == ("finished", "finished", "val_accuracy", None)
@@ -260,7 +260,7 @@ def test_killed_and_run_again_it_ends_in_the_same_bits(finished: tuple[Path, Don
     env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     dead = subprocess.run([sys.executable, "-c", code, *words], env=env, capture_output=True, text=True)
     assert dead.returncode == -signal.SIGKILL, dead.stderr
-    assert [record["epoch"] for record in read(folder / NAME)[0] if record["kind"] == "row"] == [1]
+    assert [record["epoch"] for record in read_records(folder / NAME)[0] if record["kind"] == "row"] == [1]
     assert not (folder / "trials" / "0000" / "student.safetensors").exists()
     again = distill(folder)
     assert again.code == 0

@@ -9,14 +9,14 @@ import pytest
 from dfkd_ray.cli import running
 from dfkd_ray.methods import config
 from dfkd_ray.runs import probe
-from dfkd_ray.runs.probe import Cost
+from dfkd_ray.runs.probe import StepSeconds
 from dfkd_ray.runs.study_file import open_document
 from dfkd_ray.util.yamls import Document
 
 
 def costs(patch: pytest.MonkeyPatch, **arms: dict[str, Any]) -> dict[str, float]:
     """Seconds of a trial of each arm, where a step of the student takes 1 s and one of the source 10 s."""
-    patch.setattr(probe, "probe", lambda work, threads, seed: Cost(10.0, 1.0, 0.0))
+    patch.setattr(probe, "probe", lambda work, threads, seed: StepSeconds(10.0, 1.0, 0.0))
     raw = {"study": "a", "method": "noise_kd", "task": "gliders", "objective": {"metric": "val_accuracy"}, "seeds": 3}
     study, work = open_document(Document({**raw, "fixed": {"schedule.epochs": 2, "schedule.rounds": 3}, "arms": arms}))
     return running.arms_cost(study, work, running.duplicates(study, work))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dfkd_ray.cli.student import Student
+from dfkd_ray.cli.student import StudentOptions
 from tests.cli.commands import dfkd
 
 WEIGHTS = Path("s.safetensors")
@@ -32,5 +32,5 @@ def test_which_student_is_meant_must_be_clear(command: tuple[str, ...], words: t
 
 
 def test_what_is_made_is_called_after_the_student() -> None:
-    assert Student(run=Path("reports/a"), which="best").called("export") == "export-best"
-    assert Student(weights=Path("x/my.pt"), task="gliders").called("export") == "export-my"
+    assert StudentOptions(run=Path("reports/a"), which="best").called("export") == "export-best"
+    assert StudentOptions(weights=Path("x/my.pt"), task="gliders").called("export") == "export-my"

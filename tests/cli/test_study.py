@@ -105,7 +105,7 @@ def test_resume_goes_on_with_the_runner_of_the_study_and_finishes(story: Story) 
         "student_loss.high_order.weight",
     ]
     assert lines[6] == "page: reports/tiny/report.html"
-    kinds = [record["kind"] for record in ledger.read(story.folder / ledger.NAME)[0]]
+    kinds = [record["kind"] for record in ledger.read_records(story.folder / ledger.NAME)[0]]
     assert kinds.count("resumed") == 2
     assert kinds[-1] == "finished"
     metadata = tables.metadata(tables.read(story.folder / "trials.arrow"))
@@ -169,7 +169,7 @@ def test_the_page_of_a_trial_needs_no_torch_and_a_run_is_shown_as_distill_takes_
     words = [sys.executable, "-c", ELSEWHERE, "report", str(story.folder / "trials" / "0001")]
     done = subprocess.run(words, env=env, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, f"wrote {story.folder}/trials/0001/report.html\n"), done.stderr
-    best = History(ledger.read(story.folder / ledger.NAME)[0]).best()
+    best = History(ledger.read_records(story.folder / ledger.NAME)[0]).best()
     assert best is not None
     shown = dfkd("show", "reports/tiny", cwd=story.home)
     assert (shown.code, shown.err) == (0, "")
@@ -239,9 +239,9 @@ def test_a_plan_is_of_the_trials_as_they_will_run(tmp_path: Path, monkeypatch: p
     (tmp_path / "tiny.yaml").write_text(STUDY + "resources: {cpu: 2}\nseed: 5\n")
     asked: list[Any] = []
 
-    def measured(work: Any, threads: int, seed: int) -> probe.Cost:
+    def measured(work: Any, threads: int, seed: int) -> probe.StepSeconds:
         asked.append((work.method.schedule.batch, threads, seed))
-        return probe.Cost(10.0, 20.0, 30.0)
+        return probe.StepSeconds(10.0, 20.0, 30.0)
 
     monkeypatch.setattr("dfkd_ray.runs.probe.probe", measured)
     done = dfkd("plan", "tiny.yaml", "--concurrency", "3", cwd=tmp_path)

@@ -11,7 +11,7 @@ import pytest
 from safetensors import safe_open
 
 from dfkd_ray.methods import config
-from dfkd_ray.runs.card import Card
+from dfkd_ray.runs.card import RunCard
 from dfkd_ray.runs.export import cost
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.ledger import NAME, read
@@ -134,7 +134,7 @@ def test_one_trial_and_one_arm(home: Home, tmp_path: Path) -> None:
     done = dfkd(*words)
     wanted = next(t for t in history(home.ablation).trials.values() if (t.arm, t.seed) == ("hard", 1))
     assert done.out.splitlines()[0] == f"trial {wanted.number} of parts, hard, seed 1"
-    card = Card.read(home.ablation / "trials" / f"{wanted.number:04d}")
+    card = RunCard.read(home.ablation / "trials" / f"{wanted.number:04d}")
     assert (card.arm, card.seed, card.method.student_loss.parts["kd"].term.temperature) == ("hard", 1, 1)
     assert [p.name for p in (tmp_path / "hard").glob("*.safetensors")] == [
         f"parts-trial{wanted.number}-resnet8-last.safetensors"
@@ -153,7 +153,7 @@ def test_a_student_is_used_when_all_else_is_gone(home: Home, tmp_path: Path) -> 
     assert f"wrote {made.relative_to(tmp_path)}: " in done.out
     with safe_open(alone, "pt") as file:
         told = json.loads(file.metadata()["dfkd_ray"])
-    card = Card.read(folder)
+    card = RunCard.read(folder)
     assert told["student_of"]["fingerprint"] == card.fingerprint
     assert json.loads(made.with_suffix(".json").read_text())["student_of"] == told["student_of"]
 

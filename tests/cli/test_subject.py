@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from dfkd_ray import metrics, nets, teachers
 from dfkd_ray.runs import preparing
-from dfkd_ray.runs.card import Card
+from dfkd_ray.runs.card import RunCard
 from dfkd_ray.runs.study_file import open_study
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util import tables
@@ -48,7 +48,7 @@ def test_a_teacher_alone_teaches_a_student(weights: Path, tmp_path: Path) -> Non
     assert {row.name for row in metrics.ROWS if row.data_free} - {metrics.ASKED} <= told, "its source asks for no class"
     assert not {name for name in told if "accuracy" in name}
     nets.build("resnet8", 5).load_state_dict(load_file(folder / "trials" / "0000" / "student.safetensors"))
-    task = Card.read(folder / "trials" / "0000").task
+    task = RunCard.read(folder / "trials" / "0000").task
     assert (task.name, task.teacher.weights) == ("mine", str(weights))
     assert (task.image, task.mean, task.std) == ((3, 32, 32), (0.5,) * 3, (0.2, 0.25, 0.3))
     assert teachers.teacher(task).linear.out_features == 5
@@ -63,7 +63,7 @@ def test_a_card_says_what_need_not_be_said(weights: Path, tmp_path: Path) -> Non
     words = ["distill", "noise_kd", "--weights", weights, "--student-arch", "resnet8", "--out", tmp_path / "run"]
     done = dfkd(*words, "--set", "schedule={epochs: 1, rounds: 1, student_steps: 1, batch: 4}")
     assert "input normalised by the card beside mine.safetensors" in done.out
-    task = Card.read(tmp_path / "run" / "trials" / "0000").task
+    task = RunCard.read(tmp_path / "run" / "trials" / "0000").task
     assert (list(task.classes), task.image) == (names, (3, 32, 32))
     assert {"mean": list(task.mean), "std": list(task.std)} == normalise
 

@@ -17,7 +17,7 @@ import pytest
 from dfkd_ray import datasets
 from dfkd_ray.datasets import Task, download
 from dfkd_ray.datasets import fetch as module
-from dfkd_ray.datasets.fetch import described, fetch
+from dfkd_ray.datasets.fetch import archive_facts, fetch
 from dfkd_ray.datasets.origin import Archive, Origin
 from dfkd_ray.datasets.readers import fetched, opened
 from dfkd_ray.util.errors import DataError
@@ -183,7 +183,7 @@ def test_a_file_brought_by_hand_is_checked_and_kept_when_it_is_wrong(one: Task, 
 def test_without_a_checksum_the_size_decides_and_it_is_said(one: Task, server: Server, home: Path):
     assert one.origin is not None
     archive = one.origin.archives[0]
-    assert described(archive) == "size unknown, no checksum is stated anywhere, so none is compared"
+    assert archive_facts(archive) == "size unknown, no checksum is stated anywhere, so none is compared"
     sized = replace(one, origin=replace(one.origin, archives=(replace(archive, size=1000),)))
     with pytest.raises(DataError, match=r"a\.tgz: has \d+ bytes and should have 1,000; it was thrown away"):
         fetch(sized, home)

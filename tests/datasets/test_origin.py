@@ -9,7 +9,7 @@ from torchvision.datasets import CIFAR10, CIFAR100, FashionMNIST, FGVCAircraft, 
 from torchvision.datasets.imagenet import ARCHIVE_META
 
 from dfkd_ray import datasets
-from dfkd_ray.datasets.origin import Archive, Counts, Origin
+from dfkd_ray.datasets.origin import Archive, ImageCounts, Origin
 from dfkd_ray.util import yamls
 from dfkd_ray.util.errors import ConfigError
 
@@ -75,8 +75,8 @@ def test_a_set_in_several_archives_needs_them_all():
 
 
 def test_counts_are_those_that_somebody_states():
-    assert Counts(train=3, whole=4).stated == {"train": 3, "whole": 4}
-    assert Origin("p", Counts(train=3, whole=4), by_hand="b", folder="f").splits == {"train"}
+    assert ImageCounts(train=3, whole=4).stated == {"train": 3, "whole": 4}
+    assert Origin("p", ImageCounts(train=3, whole=4), by_hand="b", folder="f").splits == {"train"}
 
 
 @pytest.mark.parametrize(

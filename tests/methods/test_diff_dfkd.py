@@ -10,7 +10,7 @@ import torch
 from dfkd_ray.methods import config
 from dfkd_ray.parts.losses.adversarial import Adversarial
 from dfkd_ray.parts.losses.kd import KD
-from dfkd_ray.parts.memories.pool import Pool
+from dfkd_ray.parts.memories.pool import PoolMemory
 from dfkd_ray.parts.optimizers import SGD, Step
 from dfkd_ray.parts.sources.latents import LatentCutMix
 from dfkd_ray.parts.views import Crop, Flip
@@ -42,7 +42,7 @@ def test_the_set_is_complete_before_the_student_learns_and_the_pool_holds_it() -
     assert plan.warmup == plan.source_epochs == 100
     assert plan.epochs - plan.warmup == 240
     images = plan.source_rounds * plan.batch
-    assert Pool(capacity=50_000) == METHOD.memory
+    assert PoolMemory(capacity=50_000) == METHOD.memory
     assert 50_000 <= images < 52_000
     epoch = plan.rounds * plan.student_steps * plan.batch
     assert abs(epoch - 50_000) < plan.batch

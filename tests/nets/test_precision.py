@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from dfkd_ray.nets.precision import LossScaler, Precision, autocast, check, dtype_of
+from dfkd_ray.nets.precision import LossScaler, Precision, autocast, check_precision, dtype_of
 from dfkd_ray.util.errors import ConfigError, TrialFailed
 from tests.tiny import pretended_gpu
 
@@ -20,7 +20,7 @@ halves = pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 
 @every_precision
 def test_weights_stay_what_they_are_and_products_are_what_is_asked_for(precision: Precision) -> None:
-    check(precision, CPU)
+    check_precision(precision, CPU)
     net = nn.Linear(2, 2)
     with autocast(precision, CPU):
         assert net(torch.ones(1, 2)).dtype == dtype_of(precision) == getattr(torch, precision)
@@ -40,13 +40,13 @@ def test_each_step_of_a_block_computes_with_the_weights_as_they_are(precision: P
 
 def test_a_device_that_cannot_is_told_what_to_take(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match=r"^a\.b: meta has no autocast to float16: take float32$"):
-        check("float16", torch.device("meta"), "a.b")
-    check("bfloat16", pretended_gpu(monkeypatch, bfloat16=True))
+        check_precision("float16", torch.device("meta"), "a.b")
+    check_precision("bfloat16", pretended_gpu(monkeypatch, bfloat16=True))
     old = pretended_gpu(monkeypatch, bfloat16=False)
     with pytest.raises(ConfigError, match=r"^precision: cuda:0 does not compute in bfloat16: take float16$"):
-        check("bfloat16", old)
+        check_precision("bfloat16", old)
     for precision in ("float32", "float16"):
-        check(precision, old)  # type: ignore[arg-type]
+        check_precision(precision, old)  # type: ignore[arg-type]
 
 
 def backward(scaler: LossScaler, slope: float) -> tuple[nn.Parameter, torch.optim.Optimizer]:

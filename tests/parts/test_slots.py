@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,9 @@ from dfkd_ray.parts import sources as package
 from dfkd_ray.parts.slots import Batch, Belongs, Counts, Meets, sources
 from dfkd_ray.parts.slots import memories as memories_
 from dfkd_ray.parts.slots import views as views_
+from dfkd_ray.parts.sources.average import Ema
+from dfkd_ray.parts.sources.lifecycles import lifecycles
+from dfkd_ray.parts.total_loss import TotalLoss, terms
 from dfkd_ray.util.registry import Registry
 
 REGISTRIES: dict[str, Registry[type[Any]]] = {"source": sources, "memory": memories_, "view": views_}
@@ -32,6 +36,16 @@ def test_each_component_stands_in_its_own_package() -> None:
     homes = {"source": package.__name__, "memory": memories.__name__, "view": views.__name__}
     for kind, registry in REGISTRIES.items():
         assert {registry[name].__module__.startswith(homes[kind]) for name in registry} == {True}
+
+
+SPECS = [TotalLoss, Ema, *(registry[name] for registry in (terms, sources, memories_, lifecycles) for name in registry)]
+
+
+@pytest.mark.parametrize("spec", [spec for spec in SPECS if hasattr(spec, "open")])
+def test_a_spec_opens_the_live_object_of_its_name(spec: type[Any]) -> None:
+    """Optimisers open torch's own, and conditioners are built, which their protocols say."""
+    opens = next(cls for cls in spec.__mro__ if "open" in vars(cls))
+    assert f"return Live{opens.__name__}(" in inspect.getsource(opens.open)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from dfkd_ray.report.evaluation.view import Evaluation
+from dfkd_ray.report.evaluation.view import EvaluationTables
 from dfkd_ray.util import tables
 from tests.report.studies import EVIL, NOTE
 
@@ -22,7 +22,7 @@ def evaluation(
     names: Sequence[str] | None = None,
     wrong: float = 0.25,
     plane: bool = True,
-) -> Evaluation:
+) -> EvaluationTables:
     """Networks that take a class for the next one in a share of the images, the student more often."""
     draw = np.random.default_rng(classes)
     labels = np.arange(images) % classes
@@ -47,7 +47,7 @@ def evaluation(
         {"index": i, "what": w, "format": "png", "picture": square(i)} for w in whats for i in range(0, 80, 10)
     ]
     made = {"evaluation": [dict(zip(rows, row)) for row in zip(*map(list, rows.values()))], "examples": examples}
-    return Evaluation(**{kind: tables.table(kind, own, note) for kind, own in made.items()})
+    return EvaluationTables(**{kind: tables.table(kind, own, note) for kind, own in made.items()})
 
 
 def noted(names: Sequence[str], measures: dict[str, Any], teacher: bool) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def noted(names: Sequence[str], measures: dict[str, Any], teacher: bool) -> dict
     }
 
 
-def hostile() -> Evaluation:
+def hostile() -> EvaluationTables:
     """An evaluation in which every text that a user can choose tries to become part of the page."""
     made = evaluation(len(EVIL), names=EVIL)
     task = {**made.task, "name": EVIL[0], "normalised_by": EVIL[1]}
@@ -75,10 +75,10 @@ def hostile() -> Evaluation:
     odd = [{"index": 0, "what": EVIL[0], "format": "png", "picture": square(0)}]
     odd += [{"index": 1, "what": "image", "format": EVIL[1], "picture": b"x"}]
     parts = {"evaluation": made.evaluation.to_pylist(), "examples": made.examples.to_pylist() + odd}
-    return Evaluation(**{kind: tables.table(kind, rows, note) for kind, rows in parts.items()})
+    return EvaluationTables(**{kind: tables.table(kind, rows, note) for kind, rows in parts.items()})
 
 
-def write(folder: Path, given: Evaluation) -> Path:
+def write(folder: Path, given: EvaluationTables) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for kind in tables.EVALUATED:
         tables.write(getattr(given, kind), folder / f"{kind}.arrow")

@@ -40,7 +40,7 @@ def ablation(
 
     alike: arm -> the arm that runs for it. more: arm -> what its budget is else. chosen: the order of a path.
     """
-    found, alike, failed = ablations.read(raw), alike or {}, set(failed)
+    found, alike, failed = ablations.parse(raw), alike or {}, set(failed)
     assert found is not None
     told = designs.along(found.components, chosen) if isinstance(found.design, Walk) else found.arms
     wanted = {arm.name: arm for arm in (*found.arms, *told)}

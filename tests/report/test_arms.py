@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from dfkd_ray.report.arms import Spread, called
+from dfkd_ray.report.arms import Spread, name_with_twins
 from tests.report import ablations
 from tests.report.studies import demo, trial
 
@@ -72,7 +72,7 @@ def test_a_twin_has_the_trials_of_the_arm_that_runs_for_it() -> None:
     both, twin = tables.arms[0], tables.arms[3]
     assert (twin.name, twin.runs_as) == ("order 3", "both")
     assert twin.trials == both.trials
-    assert called(both, tables.arms) == "both = order 3"
+    assert name_with_twins(both, tables.arms) == "both = order 3"
     assert [t.reused for t in both.trials[:2]] == ["reports/first, trial 0", "reports/first, trial 1"]
     assert both.trials[2].reused is None
 

@@ -11,7 +11,7 @@ import pytest
 
 from dfkd_ray import metrics
 from dfkd_ray.report import chart
-from dfkd_ray.report.chart import ARM_COLOURS, ARM_DASHES, MARKERS, ROLES, Drawn, axis, hover, plain
+from dfkd_ray.report.chart import ARM_COLOURS, ARM_DASHES, MARKERS, ROLES, Drawn, axis, escaped, hover
 from tests.report.studies import study, trial
 
 
@@ -38,11 +38,11 @@ def test_rows_are_grouped_by_role_and_the_best_lies_on_top() -> None:
 
 def test_arms_have_colours_by_their_place_and_another_dash_on_each_turn() -> None:
     count = len(ARM_COLOURS) * len(ARM_DASHES)
-    looks = [chart.arm_look(place) for place in range(count)]
+    looks = [chart.arm_style(place) for place in range(count)]
     assert [look["color"] for look in looks[: len(ARM_COLOURS)]] == list(ARM_COLOURS)
     assert [look["dash"] for look in looks[:: len(ARM_COLOURS)]] == list(ARM_DASHES)
     assert len({tuple(look.values()) for look in looks}) == count
-    assert chart.arm_look(count) == looks[0]
+    assert chart.arm_style(count) == looks[0]
 
 
 def test_text_of_a_user_stays_text_in_marks_and_on_axes() -> None:
@@ -61,7 +61,7 @@ def test_an_axis_of_a_share_is_in_per_cent_and_goes_no_further_than_there_are_an
 
 @pytest.mark.parametrize(("values", "one"), [([], True), ([3, 15], True), ([3, 16], False), ([200, 212, 205], True)])
 def test_whole_numbers_have_no_tick_between_two(values: list[int], one: bool) -> None:
-    assert ("dtick" in chart.whole("Epoch", values)) == one
+    assert ("dtick" in chart.integer_axis("Epoch", values)) == one
 
 
 def test_a_figure_has_no_template_of_its_own() -> None:
@@ -105,11 +105,11 @@ def test_ticks_of_a_log_axis_are_round_and_few(low: float, high: float, ticks: l
 
 def test_trials_of_an_option_are_set_apart_always_in_the_same_way() -> None:
     places = [1.0] * 40
-    spread = chart.spread(places, range(40), "choice")
-    assert spread == chart.spread(places, range(40), "choice")
+    spread = chart.jitter(places, range(40), "choice")
+    assert spread == chart.jitter(places, range(40), "choice")
     assert len(set(spread)) == 40
     assert all(math.fabs(x - 1.0) < 0.2 for x in spread)
-    assert chart.spread(places, range(40), "log") == places
+    assert chart.jitter(places, range(40), "log") == places
 
 
 def test_a_chart_says_nothing_unless_it_does() -> None:
@@ -122,7 +122,7 @@ def test_a_chart_says_nothing_unless_it_does() -> None:
 
 
 def test_plotly_text_keeps_no_tag_and_no_entity_that_plotly_would_read() -> None:
-    assert plain("<b>&lt;</b>") == "&lt;b&gt;&amp;lt;&lt;/b&gt;"
+    assert escaped("<b>&lt;</b>") == "&lt;b&gt;&amp;lt;&lt;/b&gt;"
     assert hover("a<br>b\nc") == "a&lt;br&gt;b<br>c"
 
 

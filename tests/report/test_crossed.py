@@ -22,8 +22,8 @@ def on_task(tables: Tables, task: str, **study: Any) -> Tables:
     return ablations.changed(tables, task={**note["task"], "name": task}, study={**note["study"], **study})
 
 
-def grid(*found: Tables) -> paste.Grid:
-    return crossed.grid({Path(f"reports/{i}"): tables for i, tables in enumerate(found)})
+def grid(*found: Tables) -> paste.ArmTable:
+    return crossed.arm_table({Path(f"reports/{i}"): tables for i, tables in enumerate(found)})
 
 
 ONE, OTHER = ablations.leave_one_out(), on_task(ablations.leave_one_out(), "cifar10")
@@ -36,7 +36,7 @@ def test_each_block_has_the_numbers_of_its_own_table() -> None:
         (paste.latex, r"(?<!\\)&", r"\\pm", "--"),
     ):
         rows = {unescaped(name): numbers for name, numbers in rows_of(write(both), separator, pattern)}
-        own = [dict(rows_of(write(paste.grid(each)), separator, pattern)) for each in alone]
+        own = [dict(rows_of(write(paste.arm_table(each)), separator, pattern)) for each in alone]
         own = [{unescaped(name): numbers for name, numbers in each.items()} for each in own]
         assert rows == {name: own[0].get(name, []) + own[1].get(name, []) for name in own[0] | own[1]}
         assert rows["full"] == own[0]["full"] + own[1]["full"]

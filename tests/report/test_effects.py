@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from dfkd_ray.report import effects
-from dfkd_ray.report.effects import Effect
+from dfkd_ray.report.effects import EffectRow
 from dfkd_ray.util import tables as arrow
 from tests.report import ablations, studies
 from tests.report.ablations import effect, with_effects
 
 
-def first(**given: Any) -> Effect:
+def first(**given: Any) -> EffectRow:
     (found,) = effects.told(with_effects(effect("a", **given)), "val_accuracy")
     return found
 

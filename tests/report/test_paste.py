@@ -37,7 +37,7 @@ def rows_of(text: str, separator: str, pattern: str) -> list[tuple[str, list[flo
 def test_both_tables_hold_the_numbers_of_the_trials(name: str) -> None:
     tables = ablations.STUDIES[name]()
     wanted = [[pytest.approx(v, abs=0.051) for v in row] for row in numbers(tables).values()]
-    grid = paste.grid(tables)
+    grid = paste.arm_table(tables)
     in_markdown = rows_of(paste.markdown(grid), r"(?<!\\)\|", r"^\| .* ± ")
     in_latex = rows_of(paste.latex(grid), r"(?<!\\)&", r"\\pm")
     assert [values for _, values in in_markdown] == wanted
@@ -74,8 +74,8 @@ def test_a_name_of_any_characters_stays_one_cell_of_markdown(name: str) -> None:
     assert re.sub(r"\\(.)", r"\1", row.partition(" | 50.0")[0].removeprefix("| ")) == name
 
 
-def one(name: str) -> paste.Grid:
-    return paste.Grid((paste.Block(("val_accuracy",)),), ((name, ((Spread(3, 0.5, 0.01),),)),), ())
+def one(name: str) -> paste.ArmTable:
+    return paste.ArmTable((paste.StudyColumns(("val_accuracy",)),), ((name, ((Spread(3, 0.5, 0.01),),)),), ())
 
 
 def test_a_backslash_and_an_argument_of_a_line_end_are_harmless() -> None:
@@ -85,10 +85,10 @@ def test_a_backslash_and_an_argument_of_a_line_end_are_harmless() -> None:
 
 def test_what_failed_and_what_is_missing_is_said() -> None:
     tables = ablations.leave_one_out()
-    for text in (paste.markdown(paste.grid(tables)), paste.latex(paste.grid(tables))):
+    for text in (paste.markdown(paste.arm_table(tables)), paste.latex(paste.arm_table(tables))):
         assert "Failed trials, not in the means: without sfcl (1)." in text
     none = [{**row, "state": "failed", "objectives": [], "final": []} for row in tables.trials.to_pylist()[:1]]
-    empty = paste.grid(ablations.with_trials(none))
+    empty = paste.arm_table(ablations.with_trials(none))
     assert "| full | 0 |" in paste.markdown(empty)
     assert "full & 0 \\\\" in paste.latex(empty)
 
@@ -96,12 +96,12 @@ def test_what_failed_and_what_is_missing_is_said() -> None:
 def test_a_metric_of_fewer_trials_says_its_own_n() -> None:
     rows = ablations.leave_one_out().trials.to_pylist()
     rows[0] = {**rows[0], "final": []}
-    text = paste.markdown(paste.grid(ablations.with_trials(rows)))
+    text = paste.markdown(paste.arm_table(ablations.with_trials(rows)))
     assert re.search(r"\| full \| [\d.]+ ± [\d.]+ \| [\d.]+ ± [\d.]+ \(n = 4\) \| 5 \|", text)
 
 
 def test_a_metric_that_is_no_share_is_not_in_per_cent() -> None:
     tables = ablations.changed(ablations.leave_one_out(), study=noted(objective="kl/source")["study"])
-    text = paste.markdown(paste.grid(tables))
+    text = paste.markdown(paste.arm_table(tables))
     assert "| KL to the teacher, own images (nats) |" in text
     assert "| Test accuracy, last epoch (%) |" in text

@@ -12,11 +12,11 @@ import jinja2
 import pytest
 
 from dfkd_ray.report import blocks, rendering
-from dfkd_ray.report.blocks import Cell, Label, Listing, Panel, Picture, Place, Ruler, Table, Text
+from dfkd_ray.report.blocks import Cell, Label, Listing, Panel, Picture, Ruler, Table, Text, Tick
 from dfkd_ray.report.rendering import render, show
 
 EVIL = "\"><script>'&</script>"
-OPTIONS: dict[str, Any] = {"level": 3, "look": EVIL, "kind": EVIL, "sort": 1.5, "share": 0.7, "height": 40, "best": 0}
+OPTIONS: dict[str, Any] = {"level": 3, "style": EVIL, "kind": EVIL, "sort": 1.5, "share": 0.7, "height": 40, "best": 0}
 KINDS = dict(inspect.getmembers(blocks, dataclasses.is_dataclass))
 
 
@@ -32,7 +32,7 @@ def made(kind: type, plain: bool = False) -> Any:
             "pairs": [(EVIL, EVIL), ("left out", None)],
             "pictures": [Picture("png", b"\x00", EVIL)],
             "covered": (0.25, 0.5),
-            "places": [Place(EVIL, 0.7, above=True)],
+            "places": [Tick(EVIL, 0.7, above=True)],
             "panels": [Panel(EVIL, EVIL, 40, EVIL)],
             "notes": [Text(EVIL, "warning")],
             "data": b"\x00",
@@ -67,7 +67,7 @@ class Elements(HTMLParser):
 @pytest.mark.parametrize("plain", [False, True])
 @pytest.mark.parametrize("name", KINDS)
 def test_text_of_a_user_is_no_html_in_any_block(name: str, plain: bool) -> None:
-    if name in ("Number", "Place"):
+    if name in ("Number", "Tick"):
         return  # parts of others, which write them
     html = show(made(KINDS[name], plain))
     read = Elements(html)
@@ -79,7 +79,7 @@ def test_text_of_a_user_is_no_html_in_any_block(name: str, plain: bool) -> None:
 
 def test_each_kind_of_block_has_its_macro_and_no_macro_is_left_over() -> None:
     written = {name for name in dir(rendering._environment().get_template("blocks.html").module) if name[0] != "_"}
-    assert written == {name.lower() for name in KINDS} - {"number", "place"} | {"classed"}
+    assert written == {name.lower() for name in KINDS} - {"number", "tick"} | {"classed"}
 
 
 def test_what_is_no_block_is_text() -> None:
@@ -100,7 +100,7 @@ def test_blocks_by_hand() -> None:
     assert show(Cell("1.5", 1.5, number=True)) == '<td class="n" data-sort="1.5">1.5</td>'
     assert show(Cell("-", number=True)) == '<td class="n" data-sort="">-</td>'
     assert show(Cell("a", wide=True)) == '<td class="wide">a</td>'
-    ruler = show(Ruler("Accuracy", (0.1, 0.35), [Place("student 35 %", 0.35, above=True), Place("teacher 90 %", 0.9)]))
+    ruler = show(Ruler("Accuracy", (0.1, 0.35), [Tick("student 35 %", 0.35, above=True), Tick("teacher 90 %", 0.9)]))
     assert 'aria-label="Accuracy: student 35 %, teacher 90 %"' in ruler
     assert 'class="reach" style="left:10.00%;width:25.00%"' in ruler
     assert 'class="mark above" style="left:35.00%"' in ruler

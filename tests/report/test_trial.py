@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from dfkd_ray.report.trial import Objective, Trial
+from dfkd_ray.report.trial import Goal, TrialRow
 from tests.report.studies import study, trial
 
 
-def only(**given: Any) -> Trial:
+def only(**given: Any) -> TrialRow:
     (found,) = study([trial(3, **given)]).all
     return found
 
 
 @pytest.mark.parametrize(("mode", "sign", "better"), [("max", 1, True), ("min", -1, False)])
 def test_an_objective_says_which_of_two_values_is_better(mode: str, sign: int, better: bool) -> None:
-    objective = Objective("val_accuracy", mode)
+    objective = Goal("val_accuracy", mode)
     assert objective.sign == sign
     assert objective.better(0.6, 0.5) == better
     assert objective.better(0.5, 0.6) != better
@@ -25,9 +25,13 @@ def test_an_objective_says_which_of_two_values_is_better(mode: str, sign: int, b
 
 
 def test_the_first_objective_is_the_value() -> None:
-    assert Trial(0, "complete", None, {}, (0.5, None), {}).value == 0.5
-    assert Trial(0, "complete", None, {}, (None, 0.5), {}).value is None
-    assert [Trial(0, state, None, {}, (), {}).complete for state in ("complete", "pruned", "")] == [True, False, False]
+    assert TrialRow(0, "complete", None, {}, (0.5, None), {}).value == 0.5
+    assert TrialRow(0, "complete", None, {}, (None, 0.5), {}).value is None
+    assert [TrialRow(0, state, None, {}, (), {}).complete for state in ("complete", "pruned", "")] == [
+        True,
+        False,
+        False,
+    ]
 
 
 def test_final_values_that_are_missing_are_left_out() -> None:

@@ -11,11 +11,11 @@ import pytest
 
 from dfkd_ray import datasets
 from dfkd_ray.methods import config
-from dfkd_ray.runs.card import Card, versions
+from dfkd_ray.runs.card import RunCard, versions
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.folders import CARD as NAME
 
-CARD = Card(
+CARD = RunCard(
     study="demo",
     trial=3,
     arm=None,
@@ -34,21 +34,21 @@ CARD = Card(
 def test_every_task_is_found_again_in_a_card(tmp_path: Path, name: str) -> None:
     card = replace(CARD, task=datasets.load(name))
     card.write(tmp_path)
-    assert Card.read(tmp_path) == card
+    assert RunCard.read(tmp_path) == card
 
 
 @pytest.mark.parametrize("name", config.method_names())
 def test_every_method_is_found_again_in_a_card(tmp_path: Path, name: str) -> None:
     card = replace(CARD, method=config.load(name))
     card.write(tmp_path)
-    assert Card.read(tmp_path) == card
+    assert RunCard.read(tmp_path) == card
     assert json.loads((tmp_path / NAME).read_text())["fingerprint"] == config.fingerprint(card.method)
 
 
 def test_a_run_that_goes_on_keeps_its_card(tmp_path: Path) -> None:
     CARD.write(tmp_path)
     replace(CARD, versions={"torch": "later"}).write(tmp_path)
-    assert Card.read(tmp_path) == CARD
+    assert RunCard.read(tmp_path) == CARD
 
 
 def test_what_a_run_and_its_student_are_called() -> None:
@@ -108,4 +108,4 @@ def test_what_is_no_card_says_so(tmp_path: Path, text: Any, message: str) -> Non
     if text is not None:
         (tmp_path / NAME).write_text(text)
     with pytest.raises(StudyError, match=message.format(folder=tmp_path, path=tmp_path / NAME)):
-        Card.read(tmp_path)
+        RunCard.read(tmp_path)

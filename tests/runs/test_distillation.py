@@ -204,7 +204,7 @@ def test_another_seed_is_another_run(undisturbed: tuple[list[Row], Any]) -> None
 def test_evaluation_changes_no_bit(undisturbed: tuple[list[Row], dict[str, bytes]], tmp_path: Path) -> None:
     patch = pytest.MonkeyPatch()
     with patch.context() as quiet:
-        quiet.setattr(Distillation, "examine", lambda self, run: {"val_accuracy": 0.0})
+        quiet.setattr(Distillation, "evaluate", lambda self, run: {"val_accuracy": 0.0})
         quiet.setattr(evaluator.Evaluator, "metrics", lambda self: {"val_accuracy": 0.0})
         quiet.setattr(evaluator.Evaluator, "picture", lambda self: None)
         list(made().epochs(job(tmp_path)))

@@ -7,7 +7,7 @@ import pytest
 from dfkd_ray import study
 from dfkd_ray.methods.method import Schedule
 from dfkd_ray.runs import planning
-from dfkd_ray.runs.probe import Cost
+from dfkd_ray.runs.probe import StepSeconds
 from dfkd_ray.study import Resources
 from dfkd_ray.study.specs import Asha
 from dfkd_ray.tune.duplicates import Duplicates
@@ -15,7 +15,7 @@ from dfkd_ray.tune.ray_setup import fitting
 from dfkd_ray.util.yamls import Document
 
 SCHEDULE = Schedule(epochs=9, rounds=10, source_steps=2, student_steps=5, batch=64)
-COST = Cost(source_step=0.5, student_step=0.25, evaluation=1.0)
+COST = StepSeconds(source_step=0.5, student_step=0.25, evaluation=1.0)
 TRIAL = 9 * (10 * (2 * 0.5 + 5 * 0.25) + 1.0)  # 211.5 s
 
 

@@ -42,13 +42,13 @@ def counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
     real = {"image_loss": Run.image_loss, "step": Run.step}
     monkeypatch.setattr(Run, "image_loss", lambda *args: seen.append("source") or real["image_loss"](*args))
     monkeypatch.setattr(Run, "step", lambda *args: seen.append("student") or real["step"](*args))
-    monkeypatch.setattr(distillation.Distillation, "examine", lambda self, run: seen.append("evaluation"))
+    monkeypatch.setattr(distillation.Distillation, "evaluate", lambda self, run: seen.append("evaluation"))
     monkeypatch.setattr("time.perf_counter", count().__next__)  # a clock that ticks once a look
     cost = probe.probe(work(name), threads=1)
     if name == "noise_kd":
-        assert cost == probe.Cost(0.0, 1 / probe.STEPS, 1 / probe.STEPS)
+        assert cost == probe.StepSeconds(0.0, 1 / probe.STEPS, 1 / probe.STEPS)
     else:
-        assert cost == probe.Cost(*[1 / probe.STEPS] * 3)
+        assert cost == probe.StepSeconds(*[1 / probe.STEPS] * 3)
     return seen
 
 
@@ -74,6 +74,6 @@ def test_the_threads_of_a_trial_are_those_of_the_probe() -> None:
 
 
 def test_a_trial_is_its_steps_and_its_evaluations() -> None:
-    cost = probe.Cost(source_step=2.0, student_step=3.0, evaluation=5.0)
+    cost = probe.StepSeconds(source_step=2.0, student_step=3.0, evaluation=5.0)
     plan = Schedule(epochs=7, rounds=11, source_steps=13, student_steps=17, batch=2)
     assert cost.trial(plan) == 7 * (11 * (13 * 2 + 17 * 3) + 5)

@@ -14,7 +14,7 @@ from dfkd_ray.datasets import gliders, load
 from dfkd_ray.methods import config
 from dfkd_ray.nets.digest import digest
 from dfkd_ray.runs import students
-from dfkd_ray.runs.card import Card
+from dfkd_ray.runs.card import RunCard
 from dfkd_ray.teachers import teacher
 from dfkd_ray.util.folders import STUDENTS
 
@@ -38,7 +38,7 @@ def run(tmp_path: Path) -> Path:
         saved(folder / name, seed)
     told = {"study": "demo", "trial": 0, "arm": None, "seed": 3, "changes": {}, "metric": "val_accuracy"}
     own = {"method": config.load("noise_kd"), "task": TASK, "data": str(tmp_path / "images"), "versions": {}}
-    Card(**told, **own, teacher_digest=digest(teacher(TASK).state_dict())).write(folder)
+    RunCard(**told, **own, teacher_digest=digest(teacher(TASK).state_dict())).write(folder)
     return folder
 
 

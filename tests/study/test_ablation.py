@@ -94,7 +94,7 @@ def test_arms_by_hand_need_no_design() -> None:
 
 
 def test_a_sweep_is_none() -> None:
-    assert ablation.read({"search": {}, "seed": 3}) is None
+    assert ablation.parse({"search": {}, "seed": 3}) is None
 
 
 def test_the_effects_of_a_path_are_those_of_what_was_chosen() -> None:
@@ -150,7 +150,7 @@ def ablations(draw: st.DrawFn, name: str) -> tuple[Ablation, Mapping[str, Any]]:
 @given(data=st.data(), name=st.sampled_from(list(arms.designs)))
 def test_plain_and_read_are_inverse(data: st.DataObject, name: str) -> None:
     made, more = data.draw(ablations(name))
-    assert ablation.read(ablation.plain(made)) == made
+    assert ablation.parse(ablation.plain(made)) == made
     raw = {
         "study": "s",
         "method": "m",

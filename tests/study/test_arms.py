@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dfkd_ray.study import arms
-from dfkd_ray.study.components import Component, read
+from dfkd_ray.study.components import Component, parse
 from dfkd_ray.study.designs import Design
 from dfkd_ray.util.errors import ConfigError
 from dfkd_ray.util.yamls import component, loads, plain
@@ -27,7 +27,7 @@ def design(text: str) -> Design:
 
 
 def components(text: str = EXAMPLE) -> tuple[Component, ...]:
-    return read(loads(text).data)
+    return parse(loads(text).data)
 
 
 def found(text: str, parts: str = EXAMPLE, hand: Any = None) -> list[str]:

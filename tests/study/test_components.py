@@ -9,7 +9,7 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from dfkd_ray.study.components import Component, conflicts, merged, plain, read, taken_out
+from dfkd_ray.study.components import Component, conflicts, merged, parse, plain, taken_out
 from dfkd_ray.util.errors import ConfigError
 from dfkd_ray.util.yamls import loads
 
@@ -22,7 +22,7 @@ view: {levels: {plain: {a.b: 1}, rich: {a.b: 2, c: 3}}, off: rich, on: plain}
 
 
 def example() -> tuple[Component, ...]:
-    return read(loads(EXAMPLE).data)
+    return parse(loads(EXAMPLE).data)
 
 
 def test_each_way_of_writing_one() -> None:
@@ -38,10 +38,10 @@ def test_each_way_of_writing_one() -> None:
 
 
 def test_the_first_level_is_off_and_the_last_is_on() -> None:
-    (weight,) = read({"weight": {"path": "kd.weight", "levels": [0, 0.05, None, True, {"name": "x"}, "x"]}})
+    (weight,) = parse({"weight": {"path": "kd.weight", "levels": [0, 0.05, None, True, {"name": "x"}, "x"]}})
     assert (weight.off, weight.on) == ("0", "x")
     assert list(weight.levels) == ["0", "0.05", "null", "true", '{"name": "x"}', "x"]
-    (none,) = read({"weight": {"path": "kd.weight", "levels": [1, None], "on": 1, "off": None}})
+    (none,) = parse({"weight": {"path": "kd.weight", "levels": [1, None], "on": 1, "off": None}})
     assert (none.off, none.on) == ("null", "1")
 
 
@@ -66,12 +66,12 @@ written = st.dictionaries(names, one_path | named | switch, min_size=1, max_size
 @given(written)
 def test_plain_and_read_are_inverse(raw: dict[str, Any]) -> None:
     try:
-        components = read(raw)
+        components = parse(raw)
     except ConfigError:  # equal levels, say
         assume(False)
-    assert read(plain(components)) == components
-    assert read(loads(yaml.safe_dump(plain(components), sort_keys=False)).data) == components
-    assert plain(read(plain(components))) == plain(components)
+    assert parse(plain(components)) == components
+    assert parse(loads(yaml.safe_dump(plain(components), sort_keys=False)).data) == components
+    assert plain(parse(plain(components))) == plain(components)
 
 
 def test_merged_goes_in_the_order_of_the_components() -> None:
@@ -147,18 +147,18 @@ def test_a_component_that_contradicts_itself_keeps_its_changes() -> None:
 )
 def test_refusals(text: str, message: str) -> None:
     with pytest.raises(ConfigError) as refused:
-        read(loads(text).data)
+        parse(loads(text).data)
     assert str(refused.value).startswith(message)
 
 
 def test_all_mistakes_at_once() -> None:
     with pytest.raises(ConfigError) as refused:
-        read(loads("a: {of: {}}\nb: {off: {}}\nc: 1").data)
+        parse(loads("a: {of: {}}\nb: {off: {}}\nc: 1").data)
     assert [problem.path for problem in refused.value.problems] == ["a.of", "a.off", "b", "c"]
 
 
 def found(text: str) -> list[str]:
-    return [str(problem) for problem in conflicts(read(loads(text).data))]
+    return [str(problem) for problem in conflicts(parse(loads(text).data))]
 
 
 def test_components_may_nest_where_the_outer_one_only_takes_out() -> None:
@@ -181,7 +181,7 @@ def test_conflicts() -> None:
 
 
 def test_one_component_twice() -> None:
-    (one,) = read({"x": {"off": {"a": 1}}})
+    (one,) = parse({"x": {"off": {"a": 1}}})
     assert [str(problem) for problem in conflicts([one, one])] == [
         "components.x: there is 'x' as well: two of one name",
         "components.x: changes a, and so does x",

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from dfkd_ray.study import domains
-from dfkd_ray.study.domains import Bool, Choice, Int, Log, Uniform, canonical, plain, read
+from dfkd_ray.study.domains import Bool, Choice, Int, Log, Uniform, canonical, parse, plain
 from dfkd_ray.util.errors import ConfigError
 
 
@@ -19,7 +19,7 @@ def test_each_kind_reads_and_writes_back() -> None:
         ({"uniform": [0.0, 1.0], "points": 3}, Uniform(0.0, 1.0, points=3)),
         ({"log": [0.1, 100.0], "when": {"a.b": [True]}}, Log(0.1, 100.0, when={"a.b": (True,)})),
     ]:
-        assert read(raw) == domain
+        assert parse(raw) == domain
         assert plain(domain) == raw
 
 
@@ -37,7 +37,7 @@ def test_grids() -> None:
 
 
 def test_one_value_stands_for_a_list_in_a_condition() -> None:
-    assert read({"bool": True, "when": {"a": 2}}).when == {"a": (2,)}
+    assert parse({"bool": True, "when": {"a": 2}}).when == {"a": (2,)}
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_one_value_stands_for_a_list_in_a_condition() -> None:
 )
 def test_refusals(raw: object, message: str) -> None:
     with pytest.raises(ConfigError) as refused:
-        read(raw)
+        parse(raw)
     assert message in str(refused.value)
 
 

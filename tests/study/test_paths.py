@@ -9,7 +9,7 @@ import pytest
 
 from dfkd_ray.study.components import Component
 from dfkd_ray.study.designs import along
-from dfkd_ray.study.paths import Walk, called, most, next_arms, step
+from dfkd_ray.study.paths import Walk, most, next_arms, step, target_name
 from tests.study.parts import ALL, MHAD, SFCL, VIEW, differences
 
 THREE = (MHAD, SFCL, VIEW)
@@ -107,6 +107,6 @@ def test_a_path_to_a_method_tells_its_way_in_its_order() -> None:
 
 
 def test_what_a_target_is_called() -> None:
-    assert called("other", "mine") == "other"
-    assert called({"a.b": 1, "c": None}, "mine") == "mine with a.b 1, c null"
-    assert called({"a.b": [1], "method": "other"}, "mine") == "other with a.b [1]"
+    assert target_name("other", "mine") == "other"
+    assert target_name({"a.b": 1, "c": None}, "mine") == "mine with a.b 1, c null"
+    assert target_name({"a.b": [1], "method": "other"}, "mine") == "other with a.b [1]"

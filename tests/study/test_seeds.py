@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dfkd_ray.study.seeds import MOST, Seeds, plain, read
+from dfkd_ray.study.seeds import MOST, Seeds, parse, plain
 from dfkd_ray.util.errors import ConfigError
 
 
@@ -20,13 +20,13 @@ from dfkd_ray.util.errors import ConfigError
     ],
 )
 def test_each_form_is_read_and_written_back(raw: Any, seeds: Seeds) -> None:
-    assert read(raw) == seeds
-    assert read(plain(seeds)) == seeds
+    assert parse(raw) == seeds
+    assert parse(plain(seeds)) == seeds
 
 
 def test_a_number_of_seeds_is_written_as_the_seeds_themselves() -> None:
-    assert plain(read(3)) == [0, 1, 2]
-    assert plain(read({"max": 4, "until": 1.0})) == {"start": 3, "max": 4, "until": 1.0}
+    assert plain(parse(3)) == [0, 1, 2]
+    assert plain(parse({"max": 4, "until": 1.0})) == {"start": 3, "max": 4, "until": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -42,20 +42,20 @@ def test_a_number_of_seeds_is_written_as_the_seeds_themselves() -> None:
 )
 def test_seeds_that_tell_nothing_are_refused(raw: Any, message: str) -> None:
     with pytest.raises((ValueError, ConfigError)) as refused:
-        read(raw)
+        parse(raw)
     assert str(refused.value) == message
 
 
 @pytest.mark.parametrize(("raw", "wrong"), [([0, 1.5], "1.5"), ([0, True], "True"), ([0, -1], "-1"), (["a"], "'a'")])
 def test_a_seed_is_a_whole_number_from_0(raw: Any, wrong: str) -> None:
     with pytest.raises(ConfigError, match=rf"^a seed is a whole number from 0, got {wrong}$"):
-        read(raw)
+        parse(raw)
 
 
 @pytest.mark.parametrize("raw", [None, True, 2.5, "many"])
 def test_what_is_none_of_the_forms_names_them(raw: Any) -> None:
     with pytest.raises(ConfigError) as refused:
-        read(raw)
+        parse(raw)
     assert str(refused.value) == (
         f"expected a number of seeds, a list, or {{start: 3, max: 10, until: 1.0}}, got {raw!r}"
     )
@@ -64,5 +64,5 @@ def test_what_is_none_of_the_forms_names_them(raw: Any) -> None:
 @pytest.mark.parametrize("raw", [20250101, {"max": 10**9, "until": 1.0}])
 def test_a_seed_where_a_number_of_seeds_belongs_is_no_hour_of_waiting(raw: Any) -> None:
     with pytest.raises(ConfigError, match=rf"at most {MOST:,} seeds, got [\d,]+; a list says which: \[0, 1, 2\]"):
-        read(raw)
-    assert len(read(MOST).listed) == MOST
+        parse(raw)
+    assert len(parse(MOST).listed) == MOST

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from dfkd_ray.datasets import Split
-from dfkd_ray.nets.pipelines.small import Small
+from dfkd_ray.nets.pipelines.small import PipelineSizes
 from dfkd_ray.teachers.diffusion_course import DiffusionCourse, DiffusionRecipe
 from dfkd_ray.util.errors import DataError, TrialFailed
 
 NAMES = ("dark_ones", "bright")
 RECIPE = DiffusionRecipe(images=32, coder_epochs=2, coder_batch=16, batch=16, epochs=2)
-SIZES = Small(coder=(8, 8), latent=2, net=(8,), width=8, depth=1, heads=2)
+SIZES = PipelineSizes(coder=(8, 8), latent=2, net=(8,), width=8, depth=1, heads=2)
 COUNT = 20
 
 

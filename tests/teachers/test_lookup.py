@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from dfkd_ray import teachers
 from dfkd_ray.datasets import Task, TeacherRef
 from dfkd_ray.nets import build
-from dfkd_ray.teachers.lookup import found, teacher_file, teacher_folders
+from dfkd_ray.teachers.lookup import teacher_file, teacher_folders, teachers_in
 from dfkd_ray.util.errors import DataError
 
 
@@ -83,7 +83,7 @@ def test_what_is_wrong_is_said_and_never_taken(places: list[Path]):
     put(folder, "nameless").with_suffix(".json").unlink()
     (folder / "notes.json").write_text('{"arch": "of the building"}')
     (folder / "list.json").write_text("[]")
-    said = {each.weights.name: each.problem for each in found(folder)}
+    said = {each.weights.name: each.problem for each in teachers_in(folder)}
     assert said.pop("torn.safetensors").startswith(f"{folder / 'torn.json'}: the card of torn.safetensors cannot be")
     assert said == {
         "whole.safetensors": "",
@@ -91,17 +91,17 @@ def test_what_is_wrong_is_said_and_never_taken(places: list[Path]):
         "nameless.safetensors": f"{folder / 'nameless.safetensors'}: no card says what it is",
     }
     assert teachers.find_teacher("small", "resnet8") == Path("teachers/whole.safetensors")
-    assert list(found(folder / "nowhere")) == []
+    assert list(teachers_in(folder / "nowhere")) == []
 
 
 def test_a_check_tells_weights_that_are_not_their_cards(places: list[Path]):
     path = put(places[0])
-    (one,) = found(places[0])
+    (one,) = teachers_in(places[0])
     assert one.checked().problem == ""
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     assert one.checked().problem.startswith(f"{path}: damaged, or not the file of its card: sha256 ")
     path.unlink()
-    (one,) = found(places[0])
+    (one,) = teachers_in(places[0])
     assert one.checked().problem == f"{path}: the weights of small_resnet8.json are missing"
 
 

@@ -21,7 +21,7 @@ from dfkd_ray import datasets, teachers
 from dfkd_ray.datasets import Task
 from dfkd_ray.nets import build
 from dfkd_ray.nets.precision import Precision
-from dfkd_ray.teachers import Epoch
+from dfkd_ray.teachers import TeacherEpoch
 from dfkd_ray.teachers.teach import PIXELS, accuracy, measure_batch_norms
 from dfkd_ray.util.errors import DataError, TrialFailed
 from dfkd_ray.util.progress import displayed
@@ -40,7 +40,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_a_teacher_its_card_and_its_reports(small: Task, data: Path, tmp_path: Path):
-    epochs: list[Epoch] = []
+    epochs: list[TeacherEpoch] = []
     task = replace(small, recipe=replace(small.recipe, epochs=6))
     out = tmp_path / "new" / "small.safetensors"
     card = teachers.teach(task, out=out, data=data, report=epochs.append)
@@ -132,7 +132,7 @@ def test_interrupted_anywhere_and_called_again_it_ends_in_the_same_bits(
 ):
     task = replace(small, recipe=replace(small.recipe, augment="crop_flip", epochs=3))
     whole, out = (tmp_path / name / "t.safetensors" for name in ("whole", "parts"))
-    card, epochs = teachers.teach(task, out=whole, data=data), list[Epoch]()
+    card, epochs = teachers.teach(task, out=whole, data=data), list[TeacherEpoch]()
     with interrupted(at), pytest.raises(KeyboardInterrupt):
         teachers.teach(task, out=out, data=data)
     assert files(out.parent) == {1: [], 5: ["t.checkpoint", "t.safetensors"]}.get(at, ["t.checkpoint"])
@@ -158,7 +158,7 @@ def test_each_step_is_told(small: Task, data: Path, tmp_path: Path):
 
 
 def test_a_teacher_that_is_there_is_not_trained_again(small: Task, data: Path, tmp_path: Path):
-    out, epochs = tmp_path / "t.safetensors", list[Epoch]()
+    out, epochs = tmp_path / "t.safetensors", list[TeacherEpoch]()
     first = teachers.teach(small, out=out, data=data)
     assert teachers.teach(small, out=out, data=data, report=epochs.append) == first
     assert epochs == []

@@ -19,7 +19,7 @@ import torch
 
 from dfkd_ray.datasets import Task, TeacherRef
 from dfkd_ray.nets.pipelines.library import libraries, quiet
-from dfkd_ray.nets.pipelines.small import Small
+from dfkd_ray.nets.pipelines.small import PipelineSizes
 from dfkd_ray.teachers.diffusion_course import DiffusionEpoch, DiffusionRecipe
 from dfkd_ray.teachers.teach_diffusion import teach_diffusion
 from dfkd_ray.util.errors import ConfigError, DataError, MissingExtra
@@ -27,7 +27,7 @@ from dfkd_ray.util.progress import displayed
 
 TINY: dict[str, Any] = {
     "recipe": DiffusionRecipe(images=16, coder_batch=8, batch=8, epochs=2),
-    "small": Small(coder=(8, 8), latent=2, net=(8,), width=8, depth=1, heads=2),
+    "small": PipelineSizes(coder=(8, 8), latent=2, net=(8,), width=8, depth=1, heads=2),
 }
 GREY = Task("small", "npz", ("left", "right"), (1, 16, 16), (0.5,), (0.2,), TeacherRef("resnet8"), "resnet8")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from dfkd_ray.study import Study
 from dfkd_ray.tune.history import History
-from dfkd_ray.tune.ledger import NAME, read
+from dfkd_ray.tune.ledger import NAME, read_records
 from dfkd_ray.util import tables
 from tests.tune import toys
 
@@ -40,7 +40,7 @@ def run(
 
 
 def history(folder: Path) -> History:
-    return History(read(folder / NAME)[0])
+    return History(read_records(folder / NAME)[0])
 
 
 def cells(history: History) -> list[tuple[str | None, int, int, int | None]]:

@@ -9,7 +9,7 @@ import pytest
 
 from dfkd_ray.tune.chosen import choose, page_of
 from dfkd_ray.tune.history import History
-from dfkd_ray.tune.ledger import NAME, read
+from dfkd_ray.tune.ledger import NAME, read_records
 from dfkd_ray.util import folders
 from dfkd_ray.util.errors import StudyError
 from tests.tune import ablations, toys
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("no_fsync")
 
 
 def history(folder: Path) -> History:
-    return History(read(folder / NAME)[0])
+    return History(read_records(folder / NAME)[0])
 
 
 def filled(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Arms looked at before they are run: which are one method, which are none, and what a path makes of that."""
+"""Arms resolved before they are run: which are one method, which are none, and what a path makes of that."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from dfkd_ray.study.designs import Arm
 from dfkd_ray.tune.duplicates import Duplicates, find_duplicates
-from dfkd_ray.tune.ledger import NAME, encode, read
+from dfkd_ray.tune.ledger import NAME, encode, read_records
 from tests.tune import toys
 from tests.tune.ablations import PATH, TWINS, cells, effects, history, note, run
 
@@ -26,7 +26,7 @@ def test_arms_are_told_apart_by_their_fingerprint() -> None:
 
 def rounds(folder: Path) -> list[list[str]]:
     """The arms of each look, by the ledger."""
-    return [record["arms"] for record in read(folder / NAME)[0] if record["kind"] == "round"]
+    return [record["arms"] for record in read_records(folder / NAME)[0] if record["kind"] == "round"]
 
 
 def walked(folder: Path, needs: tuple[tuple[str, str], ...]) -> list[str | None]:
@@ -80,7 +80,7 @@ def test_where_not_even_all_together_are_a_method_the_path_ends(tmp_path: Path) 
     )
 
 
-def test_a_round_is_looked_at_once(tmp_path: Path) -> None:
+def test_a_round_is_resolved_once(tmp_path: Path) -> None:
     run(tmp_path, PATH | TWINS)
     seen = rounds(tmp_path)
     assert seen[0] == ["none", "a", "b", "c", "same"]
@@ -92,7 +92,7 @@ def test_a_path_that_was_begun_before_rounds_were_recorded_goes_on(tmp_path: Pat
     """Its first record has all twins, also of arms that no round has wanted."""
     changes, work = PATH | TWINS, toys.Parts()
     expected = cells(run(tmp_path / "whole", changes, work))
-    records = [record for record in read(tmp_path / "whole" / NAME)[0] if record["kind"] != "round"]
+    records = [record for record in read_records(tmp_path / "whole" / NAME)[0] if record["kind"] != "round"]
     names = {"same": "none", "full": "a + b + c"} | {f"{on} + same": on for on in ("a", "b", "c", "a + b", "b + c")}
     records[0]["alike"] = names
     folder = tmp_path / "old"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dfkd_ray.tune.earlier import measured
+from dfkd_ray.tune.earlier import deviation
 from dfkd_ray.tune.history import History
 from tests.tune import toys
 from tests.tune.ablations import PATH, TASK, TUNED, TWINS, history, run, study
@@ -34,29 +34,29 @@ def pooled(found: History, pairs: list[tuple[str, str]], divisor: float = 1.0) -
 def test_it_is_the_spread_of_the_paired_differences(tmp_path: Path) -> None:
     found = run(tmp_path, {}, NOISY)
     expected = pooled(found, [("full", f"without {name}") for name in "abc"])
-    assert measured(study(), [tmp_path]) == (pytest.approx(expected), tmp_path)
+    assert deviation(study(), [tmp_path]) == (pytest.approx(expected), tmp_path)
 
 
 def test_tuning_trials_are_not_of_it(tmp_path: Path) -> None:
     found = run(tmp_path, TUNED, NOISY)
     expected = pooled(found, [("full", f"without {name}") for name in "abc"])
-    assert measured(study(), [tmp_path]) == (pytest.approx(expected), tmp_path)
+    assert deviation(study(), [tmp_path]) == (pytest.approx(expected), tmp_path)
 
 
 def test_a_path_is_told_by_the_steps_that_it_took(tmp_path: Path) -> None:
     found = run(tmp_path, PATH, NOISY)
     expected = pooled(found, [("a", "none"), ("a + b", "a"), ("full", "a + b")])
-    assert measured(study(), [tmp_path]) == (pytest.approx(expected), tmp_path)
+    assert deviation(study(), [tmp_path]) == (pytest.approx(expected), tmp_path)
 
 
 def test_arms_that_ran_as_others_do_not_hide_the_rest(tmp_path: Path) -> None:
     """In a factorial every effect has every arm in it, also those that another arm ran for."""
     run(tmp_path / "all", {"leave_one_out": "factorial"}, NOISY)
-    expected = measured(study(), [tmp_path / "all"])
+    expected = deviation(study(), [tmp_path / "all"])
     assert expected is not None
     twins = run(tmp_path / "twins", TWINS | {"leave_one_out": "factorial"}, NOISY)
     assert len({trial.arm for trial in twins.trials.values()}) == 8
-    found = measured(study(), [tmp_path / "twins"])
+    found = deviation(study(), [tmp_path / "twins"])
     assert found is not None
     assert 0.2 < found[0] / expected[0] < 2
 
@@ -66,7 +66,7 @@ def test_the_first_folder_that_fits(tmp_path: Path) -> None:
     run(quiet, {}, toys.Parts(noise=0.001))
     run(noisy, {}, NOISY)
     for first, second in ((quiet, noisy), (noisy, quiet)):
-        found = measured(study(), [tmp_path / "nothing", first, second])
+        found = deviation(study(), [tmp_path / "nothing", first, second])
         assert found is not None
         assert found[1] == first
 
@@ -82,8 +82,8 @@ def test_the_first_folder_that_fits(tmp_path: Path) -> None:
 )
 def test_another_method_task_or_objective_says_nothing(tmp_path: Path, change: dict[str, str]) -> None:
     run(tmp_path, change, NOISY)
-    assert measured(study(), [tmp_path]) is None
-    assert measured(study(change), [tmp_path]) is not None
+    assert deviation(study(), [tmp_path]) is None
+    assert deviation(study(change), [tmp_path]) is not None
 
 
 def test_what_has_no_spread_to_tell(tmp_path: Path) -> None:
@@ -92,5 +92,5 @@ def test_what_has_no_spread_to_tell(tmp_path: Path) -> None:
     assert len(history(tmp_path / "same").trials) == 12
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "trials.arrow").write_text("no table")
-    assert measured(study(), [tmp_path / name for name in ("sweep", "same", "foreign")]) is None
-    assert measured(study(), []) is None
+    assert deviation(study(), [tmp_path / name for name in ("sweep", "same", "foreign")]) is None
+    assert deviation(study(), []) is None

@@ -17,7 +17,7 @@ import pytest
 
 from dfkd_ray import tune
 from dfkd_ray.tune import launch
-from dfkd_ray.tune.ledger import NAME, Ledger, encode, read
+from dfkd_ray.tune.ledger import NAME, Ledger, encode, read_records
 from dfkd_ray.tune.stoppers import rungs
 from dfkd_ray.util import tables
 from dfkd_ray.util.errors import StudyError
@@ -85,7 +85,7 @@ def test_a_crash_at_every_record_changes_nothing(tmp_path: Path, monkeypatch: py
     """The process ends right after (or halfway through) its k-th record, for every k; then it is resumed."""
     start(tmp_path / "whole", changes=SMALL)
     expected = outcome(tmp_path / "whole")
-    count = len(read(tmp_path / "whole" / NAME)[0])
+    count = len(read_records(tmp_path / "whole" / NAME)[0])
     real = Ledger.append
     for k in range(2, count):
         written = 0
@@ -125,7 +125,7 @@ def process(folder: Path, *arguments: str) -> Any:
 
 
 def records(folder: Path) -> int:
-    return len(read(folder / NAME)[0]) if (folder / NAME).exists() else 0
+    return len(read_records(folder / NAME)[0]) if (folder / NAME).exists() else 0
 
 
 def wait_for(child: Any, folder: Path, count: int) -> None:
@@ -204,7 +204,7 @@ def test_a_start_that_got_no_further_than_its_first_record_is_no_obstacle(tmp_pa
     first = encode(toys.opening(toys.study()))
     (tmp_path / NAME).write_bytes(first[:end])
     assert start(tmp_path).finished
-    assert sum(record["kind"] == "study" for record in read(tmp_path / NAME)[0]) == 1
+    assert sum(record["kind"] == "study" for record in read_records(tmp_path / NAME)[0]) == 1
 
 
 def test_resuming_nothing(tmp_path: Path) -> None:

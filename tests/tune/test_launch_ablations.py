@@ -80,7 +80,7 @@ def test_arms_of_one_method_are_found_by_fingerprint() -> None:
 def test_an_arm_that_is_no_method_is_refused_before_anything_is_run(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^arms\.without b: a: needs b$"):
         ablations.run(tmp_path, work=toys.Parts(needs=(("a", "b"),)))
-    assert ablations.read(tmp_path / NAME) == ([], 0)
+    assert ablations.read_records(tmp_path / NAME) == ([], 0)
 
 
 def test_a_summary_knows_an_ablation(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dfkd_ray.tune.ledger import NAME, Ledger, decode, encode, read
+from dfkd_ray.tune.ledger import NAME, Ledger, decode, encode, read_records
 from dfkd_ray.util.errors import StudyError
 
 RELAXED = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -54,7 +54,7 @@ def test_any_changed_byte_is_noticed(at: int, flip: int) -> None:
 
 def test_append_and_read_back(tmp_path: Path) -> None:
     data = write(tmp_path, RECORDS)
-    records, size = read(tmp_path / NAME)
+    records, size = read_records(tmp_path / NAME)
     assert records == RECORDS
     assert size == len(data)
     assert not (tmp_path / NAME).stat().st_mode & 0o022
@@ -66,25 +66,25 @@ def test_a_tail_torn_at_any_byte_is_cut_before_the_next_append(tmp_path: Path) -
     start = data.rindex(b"\n", 0, -1) + 1
     for cut in range(start, len(data)):
         (tmp_path / NAME).write_bytes(data[:cut])
-        records, size = read(tmp_path / NAME)
+        records, size = read_records(tmp_path / NAME)
         assert (records, size) == (RECORDS[:2], start)
         with Ledger(tmp_path) as ledger:
             assert ledger.records == RECORDS[:2]
             ledger.append({"kind": "d"})
-        assert read(tmp_path / NAME)[0] == [*RECORDS[:2], {"kind": "d"}]
+        assert read_records(tmp_path / NAME)[0] == [*RECORDS[:2], {"kind": "d"}]
 
 
 def test_a_tail_of_zeros_is_a_torn_tail(tmp_path: Path) -> None:
     data = write(tmp_path, RECORDS)
     (tmp_path / NAME).write_bytes(data + b"\0" * 100 + b"\n" + b"\0" * 9)
-    assert read(tmp_path / NAME)[0] == RECORDS
+    assert read_records(tmp_path / NAME)[0] == RECORDS
 
 
 def test_damage_in_the_middle_names_the_line(tmp_path: Path) -> None:
     data = write(tmp_path, RECORDS)
     (tmp_path / NAME).write_bytes(data.replace(b'"x', b'"y'))
     with pytest.raises(StudyError, match=rf"{NAME}:2: this record is damaged"):
-        read(tmp_path / NAME)
+        read_records(tmp_path / NAME)
     with pytest.raises(StudyError, match=rf"{NAME}:2:"):
         Ledger(tmp_path)
     (tmp_path / NAME).write_bytes(data)
@@ -93,7 +93,7 @@ def test_damage_in_the_middle_names_the_line(tmp_path: Path) -> None:
 
 def test_no_ledger(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="no ledger to read: No such file"):
-        read(tmp_path / NAME)
+        read_records(tmp_path / NAME)
 
 
 def test_a_full_disk_leaves_no_half_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +105,7 @@ def test_a_full_disk_leaves_no_half_record(tmp_path: Path, monkeypatch: pytest.M
             ledger.append(RECORDS[1])
         monkeypatch.setattr(os, "pwrite", real)
         ledger.append(RECORDS[2])
-    assert read(tmp_path / NAME)[0] == [RECORDS[0], RECORDS[2]]
+    assert read_records(tmp_path / NAME)[0] == [RECORDS[0], RECORDS[2]]
 
 
 def test_two_writers_are_refused_and_a_dead_one_is_no_obstacle(tmp_path: Path) -> None:

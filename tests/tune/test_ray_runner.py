@@ -18,7 +18,7 @@ import pytest
 from dfkd_ray import tune
 from dfkd_ray.study import Resources, Study
 from dfkd_ray.study.specs import Random
-from dfkd_ray.tune.ledger import NAME, read
+from dfkd_ray.tune.ledger import NAME, read_records
 from dfkd_ray.tune.ray_setup import MALLOC
 from dfkd_ray.util import tables
 from dfkd_ray.util.errors import StudyError
@@ -166,7 +166,7 @@ def test_an_ablation_decides_while_trials_run(address: str, tmp_path: Path) -> N
 def decisions(folder: Path) -> int:
     """How often a trial was asked for when all before it had ended: then something was decided."""
     count, running = 0, 0
-    for record in read(folder / NAME)[0]:
+    for record in read_records(folder / NAME)[0]:
         if record["kind"] == "asked":
             count += running == 0
         running += {"asked": 1, "ended": -1}.get(record["kind"], 0)
@@ -186,7 +186,7 @@ def test_on_this_machine_through_kill_9_and_ctrl_c(tmp_path: Path) -> None:
         )
 
     def rows(kind: str = "row") -> int:
-        found = read(folder / NAME)[0] if (folder / NAME).exists() else []
+        found = read_records(folder / NAME)[0] if (folder / NAME).exists() else []
         return sum(record["kind"] == kind for record in found)
 
     def wait_for_rows(count: int) -> None:

@@ -12,7 +12,7 @@ import pytest
 from dfkd_ray import study as studies
 from dfkd_ray.study import published
 from dfkd_ray.tune.history import History
-from dfkd_ray.tune.reproduced import beside
+from dfkd_ray.tune.reproduced import comparison
 from dfkd_ray.tune.tabulate import write_tables
 from dfkd_ray.util import tables
 from dfkd_ray.util.yamls import Document
@@ -66,7 +66,7 @@ def cell(note: dict[str, Any], row: str) -> dict[str, Any]:
 
 
 def test_rows_and_claims_in_points() -> None:
-    note = beside(history())
+    note = comparison(history())
     assert json.loads(json.dumps(note, allow_nan=False)) == note
     one, three = cell(note, "order 1"), cell(note, "order 3")
     half = T3 * (5 / 3) ** 0.5 / 2  # standard deviation of 40, 41, 42, 43 over sqrt(4)
@@ -98,8 +98,8 @@ def test_rows_and_claims_in_points() -> None:
 
 
 def test_an_interval_ends_where_the_metric_does() -> None:
-    assert beside(history())["cut"] == []
-    note = beside(history({**SCORES, "order 3": [1.0, 1.0, 1.0, 0.8]}))
+    assert comparison(history())["cut"] == []
+    note = comparison(history({**SCORES, "order 3": [1.0, 1.0, 1.0, 0.8]}))
     half = T3 * 10 / 2  # standard deviation of 100, 100, 100, 80 over sqrt(4)
     assert cell(note, "order 3")["t_low"] == pytest.approx(95 - half)
     assert cell(note, "order 3")["t_high"] == pytest.approx(100)
@@ -107,14 +107,14 @@ def test_an_interval_ends_where_the_metric_does() -> None:
 
 
 def test_the_metric_is_the_test_accuracy_where_there_is_one() -> None:
-    assert beside(history())["metric"] == "test_accuracy/last"
-    without = beside(history(tested=False))
+    assert comparison(history())["metric"] == "test_accuracy/last"
+    without = comparison(history(tested=False))
     assert without["metric"] == "val_accuracy"
     assert cell(without, "order 1")["measured"] == pytest.approx(41.5 / 2)
 
 
 def test_without_a_column_it_is_the_mean() -> None:
-    note = beside(history(reference="dfkd_fgvc/table5"))
+    note = comparison(history(reference="dfkd_fgvc/table5"))
     assert note["column"] is None
     assert cell(note, "order 2")["published"] == pytest.approx((63.12 + 70.35 + 55.06) / 3)
     assert note["claims"][0]["published"] == pytest.approx(((65.76 + 71.89 + 56.93) - (64.31 + 69.26 + 56.12)) / 3)
@@ -131,34 +131,34 @@ def test_without_a_column_it_is_the_mean() -> None:
     ],
 )
 def test_the_scale_is_the_papers_on_its_own_task(reference: str, task: str, scale: str) -> None:
-    assert beside(history(reference=reference, task=task))["scale"] == scale
+    assert comparison(history(reference=reference, task=task))["scale"] == scale
 
 
 def test_a_failed_trial_costs_its_pair_where_it_is_needed() -> None:
-    note = beside(history({**SCORES, "order 2": [0.50, None, 0.52, 0.53]}))
+    note = comparison(history({**SCORES, "order 2": [0.50, None, 0.52, 0.53]}))
     assert (cell(note, "order 2")["n"], cell(note, "order 1")["n"]) == (3, 4)
     assert [claim["pairs"] for claim in note["claims"]] == [4, 3, 3]
-    note = beside(history({**SCORES, "order 2": [None, None, 0.52, 0.53]}))
+    note = comparison(history({**SCORES, "order 2": [None, None, 0.52, 0.53]}))
     assert [(claim["pairs"], claim["verdict"]) for claim in note["claims"]] == [
         (4, "holds here"),
         (2, "cannot be told"),
         (2, "cannot be told"),
     ]
-    lost = beside(history({**SCORES, "order 2": [None] * 4}))
+    lost = comparison(history({**SCORES, "order 2": [None] * 4}))
     assert (cell(lost, "order 2")["measured"], cell(lost, "order 2")["n"]) == (None, 0)
     assert (lost["claims"][1]["difference"], lost["claims"][1]["verdict"]) == (None, "cannot be told")
 
 
 def test_what_runs_still_is_no_failure() -> None:
-    note = beside(history({**SCORES, "order 3": [0.52, 0.54, 0.53]}))
+    note = comparison(history({**SCORES, "order 3": [0.52, 0.54, 0.53]}))
     assert {each["n"] for each in note["cells"]} == {3}, "pairs that all rows have"
-    nothing = beside(history({arm: [] for arm in SCORES}))
+    nothing = comparison(history({arm: [] for arm in SCORES}))
     assert {each["measured"] for each in nothing["cells"]} == {None}
     assert {claim["verdict"] for claim in nothing["claims"]} == {"cannot be told"}
 
 
 def test_an_arm_that_another_one_runs_for_is_there() -> None:
-    note = beside(history(alike={"order 2": "order 1"}))
+    note = comparison(history(alike={"order 2": "order 1"}))
     assert cell(note, "order 2")["measured"] == cell(note, "order 1")["measured"] == pytest.approx(41.5)
     assert note["claims"][2]["difference"] == 0
     assert note["claims"][2]["verdict"] == "cannot be told"
@@ -169,7 +169,7 @@ def test_it_stands_in_the_tables_of_such_a_study_alone(tmp_path: Path) -> None:
     write_tables(known, tmp_path)
     for kind in ("trials", "steps", "effects"):
         note = tables.metadata(tables.read(tmp_path / f"{kind}.arrow"))
-        assert note["published"] == beside(known)
+        assert note["published"] == comparison(known)
     with tuner(tmp_path / "other", toys.study({"trials: 8": "trials: 1"})) as c:
         job = c.next_job()
         assert job is not None

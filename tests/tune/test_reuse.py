@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dfkd_ray.tune.history import History
-from dfkd_ray.tune.ledger import NAME, read
+from dfkd_ray.tune.ledger import NAME, read_records
 from dfkd_ray.tune.reuse import library
 from dfkd_ray.tune.work import Job
 from dfkd_ray.util import tables
@@ -30,7 +30,7 @@ def earlier(tmp_path: Path) -> Path:
 
 def begun(folder: Path) -> list[int]:
     """The trials that somebody has worked on."""
-    return [record["trial"] for record in read(folder / NAME)[0] if record["kind"] == "started"]
+    return [record["trial"] for record in read_records(folder / NAME)[0] if record["kind"] == "started"]
 
 
 def trials(folder: Path, *without: str) -> list[dict[str, Any]]:

@@ -206,7 +206,7 @@ def test_a_decision_that_was_cut_off_is_made_after_the_resume(tmp_path: Path) ->
     with tuner(tmp_path, toys.study(NONE)) as c:
         job = c.next_job()
         assert job is not None
-        c._judge = lambda trial: "continue"  # type: ignore[method-assign]  # killed before it could judge
+        c._answer = lambda trial: "continue"  # type: ignore[method-assign]  # killed before it could answer
         run(c, job, [0.1, 0.2, 0.3, 0.4])
         assert c.history.trials[0].state == "running"
     with tuner(tmp_path) as c:

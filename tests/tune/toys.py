@@ -17,8 +17,8 @@ from typing import Any
 
 from dfkd_ray import study as studies
 from dfkd_ray.study import Study
-from dfkd_ray.tune.launch import Facts, Summary
-from dfkd_ray.tune.launch import opening as opened
+from dfkd_ray.tune.launch import StudyFacts, Summary
+from dfkd_ray.tune.launch import first_record as opened
 from dfkd_ray.tune.observers import Observer
 from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.tune.work import Job, Row
@@ -80,7 +80,9 @@ def start(
 ) -> Summary:
     from dfkd_ray import tune
 
-    return tune.start(made, work, folder, Facts(provenance, task, {}), Options(runner=runner, **options), *observers)
+    return tune.start(
+        made, work, folder, StudyFacts(provenance, task, {}), Options(runner=runner, **options), *observers
+    )
 
 
 def resume(
@@ -104,7 +106,7 @@ def opening(
     alike: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The first record of a ledger."""
-    return opened(made, Facts(provenance, task, {}), NOTHING_SAID, clock, alike)
+    return opened(made, StudyFacts(provenance, task, {}), NOTHING_SAID, clock, alike)
 
 
 @dataclass(frozen=True)

@@ -25,15 +25,15 @@ def test_every_study_asks_and_every_file_says_what_it_is() -> None:
         assert shipped.question(path).endswith("?")
         assert config.load(str(yamls.load(path).data["method"]))
     for name in config.method_names():
-        assert len(shipped.opening(config.method_file(name))) > 20
+        assert len(shipped.headline(config.method_file(name))) > 20
 
 
 def test_an_opening_is_a_sentence_however_its_lines_break(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("# Images, 3.5 by 2 (et al. 2016), of\n# birds. And more.\na: 1  # not this\n")
-    assert shipped.opening(path) == "Images, 3.5 by 2 (et al. 2016), of birds."
+    assert shipped.headline(path) == "Images, 3.5 by 2 (et al. 2016), of birds."
     path.write_text("# No end\na: 1\n# below\n")
-    assert shipped.opening(path) == "No end"
+    assert shipped.headline(path) == "No end"
 
 
 def test_a_sentence_ends_at_a_full_stop_and_not_at_a_product() -> None:
@@ -49,7 +49,7 @@ def test_a_path_is_a_study_too(tmp_path: Path) -> None:
     assert shipped.study_file(str(path)) == path, "whoever reads it says that it is not there"
     path.write_text("a: 1\n")
     assert shipped.question(path) == ""
-    assert shipped.opening(path) == ""
+    assert shipped.headline(path) == ""
 
 
 def test_an_unknown_name_names_the_nearest() -> None:

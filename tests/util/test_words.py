@@ -108,4 +108,4 @@ def test_lists(names: list[str], said: str) -> None:
 
 
 def test_what_a_terminal_prints_can_be_typed() -> None:
-    assert words.typed(f"{words.MINUS}1.2{words.NBSP}points") == "-1.2 points"
+    assert words.for_terminal(f"{words.MINUS}1.2{words.NBSP}points") == "-1.2 points"

@@ -20,7 +20,7 @@ Format = Literal["png", "jpeg", "webp"]
 
 
 @dataclass(frozen=True)
-class Teacher:
+class TeacherFacts:
     """The network whose images these are; digest: of its weights, see `nets.digest`."""
 
     arch: str
@@ -28,7 +28,7 @@ class Teacher:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Card:
+class PoolCard:
     """What decides the images of a pool, and how they are kept.
 
     task, classes: names. image: (channels, height, width) as the teacher sees it; mean, std: of its input.
@@ -44,7 +44,7 @@ class Card:
     image: tuple[int, int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    teacher: Teacher
+    teacher: TeacherFacts
     method: Mapping[str, Any]
     fingerprint: str
     seed: int
@@ -67,7 +67,7 @@ class Card:
         made: dict[str, Any] = json.loads(json.dumps(yamls.plain(self)))
         return made
 
-    def other(self, here: Card) -> str | None:
+    def other(self, here: PoolCard) -> str | None:
         """Where this card is not `here`: the first field that decides images and differs, with both values."""
         one, two = self.plain(), here.plain()
         words = {"per_trajectory": "number of images a trajectory", "shards": "number of shards", "pixels": "size"}
@@ -126,12 +126,12 @@ def _value(value: Any) -> str:
     return str(value)
 
 
-def write(folder: Path, card: Card) -> None:
+def write(folder: Path, card: PoolCard) -> None:
     with atomic_write(folder / NAME) as file:
         file.write((json.dumps(card.plain(), indent=2) + "\n").encode())
 
 
-def read(folder: Path) -> Card:
+def read(folder: Path) -> PoolCard:
     """The card of the pool in `folder`; DataError if there is none, or it is damaged or of a newer version."""
     path = folder / NAME
     try:
@@ -147,6 +147,6 @@ def read(folder: Path) -> Card:
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise DataError(f"{path}: schema version {version}, this dfkd-ray reads up to {SCHEMA_VERSION}")
     try:
-        return yamls.typed(Card, raw)
+        return yamls.typed(PoolCard, raw)
     except ConfigError as error:
         raise DataError(f"{path}: the card of the pool is damaged: {error.problems[0]}") from None

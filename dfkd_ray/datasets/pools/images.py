@@ -12,7 +12,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from dfkd_ray.datasets.pools.card import Card
+from dfkd_ray.datasets.pools.card import PoolCard
 from dfkd_ray.datasets.pools.pictures import decode
 from dfkd_ray.datasets.pools.stream import trajectory_of
 from dfkd_ray.util.errors import DataError
@@ -29,7 +29,7 @@ class Images(NamedTuple):
 
 
 def decoded(
-    parts: Sequence[tuple[pa.RecordBatch, Sequence[int]]], card: Card, path_of: Callable[[int], Path]
+    parts: Sequence[tuple[pa.RecordBatch, Sequence[int]]], card: PoolCard, path_of: Callable[[int], Path]
 ) -> Images:
     """The chosen rows of trajectories; DataError names the file (`path_of` a trajectory) where one is no picture."""
     images = torch.empty((sum(len(rows) for _, rows in parts), *card.image), dtype=torch.uint8)

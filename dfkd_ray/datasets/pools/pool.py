@@ -11,10 +11,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from dfkd_ray.datasets.pools import card as cards
-from dfkd_ray.datasets.pools.card import Card
+from dfkd_ray.datasets.pools.card import PoolCard
 from dfkd_ray.datasets.pools.images import Images, decoded
 from dfkd_ray.datasets.pools.shard import Shard
-from dfkd_ray.datasets.pools.stream import SCHEMA, Held, read, shard_name, trajectory_of
+from dfkd_ray.datasets.pools.stream import SCHEMA, Held, read_shard, shard_name, trajectory_of
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.files import remove_leftovers
 from dfkd_ray.util.locks import alone
@@ -23,11 +23,11 @@ from dfkd_ray.util.locks import alone
 class Pool:
     """A folder of shards, all made of what its card says."""
 
-    def __init__(self, folder: Path, card: Card) -> None:
+    def __init__(self, folder: Path, card: PoolCard) -> None:
         self.folder, self.card = folder, card
 
     @classmethod
-    def create(cls, folder: Path, card: Card) -> Pool:
+    def create(cls, folder: Path, card: PoolCard) -> Pool:
         """A new pool, or the one that is there, to go on with; DataError if that is of another card."""
         folder.mkdir(parents=True, exist_ok=True)
         with alone(folder):
@@ -65,10 +65,10 @@ class Pool:
 
     def held(self, index: int) -> Held:
         """What is in a shard, from 1."""
-        return read(self.path(index))
+        return read_shard(self.path(index))
 
     def batches(self) -> list[pa.RecordBatch]:
-        """The whole trajectories of all shards, by their numbers: the same images however many shards there are."""
+        """The complete trajectories of all shards, by their numbers: the same images however many shards there are."""
         found = [batch for index in range(1, self.card.shards + 1) for batch in self.held(index).batches]
         return sorted(found, key=trajectory_of)
 

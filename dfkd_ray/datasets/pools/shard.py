@@ -1,4 +1,4 @@
-"""One file of a pool, to write to: whole trajectories are appended, and what was never finished is cut off first.
+"""One file of a pool, to write to: complete trajectories are appended, and what was never finished is cut off first.
 
 One process writes at a time.
 """
@@ -15,14 +15,14 @@ import pyarrow as pa
 from filelock import lock_descriptor
 from torch import Tensor
 
-from dfkd_ray.datasets.pools.card import Card
+from dfkd_ray.datasets.pools.card import PoolCard
 from dfkd_ray.datasets.pools.pictures import encode
-from dfkd_ray.datasets.pools.stream import SCHEMA, read, trajectory_of
+from dfkd_ray.datasets.pools.stream import SCHEMA, read_shard, trajectory_of
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.files import append, sync_folder
 
 
-class Row(NamedTuple):
+class PoolRow(NamedTuple):
     """One image of a trajectory: the estimate of one latent at one step. image: uint8 (C, H, W), C 1 or 3."""
 
     latent: int
@@ -38,15 +38,15 @@ class Row(NamedTuple):
 class Shard:
     """A shard to write to. Close it, or use it as a context.
 
-    done: the trajectories that are whole. size: images.
+    done: the trajectories that are complete. size: images.
     """
 
-    def __init__(self, path: Path, card: Card, index: int) -> None:
+    def __init__(self, path: Path, card: PoolCard, index: int) -> None:
         self.path, self.card, self.index = path, card, index
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             _lock(self._file, path)
-            held = read(path)
+            held = read_shard(path)
             self._end = held.sound
             if held.torn:
                 os.ftruncate(self._file, self._end)
@@ -59,7 +59,7 @@ class Shard:
         self.done = {*map(trajectory_of, held.batches)}
         self.size = sum(batch.num_rows for batch in held.batches)
 
-    def append(self, trajectory: int, rows: Sequence[Row]) -> pa.RecordBatch:
+    def append(self, trajectory: int, rows: Sequence[PoolRow]) -> pa.RecordBatch:
         """Write all images of a trajectory and wait until they are on the disk; DataError and nothing written if not.
 
         Returns it as it was written. ValueError for one that is there, belongs to another shard, or is not what the
@@ -81,7 +81,7 @@ class Shard:
         self.size += len(rows)
         return batch
 
-    def _check(self, trajectory: int, rows: Sequence[Row]) -> None:
+    def _check(self, trajectory: int, rows: Sequence[PoolRow]) -> None:
         card = self.card
         if trajectory in self.done:
             raise ValueError(f"{self.path}: trajectory {trajectory} is there")

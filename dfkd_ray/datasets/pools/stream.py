@@ -52,8 +52,8 @@ def trajectory_of(batch: pa.RecordBatch) -> int:
     return number
 
 
-def read(path: Path) -> Held:
-    """The whole trajectories of a shard, nothing where there is no file; the images stay on the disk until asked for.
+def read_shard(path: Path) -> Held:
+    """The complete trajectories of a shard, none where there is no file; the images stay on the disk until asked for.
 
     DataError if it is of another kind, or damaged with sound trajectories after the damage.
     """
@@ -92,7 +92,7 @@ def _next(file: pa.NativeFile) -> pa.RecordBatch:
 
 
 def _goes_on(file: pa.NativeFile, sound: int) -> bool:
-    """Whether a whole trajectory begins anywhere in the tail: then it is not one that was never finished."""
+    """Whether a complete trajectory begins anywhere in the tail: then it is not one that was never finished."""
     file.seek(sound)
     tail, at = file.read(), 0
     while (at := tail.find(_BEGINS, at + 1)) > 0:

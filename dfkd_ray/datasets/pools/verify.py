@@ -17,7 +17,7 @@ from dfkd_ray.util.progress import progress
 
 
 @dataclass
-class Report:
+class PoolReport:
     """What was found. trajectories, images: how many; classes: images of each, by number.
 
     broken: what is wrong, a line each. noted: what is not, and worth knowing.
@@ -37,9 +37,9 @@ def complete(pool: Pool) -> list[bool]:
     return [numbers >= {*range(index, end, len(done))} for index, numbers in enumerate(done)]
 
 
-def verify(pool: Pool) -> Report:
+def verify(pool: Pool) -> PoolReport:
     """Read every image of every shard."""
-    report, seen = Report(), _Seen()
+    report, seen = PoolReport(), _Seen()
     wanted = {pool.path(index).name for index in _shards(pool)}
     strange = sorted(path.name for path in pool.folder.glob("shard-*.arrows") if path.name not in wanted)
     report.noted += [f"{name}: no shard of this pool, nobody reads it" for name in strange]

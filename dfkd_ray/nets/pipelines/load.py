@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dfkd_ray.nets.pipelines.library import libraries, quiet
 from dfkd_ray.nets.pipelines.pipeline import ClassToImage, Pipeline, TextToImage
-from dfkd_ray.nets.precision import check, dtype_of, has_bfloat16
+from dfkd_ray.nets.precision import check_precision, dtype_of, has_bfloat16
 from dfkd_ray.util.choices import Precision
 from dfkd_ray.util.errors import ConfigError
 
@@ -75,7 +75,7 @@ def stored(storage: Storage, device: torch.device, at: str = "precision") -> Pre
     what the device does not compute in."""
     if storage == "auto":
         return "float32" if device.type != "cuda" else "bfloat16" if has_bfloat16(device) else "float16"
-    check(storage, device, at)
+    check_precision(storage, device, at)
     return storage
 
 

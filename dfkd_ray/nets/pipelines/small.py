@@ -26,7 +26,7 @@ NOISE = {  # Stable Diffusion v1.5's scheduler; DDPM's own timesteps
 
 
 @dataclass(frozen=True)
-class Small:
+class PipelineSizes:
     """Sizes of a latent diffusion pipeline with the parts of Stable Diffusion (Rombach et al., arXiv:2112.10752).
 
     coder: channels of the auto-encoder's levels, each half as large as the one before it; latent: channels of a latent;

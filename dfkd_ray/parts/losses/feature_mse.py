@@ -44,7 +44,7 @@ class FeatureMSE:
         one_of(Reduce, reduce=self.reduce)
 
     def open(self, setting: Setting) -> LiveFeatureMSE:
-        return LiveFeatureMSE(self, Pairs(setting, place(setting, self.where), pointwise))
+        return LiveFeatureMSE(self, Pairs(setting, resolve_where(setting, self.where), pointwise))
 
 
 class LiveFeatureMSE(nn.Module):
@@ -81,7 +81,7 @@ class Pairs(nn.Module):
         return [(t, bridge(s)) for bridge, (t, s) in zip(self.bridges, met)]
 
 
-def place(setting: Setting, where: Where) -> Place:
+def resolve_where(setting: Setting, where: Where) -> Place:
     """Where to compare: "auto" is the stages of networks of one kind that have as many, and else the embedding."""
     teacher, student = setting.teacher, setting.student
     if where != "auto":

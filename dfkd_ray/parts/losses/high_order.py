@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from dfkd_ray.nets.attention import Activation, HighOrderAttention
 from dfkd_ray.parts.losses.checks import one_of
-from dfkd_ray.parts.losses.feature_mse import Pairs, Reduce, Where, channels, place, pointwise, reduced
+from dfkd_ray.parts.losses.feature_mse import Pairs, Reduce, Where, channels, pointwise, reduced, resolve_where
 from dfkd_ray.parts.signals import Setting, Signals
 from dfkd_ray.parts.total_loss import terms
 
@@ -72,7 +72,7 @@ class LiveHighOrder(nn.Module):
     def __init__(self, spec: HighOrder, setting: Setting) -> None:
         super().__init__()
         self.spec = spec
-        where = place(setting, spec.where)
+        where = resolve_where(setting, spec.where)
         self.pairs = Pairs(setting, where, pointwise if where == "stages" else perceptron)
         widths = channels(setting.teacher, where)
         self.attention = self._modules_for(widths, frozen=spec.trained == "shared_frozen")

@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from dfkd_ray.parts.memories.pool import LivePool, Pool
+from dfkd_ray.parts.memories.pool import LivePoolMemory, PoolMemory
 from dfkd_ray.parts.signals import Setting
 from dfkd_ray.parts.slots import Batch, LiveSource, memories
 from dfkd_ray.util.errors import ConfigError
@@ -60,7 +60,7 @@ class LiveFeatureExchange:
 
     def __init__(self, spec: FeatureExchange) -> None:
         self.spec = spec
-        self.pools: list[LivePool] = []
+        self.pools: list[LivePoolMemory] = []
         self.seed = self.draws = 0  # of a round; they decide what is drawn, without a look at the device
 
     def meet(self, source: LiveSource) -> None:
@@ -69,7 +69,7 @@ class LiveFeatureExchange:
     def refill(self, source: LiveSource, batch: int, rng: torch.Generator) -> None:
         maps, labels = _layered(source).sample_maps(batch, rng)
         if not self.pools:
-            self.pools = [LivePool(Pool(self.spec.capacity)) for _ in maps]
+            self.pools = [LivePoolMemory(PoolMemory(self.spec.capacity)) for _ in maps]
         for pool, each in zip(self.pools, maps):
             pool.add(each, labels)
         self.seed, self.draws = int(torch.randint(2**31, (), generator=rng, device=rng.device)), 0
@@ -88,7 +88,7 @@ class LiveFeatureExchange:
         return {"pools": [pool.state_dict() for pool in self.pools], "seed": self.seed, "draws": self.draws}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.pools = [LivePool(Pool(self.spec.capacity)) for _ in state["pools"]]
+        self.pools = [LivePoolMemory(PoolMemory(self.spec.capacity)) for _ in state["pools"]]
         for pool, each in zip(self.pools, state["pools"]):
             pool.load_state_dict(each)
         self.seed, self.draws = state["seed"], state["draws"]

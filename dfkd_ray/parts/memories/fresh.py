@@ -29,14 +29,14 @@ class Fresh:
             raise ValueError(f"reuse must be at least 1, got {self.reuse}")
 
     def open(self, setting: Setting, teacher: nn.Module, device: torch.device) -> LiveFresh:
-        return LiveFresh(self.reuse)
+        return LiveFresh(self)
 
 
 class LiveFresh:
     """Keeps a batch for `reuse` draws; starts anew each round, so nothing outlives a round."""
 
-    def __init__(self, reuse: int) -> None:
-        self.reuse = reuse
+    def __init__(self, spec: Fresh) -> None:
+        self.spec = spec
         self.left = 0
         self.batch: Batch | None = None
 
@@ -45,7 +45,7 @@ class LiveFresh:
 
     def draw(self, source: LiveSource, batch: int, rng: torch.Generator) -> Batch:
         if self.batch is None or self.left == 0:
-            self.batch, self.left = source.sample(batch, rng, training=True), self.reuse
+            self.batch, self.left = source.sample(batch, rng, training=True), self.spec.reuse
         self.left -= 1
         return self.batch
 

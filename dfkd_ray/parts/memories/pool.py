@@ -15,7 +15,7 @@ from dfkd_ray.parts.slots import Batch, LiveSource, memories
 
 @memories.register("pool")
 @dataclass(frozen=True)
-class Pool:
+class PoolMemory:
     """A pool of past images on the device, in half precision, the oldest replaced first; labels are kept beside them.
 
     capacity: images at most. batches: how many new batches enter each round. (The image bank of CMI, Fang et al.,
@@ -29,14 +29,14 @@ class Pool:
         if self.capacity < 1 or self.batches < 1:
             raise ValueError(f"capacity and batches must be at least 1, got {self.capacity} and {self.batches}")
 
-    def open(self, setting: Setting, teacher: nn.Module, device: torch.device) -> LivePool:
-        return LivePool(self)
+    def open(self, setting: Setting, teacher: nn.Module, device: torch.device) -> LivePoolMemory:
+        return LivePoolMemory(self)
 
 
-class LivePool:
+class LivePoolMemory:
     """A ring buffer of images (capacity, C, H, W) float16 and labels (capacity,)."""
 
-    def __init__(self, spec: Pool) -> None:
+    def __init__(self, spec: PoolMemory) -> None:
         self.spec = spec
         self.images: Tensor | None = None
         self.labels: Tensor | None = None

@@ -22,7 +22,7 @@ def draw_labels(labels: Labels, classes: int, batch: int, rng: torch.Generator) 
     return (torch.arange(batch, device=rng.device) + first) % classes
 
 
-class Keeper:
+class KeptBatch:
     """The images of a round's last step, or of the one with the lowest loss; compared on the device, without a stall.
 
     gives: "last", "best", or anything else, and then nothing is kept. maps: what is offered beside them.

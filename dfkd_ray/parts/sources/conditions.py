@@ -12,7 +12,10 @@ conditioners: Registry[type[Any]] = Registry("conditioner")
 
 
 class Conditioner(Protocol):
-    """`build` makes its part of a network: for so many classes, a z of that length, and a first map of these sides."""
+    """`build` makes its part of a network: for so many classes, a z of that length, and a first map of these sides.
+
+    It is built and not opened, as all networks are: its state is that of the network which it belongs to.
+    """
 
     def build(self, classes: int, latent: int, sides: tuple[int, int]) -> Condition: ...
 

@@ -20,7 +20,7 @@ from dfkd_ray.parts.sources.latents import Augmentation, LatentCutMix, augmentat
 from dfkd_ray.util.choices import Precision
 from dfkd_ray.util.errors import ConfigError
 
-SHOWN = 256  # images at most that are kept to be looked at
+SHOWN = 256  # images at most that are kept to be shown
 FIRST_SCALE = 2.0**10  # of a trajectory's losses in float16
 LEVERS = ("checkpointing", "decode_at_once", "compile")  # on memory and speed, and on nothing else
 
@@ -104,7 +104,7 @@ class Estimate(NamedTuple):
 
 
 class LiveDiffusion:
-    """The images of the last round, some of each class for a look, and whose turn it is: all that outlives a round."""
+    """The images of the last round, some of each class to be shown, and whose turn it is: all that outlives a round."""
 
     def __init__(self, spec: Diffusion, pipeline: Pipeline, setting: Setting, device: torch.device) -> None:
         self.spec, self.pipeline, self.setting, self.device = spec, pipeline, setting, device
@@ -161,10 +161,10 @@ class LiveDiffusion:
                 yield losses
             if spec.augment is not None and number % (spec.timesteps // spec.parts) == 0:
                 z = spec.augment(z, rng)
-            z, pictures = self._back(z, t, rng, look=keep and found is None)
+            z, pictures = self._back(z, t, rng, decoded=keep and found is None)
             if keep:
                 self.estimates.append(found or Estimate(number, pictures, {}))
-        z, _ = self._back(z, times[-1], rng, look=False)
+        z, _ = self._back(z, times[-1], rng, decoded=False)
         with torch.no_grad():
             self.estimates.insert(0, Estimate(spec.timesteps, pipeline.decode(z), {}))
         self.skipped += self.scaler.skipped
@@ -197,7 +197,7 @@ class LiveDiffusion:
         return LossScaler(self.precision, self.device, FIRST_SCALE)
 
     def _show(self, finished: Tensor) -> None:
-        """Some finished images of a class join those that are looked at, in the place of the oldest."""
+        """Some finished images of a class join those that are shown, in the place of the oldest."""
         some = max(1, SHOWN // self.setting.classes)
         images, labels = self.shown
         self.shown = torch.cat([images, finished[:some]])[-SHOWN:], torch.cat([labels, self.asked[:some]])[-SHOWN:]
@@ -205,7 +205,8 @@ class LiveDiffusion:
     def _guided(
         self, z: Tensor, t: int, image_loss: ImageLoss, only: str | None = None
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """z_t after one step down the judge's gradient, which crosses decoder and network; what was judged."""
+        """z_t after one step down the gradient of the image loss, which crosses decoder and network; the images of
+        that loss, and its values."""
         with torch.enable_grad():
             z = z.detach().requires_grad_()
             pictures = self.pipeline.decode(self.pipeline.estimate(z, self._predicted(z, t), t))
@@ -217,10 +218,10 @@ class LiveDiffusion:
         return z.detach(), pictures.detach(), losses
 
     @torch.no_grad()
-    def _back(self, z: Tensor, t: int, rng: torch.Generator, look: bool) -> tuple[Tensor, Tensor]:
-        """z_{t-1}, and the estimate at z_t as pictures if it is looked at."""
+    def _back(self, z: Tensor, t: int, rng: torch.Generator, decoded: bool) -> tuple[Tensor, Tensor]:
+        """z_{t-1}, and the estimate at z_t as pictures where they are wanted."""
         predicted = self._predicted(z, t)
-        pictures = self.pipeline.decode(self.pipeline.estimate(z, predicted, t)) if look else z
+        pictures = self.pipeline.decode(self.pipeline.estimate(z, predicted, t)) if decoded else z
         return self.pipeline.back(z, predicted, t, rng), pictures
 
     def _predicted(self, z: Tensor, t: int) -> Tensor:

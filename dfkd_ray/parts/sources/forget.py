@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 import torch
 
-from dfkd_ray.parts.sources.lifecycles import Keep, Owner, Stateless, lifecycles
+from dfkd_ray.parts.sources.lifecycles import Keep, LiveKeep, LiveNet, lifecycles
 
 Each = Literal["step", "round"]
 
@@ -28,19 +28,19 @@ class Forget(Keep):
         if self.each not in get_args(Each):
             raise ValueError(f"each must be one of {', '.join(get_args(Each))}, got {self.each!r}")
 
-    def open(self, live: Owner) -> Stateless:
-        return LiveForget(self.each)
+    def open(self, live: LiveNet) -> LiveForget:
+        return LiveForget(self)
 
 
-class LiveForget(Stateless):
+class LiveForget(LiveKeep):
     """Empties what the optimiser has gathered before it is used."""
 
-    def __init__(self, each: Each) -> None:
-        self.each = each
+    def __init__(self, spec: Forget) -> None:
+        self.spec = spec
 
-    def begin(self, live: Owner, rng: torch.Generator, factor: float) -> None:
+    def begin(self, live: LiveNet, rng: torch.Generator, factor: float) -> None:
         live.optimizer.state.clear()
 
-    def stepped(self, live: Owner) -> None:
-        if self.each == "step":
+    def stepped(self, live: LiveNet) -> None:
+        if self.spec.each == "step":
             live.optimizer.state.clear()

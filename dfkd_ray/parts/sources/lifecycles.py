@@ -15,8 +15,11 @@ from dfkd_ray.util.registry import Registry
 lifecycles: Registry[type[Any]] = Registry("lifecycle")
 
 
-class Owner(Protocol):
-    """What a lifecycle sees of a generator: `net` and `optimizer` are what a round trains; it may exchange both."""
+class LiveNet(Protocol):
+    """What a lifecycle sees of a live generator, `trained.LiveTrained`.
+
+    net, optimizer: what a round trains; a lifecycle may exchange both.
+    """
 
     net: nn.Module
     optimizer: torch.optim.Optimizer
@@ -33,36 +36,17 @@ class Owner(Protocol):
 class LiveLifecycle(Live, Protocol):
     """A lifecycle in use."""
 
-    def begin(self, live: Owner, rng: torch.Generator, factor: float) -> None:
+    def begin(self, live: LiveNet, rng: torch.Generator, factor: float) -> None:
         """A round of synthesis begins; `factor` is that of the source's learning-rate schedule."""
         ...
 
-    def stepped(self, live: Owner) -> None:
+    def stepped(self, live: LiveNet) -> None:
         """Gradients of a step are there, and are about to be applied."""
         ...
 
-    def end(self, live: Owner) -> None:
+    def end(self, live: LiveNet) -> None:
         """The round is over."""
         ...
-
-
-class Stateless:
-    """A lifecycle that does nothing; the others override what they need."""
-
-    def begin(self, live: Owner, rng: torch.Generator, factor: float) -> None:
-        pass
-
-    def stepped(self, live: Owner) -> None:
-        pass
-
-    def end(self, live: Owner) -> None:
-        pass
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        pass
 
 
 @lifecycles.register("keep")
@@ -70,8 +54,27 @@ class Stateless:
 class Keep:
     """One network for the whole run (DAFL, ZSKT, DFAD, DFQ, DFKD-FGVC)."""
 
-    def open(self, live: Owner) -> Stateless:
-        return Stateless()
+    def open(self, live: LiveNet) -> LiveKeep:
+        return LiveKeep()
+
+
+class LiveKeep:
+    """Does nothing; the live objects of other lifecycles override what they need."""
+
+    def begin(self, live: LiveNet, rng: torch.Generator, factor: float) -> None:
+        pass
+
+    def stepped(self, live: LiveNet) -> None:
+        pass
+
+    def end(self, live: LiveNet) -> None:
+        pass
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        pass
 
 
 @lifecycles.register("renew")
@@ -90,18 +93,18 @@ class Renew:
         if self.every < 1:
             raise ValueError(f"every must be at least 1 round, got {self.every}")
 
-    def open(self, live: Owner) -> LiveRenew:
-        return LiveRenew(self.every)
+    def open(self, live: LiveNet) -> LiveRenew:
+        return LiveRenew(self)
 
 
-class LiveRenew(Stateless):
+class LiveRenew(LiveKeep):
     """Counts rounds; the first weights are those that the generator was opened with."""
 
-    def __init__(self, every: int) -> None:
-        self.every, self.rounds = every, 0
+    def __init__(self, spec: Renew) -> None:
+        self.spec, self.rounds = spec, 0
 
-    def begin(self, live: Owner, rng: torch.Generator, factor: float) -> None:
-        if self.rounds and self.rounds % self.every == 0:
+    def begin(self, live: LiveNet, rng: torch.Generator, factor: float) -> None:
+        if self.rounds and self.rounds % self.spec.every == 0:
             live.renew(rng)
         self.rounds += 1
 

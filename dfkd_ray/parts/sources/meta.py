@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from dfkd_ray.parts.optimizers import set_lr
-from dfkd_ray.parts.sources.lifecycles import Owner, Stateless, lifecycles
+from dfkd_ray.parts.sources.lifecycles import LiveKeep, LiveNet, lifecycles
 
 Rule = Literal["fomaml", "reptile"]
 
@@ -48,19 +48,19 @@ class Meta:
         if self.reset_after is not None and self.reset_after < 0:
             raise ValueError(f"reset_after must be at least 0 rounds, got {self.reset_after}")
 
-    def open(self, live: Owner) -> LiveMeta:
+    def open(self, live: LiveNet) -> LiveMeta:
         return LiveMeta(self, live)
 
 
-class LiveMeta(Stateless):
+class LiveMeta(LiveKeep):
     """Between rounds `net` and `optimizer` of the owner are those of theta, within one those of the clone."""
 
-    def __init__(self, spec: Meta, live: Owner) -> None:
+    def __init__(self, spec: Meta, live: LiveNet) -> None:
         self.spec, self.rounds = spec, 0
         self.net, self.optimizer = live.net, live.optimizer
         self.steps, self.factor = 0, 1.0  # of the round
 
-    def begin(self, live: Owner, rng: torch.Generator, factor: float) -> None:
+    def begin(self, live: LiveNet, rng: torch.Generator, factor: float) -> None:
         self.net, self.optimizer = live.net, live.optimizer
         self.steps, self.factor = 0, factor
         if self.rounds == self.spec.reset_after:
@@ -70,13 +70,13 @@ class LiveMeta(Stateless):
         live.net = copy.deepcopy(self.net)
         live.optimizer = live.new_optimizer()
 
-    def stepped(self, live: Owner) -> None:
+    def stepped(self, live: LiveNet) -> None:
         self.steps += 1
         if self.spec.rule == "fomaml":
             _add(self.net, [cloned.grad for cloned in live.net.parameters()])
 
     @torch.no_grad()
-    def end(self, live: Owner) -> None:
+    def end(self, live: LiveNet) -> None:
         clone, k = live.net, self.steps
         if self.spec.rule == "reptile":
             _add(self.net, [own - cloned for own, cloned in zip(self.net.parameters(), clone.parameters())])

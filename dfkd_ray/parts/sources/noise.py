@@ -27,7 +27,7 @@ class Noise:
 
 
 class LiveNoise:
-    """Has no state: every batch is drawn from the generator of random numbers that it is handed."""
+    """Has no state, and a spec without fields: every batch is drawn from the random numbers that it is handed."""
 
     def __init__(self, image: tuple[int, int, int], device: torch.device) -> None:
         self.image, self.device = image, device

@@ -15,7 +15,7 @@ from dfkd_ray.parts.optimizers import Adam, OptimizerSpec, optimizers
 from dfkd_ray.parts.signals import Setting
 from dfkd_ray.parts.slots import ImageLoss, sources
 from dfkd_ray.parts.sources.batches import Labels
-from dfkd_ray.parts.sources.trained import LiveGenerator
+from dfkd_ray.parts.sources.trained import LiveTrained
 from dfkd_ray.parts.sources.upsampling import Upsampling
 from dfkd_ray.util.errors import ConfigError
 
@@ -59,19 +59,19 @@ class NoisyLayer(Upsampling):
             embedding = torch.randn(setting.classes, self.dim)
         else:
             embedding = read_embedding(self.embedding, setting.classes)
-        return LiveNoisyLayer(embedding.to(device), self, setting, also, device)
+        return LiveNoisyLayer(self, setting, also, device, embedding.to(device))
 
 
-class LiveNoisyLayer(LiveGenerator):
+class LiveNoisyLayer(LiveTrained):
     """A generator whose z is a stack of linear layers; the embedding outlives the generators."""
 
     def __init__(
         self,
-        embedding: Tensor,
         spec: NoisyLayer,
         setting: Setting,
         also: Iterable[nn.Parameter],
         device: torch.device,
+        embedding: Tensor,
     ) -> None:
         self.embedding = embedding
         super().__init__(spec, setting, also, device)

@@ -22,7 +22,7 @@ from dfkd_ray.parts.optimizers import (
 )
 from dfkd_ray.parts.signals import Setting
 from dfkd_ray.parts.slots import Batch, ImageLoss, sources
-from dfkd_ray.parts.sources.batches import Keeper, Labels, draw_labels
+from dfkd_ray.parts.sources.batches import KeptBatch, Labels, draw_labels
 
 
 @sources.register("pixels")
@@ -71,7 +71,7 @@ class LivePixels:
             return
         images, labels = nn.Parameter(self._noise(batch, rng)), self._labels(batch, rng)
         optimizer = self.spec.optimizer.open([images, *self.also])
-        best = Keeper("best")
+        best = KeptBatch("best")
         for step in range(steps):
             set_lr(optimizer, self.spec.optimizer.lr * self.spec.lr_schedule(step / steps))
             loss, values = image_loss(images, labels)

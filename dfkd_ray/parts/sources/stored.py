@@ -18,7 +18,7 @@ from dfkd_ray.parts.sources.batches import Labels
 from dfkd_ray.util.errors import ConfigError
 
 if TYPE_CHECKING:
-    from dfkd_ray.datasets.pools import Card, Images
+    from dfkd_ray.datasets.pools import Images, PoolCard
 
 ON_DEVICE = 2**31  # bytes of images that lie where the networks are; more stay in the memory of the host
 
@@ -78,16 +78,16 @@ def _read(folder: Path, digest: str, intermediate: bool, per_class: int | None) 
 class LiveStored:
     """The images in memory, uint8. Has no state: every batch is drawn with the generator that it is handed."""
 
-    def __init__(self, spec: Stored, card: Card, images: Images, setting: Setting, device: torch.device) -> None:
+    def __init__(self, spec: Stored, card: PoolCard, images: Images, setting: Setting, device: torch.device) -> None:
         self.spec, self.card, self.device = spec, card, device
         self.images = images.images.to(device) if images.images.nbytes <= ON_DEVICE else images.images
         self.labels = images.labels.to(device)
         self.mean, self.std = (torch.tensor(v, device=device)[:, None, None] for v in (setting.mean, setting.std))
         held = _held_out(images, spec.held_out)
-        taught = torch.ones(len(images.labels), dtype=torch.bool)
-        taught[held] = False
-        self.taught = taught.nonzero()[:, 0].to(device)
-        self.held = held.to(device) if len(held) else self.taught
+        train = torch.ones(len(images.labels), dtype=torch.bool)
+        train[held] = False
+        self.train = train.nonzero()[:, 0].to(device)
+        self.held = held.to(device) if len(held) else self.train
 
     def belongs(self, teacher: nn.Module) -> None:
         _refuse(self.spec.folder, self.card.of_another_teacher(digest(teacher.state_dict())))
@@ -99,7 +99,7 @@ class LiveStored:
 
     def sample(self, batch: int, rng: torch.Generator, training: bool) -> Batch:
         if training:
-            return self._batch(self.taught[self._drawn(len(self.taught), batch, rng)])
+            return self._batch(self.train[self._drawn(len(self.train), batch, rng)])
         first = self._drawn(len(self.held), 1, rng)
         return self._batch(self.held[(first + torch.arange(batch, device=self.device)) % len(self.held)])
 

@@ -26,7 +26,7 @@ from dfkd_ray.parts.optimizers import (
 from dfkd_ray.parts.signals import Setting
 from dfkd_ray.parts.slots import Batch, ImageLoss
 from dfkd_ray.parts.sources.average import Ema
-from dfkd_ray.parts.sources.batches import Keeper, Labels, draw_labels
+from dfkd_ray.parts.sources.batches import KeptBatch, Labels, draw_labels
 from dfkd_ray.parts.sources.conditions import Conditioner, conditioners
 from dfkd_ray.parts.sources.lifecycles import Keep, fresh, lifecycles
 
@@ -78,11 +78,11 @@ class Trained:
         """What makes the part of the network that reads labels."""
         return None if self.condition is None else partial(self.condition.build, setting.classes)
 
-    def open(self, setting: Setting, also: Iterable[nn.Parameter], device: torch.device) -> LiveGenerator:
-        return LiveGenerator(self, setting, also, device)
+    def open(self, setting: Setting, also: Iterable[nn.Parameter], device: torch.device) -> LiveTrained:
+        return LiveTrained(self, setting, also, device)
 
 
-class LiveGenerator:
+class LiveTrained:
     """The network and its optimiser, which also trains the parameters of the source loss (`also`), if it has any."""
 
     def __init__(self, spec: Trained, setting: Setting, also: Iterable[nn.Parameter], device: torch.device) -> None:
@@ -105,16 +105,16 @@ class LiveGenerator:
         self.lifecycle.begin(self, rng, factor)
         self.net.train()
         z, labels, latents = self._latent(batch, rng)
-        keeper = Keeper(self.spec.gives)
+        kept = KeptBatch(self.spec.gives)
         for step in range(steps):
             if step and self.spec.latent_lr is None:
                 z, labels, _ = self._latent(batch, rng)
             images, maps = self._draw(z, labels)
             loss, values = image_loss(images, labels)
-            keeper.offer(images, labels, loss, maps)
+            kept.offer(images, labels, loss, maps)
             self._descend(loss, factor, latents)
             yield values
-        self.kept, self.maps = keeper.batch, keeper.maps
+        self.kept, self.maps = kept.batch, kept.maps
         self.lifecycle.end(self)
         if self.average is not None:
             self.average.follow(self.net)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from dfkd_ray.nets.upsampling import UpsamplingGenerator
 from dfkd_ray.parts.signals import Setting, mode
 from dfkd_ray.parts.slots import sources
-from dfkd_ray.parts.sources.trained import LiveGenerator, Trained
+from dfkd_ray.parts.sources.trained import LiveTrained, Trained
 from dfkd_ray.util.errors import ConfigError
 
 
@@ -33,7 +33,7 @@ class Upsampling(Trained):
         if self.width < 1:
             raise ValueError(f"width must be at least 1, got {self.width}")
 
-    def open(self, setting: Setting, also: Iterable[nn.Parameter], device: torch.device) -> LiveGenerator:
+    def open(self, setting: Setting, also: Iterable[nn.Parameter], device: torch.device) -> LiveTrained:
         return LiveUpsampling(self, setting, also, device)
 
     def build(self, setting: Setting) -> nn.Module:
@@ -50,7 +50,7 @@ class Upsampling(Trained):
         )
 
 
-class LiveUpsampling(LiveGenerator):
+class LiveUpsampling(LiveTrained):
     """A generator that can hand over the feature maps of its images, and make images of such maps."""
 
     wanted = False

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from dfkd_ray import metrics
 from dfkd_ray.report import arms
-from dfkd_ray.report.arms import Arm
-from dfkd_ray.report.chart import ARMS, PAPER, Chart, arm_look, axis, charts, figure, hover, plain, value
+from dfkd_ray.report.arms import ArmRow
+from dfkd_ray.report.chart import ARMS, PAPER, Chart, arm_style, axis, charts, constant, escaped, figure, hover
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 
@@ -55,7 +55,7 @@ class ArmCost(Chart):
 
     @staticmethod
     def draw(rows: pa.Table) -> go.Figure:
-        metric = value(rows, "metric")
+        metric = constant(rows, "metric")
         return figure(
             [_mark(row) for row in rows.to_pylist()],
             height=400 + 12 * rows.num_rows,
@@ -67,11 +67,11 @@ class ArmCost(Chart):
     def notes(rows: pa.Table) -> list[str]:
         reused = sum(rows["reused"].to_pylist())
         earlier = f"The time of {words.count(reused, 'trial')} is that of an earlier study." if reused else ""
-        cut = metrics.cut(value(rows, "metric"), [row["arm"] for row in rows.to_pylist() if row["cut"]])
+        cut = metrics.cut(constant(rows, "metric"), [row["arm"] for row in rows.to_pylist() if row["cut"]])
         return [said for said in (earlier, cut) if said]
 
 
-def _row(tables: Tables, arm: Arm, place: int) -> dict[str, Any] | None:
+def _row(tables: Tables, arm: ArmRow, place: int) -> dict[str, Any] | None:
     metric = tables.objective.metric
     timed = [t for t in arm.complete if t.row["seconds"] is not None and math.isfinite(t.row["seconds"])]
     if not timed:
@@ -79,7 +79,7 @@ def _row(tables: Tables, arm: Arm, place: int) -> dict[str, Any] | None:
     seconds = [t.row["seconds"] for t in timed]
     spread = tables.spread(timed, metric)
     mean = math.fsum(seconds) / len(seconds)
-    label = arms.called(arm, tables.arms)
+    label = arms.name_with_twins(arm, tables.arms)
     return {
         "metric": metric,
         "arm": label,
@@ -92,14 +92,14 @@ def _row(tables: Tables, arm: Arm, place: int) -> dict[str, Any] | None:
         "high": spread.high,
         "cut": spread.cut,
         "reused": sum(t.reused is not None for t in timed),
-        "about": f"{label}\n{metrics.said(metric, spread.mean)}\n"
+        "about": f"{label}\n{metrics.labelled(metric, spread.mean)}\n"
         f"{words.duration(mean)} a trial, {words.count(len(timed), 'trial')}",
     }
 
 
 def _mark(row: dict[str, Any]) -> go.Scatter:
-    look = arm_look(row["place"])
-    bar = {"type": "data", "symmetric": False, "thickness": 1.2, "width": 0, "color": look["color"]}
+    style = arm_style(row["place"])
+    bar = {"type": "data", "symmetric": False, "thickness": 1.2, "width": 0, "color": style["color"]}
     known = None not in (row["low"], row["high"])
     upright = {"array": [row["high"] - row["value"]], "arrayminus": [row["value"] - row["low"]]} if known else {}
     across = {"array": [row["slowest"] - row["seconds"]], "arrayminus": [row["seconds"] - row["fastest"]]}
@@ -109,8 +109,8 @@ def _mark(row: dict[str, Any]) -> go.Scatter:
         error_x={**bar, **across},
         error_y={**bar, **upright} if upright else None,
         mode="markers",
-        marker={"color": look["color"], "symbol": look["symbol"], "size": 11, "line": {"color": PAPER, "width": 1}},
-        name=plain(row["arm"], 30),
+        marker={"color": style["color"], "symbol": style["symbol"], "size": 11, "line": {"color": PAPER, "width": 1}},
+        name=escaped(row["arm"], 30),
         hoverinfo="text",
         hovertext=[hover(row["about"])],
     )

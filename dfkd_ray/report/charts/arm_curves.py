@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from dfkd_ray import metrics
 from dfkd_ray.report import arms
-from dfkd_ray.report.arms import Arm
-from dfkd_ray.report.chart import ARMS, Chart, arm_look, axis, charts, figure, hover, plain, value, whole
+from dfkd_ray.report.arms import ArmRow
+from dfkd_ray.report.chart import ARMS, Chart, arm_style, axis, charts, constant, escaped, figure, hover, integer_axis
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 
@@ -54,7 +54,7 @@ class ArmCurves(Chart):
             row
             for metric in wanted
             for place, arm in enumerate(run)
-            for row in _rows(tables, metric, arm, {"arm": arms.called(arm, tables.arms), "place": place})
+            for row in _rows(tables, metric, arm, {"arm": arms.name_with_twins(arm, tables.arms), "place": place})
         ]
         return pa.Table.from_pylist(rows, ROWS)
 
@@ -67,12 +67,12 @@ class ArmCurves(Chart):
         return figure(
             [*bands, *(_line(own[place]) for place in places)],
             height=420 + 12 * len(places),
-            xaxis=whole("Epoch", rows["epoch"].to_pylist()),
-            yaxis=axis(value(rows, "panel"), value(rows, "metric")),
+            xaxis=integer_axis("Epoch", rows["epoch"].to_pylist()),
+            yaxis=axis(constant(rows, "panel"), constant(rows, "metric")),
         )
 
 
-def _rows(tables: Tables, metric: str, arm: Arm, common: dict[str, Any]) -> list[dict[str, Any]]:
+def _rows(tables: Tables, metric: str, arm: ArmRow, common: dict[str, Any]) -> list[dict[str, Any]]:
     curves = [tables.curve(metric).get(trial.number, {}) for trial in arm.complete]
     rows = []
     for epoch in sorted({epoch for curve in curves for epoch in curve}):
@@ -101,7 +101,7 @@ def _band(own: list[dict[str, Any]], count: int) -> go.Scatter:
         mode="lines",
         line={"width": 0},
         fill="toself",
-        fillcolor=arm_look(own[0]["place"])["color"],
+        fillcolor=arm_style(own[0]["place"])["color"],
         opacity=0.16 if count <= FEW else 0.08,
         legendgroup=str(own[0]["place"]),
         showlegend=False,
@@ -111,10 +111,10 @@ def _band(own: list[dict[str, Any]], count: int) -> go.Scatter:
 
 def _line(own: list[dict[str, Any]]) -> go.Scatter:
     metric = own[0]["metric"]
-    look = arm_look(own[0]["place"])
+    style = arm_style(own[0]["place"])
     said = [
-        f"{row['arm']}\nepoch {row['epoch']}: {metrics.measured(metric, row['mean'])}\n"
-        f"{metrics.measured(metric, row['low'])} to {metrics.measured(metric, row['high'])}, "
+        f"{row['arm']}\nepoch {row['epoch']}: {metrics.with_unit(metric, row['mean'])}\n"
+        f"{metrics.with_unit(metric, row['low'])} to {metrics.with_unit(metric, row['high'])}, "
         f"{words.count(row['trials'], 'trial')}"
         for row in own
     ]
@@ -122,8 +122,8 @@ def _line(own: list[dict[str, Any]]) -> go.Scatter:
         x=[row["epoch"] for row in own],
         y=[row["mean"] for row in own],
         mode="lines+markers" if len(own) < 3 else "lines",
-        line={"color": look["color"], "dash": look["dash"], "width": 2},
-        name=plain(own[0]["arm"], 30),
+        line={"color": style["color"], "dash": style["dash"], "width": 2},
+        name=escaped(own[0]["arm"], 30),
         legendgroup=str(own[0]["place"]),
         hoverinfo="text",
         hovertext=[hover(text) for text in said],

@@ -11,7 +11,7 @@ import pyarrow as pa
 from dfkd_ray import metrics
 from dfkd_ray.report import arms
 from dfkd_ray.report.answer import chance, teacher
-from dfkd_ray.report.arms import Arm
+from dfkd_ray.report.arms import ArmRow
 from dfkd_ray.report.chart import (
     ARMS,
     BEST,
@@ -23,12 +23,12 @@ from dfkd_ray.report.chart import (
     Chart,
     axis,
     charts,
+    constant,
+    escaped,
     figure,
     hover,
-    plain,
-    value,
 )
-from dfkd_ray.report.trial import Trial
+from dfkd_ray.report.trial import TrialRow
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 
@@ -82,7 +82,7 @@ class ArmMeans(Chart):
 
     @staticmethod
     def draw(rows: pa.Table) -> go.Figure:
-        metric, data = value(rows, "metric"), rows.to_pylist()
+        metric, data = constant(rows, "metric"), rows.to_pylist()
         means = [row for row in data if row["what"] == "mean"]
         trials = [row for row in data if row["what"] == "trial"]
         notes = [note for row in means for note in _said(row)]
@@ -90,7 +90,7 @@ class ArmMeans(Chart):
             [*_trials(trials), *_means([row for row in means if row["value"] is not None])],
             height=ROW * len(means) + 70,
             annotations=notes,
-            xaxis=axis(value(rows, "panel"), metric),
+            xaxis=axis(constant(rows, "panel"), metric),
             yaxis={"range": [len(means) - 0.35, -0.55], "visible": False, "fixedrange": True},
             showlegend=False,
         )
@@ -98,10 +98,10 @@ class ArmMeans(Chart):
     @staticmethod
     def notes(rows: pa.Table) -> list[str]:
         cut = [row["label"] for row in rows.to_pylist() if row["cut"]]
-        return [said for said in (value(rows, "baseline"), metrics.cut(value(rows, "metric"), cut)) if said]
+        return [said for said in (constant(rows, "baseline"), metrics.cut(constant(rows, "metric"), cut)) if said]
 
 
-def _rows(tables: Tables, metric: str, arm: Arm, place: int) -> list[dict[str, Any]]:
+def _rows(tables: Tables, metric: str, arm: ArmRow, place: int) -> list[dict[str, Any]]:
     """The mean of an arm and its trials."""
     reached = [(trial, found) for trial in arm.trials if (found := tables.reached(trial, metric)) is not None]
     spread = tables.spread(arm.trials, metric)
@@ -109,7 +109,7 @@ def _rows(tables: Tables, metric: str, arm: Arm, place: int) -> list[dict[str, A
         "panel": metrics.label(metric),
         "metric": metric,
         "arm": arm.name,
-        "label": arms.called(arm, tables.arms),
+        "label": arms.name_with_twins(arm, tables.arms),
         "place": place,
     }
     deviation = "" if spread.deviation is None else f" ± {metrics.difference(metric, spread.deviation, signed=False)}"
@@ -122,18 +122,18 @@ def _rows(tables: Tables, metric: str, arm: Arm, place: int) -> list[dict[str, A
         "cut": spread.cut,
         "failed": len(arm.failed),
         "baseline": _baseline(tables),
-        "said": f"{metrics.bare(metric, spread.mean)}{deviation}, n = {spread.n}",
-        "about": f"{arm.name}, mean of {words.count(spread.n, 'trial')}: {metrics.measured(metric, spread.mean)}\n"
-        f"95 % t interval {metrics.measured(metric, spread.low)} to {metrics.measured(metric, spread.high)}"
+        "said": f"{metrics.without_unit(metric, spread.mean)}{deviation}, n = {spread.n}",
+        "about": f"{arm.name}, mean of {words.count(spread.n, 'trial')}: {metrics.with_unit(metric, spread.mean)}\n"
+        f"95 % t interval {metrics.with_unit(metric, spread.low)} to {metrics.with_unit(metric, spread.high)}"
         f"{', cut' if spread.cut else ''}",
     }
     return [mean, *(common | _trial(tables, metric, trial, found) for trial, found in reached)]
 
 
-def _trial(tables: Tables, metric: str, trial: Trial, found: float) -> dict[str, Any]:
+def _trial(tables: Tables, metric: str, trial: TrialRow, found: float) -> dict[str, Any]:
     seed, draw = trial.pair
     pair = f"seed {seed}" + (f", draw {draw}" if tables.study.get("draws", 1) != 1 else "")
-    said = tables.about(trial, pair, metrics.said(metric, found))
+    said = tables.about(trial, pair, metrics.labelled(metric, found))
     return {"what": "trial", "pair": pair, "value": found, "about": said}
 
 
@@ -190,6 +190,6 @@ def _said(row: dict[str, Any]) -> list[dict[str, Any]]:
     failed = f", {row['failed']} failed" if row["failed"] else ""
     at = {"xref": "paper", "y": row["place"] - 0.3, **LABEL}
     return [
-        {**at, "text": plain(row["label"], 30), "x": 0, "xanchor": "left", "font": {"color": INK}},
-        {**at, "text": plain(row["said"] + failed), "x": 1, "xanchor": "right", "font": {"color": MUTED}},
+        {**at, "text": escaped(row["label"], 30), "x": 0, "xanchor": "left", "font": {"color": INK}},
+        {**at, "text": escaped(row["said"] + failed), "x": 1, "xanchor": "right", "font": {"color": MUTED}},
     ]

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray import metrics
-from dfkd_ray.report.chart import BEST, SEARCH, Chart, axis, by_role, charts, figure, points, role, value
+from dfkd_ray.report.chart import BEST, SEARCH, Chart, axis, by_role, charts, constant, figure, points, role
 from dfkd_ray.report.view import Tables
 from dfkd_ray.stats import front as pareto
 from dfkd_ray.util import words
@@ -51,7 +51,7 @@ class Cost(Chart):
                 "front": t.number in front,
                 "about": tables.about(
                     t,
-                    metrics.said(objective.metric, t.value),
+                    metrics.labelled(objective.metric, t.value),
                     f"{words.duration(t.row['seconds'])} of work",
                 ),
             }
@@ -71,7 +71,7 @@ class Cost(Chart):
             hoverinfo="skip",
         )
         marks = [points(name, own["seconds"], own["value"], own["about"]) for name, own in by_role(rows)]
-        metric = value(rows, "metric")
+        metric = constant(rows, "metric")
         return figure(
             [line, *marks],
             xaxis=axis("Seconds of the trial's own work", rangemode="tozero"),

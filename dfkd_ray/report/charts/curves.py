@@ -16,11 +16,11 @@ from dfkd_ray.report.chart import (
     axis,
     by_role,
     charts,
+    constant,
     figure,
     hover,
+    integer_axis,
     role,
-    value,
-    whole,
 )
 from dfkd_ray.report.view import Tables
 
@@ -76,7 +76,7 @@ class Curves(Chart):
                             "value": reached,
                             "role": role(tables, trial.number, trial.state),
                             "last": epoch == epochs[-1],
-                            "about": tables.about(trial, f"epoch {epoch}: {metrics.measured(metric, reached)}"),
+                            "about": tables.about(trial, f"epoch {epoch}: {metrics.with_unit(metric, reached)}"),
                         }
                     )
         return pa.Table.from_pylist(rows, ROWS)
@@ -99,8 +99,8 @@ class Curves(Chart):
         return figure(
             traces,
             height=400,
-            xaxis=whole("Epoch", rows["epoch"].to_pylist()),
-            yaxis=axis(value(rows, "panel"), value(rows, "metric")),
+            xaxis=integer_axis("Epoch", rows["epoch"].to_pylist()),
+            yaxis=axis(constant(rows, "panel"), constant(rows, "metric")),
         )
 
 

@@ -21,17 +21,17 @@ from dfkd_ray.report.chart import (
     Chart,
     axis,
     charts,
+    constant,
+    escaped,
     figure,
     hover,
-    plain,
-    value,
 )
-from dfkd_ray.report.effects import SINGLE, Effect
+from dfkd_ray.report.effects import SINGLE, EffectRow
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 
 ROW, HEAD = 48, 42  # pixels: a row, and the heading of a group
-LOOKS: dict[str, dict[str, Any]] = {
+STYLES: dict[str, dict[str, Any]] = {
     effects.HELPS: {"color": HELPS, "symbol": "circle", "size": 11},
     effects.HURTS: {"color": HURTS, "symbol": "square", "size": 10},
     "open": {"color": PRUNED, "symbol": "circle-open", "size": 10, "line": {"width": 2}},
@@ -79,19 +79,19 @@ class Forest(Chart):
 
     @staticmethod
     def draw(rows: pa.Table) -> go.Figure:
-        metric, data = value(rows, "metric"), rows.to_pylist()
+        metric, data = constant(rows, "metric"), rows.to_pylist()
         scale, unit = metrics.find(metric).unit.scale, metrics.points(metric)
         places, headings, height = _places(data)
         traces: list[Any] = [_bootstrap(data, places, scale)]
-        for verdict, look in LOOKS.items():
-            own = [i for i, row in enumerate(data) if _look(row["verdict"]) == verdict]
-            traces += [_marks([data[i] for i in own], [places[i] for i in own], look, scale)] if own else []
+        for verdict, style in STYLES.items():
+            own = [i for i, row in enumerate(data) if _style_of(row["verdict"]) == verdict]
+            traces += [_marks([data[i] for i in own], [places[i] for i in own], style, scale)] if own else []
         said = [note for row, place in zip(data, places) for note in _said(row, place)]
-        better = ", less is better" if value(rows, "minimised") else ""
+        better = ", less is better" if constant(rows, "minimised") else ""
         return figure(
             traces,
             height=height + 70,
-            annotations=[*said, *(_text(f"<b>{plain(t, 60)}</b>", 0, y, MUTED) for t, y in headings)],
+            annotations=[*said, *(_text(f"<b>{escaped(t, 60)}</b>", 0, y, MUTED) for t, y in headings)],
             xaxis=axis(f"Difference{f', {unit}' if unit else ''}{better}", rangemode="tozero", zeroline=True),
             yaxis={"range": [height, 0], "visible": False, "fixedrange": True},
             showlegend=False,
@@ -111,7 +111,7 @@ class Forest(Chart):
         return notes
 
 
-def _row(effect: Effect, group: str) -> dict[str, Any]:
+def _row(effect: EffectRow, group: str) -> dict[str, Any]:
     numbers = ("difference", "t_low", "t_high", "boot_low", "boot_high")
     return {
         "panel": metrics.label(effect.metric),
@@ -125,7 +125,7 @@ def _row(effect: Effect, group: str) -> dict[str, Any]:
     }
 
 
-def _heading(found: Sequence[Effect]) -> str:
+def _heading(found: Sequence[EffectRow]) -> str:
     """What the effects of single components share: what the rest was meanwhile."""
     rests = {effect.rest for effect in found}
     rest = rests.pop() if len(rests) == 1 else None
@@ -134,22 +134,22 @@ def _heading(found: Sequence[Effect]) -> str:
     return f"Each component on against off, {rest}" if rest else "Comparisons"
 
 
-def _interactions(found: Sequence[Effect]) -> str:
+def _interactions(found: Sequence[EffectRow]) -> str:
     return "Interactions"
 
 
-def _shapley(found: Sequence[Effect]) -> str:
+def _shapley(found: Sequence[EffectRow]) -> str:
     return "Shapley values" if all(effect.exact for effect in found) else "Shapley values, estimated"
 
 
-def _label(effect: Effect, group: str) -> str:
+def _label(effect: EffectRow, group: str) -> str:
     """The component where the heading says the rest; else the contrast in words."""
     if effect.kind not in SINGLE or (effect.rest is not None and group.endswith(effect.rest)):
         return effect.component
     return effect.contrast if effect.rest is None else f"{effect.component}, {effect.rest}"
 
 
-def _about(effect: Effect) -> str:
+def _about(effect: EffectRow) -> str:
     metric = effect.metric
     lost = f", {words.count(effect.lost, 'pair')} lost" if effect.lost else ""
     return "\n".join(
@@ -165,8 +165,8 @@ def _about(effect: Effect) -> str:
     )
 
 
-def _look(verdict: str) -> str:
-    return verdict if verdict in LOOKS else "open"
+def _style_of(verdict: str) -> str:
+    return verdict if verdict in STYLES else "open"
 
 
 def _places(data: Sequence[dict[str, Any]]) -> tuple[list[float], list[tuple[str, float]], int]:
@@ -192,12 +192,12 @@ def _text(said: str, x: float, y: float, colour: str) -> dict[str, Any]:
 
 def _said(row: dict[str, Any], place: float) -> list[dict[str, Any]]:
     """The name of a row, and its difference with the verdict."""
-    colour = LOOKS[row["verdict"]]["color"] if row["verdict"] in LOOKS else MUTED
+    colour = STYLES[row["verdict"]]["color"] if row["verdict"] in STYLES else MUTED
     found = metrics.difference(row["metric"], row["difference"])
     above = place - 0.42 * ROW
     return [
-        _text(plain(row["label"], 30), 0, above, INK),
-        _text(f"{found} <b>{plain(row['short'])}</b>", 1, above, colour),
+        _text(escaped(row["label"], 30), 0, above, INK),
+        _text(f"{found} <b>{escaped(row['short'])}</b>", 1, above, colour),
     ]
 
 
@@ -228,13 +228,13 @@ def _bootstrap(rows: Sequence[dict[str, Any]], places: Sequence[float], scale: f
     )
 
 
-def _marks(rows: Sequence[dict[str, Any]], places: Sequence[float], look: dict[str, Any], scale: float) -> go.Scatter:
+def _marks(rows: Sequence[dict[str, Any]], places: Sequence[float], style: dict[str, Any], scale: float) -> go.Scatter:
     return go.Scatter(
         x=_shifted(rows, scale),
         y=list(places),
-        error_x={"thickness": 2.5, "width": 0, "color": look["color"], **_bars(rows, "t", scale)},
+        error_x={"thickness": 2.5, "width": 0, "color": style["color"], **_bars(rows, "t", scale)},
         mode="markers",
-        marker=look,
+        marker=style,
         hoverinfo="text",
         hovertext=[hover(row["about"]) for row in rows],
     )

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray import metrics
-from dfkd_ray.report.chart import BEST, SEARCH, Chart, axis, by_role, charts, figure, points, role, value
+from dfkd_ray.report.chart import BEST, SEARCH, Chart, axis, by_role, charts, constant, figure, points, role
 from dfkd_ray.report.view import Tables
 
 ROWS = pa.schema(
@@ -46,7 +46,7 @@ class Front(Chart):
             names = [metrics.label(o.metric) for o in (first, second)]
             for trial in tables.complete:
                 x, y = trial.values[j], trial.values[i]
-                said = [metrics.said(o.metric, v) for o, v in zip(tables.objectives, trial.values)]
+                said = [metrics.labelled(o.metric, v) for o, v in zip(tables.objectives, trial.values)]
                 rows.append(
                     {
                         "panel": " against ".join(names),
@@ -74,5 +74,5 @@ class Front(Chart):
             name="on the front",
             hoverinfo="skip",
         )
-        x, y = value(rows, "x_metric"), value(rows, "y_metric")
+        x, y = constant(rows, "x_metric"), constant(rows, "y_metric")
         return figure([ring, *marks], height=400, xaxis=axis(metrics.label(x), x), yaxis=axis(metrics.label(y), y))

@@ -6,7 +6,19 @@ import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray import metrics
-from dfkd_ray.report.chart import BEST, SEARCH, Chart, axis, by_role, charts, figure, points, role, value, whole
+from dfkd_ray.report.chart import (
+    BEST,
+    SEARCH,
+    Chart,
+    axis,
+    by_role,
+    charts,
+    constant,
+    figure,
+    integer_axis,
+    points,
+    role,
+)
 from dfkd_ray.report.view import Tables
 
 ROWS = pa.schema(
@@ -45,7 +57,7 @@ class History(Chart):
                     continue
                 if trial.complete and (best is None or objective.better(reached, best)):
                     best = reached
-                said = metrics.said(objective.metric, reached)
+                said = metrics.labelled(objective.metric, reached)
                 rows.append(
                     {
                         "panel": metrics.label(objective.metric),
@@ -73,6 +85,6 @@ class History(Chart):
         marks = [points(name, own["trial"], own["value"], own["about"]) for name, own in by_role(rows)]
         return figure(
             [line, *marks],
-            xaxis=whole("Trial", trials),
-            yaxis=axis(value(rows, "panel"), value(rows, "metric")),
+            xaxis=integer_axis("Trial", trials),
+            yaxis=axis(constant(rows, "panel"), constant(rows, "metric")),
         )

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray import metrics
-from dfkd_ray.report.chart import COMPLETE, INK, SETTINGS, Chart, charts, figure, hover, plain
+from dfkd_ray.report.chart import COMPLETE, INK, SETTINGS, Chart, charts, escaped, figure, hover
 from dfkd_ray.report.view import Tables, part
 
 FEW = 20  # trials under which an importance is little more than a hint
@@ -67,7 +67,7 @@ class Importance(Chart):
         )
         names = [
             {
-                "text": f"{plain(label)}  <b>{share:.2f}</b>",
+                "text": f"{escaped(label)}  <b>{share:.2f}</b>",
                 "x": 0,
                 "xref": "paper",
                 "y": place - 0.16,

@@ -18,13 +18,13 @@ from dfkd_ray.report.chart import (
     Chart,
     by_role,
     charts,
+    constant,
+    escaped,
     figure,
+    jitter,
     place_axis,
-    plain,
     points,
     role,
-    spread,
-    value,
 )
 from dfkd_ray.report.settings import Parameter
 from dfkd_ray.report.view import Tables
@@ -88,7 +88,7 @@ class Interaction(Chart):
             x, y = (p.place(trial.changes[p.path]) if p.path in trial.changes else None for p in (first, second))
             if x is None or y is None or trial.value is None:
                 continue
-            said = metrics.said(tables.objective.metric, trial.value)
+            said = metrics.labelled(tables.objective.metric, trial.value)
             own = {
                 "what": "trial",
                 "trial": trial.number,
@@ -108,7 +108,7 @@ class Interaction(Chart):
         trials = [row for row in rows.to_pylist() if row["what"] == "trial"]
         marks = []
         for name, own in by_role(pa.Table.from_pylist(trials, ROWS)):
-            x, y = (spread(own[a], own["trial"], first[f"{a}_kind"]) for a in ("x", "y"))
+            x, y = (jitter(own[a], own["trial"], first[f"{a}_kind"]) for a in ("x", "y"))
             marks.append(points(name, x, y, own["about"], marker=_marker(name, own["value"]), showlegend=False))
         compared = {row["value"] for row in trials if row["role"] in _COMPARED}
         drawn = figure(
@@ -130,7 +130,7 @@ class Interaction(Chart):
     def notes(rows: pa.Table) -> list[str]:
         drawn = "grid" in rows["what"].to_pylist()
         surface = ["The surface is interpolated linearly between complete trials: read it as a guess."] if drawn else []
-        guess = [] if value(rows, "by_importance") else ["No importance is known: these are the first two settings."]
+        guess = [] if constant(rows, "by_importance") else ["No importance is known: these are the first two settings."]
         return [*guess, *surface]
 
 
@@ -144,7 +144,7 @@ def _marker(name: str, values: list[float]) -> dict[str, Any]:
 
 def _bar(metric: str) -> dict[str, Any]:
     shares = {"tickformat": ".0%"} if metrics.find(metric).unit.head == "%" else {}
-    title = {"text": plain(metrics.label(metric)), "side": "top"}
+    title = {"text": escaped(metrics.label(metric)), "side": "top"}
     return {
         "title": title,
         "orientation": "h",

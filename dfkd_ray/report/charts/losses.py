@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray import metrics
-from dfkd_ray.report.chart import BEST, COMPLETE, TRAINING, Chart, axis, charts, figure, hover, value, whole
+from dfkd_ray.report.chart import BEST, COMPLETE, TRAINING, Chart, axis, charts, constant, figure, hover, integer_axis
 from dfkd_ray.report.view import Tables
 
 ROWS = pa.schema(
@@ -53,7 +53,7 @@ class Losses(Chart):
 
     @staticmethod
     def draw(rows: pa.Table) -> go.Figure:
-        colour = COMPLETE if value(rows, "side") == "source" else BEST
+        colour = COMPLETE if constant(rows, "side") == "source" else BEST
         epochs, means = rows["epoch"].to_pylist(), rows["value"].to_pylist()
         line = go.Scatter(
             x=epochs,
@@ -63,4 +63,4 @@ class Losses(Chart):
             hoverinfo="text",
             hovertext=[hover(f"epoch {e}: {m:.4g}") for e, m in zip(epochs, means)],
         )
-        return figure([line], height=200, xaxis=whole("", epochs), yaxis=axis(""), showlegend=False)
+        return figure([line], height=200, xaxis=integer_axis("", epochs), yaxis=axis(""), showlegend=False)

@@ -10,8 +10,21 @@ import pyarrow as pa
 
 from dfkd_ray import metrics
 from dfkd_ray.report import effects
-from dfkd_ray.report.chart import EFFECTS, FAINT, HELPS, HURTS, INK, MUTED, Chart, charts, figure, hover, plain, value
-from dfkd_ray.report.effects import Effect
+from dfkd_ray.report.chart import (
+    EFFECTS,
+    FAINT,
+    HELPS,
+    HURTS,
+    INK,
+    MUTED,
+    Chart,
+    charts,
+    constant,
+    escaped,
+    figure,
+    hover,
+)
+from dfkd_ray.report.effects import EffectRow
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 
@@ -86,7 +99,7 @@ class Matrix(Chart):
             ygap=3,
         )
         said = [note for row in data for note in _said(row, names)]
-        ticks = {"tickvals": places, "ticktext": [plain(name, 14) for name in names], "fixedrange": True}
+        ticks = {"tickvals": places, "ticktext": [escaped(name, 14) for name in names], "fixedrange": True}
         ends = [-0.5, len(names) - 0.5]
         return figure(
             [heat],
@@ -98,8 +111,8 @@ class Matrix(Chart):
 
     @staticmethod
     def notes(rows: pa.Table) -> list[str]:
-        unit = metrics.points(value(rows, "metric"))
-        said = [f"Differences in {metrics.inside(value(rows, 'metric'))}{f', {unit}' if unit else ''}."]
+        unit = metrics.points(constant(rows, "metric"))
+        said = [f"Differences in {metrics.inside(constant(rows, 'metric'))}{f', {unit}' if unit else ''}."]
         small = {row["component"]: [a for a in row["aliases"] if a.count(JOIN) < 2] for row in rows.to_pylist()}
         aliased = [f"{name} from {words.listed(own, 'or')}" for name, own in small.items() if own]
         if aliased:
@@ -107,11 +120,11 @@ class Matrix(Chart):
         return said
 
 
-def _pair(a: str, b: str, pairs: Mapping[str, Effect]) -> Effect | None:
+def _pair(a: str, b: str, pairs: Mapping[str, EffectRow]) -> EffectRow | None:
     return pairs.get(f"{a}{JOIN}{b}") or pairs.get(f"{b}{JOIN}{a}")
 
 
-def _row(effect: Effect, row: str, column: str, sign: int) -> dict[str, Any]:
+def _row(effect: EffectRow, row: str, column: str, sign: int) -> dict[str, Any]:
     interval = metrics.interval(effect.metric, effect.t_low, effect.t_high)
     return {
         "metric": effect.metric,
@@ -136,5 +149,5 @@ def _said(row: dict[str, Any], names: Sequence[str]) -> list[dict[str, Any]]:
     short = row["short"] if row["told"] else "not told"
     return [
         {**at, "text": strong, "yshift": 8, "font": {"color": INK}},
-        {**at, "text": plain(short), "yshift": -10, "font": {"color": INK if row["told"] else MUTED, "size": 11}},
+        {**at, "text": escaped(short), "yshift": -10, "font": {"color": INK if row["told"] else MUTED, "size": 11}},
     ]

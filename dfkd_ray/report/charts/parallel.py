@@ -21,13 +21,13 @@ from dfkd_ray.report.chart import (
     SETTINGS,
     Chart,
     charts,
+    escaped,
     figure,
     hover,
-    plain,
     role,
 )
 from dfkd_ray.report.settings import Parameter
-from dfkd_ray.report.trial import Objective, Trial
+from dfkd_ray.report.trial import Goal, TrialRow
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 
@@ -75,7 +75,7 @@ class Parallel(Chart):
                 "trial": trial.number,
                 "role": role(tables, trial.number, trial.state),
                 "score": _score(trial, tables),
-                "about": tables.about(trial, f"{metrics.measured(tables.objective.metric, trial.value)}"),
+                "about": tables.about(trial, f"{metrics.with_unit(tables.objective.metric, trial.value)}"),
             }
             for index, parameter in enumerate(tables.parameters):
                 here = parameter.path in trial.changes
@@ -155,7 +155,7 @@ def _names(row: dict[str, Any]) -> list[dict[str, Any]]:
     """The axis's name above its line, its ticks under it."""
     common = {"y": row["axis"], "showarrow": False}
     name = {
-        "text": plain(row["label"]),
+        "text": escaped(row["label"]),
         "x": 0,
         "xanchor": "left",
         "yshift": 15,
@@ -164,7 +164,7 @@ def _names(row: dict[str, Any]) -> list[dict[str, Any]]:
     }
     ticks = [
         {
-            "text": plain(text, max(4, 54 // len(row["ticks"]))),
+            "text": escaped(text, max(4, 54 // len(row["ticks"]))),
             "x": place,
             "xanchor": "left" if place == 0 else "right" if place == 1 else "center",
             "yshift": -14,
@@ -193,16 +193,16 @@ def _setting_axis(parameter: Parameter) -> dict[str, Any]:
     }
 
 
-def _goal_axis(objective: Objective, ends: tuple[float, float]) -> dict[str, Any]:
+def _goal_axis(objective: Goal, ends: tuple[float, float]) -> dict[str, Any]:
     """More is to the right, whichever way is better."""
     return {
         "label": metrics.label(objective.metric),
-        "ticks": [metrics.measured(objective.metric, v) for v in ends],
+        "ticks": [metrics.with_unit(objective.metric, v) for v in ends],
         "places": [0, 1],
     }
 
 
-def _score(trial: Trial, tables: Tables) -> float | None:
+def _score(trial: TrialRow, tables: Tables) -> float | None:
     if not trial.complete:
         return None
     every = [tables.objective.sign * v for t in tables.complete if (v := t.value) is not None]

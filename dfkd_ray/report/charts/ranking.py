@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dfkd_ray import metrics
-from dfkd_ray.report.chart import COMPLETE, INK, MUTED, SELECTION, Chart, axis, charts, figure, hover, plain
+from dfkd_ray.report.chart import COMPLETE, INK, MUTED, SELECTION, Chart, axis, charts, escaped, figure, hover
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 
@@ -107,7 +107,7 @@ class Ranking(Chart):
                 )
             )
         names = [
-            {"text": plain(row["label"], 60), "x": 0, "xref": "paper", "xanchor": "left", "y": place - 0.2}
+            {"text": escaped(row["label"], 60), "x": 0, "xref": "paper", "xanchor": "left", "y": place - 0.2}
             for row, place in zip({r["metric"]: r for r in data}.values(), places.values())
         ]
         label = {"yanchor": "bottom", "showarrow": False, "font": {"color": INK}}

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray import metrics
-from dfkd_ray.report.chart import COMPLETE, MARKERS, RUN, Chart, axis, charts, figure, hover, value, whole
+from dfkd_ray.report.chart import COMPLETE, MARKERS, RUN, Chart, axis, charts, constant, figure, hover, integer_axis
 from dfkd_ray.report.view import Tables
 
 ROWS = pa.schema(
@@ -48,8 +48,8 @@ class RunCurves(Chart):
 
     @staticmethod
     def draw(rows: pa.Table) -> go.Figure:
-        metric, epochs, reached = value(rows, "metric"), rows["epoch"].to_pylist(), rows["value"].to_pylist()
-        about = [hover(f"epoch {e}: {metrics.measured(metric, v)}") for e, v in zip(epochs, reached)]
+        metric, epochs, reached = constant(rows, "metric"), rows["epoch"].to_pylist(), rows["value"].to_pylist()
+        about = [hover(f"epoch {e}: {metrics.with_unit(metric, v)}") for e, v in zip(epochs, reached)]
         said = {"hoverinfo": "text", "line": {"color": COMPLETE, "width": 2}}
         mode = "lines+markers" if len(epochs) < 3 else "lines"
         traces = [go.Scatter(x=epochs, y=reached, mode=mode, hovertext=about, **said)]
@@ -57,4 +57,4 @@ class RunCurves(Chart):
             at = stars.index(True)
             star = {**MARKERS["best"], "size": 13}
             traces.append(go.Scatter(x=[epochs[at]], y=[reached[at]], mode="markers", marker=star, hoverinfo="skip"))
-        return figure(traces, height=200, xaxis=whole("", epochs), yaxis=axis("", metric), showlegend=False)
+        return figure(traces, height=200, xaxis=integer_axis("", epochs), yaxis=axis("", metric), showlegend=False)

@@ -22,12 +22,12 @@ from dfkd_ray.report.chart import (
     Chart,
     axis,
     charts,
+    constant,
+    escaped,
     figure,
     hover,
-    plain,
-    value,
 )
-from dfkd_ray.report.effects import Effect
+from dfkd_ray.report.effects import EffectRow
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 
@@ -80,7 +80,7 @@ class Shapley(Chart):
 
     @staticmethod
     def draw(rows: pa.Table) -> go.Figure:
-        metric, data = value(rows, "metric"), rows.to_pylist()
+        metric, data = constant(rows, "metric"), rows.to_pylist()
         ends = [e for row in data for e in (row["start"], row["end"], row["low"], row["high"]) if e is not None]
         pad = 0.06 * (max(ends) - min(ends)) or 0.01
         return figure(
@@ -95,8 +95,8 @@ class Shapley(Chart):
 
     @staticmethod
     def notes(rows: pa.Table) -> list[str]:
-        pairs = words.count(value(rows, "pairs"), "pair")
-        if value(rows, "exact"):
+        pairs = words.count(constant(rows, "pairs"), "pair")
+        if constant(rows, "exact"):
             return [f"Exact: every coalition of components was run; n = {pairs}."]
         return [f"Estimated from the coalitions that were run (weighted regression), not exact; n = {pairs}."]
 
@@ -114,13 +114,13 @@ def _start(tables: Tables, metric: str) -> float | None:
     return math.fsum(values["none"][pair] for pair in common) / len(common) if common else None
 
 
-def _end(what: str, label: str, metric: str, at: float, shares: Sequence[Effect]) -> dict[str, Any]:
+def _end(what: str, label: str, metric: str, at: float, shares: Sequence[EffectRow]) -> dict[str, Any]:
     common = {"metric": metric, "exact": all(share.exact for share in shares), "pairs": shares[0].pairs}
-    about = f"{label}: {metrics.measured(metric, at)}"
+    about = f"{label}: {metrics.with_unit(metric, at)}"
     return {**common, "what": what, "label": label, "start": at, "end": at, "about": about}
 
 
-def _row(share: Effect, start: float) -> dict[str, Any]:
+def _row(share: EffectRow, start: float) -> dict[str, Any]:
     found = share.difference or 0.0
     return {
         "metric": share.metric,
@@ -192,8 +192,8 @@ def _marks(data: Sequence[dict[str, Any]]) -> go.Scatter:
 
 def _said(row: dict[str, Any], place: int) -> dict[str, Any]:
     """The name, and after it a share with its verdict, or what an end reaches."""
-    name, share = plain(row["label"], 30), metrics.difference(row["metric"], row["end"] - row["start"])
-    reached = metrics.measured(row["metric"], row["end"])
-    said = f"<b>{share}</b> {plain(row['short'])}" if row["what"] == "share" else f"<b>{reached}</b>"
+    name, share = escaped(row["label"], 30), metrics.difference(row["metric"], row["end"] - row["start"])
+    reached = metrics.with_unit(row["metric"], row["end"])
+    said = f"<b>{share}</b> {escaped(row['short'])}" if row["what"] == "share" else f"<b>{reached}</b>"
     at = {"x": 0, "xref": "paper", "xanchor": "left", "y": place - 0.36, "font": {"color": INK}}
     return {**LABEL, **at, "text": f"{name}  {said}"}

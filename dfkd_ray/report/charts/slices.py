@@ -12,12 +12,12 @@ from dfkd_ray.report.chart import (
     axis,
     by_role,
     charts,
+    constant,
     figure,
+    jitter,
     place_axis,
     points,
     role,
-    spread,
-    value,
 )
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
@@ -82,23 +82,23 @@ class Slices(Chart):
                         "said": words.setting(chosen),
                         "y": trial.value,
                         "edge": parameter.edge(chosen) if seen_as == "best" else None,
-                        "about": tables.about(trial, metrics.said(metric, trial.value)),
+                        "about": tables.about(trial, metrics.labelled(metric, trial.value)),
                     }
                 )
         return pa.Table.from_pylist(rows, ROWS)
 
     @staticmethod
     def draw(rows: pa.Table) -> go.Figure:
-        kind, metric = value(rows, "kind"), value(rows, "metric")
+        kind, metric = constant(rows, "kind"), constant(rows, "metric")
         marks = [
-            points(name, spread(own["x"], own["trial"], kind), own["y"], own["about"]) for name, own in by_role(rows)
+            points(name, jitter(own["x"], own["trial"], kind), own["y"], own["about"]) for name, own in by_role(rows)
         ]
-        domain = place_axis("", kind, value(rows, "low"), value(rows, "high"), value(rows, "options"))
+        domain = place_axis("", kind, constant(rows, "low"), constant(rows, "high"), constant(rows, "options"))
         return figure(marks, height=250, xaxis=domain, yaxis=axis("", metric), showlegend=False)
 
     @staticmethod
     def notes(rows: pa.Table) -> list[str]:
-        said = metrics.label(value(rows, "metric"))
+        said = metrics.label(constant(rows, "metric"))
         return [f"From bottom to top: {said}. The star is the best trial; open circles were stopped early."]
 
     @staticmethod

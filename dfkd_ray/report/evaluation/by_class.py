@@ -7,12 +7,12 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report.chart import BEST, COMPLETE, FAINT, Drawn, axis, figure, hover, plain
-from dfkd_ray.report.evaluation.view import NETWORKS, Evaluation
+from dfkd_ray.report.chart import BEST, COMPLETE, FAINT, Drawn, axis, escaped, figure, hover
+from dfkd_ray.report.evaluation.view import NETWORKS, EvaluationTables
 from dfkd_ray.util import words
 
 NAMED = 40  # classes up to which each has a line of its own
-LOOKS: dict[str, dict[str, Any]] = {
+STYLES: dict[str, dict[str, Any]] = {
     "student": {"color": BEST, "symbol": "circle", "size": 9},
     "teacher": {"color": COMPLETE, "symbol": "diamond-open", "size": 9, "line": {"width": 1.5}},
 }
@@ -27,7 +27,7 @@ ROWS = pa.schema(
 )
 
 
-class ByClass(Drawn[Evaluation]):
+class ByClass(Drawn[EvaluationTables]):
     """Classes without images are left out."""
 
     title = "Accuracy by class"
@@ -35,7 +35,7 @@ class ByClass(Drawn[Evaluation]):
     empty = "There is no image."
 
     @staticmethod
-    def prepare(tables: Evaluation) -> pa.Table:
+    def prepare(tables: EvaluationTables) -> pa.Table:
         none: list[float | None] = [None] * len(tables.classes)
         shares = {name: tables.by_class(name) if name in tables.networks else none for name in NETWORKS}
         rows: list[dict[str, Any]] = [
@@ -56,13 +56,13 @@ class ByClass(Drawn[Evaluation]):
             reached = [r[network] for r in data]
             at = {"x": reached, "y": places} if few else {"x": places, "y": reached}
             said = [hover(_said(r)) for r in data]
-            look = LOOKS[network] if few else {**LOOKS[network], "size": 6}
-            mark = {"mode": "markers", "marker": look, "hoverinfo": "text", "hovertext": said}
+            style = STYLES[network] if few else {**STYLES[network], "size": 6}
+            mark = {"mode": "markers", "marker": style, "hoverinfo": "text", "hovertext": said}
             traces.append(go.Scatter(**at, **mark, name=network))
         if not few:
             numbers = axis("Class, from the worst known to the best", range=[-1, len(data)], showgrid=False)
             return figure(traces, height=420, xaxis=numbers, yaxis=shares)
-        ticks = {"tickvals": places, "ticktext": [plain(r["name"], 30) for r in data]}
+        ticks = {"tickvals": places, "ticktext": [escaped(r["name"], 30) for r in data]}
         names = {**ticks, "range": [len(data) - 0.4, -0.6], "showgrid": False, "zeroline": False}
         return figure(traces, height=110 + 24 * len(data), xaxis={**shares, "showgrid": True}, yaxis=names)
 

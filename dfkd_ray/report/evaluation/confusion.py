@@ -8,8 +8,8 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report.chart import Drawn, figure, hover, plain
-from dfkd_ray.report.evaluation.view import Evaluation
+from dfkd_ray.report.chart import Drawn, escaped, figure, hover
+from dfkd_ray.report.evaluation.view import EvaluationTables
 from dfkd_ray.util import words
 
 COUNTED, NAMED, MOST = 16, 40, 200  # classes: up to which cells have numbers, axes have names, all are drawn
@@ -27,7 +27,7 @@ ROWS = pa.schema(
 TICKS = (0.01, 0.1, 0.25, 0.5, 1.0)  # shares; their square roots are what is coloured
 
 
-class Confusion(Drawn[Evaluation]):
+class Confusion(Drawn[EvaluationTables]):
     """Rows and columns in the order of the classes: where names are sorted, families of classes stand together."""
 
     title = "Confusion matrix"
@@ -38,7 +38,7 @@ class Confusion(Drawn[Evaluation]):
     empty = "There is no image."
 
     @staticmethod
-    def prepare(tables: Evaluation) -> pa.Table:
+    def prepare(tables: EvaluationTables) -> pa.Table:
         chosen = _drawn(tables)
         place, found = {each: i for i, each in enumerate(chosen)}, tables.confusions
         cells = {(c, c): 0 for c in chosen} | {pair: n for pair, n in found.items() if {*pair} <= place.keys()}
@@ -70,8 +70,8 @@ class Confusion(Drawn[Evaluation]):
                 counts[r["row"]][r["column"]] = str(r["images"])
         numbered: dict[str, Any] = {"text": counts, "texttemplate": "%{text}"} if count <= COUNTED else {}
         gap = 2 if count <= NAMED else 0
-        look = {"coloraxis": "coloraxis", "xgap": gap, "ygap": gap, **numbered}
-        trace = go.Heatmap(z=heat, hovertext=said, hoverinfo="text", hoverongaps=False, **look)
+        style = {"coloraxis": "coloraxis", "xgap": gap, "ygap": gap, **numbered}
+        trace = go.Heatmap(z=heat, hovertext=said, hoverinfo="text", hoverongaps=False, **style)
         row = 34 if count <= COUNTED else 20
         bar = {"tickvals": [math.sqrt(t) for t in TICKS], "ticktext": [f"{t:.0%}" for t in TICKS], "thickness": 12}
         ends, plain = [-0.5, count - 0.5], {"showgrid": False, "showline": False, "zeroline": False, **_ticks(names)}
@@ -90,7 +90,7 @@ class Confusion(Drawn[Evaluation]):
         return said + (["Point at a cell for the names of its classes; drag to enlarge."] if drawn > NAMED else [])
 
 
-def _drawn(tables: Evaluation) -> list[int]:
+def _drawn(tables: EvaluationTables) -> list[int]:
     """All classes; of very many those that take most part in confusions, in their order."""
     part = dict.fromkeys(range(len(tables.classes)), 0)
     for (label, named), images in tables.confusions.items():
@@ -103,7 +103,7 @@ def _drawn(tables: Evaluation) -> list[int]:
 def _ticks(names: list[str]) -> dict[str, Any]:
     if len(names) > NAMED:
         return {"showticklabels": False}
-    return {"tickvals": list(range(len(names))), "ticktext": [plain(name, 24) for name in names]}
+    return {"tickvals": list(range(len(names))), "ticktext": [escaped(name, 24) for name in names]}
 
 
 def _said(row: dict[str, Any]) -> str:

@@ -9,16 +9,16 @@ from dfkd_ray.report.evaluation.by_class import ByClass
 from dfkd_ray.report.evaluation.confusion import Confusion
 from dfkd_ray.report.evaluation.plane import Plane
 from dfkd_ray.report.evaluation.reliability import Reliability
-from dfkd_ray.report.evaluation.view import Evaluation
+from dfkd_ray.report.evaluation.view import EvaluationTables
 from dfkd_ray.report.page import Figures, block, document
 from dfkd_ray.util.tables import EVALUATED
 
 
-def page(tables: Evaluation) -> str:
+def page(tables: EvaluationTables) -> str:
     """The whole page."""
     figures: Figures = {}
 
-    def charted(key: str, title: str, chart: type[Drawn[Evaluation]], *more: Block) -> Section:
+    def charted(key: str, title: str, chart: type[Drawn[EvaluationTables]], *more: Block) -> Section:
         drawn = block(f"{key}-chart", chart, tables, figures)
         return Section(key, title, title, [*([] if drawn is None else [drawn]), *more])
 
@@ -29,7 +29,7 @@ def page(tables: Evaluation) -> str:
         charted("classes", "The classes", ByClass, *sections.classes(tables)),
         charted("calibration", "How sure they are", Reliability),
         gallery.pictures(tables),
-        gallery.looks(tables),
+        gallery.saliency(tables),
         charted("features", "The features", Plane, *sections.missing_plane(tables)),
         sections.provenance(tables),
     ]

@@ -7,8 +7,8 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report.chart import ARM_COLOURS, FAINT, Drawn, figure, hover, plain
-from dfkd_ray.report.evaluation.view import Evaluation
+from dfkd_ray.report.chart import ARM_COLOURS, FAINT, Drawn, escaped, figure, hover
+from dfkd_ray.report.evaluation.view import EvaluationTables
 from dfkd_ray.util import words
 
 SYMBOLS = ("circle", "x", "diamond-open")
@@ -28,7 +28,7 @@ ROWS = pa.schema(
 )
 
 
-class Plane(Drawn[Evaluation]):
+class Plane(Drawn[EvaluationTables]):
     """The teacher first: it is what the student should come to look like."""
 
     title = "Features in the plane"
@@ -40,7 +40,7 @@ class Plane(Drawn[Evaluation]):
     panels = True
 
     @staticmethod
-    def prepare(tables: Evaluation) -> pa.Table:
+    def prepare(tables: EvaluationTables) -> pa.Table:
         places = _places(tables)
         data = tables.evaluation.to_pydict()
         rows = []
@@ -77,7 +77,7 @@ class Plane(Drawn[Evaluation]):
         return [f"{images}, of every class by its share{told}. Each network has a plane of its own."]
 
 
-def _places(tables: Evaluation) -> dict[int, int]:
+def _places(tables: EvaluationTables) -> dict[int, int]:
     """The colour of each class; of many, only those of the most confused pairs have one, then the first ones."""
     classes = range(len(tables.classes))
     if len(classes) <= MOST:
@@ -88,13 +88,13 @@ def _places(tables: Evaluation) -> dict[int, int]:
 
 def _marks(name: str, place: int, own: list[dict[str, Any]]) -> go.Scatter:
     turn, colour = divmod(max(place, 0), len(ARM_COLOURS))
-    look = {"color": FAINT if place < 0 else ARM_COLOURS[colour], "symbol": SYMBOLS[turn]}
+    style = {"color": FAINT if place < 0 else ARM_COLOURS[colour], "symbol": SYMBOLS[turn]}
     return go.Scatter(
         x=[round(row["x"], 2) for row in own],
         y=[round(row["y"], 2) for row in own],
         mode="markers",
-        marker={**look, "size": 5 if place < 0 else 6, "opacity": 0.85},
-        name=plain(name, 24),
+        marker={**style, "size": 5 if place < 0 else 6, "opacity": 0.85},
+        name=escaped(name, 24),
         hoverinfo="text",
         hovertext=[hover(row["about"]) for row in own],
     )

@@ -7,8 +7,8 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from dfkd_ray.report.chart import BEST, COMPLETE, MUTED, PRUNED, Drawn, axis, figure, hover, value
-from dfkd_ray.report.evaluation.view import Evaluation
+from dfkd_ray.report.chart import BEST, COMPLETE, MUTED, PRUNED, Drawn, axis, constant, figure, hover
+from dfkd_ray.report.evaluation.view import EvaluationTables
 from dfkd_ray.report.settings import is_number
 from dfkd_ray.util import words
 
@@ -26,7 +26,7 @@ ROWS = pa.schema(
 COLOURS = {"student": BEST, "teacher": COMPLETE}
 
 
-class Reliability(Drawn[Evaluation]):
+class Reliability(Drawn[EvaluationTables]):
     """The bins of the expected calibration error, those that hold images and have both ends."""
 
     title = "Reliability"
@@ -38,7 +38,7 @@ class Reliability(Drawn[Evaluation]):
     panels = True
 
     @staticmethod
-    def prepare(tables: Evaluation) -> pa.Table:
+    def prepare(tables: EvaluationTables) -> pa.Table:
         rows = []
         for network in tables.networks:
             found = words.percent(tables.share(network, "ece"))
@@ -56,7 +56,7 @@ class Reliability(Drawn[Evaluation]):
         said = [hover(_said(r)) for r in data]
         common: dict[str, Any] = {"x": middle, "width": [0.92 * (r["high"] - r["low"]) for r in data]}
         common |= {"hoverinfo": "text", "hovertext": said}
-        right = {"color": COLOURS.get(value(rows, "network"), BEST), "opacity": 0.85}
+        right = {"color": COLOURS.get(constant(rows, "network"), BEST), "opacity": 0.85}
         line = go.Scatter(
             x=[0, 1], y=[0, 1], mode="lines", line={"color": MUTED, "dash": "dot", "width": 1.5}, hoverinfo="skip"
         )

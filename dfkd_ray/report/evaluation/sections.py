@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dfkd_ray.report.blocks import Block, Cell, Facts, Heading, Inline, Number, Numbers, Section, Table, Text
-from dfkd_ray.report.evaluation.view import Evaluation
+from dfkd_ray.report.evaluation.view import EvaluationTables
 from dfkd_ray.report.evidence import recorded
 from dfkd_ray.report.view import part
 from dfkd_ray.util import words
@@ -20,7 +20,7 @@ MEASURES = {
 }
 
 
-def summary(tables: Evaluation) -> Section:
+def summary(tables: EvaluationTables) -> Section:
     """What came out, in a sentence, in big numbers and in a table."""
     whose = part(tables.note, "run").get("name") or tables.network("student").get("weights")
     above = " · ".join(str(item) for item in (whose, tables.task.get("name")) if item)
@@ -29,7 +29,7 @@ def summary(tables: Evaluation) -> Section:
         Heading("How good is the student?", 1),
         Text(sentence(tables), "answer"),
         Numbers(list(_numbers(tables)), first=True),
-        measured(tables),
+        measures_table(tables),
         Text(_caution(tables), "note"),
         Heading("What was evaluated", 2),
         Facts(list(_asked(tables))),
@@ -37,7 +37,7 @@ def summary(tables: Evaluation) -> Section:
     return Section("summary", "The answer", None, shown)
 
 
-def sentence(tables: Evaluation) -> str:
+def sentence(tables: EvaluationTables) -> str:
     """The answer, as plain text."""
     of = [tables.split, "image" if tables.evaluation.num_rows == 1 else "images", "of", tables.task.get("name")]
     where = " ".join(map(str, [words.number(tables.evaluation.num_rows), *filter(None, of)]))
@@ -49,12 +49,12 @@ def sentence(tables: Evaluation) -> str:
     return f"{named}{teacher}; chance is {chance}. {_sureness(tables)}"
 
 
-def _arch(tables: Evaluation, network: str) -> str:
+def _arch(tables: EvaluationTables, network: str) -> str:
     arch = tables.network(network).get("arch")
     return f" ({arch})" if arch else ""
 
 
-def _sureness(tables: Evaluation) -> str:
+def _sureness(tables: EvaluationTables) -> str:
     sure, right, error = (tables.share("student", key) for key in ("confidence", "top1", "ece"))
     if sure is None or right is None or error is None:
         return ""
@@ -63,7 +63,7 @@ def _sureness(tables: Evaluation) -> str:
     return f"It is {too}: sure to {words.percent(sure)} on average, with a calibration error of {words.percent(error)}."
 
 
-def _numbers(tables: Evaluation) -> Iterable[Number]:
+def _numbers(tables: EvaluationTables) -> Iterable[Number]:
     yield Number(words.percent(tables.share("student", "top1")), "Top-1 accuracy", "of the student")
     if "teacher" in tables.networks:
         yield Number(words.percent(tables.share("teacher", "top1")), "Teacher's top-1", "on the same images")
@@ -73,7 +73,7 @@ def _numbers(tables: Evaluation) -> Iterable[Number]:
     yield Number(words.percent(tables.share("student", "ece")), "Calibration error", "expected, of the student")
 
 
-def measured(tables: Evaluation) -> Table:
+def measures_table(tables: EvaluationTables) -> Table:
     """Every measure of both networks, side by side."""
     rows: list[list[Inline | Cell]] = []
     for key, name in MEASURES.items():
@@ -84,14 +84,14 @@ def measured(tables: Evaluation) -> Table:
     return Table(head, rows, f"On {words.count(tables.evaluation.num_rows, 'image')}")
 
 
-def _caution(tables: Evaluation) -> str:
+def _caution(tables: EvaluationTables) -> str:
     told = "Confidence is the softmax of the top class; the calibration error is over 15 bins of equal width."
     if tables.split == "val":
         told += " A run's best epoch is chosen on the validation split, so its best student is flattered here."
     return told
 
 
-def _asked(tables: Evaluation) -> Iterable[tuple[str, object]]:
+def _asked(tables: EvaluationTables) -> Iterable[tuple[str, object]]:
     run, known = part(tables.note, "run"), {name: tables.network(name) for name in tables.networks}
     yield "Task", tables.task.get("name")
     yield "Images", f"{words.number(tables.evaluation.num_rows)} of {len(tables.classes)} classes, split {tables.split}"
@@ -106,7 +106,7 @@ def _asked(tables: Evaluation) -> Iterable[tuple[str, object]]:
     yield "Input normalised by", tables.task.get("normalised_by")
 
 
-def classes(tables: Evaluation) -> list[Block]:
+def classes(tables: EvaluationTables) -> list[Block]:
     """Every class that has images, in a table that sorts."""
     shares = [tables.by_class(network) for network in tables.networks]
     known = [place for place, images in enumerate(tables.counts) if images]
@@ -123,18 +123,18 @@ def classes(tables: Evaluation) -> list[Block]:
     return [Table(head, rows, "Every class")] if rows else []
 
 
-def _confused(tables: Evaluation, label: int) -> str:
+def _confused(tables: EvaluationTables, label: int) -> str:
     """What the student takes a class for most often, where it does."""
     wrong = [(images, -named) for (of, named), images in tables.confusions.items() if of == label != named]
     images, named = max(wrong, default=(0, 0))
     return f"{tables.classes[-named]} ({images})" if images else words.DASH
 
 
-def missing_plane(tables: Evaluation) -> list[Text]:
+def missing_plane(tables: EvaluationTables) -> list[Text]:
     """Why there is no plane, where there is none."""
     why = part(tables.note, "plane").get("missing")
     return [Text(f"Not drawn: {why}.", "note")] if why else []
 
 
-def provenance(tables: Evaluation) -> Section:
+def provenance(tables: EvaluationTables) -> Section:
     return Section("provenance", "Provenance", "Provenance", [Facts(recorded(tables.note))])

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from dfkd_ray.report.blocks import FORMATS
 from dfkd_ray.report.settings import is_number
-from dfkd_ray.report.view import part, read, sound
+from dfkd_ray.report.view import part, read_table, sound
 from dfkd_ray.util import tables
 
 NETWORKS = ("student", "teacher")
 
 
 @dataclass(frozen=True)
-class Row:
+class ImageRow:
     """One image: its place in the split, its class, and what each network names it, by number and by confidence."""
 
     index: int
@@ -36,16 +36,16 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class EvaluationTables:
     """The tables of an evaluation and what follows from them; the only input of its page."""
 
     evaluation: pa.Table
     examples: pa.Table
 
     @classmethod
-    def read(cls, folder: Path) -> Evaluation:
+    def read(cls, folder: Path) -> EvaluationTables:
         """The tables in a folder; StudyError names the one that is missing or damaged."""
-        return cls(**{kind: read(kind, folder / f"{kind}.arrow") for kind in tables.EVALUATED})
+        return cls(**{kind: read_table(kind, folder / f"{kind}.arrow") for kind in tables.EVALUATED})
 
     @cached_property
     def note(self) -> dict[str, Any]:
@@ -118,12 +118,12 @@ class Evaluation:
         return [p for p in pairs if p.get("label") in known and p.get("named") in known]
 
     @cached_property
-    def rows(self) -> dict[int, Row]:
+    def rows(self) -> dict[int, ImageRow]:
         """The images of which there is a picture, by index."""
         wanted = {index for index, _ in self.pictures}
         data = self.evaluation.filter(pa.compute.is_in(self.evaluation["index"], pa.array(sorted(wanted), pa.int32())))
         return {
-            row["index"]: Row(
+            row["index"]: ImageRow(
                 row["index"],
                 row["label"],
                 {name: row[name] for name in self.networks},

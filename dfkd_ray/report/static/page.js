@@ -46,8 +46,8 @@
   // Marks of one pair are joined by a faint line, which stands out while one of them is pointed at.
   const lift = (plot, up) => ({ points: [{ curveNumber, data }] }) => {
     if (data.meta !== "pair") return;
-    const look = { "line.color": up ? "var(--ink)" : "var(--grid)", "line.width": up ? 2 : 1 };
-    Plotly.restyle(plot, paint(look, getComputedStyle(root)), [curveNumber]);
+    const style = { "line.color": up ? "var(--ink)" : "var(--grid)", "line.width": up ? 2 : 1 };
+    Plotly.restyle(plot, paint(style, getComputedStyle(root)), [curveNumber]);
   };
   const liftable = (plot) => {
     if (plot.dataset.lifts || !plot.on) return;
@@ -58,12 +58,12 @@
 
   const draw = () => {
     const css = getComputedStyle(root);
-    const look = template(css);
+    const style = template(css);
     for (const plot of document.querySelectorAll(".plot")) {
       const { data, layout } = paint(figures[plot.id], css);
       try {
         const tools = !touch && layout.height >= 300;  // a small panel has no room for them
-        Plotly.react(plot, data, { ...layout, template: look, autosize: true }, { ...config, displayModeBar: tools });
+        Plotly.react(plot, data, { ...layout, template: style, autosize: true }, { ...config, displayModeBar: tools });
         liftable(plot);
       } catch (error) {
         console.error(`${plot.id}: ${error}`);

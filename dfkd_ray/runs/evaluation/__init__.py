@@ -18,7 +18,7 @@ from dfkd_ray.runs import measures
 from dfkd_ray.runs.evaluation.classification import confused, measure, rank
 from dfkd_ray.runs.evaluation.overlays import FORMAT, overlaid, picture
 from dfkd_ray.runs.evaluation.saliency import saliency
-from dfkd_ray.runs.evaluation.shown import looked, shown
+from dfkd_ray.runs.evaluation.shown import for_gallery, for_saliency
 from dfkd_ray.runs.evaluation.tsne import MOST, plane
 from dfkd_ray.runs.students import Distilled, Network
 from dfkd_ray.train.runtime import Runtime
@@ -114,8 +114,8 @@ class Evaluation:
     def _pictures(self, measures: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, str]]:
         """Images, and where the networks look for the class that each of some is; and who cannot be asked, and why."""
         labels, named, confidence = self.part.labels, self.named["student"], self.confidence["student"]
-        asked = torch.tensor(looked(labels, named, confidence))
-        rows = sorted({*shown(labels, named, confidence, measures["confused"]), *asked.tolist()})
+        asked = torch.tensor(for_saliency(labels, named, confidence))
+        rows = sorted({*for_gallery(labels, named, confidence, measures["confused"]), *asked.tolist()})
         made = [_picture(row, "image", self.part.images[row]) for row in rows]
         blind: dict[str, str] = {}
         for name, network in self.distilled.networks.items():

@@ -1,4 +1,4 @@
-"""Where a network looks: Grad-CAM."""
+"""Saliency, where a network looks: Grad-CAM."""
 
 from __future__ import annotations
 

@@ -8,10 +8,10 @@ from torch import Tensor
 
 EACH = 3  # images of a confused pair
 WRONG = RIGHT = 12
-LOOKED = 8  # images on which the networks are shown to look, half of them wrong where there are so many
+SALIENCY = 8  # images with the saliency of the networks, half of them wrong where there are so many
 
 
-def shown(labels: Tensor, named: Tensor, confidence: Tensor, pairs: Sequence[Mapping[str, int]]) -> list[int]:
+def for_gallery(labels: Tensor, named: Tensor, confidence: Tensor, pairs: Sequence[Mapping[str, int]]) -> list[int]:
     """Rows of the split, each once: of every confused pair, its surest; the surest mistakes; a right one of a class.
 
     Beside a pair stands a right image of the class that was named. All arguments but `pairs` are (N,).
@@ -28,12 +28,12 @@ def shown(labels: Tensor, named: Tensor, confidence: Tensor, pairs: Sequence[Map
     return list(dict.fromkeys(chosen))
 
 
-def looked(labels: Tensor, named: Tensor, confidence: Tensor) -> list[int]:
-    """Rows on which the networks are shown to look: sure mistakes of different classes, then right ones."""
+def for_saliency(labels: Tensor, named: Tensor, confidence: Tensor) -> list[int]:
+    """Rows whose saliency is shown: sure mistakes of different classes, then right ones."""
     order = confidence.argsort(descending=True, stable=True)
-    wrong = _one_a_class(labels[order], (named != labels)[order])[: LOOKED // 2]
+    wrong = _one_a_class(labels[order], (named != labels)[order])[: SALIENCY // 2]
     right = _one_a_class(labels, named == labels)
-    return [int(order[i]) for i in wrong] + right[: LOOKED - len(wrong)]
+    return [int(order[i]) for i in wrong] + right[: SALIENCY - len(wrong)]
 
 
 def _one_a_class(labels: Tensor, wanted: Tensor) -> list[int]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from dfkd_ray.nets.heads import ToData
 from dfkd_ray.runs.export.formats import FORMATS, INPUT, Card
 from dfkd_ray.runs.students import Network
-from dfkd_ray.teachers.weights import described
+from dfkd_ray.teachers.weights import network_facts
 from dfkd_ray.util.errors import DfkdError
 from dfkd_ray.util.files import replace
 
@@ -78,7 +78,7 @@ def _unproven(folder: Path) -> Iterator[Path]:
 
 def card_of(network: Network, **more: Any) -> dict[str, Any]:
     """What goes with the weights: all that opens them again, as a teacher too."""
-    return {**described(network.task, network.arch), **more}
+    return {**network_facts(network.task, network.arch), **more}
 
 
 def _made(network: Network, kind: str, stem: Path, normalised: bool, card: Card) -> dict[str, Any]:

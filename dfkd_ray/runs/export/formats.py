@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from dfkd_ray.teachers.teach import write
-from dfkd_ray.teachers.weights import fill, read
+from dfkd_ray.teachers.teach import write_weights
+from dfkd_ray.teachers.weights import fill, read_weights
 from dfkd_ray.util.errors import MissingExtra
 
 Card = Mapping[str, Any]  # what a reader needs to know: classes, input, normalisation
@@ -78,7 +78,7 @@ def _needs_onnx(*packages: str) -> None:
 
 
 def _save_safetensors(net: nn.Module, example: Tensor, card: Card, path: Path) -> None:
-    write(net, dict(card), path)
+    write_weights(net, dict(card), path)
 
 
 def _load_safetensors(path: Path, net: nn.Module) -> Callable[[Tensor], Tensor]:
@@ -86,7 +86,7 @@ def _load_safetensors(path: Path, net: nn.Module) -> Callable[[Tensor], Tensor]:
     fresh = copy.deepcopy(net)
     for value in fresh.state_dict().values():
         value.zero_()
-    fill(fresh, read(path), str(path))
+    fill(fresh, read_weights(path), str(path))
     return fresh
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from dfkd_ray.study.published import parsing
 from dfkd_ray.study.published.claims import Compared, Verdict, check, printed, side_by_side
 from dfkd_ray.study.published.rerun import SEEDS, Scale, study
-from dfkd_ray.study.published.table import Cell, Claim, Mark, Source, Table
+from dfkd_ray.study.published.table import Claim, Mark, Paper, PublishedCell, PublishedTable
 from dfkd_ray.util import yamls
 from dfkd_ray.util.errors import UnknownName
 from dfkd_ray.util.registry import did_you_mean
@@ -26,7 +26,7 @@ def names() -> list[str]:
     return [name for path in sorted(_FOLDER.glob("*.yaml")) for name in _file(path)]
 
 
-def load(name: str) -> Table:
+def load(name: str) -> PublishedTable:
     """A table by its id; UnknownName with the nearest, ConfigError for a file with mistakes."""
     path = _FOLDER / f"{name.partition('/')[0]}.yaml"
     if path.parent == _FOLDER and path.is_file() and name in (tables := _file(path)):
@@ -34,7 +34,7 @@ def load(name: str) -> Table:
     raise UnknownName(f"unknown table {name!r}{did_you_mean(name, names())}")
 
 
-def find(reference: str) -> tuple[Table, str | None]:
+def find(reference: str) -> tuple[PublishedTable, str | None]:
     """What a study says it re-runs: "dfkd_fgvc/table3#cub200" is a column, without one it is the mean of the columns.
 
     UnknownName for a table that nobody knows, or a column that cannot be re-run.
@@ -46,25 +46,25 @@ def find(reference: str) -> tuple[Table, str | None]:
     return table, column or None
 
 
-def reference(table: Table, column: str | None = None) -> str:
+def reference(table: PublishedTable, column: str | None = None) -> str:
     """The inverse of `find`."""
     return table.id if column is None else f"{table.id}#{column}"
 
 
 @cache
-def _file(path: Path) -> dict[str, Table]:
+def _file(path: Path) -> dict[str, PublishedTable]:
     return parsing.tables(yamls.load(path), path.stem)
 
 
 __all__ = [
     "SEEDS",
-    "Cell",
     "Claim",
     "Compared",
     "Mark",
+    "Paper",
+    "PublishedCell",
+    "PublishedTable",
     "Scale",
-    "Source",
-    "Table",
     "Verdict",
     "check",
     "find",

@@ -5,42 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
-from dfkd_ray.study.published.table import Claim, Mark, Table
+from dfkd_ray.stats.effects import ArmSummary, Effect
+from dfkd_ray.study.published.table import Claim, Mark, PublishedTable
 
 Verdict = Literal["holds here", "fails here", "cannot be told"]
 
 MIN_PAIRS = 3  # with fewer a study gives no p value, and no verdict here
 POINTS = 100.0  # a trial reports accuracy as a share
-
-
-class Effect(Protocol):
-    """What a verdict reads of an effect (`study.effects.Effect`); `contrast` is the name of its contrast."""
-
-    @property
-    def contrast(self) -> str: ...
-    @property
-    def t_low(self) -> float | None: ...
-    @property
-    def t_high(self) -> float | None: ...
-    @property
-    def pairs(self) -> int: ...
-
-
-class Summary(Protocol):
-    """What a comparison reads of an arm (`study.effects.ArmSummary`): accuracies are shares."""
-
-    @property
-    def arm(self) -> str: ...
-    @property
-    def n(self) -> int: ...
-    @property
-    def mean(self) -> float | None: ...
-    @property
-    def t_low(self) -> float | None: ...
-    @property
-    def t_high(self) -> float | None: ...
 
 
 @dataclass(frozen=True)
@@ -57,7 +30,7 @@ class Compared:
     difference: float | None  # measured - published
 
 
-def printed(table: Table, claim: Claim, column: str | None = None) -> float:
+def printed(table: PublishedTable, claim: Claim, column: str | None = None) -> float:
     """The claim's contrast in the published numbers, in points: it holds there where this is > 0.
 
     Without a column: over the means of the columns that can be re-run.
@@ -85,7 +58,7 @@ def check(claim: Claim, effect: Effect) -> Verdict:
     return "fails here" if effect.t_high < 0 else "cannot be told"
 
 
-def side_by_side(table: Table, column: str | None, summaries: Iterable[Summary]) -> list[Compared]:
+def side_by_side(table: PublishedTable, column: str | None, summaries: Iterable[ArmSummary]) -> list[Compared]:
     """The rows of a table beside the arms of their names; without a column beside the mean of those that can be re-run.
 
     The two differ in data and scale unless the study ran at the paper's: a difference at another scale says nothing of
@@ -95,7 +68,7 @@ def side_by_side(table: Table, column: str | None, summaries: Iterable[Summary])
     return [_compared(table, row, column, by_arm.get(row)) for row in table.row_names]
 
 
-def _compared(table: Table, row: str, column: str | None, summary: Summary | None) -> Compared:
+def _compared(table: PublishedTable, row: str, column: str | None, summary: ArmSummary | None) -> Compared:
     published = table.value(row, column)
     mark = next(cell.mark for cell in table.cells if cell.row == row)
     if summary is None:

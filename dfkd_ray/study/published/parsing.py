@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dfkd_ray.study.published.table import By, Cell, Claim, Mark, Source, Table
+from dfkd_ray.study.published.table import By, Claim, Mark, Paper, PublishedCell, PublishedTable
 from dfkd_ray.util.errors import ConfigError
 from dfkd_ray.util.registry import did_you_mean
 from dfkd_ray.util.yamls import Document, Problems, typed
 
 POINTS = "points"
-_NOBODY = Source("", "", "", "")  # stands in for a source with mistakes, so that the tables are checked too
+_NOBODY = Paper("", "", "", "")  # stands in for a source with mistakes, so that the tables are checked too
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,11 @@ class _Claim:
         yield from (self.weights or {}).items()
 
 
-def tables(document: Document, stem: str) -> dict[str, Table]:
+def tables(document: Document, stem: str) -> dict[str, PublishedTable]:
     """The tables of one file by id, "stem/table"; ConfigError with all mistakes, each with its line."""
     problems = Problems()
     file = problems.attempt("", typed, _File, document.data) or _File({}, {})
-    source = problems.attempt("source", typed, Source, file.source)
+    source = problems.attempt("source", typed, Paper, file.source)
     made = {
         f"{stem}/{name}": problems.attempt(f"tables.{name}", _table, f"{stem}/{name}", source or _NOBODY, raw)
         for name, raw in file.tables.items()
@@ -84,7 +84,7 @@ def tables(document: Document, stem: str) -> dict[str, Table]:
     return {name: table for name, table in made.items() if table is not None}
 
 
-def _table(name: str, source: Source, raw: Any) -> Table:
+def _table(name: str, source: Paper, raw: Any) -> PublishedTable:
     grid = typed(_Grid, raw)
     problems = Problems()
     _check_cells(grid, problems)
@@ -92,7 +92,7 @@ def _table(name: str, source: Source, raw: Any) -> Table:
     claims = [problems.attempt(f"claims.{i}", _claim, claim, grid.arms) for i, claim in enumerate(grid.claims)]
     problems.stop_if_any()
     same = ("number", "title", "metric", "unit", "task", "teacher", "student", "rows", "columns", "note", "method")
-    return Table(
+    return PublishedTable(
         id=name,
         source=source,
         cells=tuple(_cells(grid)),
@@ -101,11 +101,11 @@ def _table(name: str, source: Source, raw: Any) -> Table:
     )
 
 
-def _cells(grid: _Grid) -> Iterator[Cell]:
+def _cells(grid: _Grid) -> Iterator[PublishedCell]:
     for row, values in grid.cells.items():
         for column, value in zip(grid.columns, values):
             if value is not None:
-                yield Cell(row, column, value, grid.mark, grid.via)
+                yield PublishedCell(row, column, value, grid.mark, grid.via)
 
 
 def _check_cells(grid: _Grid, problems: Problems) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from dfkd_ray import metrics
-from dfkd_ray.study.published.table import Table
+from dfkd_ray.study.published.table import PublishedTable
 from dfkd_ray.util import shipped, yamls
 from dfkd_ray.util.errors import ConfigError
 from dfkd_ray.util.registry import did_you_mean
@@ -19,7 +19,9 @@ METHODS = "methods"  # the shipped study that brings each method to that scale
 RESOURCES = {"cpu": 4, "gpu": 1}  # of one trial at 224 pixels
 
 
-def study(table: Table, column: str | None = None, scale: Scale = "paper", seeds: int = SEEDS) -> dict[str, Any]:
+def study(
+    table: PublishedTable, column: str | None = None, scale: Scale = "paper", seeds: int = SEEDS
+) -> dict[str, Any]:
     """The ablation that re-runs a table, as its file would have it: the rows are the arms.
 
     paper: the column's task and networks, and the method's own schedule; a table of several columns needs one named.
@@ -36,7 +38,7 @@ def study(table: Table, column: str | None = None, scale: Scale = "paper", seeds
     return _laptop(table, seeds) if scale == "gliders" else _paper(table, column, seeds)
 
 
-def _paper(table: Table, column: str | None, seeds: int) -> dict[str, Any]:
+def _paper(table: PublishedTable, column: str | None, seeds: int) -> dict[str, Any]:
     if column is None and len(table.runs) > 1:
         raise ConfigError.at("column", f"which column of {table.id}? (known: {', '.join(table.runs)})")
     column = column or next(iter(table.runs))
@@ -45,7 +47,7 @@ def _paper(table: Table, column: str | None, seeds: int) -> dict[str, Any]:
     return _ablation(table, column, where, seeds) | {"resources": dict(RESOURCES)}
 
 
-def _laptop(table: Table, seeds: int) -> dict[str, Any]:
+def _laptop(table: PublishedTable, seeds: int) -> dict[str, Any]:
     of_methods = any("method" in changes for changes in table.arms.values())
     small = yamls.load(shipped.find(METHODS if of_methods else LAPTOP)).data
     made = _ablation(table, "gliders", {key: small[key] for key in ("task", "fixed", "objective")}, seeds)
@@ -55,7 +57,7 @@ def _laptop(table: Table, seeds: int) -> dict[str, Any]:
     return made | {"method": small["method"], "arms": {row: dict(small["arms"][name]) for row, name in rows.items()}}
 
 
-def _ablation(table: Table, label: str, where: Mapping[str, Any], seeds: int) -> dict[str, Any]:
+def _ablation(table: PublishedTable, label: str, where: Mapping[str, Any], seeds: int) -> dict[str, Any]:
     return {
         "study": f"{table.id.replace('/', '_')}_{label}",
         "question": f"Does {table.number} of {table.source.short} hold on {where['task']}?",

@@ -12,7 +12,7 @@ By = Literal["text", "table"]  # the paper says it in words; or its numbers say 
 
 
 @dataclass(frozen=True)
-class Source:
+class Paper:
     """The paper. `short` is the name that the field uses; `arxiv` is null where no such id is known."""
 
     short: str
@@ -30,7 +30,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Cell:
+class PublishedCell:
     """One number; `via`: where it was read, if not in the paper (mark "secondary")."""
 
     row: str
@@ -55,7 +55,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Table:
+class PublishedTable:
     """One table of a paper.
 
     number: its place in the source. teacher, student, task, metric, rows: in words; rows: what a row is.
@@ -67,7 +67,7 @@ class Table:
     id: str
     number: str
     title: str
-    source: Source
+    source: Paper
     metric: str
     unit: str
     task: str
@@ -75,7 +75,7 @@ class Table:
     student: str
     rows: str
     columns: Mapping[str, str]
-    cells: tuple[Cell, ...]
+    cells: tuple[PublishedCell, ...]
     note: str = ""
     method: str | None = None
     arms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -93,7 +93,7 @@ class Table:
         """The rows, in the order of the table."""
         return tuple(dict.fromkeys(cell.row for cell in self.cells))
 
-    def cell(self, row: str, column: str) -> Cell | None:
+    def cell(self, row: str, column: str) -> PublishedCell | None:
         """The number that stands there; None where the source has none."""
         return next((cell for cell in self.cells if (cell.row, cell.column) == (row, column)), None)
 

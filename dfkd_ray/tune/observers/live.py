@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from dfkd_ray import metrics
 from dfkd_ray.tune.history import REUSED, Trial
 from dfkd_ray.tune.observers import Observer, Progress
-from dfkd_ray.tune.observers.snapshot import Shown, Snapshot, shown, snapshot
+from dfkd_ray.tune.observers.snapshot import Shown, Snapshot, shown_trial, snapshot
 
 SHOWN = (metrics.VAL_ACCURACY, metrics.AGREEMENT, metrics.DIVERSITY, metrics.ASKED)  # of an epoch of a run alone
 
@@ -32,7 +32,7 @@ class Lines(Observer):
 
     def end(self, trial: Trial) -> None:
         if not (self.study.history.study.one_run and trial.state == "complete"):
-            self._print(line(snapshot(self.study), shown(trial, self.study.history.study.objective[0].metric)))
+            self._print(line(snapshot(self.study), shown_trial(trial, self.study.history.study.objective[0].metric)))
 
     def _print(self, text: str) -> None:
         print(text, file=self.out or sys.stdout, flush=True)

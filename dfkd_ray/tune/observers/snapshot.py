@@ -48,7 +48,7 @@ def snapshot(progress: Progress) -> Snapshot:
     study = history.study
     metric = study.objective[0].metric
     best = history.best()
-    running = tuple(shown(trial, metric) for trial in history.running())
+    running = tuple(shown_trial(trial, metric) for trial in history.running())
     return Snapshot(
         study=study.study,
         metric=metric,
@@ -58,12 +58,12 @@ def snapshot(progress: Progress) -> Snapshot:
         pruned=history.in_state("pruned"),
         failed=history.in_state("failed"),
         running=running,
-        best=None if best is None else shown(best, metric),
+        best=None if best is None else shown_trial(best, metric),
         seconds_left=_seconds_left(history, max_epochs, total, progress.concurrency),
     )
 
 
-def shown(trial: Trial, metric: str) -> Shown:
+def shown_trial(trial: Trial, metric: str) -> Shown:
     """A trial as the view has it."""
     value = trial.values[0] if trial.values else trial.last["metrics"].get(metric) if trial.last else None
     seconds = trial.seconds or 0.0

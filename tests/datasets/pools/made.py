@@ -10,16 +10,16 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from dfkd_ray.datasets.pools import Card, Pool, Row, Teacher
-from dfkd_ray.datasets.pools.stream import SCHEMA, read
+from dfkd_ray.datasets.pools import Pool, PoolCard, PoolRow, TeacherFacts
+from dfkd_ray.datasets.pools.stream import SCHEMA, read_shard
 
-CARD = Card(
+CARD = PoolCard(
     task="shapes",
     classes=("a", "b", "c", "d", "e"),
     image=(3, 16, 16),
     mean=(0.5,) * 3,
     std=(0.25,) * 3,
-    teacher=Teacher("toy", "0123456789abcdef"),
+    teacher=TeacherFacts("toy", "0123456789abcdef"),
     method={"source": {"name": "diffusion", "steps": [10, 20]}, "schedule": {"epochs": 3}},
     fingerprint="f" * 16,
     seed=7,
@@ -30,21 +30,21 @@ CARD = Card(
 )
 
 
-def trajectory(card: Card, number: int) -> list[Row]:
+def trajectory(card: PoolCard, number: int) -> list[PoolRow]:
     """Two estimates of each of its latents, the second finished; its number decides every pixel."""
     rng = torch.Generator().manual_seed(number)
     label = number % len(card.classes)
 
-    def row(place: int) -> Row:
+    def row(place: int) -> PoolRow:
         image = torch.randint(256, (3, card.pixels, card.pixels), generator=rng, dtype=torch.uint8)
         final = bool(place % 2)
         losses = {} if final else {"onehot": number + place / 8, "batchnorm": 2.5}
-        return Row(place // 2, 10 * (1 + final), final, label, f"A photo {number}.", 100 + number, losses, image)
+        return PoolRow(place // 2, 10 * (1 + final), final, label, f"A photo {number}.", 100 + number, losses, image)
 
     return [row(place) for place in range(card.per_trajectory)]
 
 
-def fill(folder: Path, count: int, card: Card = CARD, only: Iterable[int] | None = None) -> Pool:
+def fill(folder: Path, count: int, card: PoolCard = CARD, only: Iterable[int] | None = None) -> Pool:
     """A pool with the first `count` trajectories; only: those of these shards."""
     pool = Pool.create(folder, card)
     for index in only or range(1, card.shards + 1):
@@ -57,7 +57,7 @@ def fill(folder: Path, count: int, card: Card = CARD, only: Iterable[int] | None
 
 def starts(path: Path) -> list[int]:
     """At which byte each trajectory of a shard starts, and the last one ends."""
-    sizes = [SCHEMA.serialize().size, *(batch.serialize().size for batch in read(path).batches)]
+    sizes = [SCHEMA.serialize().size, *(batch.serialize().size for batch in read_shard(path).batches)]
     return list(accumulate(sizes))
 
 

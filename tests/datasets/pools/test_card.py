@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dfkd_ray.datasets.pools import Card, Pool, Teacher, card
+from dfkd_ray.datasets.pools import Pool, PoolCard, TeacherFacts, card
 from dfkd_ray.util.errors import DataError
 from tests.datasets.pools.made import CARD, fill
 
@@ -19,7 +19,7 @@ OTHER: dict[str, Any] = {
     "image": (3, 32, 32),
     "mean": (0.5, 0.5, 0.4),
     "std": (0.5,) * 3,
-    "teacher": Teacher("toy", "fedcba9876543210"),
+    "teacher": TeacherFacts("toy", "fedcba9876543210"),
     "method": {"source": {"name": "diffusion", "steps": [10, 30]}, "schedule": {"epochs": 3}},
     "fingerprint": "0" * 16,
     "seed": 8,
@@ -55,7 +55,7 @@ def test_it_comes_back_as_it_was(tmp_path: Path) -> None:
     assert CARD.other(Pool.open(tmp_path / "pool").card) is None
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Card)])
+@pytest.mark.parametrize("name", [field.name for field in fields(PoolCard)])
 def test_a_pool_of_another_card_is_refused_by_its_first_other_field(name: str, tmp_path: Path) -> None:
     Pool.create(tmp_path, CARD)
     before = (tmp_path / card.NAME).read_bytes()

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from dfkd_ray.datasets.pools.images import decoded
-from dfkd_ray.datasets.pools.stream import read
+from dfkd_ray.datasets.pools.stream import read_shard
 from dfkd_ray.util.errors import DataError
 from tests.datasets.pools.made import CARD, changed, fill, trajectory
 
@@ -20,7 +20,7 @@ COUNT = 3
 
 @pytest.fixture(scope="module")
 def batches(tmp_path_factory: pytest.TempPathFactory) -> list[pa.RecordBatch]:
-    return read(fill(tmp_path_factory.mktemp("pool"), COUNT, ONE).path(1)).batches
+    return read_shard(fill(tmp_path_factory.mktemp("pool"), COUNT, ONE).path(1)).batches
 
 
 def nowhere(number: int) -> Path:

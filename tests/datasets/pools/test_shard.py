@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dfkd_ray.datasets.pools import Pool
-from dfkd_ray.datasets.pools.stream import SCHEMA, read, trajectory_of
+from dfkd_ray.datasets.pools.stream import SCHEMA, read_shard, trajectory_of
 from dfkd_ray.util.errors import DataError
 from tests.datasets.pools.made import CARD, fill, starts, trajectory
 
@@ -25,7 +25,7 @@ COUNT = 4
 
 
 def numbers(path: Path) -> list[int]:
-    return [trajectory_of(batch) for batch in read(path).batches]
+    return [trajectory_of(batch) for batch in read_shard(path).batches]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_what_is_appended_comes_back(whole: Path) -> None:
-    rows = [row for batch in read(whole).batches for row in batch.to_pylist()]
+    rows = [row for batch in read_shard(whole).batches for row in batch.to_pylist()]
     wanted = [(number, row) for number in range(COUNT) for row in trajectory(ONE, number)]
     assert len(rows) == len(wanted) == 2 * COUNT
     for found, (number, row) in zip(rows, wanted):
@@ -67,7 +67,7 @@ def test_a_shard_cut_anywhere_is_its_whole_trajectories_and_goes_on(
         patch.setattr(os, "fsync", lambda handle: None)  # no power is cut here
         with pool.shard(1, 1) as shard:
             assert (shard.done, shard.size) == ({*left}, 2 * len(left))
-    assert read(pool.path(1)).torn == 0
+    assert read_shard(pool.path(1)).torn == 0
     fill(pool.folder, COUNT, ONE)
     assert pool.path(1).read_bytes() == data, "without a gap, nothing twice"
 
@@ -76,7 +76,7 @@ def test_a_shard_cut_anywhere_is_its_whole_trajectories_and_goes_on(
 def test_a_tail_of_anything_is_cut(tail: bytes, whole: Path, tmp_path: Path) -> None:
     pool = Pool.create(tmp_path, ONE)
     pool.path(1).write_bytes(whole.read_bytes() + tail)
-    assert (numbers(pool.path(1)), read(pool.path(1)).torn) == ([0, 1, 2, 3], len(tail))
+    assert (numbers(pool.path(1)), read_shard(pool.path(1)).torn) == ([0, 1, 2, 3], len(tail))
     pool.shard(1, 1).close()
     assert pool.path(1).read_bytes() == whole.read_bytes()
 
@@ -91,7 +91,7 @@ def test_damage_before_sound_trajectories_is_an_error_and_nothing_is_cut(
     pool.path(1).write_bytes(data)
     after = f" (after trajectory {before - 1})" if before else ""
     said = f"{pool.path(1)}: damaged at byte {start}{after}, with sound trajectories after it; "
-    for look in (lambda: read(pool.path(1)), lambda: pool.shard(1, 1)):
+    for look in (lambda: read_shard(pool.path(1)), lambda: pool.shard(1, 1)):
         with pytest.raises(DataError) as refused:
             look()
         assert str(refused.value).startswith(said)
@@ -132,7 +132,7 @@ def test_killed_while_writing_it_loses_that_trajectory_alone(whole: Path, tmp_pa
     assert dead.returncode == -signal.SIGKILL, dead.stderr
     pool = Pool.open(tmp_path)
     assert numbers(pool.path(1)) == [0, 1]
-    assert read(pool.path(1)).torn > 0
+    assert read_shard(pool.path(1)).torn > 0
     fill(tmp_path, COUNT, ONE)
     assert pool.path(1).read_bytes() == whole.read_bytes()
 
@@ -144,7 +144,7 @@ def test_two_writers_are_refused_and_readers_are_not(tmp_path: Path) -> None:
             pool.shard(1, 2)
         assert str(refused.value) == f"{first.path}: another process is writing to this shard"
         assert numbers(first.path) == [0, 2]
-        assert first.append(4, trajectory(CARD, 4)).equals(read(first.path).batches[-1])
+        assert first.append(4, trajectory(CARD, 4)).equals(read_shard(first.path).batches[-1])
         assert numbers(first.path) == [0, 2, 4]
     pool.shard(1, 2).close()
 
@@ -180,4 +180,4 @@ def test_a_full_disk_leaves_no_half_trajectory(tmp_path: Path, monkeypatch: pyte
         assert shard.done == {0}
         shard.append(1, trajectory(ONE, 1))
     assert numbers(pool.path(1)) == [0, 1]
-    assert read(pool.path(1)).torn == 0
+    assert read_shard(pool.path(1)).torn == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from dfkd_ray.datasets.pools.stream import SCHEMA, Held, read, shard_name, trajectory_of
+from dfkd_ray.datasets.pools.stream import SCHEMA, Held, read_shard, shard_name, trajectory_of
 from dfkd_ray.util.errors import DataError
 
 FIRST = SCHEMA.serialize().to_pybytes()
@@ -35,12 +35,12 @@ def test_a_shard_is_named_by_its_place_from_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("empty", [True, False])
 def test_of_no_file_and_of_an_empty_one_nothing_is_held(empty: bool, tmp_path: Path) -> None:
     path = written(tmp_path) if empty else tmp_path / "none"
-    assert read(path) == Held([], 0, 0)
+    assert read_shard(path) == Held([], 0, 0)
 
 
 def test_trajectories_come_in_the_order_of_the_file(tmp_path: Path) -> None:
     data = [FIRST, *(bytes_of(batch(number)) for number in (5, 1, 3))]
-    held = read(written(tmp_path, *data))
+    held = read_shard(written(tmp_path, *data))
     assert [trajectory_of(each) for each in held.batches] == [5, 1, 3]
     assert held.batches[1].equals(batch(1))
     assert (held.sound, held.size, held.torn) == (*[sum(map(len, data))] * 2, 0)
@@ -49,13 +49,13 @@ def test_trajectories_come_in_the_order_of_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kept", [0, 1, 3, 8, 200])
 def test_what_was_never_finished_is_counted_and_not_read(kept: int, tmp_path: Path) -> None:
     tail = bytes_of(batch(2))[:kept]
-    held = read(written(tmp_path, FIRST, bytes_of(batch(1)), tail))
+    held = read_shard(written(tmp_path, FIRST, bytes_of(batch(1)), tail))
     assert [trajectory_of(each) for each in held.batches] == [1]
     assert held.torn == kept
 
 
 def test_a_head_that_is_torn_holds_nothing(tmp_path: Path) -> None:
-    held = read(written(tmp_path, FIRST[:-10]))
+    held = read_shard(written(tmp_path, FIRST[:-10]))
     assert (held.batches, held.sound, held.torn) == ([], 0, len(FIRST) - 10)
 
 
@@ -65,7 +65,7 @@ def test_damage_with_sound_trajectories_after_it_is_an_error_that_says_where(tmp
     path = written(tmp_path, FIRST, bytes_of(batch(1)), bytes(damaged), bytes_of(batch(3)))
     at = len(FIRST) + len(bytes_of(batch(1)))
     with pytest.raises(DataError) as refused:
-        read(path)
+        read_shard(path)
     assert str(refused.value) == (
         f"{path}: damaged at byte {at} (after trajectory 1), with sound trajectories after it; take it from a copy, "
         "or remove it and make it again"
@@ -73,7 +73,7 @@ def test_damage_with_sound_trajectories_after_it_is_an_error_that_says_where(tmp
 
 
 def test_a_trajectory_without_images_is_none(tmp_path: Path) -> None:
-    held = read(written(tmp_path, FIRST, bytes_of(batch(1)), bytes_of(batch(2, images=0))))
+    held = read_shard(written(tmp_path, FIRST, bytes_of(batch(1)), bytes_of(batch(2, images=0))))
     assert [trajectory_of(each) for each in held.batches] == [1]
     assert held.torn == len(bytes_of(batch(2, images=0)))
 
@@ -82,5 +82,5 @@ def test_a_stream_of_other_columns_is_no_shard(tmp_path: Path) -> None:
     other = pa.schema([*SCHEMA, ("more", pa.int8())]).serialize().to_pybytes()
     path = written(tmp_path, other)
     with pytest.raises(DataError, match="no shard of a pool, or one of another version: its columns are others") as no:
-        read(path)
+        read_shard(path)
     assert str(no.value).startswith(f"{path}: ")

@@ -12,7 +12,7 @@ from dfkd_ray.nets.pipelines import Pipeline, load, prompts_of
 from dfkd_ray.nets.pipelines.library import quiet
 from dfkd_ray.nets.pipelines.load import stored
 from dfkd_ray.nets.pipelines.pipeline import ClassToImage, TextToImage
-from dfkd_ray.nets.pipelines.small import Small
+from dfkd_ray.nets.pipelines.small import PipelineSizes
 from dfkd_ray.util.errors import ConfigError, MissingExtra
 from tests.tiny import IMAGE, painter, pretended_gpu
 
@@ -25,7 +25,7 @@ PLAIN, NAMED = "A realistic photo.", "A realistic photo of {name}."
 def classes(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A small pipeline from classes, as a folder."""
     folder = tmp_path_factory.mktemp("classes")
-    sizes = Small(coder=(8, 8), width=16, depth=1, heads=2)
+    sizes = PipelineSizes(coder=(8, 8), width=16, depth=1, heads=2)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         names = ["class 0, the first", "class 1", "Class 2"]

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from dfkd_ray.nets.pipelines.library import libraries, quiet
-from dfkd_ray.nets.pipelines.small import Small, tokens
+from dfkd_ray.nets.pipelines.small import PipelineSizes, tokens
 from dfkd_ray.util.errors import ConfigError, MissingExtra
 
-TINY = Small(coder=(8, 8), net=(8, 16), width=16, depth=1, heads=2)
+TINY = PipelineSizes(coder=(8, 8), net=(8, 16), width=16, depth=1, heads=2)
 CAPTIONS = ["A realistic photo of swept-v-2.", "A realistic photo of swept-v-4.", "A realistic photo."]
 
 
@@ -72,7 +72,7 @@ def test_that_of_classes_opens_again_with_their_names(tmp_path: Path) -> None:
 
 
 def test_the_default_is_small() -> None:
-    pipe = Small().text_to_image((3, 32, 32), CAPTIONS)
+    pipe = PipelineSizes().text_to_image((3, 32, 32), CAPTIONS)
     assert sum(w.numel() for part in (pipe.vae, pipe.unet, pipe.text_encoder) for w in part.parameters()) < 1_500_000
     assert (pipe.unet.config.in_channels, pipe.unet.config.sample_size, pipe.vae_scale_factor) == (4, 8, 4)
 
@@ -94,7 +94,7 @@ def test_a_word_of_the_captions_is_one_token_and_every_text_has_tokens() -> None
 def test_images_that_do_not_fit(image: tuple[int, int, int]) -> None:
     said = rf"image: .* square ones of 16 to 64 pixels, a multiple of 8; the task's are {image[1]}x{image[2]}"
     with pytest.raises(ConfigError, match=said):
-        Small().text_to_image(image, CAPTIONS)
+        PipelineSizes().text_to_image(image, CAPTIONS)
 
 
 @pytest.mark.parametrize(
@@ -103,10 +103,10 @@ def test_images_that_do_not_fit(image: tuple[int, int, int]) -> None:
 )
 def test_sizes_that_cannot_be(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        Small(**changes)
+        PipelineSizes(**changes)
 
 
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(MissingExtra, match=r"^a small pipeline needs transformers, .*dfkd-ray\[diffusion\]"):
-        Small().text_to_image((3, 32, 32), CAPTIONS)
+        PipelineSizes().text_to_image((3, 32, 32), CAPTIONS)

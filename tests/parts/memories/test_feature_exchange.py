@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dfkd_ray.datasets.pools import Teacher
+from dfkd_ray.datasets.pools import TeacherFacts
 from dfkd_ray.nets.digest import digest
 from dfkd_ray.parts.memories.feature_exchange import FeatureExchange, exchanged
 from dfkd_ray.parts.slots import sources
@@ -111,7 +111,7 @@ def test_a_source_without_maps_is_refused_before_the_run(name: str, tmp_path: Pa
     if name == "diffusion":
         source["model"] = painter()
     if name == "stored":
-        card = replace(CARD, teacher=Teacher("toy", digest(toy(1).state_dict())))
+        card = replace(CARD, teacher=TeacherFacts("toy", digest(toy(1).state_dict())))
         source["folder"] = str(fill(tmp_path, 15, card).folder)
     method = shrunk("spaceshipnet", {"source": source, "source_loss.onehot": None})
     if name == "upsampling":

@@ -6,18 +6,18 @@ from typing import Any
 import pytest
 import torch
 
-from dfkd_ray.parts.memories.pool import LivePool, Pool
+from dfkd_ray.parts.memories.pool import LivePoolMemory, PoolMemory
 from tests.parts.memories.toy_sources import IMAGE, Counting, opened, rng
 
 
-def kept(pool: LivePool) -> list[int]:
+def kept(pool: LivePoolMemory) -> list[int]:
     assert pool.images is not None
     return sorted(pool.images[: pool.size, 0, 0, 0].int().tolist())
 
 
 def test_a_pool_replaces_the_oldest_first_and_holds_no_more_than_its_capacity() -> None:
     source: Any = Counting()
-    pool = opened(Pool(capacity=5))
+    pool = opened(PoolMemory(capacity=5))
     held = []
     for _ in range(4):
         pool.refill(source, 2, rng())
@@ -28,10 +28,10 @@ def test_a_pool_replaces_the_oldest_first_and_holds_no_more_than_its_capacity() 
 
 def test_batches_of_a_round_and_a_batch_that_is_larger_than_the_pool() -> None:
     source: Any = Counting()
-    pool = opened(Pool(capacity=100, batches=3))
+    pool = opened(PoolMemory(capacity=100, batches=3))
     pool.refill(source, 2, rng())
     assert kept(pool) == [1, 1, 2, 2, 3, 3]
-    small = opened(Pool(capacity=3))
+    small = opened(PoolMemory(capacity=3))
     small.refill(source, 8, rng())
     assert kept(small) == [4, 4, 4]
     assert small.draw(source, 8, rng()).images.shape == (8, *IMAGE)
@@ -39,7 +39,7 @@ def test_batches_of_a_round_and_a_batch_that_is_larger_than_the_pool() -> None:
 
 def test_a_draw_sees_all_that_is_there_and_nothing_that_is_not() -> None:
     source: Any = Counting()
-    pool = opened(Pool(capacity=1000))
+    pool = opened(PoolMemory(capacity=1000))
     for _ in range(3):
         pool.refill(source, 2, rng())
     seen = pool.draw(source, 500, rng()).images
@@ -51,12 +51,12 @@ def test_a_draw_sees_all_that_is_there_and_nothing_that_is_not() -> None:
 
 def test_a_checkpoint_holds_what_is_in_the_pool_and_the_rest_has_room_again() -> None:
     source: Any = Counting()
-    pool = opened(Pool(capacity=10_000))
+    pool = opened(PoolMemory(capacity=10_000))
     pool.refill(source, 2, rng())
     file = io.BytesIO()
     torch.save(pool.state_dict(), file)
     assert file.tell() < 100_000 < pool.images.nbytes
-    again = opened(Pool(capacity=10_000))
+    again = opened(PoolMemory(capacity=10_000))
     file.seek(0)
     again.load_state_dict(torch.load(file, weights_only=True))
     for each in (pool, again):
@@ -68,4 +68,4 @@ def test_a_checkpoint_holds_what_is_in_the_pool_and_the_rest_has_room_again() ->
 def test_ranges() -> None:
     for fields in ({"capacity": 0}, {"batches": 0}):
         with pytest.raises(ValueError, match="must be at least 1"):
-            Pool(**fields)
+            PoolMemory(**fields)

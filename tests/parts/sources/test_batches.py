@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dfkd_ray.parts.sources.batches import Keeper, draw_labels
+from dfkd_ray.parts.sources.batches import KeptBatch, draw_labels
 
 
 def rng(seed: int) -> torch.Generator:
@@ -38,20 +38,20 @@ LOSSES = [3.0, 1.0, 2.0, 1.0, 4.0]
 @pytest.mark.parametrize(("gives", "step"), [("new", None), ("last", 4), ("best", 1)])
 @pytest.mark.parametrize("labelled", [True, False])
 def test_what_is_kept_of_a_round(gives: str, step: int | None, labelled: bool) -> None:
-    keeper = Keeper(gives)
+    kept = KeptBatch(gives)
     for number, loss in enumerate(LOSSES):
         labels = torch.tensor([number]) if labelled else None
         maps = tuple(torch.full((1, 2), float(number), requires_grad=True) + depth for depth in (0, 1))
-        keeper.offer(torch.full((1, 1, 2, 2), float(number), requires_grad=True), labels, torch.tensor(loss), maps)
+        kept.offer(torch.full((1, 1, 2, 2), float(number), requires_grad=True), labels, torch.tensor(loss), maps)
     if step is None:
-        assert keeper.batch is None
-        assert keeper.maps == ()
+        assert kept.batch is None
+        assert kept.maps == ()
         return
-    assert [each.tolist() for each in keeper.maps] == [[[step, step]], [[step + 1, step + 1]]]
-    assert not any(each.requires_grad for each in keeper.maps)
-    assert keeper.batch is not None
-    assert keeper.batch.images.unique().tolist() == [step]
-    assert not keeper.batch.images.requires_grad
-    assert (keeper.batch.labels is not None) is labelled
-    if keeper.batch.labels is not None:
-        assert keeper.batch.labels.tolist() == [step]
+    assert [each.tolist() for each in kept.maps] == [[[step, step]], [[step + 1, step + 1]]]
+    assert not any(each.requires_grad for each in kept.maps)
+    assert kept.batch is not None
+    assert kept.batch.images.unique().tolist() == [step]
+    assert not kept.batch.images.requires_grad
+    assert (kept.batch.labels is not None) is labelled
+    if kept.batch.labels is not None:
+        assert kept.batch.labels.tolist() == [step]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from dfkd_ray.parts.optimizers import Adam
 from dfkd_ray.parts.signals import Layout, Setting
 from dfkd_ray.parts.sources.lifecycles import Keep, Renew, fresh
-from dfkd_ray.parts.sources.trained import LiveGenerator
+from dfkd_ray.parts.sources.trained import LiveTrained
 from dfkd_ray.parts.sources.upsampling import Upsampling
 
 SETTING = Setting((3, 16, 16), 5, (0.5,) * 3, (0.5,) * 3, Layout((), 6), Layout((), 6))
@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 RATE = 1e-3
 
 
-def opened(lifecycle: Any, also: tuple[nn.Parameter, ...] = (), seed: int = 0) -> LiveGenerator:
+def opened(lifecycle: Any, also: tuple[nn.Parameter, ...] = (), seed: int = 0) -> LiveTrained:
     torch.manual_seed(seed)
     spec = Upsampling(latent=6, width=4, lifecycle=lifecycle, optimizer=Adam(lr=RATE))
     return spec.open(SETTING, also, CPU)
@@ -35,11 +35,11 @@ def image_loss(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str,
     return value, {"total": value.detach()}
 
 
-def weights(live: LiveGenerator) -> Tensor:
+def weights(live: LiveTrained) -> Tensor:
     return torch.cat([p.detach().flatten() for p in live.net.parameters()])
 
 
-def rounds(live: LiveGenerator, count: int, numbers: torch.Generator, steps: int = 2) -> list[bool]:
+def rounds(live: LiveTrained, count: int, numbers: torch.Generator, steps: int = 2) -> list[bool]:
     """Whether each round brought a new network and a new optimiser; both change together."""
     new = []
     for _ in range(count):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from dfkd_ray.datasets.pools import Pool, Teacher
+from dfkd_ray.datasets.pools import Pool, TeacherFacts
 from dfkd_ray.nets.digest import digest
 from dfkd_ray.parts.signals import Layout, Setting
 from dfkd_ray.parts.slots import Batch, Belongs
@@ -183,7 +183,7 @@ def test_large_pools_stay_in_the_memory_of_the_host(pool: Pool, monkeypatch: pyt
 
 def test_a_run_refuses_the_images_of_another_teacher(tmp_path: Path) -> None:
     teacher, other = toy(1), toy(2)
-    card = replace(CARD, teacher=Teacher("toy", digest(teacher.state_dict())))
+    card = replace(CARD, teacher=TeacherFacts("toy", digest(teacher.state_dict())))
     pool = fill(tmp_path, 15, card)
     changes = {"source": {"name": "stored", "folder": str(tmp_path)}, "source_loss": {}, "memory": "fresh"}
     run = opened(small(changes), teacher=teacher)

@@ -15,7 +15,7 @@ from dfkd_ray.parts.optimizers import SGD, Constant, Step
 from dfkd_ray.parts.signals import Layout, Setting
 from dfkd_ray.parts.slots import Batch
 from dfkd_ray.parts.sources.lifecycles import Renew
-from dfkd_ray.parts.sources.trained import LiveGenerator, Trained
+from dfkd_ray.parts.sources.trained import LiveTrained, Trained
 from tests.tiny import overflowing
 
 IMAGE, LATENT, CLASSES = (1, 1, 2), 3, 4
@@ -45,7 +45,7 @@ class Lines(Trained):
         return Line()
 
 
-def opened(also: tuple[nn.Parameter, ...] = (), seed: int = 0, **fields: Any) -> LiveGenerator:
+def opened(also: tuple[nn.Parameter, ...] = (), seed: int = 0, **fields: Any) -> LiveTrained:
     torch.manual_seed(seed)
     return Lines(**{"latent": LATENT, "optimizer": PLAIN, **fields}).open(SETTING, also, CPU)
 
@@ -59,12 +59,12 @@ def squares(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Te
     return value, {"total": value.detach()}
 
 
-def line(live: LiveGenerator) -> Line:
+def line(live: LiveTrained) -> Line:
     assert isinstance(live.net, Line)
     return live.net
 
 
-def improved(live: LiveGenerator, steps: int, batch: int = 5, image_loss: Any = squares, progress: float = 0.0) -> None:
+def improved(live: LiveTrained, steps: int, batch: int = 5, image_loss: Any = squares, progress: float = 0.0) -> None:
     list(live.improve(batch, steps, image_loss, rng(), progress))
 
 

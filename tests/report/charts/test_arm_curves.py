@@ -6,7 +6,7 @@ import statistics
 
 import pytest
 
-from dfkd_ray.report.chart import arm_look
+from dfkd_ray.report.chart import arm_style
 from dfkd_ray.report.charts.arm_curves import ArmCurves
 from tests.report import ablations
 from tests.report.ablations import values
@@ -33,7 +33,7 @@ def test_a_band_goes_with_its_line_and_every_arm_looks_its_own_way() -> None:
     bands, lines = figure["data"][:8], figure["data"][8:]
     assert [band["legendgroup"] for band in bands] == [line["legendgroup"] for line in lines]
     assert [band["fillcolor"] for band in bands] == [line["line"]["color"] for line in lines]
-    looks = [tuple(sorted(arm_look(place).items())) for place in range(24)]
+    looks = [tuple(sorted(arm_style(place).items())) for place in range(24)]
     assert len(set(looks)) == 24
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dfkd_ray.report.evaluation.by_class import NAMED, ByClass
-from dfkd_ray.report.evaluation.view import Evaluation
+from dfkd_ray.report.evaluation.view import EvaluationTables
 from dfkd_ray.util import tables
 from tests.report.evaluations import evaluation
 
@@ -47,7 +47,7 @@ def test_of_classes_that_the_student_knows_alike_the_one_that_the_teacher_knows_
         for label, (student, teacher) in named.items()
     ]
     rows.append({"index": 3, "label": 2, "student": 2, "teacher": 2})
-    made = Evaluation(tables.table("evaluation", rows, {}), tables.table("examples", [], {}))
+    made = EvaluationTables(tables.table("evaluation", rows, {}), tables.table("examples", [], {}))
     assert [(row["name"], row["teacher"]) for row in ByClass.prepare(made).to_pylist()] == [
         *(("1", 0.0), ("2", 0.5), ("0", 1.0)),
     ]

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from dfkd_ray.report.evaluation.confusion import MOST, Confusion
-from dfkd_ray.report.evaluation.view import Evaluation
+from dfkd_ray.report.evaluation.view import EvaluationTables
 from dfkd_ray.util import tables
 from tests.report.evaluations import evaluation
 
@@ -44,7 +44,7 @@ def test_of_very_many_classes_those_without_a_confusion_are_left_out() -> None:
     rows = [
         {"index": i, "label": a, "student": b, "student_confidence": 1.0} for i, (a, b) in enumerate(zip(labels, named))
     ]
-    made = Evaluation(tables.table("evaluation", rows, {}), tables.table("examples", [], {}))
+    made = EvaluationTables(tables.table("evaluation", rows, {}), tables.table("examples", [], {}))
     drawn = Confusion.prepare(made).to_pylist()
     names = {row["label"] for row in drawn}
     assert len(names) == MOST

@@ -43,12 +43,12 @@ def test_a_pair_has_its_surest_images_and_one_of_what_it_is_named() -> None:
 
 def test_where_a_network_looks_or_why_that_cannot_be_told() -> None:
     made = evaluation()
-    section = gallery.looks(made)
+    section = gallery.saliency(made)
     assert section is not None
-    assert any(isinstance(block, Gallery) and block.look == "looks" for block in section.shown)
+    assert any(isinstance(block, Gallery) and block.style == "saliency" for block in section.shown)
     blind = noted(made, looks={"missing": {"student": "no known stages"}})
     bare = replace(blind, examples=blind.examples.slice(0, 0))
-    section = gallery.looks(bare)
+    section = gallery.saliency(bare)
     assert section is not None
     assert section.shown == [Text("Of the student it cannot be told: no known stages", "note")]
-    assert gallery.looks(replace(made, examples=made.examples.slice(0, 0))) is None
+    assert gallery.saliency(replace(made, examples=made.examples.slice(0, 0))) is None

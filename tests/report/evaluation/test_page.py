@@ -12,7 +12,7 @@ import pytest
 
 from dfkd_ray.report import build
 from dfkd_ray.report.evaluation.page import page
-from dfkd_ray.report.evaluation.view import Evaluation
+from dfkd_ray.report.evaluation.view import EvaluationTables
 from dfkd_ray.util import tables
 from dfkd_ray.util.words import NBSP
 from tests.report.evaluations import EVIL, evaluation, hostile, write
@@ -25,15 +25,15 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dfkd_ray.report.page.get_plotlyjs", lambda: "")
 
 
-SECTIONS = ["summary", "confusions", "classes", "calibration", "images", "looks", "features", "provenance"]
+SECTIONS = ["summary", "confusions", "classes", "calibration", "images", "saliency", "features", "provenance"]
 
 
-def noted(made: Evaluation, **changes: object) -> Evaluation:
+def noted(made: EvaluationTables, **changes: object) -> EvaluationTables:
     note = json.dumps({**tables.metadata(made.evaluation), **changes}).encode()
     return replace(made, evaluation=made.evaluation.replace_schema_metadata({tables.METADATA_KEY: note}))
 
 
-def text(made: Evaluation) -> str:
+def text(made: EvaluationTables) -> str:
     return re.sub(r"\s+", " ", Reader(page(made)).text.replace(NBSP, " "))
 
 

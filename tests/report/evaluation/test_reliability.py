@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dfkd_ray.report.evaluation.reliability import Reliability
-from dfkd_ray.report.evaluation.view import Evaluation
+from dfkd_ray.report.evaluation.view import EvaluationTables
 from dfkd_ray.util import tables
 from tests.report.charts.drawn import first_panel
 from tests.report.evaluations import evaluation
@@ -42,7 +42,7 @@ def test_what_is_no_number_in_a_bin_is_left_out_and_a_bin_without_a_count_or_an_
             ],
         }
     }
-    made = Evaluation(tables.table("evaluation", [], {"measures": measures}), tables.table("examples", [], {}))
+    made = EvaluationTables(tables.table("evaluation", [], {"measures": measures}), tables.table("examples", [], {}))
     (row,) = [row for row in Reliability.prepare(made).to_pylist() if row["network"] == "student"]
     assert (row["low"], row["high"], row["images"], row["confidence"], row["accuracy"]) == (0.0, 0.5, 3, None, None)
     assert len(Reliability.draw(Reliability.prepare(made)).data) == 3

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dfkd_ray.report.evaluation import gallery, sections
-from dfkd_ray.report.evaluation.view import Evaluation
+from dfkd_ray.report.evaluation.view import EvaluationTables
 from dfkd_ray.util import tables
 from dfkd_ray.util.words import NBSP
 from tests.report.evaluations import evaluation, square
@@ -24,7 +24,7 @@ def plain(html: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html).replace(NBSP, " ")).strip()
 
 
-def made(images: Images, classes: int = 4, teacher: list[int] | None = None, **measures: Any) -> Evaluation:
+def made(images: Images, classes: int = 4, teacher: list[int] | None = None, **measures: Any) -> EvaluationTables:
     """An evaluation of these images, a picture of each. teacher: what it names each."""
     rows: list[dict[str, Any]] = [
         {"index": i, "label": label, "student": named, "student_confidence": sure}
@@ -34,10 +34,10 @@ def made(images: Images, classes: int = 4, teacher: list[int] | None = None, **m
         row |= {"teacher": named, "teacher_confidence": 0.5}
     note = note_of([f"class {i}" for i in range(classes)], measures, teacher is not None)
     pictures = [{"index": i, "what": "image", "format": "png", "picture": square(i)} for i in range(len(images))]
-    return Evaluation(tables.table("evaluation", rows, note), tables.table("examples", pictures, note))
+    return EvaluationTables(tables.table("evaluation", rows, note), tables.table("examples", pictures, note))
 
 
-def shown(given: Evaluation, html: str) -> list[int]:
+def shown(given: EvaluationTables, html: str) -> list[int]:
     """Which images a piece of HTML holds, in its order."""
     numbers = {base64.b64encode(picture).decode(): index for (index, _), (_, picture) in given.pictures.items()}
     return [numbers[data] for data in re.findall(r"base64,([^\"]+)\"", html)]
@@ -64,7 +64,7 @@ def test_the_sentence_says_how_sure_the_student_is(confidence: float | None, top
 def test_measures_stand_side_by_side_and_one_that_nobody_has_is_left_out() -> None:
     both = made([(0, 0, 0.5)], teacher=[0], student={"top1": 0.5, "ece": 0.1})
     both.note["measures"]["teacher"] = {"top1": 0.75}
-    text = plain(written(sections.measured(both)))
+    text = plain(written(sections.measures_table(both)))
     assert "Student Teacher" in text
     assert "Top-1 accuracy 50.0 % 75.0 %" in text
     assert "Expected calibration error 10.0 % –" in text
@@ -126,7 +126,7 @@ def test_where_they_look_stands_beside_the_image_what_is_wrong_first() -> None:
         for what in ("student", "teacher")
     ]
     one = replace(one, examples=tables.table("examples", [*one.examples.to_pylist(), *heats], one.note))
-    html = written(gallery.looks(one))
+    html = written(gallery.saliency(one))
     assert "From left to right the image, the teacher and the student" in html
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", html)
     assert [plain(caption) for caption in captions] == [
@@ -141,10 +141,10 @@ def test_where_they_look_stands_beside_the_image_what_is_wrong_first() -> None:
 
 
 def test_who_cannot_be_asked_where_it_looks_is_said() -> None:
-    assert written(gallery.looks(made([(0, 0, 0.5)]))) == ""
+    assert written(gallery.saliency(made([(0, 0, 0.5)]))) == ""
     one = made([(0, 0, 0.5)])
     one.note["looks"] = {"missing": {"student": "the stages of toy are not known"}}
-    assert "Of the student it cannot be told: the stages of toy are not known" in written(gallery.looks(one))
+    assert "Of the student it cannot be told: the stages of toy are not known" in written(gallery.saliency(one))
 
 
 def test_what_was_evaluated_names_the_networks_and_a_foreign_teacher() -> None:

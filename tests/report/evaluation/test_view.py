@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dfkd_ray.report.evaluation.view import Evaluation
+from dfkd_ray.report.evaluation.view import EvaluationTables
 from dfkd_ray.util import tables
 from dfkd_ray.util.errors import StudyError
 from tests.report.evaluations import evaluation, hostile, write
@@ -27,7 +27,7 @@ def test_a_class_without_images_has_no_share_and_one_without_a_name_has_its_numb
     made = evaluation(classes=6, images=4)
     assert made.by_class("student")[5] is None
     parts = {"evaluation": made.evaluation.to_pylist(), "examples": []}
-    nameless = Evaluation(**{kind: tables.table(kind, rows, {}) for kind, rows in parts.items()})
+    nameless = EvaluationTables(**{kind: tables.table(kind, rows, {}) for kind, rows in parts.items()})
     assert nameless.classes == ("0", "1", "2", "3")
     assert nameless.share("student", "top1") is None
     assert (nameless.bins("student"), nameless.confused) == ([], [])
@@ -46,12 +46,12 @@ def test_only_pictures_that_a_page_can_carry_are_kept() -> None:
 
 def test_tables_come_back_and_a_missing_or_foreign_one_is_named(tmp_path: Path) -> None:
     made = evaluation()
-    back = Evaluation.read(write(tmp_path, made))
+    back = EvaluationTables.read(write(tmp_path, made))
     assert back.evaluation.equals(made.evaluation)
     assert back.note == made.note
     (tmp_path / "examples.arrow").unlink()
     with pytest.raises(StudyError, match=r"examples\.arrow: there is no such table"):
-        Evaluation.read(tmp_path)
+        EvaluationTables.read(tmp_path)
     tables.write(made.evaluation, tmp_path / "examples.arrow")
     with pytest.raises(StudyError, match=r"examples\.arrow: not a table of examples: no column"):
-        Evaluation.read(tmp_path)
+        EvaluationTables.read(tmp_path)

@@ -10,7 +10,7 @@ import pytest
 
 from dfkd_ray.methods import config
 from dfkd_ray.study import published
-from dfkd_ray.study.published import Mark, Source, Table
+from dfkd_ray.study.published import Mark, Paper, PublishedTable
 from dfkd_ray.util.errors import UnknownName
 
 NAMES = published.names()
@@ -45,7 +45,7 @@ SIZES = {
 }
 
 
-def gaps(table: Table, better: str, worse: str) -> list[float]:
+def gaps(table: PublishedTable, better: str, worse: str) -> list[float]:
     """The difference of two rows in each column, in points."""
     out = []
     for column in table.columns:
@@ -260,5 +260,5 @@ def test_a_reference_names_a_table_and_perhaps_a_column() -> None:
     ],
 )
 def test_a_citation_is_who_where_and_when(authors: str, citation: str) -> None:
-    assert Source("X", "On x", authors, "ICML 2001").citation == citation
-    assert Source("X", "On x", authors, "ICML 2001; later elsewhere").citation == citation
+    assert Paper("X", "On x", authors, "ICML 2001").citation == citation
+    assert Paper("X", "On x", authors, "ICML 2001; later elsewhere").citation == citation

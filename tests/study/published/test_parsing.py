@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from dfkd_ray.study.published import Claim, Table
+from dfkd_ray.study.published import Claim, PublishedTable
 from dfkd_ray.study.published.parsing import tables
 from dfkd_ray.util import yamls
 from dfkd_ray.util.errors import ConfigError
@@ -30,7 +30,7 @@ RUN: dict[str, Any] = {
 }
 
 
-def read(table: dict[str, Any], **more: Any) -> Table:
+def read(table: dict[str, Any], **more: Any) -> PublishedTable:
     text = yaml.safe_dump({"source": SOURCE, "tables": {"one": table}, **more}, sort_keys=False)
     return tables(yamls.loads(text, "x.yaml"), "x")["x/one"]
 

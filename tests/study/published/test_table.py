@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
-from dfkd_ray.study.published.table import Cell, Claim, Source, Table
+from dfkd_ray.study.published.table import Claim, Paper, PublishedCell, PublishedTable
 
-SOURCE = Source("X", "On x", "Ada Lovelace", "ICML 2001")
+SOURCE = Paper("X", "On x", "Ada Lovelace", "ICML 2001")
 CELLS = (
-    Cell("b", "one", 50.0, "read"),
-    Cell("b", "two", 70.0, "read"),
-    Cell("a", "one", 40.0, "secondary", "elsewhere"),
+    PublishedCell("b", "one", 50.0, "read"),
+    PublishedCell("b", "two", 70.0, "read"),
+    PublishedCell("a", "one", 40.0, "secondary", "elsewhere"),
 )
 
 
-def table(**given: Any) -> Table:
+def table(**given: Any) -> PublishedTable:
     words = dict.fromkeys(("number", "title", "metric", "task", "teacher", "student", "rows"), "x")
-    return Table(
+    return PublishedTable(
         **{"id": "x/1", "source": SOURCE, "unit": "points", "columns": {"one": "1", "two": "2"}, "cells": CELLS}
         | words
         | given

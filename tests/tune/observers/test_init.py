@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dfkd_ray.tune.history import Trial
-from dfkd_ray.tune.ledger import NAME, read
+from dfkd_ray.tune.ledger import NAME, read_records
 from dfkd_ray.tune.observers import PLACES, Observer, Progress
 from dfkd_ray.util.errors import StudyError
 from tests.tune import toys
@@ -47,7 +47,7 @@ class Listener(Observer):
 def in_the_ledger(folder: Path) -> list[Any]:
     """What there is to hear of a study, from its records alone."""
     out: list[Any] = []
-    for record in read(folder / NAME)[0]:
+    for record in read_records(folder / NAME)[0]:
         if record["kind"] == "row":
             out.append(("row", record["trial"], record["epoch"], record["metrics"]["val_accuracy"]))
         elif record["kind"] == "ended":
@@ -139,4 +139,4 @@ def test_places_that_cannot_be_read_are_no_places(tmp_path: Path, text: str) -> 
     heard: list[Any] = []
     toys.resume(tmp_path, toys.Toy(), Listener(heard))
     assert told(heard) == in_the_ledger(tmp_path), "better told again than never"
-    assert json.loads((tmp_path / PLACES).read_text())["tracker"] == len(read(tmp_path / NAME)[0])
+    assert json.loads((tmp_path / PLACES).read_text())["tracker"] == len(read_records(tmp_path / NAME)[0])
