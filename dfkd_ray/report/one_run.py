@@ -37,7 +37,7 @@ _PAIRS = {  # taken at the end of the students of both epochs
 def title(tables: Tables, run: TrialRow) -> str:
     """`TrialRow 3 of mhad`, with its arm if it has one; a study that is one run is called like it."""
     name, arm = tables.study.get("study"), f": {run.arm}" if run.arm else ""
-    return f"TrialRow {run.number} of {name or 'a study'}{arm}" if tables.alone else str(name or "A run")
+    return f"Trial {run.number} of {name or 'a study'}{arm}" if tables.alone else str(name or "A run")
 
 
 def summary(tables: Tables, run: TrialRow) -> Section:

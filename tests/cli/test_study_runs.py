@@ -14,7 +14,7 @@ from dfkd_ray.methods import config
 from dfkd_ray.runs.card import RunCard
 from dfkd_ray.runs.export import cost
 from dfkd_ray.tune.history import History
-from dfkd_ray.tune.ledger import NAME, read
+from dfkd_ray.tune.ledger import NAME, read_records
 from dfkd_ray.util import tables
 from tests.cli.commands import TINY, Done, dfkd, interrupted, refused, sets
 
@@ -71,7 +71,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 
 def history(folder: Path) -> History:
-    return History(read(folder / NAME)[0])
+    return History(read_records(folder / NAME)[0])
 
 
 def best(folder: Path) -> int:
