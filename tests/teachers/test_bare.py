@@ -113,21 +113,3 @@ def test_there_are_no_images(weights: Path) -> None:
     write(weights)
     with pytest.raises(DataError, match=r"mine has no images of its own: give --data FILE\.npz"):
         datasets.split(bare(weights=weights), "test")
-
-
-def test_a_record_opens_the_task_again(weights: Path) -> None:
-    write(weights)
-    task = bare(weights=weights)
-    record = {
-        "task": task.name,
-        "task_given": None,
-        "teacher": {"arch": "resnet8", "weights": str(weights)},
-        "student": {"arch": "resnet8"},
-        "normalise": {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]},
-        "classes": ["a", "b", "c"],
-        "image": [3, 32, 48],
-    }
-    again = teachers.recorded(json.loads(json.dumps(record)))
-    assert (again.classes, again.image, again.mean, again.std) == (task.classes, task.image, task.mean, task.std)
-    assert (again.student, again.teacher.weights) == ("resnet8", str(weights))
-    assert teachers.recorded({"task": "gliders"}) == teachers.recorded({"task": "x", "task_given": "gliders"})

@@ -40,7 +40,7 @@ def walked(made: Course, training: Training, epochs: int) -> list[float]:
     """The losses of so many epochs; the first of all is the best."""
     losses = []
     for _ in range(epochs):
-        losses.append(made.train(training, lambda done, of: None))
+        losses.append(made.train(training, lambda done: None))
         made.note(losses[-1], 0.5 - 0.1 * len(made.epochs), 1.0)
     return losses
 
@@ -123,7 +123,7 @@ def test_too_large_a_batch_says_so(small: Task, training: Training, monkeypatch:
 
     monkeypatch.setattr(nn.Linear, "forward", full)
     with pytest.raises(TrialFailed, match=r"8 images at a time do not fit the memory of cpu: lower recipe.batch"):
-        course(small).train(training, lambda done, of: None)
+        course(small).train(training, lambda done: None)
 
 
 def test_a_gpu_without_bfloat16_is_told_what_to_take(small: Task, monkeypatch: pytest.MonkeyPatch):
