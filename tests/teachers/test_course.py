@@ -123,7 +123,7 @@ def test_too_large_a_batch_says_so(small: Task, training: Training, monkeypatch:
 
     monkeypatch.setattr(nn.Linear, "forward", full)
     with pytest.raises(TrialFailed, match=r"8 images at a time do not fit the memory of cpu: lower recipe.batch"):
-        course(small).train(training, lambda done, of: None)
+        course(small).train(training, lambda done: None)
 
 
 def test_a_gpu_without_bfloat16_is_told_what_to_take(small: Task, monkeypatch: pytest.MonkeyPatch):
