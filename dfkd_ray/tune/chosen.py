@@ -134,7 +134,10 @@ def _kept(path: Path, history: History, trial: Trial, why: str) -> Chosen:
         there = folders.with_students(path)
         reused = f": it was taken over from {trial.reused}" if trial.reused and not trial.attempts else ""
         state = {"pruned": "stopped early"}.get(trial.state, trial.state)
-        others = f"; those of trials {', '.join(map(str, there))} are there" if there else ""
+        listed = (
+            f"that of trial {there[0]} is" if len(there) == 1 else f"those of trials {', '.join(map(str, there))} are"
+        )
+        others = f"; {listed} there" if there else ""
         raise StudyError(f"{path}: trial {trial.number} ({state}) keeps no student{reused}{others}")
     alone = len(history.trials) == 1
     said = "" if alone else f"trial {trial.number} of {history.study.study}{f', {why}' if why else ''}"

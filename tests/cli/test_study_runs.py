@@ -128,7 +128,7 @@ def test_one_trial_and_one_arm(home: Home, tmp_path: Path) -> None:
     number = best(home.sweep)
     others = [trial for trial in range(3) if trial != number]
     assert refused("export", home.sweep, "--to", "safetensors", "--trial", others[0]) == (
-        f"{home.sweep}: trial {others[0]} (complete) keeps no student; those of trials {number} are there"
+        f"{home.sweep}: trial {others[0]} (complete) keeps no student; that of trial {number} is there"
     )
     words = ["export", home.ablation, "--to", "safetensors", "--arm", "hard", "--seed", "1", "--out", tmp_path / "hard"]
     done = dfkd(*words)
