@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 def announcement(study: Study, folder: Path, duplicates: Duplicates | None = None) -> str:
     """The question, and what it will cost; `duplicates`: arms that are not run by themselves."""
-    budget = typed(words.count(study.trials, "trial")) if study.trials else f"{study.budget.hours or math.inf:g} hours"
+    trials = words.for_terminal(words.count(study.trials or 0, "trial"))
+    budget = trials if study.trials else f"{study.budget.hours or math.inf:g} hours"
     if study.ablation is not None:
         count = len(study.ablation.arms)
         run = count - (0 if duplicates is None else len(duplicates.alike) + len(duplicates.refused))

@@ -63,11 +63,9 @@ def test_of_a_study_the_best_is_meant_and_named(sweep: Path) -> None:
     assert chosen.said == f"trial {best.number} of toy, the best"
     assert choose(sweep, trial=best.number).folder == chosen.folder
     other = next(number for number in history(sweep).trials if number != best.number)
-    with pytest.raises(
-        StudyError, match=rf"trial {other} \(.*\) keeps no student; that of trial {best.number} is there"
-    ):
+    with pytest.raises(StudyError, match=rf"trial {other} .* keeps no student; that of trial {best.number} is there"):
         choose(sweep, trial=other)
-    with pytest.raises(StudyError, match=rf"toy: trial {other} \(.*\) keeps no student; those of"):
+    with pytest.raises(StudyError, match=rf"toy: trial {other} \(.*\) keeps no student; that of"):
         choose(folders.of_trial(sweep, other))
     with pytest.raises(StudyError, match=r"^toy has no trial 17: they go from 0 to 4$"):
         choose(sweep, trial=17)
