@@ -18,6 +18,7 @@ from dfkd_ray.methods import config
 from dfkd_ray.runs import preparing
 from dfkd_ray.runs.study_file import open_study
 from dfkd_ray.tune import launch
+from dfkd_ray.tune.options import Options
 from dfkd_ray.util import shipped, tables, yamls
 from dfkd_ray.util.errors import ConfigError
 from tests.cli.commands import few_images
@@ -122,8 +123,9 @@ def test_a_tiny_trial_of_it_leaves_tables_and_a_page(name: str, tmp_path: Path) 
     path = tmp_path / "tiny.yaml"
     path.write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
     with few_images():
-        cut, work = open_study(path, **brought)
-        done = launch.start(cut, work, tmp_path / "study", {}, preparing.task_info(work), runner="serial")
+        cut, work = open_study(path, Options(**brought))
+        facts = launch.StudyFacts({}, preparing.task_info(work), {})
+        done = launch.start(cut, work, tmp_path / "study", facts, Options(runner="serial"))
     assert (done.complete, done.failed, done.finished) == (cut.trials, 0, True)
     trials = tables.read(tmp_path / "study" / "trials.arrow").to_pylist()
     assert {trial["state"] for trial in trials} == {"complete"}

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from dfkd_ray.cli import app
+from dfkd_ray.cli import app, options
+from dfkd_ray.cli.student import TrialOptions
 from dfkd_ray.util import shipped, words
 from dfkd_ray.util.errors import StudyError, UnknownName
 from dfkd_ray.util.files import atomic_write
@@ -20,6 +22,7 @@ COMPONENTS = (
     *("losses", "sources", "lifecycles", "conditioners", "augmentations", "memories", "views"),
     *("samplers", "stoppers", "designs"),
 )
+STUDIES = "search_spaces/"  # before the name of a study that is a method's too
 COLUMN = 40  # the most that a value of `diff` is padded to
 KINDS = ("studies", "methods", "tasks", "nets", *COMPONENTS)
 
@@ -110,47 +113,80 @@ def _net(name: str) -> str:
 
 
 @app.command()
+@options.unfolded
 def show(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="NAME",
+            metavar="NAME|RUN",
             help="A method (resolved, every default filled in), a task or a study (search_spaces/NAME where a method "
-            "has its name).",
+            "has its name); or RUN, the folder of a run, of a trial, or of a study (then its best trial, or the one "
+            "that is named): its method. What is shipped goes before a folder of that name: ./NAME is the folder.",
         ),
     ],
+    which: TrialOptions,
     grid: Annotated[bool, typer.Option("--grid", help="Of a task: write a picture of its classes.")] = False,
     out: Annotated[Path | None, typer.Option(help="Where the picture goes.", show_default="<task>.png")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder or .npz file of the task's images.")] = None,
 ) -> None:
-    """Show a method (each value with its source), a task or a study; `--grid` writes a picture of a task."""
+    """Show a method (each value with its source), a task, a study, or the method of a run, as YAML; `--grid` writes a
+    picture of a task."""
     from dfkd_ray import datasets
-    from dfkd_ray.methods import config, origins
-    from dfkd_ray.util import yamls
 
+    run = not grid and _is_run(name)
+    if which.given and not run:
+        raise typer.BadParameter(f"{which.given[0]} is for a RUN, and {name} is none")
     if grid:
         from dfkd_ray.datasets import picture
 
         task = datasets.load(name)
         typer.echo(f"wrote {picture.write_grid(task, out or Path(f'{task.name}.png'), data=data)}")
-    elif name in datasets.names() or name.startswith(datasets.FOLDER):
-        typer.echo(_yaml(yamls.plain(datasets.load(name))), nl=False)
+    else:
+        for line in which.method_of(Path(name)) if run else described(name):
+            typer.echo(line)
+
+
+def _is_run(name: str) -> bool:
+    """Whether what nobody has shipped is meant as a folder: one that is there, or a path that is no file's."""
+    from dfkd_ray import datasets
+
+    if name in _shipped() or name.removeprefix(STUDIES) in _shipped():
+        return False
+    file = Path(name).suffix in (".yaml", ".yml") or name.startswith((datasets.FOLDER, STUDIES))
+    return ("/" in name and not file) or Path(name).is_dir()
+
+
+def _shipped() -> list[str]:
+    """The names of methods, tasks and studies."""
+    from dfkd_ray import datasets
+    from dfkd_ray.methods import config
+
+    return [*config.method_names(), *datasets.names(), *(path.stem for path in shipped.studies())]
+
+
+def described(name: str) -> Iterator[str]:
+    """Lines of YAML: a task, a method, or a study; UnknownName if it is none."""
+    from dfkd_ray import datasets
+    from dfkd_ray.methods import config, origins
+    from dfkd_ray.util import yamls
+
+    studies = {path.stem: path for path in shipped.studies()}
+    if name in datasets.names() or name.startswith(datasets.FOLDER):
+        yield _yaml(yamls.plain(datasets.load(name)))
     elif name in config.method_names() or Path(name).suffix in (".yaml", ".yml"):
         method = config.load(name)
-        typer.echo(f"# {name}, fingerprint {config.fingerprint(method)}; every default filled in")
-        for line in origins.annotated(name):
-            typer.echo(line)
-    elif (stem := name.removeprefix("search_spaces/")) in (studies := {p.stem: p for p in shipped.studies()}):
-        typer.echo(studies[stem].read_text(encoding="utf-8"), nl=False)
+        yield f"# {name}, fingerprint {config.fingerprint(method)}; every default filled in"
+        yield from origins.annotated(name)
+    elif (stem := name.removeprefix(STUDIES)) in studies:
+        yield studies[stem].read_text(encoding="utf-8").removesuffix("\n")
     else:
-        known = [*config.method_names(), *datasets.names(), *studies]
-        raise UnknownName(f"unknown method, task or study {name!r}{did_you_mean(name, known)}")
+        raise UnknownName(f"unknown method, task or study {name!r}{did_you_mean(name, _shipped())}")
 
 
 def _yaml(data: Any) -> str:
     import yaml
 
-    return str(yaml.safe_dump(data, sort_keys=False, default_flow_style=None))
+    return str(yaml.safe_dump(data, sort_keys=False, default_flow_style=None)).removesuffix("\n")
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from dfkd_ray.runs.chosen import Chosen
     from dfkd_ray.runs.students import Distilled
+    from dfkd_ray.tune.chosen import Chosen
 
 Run = Annotated[
     Path | None,
@@ -30,14 +31,47 @@ class TrialOptions:
     arm: Annotated[str | None, typer.Option(help="Of an ablation: the trial of this arm, and --seed.")] = None
     seed: Annotated[int | None, typer.Option(help="Of --arm.")] = None
 
-    def choose(self, path: Path) -> Chosen:
-        """The run's folder; where it is one of several, which one is said."""
-        from dfkd_ray.runs.chosen import choose
+    @property
+    def given(self) -> list[str]:
+        """The options of these that were given."""
+        return [f"--{name}" for name in ("trial", "arm", "seed") if getattr(self, name) is not None]
+
+    def choose(self, path: Path, before: str = "") -> Chosen:
+        """The run's folder; where it is one of several, which one is said, in a line that begins with `before`."""
+        from dfkd_ray.tune.chosen import choose
 
         chosen = choose(path, self.trial, self.arm, self.seed)
         if chosen.said:
-            typer.echo(chosen.said)
+            typer.echo(f"{before}{chosen.said}")
         return chosen
+
+    def page_of(self, path: Path) -> tuple[Path, int | None]:
+        """The study's folder, and the trial whose page is meant; None: the study's own."""
+        from dfkd_ray.tune.chosen import page_of
+
+        return page_of(path, self.trial, self.arm, self.seed)
+
+    def method_of(self, path: Path) -> Iterator[str]:
+        """Lines of YAML: which run it was, as comments, and its method, as `distill` takes it again."""
+        import yaml
+
+        from dfkd_ray.methods import config
+        from dfkd_ray.runs.card import RunCard
+
+        card = RunCard.read(self.choose(path, "# ").folder)
+        told = {
+            "study": card.study,
+            "trial": card.trial,
+            "arm": card.arm,
+            "seed": card.seed,
+            "fingerprint": card.fingerprint,
+            "task": card.task.name,
+            "teacher": f"{card.teacher_arch}, digest {card.teacher_digest}",
+            "student": card.student_arch,
+            "versions": ", ".join(f"{name} {version}" for name, version in card.versions.items()),
+        }
+        yield from (f"# {name}: {value}" for name, value in told.items() if value is not None)
+        yield yaml.safe_dump(config.plain(card.method), sort_keys=False, default_flow_style=None).rstrip()
 
 
 @dataclass(frozen=True)
@@ -76,9 +110,8 @@ class StudentOptions(TrialOptions):
             found = students.of_run(folder, self.which, self.task, self.teacher, self.teacher_arch)
             return found, folder
         assert self.weights is not None
-        for name in ("trial", "arm", "seed"):
-            if getattr(self, name) is not None:
-                raise typer.BadParameter(f"--{name} is for a RUN")
+        if self.given:
+            raise typer.BadParameter(f"{self.given[0]} is for a RUN")
         if self.which != "last":
             raise typer.BadParameter("--which is for a RUN")
         found = students.of_file(self.weights, self.arch, self.task, self.teacher, self.teacher_arch)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dfkd_ray.cli import app, options, running
+from dfkd_ray.cli.student import TrialOptions
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util.errors import StudyError
 
@@ -60,18 +61,24 @@ def validate(file: File, weights: options.Weights = None, data: options.Data = N
 
 
 @app.command()
+@options.unfolded
 def report(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="FOLDER...", help="The study's folder; or several, of ablations.")
+        list[Path],
+        typer.Argument(metavar="FOLDER...", help="Of a study, of a run, or of one trial; or several, of ablations."),
     ],
+    which: TrialOptions,
     out: Annotated[
         Path | None, typer.Option(help="Of several: write the table as OUT.md and OUT.tex too.", show_default=False)
     ] = None,
 ) -> None:
-    """Build the page again from a study's tables alone; of several ablations one table, arms x tasks."""
+    """Build the page again from a study's tables alone: of the study, of a run, or of one trial, also one that kept
+    no student; of several ablations one table, arms x tasks."""
     from dfkd_ray import report as pages
 
     if len(folders) > 1:
+        if which.given:
+            raise typer.BadParameter(f"{which.given[0]} is for one folder")
         text, written = pages.cross(folders, out)
         typer.echo(text, nl=False)
         for path in written:
@@ -79,4 +86,4 @@ def report(
     elif out is not None:
         raise typer.BadParameter("--out is for several folders; one study's table is its arms.md and arms.tex")
     else:
-        typer.echo(f"wrote {pages.build(folders[0])}")
+        typer.echo(f"wrote {pages.build(*which.page_of(folders[0]))}")

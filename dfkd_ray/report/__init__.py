@@ -1,4 +1,4 @@
-"""The page of a study, or of an evaluation: `build` reads Arrow tables, and nothing else, and writes it beside them.
+"""The page of a study, a run or an evaluation: `build` reads Arrow tables, and nothing else, and writes it beside them.
 
 `cross` puts the arms of several studies into one table.
 """
@@ -8,24 +8,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from dfkd_ray.util import folders
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.files import atomic_write
 
 
-def build(folder: Path) -> Path:
+def build(folder: Path, trial: int | None = None) -> Path:
     """Write the page into the folder of its tables in one atomic step and return its path.
 
     Of a study `report.html`: needs `trials.arrow`, `steps.arrow` and `images.arrow` there; StudyError if one is missing
     or damaged. Beside the page of an ablation stand its arms as tables to paste: `arms.md` and `arms.tex`.
+    Of one of its trials, by number, `trials/0003/report.html`; one that left no folder gets one, for its page.
     Of an evaluation `evaluation.html`: needs `evaluation.arrow` and `examples.arrow`.
     """
-    if (folder / "evaluation.arrow").is_file():
+    if trial is None and (folder / "evaluation.arrow").is_file():
         return _evaluation(folder)
     from dfkd_ray.report import paste
     from dfkd_ray.report.page import page
     from dfkd_ray.report.view import Tables
 
     tables = Tables.read(folder)
+    if trial is not None:
+        text = page(tables.only(trial))
+        target = folders.of_trial(folder, trial) / "report.html"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _write(target, text)
+        return target
     made = {"report.html": page(tables)}
     if tables.is_ablation:
         grid = paste.arm_table(tables)

@@ -63,7 +63,7 @@ def sentence(tables: Tables) -> str:
     settings = f" with {words.listed([words.shorten(c) for c in chosen])}" if 0 < len(chosen) <= _MOST else ""
     tested = best.final.get(metrics.TEST_LAST)
     test = "" if tested is None else f"; test {metrics.with_unit(metrics.TEST_LAST, tested)} at its last epoch"
-    return f"{head}: {_reached(best, tables)}{settings}{test}{_against(tables)}."
+    return f"{head}: {_reached(best, tables)}{settings}{test}{against(tables)}."
 
 
 def _reached(best: TrialRow, tables: Tables) -> str:
@@ -90,7 +90,8 @@ def _at(epoch: int | None) -> str:
     return "" if epoch is None else f" at epoch {epoch}"
 
 
-def _against(tables: Tables) -> str:
+def against(tables: Tables) -> str:
+    """Chance and the teacher, as far as they are known, in brackets."""
     known = [("chance", chance(tables)), ("teacher", teacher(tables))]
     said = [f"{name} {words.percent(value)}" for name, value in known if value is not None]
     return f" ({', '.join(said)})" if said else ""
@@ -140,9 +141,9 @@ def work(tables: Tables) -> Number:
 
 
 def ruler(tables: Tables) -> Ruler | None:
-    """Where the best student stands between chance and its teacher, on a line from 0 to 100 %."""
-    best = tables.best
-    tested = best.final.get(metrics.TEST_LAST) if best is not None else None
+    """Where the student stands between chance and its teacher, on a line from 0 to 100 %."""
+    trial = tables.shown
+    tested = trial.final.get(metrics.TEST_LAST) if trial is not None else None
     if tested is None or not 0 <= tested <= 1:
         return None
     low = chance(tables) or 0.0

@@ -20,15 +20,16 @@ from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 from dfkd_ray.util.registry import Registry
 
-EFFECTS, ARMS, SEARCH, SETTINGS, SELECTION, TRAINING = (
+EFFECTS, ARMS, SEARCH, SETTINGS, SELECTION, TRAINING, RUN = (
     "The effects",
     "The arms",
     "The search",
     "The settings",
     "Choosing without real images",
     "Inside the best trial",
+    "Learning curves",
 )
-SECTIONS = (EFFECTS, ARMS, SEARCH, SETTINGS, SELECTION, TRAINING)
+SECTIONS = (EFFECTS, ARMS, SEARCH, SETTINGS, SELECTION, TRAINING)  # of a study; RUN is of a single run
 
 BEST, COMPLETE, PRUNED, FAILED = "var(--best)", "var(--complete)", "var(--pruned)", "var(--failed)"
 INK, MUTED, PAPER = "var(--ink)", "var(--muted)", "var(--paper)"

@@ -76,11 +76,9 @@ def provenance(tables: Tables) -> Section:
     ]
     missing = Text("The tables hold no record of versions, host or commit.", "note")
     known = bool(part(tables.note, "provenance"))
-    study = _file("The study file, every default filled in", _yaml(tables.study))
-    method = _file(
-        "The method of the best trial, every default filled in",
-        _yaml(mapping(tables.best.row["method"]) if tables.best else {}),
-    )
+    study = folded("The study file, every default filled in", tables.study)
+    best = mapping(tables.best.row["method"]) if tables.best else {}
+    method = folded("The method of the best trial, every default filled in", best)
     shown: list[Block] = [*([] if known else [missing]), Facts(pairs), *study, *method]
     return _section("provenance", "Provenance", *shown)
 
@@ -100,9 +98,7 @@ def recorded(note: Mapping[str, Any]) -> list[tuple[str, object]]:
     return [("Command", Code(command) if command else "not recorded"), *known]
 
 
-def _file(title: str, written: str) -> list[Folded]:
-    return [Folded(title, [Listing(written)])] if written else []
-
-
-def _yaml(data: object) -> str:
-    return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)) if data else ""
+def folded(title: str, data: object) -> list[Folded]:
+    """Data as YAML that opens at a click; nothing where there is none."""
+    written = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
+    return [Folded(title, [Listing(written)])] if data else []

@@ -19,28 +19,35 @@ import pyarrow as pa
 from plotly.offline import get_plotlyjs
 
 import dfkd_ray.report.charts  # noqa: F401  registers every chart
-from dfkd_ray.report import ablation, evidence, published, sections
+from dfkd_ray.report import ablation, evidence, one_run, published, sections
 from dfkd_ray.report.blocks import Block, Charted, Panel, Section, Text
-from dfkd_ray.report.chart import ARMS, EFFECTS, SECTIONS, Drawn, View, charts
+from dfkd_ray.report.chart import ARMS, EFFECTS, RUN, SECTIONS, TRAINING, Drawn, View, charts
 from dfkd_ray.report.rendering import render
+from dfkd_ray.report.trial import TrialRow
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 from dfkd_ray.util.tables import OPTIONAL, SCHEMAS
 
 Figures = dict[str, Any]
+BESIDE = "beside it"
 
 
 def page(tables: Tables) -> str:
-    """The whole page of a study."""
+    """The whole page of a study, or of a single run."""
     figures: Figures = {}
+    if (run := tables.run) is not None:
+        place = "in the study's folder, two above this one" if tables.alone else BESIDE
+        return document(one_run.title(tables, run), _run(tables, run, figures), figures, SCHEMAS, place)
     first = _ablation(tables, figures) if tables.is_ablation else _sweep(tables, figures)
     last = [sections.trials(tables), evidence.failures(tables), evidence.budget(tables), evidence.provenance(tables)]
     kinds = [*SCHEMAS, *(OPTIONAL if tables.is_ablation else ())]
     return document(str(tables.study.get("study") or "A study"), [*first, *last], figures, kinds)
 
 
-def document(title: str, shown: Iterable[Section | None], figures: Figures, kinds: Iterable[str]) -> str:
-    """Those sections that are there as one page; `kinds`: the tables that it came from."""
+def document(
+    title: str, shown: Iterable[Section | None], figures: Figures, kinds: Iterable[str], place: str = BESIDE
+) -> str:
+    """Those sections that are there as one page; `kinds`: the tables that it came from, `place`: where they stand."""
     plotly, script = (_newlines(code) for code in (get_plotlyjs(), _file("page.js")))
     return render(
         "page.html",
@@ -49,6 +56,7 @@ def document(title: str, shown: Iterable[Section | None], figures: Figures, kind
         style=_file("page.css"),
         sections=[section for section in shown if section is not None],
         kinds=list(kinds),
+        place=place,
         figures=embedded(figures),
         plotly=plotly,
         script=script,
@@ -74,11 +82,29 @@ def _ablation(tables: Tables, figures: Figures) -> list[Section | None]:
     ]
 
 
+def _run(tables: Tables, run: TrialRow, figures: Figures) -> list[Section]:
+    """A single run: what it came to, its settings, curves, images and numbers; nothing is compared."""
+    curves = [*_blocks(RUN, tables, figures), *_blocks(TRAINING, tables, figures)]
+    return [
+        one_run.summary(tables, run),
+        one_run.settings(tables, run),
+        Section(identity(RUN), RUN, RUN, curves),
+        sections.pictures(tables),
+        one_run.figures(tables, run),
+        one_run.provenance(tables, run),
+    ]
+
+
 def _charts(name: str, tables: Tables, figures: Figures, *more: Block) -> Section | None:
-    """A section of charts, in the order of their rank, with what stands under them; None where no chart applies."""
-    own = sorted((charts[key].rank, key) for key in charts if charts[key].section == name)
-    found = [chart for _, key in own if (chart := block(key, charts[key], tables, figures)) is not None]
+    """A section of charts, with what stands under them; None where no chart applies."""
+    found = _blocks(name, tables, figures)
     return Section(identity(name), name, name, [*found, *more]) if found else None
+
+
+def _blocks(name: str, tables: Tables, figures: Figures) -> list[Charted]:
+    """The charts of a section that apply, in the order of their rank."""
+    own = sorted((charts[key].rank, key) for key in charts if charts[key].section == name)
+    return [chart for _, key in own if (chart := block(key, charts[key], tables, figures)) is not None]
 
 
 def block(key: str, chart: type[Drawn[View]], tables: View, figures: Figures) -> Charted | None:

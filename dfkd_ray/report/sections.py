@@ -70,7 +70,7 @@ def best(tables: Tables) -> Section:
     parts += [Table(["Setting", "Value", "Searched"], shown, f"Settings of trial {trial.number}")] if shown else []
     reached = ["", f"Last epoch{last}", f"Best epoch{top}"]
     parts += [Table(reached, _reached(scores), f"What trial {trial.number} reached")]
-    parts += [Text(_honesty(tables, trial), "note"), *_again(tables, trial)]
+    parts += [Text(_honesty(tables, trial), "note"), *again(tables, trial)]
     return Section("best", title, title, parts)
 
 
@@ -98,16 +98,20 @@ def _honesty(tables: Tables, trial: TrialRow) -> str:
     said = f" The median validation accuracy of its last five epochs is {metrics.with_unit(metrics.VAL_MEDIAN, found)}."
     median = "" if found is None else said
     at = f" at its {tables.objective.at} epoch" if tables.objective.at in ("last", "best") else ""
-    tested = metrics.TEST_LAST in trial.final or metrics.TEST_BEST in trial.final
-    once = "The test split chose nothing: it was evaluated once, after the trial had ended."
-    test = once if tested else "Its accuracy on the test split was not recorded."
     return (
         f"The trial was chosen by {chosen_by(tables)}{at}, its best epoch by the same metric: what is the best of many "
-        f"is flattered by chance.{median} {test}"
+        f"is flattered by chance.{median} {tested(trial)}"
     )
 
 
-def _again(tables: Tables, trial: TrialRow) -> list[Folded]:
+def tested(trial: TrialRow) -> str:
+    """What the test split was for."""
+    if metrics.TEST_LAST in trial.final or metrics.TEST_BEST in trial.final:
+        return "The test split chose nothing: it was evaluated once, after the trial had ended."
+    return "Its accuracy on the test split was not recorded."
+
+
+def again(tables: Tables, trial: TrialRow) -> list[Folded]:
     """The command that teaches one student with these settings."""
     study = tables.study
     method, task = study.get("method"), part(tables.note, "task").get("name") or study.get("task")
@@ -128,15 +132,15 @@ def label(parameter: Parameter) -> Label:
 
 
 def pictures(tables: Tables) -> Section:
-    name, title, trial = "The images", "The images it was taught on", tables.best
+    name, title, trial = "The images", "The images it was taught on", tables.shown
+    whose = "its source" if tables.run else "the source of the best trial"
     rows = [] if trial is None else tables.images.filter(pc.equal(tables.images["trial"], trial.number)).to_pylist()
     usable = sorted((r for r in rows if r["picture"] and r["format"] in FORMATS), key=lambda r: r["epoch"])
     if trial is None or not usable:
-        none = "No picture of the best trial's synthetic images was kept."
-        return Section("images", name, title, [Empty(none)])
+        return Section("images", name, title, [Empty(f"No picture of what {whose} synthesised was kept.")])
     count = min(len(usable), _PICTURES)
     chosen = [usable[round(i * (len(usable) - 1) / max(count - 1, 1))] for i in range(count)]
-    told = "What the source of the best trial had synthesised by the epochs named; no real image went into them."
+    told = f"What {whose} had synthesised by the epochs named; no real image went into them."
     if (far := tables.reached(trial, metrics.OUTSIDE)) is not None:
         share = metrics.with_unit(metrics.OUTSIDE, far)
         told += f" At the end {share} of their values were darker than black or lighter than white."

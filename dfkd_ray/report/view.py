@@ -33,6 +33,7 @@ class Tables:
     steps: pa.Table
     images: pa.Table
     effects: pa.Table | None = None  # of an ablation alone
+    alone: bool = False  # whether they are of one trial of the study, see `only`
 
     @classmethod
     def read(cls, folder: Path) -> Tables:
@@ -43,6 +44,15 @@ class Tables:
             raise StudyError(f"{folder}: a report needs {words.listed(missing)}, missing here{found}")
         kinds = [*tables.SCHEMAS, *(kind for kind in tables.OPTIONAL if (folder / f"{kind}.arrow").is_file())]
         return cls(**{kind: read_table(kind, folder / f"{kind}.arrow") for kind in kinds})
+
+    def only(self, number: int) -> Tables:
+        """The tables of one trial by itself; StudyError where the study has none of this number."""
+        known = self.trials["trial"].to_pylist()
+        if number not in known:
+            there = f"they go from {min(known)} to {max(known)}" if known else "none has begun"
+            raise StudyError(f"{self.study.get('study') or 'the study'} has no trial {number}: {there}")
+        own = {kind: (table := getattr(self, kind)).filter(pc.equal(table["trial"], number)) for kind in tables.SCHEMAS}
+        return Tables(**own, alone=True)
 
     @cached_property
     def note(self) -> dict[str, Any]:
@@ -59,7 +69,13 @@ class Tables:
 
     @property
     def is_ablation(self) -> bool:
-        return bool(self.ablation)
+        return bool(self.ablation) and not self.alone
+
+    @cached_property
+    def run(self) -> TrialRow | None:
+        """The one trial that there is: of `only`, or of a study that neither searches nor compares; else None."""
+        one = self.alone or (bool(self.study) and not self.study.get("search") and not self.ablation)
+        return self.all[0] if one and len(self.all) == 1 else None
 
     @cached_property
     def arms(self) -> tuple[ArmRow, ...]:
@@ -133,9 +149,13 @@ class Tables:
     @cached_property
     def best(self) -> TrialRow | None:
         """The best complete trial by the first objective: see `stats.front`."""
-
         number = pareto.best(self._points)
         return next((trial for trial in self.complete if trial.number == number), None)
+
+    @property
+    def shown(self) -> TrialRow | None:
+        """The trial that the page looks into: the only one, or the best."""
+        return self.run or self.best
 
     @cached_property
     def front(self) -> tuple[TrialRow, ...]:
@@ -152,6 +172,12 @@ class Tables:
     def metrics(self) -> tuple[str, ...]:
         """Every metric that some trial recorded, sorted."""
         return tuple(sorted(m for m in pc.unique(self.steps["metric"]).to_pylist() if m is not None))
+
+    @cached_property
+    def read_in_order(self) -> tuple[str, ...]:
+        """The same as a run is read: the objectives, then as the rows of metrics.py have them, then losses."""
+        first = [*(o.metric for o in self.objectives), *(row.name for row in metrics.ROWS)]
+        return tuple(sorted(self.metrics, key=lambda m: (first.index(m) if m in first else len(first), m)))
 
     @cached_property
     def _curves(self) -> dict[str, dict[int, dict[int, float]]]:

@@ -22,13 +22,12 @@ from dfkd_ray.teachers.weights import network_facts
 from dfkd_ray.util import yamls
 from dfkd_ray.util.errors import ConfigError, StudyError
 from dfkd_ray.util.files import atomic_write
+from dfkd_ray.util.folders import CARD, STUDENTS
 from dfkd_ray.util.provenance import provenance
 
-NAME = "run.json"
 VERSION = 1
 Which = Literal["last", "best"]
 TESTED: Mapping[str, str] = {"last": TEST_LAST, "best": TEST_BEST}
-STUDENTS: Mapping[str, str] = {"last": "student.safetensors", "best": "student_best.safetensors"}
 
 
 @dataclass(frozen=True)
@@ -87,22 +86,22 @@ class RunCard:
 
     def write(self, folder: Path) -> None:
         """Into `run.json`; one that is there stays: a resumed run is the run that it was."""
-        if (folder / NAME).exists():
+        if (folder / CARD).exists():
             return
         told = {**vars(self), "method": config.plain(self.method), "task": yamls.plain(self.task)}
         nets = {"teacher": self.teacher_arch, "student": self.student_arch}
         text = json.dumps({"version": VERSION, "fingerprint": self.fingerprint, "nets": nets, **told}, indent=1)
-        with atomic_write(folder / NAME) as file:
+        with atomic_write(folder / CARD) as file:
             file.write(f"{text}\n".encode())
 
     @classmethod
     def read(cls, folder: Path) -> RunCard:
         """The card in a run's folder; StudyError where there is none, or where it cannot be read."""
-        path = folder / NAME
+        path = folder / CARD
         try:
             held = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise StudyError(f"{folder} holds no run: {NAME} is missing") from None
+            raise StudyError(f"{folder} holds no run: {CARD} is missing") from None
         except (OSError, ValueError) as error:
             raise StudyError(f"{path}: cannot be read: {error}") from None
         if not isinstance(held, dict) or held.get("version") != VERSION:

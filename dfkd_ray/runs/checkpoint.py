@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from dfkd_ray.methods import config
-from dfkd_ray.runs.card import STUDENTS, RunCard
+from dfkd_ray.runs.card import RunCard
 from dfkd_ray.teachers.weights import CARD
 from dfkd_ray.train.run import Run
 from dfkd_ray.tune.work import Row
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.files import atomic_write, remove_leftovers
+from dfkd_ray.util.folders import STUDENTS
 
 CHECKPOINT = "checkpoint.pt"
 CURVE = "curve.json"

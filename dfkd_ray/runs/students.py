@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from dfkd_ray import datasets, nets, teachers
 from dfkd_ray.nets.digest import digest
-from dfkd_ray.runs.card import STUDENTS, RunCard, Which
+from dfkd_ray.runs.card import RunCard, Which
 from dfkd_ray.teachers.weights import fill, read_card, read_weights
 from dfkd_ray.util.errors import ConfigError, StudyError
+from dfkd_ray.util.folders import STUDENTS
 
 
 @dataclass(frozen=True)

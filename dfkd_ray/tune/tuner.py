@@ -26,6 +26,7 @@ from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.tune.proposal import OneRun, Proposal, Proposer
 from dfkd_ray.tune.reuse import Finished
 from dfkd_ray.tune.work import Job, Row
+from dfkd_ray.util import folders
 from dfkd_ray.util.errors import StudyError
 
 Answer = Literal["continue", "stop"]
@@ -225,7 +226,7 @@ class Tuner:
         return Job(trial.number, trial.changes, trial.seed, str(folder), trial.arm, self.threads, self.study.study)
 
     def _folder(self, number: int) -> Path:
-        return self.folder.resolve() / "trials" / f"{number:04d}"
+        return folders.of_trial(self.folder.resolve(), number)
 
     def _note(self, kind: str, **facts: Any) -> None:
         """Into the ledger first, then into memory: as the ledger gives it back, so that a resume sees the same."""

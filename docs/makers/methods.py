@@ -42,7 +42,7 @@ def _page(name: str) -> str:
         markup.table(("slot", "filled by"), slots),
         "## Every value, and where it comes from",
         markup.text(f"What `dfkd-ray show {name}` prints."),
-        markup.fence(markup.printed(catalogue.show, name), "yaml"),
+        markup.fence("\n".join(catalogue.described(name)), "yaml"),
     )
 
 

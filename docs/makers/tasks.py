@@ -37,5 +37,5 @@ def _row(name: str) -> tuple[str, ...]:
 def _task(name: str) -> str:
     lines = (datasets.HERE / f"{name}.yaml").read_text("utf-8").splitlines()
     said = " ".join(line.removeprefix("#").strip() for line in takewhile(lambda line: line.startswith("#"), lines))
-    shown = markup.fence(markup.printed(catalogue.show, name), "yaml")
+    shown = markup.fence("\n".join(catalogue.described(name)), "yaml")
     return "\n\n".join([f"## `{name}`", markup.text(said), markup.folded(f"dfkd-ray show {name}", shown)])

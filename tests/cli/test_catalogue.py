@@ -162,3 +162,23 @@ def test_a_terminal_gets_both_values_in_a_line(
     assert len(lines) > 3
     assert max(map(len, lines)) <= 100
     assert any("…" in line for line in lines)
+
+
+def test_what_is_shipped_goes_before_a_folder_of_its_name(tmp_path: Path) -> None:
+    (tmp_path / "mhad").mkdir()
+    (tmp_path / "own").mkdir()
+    study = shipped.study_file("mhad").read_text(encoding="utf-8")
+    assert dfkd("show", "mhad", cwd=tmp_path).out == study
+    no_run = "holds no run: neither ledger.jsonl (of a study, or a `distill`) nor run.json (of one trial)"
+    assert refused("show", "./mhad", cwd=tmp_path) == f"mhad {no_run}"
+    assert refused("show", "own", cwd=tmp_path) == f"own {no_run}"
+    assert refused("show", "reports/none", cwd=tmp_path) == f"reports/none {no_run}, and there is no such folder"
+    assert "did you mean 'mhad'?" in refused("show", "mhat", cwd=tmp_path)
+    assert refused("show", "search_spaces/mhat").startswith("unknown method, task or study 'search_spaces/mhat'")
+
+
+@pytest.mark.parametrize("option", [("--trial", 3), ("--arm", "full"), ("--seed", 0)])
+def test_which_trial_is_asked_of_a_run_alone(option: tuple[str, object]) -> None:
+    done = dfkd("show", "mhad", *option)
+    assert (done.code, done.out) == (2, "")
+    assert f"{option[0]} is for a RUN, and mhad is none" in " ".join(done.err.replace("│", " ").split())

@@ -1,4 +1,4 @@
-"""`report` of several studies: their arms in one table, on the terminal and in files."""
+"""`report` as its user meets it: of a study, of one of its trials, and of several studies their arms in one table."""
 
 from __future__ import annotations
 
@@ -47,3 +47,34 @@ def test_what_cannot_be_put_into_a_table(home: Path) -> None:
 
 def test_one_study_is_its_page(home: Path) -> None:
     assert dfkd("report", "one", cwd=home) == (0, f"wrote {Path('one/report.html')}\n", "")
+
+
+# ---- one trial of a study
+
+
+def test_one_trial_is_a_page_in_its_folder(home: Path) -> None:
+    wrote = (0, "wrote sweep/trials/0004/report.html\n", "")
+    assert dfkd("report", "sweep", "--trial", 4, cwd=home) == wrote
+    page = home / "sweep/trials/0004/report.html"
+    first = page.read_bytes()
+    page.unlink()
+    assert dfkd("report", "sweep/trials/0004", cwd=home) == wrote, "by its folder, which may be empty"
+    assert page.read_bytes() == first
+    assert dfkd("report", "sweep/trials/0005", cwd=home).code == 0, "or not be there"
+
+
+def test_what_is_missing_is_said_in_a_line(home: Path) -> None:
+    assert refused("report", "sweep", "--trial", 99, cwd=home) == "mhad has no trial 99: they go from 0 to 11"
+    (home / "gone/trials/0003").mkdir(parents=True)
+    (home / "gone/trials/0003/run.json").write_text("{}")
+    missing = "gone: a report needs trials.arrow, steps.arrow and images.arrow, missing here"
+    assert refused("report", "gone/trials/0003", cwd=home) == missing
+    one = "gone/trials/0003 is one run: --trial, --arm and --seed are for a study's folder"
+    assert refused("report", "gone/trials/0003", "--trial", 3, cwd=home) == one
+    (home / "gone/trials/0003").rename(home / "apart")
+    assert refused("report", "apart", cwd=home) == (
+        "apart is a trial apart from its study: a page is made from the tables in its study's folder, two above a "
+        "trial's own"
+    )
+    done = dfkd("report", "one", "other", "--trial", 3, cwd=home)
+    assert (done.code, "--trial is for one folder" in done.err) == (2, True)

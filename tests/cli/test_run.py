@@ -69,6 +69,33 @@ def test_it_says_what_it_does_and_what_came_out(finished: tuple[Path, Done]) -> 
     assert page == f"page: {folder / 'report.html'}"
 
 
+def test_its_page_is_that_of_a_single_run(finished: tuple[Path, Done]) -> None:
+    page = (finished[0] / "report.html").read_text(encoding="utf-8")
+    for section in ("summary", "settings", "learning-curves", "images", "numbers", "provenance"):
+        assert f'<section id="{section}"' in page
+    assert "flattered by chance" not in page
+    assert "seed 0: validation accuracy" in page
+
+
+def test_its_method_is_shown_as_yaml_that_is_distilled_again(finished: tuple[Path, Done], tmp_path: Path) -> None:
+    folder, card = finished[0], RunCard.read(finished[0] / "trials" / "0000")
+    done = dfkd("show", folder)
+    assert (done.code, done.err) == (0, "")
+    assert [line for line in done.out.splitlines() if line.startswith("#")] == [
+        f"# study: {card.study}",
+        "# trial: 0",
+        "# seed: 0",
+        f"# fingerprint: {card.fingerprint}",
+        "# task: gliders",
+        f"# teacher: resnet8, digest {card.teacher_digest}",
+        "# student: resnet8",
+        "# versions: " + ", ".join(f"{name} {version}" for name, version in card.versions.items()),
+    ]
+    copy = tmp_path / "again.yaml"
+    copy.write_text(done.out, encoding="utf-8")
+    assert config.load(str(copy)) == card.method
+
+
 def test_it_leaves_what_a_trial_and_a_study_leave(finished: tuple[Path, Done]) -> None:
     folder, done = finished
     assert sorted(path.name for path in folder.iterdir()) == [

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 import pyarrow.parquet
 import pytest
 
+from dfkd_ray.methods import config
 from dfkd_ray.runs import probe
 from dfkd_ray.tune import ledger
+from dfkd_ray.tune.history import History
 from dfkd_ray.util import tables
 from tests.cli.commands import TINY, Done, dfkd, interrupted, refused
 
@@ -158,6 +160,25 @@ def test_the_page_is_built_again_where_neither_torch_nor_ray_nor_optuna_is(story
     assert (tmp_path / "report.html").read_bytes() == (story.folder / "report.html").read_bytes()
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Which temperature &amp; weight &lt;best&gt;?" in page
+
+
+def test_the_page_of_a_trial_needs_no_torch_and_a_run_is_shown_as_distill_takes_it(
+    story: Story, tmp_path: Path
+) -> None:
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-c", ELSEWHERE, "report", str(story.folder / "trials" / "0001")]
+    done = subprocess.run(words, env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"wrote {story.folder}/trials/0001/report.html\n"), done.stderr
+    best = History(ledger.read_records(story.folder / ledger.NAME)[0]).best()
+    assert best is not None
+    shown = dfkd("show", "reports/tiny", cwd=story.home)
+    assert (shown.code, shown.err) == (0, "")
+    head = [f"trial {best.number} of tiny, the best", "study: tiny", f"trial: {best.number}", "seed: 0"]
+    assert shown.out.splitlines()[:4] == [f"# {line}" for line in head]
+    (tmp_path / "again.yaml").write_text(shown.out, encoding="utf-8")
+    assert config.fingerprint(config.load(str(tmp_path / "again.yaml"))) == best.fingerprint
+    own = dfkd("show", f"reports/tiny/trials/{best.number:04d}", cwd=story.home)
+    assert own.out == shown.out.partition("\n")[2]
 
 
 def test_fresh_moves_the_old_study_aside_and_deletes_nothing(story: Story, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from dfkd_ray.report import build
 from dfkd_ray.report.view import Tables
 from tests.report import ablations, evaluations
-from tests.report.studies import demo, hostile, noted, study, write
+from tests.report.studies import demo, hostile, noted, one_run, study, write
 
 webdriver = pytest.importorskip("selenium.webdriver")
 WebDriverWait = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait
@@ -60,6 +60,7 @@ STUDIES = {
     "several": several,
     "many": lambda: demo(60),
     "empty": study,
+    "one run": one_run,
     "ablation": ablations.factorial,
     "hostile ablation": ablations.hostile,
 }

@@ -11,12 +11,12 @@ import pyarrow as pa
 import pytest
 
 import dfkd_ray.report.charts  # noqa: F401  registers every chart
-from dfkd_ray.report.chart import SECTIONS, charts
+from dfkd_ray.report.chart import RUN, SECTIONS, charts
 from dfkd_ray.report.page import block, page
 from dfkd_ray.report.view import Tables
 from tests.report.ablations import STUDIES as ABLATIONS
 from tests.report.ablations import factorial, leave_one_out, replaced
-from tests.report.studies import KD, MHAD, NOTE, ORDER, demo, noted, steps, study, trial
+from tests.report.studies import KD, MHAD, NOTE, ORDER, demo, noted, one_run, steps, study, trial
 from tests.report.writing import written
 
 TWO = [{"metric": "val_accuracy", "mode": "max"}, {"metric": "kl/source", "mode": "min"}]
@@ -74,6 +74,8 @@ STUDIES = {
     "several objectives": several,
     "conditional settings": conditional,
     "twelve trials": demo,
+    "one run": one_run,
+    "one trial of many": lambda: demo().only(4),
     "two hundred trials": lambda: demo(200),
     **ABLATIONS,
     "ablation without effects": lambda: replace(leave_one_out(), effects=None),
@@ -109,7 +111,7 @@ def test_a_chart_prepares_rows_and_draws_them_or_says_why_not(name: str, tables:
 @pytest.mark.parametrize("name", list(charts))
 def test_a_chart_is_drawn_from_its_rows_alone_and_always_alike(name: str) -> None:
     chart = charts[name]
-    make = next(make for make in (several, factorial) if chart.applies(make()))
+    make = next(make for make in (several, factorial, one_run) if chart.applies(make()))
     rows = chart.prepare(make())
     assert rows.equals(chart.prepare(make()))
     assert rows.num_rows
@@ -122,7 +124,7 @@ def test_a_chart_is_drawn_from_its_rows_alone_and_always_alike(name: str) -> Non
 @pytest.mark.parametrize("name", list(charts))
 def test_a_chart_has_the_words_that_go_with_it(name: str) -> None:
     chart = charts[name]
-    assert chart.section in SECTIONS
+    assert chart.section in (*SECTIONS, RUN)
     assert chart.title
     assert chart.reading.endswith(".")
     assert chart.empty.endswith(".")
@@ -132,7 +134,8 @@ def test_a_sweep_and_an_ablation_share_what_speaks_of_the_best_trial_alone() -> 
     of_sweeps = {name for name in charts if charts[name].applies(several())}
     of_ablations = {name for name in charts if charts[name].applies(factorial())}
     assert of_sweeps & of_ablations == {"ranking", "losses"}
-    assert of_sweeps | of_ablations == set(charts)
+    assert of_sweeps | of_ablations == {name for name in charts if charts[name].section != RUN}
+    assert [name for name in charts if charts[name].section == RUN and not charts[name].applies(one_run())] == []
 
 
 def test_any_study_makes_a_page_whose_figures_are_strict_json(tables: Tables) -> None:

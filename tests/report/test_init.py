@@ -32,6 +32,18 @@ def test_beside_the_page_of_an_ablation_stand_its_arms_to_paste(tmp_path: Path) 
         assert escape((tmp_path / name).read_text(encoding="utf-8")) in html
 
 
+def test_the_page_of_a_trial_stands_in_its_folder_which_is_made_where_it_left_none(tmp_path: Path) -> None:
+    write(tmp_path, demo())
+    target = tmp_path / "trials" / "0005" / "report.html"
+    assert build(tmp_path, 5) == target
+    assert [path.name for path in target.parent.iterdir()] == ["report.html"]
+    assert "<title>Trial 5 of mhad · dfkd-ray</title>" in target.read_text(encoding="utf-8")
+    assert not (tmp_path / "report.html").exists()
+    with pytest.raises(StudyError, match=r"^mhad has no trial 12: they go from 0 to 11$"):
+        build(tmp_path, 12)
+    assert [path.name for path in (tmp_path / "trials").iterdir()] == ["0005"]
+
+
 def test_a_page_that_fails_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, study())
     build(tmp_path)

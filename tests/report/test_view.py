@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util.errors import StudyError
 from tests.report import ablations
-from tests.report.studies import demo, noted, steps, study, trial, write
+from tests.report.studies import demo, noted, one_run, steps, study, trial, write
 
 
 def test_all_missing_tables_are_named_at_once(tmp_path: Path) -> None:
@@ -146,6 +146,38 @@ def test_a_metric_is_reached_as_effects_are_told_from_it() -> None:
     names = ("val_accuracy", "kl/source", "test_accuracy/last", "test_accuracy/best", "nothing")
     assert [tables.reached(tables.all[0], name) for name in names] == [0.7, 1.0, 0.3, None, None]
     assert {tables.reached(tables.all[1], name) for name in names} == {None}
+
+
+def test_one_trial_by_itself_takes_its_rows_and_the_studys_words_along() -> None:
+    """It is no ablation any more, and it is what the page looks into whether or not it is complete."""
+    for whole in (demo(), ablations.factorial()):
+        for trial_of in whole.all[:6]:
+            one = whole.only(trial_of.number)
+            assert one.run == one.shown == trial_of
+            assert one.study == whole.study
+            assert not one.is_ablation
+            for kind in ("steps", "images"):
+                own = [row for row in getattr(whole, kind).to_pylist() if row["trial"] == trial_of.number]
+                assert getattr(one, kind).to_pylist() == own
+        assert whole.run is None
+        assert whole.shown == whole.best
+    with pytest.raises(StudyError, match=r"^mhad has no trial 12: they go from 0 to 11$"):
+        demo().only(12)
+    with pytest.raises(StudyError, match=r"^mhad has no trial 0: none has begun$"):
+        study().only(0)
+
+
+def test_a_study_that_searches_nothing_is_one_run() -> None:
+    assert one_run().run == one_run().all[0]
+    assert one_run(state="failed").shown is not None
+    assert study([trial(0)], note={}).run is None, "of tables without a study nobody knows"
+
+
+def test_metrics_are_read_with_the_objectives_first_and_losses_last() -> None:
+    names = ("loss/b", "val_accuracy", "loss/a", "kl/source", "mine", "diversity")
+    rows = steps(0, {name: [1.0] for name in names})
+    tables = study([trial(0)], rows, note=noted(objective=["diversity", "val_accuracy"]))
+    assert tables.read_in_order == ("diversity", "val_accuracy", "kl/source", "loss/a", "loss/b", "mine")
 
 
 def test_what_arms_change_is_not_a_searched_setting() -> None:

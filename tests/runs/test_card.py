@@ -11,8 +11,9 @@ import pytest
 
 from dfkd_ray import datasets
 from dfkd_ray.methods import config
-from dfkd_ray.runs.card import NAME, RunCard, versions
+from dfkd_ray.runs.card import RunCard, versions
 from dfkd_ray.util.errors import StudyError
+from dfkd_ray.util.folders import CARD as NAME
 
 CARD = RunCard(
     study="demo",

@@ -12,11 +12,12 @@ import torch
 
 from dfkd_ray import datasets
 from dfkd_ray.methods import config
-from dfkd_ray.runs.card import STUDENTS, RunCard
+from dfkd_ray.runs.card import RunCard
 from dfkd_ray.runs.checkpoint import CHECKPOINT, CURVE, Checkpoint
 from dfkd_ray.teachers.weights import read_card
 from dfkd_ray.tune.work import Row
 from dfkd_ray.util.errors import DataError
+from dfkd_ray.util.folders import STUDENTS
 from tests.tiny import CPU, differing, flat, opened, small, toy, walked
 
 NAN = math.nan

@@ -14,8 +14,9 @@ from dfkd_ray.datasets import gliders, load
 from dfkd_ray.methods import config
 from dfkd_ray.nets.digest import digest
 from dfkd_ray.runs import students
-from dfkd_ray.runs.card import STUDENTS, RunCard
+from dfkd_ray.runs.card import RunCard
 from dfkd_ray.teachers import teacher
+from dfkd_ray.util.folders import STUDENTS
 
 TASK = load("gliders")
 OTHER = {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}

@@ -1,4 +1,4 @@
-"""The losses of the best trial, each term in its own panel: their scales differ by orders of magnitude."""
+"""The losses of the trial that is shown, each term in its own panel: their scales differ by orders of magnitude."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ ROWS = pa.schema(
 @charts.register("losses")
 class Losses(Chart):
     section, rank = TRAINING, 10
-    title = "Losses of the best trial"
+    title = "Losses"
     reading = "Each panel is one term, its mean over each epoch; blue ones train the source, orange ones the student."
-    empty = "No complete trial has recorded losses."
+    empty = "There is no trial to look into that has recorded losses."
     panels = True
 
     @staticmethod
     def prepare(tables: Tables) -> pa.Table:
-        best = tables.best
-        if best is None:
+        trial = tables.shown
+        if trial is None:
             return ROWS.empty_table()
         rows = []
         for side in ("source", "student"):
@@ -39,7 +39,7 @@ class Losses(Chart):
             found = [metric for metric in tables.metrics if metric.startswith(prefix)]
             for metric in sorted(found, key=lambda m: (m != f"{prefix}total", m)):
                 term = metric.removeprefix(prefix)
-                for epoch, mean in sorted(tables.curve(metric).get(best.number, {}).items()):
+                for epoch, mean in sorted(tables.curve(metric).get(trial.number, {}).items()):
                     rows.append(
                         {
                             "panel": f"{side.capitalize()}: {term}",

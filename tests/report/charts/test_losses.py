@@ -30,5 +30,12 @@ def test_a_line_has_the_colour_of_what_is_trained_and_marks_where_it_is_short() 
     assert (list(source.x), list(source.y)) == ([1, 2, 3], [5.0, 4.0, 3.0])
 
 
+def test_the_losses_of_a_single_run_are_its_own_also_where_it_was_stopped() -> None:
+    rows = [trial(0), trial(1, state="pruned")]
+    tables = study(rows, [*steps(0, {"loss/student/kd": [1.0]}), *steps(1, {"loss/student/kd": [2.0, 3.0]})])
+    assert Losses.prepare(tables)["value"].to_pylist() == [1.0]
+    assert Losses.prepare(tables.only(1))["value"].to_pylist() == [2.0, 3.0]
+
+
 def test_without_a_complete_trial_there_are_no_losses() -> None:
     assert Losses.prepare(study([trial(0, state="pruned")], steps(0, {"loss/student/kd": [1.0]}))).num_rows == 0

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from dfkd_ray.runs import card as cards
-from dfkd_ray.runs.chosen import choose
+from dfkd_ray.tune.chosen import choose, page_of
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.ledger import NAME, read_records
+from dfkd_ray.util import folders
 from dfkd_ray.util.errors import StudyError
-from tests.runs.test_card import CARD
 from tests.tune import ablations, toys
 
 pytestmark = pytest.mark.usefixtures("no_fsync")
@@ -26,10 +25,10 @@ def filled(folder: Path) -> Path:
     """A study that was run, with the cards and students that its best trials (an ablation's complete ones) leave."""
     told = history(folder)
     for trial in told.front() if told.study.ablation is None else told.complete():
-        path = folder / "trials" / f"{trial.number:04d}"
+        path = folders.of_trial(folder, trial.number)
         path.mkdir(parents=True, exist_ok=True)
-        replace(CARD, trial=trial.number).write(path)
-        for name in cards.STUDENTS.values():
+        (path / folders.CARD).write_text("{}")
+        for name in folders.STUDENTS.values():
             (path / name).write_bytes(b"weights")
     return folder
 
@@ -66,12 +65,16 @@ def test_of_a_study_the_best_is_meant_and_named(sweep: Path) -> None:
     other = next(number for number in history(sweep).trials if number != best.number)
     with pytest.raises(StudyError, match=rf"trial {other} \(.*\) keeps no student; those of trials {best.number} are"):
         choose(sweep, trial=other)
+    with pytest.raises(StudyError, match=rf"toy: trial {other} \(.*\) keeps no student; those of"):
+        choose(folders.of_trial(sweep, other))
     with pytest.raises(StudyError, match=r"^toy has no trial 17: they go from 0 to 4$"):
         choose(sweep, trial=17)
     with pytest.raises(StudyError, match=r"^--arm is for an ablation, and toy is none: --trial N names a trial$"):
         choose(sweep, arm="full")
     with pytest.raises(StudyError, match=r"^--seed goes with --arm"):
         choose(sweep, seed=0)
+    with pytest.raises(StudyError, match=r"^--trial and --arm each name a trial: give one of them$"):
+        choose(sweep, trial=0, arm="full")
 
 
 def test_a_study_of_one_run_needs_no_word(tmp_path: Path) -> None:
@@ -118,3 +121,41 @@ def test_what_is_not_there_yet_or_never_will_be(tmp_path: Path) -> None:
         choose(tmp_path / "cut")
     with pytest.raises(StudyError, match=r"0000: there is none yet: the run has not ended; go on with: dfkd-ray"):
         choose(tmp_path / "cut", trial=0)
+
+
+# ---- whose page is meant
+
+
+def test_a_study_has_a_page_and_so_has_each_of_its_trials(sweep: Path) -> None:
+    best = history(sweep).best()
+    assert best is not None
+    assert page_of(sweep) == (sweep, None)
+    for number in history(sweep).trials:
+        assert page_of(sweep, trial=number) == (sweep, number)
+        folder = folders.of_trial(sweep, number)
+        assert folder.exists() == (number == best.number), "those that left no folder too"
+        assert page_of(folder) == (sweep, number)
+    with pytest.raises(StudyError, match=r"is one run: --trial, --arm and --seed are for a study's folder$"):
+        page_of(folders.of_trial(sweep, best.number), trial=1)
+    with pytest.raises(StudyError, match=r"^--seed goes with --arm"):
+        page_of(sweep, seed=0)
+
+
+def test_a_page_is_found_where_there_are_tables_alone(tmp_path: Path) -> None:
+    assert page_of(tmp_path) == (tmp_path, None)
+    assert page_of(tmp_path, trial=3) == (tmp_path, 3)
+    with pytest.raises(StudyError, match=r"holds no run: neither ledger"):
+        page_of(tmp_path, arm="full", seed=0)
+
+
+def test_the_page_of_an_arm_and_a_seed(ablation: Path) -> None:
+    (wanted,) = (t.number for t in history(ablation).trials.values() if (t.arm, t.seed) == ("without b", 2))
+    assert page_of(ablation, arm="without b", seed=2) == (ablation, wanted)
+    with pytest.raises(StudyError, match=r"^which trial of full\? --seed 0, 1, 2$"):
+        page_of(ablation, arm="full")
+
+
+def test_a_trial_that_was_carried_off_has_no_page(tmp_path: Path) -> None:
+    (tmp_path / folders.CARD).write_text("{}")
+    with pytest.raises(StudyError, match=r" is a trial apart from its study: a page is made from the tables in its"):
+        page_of(tmp_path)

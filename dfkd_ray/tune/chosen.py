@@ -1,13 +1,16 @@
-"""Which run is meant by a path: a run's own folder, or a study's, of which one trial is taken and named."""
+"""Which run is meant by a path: a run's own folder, or a study's, of which one trial is taken and named.
+
+Knows folders and the ledger alone, so that a page is made without torch.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from dfkd_ray.runs import card as cards
 from dfkd_ray.tune import ledger
 from dfkd_ray.tune.history import History, Trial
+from dfkd_ray.util import folders
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.registry import did_you_mean
 
@@ -24,25 +27,66 @@ def choose(path: Path, trial: int | None = None, arm: str | None = None, seed: i
     """The run in `path`; of a study its best trial, or the one with that number, or of an ablation of that arm and
     seed. StudyError says what there is, where that is none.
     """
-    asked = trial is not None or arm is not None or seed is not None
-    if (path / cards.NAME).is_file() and not (path / ledger.NAME).is_file():
-        if asked:
-            raise StudyError(f"{path} is one run: --trial, --arm and --seed are for a study's folder")
+    if _is_run(path):
+        _none_asked(path, trial, arm, seed)
         return Chosen(path)
+    place = folders.place(path)
+    if place is not None and (place[0] / ledger.NAME).is_file():  # it left no card: which trial is it, and why?
+        path, trial = place
+    history = _history(path)
+    if (found := _named(history, trial, arm, seed)) is not None:
+        return _kept(path, history, found, f"{arm}, seed {found.seed}" if arm is not None else "")
+    return _kept(path, history, _best(history, path), "the best" if len(history.trials) > 1 else "")
+
+
+def page_of(
+    path: Path, trial: int | None = None, arm: str | None = None, seed: int | None = None
+) -> tuple[Path, int | None]:
+    """Whose page is meant: the folder of the study with its tables, and the number of the trial; None: the study's own.
+
+    A trial that left no folder is named like any other: its page needs the tables alone. Of an arm the ledger is read.
+    StudyError where there is none.
+    """
+    place = folders.place(path)
+    if place is None and _is_run(path):
+        where = "its study's folder, two above a trial's own"
+        raise StudyError(f"{path} is a trial apart from its study: a page is made from the tables in {where}")
+    if place is not None and not (path / ledger.NAME).is_file():
+        _none_asked(path, trial, arm, seed)
+        return place
+    if arm is None and seed is None:
+        return path, trial
+    found = _named(_history(path), trial, arm, seed)
+    return path, None if found is None else found.number
+
+
+def _is_run(path: Path) -> bool:
+    """Whether a folder is that of one trial."""
+    return (path / folders.CARD).is_file() and not (path / ledger.NAME).is_file()
+
+
+def _none_asked(path: Path, *asked: object) -> None:
+    if any(each is not None for each in asked):
+        raise StudyError(f"{path} is one run: --trial, --arm and --seed are for a study's folder")
+
+
+def _history(path: Path) -> History:
     if not (path / ledger.NAME).is_file():
         gone = "" if path.is_dir() else ", and there is no such folder"
-        what = f"neither {ledger.NAME} (of a study, or a `distill`) nor {cards.NAME} (of one trial)"
+        what = f"neither {ledger.NAME} (of a study, or a `distill`) nor {folders.CARD} (of one trial)"
         raise StudyError(f"{path} holds no run: {what}{gone}")
-    history = History(ledger.read_records(path / ledger.NAME)[0])
+    return History(ledger.read_records(path / ledger.NAME)[0])
+
+
+def _named(history: History, trial: int | None, arm: str | None, seed: int | None) -> Trial | None:
+    """The trial of that number, or of that arm and seed; None where none is named."""
+    if arm is not None and trial is not None:
+        raise StudyError("--trial and --arm each name a trial: give one of them")
     if arm is not None:
-        found, why = _of_arm(history, arm, seed), f"{arm}, seed {seed}"
-    elif seed is not None:
+        return _of_arm(history, arm, seed)
+    if seed is not None:
         raise StudyError("--seed goes with --arm: the trials of a sweep have one seed, --trial N names one")
-    elif trial is not None:
-        found, why = _numbered(history, trial), ""
-    else:
-        found, why = _best(history, path), "the best" if len(history.trials) > 1 else ""
-    return _kept(path, history, found, why)
+    return None if trial is None else _numbered(history, trial)
 
 
 def _numbered(history: History, number: int) -> Trial:
@@ -83,11 +127,11 @@ def _best(history: History, path: Path) -> Trial:
 
 def _kept(path: Path, history: History, trial: Trial, why: str) -> Chosen:
     """The trial's folder; StudyError where it left no student, with those that did."""
-    folder = path / "trials" / f"{trial.number:04d}"
+    folder = folders.of_trial(path, trial.number)
     if trial.state == "running":
         raise StudyError(f"{folder}: there is none yet: the run has not ended; go on with: dfkd-ray resume {path}")
-    if not (folder / cards.NAME).is_file():
-        there = sorted(int(each.parent.name) for each in path.glob(f"trials/*/{cards.STUDENTS['last']}"))
+    if not (folder / folders.CARD).is_file():
+        there = folders.with_students(path)
         reused = f": it was taken over from {trial.reused}" if trial.reused and not trial.attempts else ""
         state = {"pruned": "stopped early"}.get(trial.state, trial.state)
         others = f"; those of trials {', '.join(map(str, there))} are there" if there else ""

@@ -1,0 +1,28 @@
+"""How the folders of studies and of their trials are laid out, and what stands in a trial's, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+CARD = "run.json"  # what a trial was, see runs/card.py
+STUDENTS: Mapping[str, str] = {"last": "student.safetensors", "best": "student_best.safetensors"}
+_TRIALS = "trials"
+
+
+def of_trial(study: Path, number: int) -> Path:
+    """`reports/mhad/trials/0003`."""
+    return study / _TRIALS / f"{number:04d}"
+
+
+def with_students(study: Path) -> list[int]:
+    """The trials whose student is there, by number."""
+    return sorted(int(each.parent.name) for each in study.glob(f"{_TRIALS}/*/{STUDENTS['last']}"))
+
+
+def place(trial: Path) -> tuple[Path, int] | None:
+    """The study's folder and the trial's number, of a path that is named as a trial's folder; None of any other."""
+    for path in (trial, trial.absolute()):  # `.` knows its own name only there
+        if path.parent.name == _TRIALS and path.name.isdecimal():
+            return path.parent.parent, int(path.name)
+    return None
