@@ -123,9 +123,9 @@ def test_a_tiny_trial_of_it_leaves_tables_and_a_page(name: str, tmp_path: Path) 
     path = tmp_path / "tiny.yaml"
     path.write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
     with few_images():
-        how = Options(runner="serial", **brought)
-        cut, work = open_study(path, how)
-        done = launch.start(cut, work, tmp_path / "study", launch.Facts({}, preparing.task_info(work), {}), how)
+        cut, work = open_study(path, Options(**brought))
+        facts = launch.StudyFacts({}, preparing.task_info(work), {})
+        done = launch.start(cut, work, tmp_path / "study", facts, Options(runner="serial"))
     assert (done.complete, done.failed, done.finished) == (cut.trials, 0, True)
     trials = tables.read(tmp_path / "study" / "trials.arrow").to_pylist()
     assert {trial["state"] for trial in trials} == {"complete"}

@@ -142,7 +142,7 @@ def show(
         task = datasets.load(name)
         typer.echo(f"wrote {picture.write_grid(task, out or Path(f'{task.name}.png'), data=data)}")
     else:
-        for line in which.method_of(Path(name)) if run else _described(name):
+        for line in which.method_of(Path(name)) if run else described(name):
             typer.echo(line)
 
 
@@ -164,7 +164,7 @@ def _shipped() -> list[str]:
     return [*config.method_names(), *datasets.names(), *(path.stem for path in shipped.studies())]
 
 
-def _described(name: str) -> Iterator[str]:
+def described(name: str) -> Iterator[str]:
     """Lines of YAML: a task, a method, or a study; UnknownName if it is none."""
     from dfkd_ray import datasets
     from dfkd_ray.methods import config, origins

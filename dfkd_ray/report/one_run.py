@@ -35,7 +35,7 @@ _PAIRS = {  # taken at the end of the students of both epochs
 
 
 def title(tables: Tables, run: TrialRow) -> str:
-    """`TrialRow 3 of mhad`, with its arm if it has one; a study that is one run is called like it."""
+    """`Trial 3 of mhad`, with its arm if it has one; a study that is one run is called like it."""
     name, arm = tables.study.get("study"), f": {run.arm}" if run.arm else ""
     return f"Trial {run.number} of {name or 'a study'}{arm}" if tables.alone else str(name or "A run")
 
@@ -67,10 +67,10 @@ def sentence(tables: Tables, run: TrialRow) -> str:
 def _objectives(tables: Tables, run: TrialRow) -> Iterator[str]:
     """The objectives' own numbers, at the epoch that a search goes by; of a run that did not end at its last one."""
     scores = Scores(run, tables)
-    for objective, judged in zip(tables.objectives, run.values):
+    for objective, reached in zip(tables.objectives, run.values):
         at_best = objective.at == "best" and run.complete
         epoch = scores.best_epoch if at_best else scores.last_epoch
-        value = judged if judged is not None else scores.at(objective.metric, epoch)
+        value = reached if reached is not None else scores.at(objective.metric, epoch)
         if value is not None:
             which = f", its {'best' if at_best else 'last'}{'' if run.state != 'running' else ' so far'}"
             when = "" if epoch is None else f" at epoch {epoch}{which}"
