@@ -19,10 +19,10 @@ import torch
 
 from dfkd_ray import nets
 from dfkd_ray.methods import config
-from dfkd_ray.nets.precision import Precision
 from dfkd_ray.train.loop import distill
 from dfkd_ray.train.run import Run
 from dfkd_ray.train.runtime import Meter, Runtime
+from dfkd_ray.util.choices import Precision
 
 PAIRS = [  # DFKD-FGVC, tables 1 and 2, and others
     ("resnet34", "resnet18"),
