@@ -53,10 +53,9 @@ class TrialOptions:
 
     def method_of(self, path: Path) -> Iterator[str]:
         """Lines of YAML: which run it was, as comments, and its method, as `distill` takes it again."""
-        import yaml
-
         from dfkd_ray.methods import config
         from dfkd_ray.runs.card import RunCard
+        from dfkd_ray.util import yamls
 
         card = RunCard.read(self.choose(path, "# ").folder)
         told = {
@@ -71,7 +70,7 @@ class TrialOptions:
             "versions": ", ".join(f"{name} {version}" for name, version in card.versions.items()),
         }
         yield from (f"# {name}: {value}" for name, value in told.items() if value is not None)
-        yield yaml.safe_dump(config.plain(card.method), sort_keys=False, default_flow_style=None).rstrip()
+        yield yamls.dump(config.plain(card.method), default_flow_style=None).rstrip()
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dfkd_ray.methods import config
+from dfkd_ray.metrics import VAL_ACCURACY
 from dfkd_ray.runs.card import RunCard
 from dfkd_ray.teachers.weights import CARD
 from dfkd_ray.train.run import Run
@@ -45,7 +46,7 @@ class Checkpoint:
 
         While there was no value to choose by, the newest is the best.
         """
-        self.curve.append(metrics.get("val_accuracy", math.nan))
+        self.curve.append(metrics.get(VAL_ACCURACY, math.nan))
         value = sign * metrics.get(metric, math.nan)
         unjudged = math.isnan(value) and self.best_value == -math.inf
         if value > self.best_value or unjudged or not self.best:

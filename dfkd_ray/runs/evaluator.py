@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from dfkd_ray import datasets
+from dfkd_ray import datasets, metrics
 from dfkd_ray.datasets.picture import contact_sheet
 from dfkd_ray.datasets.readers import NoSplit
 from dfkd_ray.runs import measures
@@ -34,27 +34,28 @@ class Evaluator:
         out = measures.data_free(run.teacher, run.student, run.source, run.setting)
         images = real(self.task, "val", self.data, run.runtime.cache)
         if images is not None:
-            out = {"val_accuracy": self._accuracy(run.student, images), **out}
+            out = {metrics.VAL_ACCURACY: self._accuracy(run.student, images), **out}
         return out
 
     def final(self, checkpoint: Checkpoint) -> dict[str, float]:
         """Taken once, at the end, for the report alone: the test split never chose anything."""
-        out = {"best_epoch": float(checkpoint.best_epoch), **self.run.spent()}
+        out = {metrics.BEST_EPOCH: float(checkpoint.best_epoch), **self.run.spent()}
         if checkpoint.curve and not math.isnan(checkpoint.curve[-1]):
-            out["val_accuracy/median5"] = measures.median_of_last(checkpoint.curve)
+            out[metrics.VAL_MEDIAN] = measures.median_of_last(checkpoint.curve)
         images = real(self.task, "test", self.data, self.run.runtime.cache)
         if images is None:
             return out
         student, teacher = self.run.student, self._accuracy(self.run.teacher, images)
-        out["test_accuracy/last"] = self._accuracy(student, images)
+        out[metrics.TEST_LAST] = self._accuracy(student, images)
         last = {key: value.clone() for key, value in student.state_dict().items()}
         student.load_state_dict(checkpoint.best)
-        out["test_accuracy/best"] = self._accuracy(student, images)
+        out[metrics.TEST_BEST] = self._accuracy(student, images)
         student.load_state_dict(last)
         if teacher:
             # CGDD's metric (arXiv:2112.15358) is most plausibly acc(S)/acc(T): the abstract gives the purpose, not the
             # formula
-            out |= {f"relative_accuracy/{which}": out[f"test_accuracy/{which}"] / teacher for which in ("last", "best")}
+            out[metrics.RELATIVE_LAST] = out[metrics.TEST_LAST] / teacher
+            out[metrics.RELATIVE_BEST] = out[metrics.TEST_BEST] / teacher
         return out
 
     def _accuracy(self, net: nn.Module, images: datasets.Split) -> float:
