@@ -37,7 +37,7 @@ def library(folders: Iterable[Path], task: Mapping[str, Any]) -> dict[Key, Finis
     for folder in folders:
         trials = tables.read(folder / "trials.arrow")
         theirs = tables.metadata(trials).get("task")
-        if theirs != dict(task):
+        if not _same(theirs, task):
             other = theirs.get("name") if isinstance(theirs, dict) else None
             what = f"its task is {other!r}" if other != task.get("name") else "its teacher or its evaluation is another"
             raise StudyError(f"{folder}: nothing of it can be reused: {what}")
@@ -50,6 +50,13 @@ def library(folders: Iterable[Path], task: Mapping[str, Any]) -> dict[Key, Finis
                 if made.rows and made.rows[-1]["epoch"] == row["epochs"]:  # else it ended between two tables
                     found.setdefault((row["fingerprint"], row["seed"]), made)
     return found
+
+
+def _same(theirs: Any, task: Mapping[str, Any]) -> bool:
+    """Whether two studies are of one task and one teacher, by all that both tables say of it."""
+    if not isinstance(theirs, dict) or not {"name", "teacher"} <= theirs.keys():
+        return False
+    return all(theirs[key] == task[key] for key in theirs.keys() & task.keys())
 
 
 def _by_trial(path: Path) -> dict[int, list[Record]]:

@@ -117,6 +117,12 @@ def test_another_task_or_teacher_is_refused_before_anything_starts(
     assert not (tmp_path / "later").exists()
 
 
+def test_tables_that_say_less_of_their_task_are_taken_where_nothing_differs(tmp_path: Path, earlier: Path) -> None:
+    told = {**TASK, "mean": [0.5]}  # as a later version records it
+    assert library([earlier], told).keys() == library([earlier], TASK).keys()
+    assert len(library([earlier], told)) == 12
+
+
 def test_a_folder_without_tables_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="there is no such table"):
         run(tmp_path / "later", reuse=[tmp_path / "nothing"])
