@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,9 +80,12 @@ class Course:
         loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.recipe.label_smoothing)
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        if self.scaler.unscale(self.optimiser):
+        moved = self.scaler.unscale(self.optimiser)
+        if moved:
             self.optimiser.step()
-        self.schedule.step()
+        # where the very first step overflows, torch takes the two for called in the wrong order
+        with nullcontext() if moved else warnings.catch_warnings(action="ignore"):
+            self.schedule.step()
         return loss.detach()
 
     def note(self, loss: float, val_accuracy: float, seconds: float) -> TeacherEpoch:

@@ -64,10 +64,8 @@ def test_a_forked_child_does_not_hold_what_its_killed_parent_held(tmp_path: Path
     path = tmp_path / "a.lock"
     code = """
 lock = take(path)
-child = os.fork()
-if not child:
-    time.sleep(60)
-print(child, flush=True)
+if not os.fork():
+    print(os.getpid(), flush=True)  # by itself, once it has run what filelock does in a child
 time.sleep(60)
 """
     with process(code, path) as other:
