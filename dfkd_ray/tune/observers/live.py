@@ -13,6 +13,7 @@ from dfkd_ray import metrics
 from dfkd_ray.tune.history import REUSED, Trial
 from dfkd_ray.tune.observers import Observer, Progress
 from dfkd_ray.tune.observers.snapshot import Shown, Snapshot, shown_trial, snapshot
+from dfkd_ray.util.words import for_terminal
 
 SHOWN = (metrics.VAL_ACCURACY, metrics.AGREEMENT, metrics.DIVERSITY, metrics.ASKED)  # of an epoch of a run alone
 
@@ -94,17 +95,17 @@ def _short(metric: str) -> str:
 
 
 def line(now: Snapshot, ended: Shown) -> str:
-    """`trial 3 complete: val_accuracy 0.7120 after 20 epochs, 31 s | best 0.7330 (trial 1) | 4 of 12, 3 min left`"""
+    """`trial 3 complete: val_accuracy 71.2 % after 20 epochs, 31 s | best 73.3 % (trial 1) | 4 of 12, 3 min left`"""
     what = {"pruned": "stopped"}.get(ended.state, ended.state)
     if (ended.reason or "").startswith(REUSED):
         what = "reused"
-    how = f"{now.metric} {number(ended.value)} after {_epochs(ended.epoch)}"
+    how = f"{now.metric} {_told(now, ended)} after {_epochs(ended.epoch)}"
     if ended.state == "failed":
         how = (ended.reason or "").partition("\n")[0]
     arm = "" if ended.arm is None else f" ({ended.arm})"
     parts = [f"trial {ended.trial}{arm} {what}: {how}, {duration(ended.seconds)}"]
     if now.best is not None:
-        parts.append(f"best {number(now.best.value)} (trial {now.best.trial})")
+        parts.append(f"best {_told(now, now.best)} (trial {now.best.trial})")
     done = now.complete + now.pruned + now.failed
     left = f", {duration(now.seconds_left)} left" if now.seconds_left is not None else ""
     parts.append(f"{done} of {now.total}{left}" if now.total else f"{done} done{left}")
@@ -135,7 +136,7 @@ def render(now: Snapshot) -> Any:
         parts.append(Padding(ProgressBar(total=now.total, completed=done, width=60), 0))  # a line of its own
     if now.best is not None:
         arm = "" if now.best.arm is None else f" ({now.best.arm})"
-        parts.append(Text(f"best {now.metric} {number(now.best.value)} in trial {now.best.trial}{arm}", "green"))
+        parts.append(Text(f"best {now.metric} {_told(now, now.best)} in trial {now.best.trial}{arm}", "green"))
         parts += [Text(f"  {path} = {_value(value)}") for path, value in now.best.changes.items()]
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("trial", "epoch", now.metric, "time", "settings"):
@@ -144,14 +145,15 @@ def render(now: Snapshot) -> Any:
         changes = [f"{path}={_value(value)}" for path, value in trial.changes.items()]
         settings = Text(", ".join(changes if trial.arm is None else [f"{trial.arm}, seed {trial.seed}", *changes]))
         epoch = f"{trial.epoch}/{now.max_epochs}"
-        table.add_row(str(trial.trial), epoch, number(trial.value), duration(trial.seconds), settings)
+        table.add_row(str(trial.trial), epoch, _told(now, trial), duration(trial.seconds), settings)
     if now.running:
         parts.append(table)
     return Group(*parts)
 
 
-def number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
+def _told(now: Snapshot, trial: Shown) -> str:
+    """What a trial has reached of the metric that is shown, as the page prints it."""
+    return for_terminal(metrics.with_unit(now.metric, trial.value))
 
 
 def duration(seconds: float) -> str:

@@ -21,9 +21,9 @@ def test_lines() -> None:
         lines.row(made.trials[trial], 1)
         lines.end(made.trials[trial])
     assert out.getvalue().splitlines() == [
-        "trial 0 complete: val_accuracy 0.4000 after 4 epochs, 8 s | best 0.4000 (trial 0) | 3 of 8, 14 s left",
-        "trial 1 stopped: val_accuracy 0.0600 after 2 epochs, 4 s | best 0.4000 (trial 0) | 3 of 8, 14 s left",
-        "trial 2 failed: ValueError: x, 0 s | best 0.4000 (trial 0) | 3 of 8, 14 s left",
+        "trial 0 complete: val_accuracy 40.0 % after 4 epochs, 8 s | best 40.0 % (trial 0) | 3 of 8, 14 s left",
+        "trial 1 stopped: val_accuracy 6.0 % after 2 epochs, 4 s | best 40.0 % (trial 0) | 3 of 8, 14 s left",
+        "trial 2 failed: ValueError: x, 0 s | best 40.0 % (trial 0) | 3 of 8, 14 s left",
     ]
 
 
@@ -38,10 +38,10 @@ def test_the_screen_shows_every_part() -> None:
     text = out.getvalue()
     for part in (
         "toy  3 of 8 trials done  1 complete  1 stopped  1 failed  1 running  about 14 s left",
-        "best val_accuracy 0.4000 in trial 0",
+        "best val_accuracy 40.0 % in trial 0",
         "x = 0",
-        "3      1/4    0.2000        2 s   x=0.3",
-        "trial 1 stopped: val_accuracy 0.0600 after 2 epochs",
+        "3      1/4    20.0 %        2 s   x=0.3",
+        "trial 1 stopped: val_accuracy 6.0 % after 2 epochs",
     ):
         assert part in text, part
 
@@ -68,7 +68,3 @@ def test_the_bar_has_a_line_of_its_own() -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     assert live.duration(seconds) == text
-
-
-def test_numbers() -> None:
-    assert [live.number(v) for v in (None, 0.5, 12.0, 1e-5, 0.0)] == ["-", "0.5000", "12.0000", "1e-05", "0"]
