@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from itertools import takewhile
 from pathlib import Path
@@ -46,6 +47,8 @@ def study_file(name: str) -> Path:
     if path.suffix in (".yaml", ".yml"):
         if path.stem in known:
             raise UnknownName(f"{name}: there is no such file; the shipped study is called {path.stem!r} alone")
+        if not path.parent.is_dir() and (near := difflib.get_close_matches(path.stem, known, n=1)):
+            raise UnknownName(f"{name}: there is no such file; did you mean the shipped study {near[0]!r}?")
         return path
     if name not in known:
         raise UnknownName(f"unknown study {name!r}{did_you_mean(name, known)}")

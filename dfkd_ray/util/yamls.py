@@ -6,6 +6,7 @@ Only `true`, `false`, `null` and plain numbers are more than text (the core sche
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 import typing
@@ -76,7 +77,9 @@ def load(path: Path) -> Document:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigError([Problem("", "there is no such file", file=str(path))]) from None
+        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.y*ml")], n=1)
+        hint = f"; did you mean {str(path.with_name(near[0]))!r}?" if near else ""
+        raise ConfigError([Problem("", f"there is no such file{hint}", file=str(path))]) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([Problem("", f"cannot be read: {error}", file=str(path))]) from None
     return loads(text, str(path))

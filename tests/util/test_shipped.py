@@ -6,7 +6,7 @@ import pytest
 
 from dfkd_ray.methods import config
 from dfkd_ray.util import shipped, yamls
-from dfkd_ray.util.errors import UnknownName
+from dfkd_ray.util.errors import ConfigError, UnknownName
 
 
 def test_studies_and_methods_are_found_by_name() -> None:
@@ -50,6 +50,15 @@ def test_a_path_is_a_study_too(tmp_path: Path) -> None:
     path.write_text("a: 1\n")
     assert shipped.question(path) == ""
     assert shipped.headline(path) == ""
+
+
+def test_a_misspelt_path_names_the_nearest_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnknownName, match=r"spaces/mhda.yaml: .* did you mean the shipped study 'mhad'\?$"):
+        shipped.study_file("spaces/mhda.yaml")
+    (tmp_path / "mine.yaml").touch()
+    with pytest.raises(ConfigError, match=r"mien.yaml: there is no such file; did you mean 'mine.yaml'\?$"):
+        yamls.load(shipped.study_file("mien.yaml"))
 
 
 def test_an_unknown_name_names_the_nearest() -> None:
