@@ -97,10 +97,10 @@ def said(note: Mapping[str, Any]) -> Iterator[str]:
     yield f"{'':<{width}}" + "".join(f"{name:>10}" for name in known)
     for key, name in MEASURES.items():
         if measures["student"][key] is not None:
-            yield f"{name:<{width}}" + "".join(f"{measures[network][key]:>10.1%}" for network in known)
+            yield f"{name:<{width}}" + "".join(f"{words.share(measures[network][key]):>10}" for network in known)
     if "agreement" in measures:
         kl = f"KL(teacher || student) {measures['kl']:.3g} nats"
-        yield f"{'Agreement':<{width}}{measures['agreement']:>10.1%}  {kl}"
+        yield f"{'Agreement':<{width}}{words.share(measures['agreement']):>10}  {kl}"
     for pair in measures["confused"][:SHOWN]:
         label, named = (classes[pair[side]] for side in ("label", "named"))
         yield f"confused: {label}, named {named}: {pair['images']} of {words.count(pair['of'], 'image')}"

@@ -80,7 +80,7 @@ def scores_line(trial: Trial, reached: Mapping[str, float], chance: float) -> st
     if (tested := final.get(metrics.TEST_LAST)) is not None:
         best = for_terminal(metrics.with_unit(metrics.TEST_BEST, final.get(metrics.TEST_BEST)))
         parts.append(f"test {for_terminal(metrics.with_unit(metrics.TEST_LAST, tested))} at the last epoch")
-        parts.append(f"{best} at the best by {next(iter(reached))} (chance {for_terminal(words.percent(chance))})")
+        parts.append(f"{best} at the best by {next(iter(reached))} (chance {words.share(chance)})")
     elif metrics.VAL_ACCURACY not in last:
         parts.append("no real images to evaluate on")
     return ", ".join(parts)

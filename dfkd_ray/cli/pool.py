@@ -14,7 +14,7 @@ from dfkd_ray.cli import app, options
 from dfkd_ray.util.errors import DataError, UnknownName
 from dfkd_ray.util.progress import progress
 from dfkd_ray.util.registry import did_you_mean
-from dfkd_ray.util.words import DASH
+from dfkd_ray.util.words import DASH, share
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -189,7 +189,8 @@ def _seen_by(task: Task, net: nn.Module, found: Pool, device: Any) -> Iterator[s
     yield f"{'the teacher sees':<18}{'images':>9}{'as asked':>10}{'confidence':>12}"
     for what, rows in {"final": final, "intermediate": ~final}.items():
         if rows.any():
-            yield f"{what:<18}{int(rows.sum()):>9,}{right[rows].mean():>10.1%}{confidence[rows].mean():>12.3f}"
+            asked = share(float(right[rows].mean()))
+            yield f"{what:<18}{int(rows.sum()):>9,}{asked:>10}{confidence[rows].mean():>12.3f}"
 
 
 @pool.command()

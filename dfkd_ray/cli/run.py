@@ -16,6 +16,7 @@ from dfkd_ray.cli import app, options, running
 from dfkd_ray.cli.subject import Subject, folder_name
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util.errors import ConfigError, StudyError
+from dfkd_ray.util.words import share
 
 if TYPE_CHECKING:
     from dfkd_ray.methods.method import Method
@@ -205,26 +206,26 @@ def ending(trial: Trial, info: Mapping[str, Any], seed: int) -> str:
     return "\n".join([*_far(told[metrics.OUTSIDE]), _tested(told, final, info, seed)])
 
 
-def _far(share: float) -> list[str]:
+def _far(outside: float) -> list[str]:
     """A warning where the synthetic images are not what the teacher was trained on."""
     from dfkd_ray.runs import measures
 
-    if share <= measures.FAR:
+    if outside <= measures.FAR:
         return []
     return [
-        f"warning: {share:.0%} of the values of the synthetic images are darker than black or lighter than white, and",
-        "  on such images no teacher was trained; source.output: normalised or sigmoid keeps a generator there",
+        f"warning: {share(outside)} of the values of the synthetic images are darker than black or lighter than white,",
+        "  and on such images no teacher was trained; source.output: normalised or sigmoid keeps a generator there",
     ]
 
 
 def _tested(told: Mapping[str, float], final: Mapping[str, float], info: Mapping[str, Any], seed: int) -> str:
     tested = {"last": final.get(metrics.TEST_LAST), "best": final.get(metrics.TEST_BEST)}
     if tested["last"] is None:
-        agree = f"agreement with the teacher {told[metrics.AGREEMENT]:.1%} on held-out synthetic images"
+        agree = f"agreement with the teacher {share(told[metrics.AGREEMENT])} on held-out synthetic images"
         return f"{agree} (seed {seed}); no real images to evaluate on: give --data"
     teacher = info["teacher"]["test_accuracy"]
-    beside = f", teacher {teacher:.1%}" if teacher is not None else ""
-    best = f", {tested['best']:.1%} at epoch {int(final[metrics.BEST_EPOCH])}, the best by validation"
-    context = f"seed {seed}; chance {info['chance']:.1%}{beside}"
+    beside = f", teacher {share(teacher)}" if teacher is not None else ""
+    best = f", {share(tested['best'])} at epoch {int(final[metrics.BEST_EPOCH])}, the best by validation"
+    context = f"seed {seed}; chance {share(info['chance'])}{beside}"
     chosen = best if metrics.VAL_ACCURACY in told else ""
-    return f"test accuracy {tested['last']:.1%} at the last epoch{chosen} ({context})"
+    return f"test accuracy {share(tested['last'])} at the last epoch{chosen} ({context})"

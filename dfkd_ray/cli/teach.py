@@ -10,7 +10,7 @@ import typer
 
 from dfkd_ray.cli import app, options, training
 from dfkd_ray.util.errors import DataError
-from dfkd_ray.util.words import DASH
+from dfkd_ray.util.words import DASH, share
 
 if TYPE_CHECKING:
     from dfkd_ray.teachers import TeacherEpoch
@@ -62,13 +62,13 @@ def teach(
     with options.going_on_with("dfkd-ray", *again):
         card = teachers.teach(spec, arch, seed, out=path, report=training.reporter(told, _line), **settings)
     wrote = f"wrote {path} and its card" if told else f"{path} is there"
-    accuracies = ", ".join(f"{which} {value:.1%}" for which, value in card["accuracy"].items())
+    accuracies = ", ".join(f"{which} {share(value)}" for which, value in card["accuracy"].items())
     typer.echo(f"{wrote}: {arch} on {spec.name}, accuracy {accuracies}, {card['seconds']:.0f} s")
 
 
 def _line(epoch: TeacherEpoch) -> str:
     number = f"epoch {epoch.epoch:>{len(str(epoch.epochs))}}/{epoch.epochs}"
-    return f"{number}  loss {epoch.loss:.3f}  val {epoch.val_accuracy:.1%}  {epoch.seconds:.0f} s"
+    return f"{number}  loss {epoch.loss:.3f}  val {share(epoch.val_accuracy)}  {epoch.seconds:.0f} s"
 
 
 @teachers.command("ls")
@@ -108,7 +108,7 @@ def _cells(each: TeacherFile) -> tuple[str, ...]:
     return (
         *(str(card.get(key, DASH)) for key in ("task", "arch", "classes")),
         "x".join(map(str, image)) if isinstance(image, list) else DASH,
-        *(f"{share:.1%}" if isinstance(share := shares.get(which), float) else DASH for which in ("val", "test")),
+        *(share(value) if isinstance(value := shares.get(which), float) else DASH for which in ("val", "test")),
         DASH if pretrained is None else "imagenet" if pretrained else "scratch",
         str(each.weights),
     )

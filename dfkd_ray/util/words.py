@@ -28,6 +28,11 @@ def percent(value: float | None) -> str:
     return DASH if value is None or not math.isfinite(value) else f"{100 * value:.1f}{NBSP}%"
 
 
+def share(value: float | None) -> str:
+    """A share for a terminal: `78.1 %`."""
+    return for_terminal(percent(value))
+
+
 def number(value: float | int | None) -> str:
     """Four significant digits; whole numbers in full."""
     if value is None or not math.isfinite(value):

@@ -66,7 +66,7 @@ def test_a_run_is_evaluated_beside_its_teacher(run: Path, evaluated: Done) -> No
     assert table["student"].to_pylist() == logits.argmax(1).tolist()
     right = float(np.mean(logits.argmax(1).numpy() == labels))
     assert note["measures"]["student"]["top1"] == pytest.approx(right)
-    assert lines[2].split()[:3] == ["Top-1", "accuracy", f"{right:.1%}"]
+    assert lines[2].split()[:4] == ["Top-1", "accuracy", f"{100 * right:.1f}", "%"]
     assert note["run"] == {
         **{"name": "tiny", "study": "tiny", "trial": 0, "which": "last", "seed": 0},
         "fingerprint": RunCard.read(of(run)).fingerprint,

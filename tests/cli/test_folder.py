@@ -46,7 +46,7 @@ def test_test_images_choose_nothing_and_are_looked_at_in_the_end(place: Path, ru
     assert lines[2] == "no images of pets to validate on: data-free metrics alone, and test accuracy at the end"
     assert "val " not in lines[3]
     assert lines[4].startswith("test accuracy ")
-    assert lines[4].endswith(" at the last epoch (seed 0; chance 33.3%)")
+    assert lines[4].endswith(" at the last epoch (seed 0; chance 33.3 %)")
     assert lines[5].endswith("reports/noise_kd-pets-seed0/trials/0000")
     assert not (place / "data").exists(), "--cache memory writes nothing"
 

@@ -91,8 +91,8 @@ def test_a_whole_pool_and_what_its_teacher_sees(pool: Pool) -> None:
     for line, (name, chosen) in zip(rows, {"final": final, "intermediate": ~final}.items(), strict=True):
         right = (scores.argmax(1) == labels)[chosen].float().mean()
         confidence = scores.max(1).values[chosen].mean()
-        assert line.split() == [name, "48", f"{right:.1%}", f"{confidence:.3f}"]
-    assert float(rows[0].split()[2].rstrip("%")) > float(rows[1].split()[2].rstrip("%")), "noise hides a class"
+        assert line.split() == [name, "48", f"{100 * right:.1f}", "%", f"{confidence:.3f}"]
+    assert float(rows[0].split()[2]) > float(rows[1].split()[2]), "noise hides a class"
 
 
 def test_the_teacher_in_a_file_of_its_own(pool: Pool, other: tuple[Path, str], tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_it_says_what_it_does_and_what_came_out(finished: tuple[Path, Done]) -> 
         assert line.endswith(" s")
     assert len({len(line) for line in epochs}) == 1, "in columns"
     assert ending.startswith("test accuracy ")
-    assert ending.endswith(f"the best by validation (seed 0; chance 8.3%, teacher {TEACHER:.1%})")
+    assert ending.endswith(f"the best by validation (seed 0; chance 8.3 %, teacher {100 * TEACHER:.1f} %)")
     assert where == f"student, curves and images are in {folder / 'trials' / '0000'}"
     assert page == f"page: {folder / 'report.html'}"
 

@@ -39,13 +39,13 @@ def test_teach_then_distill_with_the_teacher_that_is_found(squares: Path, tmp_pa
     assert epoch.startswith("epoch 1/1  loss ")
     path = tmp_path / "teachers" / "squares_resnet8.safetensors"
     card = json.loads(path.with_suffix(".json").read_text())
-    shares = ", ".join(f"{which} {card['accuracy'][which]:.1%}" for which in ("train", "val", "test"))
+    shares = ", ".join(f"{which} {100 * card['accuracy'][which]:.1f} %" for which in ("train", "val", "test"))
     assert wrote.startswith(f"wrote {path.relative_to(tmp_path)} and its card: resnet8 on squares, accuracy {shares}, ")
     done = dfkd(*distill, cwd=tmp_path)
     assert done.code == 0
     assert f"the teacher is {path}\n" in done.out
     assert "input normalised by the card beside squares_resnet8.safetensors" in done.out
-    assert f"(seed 0; chance 50.0%, teacher {card['accuracy']['test']:.1%})" in done.out
+    assert f"(seed 0; chance 50.0 %, teacher {100 * card['accuracy']['test']:.1f} %)" in done.out
 
 
 STUDY = """
@@ -159,9 +159,9 @@ def test_teachers_are_listed_with_what_their_cards_say(tmp_path: Path) -> None:
     assert (done.code, done.err) == (0, "")
     head, *rows = [line.split() for line in done.out.splitlines()]
     assert head == ["task", "net", "classes", "image", "val", "test", "init", "file"]
-    birds = ["birds", "resnet34", "200", "3x224x224", "81.2%", "75.0%", "imagenet", "teachers/birds.safetensors"]
+    birds = ["birds", "resnet34", "200", "3x224x224", "81.2", "%", "75.0", "%", "imagenet"]
     old = ["digits", "resnet8", "10", *"––––", str(tmp_path / "data" / "teachers" / "old.safetensors")]
-    assert rows == [birds, old]
+    assert rows == [[*birds, "teachers/birds.safetensors"], old]
     assert dfkd("teachers", "ls", tmp_path / "data" / "teachers", cwd=tmp_path).out.splitlines()[1].split() == old
 
 

@@ -16,11 +16,6 @@ from tests.docs.blocks import PAGES, Block, blocks, commands
 TUTORIAL = blocks(PAGES / "tutorial.md")
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("tutorial")
-
-
 def test_the_page_has_every_kind_of_block() -> None:
     """Else the tests below might run nothing."""
     assert {block.language for block in TUTORIAL if block.tested} == {"sh", "yaml", "python"}
@@ -28,19 +23,28 @@ def test_the_page_has_every_kind_of_block() -> None:
     assert {"ls", "show", "distill", "validate", "plan", "sweep", "ablate", "resume", "reproduce"} <= shown
 
 
-@pytest.mark.parametrize("block", [b for b in TUTORIAL if b.tested], ids=lambda block: f"line {block.line}")
-def test_a_block_does_what_the_page_says(block: Block, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder)
-    if block.language == "yaml":
-        Path(block.title).write_text(block.text, encoding="utf-8")
-    elif block.language == "python":
-        exec(compile(block.text, f"tutorial.md, line {block.line}", "exec"), {})
-    else:
-        for words in commands(block):
-            assert words[0] == "dfkd-ray", "a shell is not needed"
-            with few_images():  # of the splits: an evaluation is then quick
-                done = dfkd(*words[1:], cwd=folder)
-            assert done.code == 0, done.err
+def test_every_block_does_what_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One test: a block needs what those above it have left."""
+    monkeypatch.chdir(tmp_path)
+    for block in (each for each in TUTORIAL if each.tested):
+        if block.language == "yaml":
+            Path(block.title).write_text(block.text, encoding="utf-8")
+        elif block.language == "python":
+            exec(compile(block.text, f"tutorial.md, line {block.line}", "exec"), {})
+        else:
+            _typed(block, tmp_path)
+    names = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    run = ("run.json", "curve.json", "student.safetensors", "student_best.safetensors")
+    one = {"reports/one/report.html", *(f"reports/one/trials/0000/{name}" for name in run)}
+    assert one | {"gliders.png", "reports/search/report.html", "reports/experiment/report.html"} <= names
+
+
+def _typed(block: Block, folder: Path) -> None:
+    for words in commands(block):
+        assert words[0] == "dfkd-ray", "a shell is not needed"
+        with few_images():  # of the splits: an evaluation is then quick
+            done = dfkd(*words[1:], cwd=folder)
+        assert done.code == 0, f"tutorial.md, line {block.line}: {done.err}"
 
 
 def test_the_student_that_learns_is_the_one_that_was_measured() -> None:
@@ -50,11 +54,3 @@ def test_the_student_that_learns_is_the_one_that_was_measured() -> None:
     study = yamls.load(shipped.find("methods")).data
     arm = config.change(config.load("fast"), {**study["fixed"], **study["arms"]["fast"]})
     assert config.change(config.load(words[2]), assignments(sets)) == arm
-
-
-def test_what_the_page_promises_is_there(folder: Path) -> None:
-    """After the blocks above."""
-    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    run = ("run.json", "curve.json", "student.safetensors", "student_best.safetensors")
-    one = {"reports/one/report.html", *(f"reports/one/trials/0000/{name}" for name in run)}
-    assert one | {"gliders.png", "reports/search/report.html", "reports/experiment/report.html"} <= names

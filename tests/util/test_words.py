@@ -83,7 +83,7 @@ def test_p_values(p: float | None, said: str) -> None:
     ],
 )
 def test_shares_and_numbers(value: float | None, percent: str, number: str) -> None:
-    assert words.percent(value).replace(words.NBSP, " ") == percent
+    assert words.percent(value).replace(words.NBSP, " ") == words.share(value) == percent
     assert words.number(value) == number
 
 

@@ -13,7 +13,7 @@ from dfkd_ray import metrics
 from dfkd_ray.tune.history import REUSED, Trial
 from dfkd_ray.tune.observers import Observer, Progress
 from dfkd_ray.tune.observers.snapshot import Shown, Snapshot, shown_trial, snapshot
-from dfkd_ray.util.words import for_terminal
+from dfkd_ray.util.words import for_terminal, share
 
 SHOWN = (metrics.VAL_ACCURACY, metrics.AGREEMENT, metrics.DIVERSITY, metrics.ASKED)  # of an epoch of a run alone
 
@@ -80,10 +80,10 @@ def view() -> Lines:
 
 
 def epoch_line(trial: Trial, epoch: int, epochs: int) -> str:
-    """`epoch  3/20  val  71.2%  agreement  80.1%  source loss    0.31  student loss     1.2      31 s`"""
+    """`epoch  3/20  val  71.2 %  agreement  80.1 %  source loss    0.31  student loss     1.2      31 s`"""
     row = trial.rows[epoch]
     told = row["metrics"]
-    parts = [f"{_short(metric)} {told[metric]:6.1%}" for metric in SHOWN if metric in told]
+    parts = [f"{_short(metric)} {share(told[metric]):>7}" for metric in SHOWN if metric in told]
     totals = {name: told.get(metrics.loss(name, "total")) for name in ("source", "student")}
     losses = [f"{name} loss {value:7.3g}" for name, value in totals.items() if value is not None]
     return f"epoch {epoch:>{len(str(epochs))}}/{epochs}  {'  '.join(parts + losses)}  {row['seconds']:6.0f} s"
