@@ -176,7 +176,7 @@ def described(name: str) -> Iterator[str]:
     elif name in config.method_names() or Path(name).suffix in (".yaml", ".yml"):
         method = config.load(name)
         yield f"# {name}, fingerprint {config.fingerprint(method)}; every default filled in"
-        yield from origins.annotated(name)
+        yield from origins.with_origins(name)
     elif (stem := name.removeprefix(STUDIES)) in studies:
         yield studies[stem].read_text(encoding="utf-8").removesuffix("\n")
     else:

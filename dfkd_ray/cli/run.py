@@ -15,6 +15,7 @@ from dfkd_ray import metrics
 from dfkd_ray.cli import app, options, running
 from dfkd_ray.cli.subject import Subject, folder_name
 from dfkd_ray.tune.options import Options
+from dfkd_ray.util import folders
 from dfkd_ray.util.errors import ConfigError, StudyError
 from dfkd_ray.util.words import share
 
@@ -49,19 +50,20 @@ def distill(
     no memory, warm-up and source loss beside it.
     """
     from dfkd_ray.methods import config
-    from dfkd_ray.runs.study_file import absolute
+    from dfkd_ray.runs.study_file import absolute, absolute_pool
+    from dfkd_ray.study.overrides import Overrides
 
     how = Options(runner="serial").over(how) if how.runner is None and how.address is None else how
     how = replace(how, threads=0) if how.threads is None and how.runner == "serial" else how
     name = absolute(method)
     own = config.load(name)
-    asked = _assigned(subject.assigned(changes), epochs)
-    fixed = _from_pool(pool, own, asked)
+    fixed = absolute_pool(_from_pool(pool, own, Overrides(subject.assigned(changes), epochs=epochs).fixed))
     on = subject.chosen(config.change(own, fixed).teacher.arch, how.weights)
     folder = how.out or Path("reports") / f"{Path(method).stem}-{folder_name(on)}-seed{seed}"
     study, work = _study(name, own, on, fixed, seed, folder, how)
-    runtime = work.runtime
-    work.open(work.method, seed, runtime, runtime.open())  # what does not fit is told before there is a folder
+    work.open(
+        work.method, seed, work.runtime, work.runtime.open()
+    )  # what does not fit is told before there is a folder
     begun = _begun(study, work, folder, how)
     for line in _introduction(study, work):
         typer.echo(line)
@@ -70,16 +72,8 @@ def distill(
     with options.going_on_with("dfkd-ray", *sys.argv[1:]):
         trial = _run(study, work, folder, how, begun)
     typer.echo(ending(trial, running.task_info(work), seed))
-    typer.echo(f"student, curves and images are in {folder / 'trials' / '0000'}")
+    typer.echo(f"student, curves and images are in {folders.of_trial(folder, 0)}")
     typer.echo(f"page: {running.page(folder)}")
-
-
-def _assigned(changes: dict[str, Any], epochs: int | None) -> dict[str, Any]:
-    if epochs is None:
-        return changes
-    if "schedule.epochs" in changes:
-        raise ConfigError.at("--epochs", "schedule.epochs is given twice")
-    return {**changes, "schedule.epochs": epochs}
 
 
 def _from_pool(pool: Path | None, method: Method, changes: dict[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def evidence(name: str) -> str | None:
     return None
 
 
-def annotated(name: str) -> Iterator[str]:
+def with_origins(name: str) -> Iterator[str]:
     """Lines of YAML that give the method back, every default filled in, each value's origin as a comment."""
     path = config.method_file(name)
     document, comments = yamls.load(path), _comments(path)

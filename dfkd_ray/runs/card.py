@@ -3,7 +3,7 @@
 Every trial's folder has one, `run.json`, whether a sweep has run it, an ablation, or `distill`. Beside it stand the
 checkpoint while the trial runs (`checkpoint.pt`), then its students (`student.safetensors` of the last epoch,
 `student_best.safetensors`), its curve (`curve.json`: what was measured in each epoch) and its pictures
-(`images_0001.webp`). A student's file carries a card of its own, see `Card.student`.
+(`images_0001.webp`). A student's file carries a card of its own, see `RunCard.student`.
 """
 
 from __future__ import annotations

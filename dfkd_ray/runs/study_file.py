@@ -51,8 +51,8 @@ def open_document(document: Document, options: Options = NOTHING_SAID) -> tuple[
 
 
 def anchored(document: Document) -> Document:
-    """The same with absolute paths of method files, task files and folders of images, so that it can be run from
-    anywhere, and resumed: they are looked for beside the study's file, then from where one stands."""
+    """The same with absolute paths of method files, task files, folders of images and pools, so that it can be run
+    from anywhere, and resumed: they are looked for beside the study's file, then from where one stands."""
     raw = document.data
     if not isinstance(raw, Mapping):
         return document
@@ -61,8 +61,11 @@ def anchored(document: Document) -> Document:
     for key in ("method", "task"):
         if isinstance(raw.get(key), str):
             made[key] = absolute(raw[key], *roots)
+    if "fixed" in raw:
+        made["fixed"] = absolute_pool(raw["fixed"], *roots)
     if isinstance(raw.get("arms"), Mapping):
-        made["arms"] = {name: _anchored(arm, "method", roots) for name, arm in raw["arms"].items()}
+        arms = {name: absolute_pool(arm, *roots) for name, arm in raw["arms"].items()}
+        made["arms"] = {name: _anchored(arm, "method", roots) for name, arm in arms.items()}
     if isinstance(design := raw.get("design"), Mapping):
         made["design"] = {**_anchored(design, "to", roots)}
         if isinstance(design.get("to"), Mapping):
@@ -87,6 +90,22 @@ def absolute(name: str, *roots: Path) -> str:
             if (found := root / Path(path).expanduser()).exists():
                 return f"{prefix}{found.resolve()}{tail}"
     return name
+
+
+def absolute_pool(changes: Any, *roots: Path) -> Any:
+    """Changes of a method with the absolute path of the pool that its source learns from, where it is there."""
+    if not isinstance(changes, Mapping):
+        return changes
+    made = _there(changes, "source.folder", roots)
+    return {**made, "source": _there(made["source"], "folder", roots)} if "source" in made else made
+
+
+def _there(part: Any, key: str, roots: tuple[Path, ...]) -> Any:
+    if not isinstance(part, Mapping) or not isinstance(part.get(key), str):
+        return part
+    found = (root / Path(part[key]).expanduser() for root in roots or (Path(),))
+    folder = next((str(folder.resolve()) for folder in found if folder.is_dir()), part[key])
+    return {**part, key: folder}
 
 
 # What stands in for a part with a mistake. The last three do not matter to the method, and may clash with what is left.

@@ -22,6 +22,15 @@ class Overrides:
     seeds: int | None = None
     epochs: int | None = None
 
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """What is fixed over the study, or the method; ConfigError where its length is given twice."""
+        if self.epochs is None:
+            return dict(self.changes)
+        if EPOCHS in self.changes:
+            raise ConfigError.at("--epochs", f"{EPOCHS} is given twice")
+        return {EPOCHS: self.epochs, **self.changes}
+
     def over(self, document: Document) -> Document:
         """The study's file as if it said so; ConfigError for what a study of its kind does not have."""
         raw = document.data
@@ -37,11 +46,10 @@ class Overrides:
             made["budget"] = {**_mapping(raw.get("budget")), "trials": self.trials}
         if self.seeds is not None:
             made["seeds"] = self.seeds
-        epochs = {} if self.epochs is None else {EPOCHS: self.epochs}
-        if fixed := {**_mapping(raw.get("fixed")), **epochs, **self.changes}:
+        if fixed := {**_mapping(raw.get("fixed")), **self.fixed}:
             made["fixed"] = fixed
-        if epochs and isinstance(raw.get("arms"), Mapping):  # an arm's own length would win
-            made["arms"] = {name: _as_long(arm, epochs) for name, arm in raw["arms"].items()}
+        if self.epochs is not None and isinstance(raw.get("arms"), Mapping):  # an arm's own length would win
+            made["arms"] = {name: _as_long(arm, {EPOCHS: self.epochs}) for name, arm in raw["arms"].items()}
         return replace(document, data=made)
 
 

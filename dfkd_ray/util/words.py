@@ -52,6 +52,14 @@ def duration(seconds: float | None) -> str:
     return f"{hours}{NBSP}h {minutes}{NBSP}min"
 
 
+def roughly(seconds: float) -> str:
+    """A time to wait, or one that has passed, for a line of the terminal: `42 s`, `3 min`, `1 h 20 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
 def memory(count: int | None) -> str:
     if not count:
         return DASH

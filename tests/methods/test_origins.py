@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from dfkd_ray.methods import config
-from dfkd_ray.methods.origins import EVIDENCE, annotated, evidence
+from dfkd_ray.methods.origins import EVIDENCE, evidence, with_origins
 from dfkd_ray.util.errors import ConfigError
 
 HERE = """# A method: of nobody.
@@ -34,7 +34,7 @@ def mine(tmp_path: Path) -> str:
 def origins(name: str) -> dict[str, str]:
     """The comment beside each path of the annotated method."""
     found, above = {}, []
-    for line in annotated(name):
+    for line in with_origins(name):
         body, _, comment = line.partition("  # ")
         depth = (len(line) - len(line.lstrip())) // 2
         above = [*above[:depth], body.strip().partition(":")[0]]
@@ -62,7 +62,7 @@ def test_a_default_names_its_component(mine: str) -> None:
 
 
 def test_the_lines_give_the_method_back(mine: str) -> None:
-    assert config.parse(yaml.safe_load("\n".join(annotated(mine)))) == config.load(mine)
+    assert config.parse(yaml.safe_load("\n".join(with_origins(mine)))) == config.load(mine)
 
 
 def test_evidence_is_one_of_three_words(mine: str, tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ from safetensors.torch import save_file
 
 from dfkd_ray import nets
 from dfkd_ray.methods import config
-from dfkd_ray.runs.study_file import open_study
+from dfkd_ray.runs.study_file import absolute_pool, anchored, open_study
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util import shipped
 from dfkd_ray.util.errors import ConfigError, DataError
+from dfkd_ray.util.yamls import Document
 
 GOOD = """study: mine
 method: dfkd_fgvc
@@ -49,6 +50,18 @@ def test_a_study_and_its_work(tmp_path: Path) -> None:
     assert made.study == "mine"
     assert work.method == config.change(config.load("dfkd_fgvc"), {"schedule.epochs": 2})
     assert (work.max_epochs, work.metric, work.sign) == (2, "agreement/source", 1.0)
+
+
+def test_a_pool_is_looked_for_beside_the_study_and_kept_absolute(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    arms = {"a": {"source": {"name": "stored", "folder": "mine"}}, "b": {"source": "noise"}}
+    made = anchored(
+        Document({"fixed": {"source.folder": "mine", "x": 1}, "arms": arms}, file=str(tmp_path / "study.yaml"))
+    ).data
+    assert made["fixed"] == {"source.folder": str(tmp_path / "mine"), "x": 1}
+    assert made["arms"] == {"a": {"source": {"name": "stored", "folder": str(tmp_path / "mine")}}, "b": arms["b"]}
+    gone = {"source": {"name": "stored", "folder": "gone"}, "source.folder": 7}
+    assert absolute_pool(gone, tmp_path) == gone, "whoever opens it says that it is not there"
 
 
 def test_mistakes_of_every_kind_are_reported_at_once_with_their_lines(tmp_path: Path) -> None:

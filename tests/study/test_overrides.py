@@ -43,6 +43,11 @@ def test_a_sweep_with_other_trials_epochs_and_changes() -> None:
     }
 
 
+def test_a_length_given_twice_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"^--epochs: schedule.epochs is given twice$"):
+        over(SWEEP, epochs=1, changes={"schedule.epochs": 2})
+
+
 def test_an_ablation_with_other_seeds_and_epochs_in_every_arm() -> None:
     assert over(ABLATION, seeds=2)["seeds"] == 2
     made = over(ABLATION, epochs=1)

@@ -109,3 +109,10 @@ def test_lists(names: list[str], said: str) -> None:
 
 def test_what_a_terminal_prints_can_be_typed() -> None:
     assert words.for_terminal(f"{words.MINUS}1.2{words.NBSP}points") == "-1.2 points"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (89, "89 s"), (95, "2 min"), (3599, "1 h 0 min"), (4900, "1 h 22 min")]
+)
+def test_rough_durations(seconds: float, text: str) -> None:
+    assert words.roughly(seconds) == text

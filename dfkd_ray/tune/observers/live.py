@@ -13,7 +13,7 @@ from dfkd_ray import metrics
 from dfkd_ray.tune.history import REUSED, Trial
 from dfkd_ray.tune.observers import Observer, Progress
 from dfkd_ray.tune.observers.snapshot import Shown, Snapshot, shown_trial, snapshot
-from dfkd_ray.util.words import for_terminal, share
+from dfkd_ray.util.words import for_terminal, roughly, share
 
 SHOWN = (metrics.VAL_ACCURACY, metrics.AGREEMENT, metrics.DIVERSITY, metrics.ASKED)  # of an epoch of a run alone
 
@@ -103,11 +103,11 @@ def line(now: Snapshot, ended: Shown) -> str:
     if ended.state == "failed":
         how = (ended.reason or "").partition("\n")[0]
     arm = "" if ended.arm is None else f" ({ended.arm})"
-    parts = [f"trial {ended.trial}{arm} {what}: {how}, {duration(ended.seconds)}"]
+    parts = [f"trial {ended.trial}{arm} {what}: {how}, {roughly(ended.seconds)}"]
     if now.best is not None:
         parts.append(f"best {_told(now, now.best)} (trial {now.best.trial})")
     done = now.complete + now.pruned + now.failed
-    left = f", {duration(now.seconds_left)} left" if now.seconds_left is not None else ""
+    left = f", {roughly(now.seconds_left)} left" if now.seconds_left is not None else ""
     parts.append(f"{done} of {now.total}{left}" if now.total else f"{done} done{left}")
     return " | ".join(parts)
 
@@ -130,7 +130,7 @@ def render(now: Snapshot) -> Any:
     ]:
         head.append(f"{count} {word}  ", style if count else "dim")
     if now.seconds_left is not None:
-        head.append(f"about {duration(now.seconds_left)} left", "dim")
+        head.append(f"about {roughly(now.seconds_left)} left", "dim")
     parts: list[Any] = [head]
     if now.total:
         parts.append(Padding(ProgressBar(total=now.total, completed=done, width=60), 0))  # a line of its own
@@ -145,7 +145,7 @@ def render(now: Snapshot) -> Any:
         changes = [f"{path}={_value(value)}" for path, value in trial.changes.items()]
         settings = Text(", ".join(changes if trial.arm is None else [f"{trial.arm}, seed {trial.seed}", *changes]))
         epoch = f"{trial.epoch}/{now.max_epochs}"
-        table.add_row(str(trial.trial), epoch, _told(now, trial), duration(trial.seconds), settings)
+        table.add_row(str(trial.trial), epoch, _told(now, trial), roughly(trial.seconds), settings)
     if now.running:
         parts.append(table)
     return Group(*parts)
@@ -154,14 +154,6 @@ def render(now: Snapshot) -> Any:
 def _told(now: Snapshot, trial: Shown) -> str:
     """What a trial has reached of the metric that is shown, as the page prints it."""
     return for_terminal(metrics.with_unit(now.metric, trial.value))
-
-
-def duration(seconds: float) -> str:
-    """`42 s`, `3 min`, `1 h 20 min`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _epochs(count: int) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 
-import pytest
 from rich.console import Console
 
 from dfkd_ray.tune.observers import live
@@ -61,10 +60,3 @@ def test_the_bar_has_a_line_of_its_own() -> None:
     bar = next(i for i, line in enumerate(lines) if "━" in line)
     assert set(lines[bar].strip()) <= set("━╺╸ ")
     assert lines[bar + 1].startswith("best val_accuracy")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.4, "0 s"), (89, "89 s"), (95, "2 min"), (3599, "1 h 0 min"), (4900, "1 h 22 min")]
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert live.duration(seconds) == text
