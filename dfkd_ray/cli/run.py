@@ -61,9 +61,7 @@ def distill(
     on = subject.chosen(config.change(own, fixed).teacher.arch, how.weights)
     folder = how.out or Path("reports") / f"{Path(method).stem}-{folder_name(on)}-seed{seed}"
     study, work = _study(name, own, on, fixed, seed, folder, how)
-    work.open(
-        work.method, seed, work.runtime, work.runtime.open()
-    )  # what does not fit is told before there is a folder
+    work.open(work.method, seed, work.runtime, work.runtime.open())  # what does not fit is told before all else
     begun = _begun(study, work, folder, how)
     for line in _introduction(study, work):
         typer.echo(line)
