@@ -15,7 +15,7 @@ from dfkd_ray.tune.ledger import Record
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.yamls import Document
 
-VERSION = 2  # of the records: 1 had no methods and no options in its first one
+VERSION = 3  # of the records: 1 had no methods and no options in its first one, 2 no experiment, and its pictures in it
 REUSED = "reused: "  # how the reason of a trial begins that an earlier study has run
 ROW = ("epoch", "seconds", "metrics", "last", "final", "host", "device", "peak_memory")
 

@@ -111,7 +111,7 @@ def test_sampler_attributes_add_up_and_finished_is_taken_back_by_a_resume() -> N
 @pytest.mark.parametrize("version", [1, 99])
 def test_a_ledger_of_another_version_is_refused_in_one_line(version: int) -> None:
     message = (
-        rf"^the ledger is of version {version}, this dfkd-ray goes on with version 2 alone: take the one that began "
+        rf"^the ledger is of version {version}, this dfkd-ray goes on with version 3 alone: take the one that began "
         r"it; its tables are read by `dfkd-ray report` all the same$"
     )
     with pytest.raises(StudyError, match=message):
