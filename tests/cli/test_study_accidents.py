@@ -101,10 +101,10 @@ def test_a_full_disk_fails_no_trial_and_teaches_the_sampler_nothing(tmp_path: Pa
     assert done.code == 130
     why, way = done.err.splitlines()
     assert why.startswith("the study cannot go on: OSError: ")
-    assert f"{tmp_path}/out/trials/0002/checkpoint.pt: no space left on /" in why
+    assert f"{tmp_path}/out/trials/0003/checkpoint.pt: no space left on /" in why
     assert why.endswith(" free")
     assert way == "interrupted; resume with: dfkd-ray resume out"
-    assert [row[4] for row in results(tmp_path / "out")] == ["complete", "running", "running"]
+    assert [row[4] for row in results(tmp_path / "out")] == ["complete", "running", "running", "running"]
     assert dfkd("resume", "out", cwd=tmp_path).code == 0
     assert dfkd(*words, "--out", "undisturbed", cwd=tmp_path).code == 0
     found, wanted = (results(tmp_path / name) for name in ("out", "undisturbed"))
