@@ -5,8 +5,8 @@
 
 A row is a kind of accident (`fault_kinds.py`): how often it was tried; epochs and trials that were lost, or are there
 twice; values, and students' tensors, whose bits differ; tries that ended in a traceback or another exit code than they
-should. The study is real training on a few small images: a sweep of three trials, three epochs each. A process of it is a
-fork of this one, where all is imported, so that a try takes a second or two.
+should. The study is real training on a few small images: a sweep of three trials, three epochs each. A process of it is
+a fork of this one, where all is imported, so that a try takes a second or two.
 """
 
 from __future__ import annotations
