@@ -17,6 +17,7 @@ from dfkd_ray.util.yamls import Document
 
 VERSION = 3  # of the records: 1 had no methods and no options in its first one, 2 no experiment, and its pictures in it
 REUSED = "reused: "  # how the reason of a trial begins that an earlier study has run
+OF_A_TRIAL = ("started", "row", "picture", "ended")  # kinds of records that follow the "asked" of their trial
 ROW = ("epoch", "seconds", "metrics", "last", "final", "host", "device", "peak_memory")
 
 
@@ -125,7 +126,13 @@ class History:
         return self.active_seconds + (0.0 if self._clock is None else max(0.0, now - self._clock))
 
     def apply(self, record: Record) -> None:
-        """Take one record in."""
+        """Take one record in; StudyError, and nothing taken in, where it does not fit to those before it."""
+        if self._study is None and record["kind"] != "study":
+            raise StudyError(f"the ledger has lost its first record, the study itself: it begins with {_told(record)}")
+        if record["kind"] == "asked" and record["trial"] != len(self.trials):
+            raise StudyError(f"the ledger has records that do not fit together: {_told(record)} is out of its turn")
+        if record["kind"] in OF_A_TRIAL and record["trial"] not in self.trials:
+            raise StudyError(f"the ledger has lost records: there is {_told(record)}, which was never asked for")
         time = record["time"]
         fresh = record["kind"] in ("study", "resumed")
         if not fresh and self._clock is not None:
@@ -194,3 +201,9 @@ class History:
 
     def _finished(self, record: Record) -> None:
         self.finished = True
+
+
+def _told(record: Record) -> str:
+    """`"row" of trial 3`."""
+    of = f" of trial {record['trial']}" if "trial" in record else ""
+    return f'"{record["kind"]}"{of}'

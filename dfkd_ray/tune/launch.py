@@ -66,15 +66,14 @@ def start(
     StudyError, and Interrupted (exit code 130) after Ctrl-C.
     """
     known = library(options.reuse, facts.task)
-    if (folder / NAME).exists():
-        if options.fresh:
-            _move_aside(folder)
-        elif History(read_records(folder / NAME)[0]).trials:
+    if options.fresh and (folder / NAME).exists():
+        _move_aside(folder)
+    with Ledger(folder) as ledger:
+        if len(ledger.records) > 1:
             raise StudyError(
                 f"{folder} holds a study already; resume with: dfkd-ray resume {folder} "
                 f"(or start afresh with --fresh, which moves it aside)"
             )
-    with Ledger(folder) as ledger:
         ledger.clear()  # of a start that got no further than its first record
         record = first_record(study, facts, options, time.time(), alike(study, work))
         ledger.records.append(ledger.append(record))
