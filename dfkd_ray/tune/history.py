@@ -17,7 +17,13 @@ from dfkd_ray.util.yamls import Document
 
 VERSION = 3  # of the records: 1 had no methods and no options in its first one, 2 no experiment, and its pictures in it
 REUSED = "reused: "  # how the reason of a trial begins that an earlier study has run
-OF_A_TRIAL = ("started", "row", "picture", "ended")  # kinds of records that follow the "asked" of their trial
+OF_A_TRIAL = (
+    "started",
+    "row",
+    "picture",
+    "accident",
+    "ended",
+)  # kinds of records that follow the "asked" of their trial
 ROW = ("epoch", "seconds", "metrics", "last", "final", "host", "device", "peak_memory")
 
 
@@ -44,6 +50,8 @@ class Trial:
     fingerprint: str | None = None
     started: float | None = None
     attempts: int = 0
+    stalled: int = 0  # accidents in a row that came before an epoch was gained, in this session
+    _mark: int = 0  # the epoch at which the last accident found it
 
     @property
     def epoch(self) -> int:
@@ -82,9 +90,8 @@ class History:
         self.refused: dict[str, str] = {}  # arm of a path -> why it is no method and is left out
         self.resolved: set[str] = set()  # arms of a path of which both are known
         self.finished = False
-        self.active_seconds = 0.0
+        self.active_seconds = 0.0  # that the study has been run for, over all its sessions; no clock on the wall
         self._study: Study | None = None
-        self._clock: float | None = None
         for record in records:
             self.apply(record)
 
@@ -121,10 +128,6 @@ class History:
             return [] if best is None else [best]
         return [self.trials[number] for number in pareto.front(self.points(self.trials.values()))]
 
-    def active(self, now: float) -> float:
-        """Seconds that the study has been run for, over all its sessions."""
-        return self.active_seconds + (0.0 if self._clock is None else max(0.0, now - self._clock))
-
     def apply(self, record: Record) -> None:
         """Take one record in; StudyError, and nothing taken in, where it does not fit to those before it."""
         if self._study is None and record["kind"] != "study":
@@ -133,19 +136,17 @@ class History:
             raise StudyError(f"the ledger has records that do not fit together: {_told(record)} is out of its turn")
         if record["kind"] in OF_A_TRIAL and record["trial"] not in self.trials:
             raise StudyError(f"the ledger has lost records: there is {_told(record)}, which was never asked for")
-        time = record["time"]
-        fresh = record["kind"] in ("study", "resumed")
-        if not fresh and self._clock is not None:
-            self.active_seconds += max(0.0, time - self._clock)
-        self._clock = time
+        self.active_seconds = record.get("active", self.active_seconds)
         take = {
             "study": self._started_study,
             "resumed": self._resumed,
+            "reopened": self._reopened,
             "round": self._round,
             "asked": self._asked,
             "started": self._started,
             "row": self._row,
             "picture": self._picture,
+            "accident": self._accident,
             "ended": self._ended,
             "finished": self._finished,
         }[record["kind"]]
@@ -166,6 +167,17 @@ class History:
         self.provenance = {**self.provenance, "resumed": [*self.provenance.get("resumed", []), record["provenance"]]}
         self.options = record["options"]
         self.finished = False
+        for trial in self.running():
+            trial.stalled, trial._mark = 0, trial.epoch
+
+    def _reopened(self, record: Record) -> None:
+        """Failed trials that are run again, from the start: what they failed of may have been mended."""
+        for number in record["trials"]:
+            old = self.trials[number]
+            self.trials[number] = Trial(
+                number, old.changes, old.seed, old.arm, old.draw, old.tuning, old.attrs, attempts=old.attempts
+            )
+            self.ended.remove(number)
 
     def _round(self, record: Record) -> None:
         self.resolved |= set(record["arms"])
@@ -192,6 +204,12 @@ class History:
 
     def _picture(self, record: Record) -> None:
         self.trials[record["trial"]].pictures[record["epoch"]] = base64.b64decode(record["picture"])
+
+    def _accident(self, record: Record) -> None:
+        """The trial goes on; its reason says what has happened until it ends."""
+        trial = self.trials[record["trial"]]
+        trial.stalled = 0 if trial.epoch > trial._mark else trial.stalled + 1
+        trial.reason, trial._mark = record["reason"], trial.epoch
 
     def _ended(self, record: Record) -> None:
         trial = self.trials[record["trial"]]
