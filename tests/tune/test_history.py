@@ -139,6 +139,7 @@ def test_the_cell_of_an_ablation_is_remembered() -> None:
         ([*records(), asked(0), asked(2)], 'do not fit together: "asked" of trial 2 is out of its turn$'),
         ([*records(), asked(0), asked(0)], 'do not fit together: "asked" of trial 0 is out of its turn$'),
         ([*records(), row(3, 1, 0.5)], 'has lost records: there is "row" of trial 3, which was never asked for$'),
+        ([*records(), {"kind": "reopened", "time": 1.0, "trials": [3]}], 'there is "reopened", which was never asked'),
         ([*records(), ended(3, "failed", None)], 'there is "ended" of trial 3, which was never asked for$'),
     ],
 )
