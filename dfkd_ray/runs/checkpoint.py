@@ -17,8 +17,9 @@ from dfkd_ray.runs.card import RunCard
 from dfkd_ray.teachers.weights import CARD
 from dfkd_ray.train.run import Run
 from dfkd_ray.tune.work import Row
+from dfkd_ray.util import generations
 from dfkd_ray.util.errors import DataError
-from dfkd_ray.util.files import atomic_write, remove_leftovers
+from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.folders import STUDENTS
 
 CHECKPOINT = "checkpoint.pt"
@@ -55,7 +56,10 @@ class Checkpoint:
             self.best = {key: value.detach().clone() for key, value in self.run.student.state_dict().items()}
 
     def save(self, row: Row) -> None:
-        """Write the checkpoint in one atomic step, before the row is reported: it is reported again after a resume."""
+        """Write the checkpoint in one atomic step, before the row is reported: it is reported again after a resume.
+
+        The one of the epoch before stays beside it.
+        """
         self.rows.append(row)
         if self.folder is None:
             return
@@ -67,22 +71,17 @@ class Checkpoint:
             "curve": self.curve,
             "rows": [vars(row) for row in self.rows],
         }
-        with atomic_write(self.folder / CHECKPOINT) as file:
-            torch.save(state, file)
+        generations.write(self.folder / CHECKPOINT, lambda file: torch.save(state, file))
 
     def restore(self, device: torch.device) -> list[Row]:
-        """Go on from the checkpoint, if there is one: the rows up to its epoch."""
-        path = None if self.folder is None else self.folder / CHECKPOINT
-        if path is None:
+        """Go on from the newest sound checkpoint, if there is one: the rows up to its epoch."""
+        if self.folder is None:
             return []
-        remove_leftovers(path)
-        if not path.exists():
+        path = self.folder / CHECKPOINT
+        state = generations.read(path, lambda each: torch.load(each, map_location=device, weights_only=True))
+        if state is None:
             return []
-        try:
-            state = torch.load(path, map_location=device, weights_only=True)
-            of = state["of"]
-        except Exception as error:  # a damaged pickle can raise anything
-            raise DataError(f"{path}: a damaged checkpoint: {(str(error) or repr(error)).splitlines()[0]}") from None
+        of = state["of"]
         if of != self._of:
             raise DataError(f"{path}: a checkpoint of another method or seed: {of}, not {self._of}")
         self.run.load_state_dict(state["run"])

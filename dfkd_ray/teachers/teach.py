@@ -22,6 +22,7 @@ from dfkd_ray.nets import build
 from dfkd_ray.nets import check as check_net
 from dfkd_ray.teachers.course import Course, TeacherEpoch, differences
 from dfkd_ray.teachers.weights import check_sha256, network_facts, read_card
+from dfkd_ray.util import generations
 from dfkd_ray.util.choices import Cache, Precision
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.files import atomic_write
@@ -62,7 +63,7 @@ def teach(
     of = _settings(task, arch, pretrained, seed)
     checkpoint = _place(out)
     if fresh:
-        checkpoint.unlink(missing_ok=True)
+        generations.remove(checkpoint)
     elif not checkpoint.exists() and out.exists():
         return _trained_before(out, of)
     began = time.perf_counter()
@@ -96,7 +97,7 @@ def teach(
         "seconds": round(time.perf_counter() - began, 1),
     }
     write_weights(net, card, out)
-    checkpoint.unlink(missing_ok=True)
+    generations.remove(checkpoint)
     return card
 
 
