@@ -24,6 +24,7 @@ from dfkd_ray.util.errors import ConfigError, StudyError
 from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.folders import CARD, STUDENTS
 from dfkd_ray.util.provenance import provenance
+from dfkd_ray.util.sealed import KEY, is_sound_text, seal_json
 
 VERSION = 1
 Which = Literal["last", "best"]
@@ -90,20 +91,23 @@ class RunCard:
             return
         told = {**vars(self), "method": config.plain(self.method), "task": yamls.plain(self.task)}
         nets = {"teacher": self.teacher_arch, "student": self.student_arch}
-        text = json.dumps({"version": VERSION, "fingerprint": self.fingerprint, "nets": nets, **told}, indent=1)
         with atomic_write(folder / CARD) as file:
-            file.write(f"{text}\n".encode())
+            file.write(seal_json({"version": VERSION, "fingerprint": self.fingerprint, "nets": nets, **told}))
 
     @classmethod
     def read(cls, folder: Path) -> RunCard:
         """The card in a run's folder; StudyError where there is none, or where it cannot be read."""
         path = folder / CARD
         try:
-            held = json.loads(path.read_text(encoding="utf-8"))
+            text = path.read_bytes()
+            held = json.loads(text)
         except FileNotFoundError:
             raise StudyError(f"{folder} holds no run: {CARD} is missing") from None
         except (OSError, ValueError) as error:
             raise StudyError(f"{path}: cannot be read: {error}") from None
+        if is_sound_text(text) is False:
+            way = f"remove its {KEY!r} where it was edited by hand"
+            raise StudyError(f"{path}: damaged: its checksum does not fit; take it from a copy, or {way}")
         if not isinstance(held, dict) or held.get("version") != VERSION:
             why = "not the card of a run that this version of dfkd-ray can read"
             raise StudyError(f"{path}: {why}: take its student by --weights {STUDENTS['last']} --arch NET --task TASK")

@@ -21,6 +21,7 @@ from dfkd_ray.util import generations
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.folders import STUDENTS
+from dfkd_ray.util.sealed import BLANK, KEY, seal
 
 CHECKPOINT = "checkpoint.pt"
 CURVE = "curve.json"
@@ -105,7 +106,7 @@ class Checkpoint:
                 file.write(row.picture)
 
     def export(self, card: RunCard, final: Mapping[str, float]) -> None:
-        """The student of the last and of the best epoch, as safetensors, each with its card in its header."""
+        """The student of the last and of the best epoch, as safetensors, sealed, each with its card in its header."""
         from safetensors.torch import save
 
         if self.folder is None:
@@ -113,6 +114,6 @@ class Checkpoint:
         students = {"last": self.run.student.state_dict(), "best": self.best}
         for which, name in STUDENTS.items():
             state = {key: value.cpu().contiguous() for key, value in students[which].items()}
-            told = json.dumps(card.student(which, final))  # type: ignore[arg-type]
+            told = json.dumps({**card.student(which, final), KEY: BLANK})  # type: ignore[arg-type]
             with atomic_write(self.folder / name) as file:
-                file.write(save(state, {CARD: told}))
+                file.write(seal(save(state, {CARD: told})))

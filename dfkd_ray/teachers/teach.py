@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 import time
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from dfkd_ray.util.choices import Cache, Precision
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.progress import progress
+from dfkd_ray.util.sealed import seal_json
 
 PIXELS = 500 * 96 * 96  # of a batch that needs no gradients: about a GB in a ResNet-34
 
@@ -181,9 +181,8 @@ def write_weights(net: nn.Module, card: dict[str, Any], out: Path) -> None:
 
     data = save({key: value.cpu().contiguous() for key, value in net.state_dict().items()})
     card |= {"file": out.name, "sha256": hashlib.sha256(data).hexdigest()}
-    text = json.dumps(card, indent=1) + "\n"
     try:
-        for path, content in {out: data, out.with_suffix(".json"): text.encode()}.items():
+        for path, content in {out: data, out.with_suffix(".json"): seal_json(card)}.items():
             with atomic_write(path) as file:
                 file.write(content)
     except OSError as error:

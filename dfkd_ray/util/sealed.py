@@ -17,12 +17,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.files import atomic_write
 
 BLANK = "sealed-sha256:" + "0" * 64  # to be put into a file that is to be sealed
 KEY = "seal"  # of JSON and of metadata
 _SEAL = re.compile(rb"sealed-sha256:(.{64})", re.DOTALL)
-_TRAILER = f"\n{BLANK}\n".encode()
+TRAILER = f"\n{BLANK}\n".encode()  # behind the end
 _CHUNK = 1 << 20  # bytes that are held at a time
 
 
@@ -35,6 +36,12 @@ def is_sound(path: Path) -> bool | None:
 def is_sound_text(data: bytes) -> bool | None:
     """The same of what is in memory."""
     return _judged(BytesIO(data))
+
+
+def check(path: Path) -> None:
+    """DataError for a file that is not as it was written; nothing where it has no seal, or there is none."""
+    if path.is_file() and is_sound(path) is False:
+        raise DataError(f"{path}: damaged: its checksum does not fit; take it from a copy, or make it again")
 
 
 def seal(data: bytes) -> bytes:
@@ -66,8 +73,8 @@ def sealed_write(path: Path) -> Iterator[BinaryIO]:
     with atomic_write(path) as file:
         passing = _Passing(file)
         yield passing  # type: ignore[misc]
-        passing.made.update(_TRAILER)
-        file.write(_TRAILER.replace(b"0" * 64, passing.made.hexdigest().encode()))
+        passing.made.update(TRAILER)
+        file.write(TRAILER.replace(b"0" * 64, passing.made.hexdigest().encode()))
 
 
 class _Passing:

@@ -16,7 +16,7 @@ from dfkd_ray import datasets
 from dfkd_ray.methods import config
 from dfkd_ray.runs.card import RunCard
 from dfkd_ray.runs.checkpoint import CHECKPOINT, CURVE, Checkpoint
-from dfkd_ray.teachers.weights import read_card
+from dfkd_ray.teachers.weights import read_card, read_weights
 from dfkd_ray.tune.work import Row
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.folders import STUDENTS
@@ -208,3 +208,28 @@ def test_the_students_can_be_loaded_by_anybody(tmp_path: Path) -> None:
     assert "accuracy" not in told["best"], "of it nothing was measured"
     assert [card["student_of"]["which"] for card in told.values() if card] == ["last", "best"]
     assert (told["last"]["task"], told["last"]["arch"], len(told["last"]["class_names"])) == ("gliders", "resnet8", 12)
+
+
+def test_any_flipped_bit_of_a_student_is_told(tmp_path: Path) -> None:
+    """One in the mark of its seal apart, of which nothing is read."""
+    kept(tmp_path).export(CARD, {"test_accuracy/last": 0.5})
+    path = tmp_path / STUDENTS["last"]
+    whole, draw = path.read_bytes(), random.Random(0)
+    mark = whole.index(b"sealed-sha256:")
+    for place in [*range(0, 9), *(draw.randrange(len(whole)) for _ in range(60))]:
+        if not mark <= place < mark + 14:
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << draw.randrange(8)]) + whole[place + 1 :])
+            for read in (read_weights, read_card):
+                with pytest.raises(
+                    DataError, match=rf"^{path}: damaged: its checksum does not fit; take it from a copy"
+                ):
+                    read(path)
+    path.write_bytes(whole)
+    assert sorted(read_weights(path)) == sorted(toy(5).state_dict())
+
+
+def test_a_student_is_the_same_bytes_each_time(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        kept(tmp_path / name).export(CARD, {})
+    one, other = ((tmp_path / name / STUDENTS["best"]).read_bytes() for name in ("a", "b"))
+    assert one == other
