@@ -19,12 +19,11 @@ from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Method
 from dfkd_ray.metrics import TEST_BEST, TEST_LAST
 from dfkd_ray.teachers.weights import network_facts
-from dfkd_ray.util import yamls
+from dfkd_ray.util import sealed, yamls
 from dfkd_ray.util.errors import ConfigError, StudyError
 from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.folders import CARD, STUDENTS
 from dfkd_ray.util.provenance import provenance
-from dfkd_ray.util.sealed import KEY, is_sound_text, seal_json
 
 VERSION = 1
 Which = Literal["last", "best"]
@@ -92,22 +91,20 @@ class RunCard:
         told = {**vars(self), "method": config.plain(self.method), "task": yamls.plain(self.task)}
         nets = {"teacher": self.teacher_arch, "student": self.student_arch}
         with atomic_write(folder / CARD) as file:
-            file.write(seal_json({"version": VERSION, "fingerprint": self.fingerprint, "nets": nets, **told}))
+            file.write(sealed.seal_json({"version": VERSION, "fingerprint": self.fingerprint, "nets": nets, **told}))
 
     @classmethod
     def read(cls, folder: Path) -> RunCard:
         """The card in a run's folder; StudyError where there is none, or where it cannot be read."""
         path = folder / CARD
         try:
-            text = path.read_bytes()
-            held = json.loads(text)
+            if sealed.is_sound(path) is False:
+                raise StudyError(sealed.edited(path))
+            held = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise StudyError(f"{folder} holds no run: {CARD} is missing") from None
         except (OSError, ValueError) as error:
             raise StudyError(f"{path}: cannot be read: {error}") from None
-        if is_sound_text(text) is False:
-            way = f"remove its {KEY!r} where it was edited by hand"
-            raise StudyError(f"{path}: damaged: its checksum does not fit; take it from a copy, or {way}")
         if not isinstance(held, dict) or held.get("version") != VERSION:
             why = "not the card of a run that this version of dfkd-ray can read"
             raise StudyError(f"{path}: {why}: take its student by --weights {STUDENTS['last']} --arch NET --task TASK")

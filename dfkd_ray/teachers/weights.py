@@ -88,15 +88,13 @@ def read_card(weights: Path) -> dict[str, Any] | None:
         return None
     path = path or weights
     try:
-        text = path.read_bytes() if carried is None else carried.encode()
-        card = json.loads(text)
+        if carried is None and sealed.is_sound(path) is False:
+            raise DataError(sealed.edited(path))
+        card = json.loads(path.read_text(encoding="utf-8") if carried is None else carried)
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: the card of {weights.name} cannot be read: {error}") from None
     if not isinstance(card, dict):
         raise DataError(f"{path}: the card of {weights.name} must be a JSON object")
-    if carried is None and sealed.is_sound_text(text) is False:
-        way = f"or edited by hand: then remove its {sealed.KEY!r}"
-        raise DataError(f"{path}: the card of {weights.name} is damaged, {way}")
     card.pop(sealed.KEY, None)
     return card
 

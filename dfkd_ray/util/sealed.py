@@ -44,6 +44,11 @@ def check(path: Path) -> None:
         raise DataError(f"{path}: damaged: its checksum does not fit; take it from a copy, or make it again")
 
 
+def edited(path: Path) -> str:
+    """What is said of JSON that is not as it was written."""
+    return f"{path}: damaged: its checksum does not fit; take it from a copy, or remove its {KEY!r} if you edited it"
+
+
 def seal(data: bytes) -> bytes:
     """Fill in the seals of what has blank ones."""
     digest, _, places = _digest(BytesIO(data))

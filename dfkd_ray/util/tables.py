@@ -153,10 +153,10 @@ def table(kind: str, rows: Sequence[Mapping[str, Any]], metadata: Mapping[str, A
 def write(data: pa.Table, path: Path, parquet: bool = False) -> None:
     """Write an Arrow IPC file, sealed (and a Parquet file beside it), each in one atomic step."""
     options = pa.ipc.IpcWriteOptions(compression="zstd")
-    blank = data.replace_schema_metadata({**(data.schema.metadata or {}), KEY: BLANK})
+    sealed = data.schema.with_metadata({**(data.schema.metadata or {}), KEY: BLANK})
     with atomic_write(path) as file:
-        with pa.ipc.new_file(file, blank.schema, options=options) as writer:
-            writer.write_table(blank, max_chunksize=BATCH)
+        with pa.ipc.new_file(file, sealed, options=options) as writer:
+            writer.write_table(data, max_chunksize=BATCH)
         seal_file(file)
     if parquet:
         with atomic_write(path.with_suffix(".parquet")) as file:

@@ -116,9 +116,7 @@ def test_a_flipped_bit_is_told_and_an_edit_by_hand_says_what_to_do(tmp_path: Pat
     path = tmp_path / NAME
     whole = path.read_bytes()
     path.write_bytes(whole.replace(b'"seed": 7', b'"seed": 6'))
-    says = (
-        rf"^{path}: damaged: its checksum does not fit; take it from a copy, or remove its 'seal' where it was edited"
-    )
+    says = rf"^{path}: damaged: its checksum does not fit; take it from a copy, or remove its 'seal' if you"
     with pytest.raises(StudyError, match=says):
         RunCard.read(tmp_path)
     mark = whole.index(b"sealed-sha256:")

@@ -150,5 +150,5 @@ def test_any_flipped_bit_is_told(tmp_path: Path) -> None:
     mark = whole.index(b"sealed-sha256:")
     for place in {*range(len(whole))} - {*range(mark, mark + 14)}:
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :])
-        with pytest.raises(DataError, match=r"pool\.json: the card of the pool is damaged: "):
+        with pytest.raises(DataError, match=r"pool\.json: damaged: its checksum does not fit; "):
             Pool.open(tmp_path)
