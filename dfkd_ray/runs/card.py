@@ -85,8 +85,8 @@ class RunCard:
         return {**network_facts(self.task, self.student_arch), **measured, **origin}
 
     def write(self, folder: Path) -> None:
-        """Into `run.json`; one that is there stays: a resumed run is the run that it was."""
-        if (folder / CARD).exists():
+        """Into `run.json`; a sound one that is there stays: a resumed run is the run that it was."""
+        if (folder / CARD).exists() and sealed.is_sound(folder / CARD) is not False:
             return
         told = {**vars(self), "method": config.plain(self.method), "task": yamls.plain(self.task)}
         nets = {"teacher": self.teacher_arch, "student": self.student_arch}

@@ -125,6 +125,8 @@ def test_a_flipped_bit_is_told_and_an_edit_by_hand_says_what_to_do(tmp_path: Pat
         if not mark <= place < mark + 14:
             with pytest.raises(StudyError):
                 RunCard.read(tmp_path)
+    CARD.write(tmp_path)
+    assert path.read_bytes() == whole, "a run that goes on writes it again"
     told = json.loads(whole)
     del told["seal"]
     path.write_text(json.dumps({**told, "seed": 6}))
