@@ -71,7 +71,7 @@ LONG_FUNCTIONS = {
 }
 # A command is registered on the app of its package, so the package imports its modules last.
 COMMANDS = (
-    *("catalogue", "data", "evaluate", "export", "pool", "reproduce", "run", "study", "synthesize", "teach"),
+    *("catalogue", "data", "evaluate", "export", "pool", "repair", "reproduce", "run", "study", "synthesize", "teach"),
     "teach_diffusion",
 )
 CIRCLES = {frozenset({"dfkd_ray.cli", f"dfkd_ray.cli.{name}"}) for name in COMMANDS}
@@ -111,6 +111,7 @@ SAME_NAME = {
     ("report.charts.front", "stats.front"): CHART,
     ("cli.export", "runs.export"): COMMAND,
     ("cli.pool", "datasets.pools.pool", "parts.memories.pool"): "a command, the images on the disk, those in memory",
+    ("cli.repair", "tune.repair"): COMMAND,
     ("cli.run", "train.run"): "the commands of a run and its state",
     ("cli.study", "study", "study.study"): "the commands of a study, its room, and its dataclass",
     ("cli.teach", "teachers.teach"): COMMAND,

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from dfkd_ray.datasets.folder import as_trained
 from dfkd_ray.datasets.task import HERE, Task, TeacherRef
 from dfkd_ray.nets import build, taps_of
+from dfkd_ray.util import sealed
 from dfkd_ray.util.errors import DataError
 
 CARD = "dfkd_ray"  # in the header of a safetensors file that carries its own
@@ -40,9 +41,8 @@ def teacher(task: Task, arch: str | None = None, weights: Path | None = None) ->
             f"std {task.std}: take the task from adopt(task, weights)"
         )
     net = build(arch or task.teacher.arch, len(task.classes), task.image[0])
-    state = read_weights(path)
     check_sha256(path)
-    fill(net, state, str(path))
+    fill(net, read_weights(path), str(path))
     return net.eval().requires_grad_(False)
 
 
@@ -88,11 +88,14 @@ def read_card(weights: Path) -> dict[str, Any] | None:
         return None
     path = path or weights
     try:
+        if carried is None and sealed.is_sound(path) is False:
+            raise DataError(sealed.edited(path))
         card = json.loads(path.read_text(encoding="utf-8") if carried is None else carried)
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: the card of {weights.name} cannot be read: {error}") from None
     if not isinstance(card, dict):
         raise DataError(f"{path}: the card of {weights.name} must be a JSON object")
+    card.pop(sealed.KEY, None)
     return card
 
 
@@ -102,6 +105,7 @@ def _carried(weights: Path) -> str | None:
         return None
     from safetensors import SafetensorError, safe_open
 
+    sealed.check(weights)
     try:
         with safe_open(weights, "pt") as file:
             told: str | None = (file.metadata() or {}).get(CARD)
@@ -185,6 +189,7 @@ def _own(task: Task) -> Path:
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     """A state_dict from `.safetensors`, or from torch.save: plain, under `state_dict`, with `module.` prefixes."""
+    sealed.check(path)
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file

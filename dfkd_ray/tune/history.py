@@ -16,7 +16,9 @@ from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.yamls import Document
 
 VERSION = 3  # of the records: 1 had no methods and no options in its first one, 2 no experiment, and its pictures in it
+LOST = "lost: the record of what was asked for is damaged"  # the reason of a trial that `repair` knows nothing of
 REUSED = "reused: "  # how the reason of a trial begins that an earlier study has run
+OF_A_TRIAL = ("started", "row", "picture", "accident", "ended")  # records that follow the "asked" of their trial
 ROW = ("epoch", "seconds", "metrics", "last", "final", "host", "device", "peak_memory")
 
 
@@ -122,7 +124,14 @@ class History:
         return [self.trials[number] for number in pareto.front(self.points(self.trials.values()))]
 
     def apply(self, record: Record) -> None:
-        """Take one record in."""
+        """Take one record in; StudyError, and nothing taken in, where it does not fit to those before it."""
+        if self._study is None and record["kind"] != "study":
+            raise StudyError(f"the ledger has lost its first record, the study itself: it begins with {_told(record)}")
+        if record["kind"] == "asked" and record["trial"] != len(self.trials):
+            raise StudyError(f"the ledger has records that do not fit together: {_told(record)} is out of its turn")
+        of = [record["trial"]] if record["kind"] in OF_A_TRIAL else record.get("trials", ())
+        if not {*of} <= self.trials.keys():
+            raise StudyError(f"the ledger has lost records: there is {_told(record)}, which was never asked for")
         self.active_seconds = record.get("active", self.active_seconds)
         take = {
             "study": self._started_study,
@@ -164,7 +173,8 @@ class History:
             self.trials[number] = Trial(
                 number, old.changes, old.seed, old.arm, old.draw, old.tuning, old.attrs, attempts=old.attempts
             )
-            self.ended.remove(number)
+            if number in self.ended:  # not where its end was damaged, and the ledger repaired
+                self.ended.remove(number)
 
     def _round(self, record: Record) -> None:
         self.resolved |= set(record["arms"])
@@ -206,3 +216,9 @@ class History:
 
     def _finished(self, record: Record) -> None:
         self.finished = True
+
+
+def _told(record: Record) -> str:
+    """`"row" of trial 3`."""
+    of = f" of trial {record['trial']}" if "trial" in record else ""
+    return f'"{record["kind"]}"{of}'

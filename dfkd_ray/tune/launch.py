@@ -14,7 +14,7 @@ from dfkd_ray.study import Study
 from dfkd_ray.study.arms import Walk
 from dfkd_ray.tune import serial_runner
 from dfkd_ray.tune.duplicates import find_duplicates
-from dfkd_ray.tune.history import VERSION, History, Trial
+from dfkd_ray.tune.history import LOST, VERSION, History, Trial
 from dfkd_ray.tune.interrupts import Interrupted
 from dfkd_ray.tune.ledger import NAME, Ledger, Record, locked, read_records
 from dfkd_ray.tune.observers import Observer
@@ -66,15 +66,14 @@ def start(
     StudyError, and Interrupted (exit code 130) after Ctrl-C.
     """
     known = library(options.reuse, facts.task)
-    if (folder / NAME).exists():
-        if options.fresh:
-            _move_aside(folder)
-        elif History(read_records(folder / NAME)[0]).trials:
+    if options.fresh and (folder / NAME).exists():
+        _move_aside(folder)
+    with Ledger(folder) as ledger:
+        if len(ledger.records) > 1:
             raise StudyError(
                 f"{folder} holds a study already; resume with: dfkd-ray resume {folder} "
                 f"(or start afresh with --fresh, which moves it aside)"
             )
-    with Ledger(folder) as ledger:
         ledger.clear()  # of a start that got no further than its first record
         record = first_record(study, facts, options, time.time(), alike(study, work))
         ledger.records.append(ledger.append(record))
@@ -113,7 +112,8 @@ def resume(
         known = library([path for path in options.reuse if path.exists()], history.task)
         record = {"kind": "resumed", "time": time.time(), "provenance": provenance, "options": options.plain()}
         ledger.records.append(ledger.append(record))
-        if failed and (numbers := [trial.number for trial in history.trials.values() if trial.state == "failed"]):
+        numbers = [t.number for t in history.trials.values() if t.state == "failed" and t.reason != LOST]
+        if failed and numbers:
             again = {"kind": "reopened", "time": time.time(), "trials": numbers}
             ledger.records.append(ledger.append(again))
         return _run(ledger, folder, work, options, _reuse(known, work, history.study), observers)

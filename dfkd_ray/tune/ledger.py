@@ -1,14 +1,16 @@
 """The ledger: a study's one source of truth, an append-only file of JSON lines.
 
 Each line is one record and ends in its own checksum; it is written in one piece and is on disk before anything acts
-on it. What a crash can leave is half a line at the end: reading stops there, and opening for writing cuts it off.
-Damage anywhere else is an error that names the line. One process writes at a time.
+on it. What a crash can leave is half a line after the last newline: reading stops there, and opening for writing cuts
+it off. Anything else that is not as it was written is refused, by its line, and never cut off or emptied: see
+tune/repair.py. One process writes at a time.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +24,9 @@ from dfkd_ray.util.locks import Taken, take
 NAME = "ledger.jsonl"
 Record = dict[str, Any]
 _TAIL = len(',"crc32":"00000000"}')
+_BEGIN = b'{"kind":"'  # of every record
+UTF16 = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"{\0": "utf-16-le", b"\0{": "utf-16-be"}  # by two first bytes
+END = re.compile(rb'(?<=,"crc32":"[0-9a-f]{8}"\})')  # of every record: the place behind it
 
 
 def encode(record: Mapping[str, Any]) -> bytes:
@@ -42,24 +47,47 @@ def decode(line: bytes) -> Record | None:
 def read_records(path: Path) -> tuple[list[Record], int]:
     """All records, and how many bytes of the file they take: less than its size if the tail is torn.
 
-    Raises StudyError for a damaged line that has sound ones after it, or if there is no such file.
+    Raises StudyError for a damaged line, for what is no ledger at all, or if there is no such file.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise StudyError(f"{path}: no ledger to read: {error.strerror}") from None
     records: list[Record] = []
-    lines = data.split(b"\n")[:-1]  # what follows the last newline was never finished
-    sound = 0
+    *lines, tail = data.split(b"\n")
     for number, line in enumerate(lines, 1):
         record = decode(line)
         if record is None:
-            if any(decode(later) is not None for later in lines[number:]):
-                raise StudyError(f"{path}:{number}: this record is damaged; take it from a copy of the file")
-            break
+            raise StudyError(refusal(path, data, number))
         records.append(record)
-        sound += len(line) + 1
-    return records, sound
+    if not is_torn(tail):
+        raise StudyError(refusal(path, data, len(lines) + 1))
+    return records, len(data) - len(tail)
+
+
+def is_torn(tail: bytes) -> bool:
+    """Whether what follows the last newline is what a crash leaves: nothing, or the beginning of one record.
+
+    A file system may have filled it up with zeros.
+    """
+    head = tail.partition(b"\0")[0]
+    return head[: len(_BEGIN)] == _BEGIN[: len(head)] and END.search(tail[:-1]) is None
+
+
+def refusal(path: Path, data: bytes, number: int) -> str:
+    """What is wrong with a ledger of which a line (from 1) cannot be read, and the way on."""
+    way = f"nothing of it was changed; take it from a copy, or: dfkd-ray repair {path.parent}"
+    if data.startswith(b"version https://git-lfs"):
+        return f"{path}: the pointer of a large-file store, not the ledger itself; fetch that with: git lfs pull"
+    if data[:2] in UTF16:
+        return f"{path}: the ledger was converted to UTF-16; {way}"
+    lines = data.split(b"\n")
+    if decode(lines[0].rstrip(b"\r")) is not None and lines[0].endswith(b"\r"):
+        return f"{path}: the line ends of the ledger were converted to CR LF; {way}"
+    if not any(decode(line) is not None for line in lines):
+        return f"{path}: no record of a ledger can be read in it; {way}"
+    more = sum(decode(line) is None for line in lines[number:-1])
+    return f"{path}:{number}: this record is damaged{f', and {more} more are' if more else ''}; {way}"
 
 
 class Ledger:
@@ -95,7 +123,9 @@ class Ledger:
         return kept
 
     def clear(self) -> None:
-        """Begin anew: for a study of which nothing has been run."""
+        """Begin anew: for a study of which nothing has been run, so that its first record is all there is."""
+        if len(self.records) > 1:
+            raise StudyError(f"{self.path}: holds {len(self.records)} records, and is not emptied")
         os.ftruncate(self._file, 0)
         self._size, self.records = 0, []
 

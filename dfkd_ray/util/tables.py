@@ -12,13 +12,17 @@ Of the evaluation of one student, in a folder of its own:
 - `examples.arrow`: some of these images as pictures, and where the two networks look.
 
 All are Arrow IPC files, zstd-compressed, and written atomically: a reader sees the old file or the new one, and never
-half of one. Provenance stands in the schema's metadata as JSON under `dfkd_ray`.
+half of one. Provenance stands in the schema's metadata as JSON under `dfkd_ray`, and a seal under `seal`, which is
+looked at before Arrow sees the file: of damaged bytes it can crash.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +31,19 @@ import pyarrow.parquet as pq
 
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.files import atomic_write
+from dfkd_ray.util.sealed import BLANK, KEY, is_sound, seal_file
 
 SCHEMA_VERSION = 1
 METADATA_KEY = b"dfkd_ray"
+_MAGIC = b"ARROW1"
+_TRY = """
+import sys, pyarrow
+with pyarrow.memory_map(sys.argv[1]) as source:
+    file = pyarrow.ipc.open_file(source)
+    for number in range(file.num_record_batches):
+        file.get_batch(number).validate(full=True)
+"""
+BATCH = 1 << 18  # rows that are packed together: a reader unpacks so many at a time
 
 TRIALS = pa.schema(
     [
@@ -137,34 +151,91 @@ def table(kind: str, rows: Sequence[Mapping[str, Any]], metadata: Mapping[str, A
 
 
 def write(data: pa.Table, path: Path, parquet: bool = False) -> None:
-    """Write an Arrow IPC file (and a Parquet file beside it), each in one atomic step."""
+    """Write an Arrow IPC file, sealed (and a Parquet file beside it), each in one atomic step."""
     options = pa.ipc.IpcWriteOptions(compression="zstd")
-    with atomic_write(path) as file, pa.ipc.new_file(file, data.schema, options=options) as writer:
-        writer.write_table(data)
+    sealed = data.schema.with_metadata({**(data.schema.metadata or {}), KEY: BLANK})
+    with atomic_write(path) as file:
+        with pa.ipc.new_file(file, sealed, options=options) as writer:
+            writer.write_table(data, max_chunksize=BATCH)
+        seal_file(file)
     if parquet:
         with atomic_write(path.with_suffix(".parquet")) as file:
-            pq.write_table(data, file, compression="zstd")
+            pq.write_table(data, file, compression="zstd", write_page_checksum=True)
 
 
 def read(path: Path) -> pa.Table:
-    """Read a table back; StudyError if it is missing, damaged or of a newer schema."""
-    try:
+    """Read a table back; StudyError if it is missing, damaged or of another schema."""
+    with opened(path) as file:
+        return file.read_all()
+
+
+def batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """A table's rows, some at a time, and of its columns these alone: what is left out is never unpacked."""
+    with opened(path) as file:
+        wanted = [place for place, name in enumerate(file.schema.names) if name in columns]
         with pa.memory_map(str(path)) as source:
-            data = pa.ipc.open_file(source).read_all()
+            part = pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=wanted))
+            for number in range(part.num_record_batches):
+                yield part.get_batch(number)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[pa.ipc.RecordBatchFileReader]:
+    """An Arrow file to read from; StudyError if it is missing, damaged or of another schema."""
+    try:
+        _check(path)
+        with pa.memory_map(str(path)) as source:
+            file = pa.ipc.open_file(source)
+            _fit(path, file.schema)
+            yield file
     except FileNotFoundError:
         raise StudyError(f"{path}: there is no such table") from None
     except (pa.ArrowInvalid, OSError) as error:
         raise StudyError(f"{path}: not an Arrow file: {error}") from None
-    version = metadata(data).get("schema")
+
+
+def _check(path: Path) -> None:
+    """StudyError for a table that is not as it was written; one without a seal is tried in a process of its own."""
+    sound = is_sound(path)
+    if sound is False:
+        raise StudyError(f"{path}: damaged: its checksum does not fit; {_way(path)}")
+    if sound is None:
+        with path.open("rb") as file:
+            if file.read(len(_MAGIC)) != _MAGIC:
+                raise StudyError(f"{path}: not an Arrow file: it does not begin like one")
+        done = subprocess.run([sys.executable, "-P", "-c", _TRY, str(path)], capture_output=True, text=True)
+        if done.returncode:
+            why = done.stderr.strip().rpartition("\n")[2] if done.returncode > 0 else "Arrow crashes where it reads it"
+            raise StudyError(f"{path}: damaged: {why}; {_way(path)}")
+
+
+def _fit(path: Path, schema: pa.Schema) -> None:
+    """StudyError for a table of a newer version, or whose columns have other types than those of its name."""
+    version = metadata(schema).get("schema")
     if not isinstance(version, int) or version > SCHEMA_VERSION:
-        raise StudyError(f"{path}: schema version {version}, this dfkd-ray reads up to {SCHEMA_VERSION}")
-    return data
+        raise StudyError(f"{path}: schema version {version}, this dfkd-ray reads up to {SCHEMA_VERSION}; {_way(path)}")
+    wanted = {field.name: _plain(field.type) for field in ALL.get(path.stem, ())}
+    for field in schema:
+        if _plain(field.type) != wanted.get(field.name, _plain(field.type)):
+            other = f"column {field.name} is {field.type}, not {wanted[field.name]}"
+            raise StudyError(f"{path}: of another schema: {other}; {_way(path)}")
 
 
-def metadata(data: pa.Table) -> dict[str, Any]:
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """The type of the values, also where these are kept in a dictionary."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _way(path: Path) -> str:
+    again = "evaluate" if path.stem in EVALUATED else f"resume {path.parent}"
+    return f"take it from a copy, or write it again: dfkd-ray {again}"
+
+
+def metadata(data: pa.Table | pa.Schema) -> dict[str, Any]:
     """The study's own record in a table: versions, host, seed, the resolved study file. Empty for a foreign table."""
+    schema = data if isinstance(data, pa.Schema) else data.schema
     try:
-        loaded = json.loads((data.schema.metadata or {}).get(METADATA_KEY, b"{}"))
+        loaded = json.loads((schema.metadata or {}).get(METADATA_KEY, b"{}"))
     except ValueError:
         return {}
     return loaded if isinstance(loaded, dict) else {}

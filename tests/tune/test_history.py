@@ -132,6 +132,22 @@ def test_the_cell_of_an_ablation_is_remembered() -> None:
     assert history.alike == {"d": "full"}
 
 
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        ([asked(0)], 'has lost its first record, the study itself: it begins with "asked" of trial 0$'),
+        ([*records(), asked(0), asked(2)], 'do not fit together: "asked" of trial 2 is out of its turn$'),
+        ([*records(), asked(0), asked(0)], 'do not fit together: "asked" of trial 0 is out of its turn$'),
+        ([*records(), row(3, 1, 0.5)], 'has lost records: there is "row" of trial 3, which was never asked for$'),
+        ([*records(), {"kind": "reopened", "time": 1.0, "trials": [3]}], 'there is "reopened", which was never asked'),
+        ([*records(), ended(3, "failed", None)], 'there is "ended" of trial 3, which was never asked for$'),
+    ],
+)
+def test_records_that_do_not_fit_together_are_one_error(found: list[dict[str, Any]], says: str) -> None:
+    with pytest.raises(StudyError, match=says):
+        History(found)
+
+
 def test_an_accident_leaves_a_trial_running_and_counts_where_no_epoch_was_gained() -> None:
     def accident(trial: int) -> dict[str, Any]:
         return {"kind": "accident", "time": 103.0, "trial": trial, "reason": "no space left"}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
+import random
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +115,7 @@ def test_missing_damaged_and_foreign_files_are_study_errors(tmp_path: Path) -> N
     whole = path.read_bytes()
     for length in range(0, len(whole) - 1, 97):
         path.write_bytes(whole[:length])
-        with pytest.raises(StudyError, match="not an Arrow file"):
+        with pytest.raises(StudyError, match=r"not an Arrow file|damaged: "):
             tables.read(path)
     path.write_bytes(b"trial,epoch\n0,1\n" * 20)
     with pytest.raises(StudyError, match="not an Arrow file"):
@@ -129,6 +131,61 @@ def test_another_schema_is_refused(note: bytes | None, tmp_path: Path) -> None:
     tables.write(data.replace_schema_metadata({tables.METADATA_KEY: note} if note else None), path)
     with pytest.raises(StudyError, match=r"steps\.arrow: schema version"):
         tables.read(path)
+
+
+def unsealed(path: Path) -> bytes:
+    """The same table as an earlier version wrote it: without a seal."""
+    data = tables.read(path)
+    kept = {key: value for key, value in data.schema.metadata.items() if key != b"seal"}
+    with pa.ipc.new_file(path, (data := data.replace_schema_metadata(kept)).schema) as writer:
+        writer.write_table(data)
+    return path.read_bytes()
+
+
+def test_any_flipped_bit_is_told_before_arrow_sees_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "trials.arrow"
+    tables.write(tables.table("trials", [TRIAL], NOTE), path)
+    whole, draw = path.read_bytes(), random.Random(0)
+    monkeypatch.setattr(pa, "memory_map", lambda path: pytest.fail("Arrow has seen it"))
+    says = rf"^{path}: damaged: its checksum does not fit; take it from a copy, or write it again: dfkd-ray resume "
+    for place in draw.sample(range(len(whole)), 400):
+        broken = bytearray(whole)
+        broken[place] ^= 1 << draw.randrange(8)
+        path.write_bytes(broken)
+        with pytest.raises(StudyError, match=says):
+            tables.read(path)
+
+
+def test_a_table_without_a_seal_is_tried_in_a_process_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "trials.arrow"
+    tables.write(tables.table("trials", [TRIAL] * 9, NOTE), path)
+    whole = unsealed(path)
+    assert tables.read(path).num_rows == 9
+    offsets = struct.pack("<10i", *range(0, 40, 4))  # of the texts "demo" in the column `study`
+    assert offsets in whole
+    path.write_bytes(whole.replace(offsets, struct.pack("<10i", 0, 2**31 - 1, *range(8, 40, 4))))
+    with pytest.raises(StudyError, match=rf"^{path}: damaged: pyarrow\.lib\.ArrowInvalid: .*; take it from a copy, or"):
+        tables.read(path)
+
+
+def test_what_crashes_arrow_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "trials.arrow"
+    tables.write(tables.table("trials", [TRIAL], NOTE), path)
+    unsealed(path)
+    monkeypatch.setattr(tables, "_TRY", "import os; os.abort()")
+    with pytest.raises(StudyError, match=rf"^{path}: damaged: Arrow crashes where it reads it; take it from a copy"):
+        tables.read(path)
+
+
+def test_a_column_of_another_type_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "steps.arrow"
+    data = tables.table("steps", STEPS, NOTE)
+    tables.write(data.set_column(1, "epoch", data["epoch"].cast(pa.string())), path)
+    says = rf"^{path}: of another schema: column epoch is string, not int32; take it from a copy, or write it again: "
+    with pytest.raises(StudyError, match=says):
+        tables.read(path)
+    tables.write(data.set_column(3, "metric", data["metric"].dictionary_encode()), path)
+    assert tables.read(path)["metric"].to_pylist() == data["metric"].to_pylist()
 
 
 def test_a_row_of_the_wrong_type_is_refused_before_anything_is_written() -> None:

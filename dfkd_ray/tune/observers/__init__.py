@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from dfkd_ray.tune.history import History, Trial
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.util.files import atomic_write
+from dfkd_ray.util.sealed import is_sound, seal_json
 
 PLACES = "observers.json"
 
@@ -118,11 +119,13 @@ class Observers:
         if named:
             self.places |= named
             with atomic_write(self.path) as file:
-                file.write(json.dumps(self.places).encode())
+                file.write(seal_json(self.places))
 
 
 def _read(path: Path) -> dict[str, int]:
     try:
+        if is_sound(path) is False:
+            return {}
         places = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):  # then everything is told again, which is better than nothing
         return {}
