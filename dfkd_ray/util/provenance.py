@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shlex
 import subprocess
@@ -12,6 +11,8 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from dfkd_ray.util.host import cores
 
 PACKAGES = ("torch", "torchvision", "numpy", "ray", "optuna", "pyarrow", "plotly", "scipy", "diffusers", "transformers")
 
@@ -28,7 +29,7 @@ def provenance(**more: Any) -> dict[str, Any]:
         **_versions(),
         "platform": platform.platform(),
         "host": platform.node(),
-        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cpus": cores(),
         "commit": commit,
         "dirty": dirty,
         "command": shlex.join(command),
