@@ -18,7 +18,7 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from dfkd_ray.tune.endings import Ending
-from dfkd_ray.tune.interrupts import Interrupts
+from dfkd_ray.tune.interrupts import Interrupted, Interrupts
 from dfkd_ray.tune.options import RETRIES, Options
 from dfkd_ray.tune.ray_cluster import cluster
 from dfkd_ray.tune.ray_setup import fitting
@@ -35,7 +35,13 @@ def run(tuner: Tuner, work: Work, options: Options) -> None:
     each) instead of warm ones. retries: how often a trial whose worker was killed is started again from its checkpoint.
     Raises Interrupted on Ctrl-C, StudyError.
     """
-    with cluster(options.address, tuner.resources), tempfile.TemporaryDirectory(prefix="dfkd-ray-") as scratch:
+
+    def leave() -> str:
+        tuner.close()
+        return str(Interrupted(tuner.folder))
+
+    joined = cluster(options.address, tuner.resources, options.insecure, leave)
+    with joined, tempfile.TemporaryDirectory(prefix="dfkd-ray-") as scratch:
         tuner.concurrency = options.concurrency or fitting(ray.cluster_resources(), tuner.resources)
         with Interrupts() as interrupts:
             link = _Link(tuner, interrupts)
