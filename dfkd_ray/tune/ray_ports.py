@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,11 +77,11 @@ def _family(root: int) -> Iterable[int]:
 
 def _sockets(process: int) -> Iterator[str]:
     """Inodes of a process's sockets."""
-    try:
-        handles = [os.readlink(path) for path in (PROC / str(process) / "fd").iterdir()]
-    except OSError:  # it has ended, or is another user's
-        return
-    yield from (handle[8:-1] for handle in handles if handle.startswith("socket:["))
+    for path in (PROC / str(process) / "fd").glob("*"):
+        with suppress(OSError):  # it is closed, or another user's
+            handle = os.readlink(path)
+            if handle.startswith("socket:["):
+                yield handle[8:-1]
 
 
 def _name(process: int) -> str:
