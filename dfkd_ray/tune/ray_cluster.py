@@ -102,12 +102,13 @@ def _own(session: ray_folder.Session) -> dict[str, Any]:
 def _say_who_gets_in() -> None:
     """One line where others may reach what was started: a cluster of one's own listens on the loopback alone."""
     token = os.environ.get("RAY_AUTH_MODE", "").lower() != "disabled"
-    who = "whoever has its token" if token else "everybody, without a token (RAY_AUTH_MODE=disabled),"
+    without = "without a token (RAY_AUTH_MODE=disabled)"
     if ports := ray_ports.open_ports():
         where = ray_ports.described(ports)
+        who = "whoever has its token" if token else f"everybody, {without}"
         _say(f"Ray listens on all interfaces ({where}): it lets in {who}; a firewall or --runner serial closes it")
     elif not token:
-        _say(f"Ray lets in {who} from this machine")
+        _say(f"Ray lets in everybody on this machine, {without}")
 
 
 def _say(line: str) -> None:

@@ -1,4 +1,4 @@
-"""A dead head: what it says, and that a study comes to its resume line, whether Ray lets go of the main thread or not."""
+"""A dead head: what is said, and that a study comes to its resume line, also where Ray holds the main thread."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ def test_a_dead_one_interrupts_at_a_good_moment(capsys: pytest.CaptureFixture[st
             interrupts.check()
             time.sleep(0.01)
 
-    with Interrupts() as interrupts, Head(address, refuse, patience=0.1, look=0.02) as head:
-        with pytest.raises(Interrupted):
-            study(interrupts)
+    watched = Head(address, refuse, patience=0.1, look=0.02)
+    with Interrupts() as interrupts, watched as head, pytest.raises(Interrupted):
+        study(interrupts)
     assert head.lost == f"the head of the Ray cluster at {address} is dead (Connection refused)"
     assert capsys.readouterr().err == f"{head.lost}: the study is interrupted\n"
 
