@@ -109,7 +109,8 @@ def _opened(url: str, have: int) -> Any:
     # as it is: a server that calls the gzip of a .tar.gz an encoding would send other bytes than those of the checksum
     headers = {"User-Agent": "dfkd-ray", "Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     try:
-        return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT)
+        request = urllib.request.Request(url, headers=headers)
+        return urllib.request.urlopen(request, timeout=_TIMEOUT)  # an Archive's url is http or https  # nosec B310
     except HTTPError as error:
         cause: Exception = error
         code, reason = error.code, f"the server says {error.code} {error.reason}"

@@ -26,7 +26,8 @@ NAMED = "RAY_TMPDIR"  # Ray's own name for it
 SOCKET = 107  # bytes of the path of a Unix socket
 BELOW = len(f"/{PREFIX}12345678/{INNER}/session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store.1")
 KEPT = 24 * 3600  # seconds for which the folder of a session that was killed stays, for who wants to read its logs
-SHM = Path("/dev/shm")
+SHM = Path("/dev/shm")  # only its size is read  # nosec B108
+SHORT = "/tmp"  # mkdtemp makes one of our own in it  # nosec B108
 STORE = 1 << 30  # bytes: Ray's objects are the work's parcel (a teacher, mostly) once, and small rows
 LEAST = 100 << 20  # bytes: Ray itself refuses less than 75 MB
 
@@ -65,7 +66,7 @@ def session() -> Iterator[Session]:
 def _base() -> Path:
     """The first folder that may be written and leaves room for the names of Ray's sockets."""
     named = os.environ.get(NAMED)
-    candidates = [named] if named else [tempfile.gettempdir(), "/tmp", os.environ.get("XDG_RUNTIME_DIR") or "/tmp"]
+    candidates = [named] if named else [tempfile.gettempdir(), SHORT, os.environ.get("XDG_RUNTIME_DIR", SHORT)]
     for folder in map(os.path.abspath, candidates):
         if len(os.fsencode(folder)) + BELOW <= SOCKET and os.access(folder, os.W_OK | os.X_OK):
             return Path(folder)
