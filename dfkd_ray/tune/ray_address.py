@@ -28,10 +28,10 @@ _NOBODY = {"RAY_AUTH_MODE": "disabled", "RAY_USE_TLS": "0"}  # one that has no c
 _WHERE = "in RAY_AUTH_TOKEN or ~/.ray/auth_token"
 
 
-def check(address: str, insecure: bool = False) -> None:
-    """StudyError unless a cluster at `host:port`, or the one that `auto` finds, may be used and lets this process in.
+def check(address: str, insecure: bool = False) -> bool:
+    """Whether the cluster at `host:port`, or the one that `auto` finds, keeps others out.
 
-    insecure: one that lets everybody in may be used as well.
+    StudyError unless it may be used and lets this process in. insecure: one that keeps nobody out may be used as well.
     """
     named = os.environ.get("RAY_ADDRESS") or address if address == "auto" else address
     if named != "auto":
@@ -43,7 +43,8 @@ def check(address: str, insecure: bool = False) -> None:
     at = str(told["address"])
     if named == "auto":
         _ours(at)
-    if not told.get("refused"):
+    keeps_out = bool(told.get("refused"))
+    if not keeps_out:
         if not insecure:
             raise StudyError(
                 f"the Ray cluster at {at} asks for no token: whoever reaches it can run code on it, and as you. Start "
@@ -54,6 +55,7 @@ def check(address: str, insecure: bool = False) -> None:
         if told.get("refused"):
             raise StudyError(_refusal(at))
     _same_versions(at, told)
+    return keeps_out
 
 
 def _answering(address: str) -> None:

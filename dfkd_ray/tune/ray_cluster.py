@@ -38,13 +38,15 @@ def cluster(
         yield  # the caller's own
         return
     new_enough(ray.__version__)
-    if address is not None:
-        ray_address.check(address, insecure)
+    if address is None:
+        token = os.environ.get("RAY_AUTH_MODE", "").lower() != "disabled"
+    else:
+        token = ray_address.check(address, insecure)
     with _quiet(), nullcontext() if address else ray_folder.session() as session:
         head = None
         try:
             _connect(address, share, session)
-            _say_who_gets_in()
+            _say_who_gets_in(token)
             with Head(ray.get_runtime_context().gcs_address, leave) as head:
                 yield
         finally:
@@ -99,16 +101,14 @@ def _own(session: ray_folder.Session) -> dict[str, Any]:
     }
 
 
-def _say_who_gets_in() -> None:
-    """One line where others may reach what was started: a cluster of one's own listens on the loopback alone."""
-    token = os.environ.get("RAY_AUTH_MODE", "").lower() != "disabled"
-    without = "without a token (RAY_AUTH_MODE=disabled)"
+def _say_who_gets_in(token: bool) -> None:
+    """One line where others may reach what runs here: a cluster of one's own listens on the loopback alone."""
     if ports := ray_ports.open_ports():
         where = ray_ports.described(ports)
-        who = "whoever has its token" if token else f"everybody, {without}"
+        who = "whoever has its token" if token else "everybody, without a token"
         _say(f"Ray listens on all interfaces ({where}): it lets in {who}; a firewall or --runner serial closes it")
     elif not token:
-        _say(f"Ray lets in everybody on this machine, {without}")
+        _say("Ray lets in everybody on this machine, without a token")
 
 
 def _say(line: str) -> None:

@@ -54,7 +54,7 @@ def refusal(address: str, insecure: bool = False) -> str:
 
 def test_a_cluster_that_takes_our_token_and_no_other(monkeypatch: pytest.MonkeyPatch, asked: list[Any]) -> None:
     answering(monkeypatch, asked, REFUSES, LETS_IN)
-    check("head:6379")
+    assert check("head:6379")
     assert asked == [("head:6379", "disabled"), ("10.0.0.1:6379", None)], "nobody gets a token who does not ask for one"
 
 
@@ -63,7 +63,7 @@ def test_one_that_lets_everybody_in_is_refused_unless_that_is_wanted(
 ) -> None:
     answering(monkeypatch, asked, LETS_IN, LETS_IN)
     assert refusal("head:6379") == OPEN
-    check("head:6379", insecure=True)
+    assert not check("head:6379", insecure=True)
     assert len(asked) == 2
 
 

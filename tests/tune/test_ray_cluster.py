@@ -55,7 +55,7 @@ def module(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setattr(ray_cluster, "ray", fake)
     monkeypatch.setattr(ray_cluster, "Head", FakeHead)
     monkeypatch.setattr(FakeHead, "lost", None)
-    monkeypatch.setattr(ray_cluster.ray_address, "check", lambda *args: calls.append(("check", *args)))
+    monkeypatch.setattr(ray_cluster.ray_address, "check", lambda *args: bool(calls.append(("check", *args))))
     monkeypatch.setattr(ray_cluster.ray_ports, "open_ports", dict)
     monkeypatch.setattr(ray_cluster, "cores", lambda: 3)
     logger = logging.getLogger("ray")
@@ -161,8 +161,8 @@ CLOSE = " a firewall or --runner serial closes it\n"
     [
         ({}, "token", ""),
         (PORTS, "token", f"{OPEN}whoever has its token;{CLOSE}"),
-        (PORTS, "disabled", f"{OPEN}everybody, without a token (RAY_AUTH_MODE=disabled);{CLOSE}"),
-        ({}, "disabled", "Ray lets in everybody on this machine, without a token (RAY_AUTH_MODE=disabled)\n"),
+        (PORTS, "disabled", f"{OPEN}everybody, without a token;{CLOSE}"),
+        ({}, "disabled", "Ray lets in everybody on this machine, without a token\n"),
     ],
 )
 def test_who_gets_in_is_said_where_others_do(
@@ -194,3 +194,14 @@ def test_a_cluster_whose_head_is_dead_is_left_without_waiting_for_it(
         die()
     assert "shutdown" not in module.ray.calls
     assert unregistered == [module.ray.shutdown]
+
+
+@pytest.mark.parametrize(("keeps_out", "who"), [(True, "whoever has its token"), (False, "everybody, without a token")])
+def test_of_a_cluster_that_was_there_it_is_said_too(
+    keeps_out: bool, who: str, module: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module.ray_address, "check", lambda address, insecure: keeps_out)
+    monkeypatch.setattr(module.ray_ports, "open_ports", lambda: PORTS)
+    with module.cluster("host:6379", SHARE, insecure=True):
+        pass
+    assert capsys.readouterr().err == f"{OPEN}{who};{CLOSE}"
