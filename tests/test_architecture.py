@@ -56,7 +56,7 @@ THIRD_PARTIES = {
     "filelock": {"util.locks", "datasets.pools.shard"},
     "scipy": {"parts.losses.kdci", "datasets.fgvc", "report", "stats"},
     "optuna": {"tune.search"},
-    "ray": {"tune.ray_runner", "tune.ray_cluster", "tune.ray_shards"},
+    "ray": {"tune.ray_runner", "tune.ray_cluster", "tune.ray_probe", "tune.ray_shards"},
     "rich": {"tune.observers.live", "cli"},
     "typer": {"cli"},
 }
