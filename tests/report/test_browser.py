@@ -199,3 +199,19 @@ def test_the_printed_page_is_light_and_fits_its_sheet(browser: Any, pages: dict[
     assert max(plot["width"] for plot in browser.execute_script(SIZES)) <= 680
     browser.execute_script("dispatchEvent(new Event('afterprint'))")
     assert browser.execute_script("return getComputedStyle(document.body).backgroundColor") != "rgb(253, 253, 252)"
+
+
+def test_a_browser_that_cannot_unpack_says_which_ones_can(browser: Any, pages: dict[str, str]) -> None:
+    old = "Page.addScriptToEvaluateOnNewDocument", {"source": "delete window.DecompressionStream"}
+    mark = browser.execute_cdp_cmd(*old)["identifier"]
+    try:
+        show(browser, pages["demo"], 1280)
+    finally:
+        browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", {"identifier": mark})
+    said = browser.execute_script(
+        "return [...new Set([...document.querySelectorAll('.plot')].map(p => p.textContent))]"
+    )
+    assert said == [
+        "This chart needs a newer browser (Chrome 80, Firefox 113 or Safari 16.4); "
+        "its numbers are in the tables beside this page."
+    ]

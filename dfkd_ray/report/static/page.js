@@ -96,7 +96,7 @@
   };
   const fail = (error) => {
     const old = !("DecompressionStream" in window);
-    const why = old ? "Charts need a newer browser (Chrome 80, Firefox 113 or Safari 16.4)" : "This chart could not be unpacked";
+    const why = old ? "This chart needs a newer browser (Chrome 80, Firefox 113 or Safari 16.4)" : "This chart could not be unpacked";
     console.error(error);
     for (const plot of plots) instead(plot, why);
   };
