@@ -22,7 +22,7 @@ import pyarrow as pa
 from plotly.offline import get_plotlyjs
 
 import dfkd_ray.report.charts  # noqa: F401  registers every chart
-from dfkd_ray.report import ablation, evidence, one_run, published, sections
+from dfkd_ray.report import ablation, evidence, one_run, published, sections, thinning
 from dfkd_ray.report.blocks import Block, Charted, Panel, Section, Text
 from dfkd_ray.report.chart import ARMS, EFFECTS, RUN, SECTIONS, TRAINING, Drawn, View, charts
 from dfkd_ray.report.rendering import render
@@ -122,7 +122,8 @@ def block(key: str, chart: type[Drawn[View]], tables: View, figures: Figures) ->
     for index, name in enumerate(names):
         own = rows if name is None else rows.filter(pa.compute.equal(rows["panel"], name))
         panels.append(_panel(f"plot-{key}-{index}", chart, own, name if len(names) > 1 else None, figures))
-    notes = [*(Text(text, "warning") for text in chart.warnings(rows)), *(Text(n, "note") for n in chart.notes(rows))]
+    said = [*chart.notes(rows), *thinning.said(rows)]
+    notes = [*(Text(text, "warning") for text in chart.warnings(rows)), *(Text(text, "note") for text in said)]
     return Charted(key, chart.title, chart.reading, panels, notes)
 
 

@@ -47,10 +47,11 @@ def test_build_writes_the_page_beside_its_tables(tmp_path: Path) -> None:
 @pytest.mark.parametrize("make", [evaluation, lambda: evaluation(200, 800), lambda: evaluation(2, 9, teacher=False)])
 def test_every_section_and_every_plot_is_there_and_nothing_comes_from_elsewhere(make: object) -> None:
     assert callable(make)
-    read = Reader(page(make()))
+    html = page(make())
+    read = Reader(html)
     assert [a["id"] for tag, a in read.elements if tag == "section"] == SECTIONS
     plots = {a["id"] for _, a in read.elements if a.get("class") == "plot"}
-    assert plots == set(json.loads(read.scripts[0]))
+    assert plots == set(json.loads(unpacked(html, "figures")))
     assert len(plots) == 2 + 2 * len(make().networks)
     sources = [a["src"] for tag, a in read.elements if tag == "img"]
     assert sources

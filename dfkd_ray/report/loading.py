@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -41,7 +42,12 @@ def unread(kind: str, path: Path) -> Path:
     return path
 
 
-READERS: Mapping[str, Callable[[str, Path], pa.Table | Path]] = {"steps": learning, "images": unread}  # others: `whole`
+_OWN: Mapping[str, Callable[[str, Path], Any]] = {"steps": learning, "images": unread}
+
+
+def read(kind: str, path: Path) -> Any:
+    """A table as the page takes it: whole, but `steps` and `images`."""
+    return _OWN.get(kind, whole)(kind, path)
 
 
 def of_trial(table: pa.Table | Path, number: int) -> pa.Table:
