@@ -30,7 +30,8 @@ def drawn(
 ) -> list[TrialRow]:
     """These trials, in their order, or of more than `most` about so many, or about `few`.
 
-    named: numbers of those that are never left out. The sample is even in what the trials of each state have reached, so it has their quantiles; it is always the same.
+    named: numbers of those that are never left out. The sample is even in what the trials of each state have reached,
+    so it has their quantiles, and it is always the same.
     """
     if len(found) <= most:
         return list(found)

@@ -187,6 +187,14 @@ class Tables:
             self._curves[metric] = curves(self.steps, metric)
         return self._curves[metric]
 
+    @cached_property
+    def _steps_shown(self) -> pa.Table:
+        return self.steps if self.shown is None else loading.of_trial(self.steps, self.shown.number)
+
+    def curve_shown(self, metric: str) -> Mapping[int, float]:
+        """A metric of the trial that the page looks into: epoch -> value; the others' are not looked at for it."""
+        return {} if self.shown is None else curves(self._steps_shown, metric).get(self.shown.number, {})
+
     def pictures(self, trial: TrialRow) -> list[dict[str, Any]]:
         """The rows of `images` of one trial."""
         found: list[dict[str, Any]] = loading.of_trial(self.images, trial.number).to_pylist()

@@ -12,7 +12,7 @@ import pytest
 from dfkd_ray.report import build
 from dfkd_ray.report.view import Tables
 from tests.report import ablations, evaluations
-from tests.report.studies import demo, hostile, noted, one_run, study, write
+from tests.report.studies import demo, hostile, large, noted, one_run, study, write
 
 webdriver = pytest.importorskip("selenium.webdriver")
 WebDriverWait = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait
@@ -59,6 +59,7 @@ STUDIES = {
     "hostile": lambda: hostile(several=True),
     "several": several,
     "many": lambda: demo(60),
+    "large": lambda: large(several=True),
     "empty": study,
     "one run": one_run,
     "ablation": ablations.factorial,

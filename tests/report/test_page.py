@@ -17,7 +17,7 @@ from dfkd_ray.report.page import page
 from dfkd_ray.report.view import Tables
 from tests.report import ablations
 from tests.report.packed import unpacked
-from tests.report.studies import EVIL, demo, hostile
+from tests.report.studies import EVIL, demo, hostile, large
 
 
 class Reader(HTMLParser):
@@ -83,6 +83,11 @@ def test_plotly_is_embedded_exactly_once_and_packed(html: str) -> None:
     assert unpacked(html, "plotly") == get_plotlyjs()
     assert get_plotlyjs()[:200] not in html
     assert len(html) < 0.6 * len(get_plotlyjs())
+
+
+def test_a_page_grows_no_more_once_a_study_is_large() -> None:
+    few, many = (len(page(large(count))) for count in (2000, 4000))
+    assert many < 1.1 * few
 
 
 def test_the_same_tables_make_the_same_page() -> None:

@@ -39,7 +39,7 @@ class Losses(Chart):
             found = [metric for metric in tables.metrics if metric.startswith(prefix)]
             for metric in sorted(found, key=lambda m: (m != f"{prefix}total", m)):
                 term = metric.removeprefix(prefix)
-                for epoch, mean in sorted(tables.curve(metric).get(trial.number, {}).items()):
+                for epoch, mean in sorted(tables.curve_shown(metric).items()):
                     rows.append(
                         {
                             "panel": f"{side.capitalize()}: {term}",

@@ -40,7 +40,7 @@ class RunCurves(Chart):
         for metric in tables.read_in_order:
             if metric.startswith(metrics.LOSS):  # they have a chart of their own
                 continue
-            for epoch, reached in sorted(tables.curve(metric).get(run.number, {}).items()):
+            for epoch, reached in sorted(tables.curve_shown(metric).items()):
                 best = epoch == run.row["best_epoch"]
                 panel = metrics.label(metric)
                 rows.append({"panel": panel, "metric": metric, "epoch": epoch, "value": reached, "best": best})
