@@ -31,8 +31,8 @@ def learning(kind: str, path: Path) -> pa.Table:
     with tables.opened(path) as file:
         schema = file.schema
     _known(kind, path, schema)
-    found = [steps.coded(batch) for batch in tables.batches(path, steps.COLUMNS)]
-    return pa.Table.from_batches(found) if found else schema.empty_table().select(steps.COLUMNS)
+    parts = list(steps.merged(tables.batches(path, steps.COLUMNS)))
+    return pa.concat_tables(parts) if parts else schema.empty_table().select(steps.COLUMNS)
 
 
 def unread(kind: str, path: Path) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 COLUMNS = ("trial", "epoch", "metric", "value")  # of the table: what a report looks at
+MERGED = 1 << 20  # rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +62,20 @@ def coded(batch: pa.RecordBatch) -> pa.RecordBatch:
         return batch
     columns = [batch[name].dictionary_encode() if name == "metric" else batch[name] for name in batch.schema.names]
     return pa.RecordBatch.from_arrays(columns, batch.schema.names)
+
+
+def merged(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Rows of `steps`, coded, about MERGED of them in one piece: a writer may have written them trial by trial."""
+    waiting: list[pa.RecordBatch] = []
+    count = 0
+    for batch in batches:
+        waiting.append(coded(batch))
+        count += batch.num_rows
+        if count >= MERGED:
+            yield pa.Table.from_batches(waiting).unify_dictionaries().combine_chunks()
+            waiting, count = [], 0
+    if waiting:
+        yield pa.Table.from_batches(waiting).unify_dictionaries().combine_chunks()
 
 
 def named(steps: pa.Table) -> set[str]:
