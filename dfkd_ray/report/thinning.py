@@ -15,8 +15,8 @@ from dfkd_ray.report.trial import TrialRow
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 
-MARKS = 1000  # trials as marks: more of them lie on one another
-PANEL = 400  # the same in a small panel
+MARKS = 500  # trials as marks: more of them lie on one another
+PANEL = 300  # the same in a small panel
 LINES = 200  # trials as lines
 BESIDE = 50  # trials as lines where a band stands for the others
 POINTS = 600  # epochs of a line: an epoch a pixel

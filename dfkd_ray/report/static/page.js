@@ -72,27 +72,29 @@
     plot.on("plotly_unhover", lift(plot, false));
   };
 
-  const draw = () => {
+  const drawOne = (plot) => {
     const css = getComputedStyle(root);
-    const style = template(css);
-    for (const plot of plots) {
-      const { data, layout } = paint(figures[plot.id], css);
-      try {
-        const tools = !touch && layout.height >= 300;  // a small panel has no room for them
-        Plotly.react(plot, data, { ...layout, template: style, autosize: true }, { ...config, displayModeBar: tools });
-        liftable(plot);
-      } catch (error) {
-        console.error(`${plot.id}: ${error}`);
-        instead(plot, "This chart could not be drawn");
-      }
+    const { data, layout } = paint(figures[plot.id], css);
+    try {
+      const tools = !touch && layout.height >= 300;  // a small panel has no room for them
+      const style = { ...layout, template: template(css), autosize: true };
+      Plotly.react(plot, data, style, { ...config, displayModeBar: tools });
+      liftable(plot);
+    } catch (error) {
+      console.error(`${plot.id}: ${error}`);
+      instead(plot, "This chart could not be drawn");
     }
   };
-  const begin = () => {
-    draw();
+  const draw = () => plots.forEach(drawOne);
+  const begin = async () => {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
     const printing = (on) => { root.classList.toggle("print", on); draw(); };
     addEventListener("beforeprint", () => printing(true));
     addEventListener("afterprint", () => printing(false));
+    for (const plot of plots) {
+      drawOne(plot);
+      await new Promise((next) => setTimeout(next));  // the reader may scroll and read meanwhile
+    }
   };
   const fail = (error) => {
     const old = !("DecompressionStream" in window);
