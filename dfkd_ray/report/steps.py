@@ -42,6 +42,11 @@ class CurveTable(Mapping[int, Mapping[int, float]]):
     def __contains__(self, trial: object) -> bool:
         return trial in self._places
 
+    @property
+    def longest(self) -> int:
+        """How many epochs the trial with the most of them has."""
+        return max((end - first for first, end in self._places.values()), default=0)
+
     def last(self, trial: int) -> tuple[int, float]:
         """The last epoch of a trial that there is, and the value there."""
         end = self._places[trial][1] - 1

@@ -6,6 +6,7 @@ Pareto front and those that the chart itself names; then the best few; then an e
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -22,7 +23,7 @@ BESIDE = 50  # trials as lines where a band stands for the others
 POINTS = 600  # epochs of a line: an epoch a pixel
 ROWS = 500  # trials in a table
 BEST = 10  # one in so many of what is drawn is of the best
-_KEY = b"thinned"  # in the metadata of a chart's rows: of how many trials they are a part
+_KEY = b"thinned"  # in the metadata of a chart's rows: what is left out, in sentences
 
 
 def drawn(
@@ -64,9 +65,10 @@ def _poorness(trial: TrialRow, tables: Tables) -> tuple[bool, float, int]:
 
 
 def epochs(known: Sequence[int], values: Sequence[float]) -> list[int]:
-    """The epochs at which a line is drawn: all, or where they are many the lowest and the highest of each few.
+    """The epochs at which a line is drawn: all, or of more than POINTS those of the extremes of each few.
 
-    The first and the last are among them. Where a chart is no wider than POINTS / 2 pixels it looks as before.
+    The first and the last are among them, and a chart says so, see `long`. Where a chart is no wider than POINTS / 2
+    pixels it looks as before.
     """
     if len(known) <= POINTS:
         return list(known)
@@ -77,16 +79,25 @@ def epochs(known: Sequence[int], values: Sequence[float]) -> list[int]:
 
 
 def part_of(rows: pa.Table, shown: int, count: int) -> pa.Table:
-    """A chart's rows with a note of how many trials they stand for; as they are where that is all of them."""
-    return rows if shown == count else rows.replace_schema_metadata({_KEY: f"{shown} of {count}"})
+    """A chart's rows with a note that they show so many of so many trials; as they are where that is all of them."""
+    note = (
+        f"Drawn one by one are {words.number(shown)} of {words.number(count)} trials: the best ones, and of the others "
+        "an even sample by what they reached. All are in trials.arrow and steps.arrow."
+    )
+    return rows if shown == count else _noted(rows, note)
+
+
+def long(rows: pa.Table, epochs_of_a_line: int) -> pa.Table:
+    """A chart's rows with a note that its longest line has lost epochs; as they are where it has not."""
+    note = f"Of {words.number(epochs_of_a_line)} epochs a line has the lowest and the highest value of each few."
+    return rows if epochs_of_a_line <= POINTS else _noted(rows, note)
+
+
+def _noted(rows: pa.Table, note: str) -> pa.Table:
+    return rows.replace_schema_metadata({_KEY: json.dumps([*said(rows), note])})
 
 
 def said(rows: pa.Table) -> list[str]:
-    """What a chart says of the trials that it leaves out; nothing where it draws all."""
-    shown, _, count = (rows.schema.metadata or {}).get(_KEY, b"").decode().partition(" of ")
-    if not count:
-        return []
-    return [
-        f"Drawn one by one are {words.number(int(shown))} of {words.number(int(count))} trials: the best ones, and of "
-        "the others an even sample by what they reached. All are in trials.arrow and steps.arrow."
-    ]
+    """What a chart says of what it leaves out; nothing where it draws all."""
+    found: list[str] = json.loads((rows.schema.metadata or {}).get(_KEY, b"[]"))
+    return found

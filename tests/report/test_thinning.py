@@ -15,10 +15,12 @@ from dfkd_ray.report.charts.curves import Curves
 from dfkd_ray.report.charts.front import Front
 from dfkd_ray.report.charts.history import History
 from dfkd_ray.report.charts.interaction import Interaction
+from dfkd_ray.report.charts.losses import Losses
 from dfkd_ray.report.charts.parallel import Parallel
+from dfkd_ray.report.charts.run_curves import RunCurves
 from dfkd_ray.report.charts.slices import Slices
 from dfkd_ray.report.view import Tables
-from tests.report.studies import large
+from tests.report.studies import large, noted, steps, study, trial
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +133,26 @@ def test_a_long_line_keeps_its_ends_and_its_extremes(values: list[float]) -> Non
     kept = [values[e - 1] for e in chosen]
     assert (min(kept), max(kept)) == (min(values), max(values))
     assert len(values) > thinning.POINTS or chosen == known
+
+
+def test_a_run_of_many_epochs_keeps_its_best_one_and_says_that_lines_are_thinner() -> None:
+    values: list[float | None] = [0.5 + 0.4 * ((n * 7919) % 5000) / 5000 for n in range(5000)]
+    row = trial(0, epochs=5000, best_epoch=2222)
+    note = noted(search={})
+    run = study([row], steps(0, {"val_accuracy": values, "loss/student/total": values}), note=note)
+    for chart in (RunCurves, Losses):
+        rows = chart.prepare(run)
+        assert rows.num_rows <= thinning.POINTS + 3
+        assert thinning.said(rows) == [
+            "Of 5\N{NO-BREAK SPACE}000 epochs a line has the lowest and the highest value of each few."
+        ]
+        assert {min(values), max(values)} <= set(rows["value"].to_pylist())  # type: ignore[type-var]
+    assert [r["epoch"] for r in RunCurves.prepare(run).to_pylist() if r["best"]] == [2222]
+    many = study(
+        [trial(n, epochs=1000) for n in range(2)],
+        [r for n in range(2) for r in steps(n, {"val_accuracy": values[:1000]})],
+    )
+    assert len(thinning.said(Curves.prepare(many))) == 1
 
 
 def test_the_table_of_trials_lists_the_best_ones(tables: Tables) -> None:

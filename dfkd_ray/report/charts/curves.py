@@ -84,7 +84,9 @@ class Curves(Chart):
             for trial in drawn:
                 own = {**common, "trial": trial.number, "role": role(tables, trial.number, trial.state)}
                 rows += [{**own, **row} for row in _line(tables, trial, metric)]
-        return thinning.part_of(pa.Table.from_pylist(rows, ROWS), len(drawn), len(found))
+        longest = max(tables.curve(metric).longest for metric in wanted)
+        made = thinning.long(pa.Table.from_pylist(rows, ROWS), longest)
+        return thinning.part_of(made, len(drawn), len(found))
 
     @staticmethod
     def draw(rows: pa.Table) -> go.Figure:
