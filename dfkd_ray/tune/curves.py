@@ -1,0 +1,124 @@
+"""The rows of a trial, compact: ten thousand trials of two hundred epochs and sixteen metrics fit into 350 MB.
+
+A row that the tuner writes has its metrics as `names` (joined by spaces) and `values` (their doubles, little-endian, in
+base64): reading decimals back would be most of what reopening a large study takes. A name with a space in it is not
+packed: then the row has `metrics`, a mapping.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from base64 import b64decode, b64encode
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+ROW = ("epoch", "seconds", "metrics", "last", "final", "host", "device", "peak_memory")
+Facts = tuple[tuple[str, ...], Any, Any]  # names of metrics, host, device: the same in most rows of a trial
+split = lru_cache(maxsize=1024)(lambda names: tuple(names.split(" ")))  # one tuple for all rows that have these names
+
+
+def packed(metrics: Mapping[str, float]) -> dict[str, Any]:
+    """Metrics as a record has them; TypeError where one is no number."""
+    values = array("d", metrics.values())
+    if not metrics or any(" " in name or not name for name in metrics):
+        return {"metrics": dict(zip(metrics, values))}
+    if sys.byteorder == "big":
+        values.byteswap()
+    return {"names": " ".join(metrics), "values": b64encode(values.tobytes()).decode()}
+
+
+def unpacked(record: Mapping[str, Any]) -> tuple[tuple[str, ...], Sequence[float]]:
+    """Names and values of a row's metrics."""
+    if "values" not in record:
+        return tuple(record["metrics"]), array("d", record["metrics"].values())
+    values = array("d", b64decode(record["values"]))
+    if sys.byteorder == "big":
+        values.byteswap()
+    return split(record["names"]), values
+
+
+class Rows(Mapping[int, dict[str, Any]]):
+    """Epoch -> row, in the order of epochs; a row is made when it is asked for, and has the keys `ROW`."""
+
+    __slots__ = ("_epochs", "_facts", "_kinds", "_last", "_peaks", "_seconds", "_starts", "_values")
+
+    def __init__(self) -> None:
+        self._epochs, self._seconds, self._peaks = array("i"), array("d"), array("q")
+        self._values = array("d")  # of all rows, as they came
+        self._starts, self._kinds = array("I"), array("I")  # where a row's values begin, and which facts it has
+        self._facts: list[Facts] = []
+        self._last: dict[int, Any] = {}  # epoch -> the final metrics, of rows that are the last ones
+
+    def take(self, record: Mapping[str, Any]) -> tuple[tuple[str, ...], Sequence[float]] | None:
+        """Take a row in and return its names and values; None, and nothing taken in, if its epoch is known."""
+        epoch, place = record["epoch"], len(self._epochs)
+        if place and epoch <= self._epochs[-1]:
+            place = bisect_left(self._epochs, epoch)
+            if self._epochs[place] == epoch:
+                return None
+        names, values = unpacked(record)
+        facts = (names, record.get("host"), record.get("device"))
+        if not self._facts or self._facts[-1] != facts:
+            self._facts.append(facts)
+        self._epochs.insert(place, epoch)
+        self._seconds.insert(place, record["seconds"])
+        self._peaks.insert(place, record.get("peak_memory") or 0)
+        self._starts.insert(place, len(self._values))
+        self._kinds.insert(place, len(self._facts) - 1)
+        self._values.extend(values)
+        if record.get("last"):
+            self._last[epoch] = record.get("final")
+        return names, values
+
+    @property
+    def epoch(self) -> int:
+        """The latest; 0 where there is none."""
+        return self._epochs[-1] if self._epochs else 0
+
+    @property
+    def seconds(self) -> float | None:
+        """At the latest epoch."""
+        return self._seconds[-1] if self._seconds else None
+
+    @property
+    def peak_memory(self) -> int | None:
+        """At its highest."""
+        return max(self._peaks, default=None)
+
+    def curve(self, metric: str) -> dict[int, float]:
+        """Epoch -> value of a metric, where it was reported."""
+        places = [names.index(metric) if metric in names else -1 for names, _, _ in self._facts]
+        starts, kinds, values = self._starts, self._kinds, self._values
+        return {e: values[starts[i] + p] for i, e in enumerate(self._epochs) if (p := places[kinds[i]]) >= 0}
+
+    def columns(self) -> Iterator[tuple[int, float, tuple[str, ...], Sequence[float]]]:
+        """Of each row its epoch, seconds, names and values."""
+        for i, epoch in enumerate(self._epochs):
+            names, start = self._facts[self._kinds[i]][0], self._starts[i]
+            yield epoch, self._seconds[i], names, self._values[start : start + len(names)]
+
+    def __getitem__(self, epoch: int) -> dict[str, Any]:
+        i = bisect_left(self._epochs, epoch)
+        if i == len(self._epochs) or self._epochs[i] != epoch:
+            raise KeyError(epoch)
+        names, host, device = self._facts[self._kinds[i]]
+        start, final = self._starts[i], self._last.get(epoch)
+        metrics = dict(zip(names, self._values[start : start + len(names)]))
+        told = (epoch, self._seconds[i], metrics, epoch in self._last, final, host, device, self._peaks[i])
+        return dict(zip(ROW, told))
+
+    def __contains__(self, epoch: object) -> bool:
+        i = bisect_left(self._epochs, epoch) if isinstance(epoch, int) else len(self._epochs)
+        return i < len(self._epochs) and self._epochs[i] == epoch
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._epochs)
+
+    def __len__(self) -> int:
+        return len(self._epochs)
+
+    def __repr__(self) -> str:
+        return f"Rows({dict(self)})"
