@@ -7,8 +7,6 @@ import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import pyarrow.compute as pc
-
 from dfkd_ray import metrics
 from dfkd_ray.report import finding, published
 from dfkd_ray.report.answer import Scores, chosen_by, numbers, ruler, sentence
@@ -134,7 +132,7 @@ def label(parameter: Parameter) -> Label:
 def pictures(tables: Tables) -> Section:
     name, title, trial = "The images", "The images it was taught on", tables.shown
     whose = "its source" if tables.run else "the source of the best trial"
-    rows = [] if trial is None else tables.images.filter(pc.equal(tables.images["trial"], trial.number)).to_pylist()
+    rows = [] if trial is None else tables.pictures(trial)
     usable = sorted((r for r in rows if r["picture"] and r["format"] in FORMATS), key=lambda r: r["epoch"])
     if trial is None or not usable:
         return Section("images", name, title, [Empty(f"No picture of what {whose} synthesised was kept.")])

@@ -13,6 +13,7 @@ from base64 import b64decode, b64encode
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import groupby
 from typing import Any
 
 ROW = ("epoch", "seconds", "metrics", "last", "final", "host", "device", "peak_memory")
@@ -94,11 +95,16 @@ class Rows(Mapping[int, dict[str, Any]]):
         starts, kinds, values = self._starts, self._kinds, self._values
         return {e: values[starts[i] + p] for i, e in enumerate(self._epochs) if (p := places[kinds[i]]) >= 0}
 
-    def columns(self) -> Iterator[tuple[int, float, tuple[str, ...], Sequence[float]]]:
-        """Of each row its epoch, seconds, names and values."""
-        for i, epoch in enumerate(self._epochs):
-            names, start = self._facts[self._kinds[i]][0], self._starts[i]
-            yield epoch, self._seconds[i], names, self._values[start : start + len(names)]
+    def blocks(self) -> Iterator[tuple[tuple[str, ...], array[int], array[float], array[float]]]:
+        """Runs of rows that have one set of metrics: their names, the epochs, seconds, and the values row by row."""
+        for kind, run in groupby(range(len(self._epochs)), key=lambda i: self._kinds[i]):
+            rows, names = list(run), self._facts[kind][0]
+            starts = [self._starts[i] for i in rows]
+            if starts == [*range(starts[0], starts[0] + len(rows) * len(names), len(names) or 1)]:  # as they came
+                values = self._values[starts[0] : starts[-1] + len(names)]
+            else:
+                values = array("d", (v for start in starts for v in self._values[start : start + len(names)]))
+            yield names, self._epochs[rows[0] : rows[-1] + 1], self._seconds[rows[0] : rows[-1] + 1], values
 
     def __getitem__(self, epoch: int) -> dict[str, Any]:
         i = bisect_left(self._epochs, epoch)

@@ -15,7 +15,7 @@ from dfkd_ray.study.specs import Random
 from dfkd_ray.study.study import Budget
 from dfkd_ray.tune import analysis
 from dfkd_ray.tune.history import History
-from dfkd_ray.tune.proposal import Proposal, Proposer
+from dfkd_ray.tune.proposal import OneRun, Proposal, Proposer
 
 
 @dataclass(frozen=True)
@@ -145,3 +145,14 @@ class DesignedSearch:
         search = Search(replace(self._sweep, sampler=Random(seed=self.study.sampler.seed)))
         found = [search.propose() for _ in range(self.ablation.points)]
         return [proposal.changes for proposal in found if proposal is not None]
+
+
+def proposer(study: Study, history: History) -> Proposer:
+    """Who decides what is run: a design, nobody where nothing is searched, else a sampler."""
+    if study.ablation is not None:
+        return DesignedSearch(study, history)
+    if not study.search:
+        return OneRun()
+    from dfkd_ray.tune.search import Search
+
+    return Search(study)

@@ -23,14 +23,9 @@ from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.yamls import Document
 
 VERSION = 3  # of the records: 1 had no methods and no options in its first one, 2 no experiment, and its pictures in it
+LOST = "lost: the record of what was asked for is damaged"  # the reason of a trial that `repair` knows nothing of
 REUSED = "reused: "  # how the reason of a trial begins that an earlier study has run
-OF_A_TRIAL = (
-    "started",
-    "row",
-    "picture",
-    "accident",
-    "ended",
-)  # kinds of records that follow the "asked" of their trial
+OF_A_TRIAL = ("started", "row", "accident", "ended")  # records that follow the "asked" of their trial
 
 
 @dataclass
@@ -142,7 +137,8 @@ class History:
             raise StudyError(f"the ledger has lost its first record, the study itself: it begins with {_told(record)}")
         if record["kind"] == "asked" and record["trial"] != len(self.trials):
             raise StudyError(f"the ledger has records that do not fit together: {_told(record)} is out of its turn")
-        if record["kind"] in OF_A_TRIAL and record["trial"] not in self.trials:
+        of = [record["trial"]] if record["kind"] in OF_A_TRIAL else record.get("trials", ())
+        if not {*of} <= self.trials.keys():
             raise StudyError(f"the ledger has lost records: there is {_told(record)}, which was never asked for")
         self.active_seconds = record.get("active", self.active_seconds)
         getattr(self, TAKES[record["kind"]])(record)
@@ -171,7 +167,8 @@ class History:
         """Failed trials that are run again, from the start: what they failed of may have been mended."""
         for number in record["trials"]:
             old = self.trials[number]
-            self.tally.reopened(number, old.reason, old.epoch, old.seconds)
+            if old.state == "failed":  # not where its end was damaged, and the ledger repaired
+                self.tally.reopened(number, old.reason, old.epoch, old.seconds)
             if self.ranks is not None:
                 self.ranks.forget(number)
             self.trials[number] = Trial(

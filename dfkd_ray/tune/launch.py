@@ -14,7 +14,7 @@ from dfkd_ray.study import Study
 from dfkd_ray.study.arms import Walk
 from dfkd_ray.tune import serial_runner
 from dfkd_ray.tune.duplicates import find_duplicates
-from dfkd_ray.tune.history import VERSION, History, Trial, read_history
+from dfkd_ray.tune.history import LOST, VERSION, History, Trial, read_history
 from dfkd_ray.tune.interrupts import Interrupted
 from dfkd_ray.tune.ledger import NAME, Ledger, Record, locked
 from dfkd_ray.tune.observers import Observer
@@ -112,7 +112,8 @@ def resume(
         known = library([path for path in options.reuse if path.exists()], history.task)
         record = {"kind": "resumed", "time": time.time(), "provenance": provenance, "options": options.plain()}
         history.apply(ledger.append(record))
-        if failed and (numbers := [trial.number for trial in history.trials.values() if trial.state == "failed"]):
+        numbers = [t.number for t in history.trials.values() if t.state == "failed" and t.reason != LOST]
+        if failed and numbers:
             again = {"kind": "reopened", "time": time.time(), "trials": numbers}
             history.apply(ledger.append(again))
         return _run(ledger, history, folder, work, options, _reuse(known, work, history.study), observers)

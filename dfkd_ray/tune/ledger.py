@@ -57,10 +57,10 @@ def fold(path: Path, take: Callable[[Record], object]) -> int:
 
     Raises StudyError for a damaged line, for what is no ledger at all, or if there is no such file.
     """
-    size, number, line = 0, 0, b""
+    size, line = 0, b""
     try:
         with path.open("rb", buffering=1 << 20) as file:
-            for number, line in enumerate(file, 1):
+            for line in file:
                 record = decode(line[:-1]) if line.endswith(b"\n") else None
                 if record is None:
                     break
@@ -71,7 +71,8 @@ def fold(path: Path, take: Callable[[Record], object]) -> int:
     except OSError as error:
         raise StudyError(f"{path}: no ledger to read: {error.strerror}") from None
     if line.endswith(b"\n") or not is_torn(line):
-        raise StudyError(refusal(path, path.read_bytes(), number))
+        data = path.read_bytes()
+        raise StudyError(refusal(path, data, data.count(b"\n", 0, size) + 1))
     return size
 
 

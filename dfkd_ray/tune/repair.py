@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dfkd_ray.tune.history import OF_A_TRIAL, History
+from dfkd_ray.tune.history import LOST, OF_A_TRIAL, History
 from dfkd_ray.tune.ledger import END, NAME, UTF16, Record, decode, encode, is_torn, locked, refusal
 from dfkd_ray.util import folders, tables
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.files import atomic_write
 
 _GUESS = re.compile(rb'"kind":"(\w+)"|"trial":(\d+)|"epoch":(\d+)')
-LOST = "lost: the record of what was asked for is damaged"  # the reason of a trial of which nothing is known
 
 
 @dataclass
@@ -130,6 +129,9 @@ def _unfit(history: History, record: Record) -> str | None:
     kind, number = record["kind"], record.get("trial")
     if kind == "asked" and number != len(history.trials):
         return f"trial {number} was asked for twice"
+    lost = [each for each in record.get("trials", ()) if each not in history.trials]
+    if lost:
+        return f'"{kind}" of trial {", ".join(map(str, lost))}, which is lost'
     if kind not in OF_A_TRIAL:
         return None
     assert number is not None

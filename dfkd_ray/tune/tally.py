@@ -10,8 +10,6 @@ from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Sequence
 
-from dfkd_ray.stats.front import dominates
-
 
 class Tally:
     """Told of each trial when it is asked for, when it ends, and when one that failed is opened again."""
@@ -44,8 +42,8 @@ class Tally:
         """The values of a trial that is complete; of equals the lower number is best, and all stand on the front."""
         if self.best is None or _key(number, points) < _key(self.best, self.front[self.best]):
             self.best = number
-        if not any(dominates(other, points) for other in self.front.values()):
-            self.front = {n: other for n, other in self.front.items() if not dominates(points, other)}
+        if not any(_dominates(other, points) for other in self.front.values()):
+            self.front = {n: other for n, other in self.front.items() if not _dominates(points, other)}
             self.front[number] = points
 
     def reopened(self, number: int, reason: str | None, epochs: int, seconds: float | None) -> None:
@@ -65,6 +63,10 @@ class Tally:
 
 def _head(reason: str | None) -> str:
     return (reason or "").partition("\n")[0]
+
+
+def _dominates(a: Sequence[float], b: Sequence[float]) -> bool:
+    return all(x >= y for x, y in zip(a, b)) and any(x > y for x, y in zip(a, b))
 
 
 def _key(number: int, points: Sequence[float]) -> tuple[list[float], int]:

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dfkd_ray.study import Study
-from dfkd_ray.tune import pictures
+from dfkd_ray.tune import row_records
 from dfkd_ray.tune.accidents import Recovery
-from dfkd_ray.tune.curves import packed
-from dfkd_ray.tune.designed import DesignedSearch
+from dfkd_ray.tune.designed import DesignedSearch, proposer
 from dfkd_ray.tune.duplicates import find_duplicates
 from dfkd_ray.tune.endings import Ending, ending_of
 from dfkd_ray.tune.history import REUSED, History, Trial
@@ -24,7 +23,7 @@ from dfkd_ray.tune.interrupts import Interrupted
 from dfkd_ray.tune.ledger import Ledger, Record
 from dfkd_ray.tune.observers import Observer, Observers
 from dfkd_ray.tune.options import NOTHING_SAID, RETRIES, Options
-from dfkd_ray.tune.proposal import OneRun, Proposal, Proposer
+from dfkd_ray.tune.proposal import Proposal
 from dfkd_ray.tune.reuse import Finished
 from dfkd_ray.tune.tidy import Tidier
 from dfkd_ray.tune.watchdog import FACTOR, Watchdog
@@ -126,9 +125,7 @@ class Tuner:
         found = None if trial.attempts else self.reuse(trial.changes, trial.seed)
         if found is None:
             return False
-        own = {"fingerprint": found.fingerprint, "method": found.method}
-        rows = [self._row(trial, found.pictures.get(row["epoch"]), **row) for row in found.rows]
-        self._note_all([{**rows[0], **own}, *rows[1:]])
+        self._note_all(row_records.taken_over(self._root, trial, found))
         self._answer(trial)
         return True
 
@@ -145,12 +142,7 @@ class Tuner:
         self.watchdog.reported(job.trial)
         if row.epoch in trial.rows:
             return "continue" if not row.last else self._answer(trial)
-        facts: Record = {"host": row.host, "device": row.device, "peak_memory": row.peak_memory}
-        if trial.method_json is None:  # the same for all epochs: once is enough
-            facts |= {"fingerprint": row.fingerprint, "method": row.method}
-        facts |= {"last": True, "final": row.final} if row.last else {}
-        shown = {"epoch": row.epoch, "seconds": row.seconds, "metrics": row.metrics}
-        self._note_all([self._row(trial, row.picture, **shown, **facts)])
+        self._note(**row_records.reported(self._root, trial, row))
         self.recovery.gained()
         return self._answer(trial)
 
@@ -185,12 +177,6 @@ class Tuner:
     def close(self) -> None:
         """This session is over, whatever the reason."""
         self.observers.close()
-
-    def _row(self, trial: Trial, picture: bytes | None, metrics: Mapping[str, float], **facts: Any) -> Record:
-        """The record of a row; its picture is a file by then."""
-        if picture is not None:
-            facts["picture"] = pictures.keep(self._root, trial.number, facts["epoch"], picture)
-        return {"kind": "row", "trial": trial.number, **packed(metrics), **facts}
 
     def _answer(self, trial: Trial) -> Answer:
         """After the latest row of a running trial: complete, failed, stopped, or on with it."""
@@ -242,22 +228,17 @@ class Tuner:
         return folders.of_trial(self._root, number)
 
     def _note(self, kind: str, **facts: Any) -> None:
-        self._note_all([{"kind": kind, **facts}])
+        """Into the ledger first, then into memory: as the ledger gives it back, so that a resume sees the same."""
+        self._known(self.ledger.append(self._dated({"kind": kind, **facts})))
 
     def _note_all(self, records: Iterable[Record]) -> None:
-        """Into the ledger first, then into memory: as the ledger gives it back, so that a resume sees the same."""
-        clocks = {"time": time.time(), "active": round(self.active, 3)}
-        for kept in self.ledger.append_all([{"kind": each["kind"], **clocks, **each} for each in records]):
-            self.history.apply(kept)
-            self.observers.record(kept)
+        """What waits together goes to the disk together."""
+        for kept in self.ledger.append_all(map(self._dated, records)):
+            self._known(kept)
 
+    def _dated(self, record: Record) -> Record:
+        return {"kind": record["kind"], "time": time.time(), "active": round(self.active, 3), **record}
 
-def proposer(study: Study, history: History) -> Proposer:
-    """Who decides what is run: a design, nobody where nothing is searched, else a sampler."""
-    if study.ablation is not None:
-        return DesignedSearch(study, history)
-    if not study.search:
-        return OneRun()
-    from dfkd_ray.tune.search import Search
-
-    return Search(study)
+    def _known(self, record: Record) -> None:
+        self.history.apply(record)
+        self.observers.record(record)

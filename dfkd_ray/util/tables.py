@@ -18,7 +18,9 @@ half of one. Provenance stands in the schema's metadata as JSON under `dfkd_ray`
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,9 @@ from dfkd_ray.util.files import atomic_write
 
 SCHEMA_VERSION = 1
 METADATA_KEY = b"dfkd_ray"
+Column = Sequence[Any] | tuple[Sequence[int], Sequence[str]]  # values, or numbers of names and the names
+Columns = Mapping[str, Column]
+BATCH = 1 << 18  # rows that are packed together: a reader unpacks so many at a time
 
 TRIALS = pa.schema(
     [
@@ -132,39 +137,85 @@ ALL: Mapping[str, pa.Schema] = {**SCHEMAS, **OPTIONAL, **EVALUATED}
 
 def table(kind: str, rows: Sequence[Mapping[str, Any]], metadata: Mapping[str, Any]) -> pa.Table:
     """Rows as a table of the named kind, with `metadata` (plain JSON) in its schema."""
+    return pa.Table.from_pylist(list(rows), _schema(kind, metadata))
+
+
+def batched(kind: str, batches: Iterable[Columns], metadata: Mapping[str, Any]) -> pa.RecordBatchReader:
+    """Columns by name as a table of the named kind that is never in memory as a whole: `write` takes it once."""
+    schema = _schema(kind, metadata)
+    found = (
+        pa.RecordBatch.from_arrays([_column(each[f.name], f.type) for f in schema], schema=schema) for each in batches
+    )
+    return pa.RecordBatchReader.from_batches(schema, found)
+
+
+def _schema(kind: str, metadata: Mapping[str, Any]) -> pa.Schema:
     note = json.dumps({"schema": SCHEMA_VERSION, **metadata}, default=str).encode()
-    return pa.Table.from_pylist(list(rows), ALL[kind].with_metadata({METADATA_KEY: note}))
+    return ALL[kind].with_metadata({METADATA_KEY: note})
 
 
-def write(data: pa.Table, path: Path, parquet: bool = False) -> None:
+def _column(values: Column, kind: pa.DataType) -> pa.Array:
+    if isinstance(values, tuple):
+        codes, names = values
+        return pa.DictionaryArray.from_arrays(_column(codes, pa.int32()), list(names)).cast(kind)
+    if isinstance(values, array):
+        return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
+    return pa.array(values, kind)
+
+
+def write(data: pa.Table | pa.RecordBatchReader, path: Path, parquet: bool = False) -> None:
     """Write an Arrow IPC file (and a Parquet file beside it), each in one atomic step."""
     options = pa.ipc.IpcWriteOptions(compression="zstd")
+    batches = data.to_batches(BATCH) if isinstance(data, pa.Table) else data
     with atomic_write(path) as file, pa.ipc.new_file(file, data.schema, options=options) as writer:
-        writer.write_table(data)
+        for batch in batches:
+            writer.write_batch(batch)
     if parquet:
-        with atomic_write(path.with_suffix(".parquet")) as file:
-            pq.write_table(data, file, compression="zstd")
+        with (
+            atomic_write(path.with_suffix(".parquet")) as file,
+            opened(path) as written,
+            pq.ParquetWriter(file, written.schema, compression="zstd") as writer,
+        ):
+            for number in range(written.num_record_batches):
+                writer.write_batch(written.get_batch(number))
 
 
 def read(path: Path) -> pa.Table:
     """Read a table back; StudyError if it is missing, damaged or of a newer schema."""
+    with opened(path) as file:
+        return file.read_all()
+
+
+def batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """A table's rows, some at a time, and of its columns these alone: what is left out is never unpacked."""
+    with opened(path) as file:
+        wanted = [place for place, name in enumerate(file.schema.names) if name in columns]
+    with opened(path, pa.ipc.IpcReadOptions(included_fields=wanted)) as file:
+        for number in range(file.num_record_batches):
+            yield file.get_batch(number)
+
+
+@contextmanager
+def opened(path: Path, options: Any = None) -> Iterator[pa.ipc.RecordBatchFileReader]:
+    """An Arrow file to read from; StudyError if it is missing, damaged or of a newer schema."""
     try:
         with pa.memory_map(str(path)) as source:
-            data = pa.ipc.open_file(source).read_all()
+            file = pa.ipc.open_file(source, options=options)
+            version = metadata(file.schema).get("schema")
+            if not isinstance(version, int) or version > SCHEMA_VERSION:
+                raise StudyError(f"{path}: schema version {version}, this dfkd-ray reads up to {SCHEMA_VERSION}")
+            yield file
     except FileNotFoundError:
         raise StudyError(f"{path}: there is no such table") from None
     except (pa.ArrowInvalid, OSError) as error:
         raise StudyError(f"{path}: not an Arrow file: {error}") from None
-    version = metadata(data).get("schema")
-    if not isinstance(version, int) or version > SCHEMA_VERSION:
-        raise StudyError(f"{path}: schema version {version}, this dfkd-ray reads up to {SCHEMA_VERSION}")
-    return data
 
 
-def metadata(data: pa.Table) -> dict[str, Any]:
+def metadata(data: pa.Table | pa.Schema) -> dict[str, Any]:
     """The study's own record in a table: versions, host, seed, the resolved study file. Empty for a foreign table."""
+    schema = data if isinstance(data, pa.Schema) else data.schema
     try:
-        loaded = json.loads((data.schema.metadata or {}).get(METADATA_KEY, b"{}"))
+        loaded = json.loads((schema.metadata or {}).get(METADATA_KEY, b"{}"))
     except ValueError:
         return {}
     return loaded if isinstance(loaded, dict) else {}

@@ -139,6 +139,7 @@ def test_the_cell_of_an_ablation_is_remembered() -> None:
         ([*records(), asked(0), asked(2)], 'do not fit together: "asked" of trial 2 is out of its turn$'),
         ([*records(), asked(0), asked(0)], 'do not fit together: "asked" of trial 0 is out of its turn$'),
         ([*records(), row(3, 1, 0.5)], 'has lost records: there is "row" of trial 3, which was never asked for$'),
+        ([*records(), {"kind": "reopened", "time": 1.0, "trials": [3]}], 'there is "reopened", which was never asked'),
         ([*records(), ended(3, "failed", None)], 'there is "ended" of trial 3, which was never asked for$'),
     ],
 )
@@ -167,4 +168,4 @@ def test_a_failed_trial_that_is_run_again_begins_anew_with_its_changes_and_its_s
     before, trial = History(told).trials[0], history.trials[0]
     assert (trial.state, trial.rows, trial.reason) == ("running", {}, None)
     assert (trial.changes, trial.seed, trial.attrs) == (before.changes, before.seed, before.attrs)
-    assert (history.ended, [each.number for each in history.running()]) == ([], [0])
+    assert (history.in_state("failed"), [each.number for each in history.running()]) == (0, [0])

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dfkd_ray.tune.history import History
+from dfkd_ray.tune.history import LOST, History
 from dfkd_ray.tune.ledger import NAME, read_records
-from dfkd_ray.tune.repair import LOST, Repaired, repair
+from dfkd_ray.tune.repair import Repaired, repair
 from dfkd_ray.util import folders
 from dfkd_ray.util.errors import StudyError
 from tests.tune import toys
@@ -125,9 +125,11 @@ def test_a_trial_of_which_nothing_is_known_keeps_its_place(tmp_path: Path, whole
     assert [trial.number for trial in history.trials.values()] == [0, 1, 2, 3, 4]
     assert "trial 1 is lost: nobody knows what was asked for" in done.told
     assert {why for _, why, _ in done.aside[1:]} == {
-        f'"{kind}" of trial 1, which is lost' for kind in ("started", "row", "picture", "ended")
+        f'"{kind}" of trial 1, which is lost' for kind in ("started", "row", "ended")
     } & {why for _, why, _ in done.aside}
-    assert toys.resume(tmp_path, toys.Toy()).failed == 1
+    from dfkd_ray import tune
+
+    assert tune.resume(tmp_path, lambda history, how: (toys.Toy(), {}), failed=True).failed == 1, "with no settings"
 
 
 def test_the_number_of_a_lost_last_trial_is_given_again(tmp_path: Path, whole: bytes) -> None:
