@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sys
 from array import array
-from base64 import b64decode, b64encode
+from base64 import b64encode
+from binascii import a2b_base64
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -17,7 +18,7 @@ from itertools import groupby
 from typing import Any
 
 ROW = ("epoch", "seconds", "metrics", "last", "final", "host", "device", "peak_memory")
-Facts = tuple[tuple[str, ...], Any, Any]  # names of metrics, host, device: the same in most rows of a trial
+Facts = tuple[tuple[str, ...], str | None, str | None]  # names of metrics, host, device: the same in most rows of a trial
 split = lru_cache(maxsize=1024)(lambda names: tuple(names.split(" ")))  # one tuple for all rows that have these names
 
 
@@ -35,7 +36,7 @@ def unpacked(record: Mapping[str, Any]) -> tuple[tuple[str, ...], Sequence[float
     """Names and values of a row's metrics."""
     if "values" not in record:
         return tuple(record["metrics"]), array("d", record["metrics"].values())
-    values = array("d", b64decode(record["values"]))
+    values = array("d", a2b_base64(record["values"]))
     if sys.byteorder == "big":
         values.byteswap()
     return split(record["names"]), values
@@ -55,24 +56,40 @@ class Rows(Mapping[int, dict[str, Any]]):
 
     def take(self, record: Mapping[str, Any]) -> tuple[tuple[str, ...], Sequence[float]] | None:
         """Take a row in and return its names and values; None, and nothing taken in, if its epoch is known."""
-        epoch, place = record["epoch"], len(self._epochs)
-        if place and epoch <= self._epochs[-1]:
-            place = bisect_left(self._epochs, epoch)
-            if self._epochs[place] == epoch:
-                return None
+        epoch, epochs = record["epoch"], self._epochs
+        late = bool(epochs) and epoch <= epochs[-1]
+        if late and epoch in self:
+            return None
         names, values = unpacked(record)
-        facts = (names, record.get("host"), record.get("device"))
+        facts = (names, record.get("host", self.host), record.get("device", self.device))
         if not self._facts or self._facts[-1] != facts:
             self._facts.append(facts)
-        self._epochs.insert(place, epoch)
-        self._seconds.insert(place, record["seconds"])
-        self._peaks.insert(place, record.get("peak_memory") or 0)
-        self._starts.insert(place, len(self._values))
-        self._kinds.insert(place, len(self._facts) - 1)
+        epochs.append(epoch)
+        self._seconds.append(record["seconds"])
+        self._peaks.append(record.get("peak_memory") or 0)
+        self._starts.append(len(self._values))
+        self._kinds.append(len(self._facts) - 1)
         self._values.extend(values)
         if record.get("last"):
             self._last[epoch] = record.get("final")
+        if late:  # of a ledger that was repaired
+            self._sort()
         return names, values
+
+    def _sort(self) -> None:
+        order = sorted(range(len(self._epochs)), key=self._epochs.__getitem__)
+        for name in ("_epochs", "_seconds", "_peaks", "_starts", "_kinds"):
+            column = getattr(self, name)
+            setattr(self, name, array(column.typecode, (column[i] for i in order)))
+
+    @property
+    def host(self) -> str | None:
+        """Where the row came from that was taken in last; a record says it where that has changed."""
+        return self._facts[-1][1] if self._facts else None
+
+    @property
+    def device(self) -> str | None:
+        return self._facts[-1][2] if self._facts else None
 
     @property
     def epoch(self) -> int:

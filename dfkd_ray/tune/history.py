@@ -133,15 +133,16 @@ class History:
 
     def apply(self, record: Record) -> None:
         """Take one record in; StudyError, and nothing taken in, where it does not fit to those before it."""
-        if self._study is None and record["kind"] != "study":
+        kind, number = record["kind"], record.get("trial")
+        if self._study is None and kind != "study":
             raise StudyError(f"the ledger has lost its first record, the study itself: it begins with {_told(record)}")
-        if record["kind"] == "asked" and record["trial"] != len(self.trials):
+        if kind == "asked" and number != len(self.trials):
             raise StudyError(f"the ledger has records that do not fit together: {_told(record)} is out of its turn")
-        of = [record["trial"]] if record["kind"] in OF_A_TRIAL else record.get("trials", ())
-        if not {*of} <= self.trials.keys():
+        of = (number,) if kind in OF_A_TRIAL else record.get("trials", ())
+        if any(each not in self.trials for each in of):
             raise StudyError(f"the ledger has lost records: there is {_told(record)}, which was never asked for")
         self.active_seconds = record.get("active", self.active_seconds)
-        getattr(self, TAKES[record["kind"]])(record)
+        getattr(self, TAKES[kind])(record)
 
     def _started_study(self, record: Record) -> None:
         if record["version"] != VERSION:

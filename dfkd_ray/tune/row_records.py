@@ -16,7 +16,9 @@ from dfkd_ray.tune.work import Row
 
 def reported(folder: Path, trial: Trial, row: Row) -> Record:
     """What a trial says after an epoch, for the study in `folder`; StudyError where its picture cannot be written."""
-    facts: Record = {"host": row.host, "device": row.device, "peak_memory": row.peak_memory}
+    facts: Record = {"peak_memory": row.peak_memory}
+    if (row.host, row.device) != (trial.rows.host, trial.rows.device):
+        facts |= {"host": row.host, "device": row.device}
     if trial.method_json is None:  # the same for all epochs: once is enough
         facts |= {"fingerprint": row.fingerprint, "method": row.method}
     if row.last:

@@ -237,7 +237,7 @@ class Tuner:
             self._known(kept)
 
     def _dated(self, record: Record) -> Record:
-        return {"kind": record["kind"], "time": time.time(), "active": round(self.active, 3), **record}
+        return {"kind": record["kind"], "time": round(time.time(), 3), "active": round(self.active, 3), **record}
 
     def _known(self, record: Record) -> None:
         self.history.apply(record)
