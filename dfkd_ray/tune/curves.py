@@ -18,7 +18,7 @@ from itertools import groupby
 from typing import Any
 
 ROW = ("epoch", "seconds", "metrics", "last", "final", "host", "device", "peak_memory")
-Facts = tuple[tuple[str, ...], str | None, str | None]  # names of metrics, host, device: the same in most rows of a trial
+Facts = tuple[tuple[str, ...], str | None, str | None]  # names of metrics, host, device
 split = lru_cache(maxsize=1024)(lambda names: tuple(names.split(" ")))  # one tuple for all rows that have these names
 
 
