@@ -21,7 +21,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,8 @@ with pyarrow.memory_map(sys.argv[1]) as source:
     for number in range(file.num_record_batches):
         file.get_batch(number).validate(full=True)
 """
+Column = Sequence[Any] | tuple[Sequence[int], Sequence[str]]  # values, or numbers of names and the names
+Columns = Mapping[str, Column]
 BATCH = 1 << 18  # rows that are packed together: a reader unpacks so many at a time
 
 TRIALS = pa.schema(
@@ -146,21 +149,51 @@ ALL: Mapping[str, pa.Schema] = {**SCHEMAS, **OPTIONAL, **EVALUATED}
 
 def table(kind: str, rows: Sequence[Mapping[str, Any]], metadata: Mapping[str, Any]) -> pa.Table:
     """Rows as a table of the named kind, with `metadata` (plain JSON) in its schema."""
+    return pa.Table.from_pylist(list(rows), _schema(kind, metadata))
+
+
+def batched(kind: str, batches: Iterable[Columns], metadata: Mapping[str, Any]) -> pa.RecordBatchReader:
+    """Columns by name as a table of the named kind that is never in memory as a whole: `write` takes it once."""
+    schema = _schema(kind, metadata)
+    found = (
+        pa.RecordBatch.from_arrays([_column(each[f.name], f.type) for f in schema], schema=schema) for each in batches
+    )
+    return pa.RecordBatchReader.from_batches(schema, found)
+
+
+def _schema(kind: str, metadata: Mapping[str, Any]) -> pa.Schema:
     note = json.dumps({"schema": SCHEMA_VERSION, **metadata}, default=str).encode()
-    return pa.Table.from_pylist(list(rows), ALL[kind].with_metadata({METADATA_KEY: note}))
+    return ALL[kind].with_metadata({METADATA_KEY: note})
 
 
-def write(data: pa.Table, path: Path, parquet: bool = False) -> None:
+def _column(values: Column, kind: pa.DataType) -> pa.Array:
+    if isinstance(values, tuple):
+        codes, names = values
+        return pa.DictionaryArray.from_arrays(_column(codes, pa.int32()), list(names)).cast(kind)
+    if isinstance(values, array):
+        return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
+    return pa.array(values, kind)
+
+
+def write(data: pa.Table | pa.RecordBatchReader, path: Path, parquet: bool = False) -> None:
     """Write an Arrow IPC file, sealed (and a Parquet file beside it), each in one atomic step."""
     options = pa.ipc.IpcWriteOptions(compression="zstd")
+    batches = data.to_batches(BATCH) if isinstance(data, pa.Table) else data
     sealed = data.schema.with_metadata({**(data.schema.metadata or {}), KEY: BLANK})
     with atomic_write(path) as file:
         with pa.ipc.new_file(file, sealed, options=options) as writer:
-            writer.write_table(data, max_chunksize=BATCH)
+            for batch in batches:
+                writer.write_batch(batch)
         seal_file(file)
     if parquet:
-        with atomic_write(path.with_suffix(".parquet")) as file:
-            pq.write_table(data, file, compression="zstd", write_page_checksum=True)
+        with (
+            atomic_write(path.with_suffix(".parquet")) as file,
+            pa.memory_map(str(path)) as source,
+            pq.ParquetWriter(file, data.schema, compression="zstd", write_page_checksum=True) as writer,
+        ):
+            written = pa.ipc.open_file(source)
+            for number in range(written.num_record_batches):
+                writer.write_batch(written.get_batch(number))
 
 
 def read(path: Path) -> pa.Table:
