@@ -89,7 +89,8 @@ class RunCard:
         """Into `run.json`; one that is there stays: a resumed run is the run that it was."""
         if (folder / CARD).exists():
             return
-        told = {**vars(self), "method": config.plain(self.method), "task": redacted_facts(yamls.plain(self.task))}
+        places = redacted_facts({"task": yamls.plain(self.task), "data": self.data})
+        told = {**vars(self), "method": config.plain(self.method), **places}
         nets = {"teacher": self.teacher_arch, "student": self.student_arch}
         text = json.dumps({"version": VERSION, "fingerprint": self.fingerprint, "nets": nets, **told}, indent=1)
         with atomic_write(folder / CARD) as file:
