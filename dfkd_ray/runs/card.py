@@ -89,7 +89,8 @@ class RunCard:
         """Into `run.json`; a sound one that is there stays: a resumed run is the run that it was."""
         if (folder / CARD).exists() and sealed.is_sound(folder / CARD) is not False:
             return
-        told = {**vars(self), "method": config.plain(self.method), "task": redacted_facts(yamls.plain(self.task))}
+        places = redacted_facts({"task": yamls.plain(self.task), "data": self.data})
+        told = {**vars(self), "method": config.plain(self.method), **places}
         nets = {"teacher": self.teacher_arch, "student": self.student_arch}
         with atomic_write(folder / CARD) as file:
             file.write(sealed.seal_json({"version": VERSION, "fingerprint": self.fingerprint, "nets": nets, **told}))

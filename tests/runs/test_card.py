@@ -55,7 +55,8 @@ def test_a_card_holds_no_secret_of_an_address(tmp_path: Path) -> None:
     task = datasets.load("cub200")
     assert task.origin is not None
     archives = [replace(each, url="https://me:s3cret@host/a.tgz?sig=s3cret") for each in task.origin.archives]
-    replace(CARD, task=replace(task, origin=replace(task.origin, archives=tuple(archives)))).write(tmp_path)
+    task = replace(task, origin=replace(task.origin, archives=tuple(archives)))
+    replace(CARD, task=task, data="s3://me:s3cret@bucket/images").write(tmp_path)
     assert "s3cret" not in (tmp_path / NAME).read_text()
     read = RunCard.read(tmp_path).task.origin
     assert read is not None
