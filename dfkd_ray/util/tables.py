@@ -19,9 +19,8 @@ looked at before Arrow sees the file: of damaged bytes it can crash.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,20 +28,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dfkd_ray.util import damage
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.files import atomic_write
-from dfkd_ray.util.sealed import BLANK, KEY, is_sound, seal_file
+from dfkd_ray.util.sealed import BLANK, KEY, seal_file
 
 SCHEMA_VERSION = 1
 METADATA_KEY = b"dfkd_ray"
-_MAGIC = b"ARROW1"
-_TRY = """
-import sys, pyarrow
-with pyarrow.memory_map(sys.argv[1]) as source:
-    file = pyarrow.ipc.open_file(source)
-    for number in range(file.num_record_batches):
-        file.get_batch(number).validate(full=True)
-"""
+Column = Sequence[Any] | tuple[Sequence[int], Sequence[str]]  # values, or numbers of names and the names
+Columns = Mapping[str, Column]
 BATCH = 1 << 18  # rows that are packed together: a reader unpacks so many at a time
 
 TRIALS = pa.schema(
@@ -60,10 +54,7 @@ TRIALS = pa.schema(
         ("reason", pa.string()),  # why it was pruned or failed, else null
         ("rung", pa.int32()),  # epoch at which a pruned trial was stopped
         ("epochs", pa.int32()),  # epochs done
-        (
-            "objectives",
-            pa.list_(pa.float64()),
-        ),  # the values the sampler was told, in the order of the study's objectives
+        ("objectives", pa.list_(pa.float64())),  # what the sampler was told, in the order of the study's objectives
         ("best_epoch", pa.int32()),  # chosen by the first objective
         ("started", pa.timestamp("us", tz="UTC")),
         ("seconds", pa.float64()),  # of the trial's own work, over all its attempts
@@ -146,21 +137,50 @@ ALL: Mapping[str, pa.Schema] = {**SCHEMAS, **OPTIONAL, **EVALUATED}
 
 def table(kind: str, rows: Sequence[Mapping[str, Any]], metadata: Mapping[str, Any]) -> pa.Table:
     """Rows as a table of the named kind, with `metadata` (plain JSON) in its schema."""
+    return pa.Table.from_pylist(list(rows), _schema(kind, metadata))
+
+
+def batched(kind: str, batches: Iterable[Columns], metadata: Mapping[str, Any]) -> pa.RecordBatchReader:
+    """Columns by name as a table of the named kind that is never in memory as a whole: `write` takes it once."""
+    schema = _schema(kind, metadata)
+    found = (
+        pa.RecordBatch.from_arrays([_column(each[f.name], f.type) for f in schema], schema=schema) for each in batches
+    )
+    return pa.RecordBatchReader.from_batches(schema, found)
+
+
+def _schema(kind: str, metadata: Mapping[str, Any]) -> pa.Schema:
     note = json.dumps({"schema": SCHEMA_VERSION, **metadata}, default=str).encode()
-    return pa.Table.from_pylist(list(rows), ALL[kind].with_metadata({METADATA_KEY: note}))
+    return ALL[kind].with_metadata({METADATA_KEY: note})
 
 
-def write(data: pa.Table, path: Path, parquet: bool = False) -> None:
+def _column(values: Column, kind: pa.DataType) -> pa.Array:
+    if isinstance(values, tuple):
+        codes, names = values
+        return pa.DictionaryArray.from_arrays(_column(codes, pa.int32()), list(names)).cast(kind)
+    if isinstance(values, array):
+        return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
+    return pa.array(values, kind)
+
+
+def write(data: pa.Table | pa.RecordBatchReader, path: Path, parquet: bool = False) -> None:
     """Write an Arrow IPC file, sealed (and a Parquet file beside it), each in one atomic step."""
     options = pa.ipc.IpcWriteOptions(compression="zstd")
+    batches = data.to_batches(BATCH) if isinstance(data, pa.Table) else data
     sealed = data.schema.with_metadata({**(data.schema.metadata or {}), KEY: BLANK})
     with atomic_write(path) as file:
         with pa.ipc.new_file(file, sealed, options=options) as writer:
-            writer.write_table(data, max_chunksize=BATCH)
+            for batch in batches:
+                writer.write_batch(batch)
         seal_file(file)
     if parquet:
-        with atomic_write(path.with_suffix(".parquet")) as file:
-            pq.write_table(data, file, compression="zstd", write_page_checksum=True)
+        with (
+            atomic_write(path.with_suffix(".parquet")) as file,
+            opened(path) as written,
+            pq.ParquetWriter(file, data.schema, compression="zstd", write_page_checksum=True) as writer,
+        ):
+            for number in range(written.num_record_batches):
+                writer.write_batch(written.get_batch(number))
 
 
 def read(path: Path) -> pa.Table:
@@ -183,30 +203,16 @@ def batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
 def opened(path: Path) -> Iterator[pa.ipc.RecordBatchFileReader]:
     """An Arrow file to read from; StudyError if it is missing, damaged or of another schema."""
     try:
-        _check(path)
-        with pa.memory_map(str(path)) as source:
-            file = pa.ipc.open_file(source)
-            _fit(path, file.schema)
-            yield file
+        damage.check(path, _way(path))
+        source = pa.memory_map(str(path))
+        file = pa.ipc.open_file(source)
     except FileNotFoundError:
         raise StudyError(f"{path}: there is no such table") from None
     except (pa.ArrowInvalid, OSError) as error:
         raise StudyError(f"{path}: not an Arrow file: {error}") from None
-
-
-def _check(path: Path) -> None:
-    """StudyError for a table that is not as it was written; one without a seal is tried in a process of its own."""
-    sound = is_sound(path)
-    if sound is False:
-        raise StudyError(f"{path}: damaged: its checksum does not fit; {_way(path)}")
-    if sound is None:
-        with path.open("rb") as file:
-            if file.read(len(_MAGIC)) != _MAGIC:
-                raise StudyError(f"{path}: not an Arrow file: it does not begin like one")
-        done = subprocess.run([sys.executable, "-P", "-c", _TRY, str(path)], capture_output=True, text=True)
-        if done.returncode:
-            why = done.stderr.strip().rpartition("\n")[2] if done.returncode > 0 else "Arrow crashes where it reads it"
-            raise StudyError(f"{path}: damaged: {why}; {_way(path)}")
+    with source:
+        _fit(path, file.schema)
+        yield file
 
 
 def _fit(path: Path, schema: pa.Schema) -> None:

@@ -168,4 +168,4 @@ def test_a_failed_trial_that_is_run_again_begins_anew_with_its_changes_and_its_s
     before, trial = History(told).trials[0], history.trials[0]
     assert (trial.state, trial.rows, trial.reason) == ("running", {}, None)
     assert (trial.changes, trial.seed, trial.attrs) == (before.changes, before.seed, before.attrs)
-    assert (history.ended, [each.number for each in history.running()]) == ([], [0])
+    assert (history.in_state("failed"), [each.number for each in history.running()]) == (0, [0])

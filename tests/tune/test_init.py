@@ -45,7 +45,7 @@ def test_a_whole_study_loads_no_torch(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("ray", ["ray_cluster.py", "ray_runner.py", "ray_shards.py"]), ("optuna", ["search.py"])],
+    [("ray", ["ray_cluster.py", "ray_runner.py", "ray_shards.py"]), ("optuna", ["importance.py", "search.py"])],
 )
 def test_these_files_alone_import_it(name: str, expected: list[str]) -> None:
     files = [path for path in (ROOT / "dfkd_ray").rglob("*.py") if _imports(path, name)]

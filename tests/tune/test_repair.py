@@ -125,7 +125,7 @@ def test_a_trial_of_which_nothing_is_known_keeps_its_place(tmp_path: Path, whole
     assert [trial.number for trial in history.trials.values()] == [0, 1, 2, 3, 4]
     assert "trial 1 is lost: nobody knows what was asked for" in done.told
     assert {why for _, why, _ in done.aside[1:]} == {
-        f'"{kind}" of trial 1, which is lost' for kind in ("started", "row", "picture", "ended")
+        f'"{kind}" of trial 1, which is lost' for kind in ("started", "row", "ended")
     } & {why for _, why, _ in done.aside}
     from dfkd_ray import tune
 
