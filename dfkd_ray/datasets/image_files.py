@@ -13,7 +13,6 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -28,6 +27,7 @@ from dfkd_ray.datasets.cache import kept
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.util.choices import Cache
 from dfkd_ray.util.errors import DataError
+from dfkd_ray.util.host import decoders
 from dfkd_ray.util.progress import progress
 
 MODES = {1: "L", 3: "RGB"}  # by the channels of a task
@@ -96,7 +96,7 @@ class Files:
         """
         damaged: list[str] = []
         one = partial(_picture, mode=MODES[task.image[0]], short=round(task.image[1] / task.crop), side=side)
-        with ThreadPoolExecutor() as pool, progress(f"{task.name}, {which}", len(self), "images read") as tell:
+        with decoders() as pool, progress(f"{task.name}, {which}", len(self), "images read") as tell:
             for start in range(0, len(self), _CHUNK):
                 paths = [self.root / name for name in self.names[start : start + _CHUNK]]
                 for pixels in pool.map(one, paths):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from dfkd_ray.datasets.readers import channelled, split, unread_split
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.datasets.uncut import Uncut
 from dfkd_ray.util.choices import Cache
+from dfkd_ray.util.host import decoders
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 Crop = Callable[[Tensor, int, torch.Generator], Tensor]  # heights and widths (B, 2), side -> left, top, right, bottom
@@ -55,7 +55,7 @@ def _cutting(images: Uncut, side: int, crop: Crop) -> Augment:
 
     All numbers are drawn first, so threads may share the work: Pillow lets go of the interpreter while it resizes.
     """
-    pool = ThreadPoolExecutor()
+    pool = decoders()
 
     def one(row: int, box: tuple[int, int, int, int], mirrored: bool) -> NDArray[np.uint8]:
         pixels = uncut.pixels(images[row].crop(box).resize((side, side), Image.Resampling.BILINEAR))

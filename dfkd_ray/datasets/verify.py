@@ -10,7 +10,6 @@ import math
 import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from dfkd_ray.datasets.readers import Part, opened
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.datasets.trees import ENDINGS, ClassFolders, folders_in, lines
 from dfkd_ray.util.errors import DataError
+from dfkd_ray.util.host import decoders
 from dfkd_ray.util.progress import progress
 
 _CHUNK = 256  # files at a time
@@ -130,7 +130,7 @@ def _by_class(part: ClassFolders, report: DataReport) -> list[str]:
 def _readable(title: str, folder: Path, names: Sequence[str], report: DataReport) -> int:
     """How many of the files are there; each is decoded, in threads, because Pillow lets go of the interpreter."""
     count = 0
-    with ThreadPoolExecutor() as pool, progress(title, len(names), "images") as tell:
+    with decoders() as pool, progress(title, len(names), "images") as tell:
         for start in range(0, len(names), _CHUNK):
             paths = [folder / name for name in names[start : start + _CHUNK]]
             for path, wrong in zip(paths, pool.map(_wrong, paths)):

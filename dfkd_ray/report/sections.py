@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dfkd_ray import metrics
-from dfkd_ray.report import finding, published
+from dfkd_ray.report import finding, published, thinning
 from dfkd_ray.report.answer import Scores, chosen_by, numbers, ruler, sentence
 from dfkd_ray.report.asked import asked, experiment
 from dfkd_ray.report.blocks import (
@@ -157,11 +157,13 @@ def trials(tables: Tables) -> Section:
     whose = _whose(tables)
     goals = [metrics.label(o.metric) for o in tables.objectives]
     head = ["Trial", *whose, "State", *goals, "Test, last epoch", "Epochs", "Time"]
-    rows = [_trial(t, tables, whose) for t in tables.all]
-    place = next(
-        (i for i, t in enumerate(tables.all) if tables.best is not None and t.number == tables.best.number), None
-    )
+    shown = thinning.listed(tables)
+    rows = [_trial(t, tables, whose) for t in shown]
+    place = next((i for i, t in enumerate(shown) if tables.best is not None and t.number == tables.best.number), None)
     told = "Click on a column's name to sort by it. Stopped trials show the objective where they stopped."
+    if len(shown) < len(tables.all):
+        count = f"{words.number(len(shown))} best of {words.number(len(tables.all))} trials"
+        told += f" These are the {count}; all of them are in trials.arrow (pyarrow.feather.read_table reads it)."
     listing = Table([*head, *map(label, tables.parameters)], rows, "Every trial of the study", place)
     return Section("trials", title, title, [Text(told, "reading"), listing])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,25 +12,26 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 COLUMNS = ("trial", "epoch", "metric", "value")  # of the table: what a report looks at
+MERGED = 1 << 20  # rows
 
 
 @dataclass(frozen=True, eq=False)
-class Curves(Mapping[int, Mapping[int, float]]):
+class CurveTable(Mapping[int, Mapping[int, float]]):
     """The finite values of one metric: trial -> epoch -> value; and as columns, sorted by trial, then by epoch."""
 
-    trials: NDArray[np.int32]
-    epochs: NDArray[np.int32]
-    values: NDArray[np.float64]
+    trial: NDArray[np.int32]
+    epoch: NDArray[np.int32]
+    value: NDArray[np.float64]
 
     @cached_property
     def _places(self) -> dict[int, tuple[int, int]]:
         """Trial -> its first row, and the first behind it."""
-        numbers, first = np.unique(self.trials, return_index=True)
-        return dict(zip(numbers.tolist(), zip(first.tolist(), [*first[1:].tolist(), len(self.trials)])))
+        numbers, first = np.unique(self.trial, return_index=True)
+        return dict(zip(numbers.tolist(), zip(first.tolist(), [*first[1:].tolist(), len(self.trial)])))
 
     def __getitem__(self, trial: int) -> dict[int, float]:
         first, end = self._places[trial]
-        return dict(zip(self.epochs[first:end].tolist(), self.values[first:end].tolist()))
+        return dict(zip(self.epoch[first:end].tolist(), self.value[first:end].tolist()))
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._places)
@@ -41,18 +42,23 @@ class Curves(Mapping[int, Mapping[int, float]]):
     def __contains__(self, trial: object) -> bool:
         return trial in self._places
 
+    @property
+    def longest(self) -> int:
+        """How many epochs the trial with the most of them has."""
+        return max((end - first for first, end in self._places.values()), default=0)
+
     def last(self, trial: int) -> tuple[int, float]:
         """The last epoch of a trial that there is, and the value there."""
         end = self._places[trial][1] - 1
-        return int(self.epochs[end]), float(self.values[end])
+        return int(self.epoch[end]), float(self.value[end])
 
     def at(self, trial: int, epoch: int | None) -> float | None:
         """One value; None where it is missing."""
         first, end = self._places.get(trial, (0, 0))
         if epoch is None or first == end:
             return None
-        place = first + int(np.searchsorted(self.epochs[first:end], epoch))
-        return float(self.values[place]) if place < end and self.epochs[place] == epoch else None
+        place = first + int(np.searchsorted(self.epoch[first:end], epoch))
+        return float(self.value[place]) if place < end and self.epoch[place] == epoch else None
 
 
 def coded(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -63,6 +69,20 @@ def coded(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, batch.schema.names)
 
 
+def merged(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Rows of `steps`, coded, about MERGED of them in one piece: a writer may have written them trial by trial."""
+    waiting: list[pa.RecordBatch] = []
+    count = 0
+    for batch in batches:
+        waiting.append(coded(batch))
+        count += batch.num_rows
+        if count >= MERGED:
+            yield pa.Table.from_batches(waiting).unify_dictionaries().combine_chunks()
+            waiting, count = [], 0
+    if waiting:
+        yield pa.Table.from_batches(waiting).unify_dictionaries().combine_chunks()
+
+
 def named(steps: pa.Table) -> set[str]:
     """Every metric of a table of steps."""
     held: set[str | None] = set()
@@ -71,7 +91,7 @@ def named(steps: pa.Table) -> set[str]:
     return {name for name in held if name is not None}
 
 
-def curves(steps: pa.Table, metric: str) -> Curves:
+def curves(steps: pa.Table, metric: str) -> CurveTable:
     """The curves of a metric; of rows that are there twice the later one counts."""
     parts = [_chosen(batch, metric) for batch in steps.select(COLUMNS).to_batches()]
     columns = [np.concatenate(found) for found in zip(*parts)] if parts else [np.empty(0)] * 3
@@ -79,7 +99,7 @@ def curves(steps: pa.Table, metric: str) -> Curves:
     trials, epochs, values = (column[order].astype(kind) for column, kind in zip(columns, (np.int32, np.int32, float)))
     last = np.ones(len(trials), dtype=bool)
     last[:-1] = (np.diff(trials) != 0) | (np.diff(epochs) != 0)
-    return Curves(trials[last], epochs[last], values[last])
+    return CurveTable(trials[last], epochs[last], values[last])
 
 
 def _chosen(batch: pa.RecordBatch, metric: str) -> tuple[NDArray[np.generic], ...]:

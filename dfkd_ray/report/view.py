@@ -13,10 +13,10 @@ from typing import Any
 import pyarrow as pa
 
 from dfkd_ray import metrics
-from dfkd_ray.report import arms, reading
+from dfkd_ray.report import arms, loading
 from dfkd_ray.report.arms import ArmRow, Spread
 from dfkd_ray.report.settings import Parameter, is_number, parameters
-from dfkd_ray.report.steps import Curves, curves, named
+from dfkd_ray.report.steps import CurveTable, curves, named
 from dfkd_ray.report.trial import Goal, TrialRow
 from dfkd_ray.stats import front as pareto
 from dfkd_ray.util import tables, words
@@ -41,7 +41,7 @@ class Tables:
             found = "" if folder.is_dir() else ": there is no such folder"
             raise StudyError(f"{folder}: a report needs {words.listed(missing)}, missing here{found}")
         kinds = [*tables.SCHEMAS, *(kind for kind in tables.OPTIONAL if (folder / f"{kind}.arrow").is_file())]
-        return cls(**{kind: reading.READERS.get(kind, reading.whole)(kind, folder / f"{kind}.arrow") for kind in kinds})
+        return cls(**{kind: loading.read(kind, folder / f"{kind}.arrow") for kind in kinds})
 
     def only(self, number: int) -> Tables:
         """The tables of one trial by itself; StudyError where the study has none of this number."""
@@ -49,7 +49,7 @@ class Tables:
         if number not in known:
             there = f"they go from {min(known)} to {max(known)}" if known else "none has begun"
             raise StudyError(f"{self.study.get('study') or 'the study'} has no trial {number}: {there}")
-        own = {kind: reading.of_trial(getattr(self, kind), number) for kind in tables.SCHEMAS}
+        own = {kind: loading.of_trial(getattr(self, kind), number) for kind in tables.SCHEMAS}
         return Tables(**own, alone=True)
 
     @cached_property
@@ -178,18 +178,27 @@ class Tables:
         return tuple(sorted(self.metrics, key=lambda m: (first.index(m) if m in first else len(first), m)))
 
     @cached_property
-    def _curves(self) -> dict[str, Curves]:
+    def _curves(self) -> dict[str, CurveTable]:
         return {}
 
-    def curve(self, metric: str) -> Curves:
+    def curve(self, metric: str) -> CurveTable:
         """A metric's finite values: trial -> epoch -> value."""
         if metric not in self._curves:
             self._curves[metric] = curves(self.steps, metric)
         return self._curves[metric]
 
+    @cached_property
+    def _steps_shown(self) -> pa.Table:
+        return self.steps if self.shown is None else loading.of_trial(self.steps, self.shown.number)
+
+    def curve_shown(self, metric: str) -> Mapping[int, float]:
+        """A metric of the trial that the page looks into: epoch -> value; the others' are not looked at for it."""
+        return {} if self.shown is None else curves(self._steps_shown, metric).get(self.shown.number, {})
+
     def pictures(self, trial: TrialRow) -> list[dict[str, Any]]:
         """The rows of `images` of one trial."""
-        return reading.of_trial(self.images, trial.number).to_pylist()
+        found: list[dict[str, Any]] = loading.of_trial(self.images, trial.number).to_pylist()
+        return found
 
     def about(self, trial: TrialRow, *lines: str) -> str:
         """What to say of a trial when one points at it, as lines of plain text."""

@@ -24,6 +24,7 @@ from dfkd_ray.util.errors import ConfigError, StudyError
 from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.folders import CARD, STUDENTS
 from dfkd_ray.util.provenance import provenance
+from dfkd_ray.util.secrets import redacted_facts
 
 VERSION = 1
 Which = Literal["last", "best"]
@@ -88,7 +89,7 @@ class RunCard:
         """Into `run.json`; a sound one that is there stays: a resumed run is the run that it was."""
         if (folder / CARD).exists() and sealed.is_sound(folder / CARD) is not False:
             return
-        told = {**vars(self), "method": config.plain(self.method), "task": yamls.plain(self.task)}
+        told = {**vars(self), "method": config.plain(self.method), "task": redacted_facts(yamls.plain(self.task))}
         nets = {"teacher": self.teacher_arch, "student": self.student_arch}
         with atomic_write(folder / CARD) as file:
             file.write(sealed.seal_json({"version": VERSION, "fingerprint": self.fingerprint, "nets": nets, **told}))

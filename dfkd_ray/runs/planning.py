@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 
 from dfkd_ray import metrics
@@ -17,6 +16,7 @@ from dfkd_ray.study.paths import Walk
 from dfkd_ray.study.specs import Asha
 from dfkd_ray.tune.duplicates import Duplicates, find_duplicates
 from dfkd_ray.tune.ray_setup import room
+from dfkd_ray.util.host import cores
 
 
 def describe(
@@ -79,7 +79,7 @@ def _hours(
     study: Study, schedule: Schedule, seconds: float, concurrency: int | None, gpus: int, duplicates: Duplicates | None
 ) -> Iterator[str]:
     """Hours of the study, at so many seconds a trial."""
-    share, cpus = study.resources, os.cpu_count() or 1
+    share, cpus = study.resources, cores()
     here = room({"CPU": cpus, "GPU": gpus}, share)
     at_once = concurrency or max(1, here)
     if not concurrency and not here:

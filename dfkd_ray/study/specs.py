@@ -1,6 +1,6 @@
 """Samplers and stoppers as a study file names them: inert, every default in its field.
 
-`tune/search.py` builds the samplers with Optuna, `tune/stoppers.py` has one function for each stopper.
+`tune/search.py` builds the samplers with Optuna, `tune/stoppers.py` has one class for each stopper.
 """
 
 from __future__ import annotations

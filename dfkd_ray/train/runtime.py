@@ -17,6 +17,7 @@ from dfkd_ray.nets.precision import autocast, check_precision
 from dfkd_ray.util import yamls
 from dfkd_ray.util.choices import Cache, Precision
 from dfkd_ray.util.errors import ConfigError
+from dfkd_ray.util.host import cores
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,9 @@ class Runtime:
     """How a run is computed, never what: no part of a fingerprint.
 
     device: "auto" takes a GPU where there is one. precision: see `nets.precision`; the halves run under autocast.
-    threads: of torch for this process; 0 leaves torch's own choice. cache: where the decoded images of folders lie that
-    a student is evaluated on: "memmap", once on the disk for all processes, or "memory", of each process.
+    threads: of torch for this process; 0 leaves torch's own choice, as far as the cores that are ours go. cache: where
+    the decoded images of folders lie that a student is evaluated on: "memmap", once on the disk for all processes, or
+    "memory", of each process.
     """
 
     device: str = "auto"
@@ -42,8 +44,8 @@ class Runtime:
 
         What is live of it is torch's own.
         """
-        if self.threads:
-            torch.set_num_threads(self.threads)
+        if self.threads or torch.get_num_threads() > cores():
+            torch.set_num_threads(self.threads or cores())
         name = self.device
         if name == "auto":
             name = "cuda" if torch.cuda.is_available() else "cpu"

@@ -89,5 +89,5 @@ class Recovery:
 
     @property
     def cause(self) -> str | None:
-        """Why a study cannot go on: the reason of the trial that was set aside last, None where there is none."""
-        return self.aside[-1].reason if self.aside else None
+        """Why a study cannot go on, in a line: of the trial that was set aside last; None where there is none."""
+        return (self.aside[-1].reason or "").partition("\n")[0] if self.aside else None

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,6 +10,9 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from dfkd_ray.util.host import cores
+from dfkd_ray.util.secrets import redacted_command
 
 PACKAGES = ("torch", "torchvision", "numpy", "ray", "optuna", "pyarrow", "plotly", "scipy", "diffusers", "transformers")
 
@@ -21,17 +22,16 @@ def provenance(**more: Any) -> dict[str, Any]:
     from dfkd_ray import __version__
 
     commit, dirty = _commit(Path(__file__).parents[1])
-    command = [Path(sys.argv[0]).name, *sys.argv[1:]]
     return {
         "dfkd_ray": __version__,
         "python": platform.python_version(),
         **_versions(),
         "platform": platform.platform(),
         "host": platform.node(),
-        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cpus": cores(),
         "commit": commit,
         "dirty": dirty,
-        "command": shlex.join(command),
+        "command": redacted_command([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         **more,
     }

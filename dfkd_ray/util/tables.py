@@ -176,9 +176,10 @@ def write(data: pa.Table | pa.RecordBatchReader, path: Path, parquet: bool = Fal
     if parquet:
         with (
             atomic_write(path.with_suffix(".parquet")) as file,
-            opened(path) as written,
+            pa.memory_map(str(path)) as source,
             pq.ParquetWriter(file, data.schema, compression="zstd", write_page_checksum=True) as writer,
         ):
+            written = pa.ipc.open_file(source)
             for number in range(written.num_record_batches):
                 writer.write_batch(written.get_batch(number))
 

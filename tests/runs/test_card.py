@@ -51,6 +51,17 @@ def test_a_run_that_goes_on_keeps_its_card(tmp_path: Path) -> None:
     assert RunCard.read(tmp_path) == CARD
 
 
+def test_a_card_holds_no_secret_of_an_address(tmp_path: Path) -> None:
+    task = datasets.load("cub200")
+    assert task.origin is not None
+    archives = [replace(each, url="https://me:s3cret@host/a.tgz?sig=s3cret") for each in task.origin.archives]
+    replace(CARD, task=replace(task, origin=replace(task.origin, archives=tuple(archives)))).write(tmp_path)
+    assert "s3cret" not in (tmp_path / NAME).read_text()
+    read = RunCard.read(tmp_path).task.origin
+    assert read is not None
+    assert {each.url for each in read.archives} == {"https://REDACTED@host/a.tgz?sig=REDACTED"}
+
+
 def test_what_a_run_and_its_student_are_called() -> None:
     assert CARD.name == "demo-trial3"
     assert replace(CARD, changes={}, arm="full").name == "demo-trial3"

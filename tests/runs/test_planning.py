@@ -73,7 +73,7 @@ def test_arms_of_several_lengths_cost_their_mean() -> None:
 def test_trials_at_a_time_share_the_clock_not_the_cost(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines(3)[-1] == "6 trials, 3 at a time: at most 21 min of CPU, 7 min on the clock"
     assert lines(100)[-1].startswith("6 trials, 6 at a time: ")
-    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr(planning, "cores", lambda: 8)
     gpu = lines(None, 1, resources={"cpu": 4, "gpu": 0.5})[-1]
     assert gpu == "6 trials, 2 at a time: at most 85 min of CPU, 11 min of GPU, 11 min on the clock"
 
@@ -92,7 +92,7 @@ def test_as_many_run_at_a_time_as_the_runner_would_start(
     resources: dict[str, float], gpus: int, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a machine with 8 CPUs, and GPUs or none."""
-    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr(planning, "cores", lambda: 8)
     assert lines(None, gpus, resources=resources)[-1].startswith(f"6 trials, {at_once} at a time: ")
     assert fitting({"CPU": 8, "GPU": gpus}, Resources(**resources)) == at_once
 
@@ -102,7 +102,7 @@ def test_a_machine_that_is_too_small_is_planned_on_and_said_so(
     resources: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A study for a cluster is planned where it is written."""
-    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr(planning, "cores", lambda: 8)
     *_, said, trials = lines(None, resources=resources)
     share = f"{resources['cpu']} cpu and {resources.get('gpu', 0)} gpu"
     assert said == f"no trial fits here: it takes {share} (resources), this machine has 8 and 0"

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from dfkd_ray.nets.precision import Precision
+from dfkd_ray.train import runtime
 from dfkd_ray.train.runtime import Meter, Runtime, parse_runtime
 from dfkd_ray.util.errors import ConfigError
 from tests.tiny import pretended_gpu
@@ -72,3 +73,16 @@ def test_where_the_mark_cannot_be_set_back_it_is_that_of_the_process() -> None:
     meter = Meter(torch.device("cpu"))
     meter.status = Path()
     assert meter.peak() > 10_000_000
+
+
+def test_torchs_own_choice_of_threads_keeps_to_the_cores_that_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch counts the cores of the affinity, and knows no quota of a container."""
+    asked: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
+    monkeypatch.setattr(runtime, "cores", lambda: 2)
+    Runtime("cpu").open()
+    Runtime("cpu", threads=5).open()
+    monkeypatch.setattr(runtime, "cores", lambda: 64)
+    Runtime("cpu").open()
+    assert asked == [2, 5]

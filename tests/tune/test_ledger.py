@@ -189,3 +189,27 @@ def test_two_writers_are_refused_and_a_dead_one_is_no_obstacle(tmp_path: Path) -
     other.wait()
     with Ledger(tmp_path) as ledger:
         assert ledger.records == [{"kind": "a"}]
+
+
+def test_what_waits_together_is_written_at_once_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    with Ledger(tmp_path) as ledger:
+        real, sync = os.pwrite, os.fsync
+        monkeypatch.setattr(os, "fsync", lambda handle: synced.append(handle) or sync(handle))
+        assert ledger.append_all(RECORDS[:2]) == RECORDS[:2]
+        assert (len(synced), ledger.count) == (1, 2)
+        monkeypatch.setattr(os, "pwrite", lambda handle, data, at: real(handle, data[:-5], at))
+        with pytest.raises(StudyError, match="nothing is lost, resume later"):
+            ledger.append_all(RECORDS)
+        monkeypatch.setattr(os, "pwrite", real)
+        assert ledger.count == 2
+        ledger.append(RECORDS[2])
+        assert list(ledger.since(1)) == RECORDS[1:]
+    assert read_records(tmp_path / NAME)[0] == RECORDS
+
+
+def test_records_are_handed_over_one_by_one_and_not_kept(tmp_path: Path) -> None:
+    write(tmp_path, RECORDS)
+    found: list[dict[str, object]] = []
+    with Ledger(tmp_path, found.append) as ledger:
+        assert (found, ledger.records, ledger.count) == (RECORDS, [], 3)

@@ -195,6 +195,24 @@ def test_choices_of_any_kind_come_back_as_they_were() -> None:
     assert [type(v) for v in values] == [dict, int, bool, type(None), str]
 
 
+@pytest.mark.parametrize("objectives", [1, 2])
+def test_of_more_trials_than_it_may_see_tpe_models_some_and_proposes_the_same_after_a_rebuild(
+    objectives: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = make(Tpe(seed=1, startup=4, seen=200), RANGES, objectives)
+    ledger, search = Ledger(study), Search(study)
+    drive(search, ledger, 270)
+    seen: list[int] = []
+    real = optuna.samplers._tpe.sampler._split_trials
+    spy = lambda study, trials, count: seen.append(len(trials)) or real(study, trials, count)  # noqa: E731
+    monkeypatch.setattr("optuna.samplers._tpe.sampler._split_trials", spy)
+    resumed = Search(study)
+    resumed.rebuild(ledger.history)
+    assert resumed.propose() == search.propose()
+    assert sum(trial.state != "failed" for trial in ledger.history.trials.values()) == 216
+    assert set(seen) == {200}
+
+
 def test_optuna_says_nothing(capfd: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder) -> None:
     for spec, space in CASES:
         study = make(spec, space)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 import random
+from array import array
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,23 @@ def test_rows_and_metadata_survive(kind: str, empty: bool, tmp_path: Path) -> No
         assert json.dumps(got, default=str) == json.dumps(rows, default=str), "as text, since nan is not nan"
         assert back.num_rows == len(rows)
     assert sorted(p.name for p in tmp_path.iterdir()) == [f"{kind}.arrow", f"{kind}.parquet"]
+
+
+def test_columns_in_batches_are_the_rows(tmp_path: Path) -> None:
+    codes = (array("i", [0, 0, 1]), ["val_accuracy", "loss/student/kd"])
+    columns: dict[str, Any] = {
+        "trial": array("i", [0, 0, 1]),
+        "epoch": [1, 2, 1],
+        "seconds": array("d", [0.5, 1.0, 0.7]),
+    }
+    columns |= {"metric": codes, "value": [0.25, math.nan, None]}
+    some = {"trial": [2], "epoch": [1], "seconds": [0.1], "metric": ["kl"], "value": [0.5]}
+    tables.write(tables.batched("steps", [columns, some], NOTE), tmp_path / "steps.arrow", parquet=True)
+    last = {"trial": 2, "epoch": 1, "seconds": 0.1, "metric": "kl", "value": 0.5}
+    for back in (tables.read(tmp_path / "steps.arrow"), pq.read_table(tmp_path / "steps.parquet")):
+        assert tables.metadata(back) == {"schema": tables.SCHEMA_VERSION, **NOTE}
+        assert back.schema.equals(tables.STEPS)
+        assert json.dumps(back.to_pylist()) == json.dumps([*STEPS, last])
 
 
 def test_pandas_polars_and_duckdb_read_both_files(tmp_path: Path) -> None:

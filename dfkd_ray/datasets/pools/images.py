@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from dfkd_ray.datasets.pools.card import PoolCard
 from dfkd_ray.datasets.pools.pictures import decode
 from dfkd_ray.datasets.pools.stream import trajectory_of
 from dfkd_ray.util.errors import DataError
+from dfkd_ray.util.host import decoders
 
 
 class Images(NamedTuple):
@@ -34,7 +34,7 @@ def decoded(
     """The chosen rows of trajectories; DataError names the file (`path_of` a trajectory) where one is no picture."""
     images = torch.empty((sum(len(rows) for _, rows in parts), *card.image), dtype=torch.uint8)
     found: list[tuple[int, int, bool]] = []
-    with ThreadPoolExecutor() as threads:
+    with decoders() as threads:
         for batch, rows in parts:
             number = trajectory_of(batch)
             part = batch.select(["label", "latent", "final", "image"]).take(pa.array(rows, pa.int32()))

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from dfkd_ray.report import reading
+from dfkd_ray.report import loading
 from dfkd_ray.report.blocks import FORMATS
 from dfkd_ray.report.settings import is_number
 from dfkd_ray.report.view import part, sound
@@ -46,7 +46,7 @@ class EvaluationTables:
     @classmethod
     def read(cls, folder: Path) -> EvaluationTables:
         """The tables in a folder; StudyError names the one that is missing or damaged."""
-        return cls(**{kind: reading.whole(kind, folder / f"{kind}.arrow") for kind in tables.EVALUATED})
+        return cls(**{kind: loading.whole(kind, folder / f"{kind}.arrow") for kind in tables.EVALUATED})
 
     @cached_property
     def note(self) -> dict[str, Any]:

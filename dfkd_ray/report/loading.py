@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,8 +31,8 @@ def learning(kind: str, path: Path) -> pa.Table:
     with tables.opened(path) as file:
         schema = file.schema
     _known(kind, path, schema)
-    found = [steps.coded(batch) for batch in tables.batches(path, steps.COLUMNS)]
-    return pa.Table.from_batches(found) if found else schema.empty_table().select(steps.COLUMNS)
+    parts = list(steps.merged(tables.batches(path, steps.COLUMNS)))
+    return pa.concat_tables(parts) if parts else schema.empty_table().select(steps.COLUMNS)
 
 
 def unread(kind: str, path: Path) -> Path:
@@ -41,7 +42,12 @@ def unread(kind: str, path: Path) -> Path:
     return path
 
 
-READERS: Mapping[str, Callable[[str, Path], pa.Table | Path]] = {"steps": learning, "images": unread}  # others: `whole`
+_OWN: Mapping[str, Callable[[str, Path], Any]] = {"steps": learning, "images": unread}
+
+
+def read(kind: str, path: Path) -> Any:
+    """A table as the page takes it: whole, but `steps` and `images`."""
+    return _OWN.get(kind, whole)(kind, path)
 
 
 def of_trial(table: pa.Table | Path, number: int) -> pa.Table:
