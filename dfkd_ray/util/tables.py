@@ -19,8 +19,6 @@ looked at before Arrow sees the file: of damaged bytes it can crash.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,20 +28,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dfkd_ray.util import damage
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.files import atomic_write
-from dfkd_ray.util.sealed import BLANK, KEY, is_sound, seal_file
+from dfkd_ray.util.sealed import BLANK, KEY, seal_file
 
 SCHEMA_VERSION = 1
 METADATA_KEY = b"dfkd_ray"
-_MAGIC = b"ARROW1"
-_TRY = """
-import sys, pyarrow
-with pyarrow.memory_map(sys.argv[1]) as source:
-    file = pyarrow.ipc.open_file(source)
-    for number in range(file.num_record_batches):
-        file.get_batch(number).validate(full=True)
-"""
 Column = Sequence[Any] | tuple[Sequence[int], Sequence[str]]  # values, or numbers of names and the names
 Columns = Mapping[str, Column]
 BATCH = 1 << 18  # rows that are packed together: a reader unpacks so many at a time
@@ -63,10 +54,7 @@ TRIALS = pa.schema(
         ("reason", pa.string()),  # why it was pruned or failed, else null
         ("rung", pa.int32()),  # epoch at which a pruned trial was stopped
         ("epochs", pa.int32()),  # epochs done
-        (
-            "objectives",
-            pa.list_(pa.float64()),
-        ),  # the values the sampler was told, in the order of the study's objectives
+        ("objectives", pa.list_(pa.float64())),  # what the sampler was told, in the order of the study's objectives
         ("best_epoch", pa.int32()),  # chosen by the first objective
         ("started", pa.timestamp("us", tz="UTC")),
         ("seconds", pa.float64()),  # of the trial's own work, over all its attempts
@@ -216,30 +204,16 @@ def batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
 def opened(path: Path) -> Iterator[pa.ipc.RecordBatchFileReader]:
     """An Arrow file to read from; StudyError if it is missing, damaged or of another schema."""
     try:
-        _check(path)
-        with pa.memory_map(str(path)) as source:
-            file = pa.ipc.open_file(source)
-            _fit(path, file.schema)
-            yield file
+        damage.check(path, _way(path))
+        source = pa.memory_map(str(path))
+        file = pa.ipc.open_file(source)
     except FileNotFoundError:
         raise StudyError(f"{path}: there is no such table") from None
     except (pa.ArrowInvalid, OSError) as error:
         raise StudyError(f"{path}: not an Arrow file: {error}") from None
-
-
-def _check(path: Path) -> None:
-    """StudyError for a table that is not as it was written; one without a seal is tried in a process of its own."""
-    sound = is_sound(path)
-    if sound is False:
-        raise StudyError(f"{path}: damaged: its checksum does not fit; {_way(path)}")
-    if sound is None:
-        with path.open("rb") as file:
-            if file.read(len(_MAGIC)) != _MAGIC:
-                raise StudyError(f"{path}: not an Arrow file: it does not begin like one")
-        done = subprocess.run([sys.executable, "-P", "-c", _TRY, str(path)], capture_output=True, text=True)
-        if done.returncode:
-            why = done.stderr.strip().rpartition("\n")[2] if done.returncode > 0 else "Arrow crashes where it reads it"
-            raise StudyError(f"{path}: damaged: {why}; {_way(path)}")
+    with source:
+        _fit(path, file.schema)
+        yield file
 
 
 def _fit(path: Path, schema: pa.Schema) -> None:

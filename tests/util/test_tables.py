@@ -6,7 +6,6 @@ import datetime
 import json
 import math
 import random
-import struct
 from array import array
 from pathlib import Path
 from typing import Any
@@ -152,15 +151,6 @@ def test_another_schema_is_refused(note: bytes | None, tmp_path: Path) -> None:
         tables.read(path)
 
 
-def unsealed(path: Path) -> bytes:
-    """The same table as an earlier version wrote it: without a seal."""
-    data = tables.read(path)
-    kept = {key: value for key, value in data.schema.metadata.items() if key != b"seal"}
-    with pa.ipc.new_file(path, (data := data.replace_schema_metadata(kept)).schema) as writer:
-        writer.write_table(data)
-    return path.read_bytes()
-
-
 def test_any_flipped_bit_is_told_before_arrow_sees_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "trials.arrow"
     tables.write(tables.table("trials", [TRIAL], NOTE), path)
@@ -173,27 +163,6 @@ def test_any_flipped_bit_is_told_before_arrow_sees_it(tmp_path: Path, monkeypatc
         path.write_bytes(broken)
         with pytest.raises(StudyError, match=says):
             tables.read(path)
-
-
-def test_a_table_without_a_seal_is_tried_in_a_process_of_its_own(tmp_path: Path) -> None:
-    path = tmp_path / "trials.arrow"
-    tables.write(tables.table("trials", [TRIAL] * 9, NOTE), path)
-    whole = unsealed(path)
-    assert tables.read(path).num_rows == 9
-    offsets = struct.pack("<10i", *range(0, 40, 4))  # of the texts "demo" in the column `study`
-    assert offsets in whole
-    path.write_bytes(whole.replace(offsets, struct.pack("<10i", 0, 2**31 - 1, *range(8, 40, 4))))
-    with pytest.raises(StudyError, match=rf"^{path}: damaged: pyarrow\.lib\.ArrowInvalid: .*; take it from a copy, or"):
-        tables.read(path)
-
-
-def test_what_crashes_arrow_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "trials.arrow"
-    tables.write(tables.table("trials", [TRIAL], NOTE), path)
-    unsealed(path)
-    monkeypatch.setattr(tables, "_TRY", "import os; os.abort()")
-    with pytest.raises(StudyError, match=rf"^{path}: damaged: Arrow crashes where it reads it; take it from a copy"):
-        tables.read(path)
 
 
 def test_a_column_of_another_type_is_refused(tmp_path: Path) -> None:
