@@ -40,7 +40,9 @@ def distill(
     subject: Subject,
     how: Options,
     changes: options.Set = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="How many.", show_default="the method's")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, callback=options.bounded, help="How many.", show_default="the method's")
+    ] = None,
     pool: FromPool = None,
     seed: options.Seed = 0,
 ) -> None:

@@ -30,7 +30,10 @@ def teach(
     task: Annotated[str, typer.Argument(metavar="TASK", help="A name (see `ls tasks`), a YAML file or folder:PATH.")],
     arch: Annotated[str | None, typer.Option(help="Architecture (see `ls nets`).", show_default="the task's")] = None,
     init: Init = "scratch",
-    epochs: Annotated[int | None, typer.Option(help="In place of the recipe's.", show_default="the recipe's")] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(callback=options.bounded, help="In place of the recipe's.", show_default="the recipe's"),
+    ] = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change the recipe, e.g. --set recipe.lr=0.01.")
     ] = None,

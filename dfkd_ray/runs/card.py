@@ -19,7 +19,7 @@ from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Method
 from dfkd_ray.metrics import TEST_BEST, TEST_LAST
 from dfkd_ray.teachers.weights import network_facts
-from dfkd_ray.util import yamls
+from dfkd_ray.util import limits, yamls
 from dfkd_ray.util.errors import ConfigError, StudyError
 from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.folders import CARD, STUDENTS
@@ -99,7 +99,7 @@ class RunCard:
         """The card in a run's folder; StudyError where there is none, or where it cannot be read."""
         path = folder / CARD
         try:
-            held = json.loads(path.read_text(encoding="utf-8"))
+            held = limits.read_json(path)
         except FileNotFoundError:
             raise StudyError(f"{folder} holds no run: {CARD} is missing") from None
         except (OSError, ValueError) as error:

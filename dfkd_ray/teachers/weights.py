@@ -8,7 +8,6 @@ of a safetensors file that carries its own) may hold `{"normalise": {"mean": [..
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,9 @@ from torch import Tensor, nn
 from dfkd_ray.datasets.folder import as_trained
 from dfkd_ray.datasets.task import HERE, Task, TeacherRef
 from dfkd_ray.nets import build, taps_of
+from dfkd_ray.teachers.finite import check_finite
+from dfkd_ray.teachers.stated import class_count, class_names, image_size
+from dfkd_ray.util import limits
 from dfkd_ray.util.errors import DataError
 
 CARD = "dfkd_ray"  # in the header of a safetensors file that carries its own
@@ -88,7 +90,7 @@ def read_card(weights: Path) -> dict[str, Any] | None:
         return None
     path = path or weights
     try:
-        card = json.loads(path.read_text(encoding="utf-8") if carried is None else carried)
+        card = limits.read_json(path) if carried is None else limits.json_of(carried)
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: the card of {weights.name} cannot be read: {error}") from None
     if not isinstance(card, dict):
@@ -127,29 +129,11 @@ def _normalisation(weights: Path, task: Task) -> tuple[tuple[float, ...], tuple[
     return mean, std
 
 
-def class_names(weights: Path, card: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """The names of a teacher's classes, where its card has them."""
-    names = card.get("class_names")
-    if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-        raise DataError(f"the card of {weights}: class_names must be a list of names, got {names!r}")
-    return None if names is None else tuple(names)
-
-
-def image_size(weights: Path, card: Mapping[str, Any]) -> tuple[int, int, int] | None:
-    """(channels, height, width) of a teacher's images, where its card has them."""
-    image = card.get("image")
-    if image is None:
-        return None
-    if not (isinstance(image, list) and len(image) == 3 and all(isinstance(n, int) and n > 0 for n in image)):
-        raise DataError(f"the card of {weights}: image must be [channels, height, width], got {image!r}")
-    return image[0], image[1], image[2]
-
-
 def _fitting(task: Task, weights: Path, card: Mapping[str, Any]) -> Task:
     """The task, that of a folder as the teacher sees it; DataError if a teacher with this card cannot be one of it."""
     names, image, what = class_names(weights, card), image_size(weights, card), f"the card of {weights}:"
     task = as_trained(task, names, image, f"the teacher {weights.name}")
-    count = card.get("classes") if names is None else len(names)
+    count = class_count(weights, card)
     if count not in (None, len(task.classes)):
         raise DataError(f"{what} a teacher of {count} classes does not fit the {len(task.classes)} of {task.name}")
     if image not in (None, task.image):
@@ -205,7 +189,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def fill(net: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
-    """Load `state` into `net` strictly; DataError lists what is missing, unexpected and of another shape.
+    """Load `state` into `net` strictly; DataError lists what is missing, unexpected, of another shape or not finite.
 
     `num_batches_tracked` may be missing: old files lack it, and a net in eval mode does not read it.
     """
@@ -222,6 +206,7 @@ def fill(net: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
         lines = [f"  {len(keys)} {what}: {_some(keys)}" for what, keys in found.items() if keys]
         head = _head(net, state)
         raise DataError("\n".join([f"{origin} does not fit the net {type(net).__name__}:{head}", *lines]))
+    check_finite(state, origin)
     net.load_state_dict({**own, **state})
 
 

@@ -9,7 +9,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
 
-from dfkd_ray.util import yamls
+from dfkd_ray.util import limits, yamls
 from dfkd_ray.util.errors import ConfigError, DataError
 from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.registry import did_you_mean
@@ -56,6 +56,7 @@ class PoolCard:
     schema: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
+        limits.check_fields(self)
         for name in ("shards", "per_trajectory", "pixels"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
@@ -135,7 +136,7 @@ def read(folder: Path) -> PoolCard:
     """The card of the pool in `folder`; DataError if there is none, or it is damaged or of a newer version."""
     path = folder / NAME
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = limits.read_json(path)
     except FileNotFoundError:
         pools = [other.parent.name for other in folder.parent.glob(f"*/{NAME}")]
         raise DataError(f"{folder}: there is no pool{did_you_mean(folder.name, pools)}") from None
