@@ -15,7 +15,6 @@ from typing import Any
 
 import hostile
 import torch
-import yaml
 
 from dfkd_ray import nets, report, teachers
 from dfkd_ray.cli import app, options
@@ -64,7 +63,7 @@ class Kind:
 def _of_yaml(text: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
     if rng.random() < 0.3:
         return hostile.scribbled(text, rng, others)
-    return hostile.as_yaml(hostile.mutated(yaml.safe_load(text), rng, [yaml.safe_load(rng.choice(others))]))
+    return hostile.as_yaml(hostile.mutated(hostile.of_yaml(text), rng, [hostile.of_yaml(rng.choice(others))]))
 
 
 def _of_json(text: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
@@ -79,7 +78,7 @@ def _assignments(text: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
     for line in rng.sample(text.split(b"\n"), rng.randint(1, 3)):
         path, _, _ = line.partition(b"=")
         new = rng.choice([hostile.as_json(hostile.value(rng)), rng.choice(hostile.TEXTS).encode("utf-8", "replace")])
-        lines.append(hostile.scribbled(line, rng, others) if rng.random() < 0.4 else path + b"=" + new)
+        lines.append(rng.choice([line, line, hostile.scribbled(line, rng, others), path + b"=" + new]))
     return b"\n".join(lines)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -110,10 +110,25 @@ class RunCard:
         try:
             method = config.parse(held["method"])
             task = named.parse(yamls.Document(held["task"], file=str(path)))
-            facts = {name: held[name] for name in cls.__dataclass_fields__ if name not in ("method", "task")}
+            facts = yamls.typed(_Facts, {f.name: held[f.name] for f in fields(_Facts)})
         except (ConfigError, KeyError) as error:
             raise StudyError(f"{path}: not the card of a run: {error}") from None
-        return cls(method=method, task=task, **facts)
+        return cls(method=method, task=task, **vars(facts))
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What a card says beside method and task, for `typed`."""
+
+    study: str
+    trial: int
+    arm: str | None
+    seed: int
+    changes: dict[str, Any]
+    teacher_digest: str
+    metric: str
+    data: str | None
+    versions: dict[str, str]
 
 
 def versions() -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dfkd_ray.datasets.task import Task, TeacherRef
-from dfkd_ray.teachers.stated import class_count, class_names, image_size
+from dfkd_ray.teachers.stated import architecture, class_count, class_names, image_size
 from dfkd_ray.teachers.weights import adopt, read_card
 from dfkd_ray.util.errors import ConfigError, DataError, Problem
 
@@ -47,7 +47,7 @@ def bare(
     image = stated or (None if size is None else (channels or 3, size, size))
     said = {"classes": (classes, counted)}
     said |= {"channels": (channels, stated[0]), "size": (size, stated[1])} if stated else {}
-    lacking = {"teacher-arch": arch or card.get("arch"), "classes": count, "size": image}
+    lacking = {"teacher-arch": arch or architecture(weights, card), "classes": count, "size": image}
     _complete(weights, said, [option for option, value in lacking.items() if not value])
     assert count is not None
     assert image is not None

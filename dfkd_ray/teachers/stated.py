@@ -15,7 +15,19 @@ def class_names(weights: Path, card: Mapping[str, Any]) -> tuple[str, ...] | Non
     names = card.get("class_names")
     if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         raise DataError(f"the card of {weights}: class_names must be a list of names, got {names!r}")
+    if names is not None and len(names) < 2:
+        raise DataError(f"the card of {weights}: class_names must be at least two names, got {names!r}")
+    if names is not None and len({*names}) < len(names):
+        raise DataError(f"the card of {weights}: two of its classes have the same name")
     return None if names is None else tuple(names)
+
+
+def architecture(weights: Path, card: Mapping[str, Any]) -> str | None:
+    """Which net a teacher is, where its card says it."""
+    arch = card.get("arch")
+    if arch is not None and not isinstance(arch, str):
+        raise DataError(f"the card of {weights}: arch must be the name of a net, got {arch!r}")
+    return arch
 
 
 def class_count(weights: Path, card: Mapping[str, Any]) -> int | None:

@@ -20,7 +20,7 @@ from dfkd_ray.datasets.folder import as_trained
 from dfkd_ray.datasets.task import HERE, Task, TeacherRef
 from dfkd_ray.nets import build, taps_of
 from dfkd_ray.teachers.finite import check_finite
-from dfkd_ray.teachers.stated import class_count, class_names, image_size
+from dfkd_ray.teachers.stated import architecture, class_count, class_names, image_size
 from dfkd_ray.util import limits
 from dfkd_ray.util.errors import DataError
 
@@ -59,7 +59,7 @@ def adopt(task: Task, weights: Path, arch: str | None = None) -> Task:
     mean, std = _normalisation(weights, task)
     accuracy = card.get("accuracy")
     measured = accuracy.get("test") if isinstance(accuracy, Mapping) else None
-    chosen = TeacherRef(arch or card.get("arch") or task.teacher.arch, str(weights.resolve()), measured)
+    chosen = TeacherRef(arch or architecture(weights, card) or task.teacher.arch, str(weights.resolve()), measured)
     by = f"the card beside {weights.name}" if "normalise" in card else task.normalised_by
     return replace(task, teacher=chosen, mean=mean, std=std, normalised_by=by)
 
@@ -118,7 +118,8 @@ def _normalisation(weights: Path, task: Task) -> tuple[tuple[float, ...], tuple[
         return task.mean, task.std
     try:
         mean, std = (tuple(float(v) for v in stated[key]) for key in ("mean", "std"))
-    except (KeyError, TypeError, ValueError):
+        limits.check("normalise", mean + std)
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise DataError(
             f"the card of {weights}: normalise must be {{mean: [...], std: [...]}}, got {stated!r}"
         ) from None

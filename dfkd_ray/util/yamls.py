@@ -11,7 +11,7 @@ import re
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -238,7 +238,7 @@ def typed(cls: type[T], raw: Any) -> T:
     for key in raw:
         if key not in known:
             problems.add(key, f"no such field{did_you_mean(key, known)}")
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)  # type: ignore[arg-type]  # classes are hashable
     values = {key: problems.attempt(key, _read, known[key], hints[key], raw[key]) for key in known if key in raw}
     for key, f in known.items():
         if key not in raw and f.default is MISSING and f.default_factory is MISSING:
@@ -255,7 +255,7 @@ def _fields(cls: type) -> list[Field[Any]]:
 
 def _read(f: Field[Any], hint: Any, raw: Any) -> Any:
     """One field's value: a component, a nested dataclass, or plain data checked by pydantic."""
-    from pydantic import ConfigDict, TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     optional = type(None) in typing.get_args(hint)
     if raw is None and optional:
@@ -268,7 +268,7 @@ def _read(f: Field[Any], hint: Any, raw: Any) -> Any:
         read = partial(typed, nested[0])
         return _several(read, nested[0].__name__.lower(), raw) if typing.get_origin(hint) is tuple else read(raw)
     try:
-        made = TypeAdapter(hint, config=ConfigDict(allow_inf_nan=False)).validate_python(_tuples(raw), strict=True)
+        made = _adapter(hint).validate_python(_tuples(raw), strict=True)
     except ValidationError as error:
         messages = dict.fromkeys(e["msg"].removeprefix("Input should be ") for e in error.errors())
         if any(e["type"] in ("missing", "too_long") for e in error.errors()):
@@ -276,6 +276,19 @@ def _read(f: Field[Any], hint: Any, raw: Any) -> Any:
         raise ValueError(f"should be {' or '.join(messages)}, got {raw!r}") from None
     limits.check(f.name, made)
     return made
+
+
+@cache
+def _adapter(hint: Any) -> Any:
+    """What checks plain data against a type: slow to make."""
+    from pydantic import ConfigDict, TypeAdapter
+
+    return TypeAdapter(hint, config=ConfigDict(allow_inf_nan=False))
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
 
 
 def component(registry: Any, raw: Any, name: str | None = None) -> Any:

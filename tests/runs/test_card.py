@@ -100,6 +100,7 @@ OLD = {"fingerprint": "f", "task": "gliders", "task_given": "gliders", "method":
             json.dumps(OLD),
             r"^{path}: not the card of a run that this version of dfkd-ray can read: take its student by",
         ),
+        ("[" * 10**5, r"^{path}: cannot be read: nested too deep$"),
         ('{"version": 1}', r"^{path}: not the card of a run: 'method'$"),
         ('{"version": 1, "method": {"sourc": 1}}', r"^{path}: not the card of a run: sourc: not a slot of a method"),
     ],
@@ -108,4 +109,15 @@ def test_what_is_no_card_says_so(tmp_path: Path, text: Any, message: str) -> Non
     if text is not None:
         (tmp_path / NAME).write_text(text)
     with pytest.raises(StudyError, match=message.format(folder=tmp_path, path=tmp_path / NAME)):
+        RunCard.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("versions", 7), ("versions", ["a"]), ("trial", "3"), ("seed", None), ("changes", [1])]
+)
+def test_a_card_whose_facts_are_of_another_type_says_so(field: str, value: Any, tmp_path: Path) -> None:
+    CARD.write(tmp_path)
+    held = json.loads((tmp_path / NAME).read_text())
+    (tmp_path / NAME).write_text(json.dumps({**held, field: value}))
+    with pytest.raises(StudyError, match=rf"run\.json: not the card of a run: {field}: should be a valid "):
         RunCard.read(tmp_path)

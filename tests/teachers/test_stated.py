@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dfkd_ray.teachers.stated import class_count, class_names, image_size
+from dfkd_ray.teachers.stated import architecture, class_count, class_names, image_size
 from dfkd_ray.util.errors import DataError
 
 WEIGHTS = Path("w.pt")
@@ -36,6 +36,27 @@ def test_a_size_that_is_none(image: Any) -> None:
 
 
 @pytest.mark.parametrize("names", ["ab", ["a", 1], {"a": 1}, 3])
-def test_names_that_are_none(names: Any) -> None:
+def test_names_that_are_no_list_of_names(names: Any) -> None:
     with pytest.raises(DataError, match=r"the card of w\.pt: class_names must be a list of names, got "):
         class_names(WEIGHTS, {"class_names": names})
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([], r"class_names must be at least two names, got \[\]"),
+        (["a"], r"class_names must be at least two names, got \['a'\]"),
+        (["a", "b", "a"], "two of its classes have the same name"),
+    ],
+)
+def test_names_that_are_no_classes(names: list[str], message: str) -> None:
+    with pytest.raises(DataError, match=rf"the card of w\.pt: {message}"):
+        class_names(WEIGHTS, {"class_names": names})
+
+
+@pytest.mark.parametrize("arch", [["resnet8"], 8, True, 1.5, {}])
+def test_an_architecture_that_is_no_name(arch: Any) -> None:
+    with pytest.raises(DataError, match=r"the card of w\.pt: arch must be the name of a net, got "):
+        architecture(WEIGHTS, {"arch": arch})
+    assert architecture(WEIGHTS, {"arch": "resnet8"}) == "resnet8"
+    assert architecture(WEIGHTS, {}) is None

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -60,6 +61,10 @@ class PoolCard:
         for name in ("shards", "per_trajectory", "pixels"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not self.classes:
+            raise ValueError("classes must be at least one name")
+        if min(self.image) < 1 or prod(self.image) > limits.PIXELS:
+            raise ValueError(f"image must be (channels, height, width), each at least 1, got {self.image}")
         if not len(self.mean) == len(self.std) == self.image[0]:
             raise ValueError(f"mean and std must have a number for each of the {self.image[0]} channels")
 
