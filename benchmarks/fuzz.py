@@ -29,6 +29,7 @@ from typing import Any
 HANG = 5.0  # seconds
 START = 300.0  # seconds for what is imported, and for the samples
 MEMORY = 8 * 2**30  # bytes that a child may have
+AS_IT_IS = -1  # the number of the input that is not changed
 PATIENCE = 20  # failures after which a kind is left
 OUTCOMES = ("accepted", "refused", "traceback", "hang", "crash", "outside")
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
@@ -54,15 +55,23 @@ class Child:
         self._said = (folder / "stderr.txt").open("w+b")
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._said}
         self._process = subprocess.Popen(words, env=env, start_new_session=True, **pipes)
-        self._answer = b""
+        self._answer, self._warm = b"", set[str]()
         if self._line(START) != "ready":
             raise SystemExit(f"the child does not start:\n{self.last_words()}")
 
     def ask(self, kind: str, number: int) -> tuple[str, str]:
+        """The first input of a kind is the file as it is: what it takes to be imported is not counted as a hang."""
+        if kind not in self._warm:
+            self._warm.add(kind)
+            if (said := self._ask(kind, AS_IT_IS, START))[0] != "accepted":
+                raise SystemExit(f"the real file of {kind} is not accepted: {said}")
+        return self._ask(kind, number, HANG)
+
+    def _ask(self, kind: str, number: int, seconds: float) -> tuple[str, str]:
         assert self._process.stdin is not None
         self._process.stdin.write(f"{kind} {number}\n".encode())
         self._process.stdin.flush()
-        line = self._line(HANG)
+        line = self._line(seconds)
         if line is None:
             ended = self._process.poll() is not None
             return ("crash", f"exit code {self._process.poll()}\n{self.last_words()}") if ended else ("hang", "")
@@ -153,18 +162,19 @@ def serve(folder: Path, seed: int) -> None:
     print("ready", file=answers, flush=True)
     for line in sys.stdin:
         kind, number = line.split()
-        outcome, reason = called(known[kind], folder / "inside", f"{seed} {kind} {number}", watch)
+        name = "" if int(number) == AS_IT_IS else f"{seed} {kind} {number}"
+        outcome, reason = called(known[kind], folder / "inside", name, watch)
         print(outcome, reason.replace("\n", "\x1f"), file=answers, flush=True)
 
 
 def called(kind: Any, inside: Path, name: str, watch: Watch) -> tuple[str, str]:
-    """The outcome of one input, and its reason."""
+    """The outcome of one input, and its reason; name: what it is made from, "" for the real file."""
     from dfkd_ray.util.errors import DfkdError
 
     shutil.rmtree(inside, ignore_errors=True)
     inside.mkdir()
     os.chdir(inside)
-    data = kind.made(random.Random(name))
+    data = kind.made(random.Random(name)) if name else kind.files[0]
     outcome, reason = "accepted", ""
     with watch:
         try:
