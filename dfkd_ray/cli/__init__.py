@@ -10,6 +10,7 @@ import typer
 from dfkd_ray import __version__
 from dfkd_ray.cli.bars import bar
 from dfkd_ray.util.errors import ConfigError, DfkdError
+from dfkd_ray.util.files import why
 from dfkd_ray.util.progress import displayed
 
 app = typer.Typer(
@@ -18,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="The laboratory for data-free knowledge distillation.",
+    epilog="Exit codes: 0 done; 2 bad input; 3 a study ended, but trials failed or none is complete; 130 interrupted.",
 )
 _debug = False
 
@@ -40,9 +42,8 @@ def _options(
 
 
 def main() -> None:
-    """Entry point: errors that dfkd-ray raises on purpose become one message and exit code 2, as wrong usage does.
-
-    So do those of files: a folder that nobody may write to, a full disk.
+    """Entry point: errors that dfkd-ray raises on purpose become one message and exit code 2, as wrong usage does, or 3
+    where a study came to nothing. So do those of files: a folder that nobody may write to, a full disk.
     """
     try:
         with displayed(bar):
@@ -51,15 +52,13 @@ def main() -> None:
         if _debug:
             raise
         typer.echo(f"error: {_message(error)}", err=True)
-        sys.exit(2)
+        sys.exit(getattr(error, "exit_code", 2))
 
 
 def _message(error: Exception) -> str:
     if isinstance(error, ConfigError) and len(error.problems) > 1:
         return "\n  ".join([f"{len(error.problems)} mistakes", *map(str, error.problems)])
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    return str(error)
+    return why(error) if isinstance(error, OSError) else str(error)
 
 
 from dfkd_ray.cli import (  # noqa: E402  they add their commands to `app`

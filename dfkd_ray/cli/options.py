@@ -115,10 +115,16 @@ def _described(f: Field[Any], hint: Any) -> tuple[Any, Any]:
 
 @contextmanager
 def going_on_with(*command: str) -> Iterator[None]:
-    """Ctrl-C within the block ends with exit code 130 and the command (word by word) that goes on from there."""
+    """Ctrl-C, or a signal like it, within the block ends with exit code 130, why, and the command (word by word) that
+    goes on from there."""
+    from dfkd_ray.tune.interrupts import Interrupts
+
     try:
-        yield
-    except KeyboardInterrupt:
+        with Interrupts() as interrupts, interrupts.at_once():
+            yield
+    except KeyboardInterrupt as stopped:
+        if cause := getattr(stopped, "cause", None):
+            typer.echo(f"the study cannot go on: {cause}", err=True)
         typer.echo(f"interrupted; resume with: {shlex.join(command)}", err=True)
         raise typer.Exit(130) from None
 

@@ -13,6 +13,8 @@ from dfkd_ray import metrics
 from dfkd_ray.util import words
 from dfkd_ray.util.words import for_terminal
 
+FAILED = 3  # exit code: it ended, but trials failed, or nothing is complete
+
 if TYPE_CHECKING:
     from dfkd_ray.runs.distillation import Distillation
     from dfkd_ray.study import Study
@@ -34,7 +36,7 @@ def announcement(study: Study, folder: Path, duplicates: Duplicates | None = Non
 
 
 def close(summary: Summary, work: Distillation) -> None:
-    """The answer in a few lines, and the page."""
+    """The answer in a few lines, and the page; exit code 3 where trials failed, or none is complete."""
     from dfkd_ray import report as pages
     from dfkd_ray.util import tables
 
@@ -48,6 +50,10 @@ def close(summary: Summary, work: Distillation) -> None:
         for line in winners(summary, 1 / len(work.task.classes)):
             typer.echo(line)
     typer.echo(f"page: {pages.build(summary.folder)}")
+    if summary.failed or not summary.complete:
+        again = f"; once that is mended: dfkd-ray resume {summary.folder} --failed" if summary.failed else ""
+        typer.echo(f"{summary.failed} trials failed, {summary.complete} are complete{again}", err=True)
+        raise typer.Exit(FAILED)
 
 
 def winners(summary: Summary, chance: float) -> Iterator[str]:

@@ -16,7 +16,7 @@ from dfkd_ray.cli import app, options, running
 from dfkd_ray.cli.subject import Subject, folder_name
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util import folders
-from dfkd_ray.util.errors import ConfigError, StudyError
+from dfkd_ray.util.errors import ConfigError, GivenUp, StudyError
 from dfkd_ray.util.words import share
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def _run(study: Study, work: Distillation, folder: Path, how: Options, begun: bo
         summary = launch.start(study, work, folder, facts, how, live.view())
     trial = History(read_records(folder / NAME)[0]).trials[0]
     if summary.best is None:
-        raise StudyError(f"the run failed: {trial.reason}\n(once that is mended, --fresh begins anew)")
+        raise GivenUp(f"the run failed: {trial.reason}\n(once that is mended: dfkd-ray resume {folder} --failed)")
     return trial
 
 

@@ -121,8 +121,9 @@ def start(study: Study, work: Distillation, how: Options) -> None:
     outcome.close(summary, work)
 
 
-def resume(folder: Path, how: Options) -> None:
-    """Go on with the study in a folder, with what its ledger says; what is said now holds over it."""
+def resume(folder: Path, how: Options, failed: bool = False) -> None:
+    """Go on with the study in a folder, with what its ledger says; what is said now holds over it. failed: trials that
+    failed are run again."""
     from dfkd_ray.runs import preparing
     from dfkd_ray.tune import launch
     from dfkd_ray.tune.history import History
@@ -137,7 +138,7 @@ def resume(folder: Path, how: Options) -> None:
     if how.out is not None or how.fresh:
         raise StudyError(f"resume goes on in {folder}: --out and --fresh are for a new study")
     with options.going_on_with("dfkd-ray", "resume", str(folder)):
-        summary = launch.resume(folder, make, how, live.view())
+        summary = launch.resume(folder, make, how, live.view(), failed=failed)
     outcome.close(summary, made[0])
 
 

@@ -38,9 +38,13 @@ def ablate(file: File, how: Options, small: options.SmallTry) -> None:
 
 @app.command()
 @options.unfolded
-def resume(folder: Folder, how: Options) -> None:
+def resume(
+    folder: Folder,
+    how: Options,
+    failed: Annotated[bool, typer.Option("--failed", help="Run trials that failed again, from the start.")] = False,
+) -> None:
     """Go on with a study or a run that was interrupted or killed; nothing finished is run again."""
-    running.resume(folder, how)
+    running.resume(folder, how, failed)
 
 
 @app.command()

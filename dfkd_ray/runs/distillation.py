@@ -104,8 +104,24 @@ class Distillation:
         )
 
     def epochs(self, job: Job) -> Iterator[Row]:
-        """Run one job to its end, or from where its checkpoint stands; yields a Row an epoch."""
+        """Run one job to its end, or from where its checkpoint stands; yields a Row an epoch.
+
+        MemoryError says what would take less.
+        """
         method = self.resolve(job.changes)
+        try:
+            yield from self._epochs(job, method)
+        except (MemoryError, torch.OutOfMemoryError) as error:
+            raise MemoryError(self._less(method, str(error))) from error
+
+    def _less(self, method: Method, told: str) -> str:
+        """What is said where memory is not enough."""
+        batch, (channels, height, width) = method.schedule.batch, self.task.image
+        images = f"batches of {batch} images of {channels} x {height} x {width}"
+        way = f"--set schedule.batch={max(1, batch // 2)} takes less, as do --precision bfloat16 and smaller nets"
+        return f"not enough memory for {images}: {way} ({told.partition(chr(10))[0] or 'of the host'})"
+
+    def _epochs(self, job: Job, method: Method) -> Iterator[Row]:
         runtime = replace(self.runtime, threads=job.threads or self.runtime.threads)
         device = runtime.open()
         meter = Meter(device)

@@ -43,6 +43,8 @@ class Trial:
     fingerprint: str | None = None
     started: float | None = None
     attempts: int = 0
+    stalled: int = 0  # accidents in a row that came before an epoch was gained, in this session
+    _mark: int = 0  # the epoch at which the last accident found it
 
     @property
     def epoch(self) -> int:
@@ -81,9 +83,8 @@ class History:
         self.refused: dict[str, str] = {}  # arm of a path -> why it is no method and is left out
         self.resolved: set[str] = set()  # arms of a path of which both are known
         self.finished = False
-        self.active_seconds = 0.0
+        self.active_seconds = 0.0  # that the study has been run for, over all its sessions; no clock on the wall
         self._study: Study | None = None
-        self._clock: float | None = None
         for record in records:
             self.apply(record)
 
@@ -120,25 +121,19 @@ class History:
             return [] if best is None else [best]
         return [self.trials[number] for number in pareto.front(self.points(self.trials.values()))]
 
-    def active(self, now: float) -> float:
-        """Seconds that the study has been run for, over all its sessions."""
-        return self.active_seconds + (0.0 if self._clock is None else max(0.0, now - self._clock))
-
     def apply(self, record: Record) -> None:
         """Take one record in."""
-        time = record["time"]
-        fresh = record["kind"] in ("study", "resumed")
-        if not fresh and self._clock is not None:
-            self.active_seconds += max(0.0, time - self._clock)
-        self._clock = time
+        self.active_seconds = record.get("active", self.active_seconds)
         take = {
             "study": self._started_study,
             "resumed": self._resumed,
+            "reopened": self._reopened,
             "round": self._round,
             "asked": self._asked,
             "started": self._started,
             "row": self._row,
             "picture": self._picture,
+            "accident": self._accident,
             "ended": self._ended,
             "finished": self._finished,
         }[record["kind"]]
@@ -159,6 +154,17 @@ class History:
         self.provenance = {**self.provenance, "resumed": [*self.provenance.get("resumed", []), record["provenance"]]}
         self.options = record["options"]
         self.finished = False
+        for trial in self.running():
+            trial.stalled, trial._mark = 0, trial.epoch
+
+    def _reopened(self, record: Record) -> None:
+        """Failed trials that are run again, from the start: what they failed of may have been mended."""
+        for number in record["trials"]:
+            old = self.trials[number]
+            self.trials[number] = Trial(
+                number, old.changes, old.seed, old.arm, old.draw, old.tuning, old.attrs, attempts=old.attempts
+            )
+            self.ended.remove(number)
 
     def _round(self, record: Record) -> None:
         self.resolved |= set(record["arms"])
@@ -185,6 +191,12 @@ class History:
 
     def _picture(self, record: Record) -> None:
         self.trials[record["trial"]].pictures[record["epoch"]] = base64.b64decode(record["picture"])
+
+    def _accident(self, record: Record) -> None:
+        """The trial goes on; its reason says what has happened until it ends."""
+        trial = self.trials[record["trial"]]
+        trial.stalled = 0 if trial.epoch > trial._mark else trial.stalled + 1
+        trial.reason, trial._mark = record["reason"], trial.epoch
 
     def _ended(self, record: Record) -> None:
         trial = self.trials[record["trial"]]

@@ -1,4 +1,4 @@
-"""Ctrl-C: an interrupted study is not a finished one, and nothing of it is lost."""
+"""Ctrl-C and what is like it: an interrupted study is not a finished one, and nothing of it is lost."""
 
 from __future__ import annotations
 
@@ -10,17 +10,22 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
+from dfkd_ray.tune.accidents import Hung
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)  # USR1: what Slurm sends before the end
+
 
 class Interrupted(KeyboardInterrupt):
-    """The user (or SIGTERM) has stopped a study. Its running trials go on after `dfkd-ray resume`.
+    """A study was stopped before its end: by the user, a signal, or an accident, which is the `cause` then.
 
-    A KeyboardInterrupt, not a DfkdError: no `except Exception` on the way may take it for a trial's failure. The
-    command line prints the message and exits with 130.
+    Its running trials go on after `dfkd-ray resume`. A KeyboardInterrupt, not a DfkdError: no `except Exception` on the
+    way may take it for a trial's failure. The command line prints the message and exits with 130.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder
-        super().__init__("interrupted" if folder is None else f"interrupted; resume with: dfkd-ray resume {folder}")
+    def __init__(self, folder: Path | None = None, cause: str | None = None) -> None:
+        self.folder, self.cause = folder, cause
+        said = "interrupted" if cause is None else f"the study cannot go on: {cause}\ninterrupted"
+        super().__init__(said if folder is None else f"{said}; resume with: dfkd-ray resume {folder}")
 
 
 class Interrupts:
@@ -33,8 +38,10 @@ class Interrupts:
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._previous[number] = signal.signal(number, self._take)
+            for number in SIGNALS:
+                if signal.getsignal(number) is not signal.SIG_IGN:  # under `nohup` the user does not want to hear of it
+                    self._previous[number] = signal.signal(number, self._take)
+            self._previous[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._hung)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -47,14 +54,25 @@ class Interrupts:
             raise Interrupted()
 
     @contextmanager
-    def at_once(self) -> Iterator[None]:
-        """Within it the first signal raises at once: for a trial's own computation, which survives being killed."""
+    def at_once(self, seconds: float | None = None) -> Iterator[None]:
+        """Within it the first signal raises at once: for a trial's own computation, which survives being killed.
+
+        It raises Hung when it has taken so many seconds; what never leaves a call of a library cannot be ended.
+        """
         self.check()
         self._at_once = True
+        if seconds is not None and self._previous:
+            signal.setitimer(signal.ITIMER_REAL, seconds)
         try:
             yield
         finally:
             self._at_once = False
+            if seconds is not None and self._previous:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _hung(self, number: int, frame: FrameType | None) -> None:
+        if self._at_once:
+            raise Hung("no sign of life")
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         if self._at_once or self.pending:

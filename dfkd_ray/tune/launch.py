@@ -94,8 +94,10 @@ def resume(
     make: Callable[[History, Options], tuple[Work, Mapping[str, Any]]],
     options: Options = NOTHING_SAID,
     *observers: Observer,
+    failed: bool = False,
 ) -> Summary:
     """Go on with a study that was interrupted or killed: running trials from their checkpoints, then the rest.
+    failed: those that failed are run again as well, from the start.
 
     make: the work and the provenance of what the ledger says, under the options that hold: those of the last session,
     and what was said over them.
@@ -111,6 +113,9 @@ def resume(
         known = library([path for path in options.reuse if path.exists()], history.task)
         record = {"kind": "resumed", "time": time.time(), "provenance": provenance, "options": options.plain()}
         ledger.records.append(ledger.append(record))
+        if failed and (numbers := [trial.number for trial in history.trials.values() if trial.state == "failed"]):
+            again = {"kind": "reopened", "time": time.time(), "trials": numbers}
+            ledger.records.append(ledger.append(again))
         return _run(ledger, folder, work, options, _reuse(known, work, history.study), observers)
 
 
@@ -161,8 +166,8 @@ def _run(
                 from dfkd_ray.tune import ray_runner
 
                 ray_runner.run(tuner, work, options)
-    except KeyboardInterrupt:
-        raise Interrupted(tuner.folder) from None
+    except KeyboardInterrupt as stopped:
+        raise Interrupted(tuner.folder, getattr(stopped, "cause", None)) from None
     finally:
         tuner.close()
     return _summary(tuner.history, tuner.folder)

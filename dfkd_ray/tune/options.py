@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dfkd_ray.tune.watchdog import FACTOR
 from dfkd_ray.util import limits
 from dfkd_ray.util.choices import Cache, Precision, Runner
 from dfkd_ray.util.errors import ConfigError
@@ -39,7 +40,16 @@ class Options:
     gpu: float | None = _option("GPUs of each trial under Ray; may be a fraction.", shown="the study's resources")
     concurrency: int | None = _option("Trials at a time.", shown="as many as fit", min=1)
     retries: int | None = _option(
-        "How often a trial whose worker died is started again from its checkpoint.", shown=str(RETRIES), min=0
+        "How often in a row a trial goes on from its checkpoint after an accident (a dead worker, a full disk, no "
+        "memory) before it gained an epoch.",
+        shown=str(RETRIES),
+        min=0,
+    )
+    watchdog: float | None = _option(
+        "A trial without an epoch for so many times what the longest took, and 10 min, is ended and goes on from its "
+        "checkpoint; 0: never.",
+        shown=f"{FACTOR:g}",
+        min=0,
     )
     isolate: bool = _option("A new process for each trial (seconds each).", default=False)
     fresh: bool = _option("Move what is in the folder aside and begin anew.", default=False)
@@ -111,7 +121,7 @@ class Options:
         return cls(**{**values, "reuse": tuple(map(Path, values.get("reuse", ())))})
 
 
-_RAY = {"address", "cpu", "gpu", "concurrency", "retries", "isolate"}  # what only Ray takes
+_RAY = {"address", "cpu", "gpu", "concurrency", "isolate"}  # what only Ray takes
 NOTHING_SAID = Options()
 _ONCE = ("out", "fresh")  # they hold for one command
 

@@ -1,8 +1,7 @@
 """Who runs: Ray Tune, on this machine or on a cluster.
 
-Tune starts actors, gives them their share of the machine, and starts a trial again whose worker has died. It decides
-nothing and records nothing: its searcher and its scheduler ask the tuner, and its own state goes to a folder that
-is thrown away.
+Tune starts actors and gives them their share of the machine. It decides nothing and records nothing, and tries nothing
+again: its searcher and its scheduler ask the tuner, and its own state goes to a folder that is thrown away.
 """
 
 from __future__ import annotations
@@ -17,12 +16,13 @@ from ray import cloudpickle, tune
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
+from dfkd_ray.tune.accidents import Accident, is_accident, reason
 from dfkd_ray.tune.endings import Ending
 from dfkd_ray.tune.interrupts import Interrupts
-from dfkd_ray.tune.options import RETRIES, Options
+from dfkd_ray.tune.options import Options
 from dfkd_ray.tune.ray_cluster import cluster
 from dfkd_ray.tune.ray_setup import fitting
-from dfkd_ray.tune.serial_runner import ENDED_EARLY, failure_reason
+from dfkd_ray.tune.serial_runner import ENDED_EARLY
 from dfkd_ray.tune.tuner import Tuner
 from dfkd_ray.tune.work import Job, Work
 
@@ -32,8 +32,7 @@ def run(tuner: Tuner, work: Work, options: Options) -> None:
 
     options.address: of a running cluster ("auto", "host:port"), else one is started on this machine for as long as the
     study runs. concurrency: trials at a time, else as many as fit. isolate: a new process for each trial (some 4 s
-    each) instead of warm ones. retries: how often a trial whose worker was killed is started again from its checkpoint.
-    Raises Interrupted on Ctrl-C, StudyError.
+    each) instead of warm ones. Raises Interrupted on Ctrl-C or where no trial can go on, StudyError.
     """
     with cluster(options.address, tuner.resources), tempfile.TemporaryDirectory(prefix="dfkd-ray-") as scratch:
         tuner.concurrency = options.concurrency or fitting(ray.cluster_resources(), tuner.resources)
@@ -59,7 +58,7 @@ def _tune(link: _Link, work: Work, options: Options, scratch: str) -> None:
         num_samples=-1,
         resources_per_trial={"cpu": share.cpu, "gpu": share.gpu},
         reuse_actors=not options.isolate,
-        max_failures=RETRIES if options.retries is None else options.retries,
+        max_failures=0,  # an accident is the tuner's to judge
         raise_on_failed_trial=False,
         storage_path=scratch,
         checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
@@ -95,7 +94,9 @@ class _Trial(tune.Trainable):  # type: ignore[misc]
         except StopIteration:
             return {"failed": ENDED_EARLY}
         except Exception as error:
-            return {"failed": failure_reason(error)}
+            if is_accident(error):
+                raise Accident(reason(error)) from None  # ends this process as well, whatever state it is in
+            return {"failed": reason(error)}
 
     def cleanup(self) -> None:
         if self._rows is not None:
@@ -117,6 +118,7 @@ class _Link:
         self.tuner, self.interrupts = tuner, interrupts
         self.jobs: dict[str, Job] = {}  # of running trials, by Tune's id
         self.trials: dict[str, Any] = {}
+        self.hung: dict[str, str] = {}  # trials that were ended since they hang, and what is said of it
         self.error: BaseException | None = None
 
     def call(self, act: Callable[..., Any], *args: Any) -> Any:
@@ -158,7 +160,8 @@ class _Asking(Searcher):  # type: ignore[misc]
         job = self._link.jobs.pop(trial_id)
         trial = self._link.trials.pop(trial_id, None)
         if error:
-            self._link.call(self._link.tuner.end, job, Ending("failed", _death(trial)))
+            told = self._link.hung.pop(trial_id, None) or _death(trial)
+            self._link.call(self._link.tuner.accident, job, told)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the ledger has it all."""
@@ -200,15 +203,26 @@ class _Watching(tune.Callback):  # type: ignore[misc]
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         self._link.check()
+        self._link.call(self._end_what_hangs)
+
+    def _end_what_hangs(self) -> None:
+        watchdog = self._link.tuner.watchdog
+        for name, job in self._link.jobs.items():
+            actor = self._link.trials[name].temporary_state.ray_actor if name in self._link.trials else None
+            if actor is not None and name not in self._link.hung and watchdog.overdue(job.trial):
+                self._link.hung[name] = watchdog.said
+                ray.kill(actor)
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         self._link.check()
 
 
 def _death(trial: Any) -> str:
-    """Why Tune gave a trial up: what it wrote about it in its own folder."""
+    """Which accident ended a trial: its own words where its process could still say it, else Ray's."""
     try:
-        told = Path(trial.error_file).read_text(encoding="utf-8").strip()
-    except (AttributeError, OSError):
-        told = "Tune gives no reason"
-    return f"the worker died too often (killed, or out of memory?)\n{told}"
+        error = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
+    except Exception:  # no file, or what cannot be read here
+        return "the worker died, and Ray gives no reason"
+    if isinstance(cause := getattr(error, "cause", None), Accident):
+        return str(cause)
+    return f"the worker died (killed, out of memory, or its node is gone)\n{str(error).strip()}"

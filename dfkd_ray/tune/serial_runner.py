@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, cast
 
+from dfkd_ray.tune.accidents import Accident, Hung, is_accident, reason
 from dfkd_ray.tune.endings import Ending
 from dfkd_ray.tune.interrupts import Interrupts
 from dfkd_ray.tune.tuner import Tuner
 from dfkd_ray.tune.work import Job, Row, Work
 
+ENDED_EARLY = "the work ended without a last row"
+
 
 def run(tuner: Tuner, work: Work) -> None:
-    """Run the study to its end. Raises Interrupted on Ctrl-C, StudyError if the study is given up."""
+    """Run the study to its end. Raises Interrupted on Ctrl-C or where no trial can go on, GivenUp if all fail."""
     with Interrupts() as interrupts:
         while (job := tuner.next_job()) is not None:
             tuner.started(job)
@@ -27,10 +29,10 @@ def run(tuner: Tuner, work: Work) -> None:
 
 def _run(tuner: Tuner, work: Work, job: Job, interrupts: Interrupts) -> None:
     try:
-        with interrupts.at_once():
+        with interrupts.at_once(tuner.watchdog.limit):
             rows = work.epochs(job)
     except Exception as error:
-        return tuner.end(job, Ending("failed", failure_reason(error)))
+        return _ended(tuner, job, error)
     with closing(cast(Any, rows)):
         while (row := _next(rows, tuner, job, interrupts)) is not None:
             if tuner.report(job, row) == "stop":
@@ -41,21 +43,20 @@ def _run(tuner: Tuner, work: Work, job: Job, interrupts: Interrupts) -> None:
 def _next(rows: Iterator[Row], tuner: Tuner, job: Job, interrupts: Interrupts) -> Row | None:
     """The next row, or None after recording why there is none."""
     try:
-        with interrupts.at_once():
+        with interrupts.at_once(tuner.watchdog.limit):
             return next(rows)
     except StopIteration:
-        reason = ENDED_EARLY
+        tuner.end(job, Ending("failed", ENDED_EARLY))
     except Exception as error:
-        reason = failure_reason(error)
-    tuner.end(job, Ending("failed", reason))
+        _ended(tuner, job, error)
     return None
 
 
-ENDED_EARLY = "the work ended without a last row"
-
-
-def failure_reason(error: BaseException) -> str:
-    """An exception as a trial's reason: type and message, then where it was raised."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f"\n{frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}: {frames[-1].line}" if frames else ""
-    return f"{type(error).__name__}: {error}{place}"
+def _ended(tuner: Tuner, job: Job, error: Exception) -> None:
+    """A trial has ended by an exception: its own fault, or an accident."""
+    if isinstance(error, Hung):
+        error = Accident(tuner.watchdog.said)
+    if is_accident(error):
+        tuner.accident(job, reason(error))
+    else:
+        tuner.end(job, Ending("failed", reason(error)))

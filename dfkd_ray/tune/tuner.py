@@ -9,25 +9,27 @@ from __future__ import annotations
 import base64
 import shutil
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from dfkd_ray.study import Study
+from dfkd_ray.tune.accidents import Recovery
 from dfkd_ray.tune.designed import DesignedSearch
 from dfkd_ray.tune.duplicates import find_duplicates
 from dfkd_ray.tune.endings import Ending, ending_of
 from dfkd_ray.tune.history import REUSED, History, Trial
+from dfkd_ray.tune.interrupts import Interrupted
 from dfkd_ray.tune.ledger import Ledger, Record
 from dfkd_ray.tune.observers import Observer, Observers
-from dfkd_ray.tune.options import NOTHING_SAID, Options
+from dfkd_ray.tune.options import NOTHING_SAID, RETRIES, Options
 from dfkd_ray.tune.proposal import OneRun, Proposal, Proposer
 from dfkd_ray.tune.reuse import Finished
+from dfkd_ray.tune.watchdog import FACTOR, Watchdog
 from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util import folders
-from dfkd_ray.util.errors import StudyError
+from dfkd_ray.util.errors import GivenUp
 
 Answer = Literal["continue", "stop"]
 Reuse = Callable[[Mapping[str, Any], int], Finished | None]  # (changes, seed) -> that trial of an earlier study
@@ -44,27 +46,34 @@ class Tuner:
         max_epochs: int,
         options: Options = NOTHING_SAID,
         observers: Iterable[Observer] = (),
-        clock: Callable[[], float] = time.time,
+        ticks: Callable[[], float] = time.monotonic,
         reuse: Reuse | None = None,
         fingerprint: Fingerprint | None = None,
     ) -> None:
-        self.ledger, self.folder, self.max_epochs, self.clock = ledger, folder, max_epochs, clock
+        self.ledger, self.folder, self.max_epochs = ledger, folder, max_epochs
         self.reuse = reuse or (lambda changes, seed: None)
         self.fingerprint = fingerprint
         self.concurrency = 1  # trials at a time: the runner knows
         self.history = History(ledger.records)
+        self._ticks, self._began = ticks, ticks() - self.history.active_seconds
         self.study: Study = self.history.study
         self.resources = options.resources(self.study.resources)  # of one trial
         self.threads = options.runtime(self.study.runtime).get("threads", self.resources.threads)
         self.search = proposer(self.study, self.history)
         self.search.rebuild(self.history)
-        self._given_up: StudyError | None = None
-        self._queue: deque[Trial] = deque()
+        self._given_up: GivenUp | None = None
+        self.recovery = Recovery(RETRIES if options.retries is None else options.retries)
+        self.watchdog = Watchdog(FACTOR if options.watchdog is None else options.watchdog)
         self.observers = Observers(observers)
         self.observers.start(self, ledger.records)
         for trial in self.history.running():
             if not self._taken_over(trial) and (not trial.rows or self._answer(trial) == "continue"):
-                self._queue.append(trial)
+                self.recovery.waiting.append(trial)
+
+    @property
+    def active(self) -> float:
+        """Seconds that the study has been run for, over all its sessions, by a clock that nobody sets."""
+        return self._ticks() - self._began
 
     @property
     def total(self) -> int | None:
@@ -76,10 +85,10 @@ class Tuner:
 
         None when there is no more, unless what is running now leads to more: ask again when a trial has ended.
         """
-        if self._given_up is not None:
+        if self._given_up is not None or self.recovery.hopeless(self.concurrency):
             return None
-        if self._queue:
-            return self._job(self._queue.popleft())
+        if self.recovery.waiting:
+            return self._job(self.recovery.waiting.popleft())
         while not self._spent() and (proposal := self._proposed()) is not None:
             trial = self._asked(proposal)
             if not self._taken_over(trial):
@@ -124,12 +133,14 @@ class Tuner:
     def started(self, job: Job) -> None:
         """A runner has begun with a job: for the first time, after a resume, or after its worker died."""
         self._note("started", trial=job.trial)
+        self.watchdog.began(job.trial)
 
     def report(self, job: Job, row: Row) -> Answer:
         """Take in what a trial says after an epoch, and say whether it goes on. An epoch that is known is ignored."""
         trial = self.history.trials[job.trial]
         if trial.state != "running":
             return "stop"
+        self.watchdog.reported(job.trial)
         if row.epoch in trial.rows:
             return "continue" if not row.last else self._answer(trial)
         facts: Record = {"host": row.host, "device": row.device, "peak_memory": row.peak_memory}
@@ -140,6 +151,7 @@ class Tuner:
             text = base64.b64encode(row.picture).decode()
             self._note("picture", trial=job.trial, epoch=row.epoch, picture=text)
         self._note("row", trial=job.trial, epoch=row.epoch, seconds=row.seconds, metrics=row.metrics, **last, **facts)
+        self.recovery.gained()
         return self._answer(trial)
 
     def end(self, job: Job, ending: Ending) -> None:
@@ -148,13 +160,25 @@ class Tuner:
         if trial.state == "running":
             self._end(trial, ending)
 
+    def accident(self, job: Job, reason: str) -> None:
+        """Something that is not the trial's doing has ended it: nobody learns of it, and the trial is tried again."""
+        trial = self.history.trials[job.trial]
+        self.watchdog.ended(job.trial)
+        if trial.state == "running":
+            self._note("accident", trial=job.trial, reason=reason)
+            self.recovery.met(trial)
+
     def check(self) -> None:
-        """Raise StudyError if the study has been given up: called by runners where it is safe to stop."""
+        """Raise GivenUp if all trials fail alike, Interrupted if none can be run: called where it is safe to stop."""
         if self._given_up is not None:
             raise self._given_up
+        if self.recovery.hopeless(self.concurrency):
+            raise Interrupted(self.folder, self.recovery.cause)
 
     def finish(self) -> None:
-        """All trials have ended and there will be no more."""
+        """All trials have ended and there will be no more. Raises Interrupted where some were set aside."""
+        if self.recovery.aside:
+            raise Interrupted(self.folder, self.recovery.cause)
         if not self.history.finished:
             self._note("finished")
 
@@ -182,6 +206,7 @@ class Tuner:
             values=ending.values,
             final=ending.final,
         )
+        self.watchdog.ended(trial.number)
         curve = trial.curve(self.study.objective[0].metric)
         self.search.tell(trial.number, ending.state, ending.values, curve, ending.rung)
         self._tidy()
@@ -193,7 +218,7 @@ class Tuner:
         ended = [self.history.trials[number] for number in self.history.ended]
         heads = {(trial.reason or "").partition("\n")[0] for trial in ended}
         if limit and len(ended) >= limit and len(heads) == 1 and all(trial.state == "failed" for trial in ended):
-            self._given_up = StudyError(
+            self._given_up = GivenUp(
                 f"the first {len(ended)} trials have all failed alike, so the study was stopped "
                 f"(budget.give_up_after: {limit}):\n{ended[-1].reason}"
             )
@@ -218,7 +243,7 @@ class Tuner:
         budget, asked = self.study.budget, len(self.history.trials)
         if budget.trials is not None and asked >= budget.trials:
             return True
-        return budget.hours is not None and self.history.active(self.clock()) >= budget.hours * 3600
+        return budget.hours is not None and self.active >= budget.hours * 3600
 
     def _job(self, trial: Trial) -> Job:
         folder = self._folder(trial.number)
@@ -230,7 +255,7 @@ class Tuner:
 
     def _note(self, kind: str, **facts: Any) -> None:
         """Into the ledger first, then into memory: as the ledger gives it back, so that a resume sees the same."""
-        record: Record = {"kind": kind, "time": self.clock(), **facts}
+        record: Record = {"kind": kind, "time": time.time(), "active": round(self.active, 3), **facts}
         kept = self.ledger.append(record)
         self.history.apply(kept)
         self.observers.record(kept)

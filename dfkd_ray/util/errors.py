@@ -5,10 +5,11 @@
     ├── UnknownName       a registry was asked for a name that nobody registered
     ├── DataError         a data set or a file of weights is missing, damaged or of another shape
     ├── StudyError        a study's folder cannot be created, read or resumed
+    │   └── GivenUp       a study was run and came to nothing: its trials fail
     ├── MissingExtra      an optional dependency is needed and not installed
     └── TrialFailed       a run cannot go on (a loss is not finite, say)
 
-The command line prints the message and exits with code 2; `--debug` shows the traceback.
+The command line prints the message and exits with code 2 (of GivenUp 3); `--debug` shows the traceback.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ LONGEST = 2_000  # characters of a message: what it quotes may be a whole file
 
 
 class DfkdError(Exception):
-    """The root: whoever catches it catches every deliberate error."""
+    """The root: whoever catches it catches every deliberate error. `exit_code`: of the command line."""
+
+    exit_code = 2
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,12 @@ class DataError(DfkdError):
 
 class StudyError(DfkdError):
     """A study's folder cannot be created, read or resumed."""
+
+
+class GivenUp(StudyError):
+    """A study was run and came to nothing, because its trials fail: bad luck or a mistake, but no bad input."""
+
+    exit_code = 3
 
 
 class MissingExtra(DfkdError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import shutil
@@ -74,3 +75,25 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def why(error: OSError) -> str:
+    """What an OSError tells a user: the path, and of a full disk which one, and how much is free."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return str(error) if error.filename is None else f"{error.filename}: {error.strerror or type(error).__name__}"
+    if error.filename is None:
+        return "no space left on the disk"
+    place = Path(os.fsdecode(error.filename)).absolute()
+    there = next(path for path in (place, *place.parents) if path.exists())
+    disk = next(path for path in (there, *there.parents) if path.is_mount() or path == path.parent)
+    what = "no space left" if error.errno == errno.ENOSPC else "the quota is used up"
+    return f"{place}: {what} on {disk}, {_size(shutil.disk_usage(there).free)} free"
+
+
+def _size(count: int) -> str:
+    """`12 KB`: bytes for a line of the terminal, rounded down."""
+    for unit in ("bytes", "KB", "MB"):
+        if count < 1000:
+            return f"{count} {unit}"
+        count //= 1000
+    return f"{count} GB"

@@ -191,9 +191,10 @@ def test_a_folder_with_anything_else_in_it_is_refused(tmp_path: Path) -> None:
 def test_the_folder_has_a_name_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distillation.Distillation, "epochs", lambda self, job: (_ for _ in ()))
     done = dfkd("distill", "noise_kd", "--seed", "7", cwd=tmp_path)  # no row: the run is not what this is about
-    assert done.code == 2
-    assert done.err.startswith("error: the run failed: the work ended without a last row\n")
-    assert done.err.endswith("--fresh begins anew)\n")
+    assert done.code == 3
+    folder = "reports/noise_kd-gliders-seed7"
+    way = f"(once that is mended: dfkd-ray resume {folder} --failed)"
+    assert done.err == f"error: the run failed: the work ended without a last row\n{way}\n"
     assert (tmp_path / "reports" / "noise_kd-gliders-seed7" / "ledger.jsonl").exists()
 
 

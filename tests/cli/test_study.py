@@ -276,7 +276,7 @@ def test_every_mistake_of_a_file_at_once_with_its_line(command: str, tmp_path: P
 def test_a_trial_that_fails_is_told_and_all_of_them_failing_ends_the_study(tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(STUDY.replace("source.latent: 8", "source.doublings: 9"))
     done = dfkd("sweep", "tiny.yaml", "--runner", "serial", cwd=tmp_path)
-    assert done.code == 2
+    assert done.code == 3
     assert done.err.startswith("error: the first 3 trials have all failed alike, so the study was stopped ")
     assert "Traceback" not in done.err
     assert sum(line.startswith("trial ") and " failed: " in line for line in done.out.splitlines()) == 3

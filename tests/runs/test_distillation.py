@@ -22,6 +22,7 @@ from dfkd_ray.methods import config
 from dfkd_ray.runs import evaluator, measures, preparing
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.runs.preparing import prepare
+from dfkd_ray.train.run import Run
 from dfkd_ray.tune.options import Options
 from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util.errors import DataError, TrialFailed
@@ -288,6 +289,24 @@ def test_a_checkpoint_of_another_trial_is_refused(tmp_path: Path) -> None:
 def test_a_run_that_diverges_fails_its_trial() -> None:
     with pytest.raises(TrialFailed, match=r"not finite: .*loss/student"):
         list(made().epochs(job(None, {"student.optimizer.lr": 1e30})))
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory.\nTried ..."), MemoryError()])
+def test_where_memory_is_not_enough_it_is_said_what_takes_less(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(run: Run) -> Iterator[Any]:
+        raise error
+        yield
+
+    monkeypatch.setattr("dfkd_ray.runs.distillation.distill", exhausted)
+    told = "CUDA out of memory." if str(error) else "of the host"
+    message = (
+        "not enough memory for batches of 8 images of 3 x 32 x 32: --set schedule.batch=4 takes less, "
+        rf"as do --precision bfloat16 and smaller nets \({told}\)"
+    )
+    with pytest.raises(MemoryError, match=f"^{message}$"):
+        next(made().epochs(job(None)))
 
 
 def test_weights_that_do_not_fit_are_a_data_error() -> None:

@@ -51,7 +51,7 @@ def test_seeds_are_those_that_were_listed(tmp_path: Path) -> None:
 
 def test_hours_end_an_ablation_after_whole_pairs_as_far_as_they_go(tmp_path: Path) -> None:
     now = [0.0]
-    with tuner(tmp_path, study({"seeds: 3": "seeds: 3\nbudget: {hours: 1}"}), clock=lambda: now[0]) as c:
+    with tuner(tmp_path, study({"seeds: 3": "seeds: 3\nbudget: {hours: 1}"}), ticks=lambda: now[0]) as c:
         for _ in range(5):
             job = c.next_job()
             assert job is not None

@@ -22,7 +22,7 @@ def records(changes: dict[str, str] | None = None) -> list[dict[str, Any]]:
     return [opening(toys.study(changes or {}), {"python": "3"}, {"name": "t"}, 100.0)]
 
 
-def asked(trial: int, time: float = 101.0) -> dict[str, Any]:
+def asked(trial: int, time: float = 101.0, **more: Any) -> dict[str, Any]:
     return {
         "kind": "asked",
         "time": time,
@@ -32,6 +32,7 @@ def asked(trial: int, time: float = 101.0) -> dict[str, Any]:
         "arm": None,
         "attrs": {"a": 1},
         "study_attrs": {f"s{trial}": trial},
+        **more,
     }
 
 
@@ -91,11 +92,11 @@ def test_a_tie_in_the_first_objective_is_broken_by_the_second() -> None:
 
 def test_only_the_time_in_which_somebody_ran_it_counts() -> None:
     history = History(
-        [*records(), asked(0, time=110.0), {"kind": "resumed", "time": 1000.0, "provenance": {"p": 1}, "options": {}}]
+        [*records(), asked(0, active=10.0), {"kind": "resumed", "time": 1000.0, "provenance": {"p": 1}, "options": {}}]
     )
-    history.apply(asked(1, time=1005.0))
+    assert history.active_seconds == 10.0
+    history.apply(asked(1, time=-7.0, active=15.0))  # the clock on the wall was set back meanwhile
     assert history.active_seconds == 15.0
-    assert history.active(1007.0) == 17.0
     assert history.provenance["resumed"] == [{"p": 1}]
 
 
@@ -129,3 +130,26 @@ def test_the_cell_of_an_ablation_is_remembered() -> None:
     trial = history.trials[0]
     assert (trial.arm, trial.draw, trial.tuning, trial.seed, trial.attrs) == ("without b", 2, 5, 9, {"a": 1})
     assert history.alike == {"d": "full"}
+
+
+def test_an_accident_leaves_a_trial_running_and_counts_where_no_epoch_was_gained() -> None:
+    def accident(trial: int) -> dict[str, Any]:
+        return {"kind": "accident", "time": 103.0, "trial": trial, "reason": "no space left"}
+
+    history = History([*records(), asked(0), accident(0), accident(0), row(0, 1, 0.5), accident(0)])
+    trial = history.trials[0]
+    assert (trial.state, trial.reason, trial.stalled) == ("running", "no space left", 0)
+    history.apply(accident(0))
+    assert trial.stalled == 1
+    history.apply({"kind": "resumed", "time": 104.0, "provenance": {}, "options": {}})
+    assert trial.stalled == 0
+
+
+def test_a_failed_trial_that_is_run_again_begins_anew_with_its_changes_and_its_seed() -> None:
+    ended = {"trial": 0, "state": "failed", "reason": "x", "rung": None, "values": None, "final": {}}
+    told = [*records(), asked(0), row(0, 1, 0.5), {"kind": "ended", "time": 103.0, **ended}]
+    history = History([*told, {"kind": "reopened", "time": 104.0, "trials": [0]}])
+    before, trial = History(told).trials[0], history.trials[0]
+    assert (trial.state, trial.rows, trial.reason) == ("running", {}, None)
+    assert (trial.changes, trial.seed, trial.attrs) == (before.changes, before.seed, before.attrs)
+    assert (history.ended, [each.number for each in history.running()]) == ([], [0])

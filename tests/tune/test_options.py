@@ -21,6 +21,7 @@ SAID: dict[str, Any] = {
     "gpu": 0.5,
     "concurrency": 3,
     "retries": 0,
+    "watchdog": 0.0,
     "isolate": True,
     "fresh": True,
     "parquet": True,
@@ -54,7 +55,7 @@ def test_a_study_of_ray_may_go_on_without_it() -> None:
     assert Options(runner="serial").over(before).said == {"runner": "serial", "threads": 3}
 
 
-@pytest.mark.parametrize("name", ["address", "cpu", "gpu", "concurrency", "retries", "isolate"])
+@pytest.mark.parametrize("name", ["address", "cpu", "gpu", "concurrency", "isolate"])
 def test_what_only_ray_takes_is_refused_without_it(name: str) -> None:
     value = SAID[name] or 1
     with pytest.raises(ConfigError, match=rf"^--{name}: is for --runner ray$"):

@@ -18,8 +18,10 @@ import pytest
 from dfkd_ray import tune
 from dfkd_ray.study import Resources, Study
 from dfkd_ray.study.specs import Random
+from dfkd_ray.tune.interrupts import Interrupted
 from dfkd_ray.tune.ledger import NAME, read_records
 from dfkd_ray.tune.ray_setup import MALLOC
+from dfkd_ray.tune.watchdog import Watchdog
 from dfkd_ray.util import tables
 from dfkd_ray.util.errors import StudyError
 from tests.tune import ablations, toys
@@ -92,12 +94,35 @@ def comparable(folder: Path, kind: str) -> list[dict[str, Any]]:
     return [{key: value for key, value in row.items() if key not in left_out} for row in rows]
 
 
-def test_a_worker_that_dies_again_and_again_is_a_failed_trial(address: str, tmp_path: Path) -> None:
-    summary = start(tmp_path, toys.Toy(die_at=1), study(1), address=address, retries=0)
-    assert summary.failed == 1
+def test_a_worker_that_dies_again_and_again_is_no_result(address: str, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted) as stopped:
+        start(tmp_path, toys.Toy(die_at=1), study(1), address=address, retries=0)
+    assert "the worker died (killed, out of memory, or its node is gone)\n" in str(stopped.value)
+    assert str(stopped.value).endswith(f"\ninterrupted; resume with: dfkd-ray resume {tmp_path}")
     trial = trials(tmp_path)[0]
-    assert trial["reason"].startswith("the worker died too often (killed, or out of memory?)\n")
-    assert (trial["attempts"], trial["epochs"]) == (1, 0)
+    assert (trial["state"], trial["attempts"], trial["epochs"]) == ("running", 1, 0)
+    assert toys.resume(tmp_path, toys.Toy(), runner="serial").complete == 1
+
+
+def test_a_full_disk_on_a_node_is_tried_again_and_told_in_the_workers_words(address: str, tmp_path: Path) -> None:
+    summary = start(tmp_path, toys.Toy(full_at=2, only=(1,), times=2), study(3), address=address)
+    assert (summary.complete, summary.failed) == (3, 0)
+    assert [trial["attempts"] for trial in trials(tmp_path)] == [1, 3, 1]
+    said = [r["reason"] for r in read_records(tmp_path / NAME)[0] if r["kind"] == "accident"]
+    assert len(said) == 2
+    assert all(f"{tmp_path}/trials/0001/checkpoint.json: no space left on /" in each for each in said)
+
+
+def test_a_worker_that_hangs_is_ended_and_its_trial_goes_on(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dfkd_ray.tune.tuner.Watchdog", lambda factor: Watchdog(3.0, 1.0))
+    summary = start(tmp_path, toys.Toy(hangs_at=3, only=(1,)), study(3), address=address, concurrency=1)
+    assert (summary.complete, summary.failed) == (3, 0)
+    assert [trial["attempts"] for trial in trials(tmp_path)] == [1, 2, 1]
+    said = [r["reason"] for r in read_records(tmp_path / NAME)[0] if r["kind"] == "accident"]
+    assert len(said) == 1
+    assert said[0].startswith("no epoch within ")
 
 
 def test_exceptions_are_recorded_and_not_retried(address: str, tmp_path: Path) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from dfkd_ray.tune.history import History
+from dfkd_ray.tune.interrupts import Interrupted
 from dfkd_ray.tune.ledger import NAME, read_records
-from dfkd_ray.tune.serial_runner import ENDED_EARLY, failure_reason
+from dfkd_ray.tune.serial_runner import ENDED_EARLY
+from dfkd_ray.tune.watchdog import Watchdog
 from dfkd_ray.tune.work import Job, Row
+from dfkd_ray.util import tables
 from tests.tune import toys
 
 pytestmark = pytest.mark.usefixtures("no_fsync")
@@ -58,13 +61,44 @@ def test_rows_that_end_early_are_a_failure(tmp_path: Path) -> None:
     assert History(read_records(tmp_path / NAME)[0]).trials[0].reason == ENDED_EARLY
 
 
-def test_an_error_is_described_by_its_type_message_and_place() -> None:
-    def fails() -> Any:
-        return {}["x"]
+ONE = {"stopper: {name: asha, grace: 1, reduction: 2}": "stopper: none", "budget: {trials: 8}": "budget: {trials: 3}"}
 
-    with pytest.raises(KeyError) as caught:
-        fails()
-    head, place = failure_reason(caught.value).split("\n")
-    assert head == "KeyError: 'x'"
-    assert place.endswith('in fails: return {}["x"]')
-    assert failure_reason(ValueError("never raised")) == "ValueError: never raised"
+
+def ended(folder: Path) -> dict[int, tuple[str, int]]:
+    trials = History(read_records(folder / NAME)[0]).trials
+    return {number: (trial.state, trial.attempts) for number, trial in trials.items()}
+
+
+def test_a_full_disk_that_has_room_again_leaves_the_study_as_it_would_have_been(tmp_path: Path) -> None:
+    toys.start(toys.study(ONE), toys.Toy(full_at=3, only=(1,), times=2), tmp_path / "full")
+    toys.start(toys.study(ONE), toys.Toy(), tmp_path / "plain")
+    assert ended(tmp_path / "full") == {0: ("complete", 1), 1: ("complete", 3), 2: ("complete", 1)}
+    found = [History(read_records(tmp_path / name / NAME)[0]) for name in ("full", "plain")]
+    assert [t.changes for t in found[0].trials.values()] == [t.changes for t in found[1].trials.values()]
+    assert [t.values for t in found[0].trials.values()] == [t.values for t in found[1].trials.values()]
+
+
+def test_a_disk_that_stays_full_stops_the_study_which_goes_on_later(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted) as stopped:
+        toys.start(toys.study(ONE), toys.Toy(full_at=1, times=100), tmp_path)
+    said = str(stopped.value)
+    assert said.startswith(
+        f"the study cannot go on: OSError: {tmp_path}/trials/0001/checkpoint.json: no space left on "
+    )
+    assert said.endswith(f"\ninterrupted; resume with: dfkd-ray resume {tmp_path}")
+    assert ended(tmp_path) == {0: ("running", 3), 1: ("running", 3)}  # two, to be sure that it is not the one's own
+    assert tables.read(tmp_path / "trials.arrow").num_rows == 2
+    toys.resume(tmp_path, toys.Toy())
+    toys.start(toys.study(ONE), toys.Toy(), tmp_path / "plain")
+    found = [History(read_records(folder / NAME)[0]) for folder in (tmp_path, tmp_path / "plain")]
+    assert [t.values for t in found[0].trials.values()] == [t.values for t in found[1].trials.values()]
+    assert found[0].finished
+
+
+def test_a_trial_that_hangs_is_ended_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dfkd_ray.tune.tuner.Watchdog", partial(Watchdog, patience=0.3))
+    toys.start(toys.study(ONE), toys.Toy(hangs_at=2, only=(1,)), tmp_path)
+    assert ended(tmp_path) == {0: ("complete", 1), 1: ("complete", 2), 2: ("complete", 1)}
+    said = [r["reason"] for r in read_records(tmp_path / NAME)[0] if r["kind"] == "accident"]
+    assert len(said) == 1
+    assert said[0].startswith("no epoch within ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import math
 import os
@@ -119,6 +120,9 @@ class Toy:
     nan_at: int = 0
     die_at: int = 0  # kill -9 of the own process at this epoch, once a trial (a file remembers)
     ends_at: int = 0  # stop yielding before the last row
+    full_at: int = 0  # the disk is full at this epoch, as often as `times` says (a file remembers)
+    hangs_at: int = 0  # once a trial
+    times: int = 1
     only: tuple[int, ...] = ()  # the trials that go wrong; empty: all
     note: Mapping[str, Any] = field(default_factory=dict)
 
@@ -139,6 +143,10 @@ class Toy:
             if wrong and epoch == self.die_at and not (folder / "died").exists():
                 (folder / "died").write_text(str(os.getpid()))
                 os.kill(os.getpid(), signal.SIGKILL)
+            if wrong and epoch == self.full_at and _again(folder / "full", self.times):
+                raise OSError(errno.ENOSPC, "No space left on device", str(checkpoint))
+            if wrong and epoch == self.hangs_at and _again(folder / "hung", self.times):
+                time.sleep(600)
             if epoch == self.ends_at:
                 return
             state = {"epoch": epoch, "sum": state["sum"] + job.changes.get("x", 0.5)}
@@ -166,6 +174,13 @@ class Toy:
     def value(self, job: Job, epoch: int) -> float:
         top = 0.9 - (job.changes.get("x", 0.5) - 0.7) ** 2 - (0.2 if job.changes.get("kind") == "bad" else 0.0)
         return float(top * (1 - 0.5**epoch) + 0.001 * job.seed)
+
+
+def _again(memory: Path, times: int) -> bool:
+    """Whether it has happened less often than that; counts it."""
+    before = int(memory.read_text()) if memory.exists() else 0
+    memory.write_text(str(before + 1))
+    return before < times
 
 
 ALONE = {"a": 0.10, "b": 0.05, "c": -0.02}  # what each part adds

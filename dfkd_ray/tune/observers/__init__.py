@@ -48,6 +48,9 @@ class Observer:
     def row(self, trial: Trial, epoch: int) -> None:
         """A trial has done an epoch: `trial.rows[epoch]`, and `trial.pictures` where it sent one."""
 
+    def accident(self, trial: Trial) -> None:
+        """Something that is not its doing has ended an attempt of a trial, which will be tried again: its reason."""
+
     def end(self, trial: Trial) -> None:
         """A trial has ended: its state, reason, values, final metrics."""
 
@@ -94,6 +97,8 @@ class Observers:
             self._tell(each, each.begin, self.history.trials[record["trial"]])
         elif record["kind"] == "row":
             self._tell(each, each.row, self.history.trials[record["trial"]], record["epoch"])
+        elif record["kind"] == "accident":
+            self._tell(each, each.accident, self.history.trials[record["trial"]])
         elif record["kind"] == "ended":
             self._tell(each, each.end, self.history.trials[record["trial"]])
         elif record["kind"] == "finished":

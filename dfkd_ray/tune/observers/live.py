@@ -23,6 +23,7 @@ class Lines(Observer):
 
     def __init__(self, out: TextIO | None = None) -> None:
         self.out = out
+        self._failed = False  # whether a trial has
 
     def start(self, study: Progress) -> None:
         self.study = study
@@ -34,6 +35,15 @@ class Lines(Observer):
     def end(self, trial: Trial) -> None:
         if not (self.study.history.study.one_run and trial.state == "complete"):
             self._print(line(snapshot(self.study), shown_trial(trial, self.study.history.study.objective[0].metric)))
+
+        if trial.state == "failed" and not self._failed:  # of the first one also where: the rest is in the tables
+            self._failed = True
+            for place in (trial.reason or "").splitlines()[1:]:
+                self._print(f"  {place}")
+
+    def accident(self, trial: Trial) -> None:
+        what = (trial.reason or "").partition("\n")[0]
+        self._print(f"trial {trial.number}, after {_epochs(trial.epoch)}: {what}; it goes on from its checkpoint")
 
     def _print(self, text: str) -> None:
         print(text, file=self.out or sys.stdout, flush=True)

@@ -23,6 +23,7 @@ def test_lines() -> None:
         "trial 0 complete: val_accuracy 40.0 % after 4 epochs, 8 s | best 40.0 % (trial 0) | 3 of 8, 14 s left",
         "trial 1 stopped: val_accuracy 6.0 % after 2 epochs, 4 s | best 40.0 % (trial 0) | 3 of 8, 14 s left",
         "trial 2 failed: ValueError: x, 0 s | best 40.0 % (trial 0) | 3 of 8, 14 s left",
+        "  at y",
     ]
 
 

@@ -1,0 +1,231 @@
+"""What accidents do to a study: each is made to happen, the study goes on, and its tables are held to the undisturbed.
+
+    OMP_NUM_THREADS=1 python -m benchmarks faults --repeat 20             # about half an hour
+    OMP_NUM_THREADS=1 python -m benchmarks faults --repeat 5 --kind disk_full --seed 7
+
+A row is a kind of accident (`fault_kinds.py`): how often it was tried; epochs and trials that were lost, or are there
+twice; values, and students' tensors, whose bits differ; tries that ended in a traceback or another exit code than they
+should. The study is real training on a few small images: a sweep of three trials, three epochs each. A process of it is
+a fork of this one, where all is imported, so that a try takes a second or two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dfkd_ray import cli, report
+from dfkd_ray.datasets import gliders
+from dfkd_ray.runs import evaluator, measures
+from dfkd_ray.util import tables
+
+STUDY = """study: faults
+method: dfkd_fgvc
+task: gliders
+fixed: {schedule.epochs: 3, schedule.rounds: 1, schedule.source_steps: 1, schedule.student_steps: 2, schedule.batch: 4,
+  source.latent: 8, source.width: 8}
+objective: {metric: val_accuracy}
+search: {student_loss.kd.temperature: {log: [1, 20]}}
+sampler: {name: tpe, startup: 2}
+stopper: {name: asha, grace: 2, reduction: 2}
+budget: {trials: 3}
+"""
+OF_A_TRIAL = ("seed", "changes", "state", "rung", "epochs", "objectives", "best_epoch", "fingerprint", "final")
+Found = dict[tuple[Any, ...], str]
+
+
+@dataclass
+class Ended:
+    """A process that has ended: exit code (negative: the signal that killed it) and what it said."""
+
+    code: int
+    said: str
+
+
+@dataclass
+class Place:
+    """A study's folder, and processes of `dfkd-ray` that work on it. `log`: what was run, and how it ended; `wanted`:
+    what it should come to, where that is not what the others do."""
+
+    home: Path
+    wanted: Found | None = None
+    log: list[str] = field(default_factory=list)
+
+    @property
+    def folder(self) -> Path:
+        return self.home / "out"
+
+    def begin(self, *words: str) -> int:
+        """The process of `dfkd-ray WORDS`, in a group of its own."""
+        if pid := os.fork():
+            return pid
+        os.setsid()
+        os.chdir(self.home)
+        said = os.open(self.home / f"said.{os.getpid()}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(said, 1)
+        os.dup2(said, 2)
+        sys.argv = ["dfkd-ray", *words]
+        if words[0] != "report":  # pages take longer than such a study, and are not what is tried
+            report.build = lambda folder, *which: folder  # type: ignore[assignment]
+        code: Any = 1
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code or 0
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        sys.stdout.flush()
+        os._exit(code)
+
+    def end(self, pid: int, words: str = "") -> Ended:
+        """Wait for a process."""
+        _, status = os.waitpid(pid, 0)
+        path = self.home / f"said.{pid}"
+        said = path.read_text(errors="replace") if path.exists() else ""
+        path.unlink(missing_ok=True)
+        ended = Ended(os.waitstatus_to_exitcode(status), said)
+        self.log.append(f"{words}: {ended.code}\n{said}")
+        return ended
+
+    def run(self, *words: str) -> Ended:
+        return self.end(self.begin(*words), " ".join(words))
+
+    def sweep(self) -> int:
+        return self.begin("sweep", "study.yaml", "--runner", "serial", "--out", "out")
+
+    def resume(self) -> Ended:
+        return self.run("resume", "out")
+
+    def struck(self, after: float, number: int) -> Ended:
+        """A sweep that gets a signal after some seconds."""
+        pid = self.sweep()
+        time.sleep(after)
+        os.kill(pid, number)
+        return self.end(pid, f"sweep, signal {number} after {after:.2f} s")
+
+
+@dataclass
+class Row:
+    """What became of the tries of one kind."""
+
+    kind: str
+    tries: int = 0
+    lost: int = 0
+    doubled: int = 0
+    differing: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        return not (self.lost or self.doubled or self.differing or self.wrong)
+
+
+def found(folder: Path) -> tuple[Found, int]:
+    """What a study's tables and students say, in a form in which bits can be compared; and how much is there twice."""
+    keys: list[tuple[Any, ...]] = []
+    facts: Found = {}
+    for row in tables.read(folder / "trials.arrow").to_pylist():
+        keys.append((row["trial"],))
+        facts[keys[-1]] = json.dumps([row[name] for name in OF_A_TRIAL])
+    for row in tables.read(folder / "steps.arrow").to_pylist():
+        keys.append((row["trial"], row["epoch"], row["metric"]))
+        facts[keys[-1]] = float(row["value"]).hex()
+    for path in folder.glob("trials/*/student*.safetensors"):
+        data = path.read_bytes()
+        keys.append((path.parent.name, path.name))
+        facts[keys[-1]] = hashlib.sha256(data[8 + int.from_bytes(data[:8], "little") :]).hexdigest()
+    return facts, sum(count - 1 for count in Counter(keys).values())
+
+
+def judged(row: Row, place: Place, wanted: Found) -> None:
+    """Hold a study that has ended to the undisturbed one."""
+    row.tries += 1
+    try:
+        facts, doubled = found(place.folder)
+    except Exception as error:
+        row.wrong.append(f"{type(error).__name__}: {error}\n{''.join(place.log)}")
+        return
+    row.doubled += doubled
+    row.lost += len(wanted.keys() - facts.keys())
+    row.differing += sum(facts[key] != wanted[key] for key in wanted.keys() & facts.keys())
+    row.differing += len(facts.keys() - wanted.keys())
+    if any("Traceback" in said for said in place.log):
+        row.wrong.append("".join(place.log))
+
+
+def fresh(above: Path, name: str) -> Place:
+    home = above / name
+    home.mkdir(parents=True)
+    (home / "study.yaml").write_text(STUDY)
+    return Place(home)
+
+
+def table(rows: list[Row]) -> str:
+    """The rows as Markdown."""
+    head = "| kind | tries | lost | doubled | differing bits | wrong end | verdict |\n|---|---|---|---|---|---|---|"
+    told = [
+        f"| {r.kind} | {r.tries} | {r.lost} | {r.doubled} | {r.differing} | {len(r.wrong)} | "
+        f"{'as undisturbed' if r.good else 'NOT'} |"
+        for r in rows
+    ]
+    return "\n".join([head, *told])
+
+
+def main() -> None:
+    import fault_kinds_ray  # noqa: F401  more kinds
+    from fault_kinds import KINDS
+
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--repeat", type=int, default=20, help="tries of each kind")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kind", action="append", choices=sorted(KINDS), help="this one alone; may be given again")
+    asked = parser.parse_args()
+    gliders.SPLITS = {"train": (48, 1), "val": (48, 2), "test": (60, 3)}  # type: ignore[misc]
+    measures.HELD_OUT = 24  # type: ignore[misc]
+    evaluator.real.cache_clear()
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="faults-") as scratch:
+        above = Path(scratch)
+        whole, began = fresh(above, "undisturbed"), time.perf_counter()
+        ended = whole.end(whole.sweep(), "sweep")
+        seconds = time.perf_counter() - began
+        if ended.code:
+            sys.exit(f"the undisturbed study ends with {ended.code}:\n{ended.said}")
+        wanted, _ = found(whole.folder)
+        for kind in asked.kind or KINDS:
+            row = Row(kind)
+            rows.append(row)
+            for number in range(asked.repeat):
+                dice = random.Random(f"{asked.seed}/{kind}/{number}")
+                place = fresh(above, f"{kind}-{number}")
+                try:
+                    wrong = KINDS[kind](place, dice, seconds)
+                except Exception as error:
+                    wrong = f"{type(error).__name__}: {error}"
+                if wrong:
+                    row.wrong.append(f"{wrong}\n{''.join(place.log)}")
+                judged(row, place, place.wanted or wanted)
+                shutil.rmtree(place.home, ignore_errors=True)
+            print(table([row]).splitlines()[-1], flush=True)
+            for said in row.wrong[:3]:
+                print(said, file=sys.stderr)
+    print(f"\n{table(rows)}")
+    sys.exit(0 if all(row.good for row in rows) else 1)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    main()
