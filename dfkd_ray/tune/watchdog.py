@@ -46,6 +46,4 @@ class Watchdog:
         """Why a trial that is overdue was ended."""
         assert self.limit is not None
         longest = f"the longest so far took {roughly(self.slowest)}"
-        return (
-            f"no epoch within {roughly(self.limit)} ({longest}), so it is taken to hang: --watchdog says when"
-        )
+        return f"no epoch within {roughly(self.limit)} ({longest}), so it is taken to hang: --watchdog says when"
