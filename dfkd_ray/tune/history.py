@@ -92,7 +92,7 @@ class History:
         self._study: Study | None = None
         number = 0
         try:
-            for number, record in enumerate(records, 1):
+            for number, record in enumerate(records, 1):  # noqa: B007  it is told below
                 self.apply(record)
         except FOREIGN as error:
             why = f"{type(error).__name__}: {shorten(str(error))}"
