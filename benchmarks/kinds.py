@@ -14,6 +14,7 @@ from random import Random
 from typing import Any
 
 import hostile
+import pyarrow as pa
 import torch
 
 from dfkd_ray import nets, report, teachers
@@ -32,7 +33,7 @@ from dfkd_ray.tune import ledger
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.work import Row
 from dfkd_ray.util import shipped
-from dfkd_ray.util.tables import read
+from dfkd_ray.util.tables import METADATA_KEY, read
 
 ROOT = Path(__file__).parents[1]
 TASK = named.load("gliders")
@@ -94,6 +95,31 @@ def _ledger(text: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
     record = hostile.mutated(ledger.decode(lines[at]), rng)
     lines[at] = ledger.encode(record)[:-1] if isinstance(record, dict) else hostile.as_json(record)
     return b"\n".join(lines)
+
+
+def _of_arrow(data: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
+    """Bytes that are damaged, or a sound table with hostile cells of the right types, or with another note in it."""
+    if rng.random() < 0.6:
+        return hostile.broken(data, rng, others)
+    table = pa.ipc.open_file(data).read_all()
+    if rng.random() < 0.5:
+        note = hostile.mutated(json.loads(table.schema.metadata[METADATA_KEY]), rng)
+        table = table.replace_schema_metadata({METADATA_KEY: hostile.as_json(note)})
+    else:
+        place = rng.randrange(table.num_columns)
+        column = table.schema.field(place)
+        cells = table.column(place).to_pylist()
+        for _ in range(rng.choice([1, 3, 30])):
+            cells[rng.randrange(len(cells))] = rng.choice([None, hostile.value(rng), rng.choice(cells)])
+        try:
+            changed = table.set_column(place, column, pa.array(cells, column.type))
+            table = changed.replace_schema_metadata({METADATA_KEY: table.schema.metadata[METADATA_KEY]})
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):  # no cell of this type
+            return hostile.broken(data, rng, others)
+    out = BytesIO()
+    with pa.ipc.new_file(out, table.schema) as writer:
+        writer.write_table(table)
+    return out.getvalue()
 
 
 def _study(path: Path) -> None:
@@ -234,9 +260,9 @@ def kinds(folder: Path) -> dict[str, Kind]:
     }
     for name in tables:
         beside = {other: content for other, content in tables.items() if other != name}
-        found[name.removesuffix(".arrow")] = Kind([tables[name]], hostile.broken, name, _table, beside)
+        found[name.removesuffix(".arrow")] = Kind([tables[name]], _of_arrow, name, _table, beside)
     small = {path.name: path.read_bytes() for path in run.glob("*.arrow")}
-    found["page"] = Kind([small["trials.arrow"]], hostile.broken, "trials.arrow", _page, small)
+    found["page"] = Kind([small["trials.arrow"]], _of_arrow, "trials.arrow", _page, small)
     return found
 
 
