@@ -52,6 +52,8 @@ class Child:
         self.folder = folder
         words = [sys.executable, __file__, "--child", str(folder), "--seed", str(seed)]
         env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "PYTHONDONTWRITEBYTECODE": "1"}
+        env["TMPDIR"] = str(folder / "temporary")  # what libraries put there is not outside
+        (folder / "temporary").mkdir(exist_ok=True)
         self._said = (folder / "stderr.txt").open("w+b")
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._said}
         self._process = subprocess.Popen(words, env=env, start_new_session=True, **pipes)
