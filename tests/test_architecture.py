@@ -80,10 +80,12 @@ CIRCLES = {frozenset({"dfkd_ray.cli", f"dfkd_ray.cli.{name}"}) for name in COMMA
 # the file of its name. The second part of a module's tests begins like the first: test_launch_ablations.
 MIRRORS_NOTHING = {
     "test_architecture.py": "the package as a whole",
+    "test_fuzz.py": "every reader of what others may have written",
     "test_search_spaces.py": "the studies that ship",
     "test_wheel.py": "what travels in the package",
     "cli/test_ablate.py": "a command as its user meets it, from the file to the page",
     "cli/test_ablate_path.py": "the same, along a path",
+    "cli/test_bounds.py": "absurd numbers, names and files in every command that takes them",
     "cli/test_folder.py": "folder:PATH in every command that takes a task",
     "cli/test_report.py": "a command as its user meets it",
     "datasets/test_shared.py": "real images and teachers, where they are at hand",

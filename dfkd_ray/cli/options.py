@@ -14,11 +14,21 @@ from typing import TYPE_CHECKING, Annotated, Any, get_origin, get_type_hints
 import typer
 
 from dfkd_ray.tune.options import Options
-from dfkd_ray.util import choices
+from dfkd_ray.util import choices, limits
 from dfkd_ray.util.errors import ConfigError
 
 if TYPE_CHECKING:
     from dfkd_ray.study.overrides import Overrides
+
+
+def bounded(option: typer.CallbackParam, value: Any) -> Any:
+    """The value of an option; BadParameter where it is larger than any may be, see `util.limits`."""
+    try:
+        limits.check(str(option.name), value)
+    except limits.TooLarge as error:
+        raise typer.BadParameter(str(error)) from None
+    return value
+
 
 _TOLD = {each.name: each.metadata["help"] for each in fields(Options)}
 
@@ -28,14 +38,14 @@ Data = Annotated[Path | None, typer.Option(help=_TOLD["data"])]
 Device = Annotated[str, typer.Option(help=_TOLD["device"])]
 Precision = Annotated[choices.Precision, typer.Option(help=_TOLD["precision"])]
 Cache = Annotated[choices.Cache, typer.Option(help=_TOLD["cache"])]
-Threads = Annotated[int, typer.Option(min=0, help=_TOLD["threads"])]
+Threads = Annotated[int, typer.Option(min=0, callback=bounded, help=_TOLD["threads"])]
 Address = Annotated[str | None, typer.Option(help=_TOLD["address"])]
 Insecure = Annotated[bool, typer.Option("--insecure", help=_TOLD["insecure"])]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change a path of the method, e.g. --set schedule.epochs=20; null removes a loss term."),
 ]
-Seed = Annotated[int, typer.Option(help="Of initial weights and of all noise.")]
+Seed = Annotated[int, typer.Option(callback=bounded, help="Of initial weights and of all noise.")]
 
 
 @dataclass(frozen=True)
@@ -43,9 +53,15 @@ class SmallTry:
     """A small try of a study, without a copy of its file; see `unfolded`."""
 
     changes: Set = None
-    trials: Annotated[int | None, typer.Option(min=1, help="Of a sweep, in place of its budget's.")] = None
-    seeds: Annotated[int | None, typer.Option(min=1, help="Of an ablation, in place of its file's.")] = None
-    epochs: Annotated[int | None, typer.Option(min=1, help="Of every trial.", show_default="the method's")] = None
+    trials: Annotated[
+        int | None, typer.Option(min=1, callback=bounded, help="Of a sweep, in place of its budget's.")
+    ] = None
+    seeds: Annotated[
+        int | None, typer.Option(min=1, callback=bounded, help="Of an ablation, in place of its file's.")
+    ] = None
+    epochs: Annotated[
+        int | None, typer.Option(min=1, callback=bounded, help="Of every trial.", show_default="the method's")
+    ] = None
 
     @property
     def overrides(self) -> Overrides:

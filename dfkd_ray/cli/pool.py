@@ -198,9 +198,15 @@ def sample(
     folder: Folder,
     out: Annotated[Path, typer.Option(help="The picture, .webp or .png.")],
     rows: Annotated[
-        int | None, typer.Option(min=1, help="Classes, or of --label rows.", show_default="all classes, 4 of --label")
+        int | None,
+        typer.Option(
+            min=1,
+            callback=options.bounded,
+            help="Classes, or of --label rows.",
+            show_default="all classes, 4 of --label",
+        ),
     ] = None,
-    columns: Annotated[int, typer.Option(min=1, help="Images in a row.")] = 8,
+    columns: Annotated[int, typer.Option(min=1, callback=options.bounded, help="Images in a row.")] = 8,
     label: Annotated[str | None, typer.Option(metavar="NAME", help="One class alone.")] = None,
     intermediate: Annotated[
         bool, typer.Option("--intermediate", help="The estimates on the way too, not the finished images alone.")

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from dfkd_ray.study import Study
     from dfkd_ray.tune.history import Trial
 
+Epochs = Annotated[
+    int | None, typer.Option(min=1, callback=options.bounded, help="How many.", show_default="the method's")
+]
 FromPool = Annotated[
     Path | None,
     typer.Option("--pool", help="Learn from this pool of images (see `pool ls`) in place of the method's own source."),
@@ -40,7 +43,7 @@ def distill(
     subject: Subject,
     how: Options,
     changes: options.Set = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="How many.", show_default="the method's")] = None,
+    epochs: Epochs = None,
     pool: FromPool = None,
     seed: options.Seed = 0,
 ) -> None:

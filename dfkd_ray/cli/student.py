@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from dfkd_ray.cli import options
+
 if TYPE_CHECKING:
     from dfkd_ray.runs.students import Distilled
     from dfkd_ray.tune.chosen import Chosen
@@ -27,9 +29,11 @@ Run = Annotated[
 class TrialOptions:
     """Which trial of a study; see `options.unfolded`."""
 
-    trial: Annotated[int | None, typer.Option(min=0, help="Of a study: the trial with this number.")] = None
+    trial: Annotated[
+        int | None, typer.Option(min=0, callback=options.bounded, help="Of a study: the trial with this number.")
+    ] = None
     arm: Annotated[str | None, typer.Option(help="Of an ablation: the trial of this arm, and --seed.")] = None
-    seed: Annotated[int | None, typer.Option(help="Of --arm.")] = None
+    seed: Annotated[int | None, typer.Option(callback=options.bounded, help="Of --arm.")] = None
 
     @property
     def given(self) -> list[str]:

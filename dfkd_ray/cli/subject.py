@@ -34,10 +34,16 @@ class Subject:
     student_arch: Annotated[
         str | None, typer.Option(help="Short for --set student.arch=...", show_default="the task's")
     ] = None
-    classes: Annotated[int | None, typer.Option(min=2, help="How many.", rich_help_panel=PANEL)] = None
-    size: Annotated[int | None, typer.Option(min=1, help="Of its images, in pixels.", rich_help_panel=PANEL)] = None
+    classes: Annotated[
+        int | None, typer.Option(min=2, callback=options.bounded, help="How many.", rich_help_panel=PANEL)
+    ] = None
+    size: Annotated[
+        int | None,
+        typer.Option(min=1, callback=options.bounded, help="Of its images, in pixels.", rich_help_panel=PANEL),
+    ] = None
     channels: Annotated[
-        int | None, typer.Option(min=1, help="Of its images.", rich_help_panel=PANEL, show_default="3")
+        int | None,
+        typer.Option(min=1, callback=options.bounded, help="Of its images.", rich_help_panel=PANEL, show_default="3"),
     ] = None
     mean: Annotated[
         str | None,

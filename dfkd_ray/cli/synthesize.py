@@ -26,7 +26,10 @@ class Kept:
 
     out: Annotated[Path | None, typer.Option(help="Folder.", show_default="pools/<method>-<task>")] = None
     pixels: Annotated[
-        int | None, typer.Option(min=1, help="Side of the images as they are kept.", show_default="the task's")
+        int | None,
+        typer.Option(
+            min=1, callback=options.bounded, help="Side of the images as they are kept.", show_default="the task's"
+        ),
     ] = None
     format: Format = "png"
 
@@ -37,8 +40,10 @@ class Cluster:
 
     address: options.Address = None
     insecure: options.Insecure = False
-    cpu: Annotated[float, typer.Option(help="Of each shard under Ray.")] = 1
-    gpu: Annotated[float | None, typer.Option(help="Likewise.", show_default="1 where there is one")] = None
+    cpu: Annotated[float, typer.Option(callback=options.bounded, help="Of each shard under Ray.")] = 1
+    gpu: Annotated[
+        float | None, typer.Option(callback=options.bounded, help="Likewise.", show_default="1 where there is one")
+    ] = None
 
 
 @app.command()
@@ -48,7 +53,9 @@ def synthesize(
         str, typer.Argument(metavar="METHOD", help="A method whose source is diffusion, by name, or a YAML file.")
     ],
     subject: Subject,
-    images: Annotated[int, typer.Option(min=1, help="How many there should be, in whole trajectories.")],
+    images: Annotated[
+        int, typer.Option(min=1, callback=options.bounded, help="How many there should be, in whole trajectories.")
+    ],
     kept: Kept,
     cluster: Cluster,
     shards: Annotated[
@@ -84,7 +91,7 @@ def synthesize(
 
 def _shards(text: str) -> tuple[int | None, int]:
     """ "2/4": (2, 4); "4": (None, 4)."""
-    found = re.fullmatch(r"(?:(\d+)/)?(\d+)", text)
+    found = re.fullmatch(r"(?:(\d{1,4})/)?(\d{1,4})", text)
     index, of = (None if part is None else int(part) for part in found.groups()) if found else (0, 0)
     if not of or (index is not None and not 1 <= index <= of):
         raise ConfigError.at("--shards", f"expected a number of shards, or one of them such as 2/4, got {text!r}")

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 teachers = typer.Typer(no_args_is_help=True, help="The teachers that are there.")
 app.add_typer(teachers, name="teachers")
 
+Epochs = Annotated[
+    int | None,
+    typer.Option(callback=options.bounded, help="In place of the recipe's.", show_default="the recipe's"),
+]
 Init = Annotated[
     Literal["scratch", "imagenet"],
     typer.Option(help="From random weights, or from ImageNet's, which is another recipe too."),
@@ -30,7 +34,7 @@ def teach(
     task: Annotated[str, typer.Argument(metavar="TASK", help="A name (see `ls tasks`), a YAML file or folder:PATH.")],
     arch: Annotated[str | None, typer.Option(help="Architecture (see `ls nets`).", show_default="the task's")] = None,
     init: Init = "scratch",
-    epochs: Annotated[int | None, typer.Option(help="In place of the recipe's.", show_default="the recipe's")] = None,
+    epochs: Epochs = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change the recipe, e.g. --set recipe.lr=0.01.")
     ] = None,

@@ -17,6 +17,7 @@ from dfkd_ray.datasets.readers import WHICH, Opened, missing, readers
 from dfkd_ray.datasets.task import HoldOut, Task, TeacherRef, TeachRecipe
 from dfkd_ray.datasets.trees import folders_in, splits
 from dfkd_ray.util.errors import DataError
+from dfkd_ray.util.limits import MOST
 from dfkd_ray.util.registry import did_you_mean
 
 PREFIX = "folder:"
@@ -105,10 +106,10 @@ def _parted(text: str) -> tuple[Path, int]:
     whole = Path(text).expanduser()
     before, at, behind = text.rpartition("@")
     root, side = (Path(before).expanduser(), behind) if at and not whole.is_dir() else (whole, str(SIDE))
-    if at and root.is_dir() and not (side.isdecimal() and int(side)):
+    if at and root.is_dir() and not (side.isdecimal() and 0 < int(side[:9]) <= MOST["image"]):
         raise DataError(f"{PREFIX}{text}: behind @ stands the side of the images in pixels, as in {PREFIX}{before}@96")
     if not root.is_dir():
         beside = folders_in(root.resolve().parent) if root.resolve().parent.is_dir() else set()
         near = did_you_mean(root.name, beside).partition(" (")[0]
         raise DataError(f"{PREFIX}{text}: there is no folder {root}{near}")
-    return root.resolve(), int(side)
+    return root.resolve(), int(side[:9])

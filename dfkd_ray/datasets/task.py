@@ -7,6 +7,7 @@ image alone.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import prod
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from dfkd_ray.datasets.origin import Origin
+from dfkd_ray.util import limits
 
 HERE = Path(__file__).parent
 
@@ -111,6 +113,11 @@ class Task:
     origin: Origin | None = None
 
     def __post_init__(self) -> None:
+        if not self.name or Path(self.name).name != self.name:  # folders and files are called by it
+            raise ValueError(f"name must be one that a file may have, got {self.name!r}")
+        limits.check_fields(self)
+        if prod(self.image) > limits.PIXELS:
+            raise ValueError(f"image must have at most {limits.PIXELS:,} values, got {self.image}")
         if len(set(self.classes)) != len(self.classes) or len(self.classes) < 2:
             raise ValueError("classes must be at least two different names")
         if self.folders and len({*self.folders}) != len(self.classes):

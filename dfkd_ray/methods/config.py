@@ -17,7 +17,7 @@ from dfkd_ray.methods.method import Method, Schedule, Student, Teacher
 from dfkd_ray.parts.slots import memories, sources
 from dfkd_ray.parts.total_loss import TotalLoss, Weighted, terms
 from dfkd_ray.parts.views import Views
-from dfkd_ray.util import yamls
+from dfkd_ray.util import limits, yamls
 from dfkd_ray.util.errors import ConfigError, Problem, UnknownName
 from dfkd_ray.util.registry import did_you_mean
 
@@ -78,9 +78,11 @@ def _part(name: str, raw: Any) -> Weighted:
     weight = rest.pop("weight", 1.0)
     if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not abs(weight) < float("inf"):
         raise ConfigError.at("weight", f"should be a finite number, got {weight!r}")
+    limits.check("weight", weight)
     start = rest.pop("start", Weighted.start)
     if isinstance(start, bool) or not isinstance(start, int):
         raise ConfigError.at("start", f"should be a whole number of epochs, got {start!r}")
+    limits.check("start", start)
     return Weighted(float(weight), yamls.component(terms, rest, name), start)
 
 

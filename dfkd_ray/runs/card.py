@@ -8,9 +8,8 @@ checkpoint while the trial runs (`checkpoint.pt`), then its students (`student.s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +18,7 @@ from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Method
 from dfkd_ray.metrics import TEST_BEST, TEST_LAST
 from dfkd_ray.teachers.weights import network_facts
-from dfkd_ray.util import sealed, yamls
+from dfkd_ray.util import limits, sealed, yamls
 from dfkd_ray.util.errors import ConfigError, StudyError
 from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.folders import CARD, STUDENTS
@@ -102,7 +101,7 @@ class RunCard:
         try:
             if sealed.is_sound(path) is False:
                 raise StudyError(sealed.edited(path))
-            held = json.loads(path.read_text(encoding="utf-8"))
+            held = limits.read_json(path)
         except FileNotFoundError:
             raise StudyError(f"{folder} holds no run: {CARD} is missing") from None
         except (OSError, ValueError) as error:
@@ -113,10 +112,25 @@ class RunCard:
         try:
             method = config.parse(held["method"])
             task = named.parse(yamls.Document(held["task"], file=str(path)))
-            facts = {name: held[name] for name in cls.__dataclass_fields__ if name not in ("method", "task")}
+            facts = yamls.typed(_Facts, {f.name: held[f.name] for f in fields(_Facts)})
         except (ConfigError, KeyError) as error:
             raise StudyError(f"{path}: not the card of a run: {error}") from None
-        return cls(method=method, task=task, **facts)
+        return cls(method=method, task=task, **vars(facts))
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What a card says beside method and task, for `typed`."""
+
+    study: str
+    trial: int
+    arm: str | None
+    seed: int
+    changes: dict[str, Any]
+    teacher_digest: str
+    metric: str
+    data: str | None
+    versions: dict[str, str]
 
 
 def versions() -> dict[str, str]:

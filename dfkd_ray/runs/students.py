@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from dfkd_ray import datasets, nets, teachers
 from dfkd_ray.nets.digest import digest
 from dfkd_ray.runs.card import RunCard, Which
+from dfkd_ray.teachers.stated import architecture
 from dfkd_ray.teachers.weights import fill, read_card, read_weights
 from dfkd_ray.util.errors import ConfigError, StudyError
 from dfkd_ray.util.folders import STUDENTS
@@ -103,7 +104,7 @@ def of_file(
     card = read_card(weights) or {}
     spec = _named(task or card.get("task"), weights, arch, given=task is not None)
     known = _teacher(spec, teacher, teacher_arch)
-    arch = arch or card.get("arch")
+    arch = arch or architecture(weights, card)
     if arch is None:
         raise ConfigError.at("--arch", f"no card beside {weights} says which net it is: give --arch, see `ls nets`")
     seen = teachers.adopt(spec, weights, arch) if card else spec if known is None else known.task

@@ -13,6 +13,7 @@ from dfkd_ray.study.by_hand import ByHand
 from dfkd_ray.study.components import Changes, Component
 from dfkd_ray.study.paths import Walk, most
 from dfkd_ray.study.seeds import Seeds
+from dfkd_ray.util import limits
 from dfkd_ray.util.errors import ConfigError, Problem
 from dfkd_ray.util.yamls import Problems, component, typed
 from dfkd_ray.util.yamls import plain as written
@@ -201,12 +202,14 @@ def _removed(ablation: Ablation, search: Mapping[str, Any]) -> Iterator[Problem]
 def _draws(raw: Any) -> int:
     if not isinstance(raw, int) or isinstance(raw, bool) or raw < 1:
         raise ConfigError.at("", f"expected a whole number from 1, got {raw!r}")
+    limits.check("draws", raw)
     return raw
 
 
 def _points(raw: Any) -> float:
     if not isinstance(raw, (int, float)) or isinstance(raw, bool) or not raw > 0:
         raise ConfigError.at("", f"expected a number of points above 0, got {raw!r}")
+    limits.check("spread", raw)
     return float(raw)
 
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from dfkd_ray.stats.contrasts import Contrast, difference
 from dfkd_ray.study.components import Changes, twins
 from dfkd_ray.study.designs import Arm, Components, Design, Hand, designs
+from dfkd_ray.util import limits
 from dfkd_ray.util.errors import ConfigError, Problem
 from dfkd_ray.util.registry import did_you_mean
 from dfkd_ray.util.yamls import Problems
@@ -55,6 +56,7 @@ def read_hand(raw: Any) -> dict[str, Changes]:
     if not isinstance(raw, Mapping) or not raw:
         example = "{baseline: {}, other: {path: value}}"
         raise ConfigError.at("", f"expected arms by name, such as {example}, got {raw!r}")
+    limits.count("arms", raw)
     problems = Problems()
     for name, changes in raw.items():
         if not isinstance(changes, Mapping):

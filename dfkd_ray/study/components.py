@@ -17,6 +17,7 @@ from typing import Any
 
 from dfkd_ray.stats.contrasts import Levels
 from dfkd_ray.study.domains import canonical
+from dfkd_ray.util import limits
 from dfkd_ray.util.errors import ConfigError, Problem
 from dfkd_ray.util.registry import did_you_mean
 from dfkd_ray.util.yamls import Problems
@@ -139,6 +140,7 @@ def parse(raw: Any) -> tuple[Component, ...]:
     if not isinstance(raw, Mapping) or not raw:
         example = "{mhad: {off: {student_loss.high_order: null}}}"
         raise ConfigError.at("", f"expected components by name, such as {example}, got {raw!r}")
+    limits.count("components", raw, limits.PATHS)
     problems = Problems()
     made = [problems.attempt(str(name), _component, str(name), spec) for name, spec in raw.items()]
     problems.stop_if_any()
@@ -185,6 +187,8 @@ _KEYS = {"on", "off", "levels", "path"}
 
 def _levels(raw: Any, path: Any) -> dict[str, Changes]:
     """Levels by name, from values of one path or from named changes."""
+    if isinstance(raw, (list, Mapping)):
+        limits.count("levels", raw, limits.PATHS)
     if isinstance(raw, list) and raw:
         if not isinstance(path, str) or not path:
             raise ConfigError.at("", f"which `path` has the values {canonical(raw)}?")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Protocol, cast
 
+from dfkd_ray.util import limits
 from dfkd_ray.util.errors import ConfigError
 from dfkd_ray.util.registry import Registry, did_you_mean
 from dfkd_ray.util.yamls import Problems, typed
@@ -26,6 +27,10 @@ class Domain(Protocol):
 
     @property
     def when(self) -> When: ...
+
+    @property
+    def count(self) -> int | None:
+        """How many values `grid` has: it is only built where they are few."""
 
     def grid(self) -> tuple[Any, ...] | None:
         """All values in order, or None where they cannot be counted."""
@@ -52,10 +57,15 @@ class Choice:
     def __post_init__(self) -> None:
         if not self.values:
             raise ValueError("choice needs at least one value")
+        limits.count("values", self.values)
         texts = [canonical(value) for value in self.values]
         twice = sorted({text for text in texts if texts.count(text) > 1})
         if twice:
             raise ValueError(f"choice has {', '.join(twice)} more than once")
+
+    @property
+    def count(self) -> int:
+        return len(self.values)
 
     def grid(self) -> tuple[Any, ...]:
         return self.values
@@ -78,6 +88,8 @@ class Bool:
     def __post_init__(self) -> None:
         if not self.both:
             raise ValueError("bool takes `true` (both values); for one value put the path under `fixed`")
+
+    count: ClassVar[int] = 2
 
     def grid(self) -> tuple[Any, ...]:
         return (False, True)
@@ -106,6 +118,10 @@ class Int:
         if (self.high - self.low) % self.step:
             raise ValueError(f"{self.high} is not reached from {self.low} in steps of {self.step}")
 
+    @property
+    def count(self) -> int:
+        return (self.high - self.low) // self.step + 1
+
     def grid(self) -> tuple[Any, ...]:
         return tuple(range(self.low, self.high + 1, self.step))
 
@@ -130,6 +146,10 @@ class Uniform:
     def __post_init__(self) -> None:
         _ordered(self.low, self.high)
         _countable(self.points)
+
+    @property
+    def count(self) -> int | None:
+        return self.points
 
     def grid(self) -> tuple[Any, ...] | None:
         if self.points is None:
@@ -160,6 +180,12 @@ class Log:
         _countable(self.points)
         if self.low <= 0:
             raise ValueError(f"a log domain starts above 0, got {self.low:g}")
+        if self.low < 1 / limits.REAL:
+            raise ValueError(f"a log domain starts at {1 / limits.REAL:g} or above, got {self.low:g}")
+
+    @property
+    def count(self) -> int | None:
+        return self.points
 
     def grid(self) -> tuple[Any, ...] | None:
         if self.points is None:

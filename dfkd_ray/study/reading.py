@@ -14,7 +14,7 @@ from dfkd_ray.study.components import Changes, merged
 from dfkd_ray.study.space import Space
 from dfkd_ray.study.specs import samplers, stoppers
 from dfkd_ray.study.study import Budget, Objective, Resources, Study, conflicts
-from dfkd_ray.util import yamls
+from dfkd_ray.util import limits, yamls
 from dfkd_ray.util.errors import ConfigError, Problem
 from dfkd_ray.util.registry import did_you_mean
 from dfkd_ray.util.yamls import Document, Problems, component, typed
@@ -168,6 +168,7 @@ def _objectives(raw: Any) -> tuple[Objective, ...]:
 def _search(raw: Any) -> Space:
     if not isinstance(raw, Mapping) or not raw:
         raise ConfigError.at("", f"expected {{path: domain}} with at least one path, got {raw!r}")
+    limits.count("searched paths", raw, limits.PATHS)
     problems = Problems()
     read = {str(path): problems.attempt(str(path), domains.parse, domain) for path, domain in raw.items()}
     problems.stop_if_any()

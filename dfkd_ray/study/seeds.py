@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dfkd_ray.stats.effects import MIN_PAIRS
+from dfkd_ray.util import limits
 from dfkd_ray.util.errors import ConfigError
 from dfkd_ray.util.yamls import typed
 
@@ -52,6 +53,7 @@ def parse(raw: Any) -> Seeds:
     if isinstance(raw, int) and not isinstance(raw, bool):
         return Seeds(_first(raw), raw)
     if isinstance(raw, list):
+        limits.count("seeds", raw, MOST)
         wrong = [seed for seed in raw if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0]
         if wrong:
             raise ConfigError.at("", f"a seed is a whole number from 0, got {wrong[0]!r}")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from math import prod
 from typing import Any
 
 from dfkd_ray.study.domains import Domain, canonical
 from dfkd_ray.util.errors import ConfigError, Problem
+from dfkd_ray.util.limits import VALUES
 from dfkd_ray.util.registry import did_you_mean
 
 Space = Mapping[str, Domain]
@@ -56,15 +58,19 @@ def enumerate_grid(space: Space) -> list[dict[str, Any]]:
     problems = [
         Problem(f"search.{path}", "a grid needs countable values: say how many `points`, or take another sampler")
         for path, domain in space.items()
-        if domain.grid() is None
+        if domain.count is None
     ]
     if problems:
         raise ConfigError(problems)
+    too_many = ConfigError.at("search", f"the grid has more than {GRID_LIMIT:,} points: take another sampler")
+    always = (domain.count or 1 for domain in space.values() if not domain.when)
+    if prod(always) > GRID_LIMIT or any((domain.count or 1) > GRID_LIMIT for domain in space.values()):
+        raise too_many  # without building any: there are at least so many, or one path alone takes so many values
     points: list[dict[str, Any]] = []
     for point in _grid(space, ordered(space), {}):
         points.append(point)
         if len(points) > GRID_LIMIT:
-            raise ConfigError.at("search", f"the grid has more than {GRID_LIMIT:,} points: take another sampler")
+            raise too_many
     return points
 
 
@@ -90,6 +96,8 @@ def mistakes(space: Space) -> Iterator[Problem]:
                 yield Problem(at, f"no such path under `search`{did_you_mean(parent, space.keys() - {path})}")
             elif space[parent].continuous:
                 yield Problem(at, "a condition needs a parent with countable values, this one is a range")
+            elif (space[parent].count or 0) > VALUES:
+                yield Problem(at, f"a condition needs a parent with at most {VALUES:,} values")
             else:
                 possible = {canonical(value) for value in space[parent].grid() or ()}
                 for value in values:

@@ -15,6 +15,7 @@ from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.domains import Bool, Choice
 from dfkd_ray.study.specs import Cmaes, Gp, Grid, NoStopper, SamplerSpec, StopperSpec, Tpe, samplers
 from dfkd_ray.util.errors import ConfigError, Problem, UnknownName
+from dfkd_ray.util.limits import NAME
 
 
 @dataclass(frozen=True)
@@ -127,8 +128,10 @@ def conflicts(parts: Mapping[str, Any]) -> Iterator[Problem]:
     search: space.Space | None = parts.get("search")
     objectives: tuple[Objective, ...] = parts.get("objective", ())
     sampler: SamplerSpec | None = parts.get("sampler")
-    if "study" in parts and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", str(parts["study"])):
-        yield Problem("study", f"a name has letters, digits, - and _, got {parts['study']!r}")
+    if "study" in parts and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name := str(parts["study"])):
+        yield Problem("study", f"a name has letters, digits, - and _, got {name!r}")
+    elif "study" in parts and len(name) > NAME:
+        yield Problem("study", f"a name has at most {NAME} characters, got {len(name)}")
     yield from ablations.conflicts(parts)
     yield from _published_conflicts(parts)
     if search is not None:

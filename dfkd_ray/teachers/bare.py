@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from dfkd_ray.datasets.task import Task, TeacherRef
-from dfkd_ray.teachers.weights import adopt, class_names, image_size, read_card
+from dfkd_ray.teachers.stated import architecture, class_count, class_names, image_size
+from dfkd_ray.teachers.weights import adopt, read_card
 from dfkd_ray.util.errors import ConfigError, DataError, Problem
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and std, as torchvision's nets are trained
@@ -41,12 +42,12 @@ def bare(
         raise DataError(f"{weights}: there is no such file")
     card = read_card(weights) or {}
     names, stated = class_names(weights, card), image_size(weights, card)
-    counted = len(names) if names else card.get("classes")
+    counted = class_count(weights, card)
     count = classes or counted
     image = stated or (None if size is None else (channels or 3, size, size))
     said = {"classes": (classes, counted)}
     said |= {"channels": (channels, stated[0]), "size": (size, stated[1])} if stated else {}
-    lacking = {"teacher-arch": arch or card.get("arch"), "classes": count, "size": image}
+    lacking = {"teacher-arch": arch or architecture(weights, card), "classes": count, "size": image}
     _complete(weights, said, [option for option, value in lacking.items() if not value])
     assert count is not None
     assert image is not None

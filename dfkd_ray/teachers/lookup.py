@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any
 from dfkd_ray.datasets.image_files import data_folder
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.teachers.weights import adopt, card_path, check_sha256, read_card
+from dfkd_ray.util import limits
 from dfkd_ray.util.errors import DataError
 
 SUFFIXES = (".safetensors", ".pt", ".pth")
@@ -73,7 +73,7 @@ def _teacher(weights: Path) -> TeacherFile:
 def _json(path: Path) -> dict[str, Any]:
     """Of a file that may be anybody's: what it says, if that is an object."""
     try:
-        read = json.loads(path.read_text(encoding="utf-8"))
+        read = limits.read_json(path)
     except (OSError, ValueError):
         return {}
     return read if isinstance(read, dict) else {}

@@ -8,7 +8,6 @@ of a safetensors file that carries its own) may hold `{"normalise": {"mean": [..
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,9 @@ from torch import Tensor, nn
 from dfkd_ray.datasets.folder import as_trained
 from dfkd_ray.datasets.task import HERE, Task, TeacherRef
 from dfkd_ray.nets import build, taps_of
-from dfkd_ray.util import sealed
+from dfkd_ray.teachers.finite import check_finite
+from dfkd_ray.teachers.stated import architecture, class_count, class_names, image_size
+from dfkd_ray.util import limits, sealed
 from dfkd_ray.util.errors import DataError
 
 CARD = "dfkd_ray"  # in the header of a safetensors file that carries its own
@@ -57,7 +58,7 @@ def adopt(task: Task, weights: Path, arch: str | None = None) -> Task:
     mean, std = _normalisation(weights, task)
     accuracy = card.get("accuracy")
     measured = accuracy.get("test") if isinstance(accuracy, Mapping) else None
-    chosen = TeacherRef(arch or card.get("arch") or task.teacher.arch, str(weights.resolve()), measured)
+    chosen = TeacherRef(arch or architecture(weights, card) or task.teacher.arch, str(weights.resolve()), measured)
     by = f"the card beside {weights.name}" if "normalise" in card else task.normalised_by
     return replace(task, teacher=chosen, mean=mean, std=std, normalised_by=by)
 
@@ -90,7 +91,7 @@ def read_card(weights: Path) -> dict[str, Any] | None:
     try:
         if carried is None and sealed.is_sound(path) is False:
             raise DataError(sealed.edited(path))
-        card = json.loads(path.read_text(encoding="utf-8") if carried is None else carried)
+        card = limits.read_json(path) if carried is None else limits.json_of(carried)
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: the card of {weights.name} cannot be read: {error}") from None
     if not isinstance(card, dict):
@@ -120,7 +121,8 @@ def _normalisation(weights: Path, task: Task) -> tuple[tuple[float, ...], tuple[
         return task.mean, task.std
     try:
         mean, std = (tuple(float(v) for v in stated[key]) for key in ("mean", "std"))
-    except (KeyError, TypeError, ValueError):
+        limits.check("normalise", mean + std)
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise DataError(
             f"the card of {weights}: normalise must be {{mean: [...], std: [...]}}, got {stated!r}"
         ) from None
@@ -131,29 +133,11 @@ def _normalisation(weights: Path, task: Task) -> tuple[tuple[float, ...], tuple[
     return mean, std
 
 
-def class_names(weights: Path, card: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """The names of a teacher's classes, where its card has them."""
-    names = card.get("class_names")
-    if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-        raise DataError(f"the card of {weights}: class_names must be a list of names, got {names!r}")
-    return None if names is None else tuple(names)
-
-
-def image_size(weights: Path, card: Mapping[str, Any]) -> tuple[int, int, int] | None:
-    """(channels, height, width) of a teacher's images, where its card has them."""
-    image = card.get("image")
-    if image is None:
-        return None
-    if not (isinstance(image, list) and len(image) == 3 and all(isinstance(n, int) and n > 0 for n in image)):
-        raise DataError(f"the card of {weights}: image must be [channels, height, width], got {image!r}")
-    return image[0], image[1], image[2]
-
-
 def _fitting(task: Task, weights: Path, card: Mapping[str, Any]) -> Task:
     """The task, that of a folder as the teacher sees it; DataError if a teacher with this card cannot be one of it."""
     names, image, what = class_names(weights, card), image_size(weights, card), f"the card of {weights}:"
     task = as_trained(task, names, image, f"the teacher {weights.name}")
-    count = card.get("classes") if names is None else len(names)
+    count = class_count(weights, card)
     if count not in (None, len(task.classes)):
         raise DataError(f"{what} a teacher of {count} classes does not fit the {len(task.classes)} of {task.name}")
     if image not in (None, task.image):
@@ -210,7 +194,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def fill(net: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
-    """Load `state` into `net` strictly; DataError lists what is missing, unexpected and of another shape.
+    """Load `state` into `net` strictly; DataError lists what is missing, unexpected, of another shape or not finite.
 
     `num_batches_tracked` may be missing: old files lack it, and a net in eval mode does not read it.
     """
@@ -227,6 +211,7 @@ def fill(net: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
         lines = [f"  {len(keys)} {what}: {_some(keys)}" for what, keys in found.items() if keys]
         head = _head(net, state)
         raise DataError("\n".join([f"{origin} does not fit the net {type(net).__name__}:{head}", *lines]))
+    check_finite(state, origin)
     net.load_state_dict({**own, **state})
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from dfkd_ray.nets.precision import autocast, check_precision
-from dfkd_ray.util import yamls
+from dfkd_ray.util import limits, yamls
 from dfkd_ray.util.choices import Cache, Precision
 from dfkd_ray.util.errors import ConfigError
 from dfkd_ray.util.host import cores
@@ -36,6 +36,7 @@ class Runtime:
     cache: Cache = "memmap"
 
     def __post_init__(self) -> None:
+        limits.check_fields(self)
         if self.threads < 0:
             raise ValueError(f"threads must be at least 0, got {self.threads}")
 

@@ -20,6 +20,7 @@ from dfkd_ray.tune.ranks import Ranks
 from dfkd_ray.tune.stoppers import ranks_for
 from dfkd_ray.tune.tally import Tally
 from dfkd_ray.util.errors import StudyError
+from dfkd_ray.util.words import shorten
 from dfkd_ray.util.yamls import Document
 
 VERSION = 3  # of the records: 1 had no methods and no options in its first one, 2 no experiment, and its pictures in it
@@ -81,6 +82,10 @@ class Trial:
         return max(finite, key=lambda epoch: finite[epoch]) if finite else None
 
 
+# What a record raises that is sound by its checksum, and was written by somebody else.
+FOREIGN = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+
+
 class History:
     """The fold over a study's records: `apply` is the only way that anything in here changes."""
 
@@ -99,8 +104,13 @@ class History:
         self.finished = False
         self.active_seconds = 0.0  # that the study has been run for, over all its sessions; no clock on the wall
         self._study: Study | None = None
-        for record in records:
-            self.apply(record)
+        number = 0
+        try:
+            for number, record in enumerate(records, 1):  # noqa: B007  it is told below
+                self.apply(record)
+        except FOREIGN as error:
+            why = f"{type(error).__name__}: {shorten(str(error))}"
+            raise StudyError(f"record {number} of the ledger is none that this dfkd-ray writes ({why})") from error
 
     @property
     def study(self) -> Study:

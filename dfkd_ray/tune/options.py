@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dfkd_ray.tune.watchdog import FACTOR
+from dfkd_ray.util import limits
 from dfkd_ray.util.choices import Cache, Precision, Runner
 from dfkd_ray.util.errors import ConfigError
 from dfkd_ray.util.secrets import redacted_facts
@@ -72,6 +73,12 @@ class Options:
     )
 
     def __post_init__(self) -> None:
+        for name, value in self.said.items():
+            if isinstance(value, (int, float)):
+                try:
+                    limits.check(name, value)
+                except limits.TooLarge as error:
+                    raise ConfigError.at(f"--{name}", str(error)) from None
         if self.runner == "serial":
             for name in sorted(_RAY & self.said.keys()):
                 raise ConfigError.at(f"--{name}", "is for --runner ray")

@@ -157,7 +157,7 @@ def random_sampler(spec: Random, study: Study, number: int) -> BaseSampler:
 
 @builders.register("grid")
 def grid(spec: Grid, study: Study, number: int) -> BaseSampler:
-    return RandomSampler(seed=spec.seed)  # never draws: each point is put into the queue before it is asked for
+    return RandomSampler(seed=0)  # never draws: each point is put into the queue before it is asked for
 
 
 @builders.register("qmc")
@@ -165,7 +165,8 @@ def qmc(spec: Qmc, study: Study, number: int) -> BaseSampler:
     return QMCSampler(
         qmc_type=spec.sequence,
         scramble=spec.scramble,
-        seed=spec.seed,  # the same for all trials: it names the sequence, and the study's attributes the place in it
+        # The same for all trials: it names the sequence, and the study's attributes the place in it.
+        seed=spec.seed % (1 << 63),
         independent_sampler=RandomSampler(seed=_seed(spec.seed, number)),
         warn_independent_sampling=False,
     )

@@ -17,6 +17,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+LONGEST = 2_000  # characters of a message: what it quotes may be a whole file
+
 
 class DfkdError(Exception):
     """The root: whoever catches it catches every deliberate error. `exit_code`: of the command line."""
@@ -35,7 +37,8 @@ class Problem:
 
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
-        return ": ".join(part for part in (place, self.path, self.message) if part)
+        told = self.message if len(self.message) <= LONGEST else f"{self.message[:LONGEST]} ..."
+        return ": ".join(part for part in (place, self.path, told) if part)
 
     def under(self, prefix: str) -> Problem:
         """The same problem seen from one level further out."""

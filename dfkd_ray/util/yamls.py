@@ -7,17 +7,17 @@ Only `true`, `false`, `null` and plain numbers are more than text (the core sche
 from __future__ import annotations
 
 import difflib
-import math
 import re
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 
+from dfkd_ray.util import limits
 from dfkd_ray.util.errors import ConfigError, DfkdError, Problem, UnknownName
 from dfkd_ray.util.registry import did_you_mean
 
@@ -25,9 +25,26 @@ T = TypeVar("T")
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader with the core schema of YAML 1.2 in place of the guesses of YAML 1.1."""
+    """SafeLoader with the core schema of YAML 1.2 in place of the guesses of YAML 1.1, and with bounds."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.nodes = self.depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Counted before anything of it is there: a list of millions ends where it is too long."""
+        self.nodes, self.depth = self.nodes + 1, self.depth + 1
+        for bound, found, what in ((limits.DEPTH, self.depth, _DEEP), (limits.NODES, self.nodes, _MANY)):
+            if found > bound:
+                line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
+                raise ConfigError([Problem("", what, line=line)])
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
 
+_DEEP = f"nested too deep: more than {limits.DEPTH} lists and mappings in one another"
+_MANY = f"more than {limits.NODES:,} values, each alias counted with all that it stands for"
 _Loader.yaml_implicit_resolvers = {}
 _Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|)$"), ["~", "n", ""])
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
@@ -75,32 +92,31 @@ class Document:
 def load(path: Path) -> Document:
     """Read a YAML file; ConfigError if it is missing, not text or not YAML."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = limits.read(path, limits.YAML_BYTES).decode("utf-8")
     except FileNotFoundError:
         near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.y*ml")], n=1)
         hint = f"; did you mean {str(path.with_name(near[0]))!r}?" if near else ""
         raise ConfigError([Problem("", f"there is no such file{hint}", file=str(path))]) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError([Problem("", f"cannot be read: {error}", file=str(path))]) from None
     return loads(text, str(path))
 
 
 def loads(text: str, file: str | None = None) -> Document:
-    """Read YAML text."""
-    lines: dict[str, int] = {}
-    problems: list[Problem] = []
+    """Read YAML text; ConfigError also for what is larger than `limits` has it."""
+    reading = _Reading()
     try:
         node = yaml.compose(text, Loader=_Loader)
-        data = None if node is None else _plain(node, "", lines, problems, ())
+        data = None if node is None else reading.plain(node, "", ())
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        what = getattr(error, "problem", None) or str(error)
+        what = getattr(error, "problem", None) or str(error).partition("\n")[0]
         raise ConfigError([Problem("", f"not YAML: {what}", file, mark.line + 1 if mark else None)]) from None
-    except RecursionError:
-        raise ConfigError([Problem("", "nested too deep", file)]) from None
-    document = Document(data, file, lines)
-    if problems:
-        raise document.locate(problems)
+    except ConfigError as error:
+        raise Document(None, file).locate(error.problems) from None
+    document = Document(data, file, reading.lines)
+    if reading.problems:
+        raise document.locate(reading.problems)
     return document
 
 
@@ -114,52 +130,74 @@ def value(text: str) -> Any:
     return loads(text).data
 
 
-def _plain(node: Any, path: str, lines: dict[str, int], problems: list[Problem], above: tuple[int, ...]) -> Any:
-    line = node.start_mark.line + 1
-    lines.setdefault(path, line)
-    if id(node) in above:
-        problems.append(Problem(path, "an alias that contains itself", line=line))
-        return None
-    if node.tag not in _ALLOWED:
-        problems.append(Problem(path, f"the tag {node.tag!r} is not allowed: YAML is data here", line=line))
-        return None
-    above = (*above, id(node))
-    if isinstance(node, yaml.MappingNode):
+class _Reading:
+    """A tree of YAML as plain data, with the line of each path; aliases are counted with what they stand for."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, int] = {}
+        self.problems: list[Problem] = []
+        self.nodes = self.characters = 0
+
+    def plain(self, node: Any, path: str, above: tuple[int, ...]) -> Any:
+        line = node.start_mark.line + 1
+        self.nodes += 1
+        if self.nodes > limits.NODES or self.characters > limits.YAML_BYTES:
+            raise ConfigError([Problem("", _MANY, line=line)])
+        self.lines.setdefault(path, line)
+        if id(node) in above:
+            return self._wrong(path, "an alias that contains itself", line)
+        if node.tag not in _ALLOWED:
+            return self._wrong(path, f"the tag {node.tag!r} is not allowed: YAML is data here", line)
+        above = (*above, id(node))
+        if len(above) > limits.DEPTH:
+            raise ConfigError([Problem("", _DEEP, line=line)])
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path, above)
+        if isinstance(node, yaml.SequenceNode):
+            start = f"{path}." if path else ""
+            return [self.plain(item, f"{start}{i}", above) for i, item in enumerate(node.value)]
+        self.characters += len(node.value)
+        kind = node.tag.rpartition(":")[2]
+        try:
+            return _SCALARS[kind](node.value)
+        except limits.TooLarge as error:
+            return self._wrong(path, str(error), line)
+        except (KeyError, ValueError):
+            return self._wrong(path, f"{node.value!r} is no {kind}", line)
+
+    def _mapping(self, node: Any, path: str, above: tuple[int, ...]) -> dict[str, Any]:
         out: dict[str, Any] = {}
+        if len(node.value) > limits.KEYS:
+            self._wrong(path, f"has {len(node.value):,} keys, more than {limits.KEYS:,}", node.start_mark.line + 1)
+            return out
         for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
-                problems.append(Problem(path, "a key is a word here", line=key_node.start_mark.line + 1))
+                self._wrong(path, "a key is a word here", line)
                 continue
             key = key_node.value
             inner = f"{path}.{key}" if path else key
+            try:
+                limits.text(inner, limits.PATH)
+            except limits.TooLarge as error:
+                self._wrong(path, f"a key {error}", line)
+                continue
             if key in out:
-                problems.append(Problem(inner, "stands twice", line=key_node.start_mark.line + 1))
-            lines[inner] = key_node.start_mark.line + 1
-            out[key] = _plain(value_node, inner, lines, problems, above)
+                self._wrong(inner, "stands twice", line)
+            self.lines[inner] = line
+            out[key] = self.plain(value_node, inner, above)
         return out
-    if isinstance(node, yaml.SequenceNode):
-        start = f"{path}." if path else ""
-        return [_plain(item, f"{start}{i}", lines, problems, above) for i, item in enumerate(node.value)]
-    try:
-        return _SCALARS[node.tag.rpartition(":")[2]](node.value)
-    except (KeyError, ValueError):
-        problems.append(Problem(path, f"{node.value!r} is no {node.tag.rpartition(':')[2]}", line=line))
-        return None
 
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if math.isinf(number):
-        raise ValueError(f"{text} is too large")
-    return number
+    def _wrong(self, path: str, message: str, line: int) -> None:
+        self.problems.append(Problem(path, message, line=line))
 
 
 _SCALARS: dict[str, Callable[[str], Any]] = {  # not PyYAML's, to which 010 is 8 and 08 a crash
     "null": lambda text: None,
     "bool": {"true": True, "false": False}.__getitem__,
-    "int": int,
-    "float": _finite,
-    "str": str,
+    "int": limits.whole,
+    "float": limits.real,
+    "str": limits.text,
 }
 
 
@@ -200,7 +238,7 @@ def typed(cls: type[T], raw: Any) -> T:
     for key in raw:
         if key not in known:
             problems.add(key, f"no such field{did_you_mean(key, known)}")
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)  # type: ignore[arg-type]  # classes are hashable
     values = {key: problems.attempt(key, _read, known[key], hints[key], raw[key]) for key in known if key in raw}
     for key, f in known.items():
         if key not in raw and f.default is MISSING and f.default_factory is MISSING:
@@ -217,7 +255,7 @@ def _fields(cls: type) -> list[Field[Any]]:
 
 def _read(f: Field[Any], hint: Any, raw: Any) -> Any:
     """One field's value: a component, a nested dataclass, or plain data checked by pydantic."""
-    from pydantic import ConfigDict, TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     optional = type(None) in typing.get_args(hint)
     if raw is None and optional:
@@ -230,12 +268,27 @@ def _read(f: Field[Any], hint: Any, raw: Any) -> Any:
         read = partial(typed, nested[0])
         return _several(read, nested[0].__name__.lower(), raw) if typing.get_origin(hint) is tuple else read(raw)
     try:
-        return TypeAdapter(hint, config=ConfigDict(allow_inf_nan=False)).validate_python(_tuples(raw), strict=True)
+        made = _adapter(hint).validate_python(_tuples(raw), strict=True)
     except ValidationError as error:
         messages = dict.fromkeys(e["msg"].removeprefix("Input should be ") for e in error.errors())
         if any(e["type"] in ("missing", "too_long") for e in error.errors()):
             messages = {f"a list of {len(typing.get_args(hint))}": None}
         raise ValueError(f"should be {' or '.join(messages)}, got {raw!r}") from None
+    limits.check(f.name, made)
+    return made
+
+
+@cache
+def _adapter(hint: Any) -> Any:
+    """What checks plain data against a type: slow to make."""
+    from pydantic import ConfigDict, TypeAdapter
+
+    return TypeAdapter(hint, config=ConfigDict(allow_inf_nan=False))
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
 
 
 def component(registry: Any, raw: Any, name: str | None = None) -> Any:

@@ -112,6 +112,7 @@ OLD = {"fingerprint": "f", "task": "gliders", "task_given": "gliders", "method":
             json.dumps(OLD),
             r"^{path}: not the card of a run that this version of dfkd-ray can read: take its student by",
         ),
+        ("[" * 10**5, r"^{path}: cannot be read: nested too deep$"),
         ('{"version": 1}', r"^{path}: not the card of a run: 'method'$"),
         ('{"version": 1, "method": {"sourc": 1}}', r"^{path}: not the card of a run: sourc: not a slot of a method"),
     ],
@@ -143,3 +144,14 @@ def test_a_flipped_bit_is_told_and_an_edit_by_hand_says_what_to_do(tmp_path: Pat
     del told["seal"]
     path.write_text(json.dumps({**told, "seed": 6}))
     assert RunCard.read(tmp_path).seed == 6
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("versions", 7), ("versions", ["a"]), ("trial", "3"), ("seed", None), ("changes", [1])]
+)
+def test_a_card_whose_facts_are_of_another_type_says_so(field: str, value: Any, tmp_path: Path) -> None:
+    CARD.write(tmp_path)
+    held = json.loads((tmp_path / NAME).read_text())
+    (tmp_path / NAME).write_text(json.dumps({**held, field: value}))
+    with pytest.raises(StudyError, match=rf"run\.json: not the card of a run: {field}: should be a valid "):
+        RunCard.read(tmp_path)

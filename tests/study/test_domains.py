@@ -74,3 +74,21 @@ def test_canonical_tells_one_from_true() -> None:
 
 def test_all_kinds_are_registered() -> None:
     assert list(domains.domains) == ["bool", "choice", "int", "log", "uniform"]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"choice": ["a", 1, None]},
+        {"bool": True},
+        {"int": [2, 10]},
+        {"int": [3, 9], "step": 2},
+        {"uniform": [0, 1], "points": 5},
+        {"log": [1, 9], "points": 3},
+        {"log": [1, 9]},
+    ],
+)
+def test_the_count_is_that_of_the_grid(raw: object) -> None:
+    domain = parse(raw)
+    grid = domain.grid()
+    assert domain.count == (None if grid is None else len(grid))

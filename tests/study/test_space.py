@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from dfkd_ray.study import domains
 from dfkd_ray.study.domains import Bool, Choice, Int, Log
 from dfkd_ray.study.space import active, draw, enumerate_grid, mistakes, ordered
 from dfkd_ray.util.errors import ConfigError
@@ -54,3 +55,13 @@ def test_circles_and_unknown_parents() -> None:
         "no such path under `search`; did you mean 'order'? (known: order, w)",
         "is never 3 (known: 1, 2)",
     ]
+
+
+def test_nothing_of_a_huge_range_is_built() -> None:
+    """The first would take a terabyte, the second is never drawn from but under a condition."""
+    huge = {"int": [1, 10**12]}
+    for raw in ({"a": huge}, {"a": {"bool": True}, "b": {**huge, "when": {"a": [True]}}}):
+        with pytest.raises(ConfigError, match="the grid has more than 100,000 points"):
+            enumerate_grid({path: domains.parse(domain) for path, domain in raw.items()})
+    found = list(mistakes({"a": domains.parse(huge), "b": domains.parse({"bool": True, "when": {"a": [3]}})}))
+    assert [str(each) for each in found] == ["search.b.when.a: a condition needs a parent with at most 1,000 values"]

@@ -169,3 +169,19 @@ def test_a_failed_trial_that_is_run_again_begins_anew_with_its_changes_and_its_s
     assert (trial.state, trial.rows, trial.reason) == ("running", {}, None)
     assert (trial.changes, trial.seed, trial.attrs) == (before.changes, before.seed, before.attrs)
     assert (history.in_state("failed"), [each.number for each in history.running()]) == (0, [0])
+
+
+@pytest.mark.parametrize(
+    ("record", "why"),
+    [
+        ({"time": 1.0}, "KeyError: 'kind'"),
+        ({"kind": "arsked", "time": 1.0}, "KeyError: 'arsked'"),
+        ({"kind": ["asked"], "time": 1.0}, "TypeError: unhashable type: 'list'"),
+        (asked(1, study_attrs=["a"]), "ValueError: dictionary update seque"),
+        ({"kind": "picture", "time": 1.0, "trial": 0, "epoch": 1}, "KeyError: "),
+    ],
+)
+def test_a_record_that_nobody_here_writes_is_told_by_its_number(record: dict[str, Any], why: str) -> None:
+    with pytest.raises(StudyError, match=r"^record 3 of the ledger is none that this dfkd-ray writes") as refused:
+        History([*records(), asked(0), record])
+    assert why in str(refused.value)

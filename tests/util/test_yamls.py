@@ -11,12 +11,14 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfkd_ray.util import yamls
+from dfkd_ray.util import limits, yamls
 from dfkd_ray.util.errors import ConfigError, Problem
 from dfkd_ray.util.registry import Registry
 
-texts = st.text(st.characters(codec="utf-8", exclude_characters="\ufeff"), max_size=8)
-scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
+letters = st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters="\ufeff")
+texts = st.text(letters, max_size=8)
+wholes, reals = st.integers(-limits.WHOLE, limits.WHOLE), st.floats(-limits.REAL, limits.REAL)
+scalars = st.none() | st.booleans() | wholes | reals | texts
 plain_data = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4), max_leaves=12
 )
@@ -65,6 +67,10 @@ def test_no_guessed_types(text: str, value: Any) -> None:
     assert type(got) is type(value)
 
 
+MANY = "more than 20,000 values, each alias counted with all that it stands for"
+BOMB = "\n".join(["a0: &a0 [1, 1]", *(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 30))])  # 2^30 ones
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -73,14 +79,28 @@ def test_no_guessed_types(text: str, value: Any) -> None:
         ("a: !!int abc", "x.yaml:1: a: 'abc' is no int"),
         ("a: !!bool 2", "x.yaml:1: a: '2' is no bool"),
         ("a: !!map x", "x.yaml:1: a: 'x' is no map"),
-        ("a: 1e999", "x.yaml:1: a: '1e999' is no float"),
+        ("a: 1e999", "x.yaml:1: a: 1e999 is too large"),
         ("a: 1\nb: 2\na: 3", "x.yaml:3: a: stands twice"),
         ("{[1, 2]: 3}", "x.yaml:1: a key is a word here"),
         ("a: &x\n  b: *x", "x.yaml:1: a.b: an alias that contains itself"),
         ("a: [1,\nb: }", "x.yaml:2: not YAML"),
         ("a: *unknown", "x.yaml:1: not YAML: found undefined alias"),
         ("a: 1\n--- \nb: 2", "x.yaml:2: not YAML"),
-        ("[" * 600, "x.yaml: nested too deep"),
+        ("a: " + "9" * 5000, "x.yaml:1: a: 9+…9+ is too large"),
+        ("a: -9223372036854775808", "x.yaml:1: a: -9223372036854775808 is too large"),
+        ('a: "x\\0y"', r"x.yaml:1: a: has the character U\+0000 in it: 'x\\x00y'"),
+        ('a: "\\ud800"', r"x.yaml:1: a: has the character U\+D800 in it"),
+        ('"a\\e": 1', r"x.yaml:1: a key has the character U\+001B in it"),
+        ("\0", "^x.yaml: not YAML: unacceptable character #x0000: special characters are not allowed$"),
+        (f"a: {'x' * 10_001}", "x.yaml:1: a: has 10,001 characters, more than 10,000: 'x+…x+'$"),
+        (f"{'x' * 600}: {{{'y' * 500}: 1}}", "x.yaml:1: x+: a key has 1,101 characters, more than 1,000: 'x+…y+'$"),
+        (f"a: {{{', '.join(map(str, range(1_001)))}}}", "x.yaml:1: a: has 1,001 keys, more than 1,000"),
+        ("\n[" * 3_000, "x.yaml:34: nested too deep: more than 32 lists and mappings in one another"),
+        ("- " * 3_000, "x.yaml:1: nested too deep"),
+        (f"a: [{'1, ' * 1_000_000}]", f"x.yaml:1: {MANY}"),
+        (BOMB, rf"x.yaml:\d+: {MANY}"),
+        (BOMB.replace("[", "{a: ").replace(", ", ", a: ").replace("]", "}"), rf"x.yaml:\d+: {MANY}"),
+        (f"a: &a {'x' * 9_000}\nb: [{', '.join(['*a'] * 1_000)}]", f"x.yaml:2?1: {MANY}"),
     ],
 )
 def test_what_is_refused_and_where(text: str, message: str) -> None:
@@ -116,6 +136,17 @@ def test_files(tmp_path: Path) -> None:
     assert yamls.load(path).data is None
     path.write_text("a: ünï\n", encoding="utf-8")
     assert yamls.load(path).data == {"a": "ünï"}
+
+
+def test_a_file_without_end_or_of_gigabytes_is_refused_by_its_size(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    with path.open("wb") as file:
+        file.truncate(3 * 10**9)
+    said = "cannot be read: has 3.00 GB, more than the 1 MB that such a file may have"
+    with pytest.raises(ConfigError, match=f"a.yaml: {said}"):
+        yamls.load(path)
+    with pytest.raises(ConfigError, match="/dev/zero: cannot be read: has more than the 1 MB"):
+        yamls.load(Path("/dev/zero"))
 
 
 shapes: Registry[type[Any]] = Registry("shape")
@@ -159,15 +190,15 @@ class Outer:
 components = st.builds(Dot, st.floats(0.1, 9)) | st.builds(Line, st.tuples(st.floats(-1, 0), st.floats(0, 1)))
 outers = st.builds(
     Outer,
-    name=st.text(max_size=3),
-    count=st.integers(),
-    share=st.floats(allow_nan=False, allow_infinity=False),
+    name=st.text(letters, max_size=3),
+    count=st.integers(-limits.COUNT, limits.COUNT),
+    share=reals,
     on=st.booleans(),
     kind=st.sampled_from(["a", "b"]),
-    inner=st.none() | st.builds(Inner, st.integers()),
+    inner=st.none() | st.builds(Inner, st.integers(-64, 64)),
     shape=components,
     shapes=st.lists(components, max_size=3).map(tuple),
-    numbers=st.lists(st.integers(), max_size=3).map(tuple),
+    numbers=st.lists(st.integers(-limits.COUNT, limits.COUNT), max_size=3).map(tuple),
 )
 
 

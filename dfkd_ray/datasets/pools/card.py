@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
-from dfkd_ray.util import sealed, yamls
+from dfkd_ray.util import limits, sealed, yamls
 from dfkd_ray.util.errors import ConfigError, DataError
 from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.registry import did_you_mean
@@ -56,9 +57,14 @@ class PoolCard:
     schema: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
+        limits.check_fields(self)
         for name in ("shards", "per_trajectory", "pixels"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not self.classes:
+            raise ValueError("classes must be at least one name")
+        if min(self.image) < 1 or prod(self.image) > limits.PIXELS:
+            raise ValueError(f"image must be (channels, height, width), each at least 1, got {self.image}")
         if not len(self.mean) == len(self.std) == self.image[0]:
             raise ValueError(f"mean and std must have a number for each of the {self.image[0]} channels")
 
@@ -137,7 +143,7 @@ def read(folder: Path) -> PoolCard:
     try:
         if sealed.is_sound(path) is False:
             raise DataError(sealed.edited(path))
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = limits.read_json(path)
     except FileNotFoundError:
         pools = [other.parent.name for other in folder.parent.glob(f"*/{NAME}")]
         raise DataError(f"{folder}: there is no pool{did_you_mean(folder.name, pools)}") from None

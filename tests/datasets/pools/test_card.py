@@ -112,6 +112,20 @@ def test_no_pool_there_and_the_nearest_that_is(tmp_path: Path) -> None:
             "the card of the pool is damaged: shards must be at least 1, got 0",
         ),
         (json.dumps({**CARD.plain(), "mean": [0.5]}), "the card of the pool is damaged: mean and std must have"),
+        (json.dumps({**CARD.plain(), "classes": []}), "the card of the pool is damaged: classes must be at least one"),
+        (
+            json.dumps({**CARD.plain(), "image": [3, 16, -16]}),
+            "the card of the pool is damaged: image must be (channels, height, width), each at least 1",
+        ),
+        (
+            json.dumps({**CARD.plain(), "shards": 10**12}),
+            "the card of the pool is damaged: shards: must be at most 1,024, got 1,000,000,000,000",
+        ),
+        ("[" * 10**5, "the card of the pool is damaged: nested too deep"),
+        (
+            json.dumps({**CARD.plain(), "task": "a\0b"}),
+            "the card of the pool is damaged: has the character U+0000 in it",
+        ),
         (json.dumps({**CARD.plain(), "sed": 1}), "the card of the pool is damaged: sed: no such field; did you mean"),
         (json.dumps({**CARD.plain(), "schema": 9}), "schema version 9, this dfkd-ray reads up to 1"),
     ],
