@@ -2,9 +2,9 @@
 
 That is done once, into a cache: a plain `.npy` of uint8 in `data_folder()/cache`, named by task, split, side and a
 digest of all that decides its bytes: the folder, names, sizes and times of the files, and how they are cut. A changed
-file makes another cache; an old one may be deleted at any time. It takes its name when it is done, and is mapped when it is read,
-so that ImageNet's 50,000 test images (7.5 GB at 224 pixels) cost memory only where they are looked at. Or it is done in
-memory, and nothing is written.
+file makes another cache; an old one may be deleted at any time. It takes its name when it is done, and is mapped when
+it is read, so that ImageNet's 50,000 test images (7.5 GB at 224 pixels) cost memory only where they are looked at. Or
+it is done in memory, and nothing is written.
 """
 
 from __future__ import annotations

@@ -234,8 +234,7 @@ def test_two_folders_with_equal_names_sizes_and_times_share_no_cache(small: Task
     for site, level in (("siteA", 10), ("siteB", 200)):
         path = write_image(tmp_path / site / "photos" / "0.bmp", level)
         os.utime(path, ns=(10**18, 10**18))
-    found = [Files(tmp_path / site / "photos", ["0.bmp"]).read(small, "test")[0, 0, 0, 0] for site in ("siteA", "siteB")]
-    assert found == [10, 200]
-    os.replace(tmp_path / "siteB" / "photos" / "0.bmp", tmp_path / "siteA" / "photos" / "0.bmp")
-    moved = Files(tmp_path / "siteA" / "photos", ["0.bmp"]).read(small, "test")
-    assert moved[0, 0, 0, 0] == 200, "the time of the last change of the inode is no copy's to keep"
+    first, second = (Files(tmp_path / site / "photos", ["0.bmp"]) for site in ("siteA", "siteB"))
+    assert [files.read(small, "test")[0, 0, 0, 0] for files in (first, second)] == [10, 200]
+    os.replace(second.root / "0.bmp", first.root / "0.bmp")
+    assert first.read(small, "test")[0, 0, 0, 0] == 200, "no copy keeps the time of the last change of its inode"
