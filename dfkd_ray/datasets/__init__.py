@@ -32,8 +32,8 @@ __all__ = [
     "names",
     "normalise",
     "readers",
-    "spoken",
     "split",
+    "spoken",
     "training",
     "write_grid",
 ]
