@@ -38,9 +38,12 @@ def ablate(file: File, how: Options, small: options.SmallTry) -> None:
 
 @app.command()
 @options.unfolded
-def resume(folder: Folder, how: Options) -> None:
-    """Go on with a study or a run that was interrupted or killed; nothing finished is run again."""
-    running.resume(folder, how)
+def resume(folder: Folder, how: Options, accept_changes: options.AcceptChanges = False) -> None:
+    """Go on with a study or a run that was interrupted or killed; nothing finished is run again.
+
+    What decides results (methods, teacher, task, real images, own code) has to be what it was when it began.
+    """
+    running.resume(folder, how, accept_changes)
 
 
 @app.command()

@@ -69,6 +69,11 @@ class TrialRow:
         return self.row["tuning"] is not None
 
     @property
+    def changed(self) -> str | None:
+        """What was another than when the study was begun, where that was accepted; tables of old say nothing of it."""
+        return self.row.get("changed")
+
+    @property
     def reused(self) -> str | None:
         """The earlier trial that it was taken over from."""
         head, _, origin = (self.row["reason"] or "").partition("reused: ")

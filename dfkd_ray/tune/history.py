@@ -43,6 +43,7 @@ class Trial:
     fingerprint: str | None = None
     started: float | None = None
     attempts: int = 0
+    changed: str | None = None  # what was another than when the study was begun, where that was accepted
 
     @property
     def epoch(self) -> int:
@@ -74,6 +75,10 @@ class History:
         self.ended: list[int] = []  # in the order of their ends
         self.provenance: dict[str, Any] = {}
         self.methods: dict[str, Any] = {}  # by name as the study has it: the method as it was when the study began
+        self.begun: dict[str, Any] = {}  # the experiment that it was begun as, see tune/differences.py
+        self.experiment: dict[str, Any] = {}  # that which it is now, where changes were accepted
+        self.changed: str | None = None  # how the two differ, which every trial carries from then on
+        self.accepted = False  # whether they ever differed
         self.options: dict[str, Any] = {}  # how it was run last, see tune/options.py
         self.task: dict[str, Any] = {}
         self.study_attrs: dict[str, Any] = {}
@@ -153,12 +158,15 @@ class History:
         self._study = studies.parse(Document(record["study"], file="ledger"))
         self.provenance, self.methods, self.options = record["provenance"], record["methods"], record["options"]
         self.task = record["task"]
+        self.begun = self.experiment = record["experiment"]
         self.alike = record.get("alike", {})
 
     def _resumed(self, record: Record) -> None:
         self.provenance = {**self.provenance, "resumed": [*self.provenance.get("resumed", []), record["provenance"]]}
         self.options = record["options"]
         self.finished = False
+        if "experiment" in record:
+            self.experiment, self.changed, self.accepted = record["experiment"], record["changed"], True
 
     def _round(self, record: Record) -> None:
         self.resolved |= set(record["arms"])
@@ -168,12 +176,13 @@ class History:
     def _asked(self, record: Record) -> None:
         number = record["trial"]
         planned = {key: record[key] for key in ("arm", "draw", "tuning", "attrs", "reused") if key in record}
-        self.trials[number] = Trial(number, record["changes"], record["seed"], **planned)
+        self.trials[number] = Trial(number, record["changes"], record["seed"], changed=self.changed, **planned)
         self.study_attrs |= record["study_attrs"]
 
     def _started(self, record: Record) -> None:
         trial = self.trials[record["trial"]]
         trial.attempts += 1
+        trial.changed = self.changed or trial.changed
         if trial.started is None:
             trial.started = record["time"]
 

@@ -138,5 +138,6 @@ def _trial_row(study: Study, trial: Trial) -> Record:
         "device": last.get("device"),
         "peak_memory": max((row["peak_memory"] for row in trial.rows.values()), default=None),
         "attempts": trial.attempts,
+        "changed": trial.changed,
         "final": list(trial.final.items()),
     }

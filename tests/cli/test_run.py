@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -153,31 +154,48 @@ def test_the_same_command_again_runs_nothing_twice(
 
 
 @pytest.mark.parametrize(
-    ("words", "what"),
+    ("words", "lines"),
     [
-        (["--seed", "3"], "seed 0 there, 3 here"),
-        (["--set", "student.optimizer.lr=0.5"], "fingerprint "),
-        (["--task", "digits", "--weights", "{digits}"], "task gliders there, digits here"),
+        (["--seed", "3"], ["the seed: 0 there, 3 here"]),
+        (
+            ["--set", "student.optimizer.lr=0.5"],
+            ["the method dfkd_fgvc: {METHOD} there, [0-9a-f]{12} here; student.optimizer.lr 0.01 there, 0.5 here"],
+        ),
+        (
+            ["--task", "digits", "--weights", "{digits}"],
+            [
+                "the teacher: {TEACHER} \\(resnet8, gliders_resnet8.safetensors\\) there, "
+                "[0-9a-f]{12} \\(resnet8, .*digits.safetensors\\) here",
+                'the task: [0-9a-f]{12} \\(gliders\\) there, [0-9a-f]{12} \\(digits\\) here; name "gliders" there, '
+                '"digits" here; reader .* and [0-9]+ more',
+            ],
+        ),
     ],
 )
 def test_the_folder_of_another_run_is_refused(
-    words: list[str], what: str, finished: tuple[Path, Done], tmp_path: Path
+    words: list[str], lines: list[str], finished: tuple[Path, Done], tmp_path: Path
 ) -> None:
     folder, _ = finished
     weights = tmp_path / "digits.safetensors"
     save_file(nets.build("resnet8", 10, 1).state_dict(), weights)
     before = students(folder)
+    card = RunCard.read(folder / "trials" / "0000")
+    own = {"{METHOD}": card.fingerprint[:12], "{TEACHER}": card.teacher_digest[:12]}
     said = refused(
         "distill",
         "dfkd_fgvc",
+        "--accept-changes",
         *sets({k: v for k, v in TINY.items() if not (words[0] == "--set" and k in words[1])}),
         "--out",
         folder,
         *(word.format(digits=weights) for word in words),
     )
-    assert said.startswith(f"{folder} holds another run (")
-    assert what in said
-    assert said.endswith("): name another folder with --out")
+    first, *told, last = said.splitlines()
+    assert (first, last) == (f"{folder} was begun as another experiment:", "name another folder with --out")
+    for line, expected in zip(told, lines, strict=True):
+        for word, value in own.items():
+            expected = expected.replace(word, value)
+        assert re.fullmatch(f"  {expected}", line)
     assert students(folder) == before
 
 
