@@ -44,7 +44,8 @@ class Difference:
         there, here = (part or {} for part in (self.there, self.here))
         said = [f" ({part['said']})" if part.get("said") else "" for part in (there, here)]
         one, two = self.digests
-        paths = list(differing(there.get("plain"), here.get("plain"))) if there.get("plain") else []
+        both = "plain" in there and "plain" in here
+        paths = list(differing(there["plain"], here["plain"])) if both else []
         told = [f"{path} {_value(a)} there, {_value(b)} here" for path, a, b in paths[:SHOWN]]
         told += [f"and {len(paths) - SHOWN} more"] if len(paths) > SHOWN else []
         return f"{self.what}: {one}{said[0]} there, {two}{said[1]} here" + (f"; {'; '.join(told)}" if told else "")

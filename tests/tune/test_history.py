@@ -129,3 +129,21 @@ def test_the_cell_of_an_ablation_is_remembered() -> None:
     trial = history.trials[0]
     assert (trial.arm, trial.draw, trial.tuning, trial.seed, trial.attrs) == ("without b", 2, 5, 9, {"a": 1})
     assert history.alike == {"d": "full"}
+
+
+def test_accepted_changes_mark_every_later_trial_and_no_earlier_one() -> None:
+    """Asked after them, or gone on with; until the inputs are again what they were."""
+    resumed = {"kind": "resumed", "provenance": {}, "options": {}}
+    started = {"kind": "started", "time": 105.0}
+    history = History([*records(), asked(0), {**started, "trial": 0}, ended(0, "complete", [0.5]), asked(1), asked(2)])
+    assert (history.changed, history.accepted) == (None, False)
+    history.apply({**resumed, "time": 110.0, "experiment": {"parts": 1}, "changed": "the teacher (a, now b)"})
+    for record in ({**started, "trial": 1}, asked(3), {**resumed, "time": 120.0}, asked(4)):
+        history.apply(record)
+    history.apply({**resumed, "time": 130.0, "experiment": history.begun, "changed": None})
+    for record in ({**started, "trial": 1}, {**started, "trial": 2}, asked(5)):
+        history.apply(record)
+    marks = [history.trials[number].changed is not None for number in range(6)]
+    assert marks == [False, True, False, True, True, False]
+    assert history.trials[3].changed == "the teacher (a, now b)"
+    assert history.accepted
