@@ -6,6 +6,7 @@ Made when a study begins, and again when it is gone on with: `tune/differences.p
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -75,7 +76,9 @@ def go_on(
         raise refused(folder, found, way_on)
     if not found:
         return bound(work, now, accepted=history.accepted), {}
-    return bound(work, now, accepted=True), {"experiment": now, "changed": marked(differences(history.begun, now))}
+    methods = {name: config.plain(method) for name, method in work.methods.items()}
+    said = {"experiment": now, "methods": methods, "changed": marked(differences(history.begun, now))}
+    return bound(work, now, accepted=True), said
 
 
 def bound(work: Distillation, made: Mapping[str, Any], accepted: bool = False) -> Distillation:
@@ -120,14 +123,11 @@ def _code(words: set[str]) -> dict[str, Part]:
     """The files of components from outside of the package that are named, without what these import."""
     named = (registry[name] for registry in (*_REGISTRIES, classifiers) for name in registry if name in words)
     modules = {each.__module__ for each in named if each.__module__.partition(".")[0] != _OWN}
-    files = {name: getattr(sys.modules.get(name), "__file__", None) for name in sorted(modules)}
+    files = {name: getattr(sys.modules.get(name), "__file__", None) or "" for name in sorted(modules)}
     return {
-        f"the code {Path(file).name}": {
-            "digest": hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16],
-            "said": file,
-        }
-        for file in files.values()
-        if file is not None and Path(file).is_file()
+        f"the code {name}": {"digest": hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16], "said": file}
+        for name, file in files.items()
+        if os.path.isfile(file)
     }
 
 
@@ -135,10 +135,10 @@ def _folders(words: set[str]) -> dict[str, Part]:
     """The pools and the diffusion models on this disk that are named."""
     parts: dict[str, Part] = {}
     for word in sorted(word for word in words if "/" in word):
-        folder = Path(word).expanduser()
-        if (folder / "pool.json").is_file():
-            parts[f"the pool {word}"] = {"digest": Pool.open(folder).digest}
-        elif (folder / "model_index.json").is_file():
-            found = of_folder(folder)
+        folder = os.path.expanduser(word)  # and os.path below, because a question may hold a / too
+        if os.path.isfile(os.path.join(folder, "pool.json")):
+            parts[f"the pool {word}"] = {"digest": Pool.open(Path(folder)).digest}
+        elif os.path.isfile(os.path.join(folder, "model_index.json")):
+            found = of_folder(Path(folder))
             parts[f"the model {word}"] = {"digest": found.digest, "said": str(found)}
     return parts

@@ -74,7 +74,7 @@ class History:
         self.trials: dict[int, Trial] = {}
         self.ended: list[int] = []  # in the order of their ends
         self.provenance: dict[str, Any] = {}
-        self.methods: dict[str, Any] = {}  # by name as the study has it: the method as it was when the study began
+        self.methods: dict[str, Any] = {}  # by name as the study has it: the method as the experiment has it
         self.begun: dict[str, Any] = {}  # the experiment that it was begun as, see tune/differences.py
         self.experiment: dict[str, Any] = {}  # that which it is now, where changes were accepted
         self.changed: str | None = None  # how the two differ, which every trial carries from then on
@@ -166,7 +166,8 @@ class History:
         self.options = record["options"]
         self.finished = False
         if "experiment" in record:
-            self.experiment, self.changed, self.accepted = record["experiment"], record["changed"], True
+            self.experiment, self.methods = record["experiment"], record["methods"]
+            self.changed, self.accepted = record["changed"], True
 
     def _round(self, record: Record) -> None:
         self.resolved |= set(record["arms"])

@@ -264,6 +264,8 @@ def test_accepted_changes_are_run_and_marked_in_tables_page_and_terminal(stopped
     assert page.count(mark) == 3, "at the head, and in two rows"
     mine.write_text(MINE)
     assert f"{new} there, {old} here" in refused("resume", stopped)
+    mine.unlink()
+    assert dfkd("resume", stopped).code == 0, "the ledger has the method that was accepted, too"
 
 
 def test_another_teacher_under_the_same_path_is_another_experiment(tmp_path: Path) -> None:

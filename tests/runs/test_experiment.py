@@ -147,7 +147,7 @@ def test_own_code_is_known_by_its_file_where_the_study_names_it(own: Path) -> No
     chosen = "student_loss.own_term_of_a_test: {choice: [null, {power: 2}]}"
     searched = made(STUDY.replace("student_loss.kd.temperature: {log: [1, 8]}", chosen))
     found = parts(searched, preparing.work(made()))
-    assert found["the code own_of_a_test.py"] == {
+    assert found["the code own_of_a_test"] == {
         "digest": hashlib.sha256(own.read_bytes()).hexdigest()[:16],
         "said": str(own),
     }
@@ -163,6 +163,12 @@ def test_a_model_on_this_disk_is_known_by_its_files(tmp_path: Path) -> None:
     (tmp_path / "model_index.json").write_text("{}")
     found = parts(made(fixed={"source": {"name": "diffusion", "model": str(tmp_path)}}))
     assert found[f"the model {tmp_path}"]["said"] == "1 file, 2 bytes"
+
+
+def test_any_text_may_stand_in_a_study() -> None:
+    odd = {"question": "either/or" + "?" * 5_000, "fixed": {"source": {"name": "generator"}, "schedule.epochs": 1}}
+    assert parts(made(**odd)).keys() == parts(made()).keys()
+    assert parts(made(question="~nobody/such\0")).keys() == parts(made()).keys()
 
 
 # ---- going on

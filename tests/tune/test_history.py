@@ -137,10 +137,13 @@ def test_accepted_changes_mark_every_later_trial_and_no_earlier_one() -> None:
     started = {"kind": "started", "time": 105.0}
     history = History([*records(), asked(0), {**started, "trial": 0}, ended(0, "complete", [0.5]), asked(1), asked(2)])
     assert (history.changed, history.accepted) == (None, False)
-    history.apply({**resumed, "time": 110.0, "experiment": {"parts": 1}, "changed": "the teacher (a, now b)"})
+    history.apply(
+        {**resumed, "time": 110.0, "experiment": {"parts": 1}, "changed": "the teacher (a, now b)", "methods": {"m": 2}}
+    )
+    assert history.methods == {"m": 2}
     for record in ({**started, "trial": 1}, asked(3), {**resumed, "time": 120.0}, asked(4)):
         history.apply(record)
-    history.apply({**resumed, "time": 130.0, "experiment": history.begun, "changed": None})
+    history.apply({**resumed, "time": 130.0, "experiment": history.begun, "changed": None, "methods": {}})
     for record in ({**started, "trial": 1}, {**started, "trial": 2}, asked(5)):
         history.apply(record)
     marks = [history.trials[number].changed is not None for number in range(6)]
