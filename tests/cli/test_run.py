@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -340,3 +341,52 @@ def test_damaged_data_is_an_error_before_the_first_epoch(squares: Path, tmp_path
     said = refused("distill", *words, "--out", tmp_path / "run")
     assert said == f"{tmp_path / 'half.npz'}: there is images but no labels"
     assert not (tmp_path / "run").exists()
+
+
+# ---- the same experiment, or none
+
+
+def test_the_same_images_elsewhere_are_the_same_and_others_are_refused_or_marked(squares: Path, tmp_path: Path) -> None:
+    weights, data = tmp_path / "t.safetensors", tmp_path / "squares.npz"
+    save_file(nets.build("resnet8", 2, 1).state_dict(), weights)
+    shutil.copy(squares / "squares.npz", data)
+    schedule = "schedule={epochs: 2, rounds: 1, student_steps: 1, batch: 4}"
+    words = ["distill", "noise_kd", "--task", squares / "squares.yaml", "--weights", weights, "--set", schedule]
+    words += ["--out", tmp_path / "run"]
+    with interrupted_at_epoch_2():
+        assert dfkd(*words, "--data", squares / "squares.npz").code == 130
+    with np.load(data) as arrays:
+        changed = {**arrays, "test_labels": 1 - arrays["test_labels"]}
+    other = tmp_path / "other.npz"
+    np.savez(other, **changed)
+    said = refused(*words, "--data", other).splitlines()
+    assert [line.partition(": ")[0] for line in said[1:3]] == [
+        "  the images to validate on",
+        "  the images to test on",
+    ]
+    assert said[-1] == "name another folder with --out, or go on all the same with --accept-changes"
+    assert "--accept-changes" not in refused(*words, "--data", other, "--seed", "1", "--accept-changes")
+    with interrupted_at_epoch_2():
+        assert dfkd(*words, "--data", data).code == 130, "elsewhere, the same bytes"
+    done = dfkd(*words, "--data", other, "--accept-changes")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(
+        "every trial from here on is marked, since it is run with other inputs: the images to val"
+    )
+    assert "the images to test on (" in tables.read(tmp_path / "run" / "trials.arrow")["changed"][0].as_py()
+    assert "Other inputs than the study began with" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_task_file_that_was_edited_is_another_experiment(squares: Path, tmp_path: Path) -> None:
+    task, weights = tmp_path / "squares.yaml", tmp_path / "t.safetensors"
+    task.write_text((squares / "squares.yaml").read_text())
+    save_file(nets.build("resnet8", 2, 1).state_dict(), weights)
+    words = ["distill", "noise_kd", "--task", task, "--weights", weights, "--out", tmp_path / "run"]
+    words += ["--set", "schedule={epochs: 2, rounds: 1, student_steps: 1, batch: 4}"]
+    with interrupted_at_epoch_2():
+        assert dfkd(*words).code == 130
+    task.write_text(task.read_text().replace("std: [0.3]", "std: [0.25]"))
+    assert re.search(r"\n  the task: .*; std.0 0.3 there, 0.25 here\n", refused(*words))
+    assert re.search(r"\n  the task: .*; std.0 0.3 there, 0.25 here\n", refused("resume", tmp_path / "run"))
+    task.unlink()
+    assert dfkd("resume", tmp_path / "run").code == 0, "the ledger has the task"
