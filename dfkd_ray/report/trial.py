@@ -70,8 +70,9 @@ class TrialRow:
 
     @property
     def changed(self) -> str | None:
-        """What was another than when the study was begun, where that was accepted; tables of old say nothing of it."""
-        return self.row.get("changed")
+        """What was another than when the study was begun, where that was accepted."""
+        told: str | None = self.row["changed"]
+        return told
 
     @property
     def reused(self) -> str | None:
