@@ -281,7 +281,9 @@ def test_a_damaged_checkpoint_is_a_data_error(tmp_path: Path) -> None:
 def test_a_checkpoint_of_another_trial_is_refused(tmp_path: Path) -> None:
     with closing(made().epochs(job(tmp_path))) as epochs:  # type: ignore[type-var]
         next(epochs)
-    with pytest.raises(DataError, match="a checkpoint of another run: fingerprint [0-9a-f]{16} there, [0-9a-f]{16} here"):
+    with pytest.raises(
+        DataError, match=r"a checkpoint of another run: fingerprint [0-9a-f]{16} there, [0-9a-f]{16} here"
+    ):
         next(iter(made().epochs(job(tmp_path, {"student_loss.high_order.order": 1}))))
 
 
