@@ -52,6 +52,7 @@ class Trial:
     fingerprint: str | None = None
     started: float | None = None
     attempts: int = 0
+    changed: str | None = None  # what was another than when the study was begun, where that was accepted
     stalled: int = 0  # accidents in a row that came before an epoch was gained, in this session
     _mark: int = 0  # the epoch at which the last accident found it
 
@@ -94,7 +95,11 @@ class History:
         self.tally = Tally()
         self.ranks: Ranks | None = None  # what the stopper goes by; None where nothing is stopped
         self.provenance: dict[str, Any] = {}
-        self.methods: dict[str, Any] = {}  # by name as the study has it: the method as it was when the study began
+        self.methods: dict[str, Any] = {}  # by name as the study has it: the method as the experiment has it
+        self.begun: dict[str, Any] = {}  # the experiment that it was begun as, see tune/differences.py
+        self.experiment: dict[str, Any] = {}  # that which it is now, where changes were accepted
+        self.changed: str | None = None  # how the two differ, which every trial carries from then on
+        self.accepted = False  # whether they ever differed
         self.options: dict[str, Any] = {}  # how it was run last, see tune/options.py
         self.task: dict[str, Any] = {}
         self.study_attrs: dict[str, Any] = {}
@@ -165,12 +170,16 @@ class History:
         self.task = record["task"]
         if not isinstance(self._study.stopper, NoStopper):
             self.ranks = ranks_for(self._study.stopper, str(self._study.objective[0].mode))
+        self.begun = self.experiment = record["experiment"]
         self.alike = record.get("alike", {})
 
     def _resumed(self, record: Record) -> None:
         self.provenance = {**self.provenance, "resumed": [*self.provenance.get("resumed", []), record["provenance"]]}
         self.options = record["options"]
         self.finished = False
+        if "experiment" in record:
+            self.experiment, self.methods = record["experiment"], record["methods"]
+            self.changed, self.accepted = record["changed"], True
         for trial in self.running():
             trial.stalled, trial._mark = 0, trial.epoch
 
@@ -194,13 +203,14 @@ class History:
     def _asked(self, record: Record) -> None:
         number = record["trial"]
         planned = {key: record[key] for key in ("arm", "draw", "tuning", "attrs", "reused") if key in record}
-        self.trials[number] = Trial(number, record["changes"], record["seed"], **planned)
+        self.trials[number] = Trial(number, record["changes"], record["seed"], changed=self.changed, **planned)
         self.tally.begun(number)
         self.study_attrs |= record["study_attrs"]
 
     def _started(self, record: Record) -> None:
         trial = self.trials[record["trial"]]
         trial.attempts += 1
+        trial.changed = self.changed or trial.changed
         if trial.started is None:
             trial.started = record["time"]
 

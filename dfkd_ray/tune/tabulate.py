@@ -154,5 +154,6 @@ def _trial_row(study: Study, trial: Trial) -> Record:
         "device": last.get("device"),
         "peak_memory": trial.rows.peak_memory,
         "attempts": trial.attempts,
+        "changed": trial.changed,
         "final": list(trial.final.items()),
     }

@@ -185,3 +185,24 @@ def test_a_record_that_nobody_here_writes_is_told_by_its_number(record: dict[str
     with pytest.raises(StudyError, match=r"^record 3 of the ledger is none that this dfkd-ray writes") as refused:
         History([*records(), asked(0), record])
     assert why in str(refused.value)
+
+
+def test_accepted_changes_mark_every_later_trial_and_no_earlier_one() -> None:
+    """Asked after them, or gone on with; until the inputs are again what they were."""
+    resumed = {"kind": "resumed", "provenance": {}, "options": {}}
+    started = {"kind": "started", "time": 105.0}
+    history = History([*records(), asked(0), {**started, "trial": 0}, ended(0, "complete", [0.5]), asked(1), asked(2)])
+    assert (history.changed, history.accepted) == (None, False)
+    history.apply(
+        {**resumed, "time": 110.0, "experiment": {"parts": 1}, "changed": "the teacher (a, now b)", "methods": {"m": 2}}
+    )
+    assert history.methods == {"m": 2}
+    for record in ({**started, "trial": 1}, asked(3), {**resumed, "time": 120.0}, asked(4)):
+        history.apply(record)
+    history.apply({**resumed, "time": 130.0, "experiment": history.begun, "changed": None, "methods": {}})
+    for record in ({**started, "trial": 1}, {**started, "trial": 2}, asked(5)):
+        history.apply(record)
+    marks = [history.trials[number].changed is not None for number in range(6)]
+    assert marks == [False, True, False, True, True, False]
+    assert history.trials[3].changed == "the teacher (a, now b)"
+    assert history.accepted
