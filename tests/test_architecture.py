@@ -55,8 +55,8 @@ THIRD_PARTIES = {
     "markupsafe": {"report.rendering"},
     "filelock": {"util.locks", "datasets.pools.shard"},
     "scipy": {"parts.losses.kdci", "datasets.fgvc", "report", "stats"},
-    "optuna": {"tune.search"},
-    "ray": {"tune.ray_runner", "tune.ray_cluster", "tune.ray_shards"},
+    "optuna": {"tune.search", "tune.importance"},
+    "ray": {"tune.ray_runner", "tune.ray_cluster", "tune.ray_probe", "tune.ray_shards"},
     "rich": {"tune.observers.live", "cli"},
     "typer": {"cli"},
 }
@@ -71,7 +71,7 @@ LONG_FUNCTIONS = {
 }
 # A command is registered on the app of its package, so the package imports its modules last.
 COMMANDS = (
-    *("catalogue", "data", "evaluate", "export", "pool", "reproduce", "run", "study", "synthesize", "teach"),
+    *("catalogue", "data", "evaluate", "export", "pool", "repair", "reproduce", "run", "study", "synthesize", "teach"),
     "teach_diffusion",
 )
 CIRCLES = {frozenset({"dfkd_ray.cli", f"dfkd_ray.cli.{name}"}) for name in COMMANDS}
@@ -113,6 +113,7 @@ SAME_NAME = {
     ("report.charts.front", "stats.front"): CHART,
     ("cli.export", "runs.export"): COMMAND,
     ("cli.pool", "datasets.pools.pool", "parts.memories.pool"): "a command, the images on the disk, those in memory",
+    ("cli.repair", "tune.repair"): COMMAND,
     ("cli.run", "train.run"): "the commands of a run and its state",
     ("cli.study", "study", "study.study"): "the commands of a study, its room, and its dataclass",
     ("cli.teach", "teachers.teach"): COMMAND,
@@ -126,6 +127,9 @@ SAME_NAME = {
     ("report.arms", "study.arms"): PAGE,
     ("report.charts.cost", "runs.export.cost"): "a chart of what trials took; what an exported network takes",
     ("report.charts.history", "tune.history"): CHART,
+    ("report.charts.importance", "tune.importance"): CHART,
+    ("report.charts.curves", "tune.curves"): CHART,
+    ("datasets.pools.pictures", "tune.pictures"): "images of a pool, and grids that a trial reports",
     ("report.effects", "stats.effects"): PAGE,
     ("report.evaluation", "runs.evaluation"): PAGE,
     ("report.evaluation.page", "report.page"): OF_BOTH,
@@ -135,7 +139,10 @@ SAME_NAME = {
 }
 
 # Public classes of one name: who reads the name alone has to know which one is meant.
-SAME_CLASS = {("report.charts.history.History", "tune.history.History"): CHART}
+SAME_CLASS = {
+    ("report.blocks.Picture", "tune.pictures.Picture"): "on a page, and on the disk",
+    ("report.charts.history.History", "tune.history.History"): CHART,
+}
 
 
 def name_of(path: Path) -> str:

@@ -67,6 +67,7 @@ from dfkd_ray.cli import (  # noqa: E402  they add their commands to `app`
     evaluate,  # noqa: F401
     export,  # noqa: F401
     pool,  # noqa: F401
+    repair,  # noqa: F401
     reproduce,  # noqa: F401
     run,  # noqa: F401
     study,  # noqa: F401

@@ -40,6 +40,7 @@ Precision = Annotated[choices.Precision, typer.Option(help=_TOLD["precision"])]
 Cache = Annotated[choices.Cache, typer.Option(help=_TOLD["cache"])]
 Threads = Annotated[int, typer.Option(min=0, callback=bounded, help=_TOLD["threads"])]
 Address = Annotated[str | None, typer.Option(help=_TOLD["address"])]
+Insecure = Annotated[bool, typer.Option("--insecure", help=_TOLD["insecure"])]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change a path of the method, e.g. --set schedule.epochs=20; null removes a loss term."),

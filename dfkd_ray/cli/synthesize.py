@@ -39,6 +39,7 @@ class Cluster:
     """What a shard takes under Ray."""
 
     address: options.Address = None
+    insecure: options.Insecure = False
     cpu: Annotated[float, typer.Option(callback=options.bounded, help="Of each shard under Ray.")] = 1
     gpu: Annotated[
         float | None, typer.Option(callback=options.bounded, help="Likewise.", show_default="1 where there is one")
@@ -120,5 +121,6 @@ def _under_ray(what: Synthesis, cluster: Cluster) -> None:
     with environment(cluster.address):
         from dfkd_ray.tune import ray_shards
 
-        for index, made in ray_shards.each(fill, range(1, what.shards + 1), share, cluster.address):
+        numbers = range(1, what.shards + 1)
+        for index, made in ray_shards.each(fill, numbers, share, cluster.address, cluster.insecure):
             typer.echo(f"shard {index} of {what.shards}: {made} of {len(what.mine(index))} trajectories were made now")

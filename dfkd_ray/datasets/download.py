@@ -1,6 +1,7 @@
 """One file of the web on the disk: gone on with where it broke off, and begun anew where it has become another.
 
-A half file is `NAME.part`; `NAME.part.json` beside it says of which file it is the half: address, size, ETag and date.
+A half file is `NAME.part`; `NAME.part.json` beside it says of which file it is the half: address (without what is
+secret in it), size, ETag and date.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from urllib.parse import urlsplit
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.files import atomic_write, replace
 from dfkd_ray.util.progress import progress
+from dfkd_ray.util.secrets import redacted
 
 WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds before the next attempts, as long as none brings anything
 _TIMEOUT = 30.0  # seconds without a byte
@@ -80,7 +82,7 @@ def download(url: str, path: Path, waits: Sequence[float] | None = None) -> None
 def _attempt(url: str, part: Path) -> None:
     """What is missing of the file; all of it where the server knows no ranges."""
     known = _noted(part)
-    have = _held(part) if known is not None and known.url == url else 0
+    have = _held(part) if known is not None and known.url == redacted(url) else 0
     if known is not None and have and have == known.size:
         return
     with _opened(url, have) as response:
@@ -107,7 +109,8 @@ def _opened(url: str, have: int) -> Any:
     # as it is: a server that calls the gzip of a .tar.gz an encoding would send other bytes than those of the checksum
     headers = {"User-Agent": "dfkd-ray", "Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     try:
-        return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT)
+        request = urllib.request.Request(url, headers=headers)
+        return urllib.request.urlopen(request, timeout=_TIMEOUT)  # an Archive's url is http or https  # nosec B310
     except HTTPError as error:
         cause: Exception = error
         code, reason = error.code, f"the server says {error.code} {error.reason}"
@@ -130,7 +133,8 @@ def _version(url: str, response: Any) -> tuple[_Version, int]:
     headers = response.headers
     ranges = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", headers.get("Content-Range", ""))
     size = ranges[2] if ranges else headers.get("Content-Length", "")
-    version = _Version(url, int(size) if size.isdigit() else None, headers.get("ETag"), headers.get("Last-Modified"))
+    total = int(size) if size.isdigit() else None
+    version = _Version(redacted(url), total, headers.get("ETag"), headers.get("Last-Modified"))
     return version, int(ranges[1]) if ranges else 0
 
 
@@ -162,4 +166,4 @@ def _unreachable(url: str, reason: str) -> Unreachable:
     host, scheme = urlsplit(url).hostname or "", urlsplit(url).scheme
     proxy = None if urllib.request.proxy_bypass(host) else urllib.request.getproxies().get(scheme)
     through = f" (through the proxy {urlsplit(proxy).hostname or proxy})" if proxy else ""
-    return Unreachable(f"{url}: {reason}{through}")
+    return Unreachable(f"{redacted(url)}: {reason}{through}")

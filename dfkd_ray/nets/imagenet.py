@@ -6,8 +6,6 @@ same four strides; for VGG the five ReLUs in front of the max-pools (strides 1, 
 
 from __future__ import annotations
 
-from urllib.error import URLError
-
 import torch
 from torch import nn
 
@@ -48,11 +46,12 @@ def pretrained(arch: str, classes: int, channels: int = 3) -> nn.Module:
 
     weights = torchvision.models.get_model_weights(arch)["IMAGENET1K_V1"]
     try:
-        state: dict[str, torch.Tensor] = weights.get_state_dict(progress=False, check_hash=True)
-    except (URLError, OSError, RuntimeError) as error:  # RuntimeError: the hash does not fit
-        folder = f"{torch.hub.get_dir()}/checkpoints"
+        # torch checks the hash of what it downloads, not of a file that is there, and would run the code in it
+        state: dict[str, torch.Tensor] = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    except Exception as error:  # no network, a hash that does not fit; and a damaged pickle raises almost anything
+        folder, why = f"{torch.hub.get_dir()}/checkpoints", str(error).partition("\n")[0]
         raise DataError(
-            f"{arch}: no ImageNet weights from {weights.url} ({error}); put the file into {folder}"
+            f"{arch}: no ImageNet weights from {weights.url} ({why}); put the file into {folder}"
         ) from error
     model = from_torchvision(arch, classes, channels)
     stem = f"{_first_conv(model)}.weight"

@@ -34,8 +34,7 @@ class Scores:
 
     def at(self, metric: str, epoch: int | None) -> float | None:
         """A metric after an epoch."""
-        curve = self.tables.curve(metric).get(self.trial.number, {})
-        return None if epoch is None else curve.get(epoch)
+        return self.tables.curve(metric).at(self.trial.number, epoch)
 
     def compared_at(self, objective: Goal) -> int | None:
         """The epoch that the search went by."""

@@ -32,7 +32,8 @@ class ArmRow:
     @property
     def failed(self) -> tuple[TrialRow, ...]:
         """The trials that have ended without a finite value of each objective."""
-        return tuple(t for t in self.trials if t.state != "running" and t not in self.complete)
+        done = {t.number for t in self.complete}
+        return tuple(t for t in self.trials if t.state != "running" and t.number not in done)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dfkd_ray.report import thinning
 from dfkd_ray.report.asked import configured
 from dfkd_ray.report.blocks import Block, Cell, Code, Facts, Folded, Inline, Listing, Mark, Section, Table, Text
 from dfkd_ray.report.view import Tables, mapping, part
@@ -37,8 +38,11 @@ def failures(tables: Tables) -> Section:
             words.number(t.row["epochs"]),
             Cell(t.row["reason"] or words.DASH, wide=True),
         ]
-        for t in sorted(ended, key=lambda t: t.state)
+        for t in sorted(ended, key=lambda t: t.state)[: thinning.ROWS]
     ]
+    if len(rows) < len(ended):
+        count = f"{words.number(len(rows))} of {words.number(len(ended))} trials that did not complete"
+        said += f" Shown are {count}, those that failed first; the reasons of all are in trials.arrow."
     listing = Table(["Trial", "State", "Epochs", "Reason"], rows, "Trials that did not complete")
     return _section("failures", "Failures and early stops", Text(said), *([listing] if rows else []))
 
@@ -54,7 +58,7 @@ def budget(tables: Tables) -> Section:
         ("In stopped trials", words.duration(sum(stopped)) if stopped else None),
         ("Epochs, all trials", words.number(sum(t.row["epochs"] or 0 for t in tables.all))),
         ("Peak memory of a trial", words.memory(peak) if peak else "not recorded"),
-        ("More than one attempt", ", ".join(repeated)),
+        ("More than one attempt", words.some(repeated, 100)),
         ("Resources of a trial", configured(tables.study.get("resources"))),
     ]
     return _section("budget", "What it cost", Facts(pairs))

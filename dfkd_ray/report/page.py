@@ -1,6 +1,7 @@
 """One self-contained page: HTML, styles, Plotly and every figure in one file that loads nothing from elsewhere.
 
-`page` is that of a study; `document` makes any page of its sections.
+`page` is that of a study; `document` makes any page of its sections. Plotly and the figures travel packed (gzip, in
+base64) and are unpacked by page.js: 2 MB instead of 4.8 MB, and what several charts say of a trial costs nothing twice.
 
 The page states this as its own policy (Content-Security-Policy): only its own scripts, named by their hashes, may run,
 and nothing may be fetched. A name with a script in it stays text even where somebody has forgotten to escape it.
@@ -9,6 +10,8 @@ and nothing may be fetched. A name with a script in it stays text even where som
 from __future__ import annotations
 
 import base64
+import functools
+import gzip
 import hashlib
 import json
 from collections.abc import Iterable
@@ -19,7 +22,7 @@ import pyarrow as pa
 from plotly.offline import get_plotlyjs
 
 import dfkd_ray.report.charts  # noqa: F401  registers every chart
-from dfkd_ray.report import ablation, evidence, one_run, published, sections
+from dfkd_ray.report import ablation, evidence, one_run, published, sections, thinning
 from dfkd_ray.report.blocks import Block, Charted, Panel, Section, Text
 from dfkd_ray.report.chart import ARMS, EFFECTS, RUN, SECTIONS, TRAINING, Drawn, View, charts
 from dfkd_ray.report.rendering import render
@@ -48,17 +51,17 @@ def document(
     title: str, shown: Iterable[Section | None], figures: Figures, kinds: Iterable[str], place: str = BESIDE
 ) -> str:
     """Those sections that are there as one page; `kinds`: the tables that it came from, `place`: where they stand."""
-    plotly, script = (_newlines(code) for code in (get_plotlyjs(), _file("page.js")))
+    script = _file("page.js")
     return render(
         "page.html",
-        policy=_policy(plotly, script),
+        policy=_policy(get_plotlyjs(), script),
         title=title,
         style=_file("page.css"),
         sections=[section for section in shown if section is not None],
         kinds=list(kinds),
         place=place,
-        figures=embedded(figures),
-        plotly=plotly,
+        figures=packed(json.dumps(figures, allow_nan=False, separators=(",", ":"))),
+        plotly=_packed_plotly(get_plotlyjs()),
         script=script,
     )
 
@@ -119,7 +122,8 @@ def block(key: str, chart: type[Drawn[View]], tables: View, figures: Figures) ->
     for index, name in enumerate(names):
         own = rows if name is None else rows.filter(pa.compute.equal(rows["panel"], name))
         panels.append(_panel(f"plot-{key}-{index}", chart, own, name if len(names) > 1 else None, figures))
-    notes = [*(Text(text, "warning") for text in chart.warnings(rows)), *(Text(n, "note") for n in chart.notes(rows))]
+    said = [*chart.notes(rows), *thinning.said(rows)]
+    notes = [*(Text(text, "warning") for text in chart.warnings(rows)), *(Text(text, "note") for text in said)]
     return Charted(key, chart.title, chart.reading, panels, notes)
 
 
@@ -131,9 +135,12 @@ def _panel(key: str, chart: type[Drawn[View]], rows: pa.Table, panel: str | None
     return Panel(key, told, figure["layout"]["height"], None if panel is None else words.shorten(panel, 60))
 
 
-def embedded(data: object) -> str:
-    """JSON inside a script element: no `<`, so that nothing in it can end the element or open a comment."""
-    return json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+def packed(text: str) -> str:
+    """Text as gzip in base64: nothing in it can end the element that it stands in, or open a comment."""
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
+_packed_plotly = functools.cache(packed)
 
 
 def identity(name: str) -> str:
@@ -154,10 +161,6 @@ def _policy(*scripts: str) -> str:
     return "; ".join(rules)
 
 
-def _newlines(code: str) -> str:
-    """As a browser reads it: the hash is taken of that."""
-    return code.replace("\r\n", "\n").replace("\r", "\n")
-
-
 def _file(name: str) -> str:
+    """Lines end as a browser reads them: hashes are taken of that, and reading as text makes it so."""
     return (resources.files("dfkd_ray.report") / "static" / name).read_text(encoding="utf-8")

@@ -7,10 +7,8 @@ import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import pyarrow.compute as pc
-
 from dfkd_ray import metrics
-from dfkd_ray.report import finding, published
+from dfkd_ray.report import finding, published, thinning
 from dfkd_ray.report.answer import Scores, chosen_by, numbers, ruler, sentence
 from dfkd_ray.report.asked import asked, experiment
 from dfkd_ray.report.blocks import (
@@ -134,7 +132,7 @@ def label(parameter: Parameter) -> Label:
 def pictures(tables: Tables) -> Section:
     name, title, trial = "The images", "The images it was taught on", tables.shown
     whose = "its source" if tables.run else "the source of the best trial"
-    rows = [] if trial is None else tables.images.filter(pc.equal(tables.images["trial"], trial.number)).to_pylist()
+    rows = [] if trial is None else tables.pictures(trial)
     usable = sorted((r for r in rows if r["picture"] and r["format"] in FORMATS), key=lambda r: r["epoch"])
     if trial is None or not usable:
         return Section("images", name, title, [Empty(f"No picture of what {whose} synthesised was kept.")])
@@ -159,11 +157,13 @@ def trials(tables: Tables) -> Section:
     whose = _whose(tables)
     goals = [metrics.label(o.metric) for o in tables.objectives]
     head = ["Trial", *whose, "State", *goals, "Test, last epoch", "Epochs", "Time"]
-    rows = [_trial(t, tables, whose) for t in tables.all]
-    place = next(
-        (i for i, t in enumerate(tables.all) if tables.best is not None and t.number == tables.best.number), None
-    )
+    shown = thinning.listed(tables)
+    rows = [_trial(t, tables, whose) for t in shown]
+    place = next((i for i, t in enumerate(shown) if tables.best is not None and t.number == tables.best.number), None)
     told = "Click on a column's name to sort by it. Stopped trials show the objective where they stopped."
+    if len(shown) < len(tables.all):
+        count = f"{words.number(len(shown))} best of {words.number(len(tables.all))} trials"
+        told += f" These are the {count}; all of them are in trials.arrow (pyarrow.feather.read_table reads it)."
     listing = Table([*head, *map(label, tables.parameters)], rows, "Every trial of the study", place)
     return Section("trials", title, title, [Text(told, "reading"), listing])
 

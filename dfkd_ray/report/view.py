@@ -11,18 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dfkd_ray import metrics
-from dfkd_ray.report import arms
+from dfkd_ray.report import arms, loading
 from dfkd_ray.report.arms import ArmRow, Spread
 from dfkd_ray.report.settings import Parameter, is_number, parameters
+from dfkd_ray.report.steps import CurveTable, curves, named
 from dfkd_ray.report.trial import Goal, TrialRow
 from dfkd_ray.stats import front as pareto
 from dfkd_ray.util import tables, words
 from dfkd_ray.util.errors import StudyError
-
-LATER = {"trials": ("draw", "tuning")}  # columns that the first tables of this schema did not have
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Tables:
 
     trials: pa.Table
     steps: pa.Table
-    images: pa.Table
+    images: pa.Table | Path  # or where they stand: those of one trial are read, never all
     effects: pa.Table | None = None  # of an ablation alone
     alone: bool = False  # whether they are of one trial of the study, see `only`
 
@@ -43,7 +41,7 @@ class Tables:
             found = "" if folder.is_dir() else ": there is no such folder"
             raise StudyError(f"{folder}: a report needs {words.listed(missing)}, missing here{found}")
         kinds = [*tables.SCHEMAS, *(kind for kind in tables.OPTIONAL if (folder / f"{kind}.arrow").is_file())]
-        return cls(**{kind: read_table(kind, folder / f"{kind}.arrow") for kind in kinds})
+        return cls(**{kind: loading.read(kind, folder / f"{kind}.arrow") for kind in kinds})
 
     def only(self, number: int) -> Tables:
         """The tables of one trial by itself; StudyError where the study has none of this number."""
@@ -51,7 +49,7 @@ class Tables:
         if number not in known:
             there = f"they go from {min(known)} to {max(known)}" if known else "none has begun"
             raise StudyError(f"{self.study.get('study') or 'the study'} has no trial {number}: {there}")
-        own = {kind: (table := getattr(self, kind)).filter(pc.equal(table["trial"], number)) for kind in tables.SCHEMAS}
+        own = {kind: loading.of_trial(getattr(self, kind), number) for kind in tables.SCHEMAS}
         return Tables(**own, alone=True)
 
     @cached_property
@@ -123,8 +121,8 @@ class Tables:
 
     def _value(self, row: Mapping[str, Any], index: int, told: float | None) -> float | None:
         if row["state"] != "complete":  # a pruned trial's value is where it was stopped, a failed one has none
-            curve = self.curve(self.objectives[index].metric).get(row["trial"])
-            told = curve[max(curve)] if curve and row["state"] != "failed" else None
+            curve = self.curve(self.objectives[index].metric)
+            told = curve.last(row["trial"])[1] if row["trial"] in curve and row["state"] != "failed" else None
         return told if told is not None and math.isfinite(told) else None
 
     def reached(self, trial: TrialRow, metric: str) -> float | None:
@@ -134,7 +132,7 @@ class Tables:
         for objective, value in zip(self.objectives, trial.values):
             if objective.metric == metric:
                 return value
-        found = trial.final.get(metric, self.curve(metric).get(trial.number, {}).get(trial.row["epochs"]))
+        found = trial.final.get(metric, self.curve(metric).at(trial.number, trial.row["epochs"]))
         return found if found is not None and math.isfinite(found) else None
 
     def spread(self, trials: Iterable[TrialRow], metric: str) -> Spread:
@@ -171,7 +169,7 @@ class Tables:
     @cached_property
     def metrics(self) -> tuple[str, ...]:
         """Every metric that some trial recorded, sorted."""
-        return tuple(sorted(m for m in pc.unique(self.steps["metric"]).to_pylist() if m is not None))
+        return tuple(sorted(named(self.steps)))
 
     @cached_property
     def read_in_order(self) -> tuple[str, ...]:
@@ -180,17 +178,27 @@ class Tables:
         return tuple(sorted(self.metrics, key=lambda m: (first.index(m) if m in first else len(first), m)))
 
     @cached_property
-    def _curves(self) -> dict[str, dict[int, dict[int, float]]]:
-        out: dict[str, dict[int, dict[int, float]]] = {}
-        columns = (self.steps[name].to_pylist() for name in ("metric", "trial", "epoch", "value"))
-        for name, trial, epoch, value in zip(*columns):
-            if value is not None and math.isfinite(value):
-                out.setdefault(name, {}).setdefault(trial, {})[epoch] = value
-        return out
+    def _curves(self) -> dict[str, CurveTable]:
+        return {}
 
-    def curve(self, metric: str) -> dict[int, dict[int, float]]:
+    def curve(self, metric: str) -> CurveTable:
         """A metric's finite values: trial -> epoch -> value."""
-        return self._curves.get(metric, {})
+        if metric not in self._curves:
+            self._curves[metric] = curves(self.steps, metric)
+        return self._curves[metric]
+
+    @cached_property
+    def _steps_shown(self) -> pa.Table:
+        return self.steps if self.shown is None else loading.of_trial(self.steps, self.shown.number)
+
+    def curve_shown(self, metric: str) -> Mapping[int, float]:
+        """A metric of the trial that the page looks into: epoch -> value; the others' are not looked at for it."""
+        return {} if self.shown is None else curves(self._steps_shown, metric).get(self.shown.number, {})
+
+    def pictures(self, trial: TrialRow) -> list[dict[str, Any]]:
+        """The rows of `images` of one trial."""
+        found: list[dict[str, Any]] = loading.of_trial(self.images, trial.number).to_pylist()
+        return found
 
     def about(self, trial: TrialRow, *lines: str) -> str:
         """What to say of a trial when one points at it, as lines of plain text."""
@@ -199,18 +207,6 @@ class Tables:
             f"{p.label}: {words.setting(trial.changes[p.path])}" for p in self.parameters if p.path in trial.changes
         ]
         return "\n".join([f"Trial {trial.number}{arm}, {trial.state}", *lines, *chosen[:12]])
-
-
-def read_table(kind: str, path: Path) -> pa.Table:
-    """A table with all columns of its kind; StudyError if it is damaged or of another kind."""
-    loaded, schema = tables.read(path), tables.ALL[kind]
-    for name in LATER.get(kind, ()):
-        if name not in loaded.schema.names:
-            loaded = loaded.append_column(name, pa.nulls(len(loaded), schema.field(name).type))
-    absent = [name for name in schema.names if name not in loaded.schema.names]
-    if absent:
-        raise StudyError(f"{path}: not a table of {kind}: no column {words.listed(absent)}")
-    return loaded
 
 
 def part(note: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -8,7 +8,6 @@ checkpoint while the trial runs (`checkpoint.pt`), then its students (`student.s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -19,11 +18,12 @@ from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Method
 from dfkd_ray.metrics import TEST_BEST, TEST_LAST
 from dfkd_ray.teachers.weights import network_facts
-from dfkd_ray.util import limits, yamls
+from dfkd_ray.util import limits, sealed, yamls
 from dfkd_ray.util.errors import ConfigError, StudyError
 from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.folders import CARD, STUDENTS
 from dfkd_ray.util.provenance import provenance
+from dfkd_ray.util.secrets import redacted_facts
 
 VERSION = 1
 Which = Literal["last", "best"]
@@ -85,20 +85,22 @@ class RunCard:
         return {**network_facts(self.task, self.student_arch), **measured, **origin}
 
     def write(self, folder: Path) -> None:
-        """Into `run.json`; one that is there stays: a resumed run is the run that it was."""
-        if (folder / CARD).exists():
+        """Into `run.json`; a sound one that is there stays: a resumed run is the run that it was."""
+        if (folder / CARD).exists() and sealed.is_sound(folder / CARD) is not False:
             return
-        told = {**vars(self), "method": config.plain(self.method), "task": yamls.plain(self.task)}
+        places = redacted_facts({"task": yamls.plain(self.task), "data": self.data})
+        told = {**vars(self), "method": config.plain(self.method), **places}
         nets = {"teacher": self.teacher_arch, "student": self.student_arch}
-        text = json.dumps({"version": VERSION, "fingerprint": self.fingerprint, "nets": nets, **told}, indent=1)
         with atomic_write(folder / CARD) as file:
-            file.write(f"{text}\n".encode())
+            file.write(sealed.seal_json({"version": VERSION, "fingerprint": self.fingerprint, "nets": nets, **told}))
 
     @classmethod
     def read(cls, folder: Path) -> RunCard:
         """The card in a run's folder; StudyError where there is none, or where it cannot be read."""
         path = folder / CARD
         try:
+            if sealed.is_sound(path) is False:
+                raise StudyError(sealed.edited(path))
             held = limits.read_json(path)
         except FileNotFoundError:
             raise StudyError(f"{folder} holds no run: {CARD} is missing") from None

@@ -17,9 +17,11 @@ from dfkd_ray.runs.card import RunCard
 from dfkd_ray.teachers.weights import CARD
 from dfkd_ray.train.run import Run
 from dfkd_ray.tune.work import Row
+from dfkd_ray.util import generations
 from dfkd_ray.util.errors import DataError
-from dfkd_ray.util.files import atomic_write, remove_leftovers
+from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.folders import STUDENTS
+from dfkd_ray.util.sealed import BLANK, KEY, seal
 
 CHECKPOINT = "checkpoint.pt"
 CURVE = "curve.json"
@@ -55,7 +57,10 @@ class Checkpoint:
             self.best = {key: value.detach().clone() for key, value in self.run.student.state_dict().items()}
 
     def save(self, row: Row) -> None:
-        """Write the checkpoint in one atomic step, before the row is reported: it is reported again after a resume."""
+        """Write the checkpoint in one atomic step, before the row is reported: it is reported again after a resume.
+
+        The one of the epoch before stays beside it.
+        """
         self.rows.append(row)
         if self.folder is None:
             return
@@ -67,22 +72,17 @@ class Checkpoint:
             "curve": self.curve,
             "rows": [vars(row) for row in self.rows],
         }
-        with atomic_write(self.folder / CHECKPOINT) as file:
-            torch.save(state, file)
+        generations.write(self.folder / CHECKPOINT, lambda file: torch.save(state, file))
 
     def restore(self, device: torch.device) -> list[Row]:
-        """Go on from the checkpoint, if there is one: the rows up to its epoch."""
-        path = None if self.folder is None else self.folder / CHECKPOINT
-        if path is None:
+        """Go on from the newest sound checkpoint, if there is one: the rows up to its epoch."""
+        if self.folder is None:
             return []
-        remove_leftovers(path)
-        if not path.exists():
+        path = self.folder / CHECKPOINT
+        state = generations.read(path, lambda each: torch.load(each, map_location=device, weights_only=True))
+        if state is None:
             return []
-        try:
-            state = torch.load(path, map_location=device, weights_only=True)
-            of = state["of"]
-        except Exception as error:  # a damaged pickle can raise anything
-            raise DataError(f"{path}: a damaged checkpoint: {(str(error) or repr(error)).splitlines()[0]}") from None
+        of = state["of"]
         if of != self._of:
             raise DataError(f"{path}: a checkpoint of another method or seed: {of}, not {self._of}")
         self.run.load_state_dict(state["run"])
@@ -106,7 +106,7 @@ class Checkpoint:
                 file.write(row.picture)
 
     def export(self, card: RunCard, final: Mapping[str, float]) -> None:
-        """The student of the last and of the best epoch, as safetensors, each with its card in its header."""
+        """The student of the last and of the best epoch, as safetensors, sealed, each with its card in its header."""
         from safetensors.torch import save
 
         if self.folder is None:
@@ -114,6 +114,6 @@ class Checkpoint:
         students = {"last": self.run.student.state_dict(), "best": self.best}
         for which, name in STUDENTS.items():
             state = {key: value.cpu().contiguous() for key, value in students[which].items()}
-            told = json.dumps(card.student(which, final))  # type: ignore[arg-type]
+            told = json.dumps({**card.student(which, final), KEY: BLANK})  # type: ignore[arg-type]
             with atomic_write(self.folder / name) as file:
-                file.write(save(state, {CARD: told}))
+                file.write(seal(save(state, {CARD: told})))

@@ -32,8 +32,8 @@ from dfkd_ray.parts.sources.diffusion import LEVERS, Diffusion, Estimate, LiveDi
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.train.loop import learn
 from dfkd_ray.train.run import Run
+from dfkd_ray.util import generations
 from dfkd_ray.util.errors import ConfigError
-from dfkd_ray.util.files import atomic_write, remove_leftovers
 from dfkd_ray.util.provenance import provenance
 from dfkd_ray.util.seeding import stream_seed
 
@@ -183,13 +183,11 @@ class Rehearsals:
         self.run, self.card, self.index, self.every, self.held = run, pool.card, index, every, 0
         self.stored = {trajectory_of(batch): batch for batch in pool.held(index).batches}
         self.file = pool.path(index).with_suffix(".student.pt")
-        remove_leftovers(self.file)
-        if self.file.exists():
-            state = torch.load(self.file, map_location=run.device, weights_only=True)
-            if state["held"] * every <= len(self.stored):
-                self.held = state["held"]
-                for part in self._PARTS:
-                    getattr(run, part).load_state_dict(state.get(part, {}))
+        state = generations.read(self.file, lambda each: torch.load(each, map_location=run.device, weights_only=True))
+        if state is not None and state["held"] * every <= len(self.stored):
+            self.held = state["held"]
+            for part in self._PARTS:
+                getattr(run, part).load_state_dict(state.get(part, {}))
 
     def remember(self, number: int, made: Any) -> None:
         """A trajectory joins the memory of the student, as it is stored; `made`: its record batch if it is new."""
@@ -208,8 +206,8 @@ class Rehearsals:
         torch.manual_seed(seed)
         collections.deque(learn(run, run.method.schedule.student_steps, run.rng.manual_seed(seed)), maxlen=0)
         self.held = count
-        with atomic_write(self.file) as file:
-            torch.save({"held": count, **{part: getattr(run, part).state_dict() for part in self._PARTS}}, file)
+        state = {"held": count, **{part: getattr(run, part).state_dict() for part in self._PARTS}}
+        generations.write(self.file, lambda file: torch.save(state, file))
 
 
 def diffusion_of(run: Run) -> LiveDiffusion:

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from dfkd_ray.datasets.task import Task, TeachRecipe, normalise
 from dfkd_ray.datasets.training import Training
 from dfkd_ray.nets.precision import LossScaler, autocast, check_precision
+from dfkd_ray.util import generations
 from dfkd_ray.util.choices import Precision
 from dfkd_ray.util.errors import DataError, TrialFailed
-from dfkd_ray.util.files import atomic_write, remove_leftovers
 from dfkd_ray.util.seeding import stream
 
 Tick = Callable[[int, int], None]  # (steps done, of how many)
@@ -110,11 +110,10 @@ class Course:
             "best": (self.best, self.best_epoch, self.best_accuracy),
             "epochs": [tuple(epoch) for epoch in self.epochs],
         }
-        with atomic_write(path) as file:
-            torch.save(state, file)
+        generations.write(path, lambda file: torch.save(state, file))
 
     def restore(self, path: Path, of: dict[str, Any]) -> None:
-        """Go on from the checkpoint, if there is one; DataError if it is damaged or of another training."""
+        """Go on from the checkpoint, if there is one; DataError if it is of another training."""
         restored(path, of, self.device, self._load)
 
     def _load(self, state: dict[str, Any]) -> None:
@@ -130,19 +129,13 @@ class Course:
 
 
 def restored(path: Path, of: dict[str, Any], device: torch.device, load: Callable[[dict[str, Any]], None]) -> None:
-    """`load` the checkpoint, if there is one; DataError if it is damaged or of another training."""
-    remove_leftovers(path)
-    if not path.exists():
+    """`load` the newest sound checkpoint, if there is one; DataError if it is of another training."""
+    state = generations.read(path, lambda each: torch.load(each, map_location=device, weights_only=True))
+    if state is None:
         return
-    try:
-        state = torch.load(path, map_location=device, weights_only=True)
-        if not (other := differences(state["of"], of)):
-            load(state)
-    except Exception as error:  # a damaged pickle can raise anything
-        reason = (str(error) or repr(error)).splitlines()[0]
-        raise DataError(f"{path}: a damaged checkpoint; --fresh begins anew: {reason}") from None
-    if other:
+    if other := differences(state["of"], of):
         raise DataError(f"{path}: a checkpoint of another training ({other}); --fresh begins anew")
+    load(state)
 
 
 def differences(there: dict[str, Any], here: dict[str, Any], prefix: str = "") -> str:

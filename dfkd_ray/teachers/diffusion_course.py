@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from dfkd_ray.datasets.readers import Split
 from dfkd_ray.nets.pipelines import prompts_of
 from dfkd_ray.teachers.course import restored
+from dfkd_ray.util import generations
 from dfkd_ray.util.errors import TrialFailed
-from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.seeding import stream
 
 ENCODED = 250  # images at a time
@@ -226,12 +226,12 @@ class DiffusionCourse:
     def save(self, path: Path, of: dict[str, Any]) -> None:
         """Write the checkpoint in one atomic step; `of`: what must be the same where it is read again."""
         stages = [stage.state_dict() for stage in self.stages]
-        with atomic_write(path) as file:
-            state = {"of": of, "stages": stages, "scale": self.pipe.vae.config.scaling_factor}
-            torch.save({**state, "epochs": [tuple(epoch) for epoch in self.epochs]}, file)
+        state = {"of": of, "stages": stages, "scale": self.pipe.vae.config.scaling_factor}
+        state["epochs"] = [tuple(epoch) for epoch in self.epochs]
+        generations.write(path, lambda file: torch.save(state, file))
 
     def restore(self, path: Path, of: dict[str, Any]) -> None:
-        """Go on from the checkpoint, if there is one; DataError if it is damaged or of another training."""
+        """Go on from the checkpoint, if there is one; DataError if it is of another training."""
         restored(path, of, self.device, self._load)
 
     def _load(self, state: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 import time
 from collections.abc import Callable
@@ -22,10 +21,12 @@ from dfkd_ray.nets import build
 from dfkd_ray.nets import check as check_net
 from dfkd_ray.teachers.course import Course, TeacherEpoch, differences
 from dfkd_ray.teachers.weights import check_sha256, network_facts, read_card
+from dfkd_ray.util import generations
 from dfkd_ray.util.choices import Cache, Precision
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.progress import progress
+from dfkd_ray.util.sealed import seal_json
 
 PIXELS = 500 * 96 * 96  # of a batch that needs no gradients: about a GB in a ResNet-34
 
@@ -62,7 +63,7 @@ def teach(
     of = _settings(task, arch, pretrained, seed)
     checkpoint = _place(out)
     if fresh:
-        checkpoint.unlink(missing_ok=True)
+        generations.remove(checkpoint)
     elif not checkpoint.exists() and out.exists():
         return _trained_before(out, of)
     began = time.perf_counter()
@@ -96,7 +97,7 @@ def teach(
         "seconds": round(time.perf_counter() - began, 1),
     }
     write_weights(net, card, out)
-    checkpoint.unlink(missing_ok=True)
+    generations.remove(checkpoint)
     return card
 
 
@@ -180,9 +181,8 @@ def write_weights(net: nn.Module, card: dict[str, Any], out: Path) -> None:
 
     data = save({key: value.cpu().contiguous() for key, value in net.state_dict().items()})
     card |= {"file": out.name, "sha256": hashlib.sha256(data).hexdigest()}
-    text = json.dumps(card, indent=1) + "\n"
     try:
-        for path, content in {out: data, out.with_suffix(".json"): text.encode()}.items():
+        for path, content in {out: data, out.with_suffix(".json"): seal_json(card)}.items():
             with atomic_write(path) as file:
                 file.write(content)
     except OSError as error:

@@ -28,6 +28,7 @@ from dfkd_ray.nets.pipelines.library import libraries, quiet
 from dfkd_ray.nets.pipelines.small import PipelineSizes
 from dfkd_ray.teachers.course import differences
 from dfkd_ray.teachers.diffusion_course import DiffusionCourse, DiffusionEpoch, DiffusionRecipe
+from dfkd_ray.util import generations
 from dfkd_ray.util.choices import Cache
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.files import replace
@@ -64,7 +65,7 @@ def teach_diffusion(
         pipe = small.text_to_image(task.image, recipe.captions(task.classes))
     checkpoint = _place(out)
     if fresh:
-        checkpoint.unlink(missing_ok=True)
+        generations.remove(checkpoint)
     elif not checkpoint.exists() and _filled(out):
         return _trained(out, of)
     train = split(task, "train", data, download, cache)
@@ -72,7 +73,7 @@ def teach_diffusion(
         course = DiffusionCourse(pipe.to(device), recipe, train, task.classes, seed)
         _run(course, checkpoint, of, report)
         card = _write(pipe, {**of, **_told(course), "device": device}, out)
-    checkpoint.unlink(missing_ok=True)
+    generations.remove(checkpoint)
     return card
 
 

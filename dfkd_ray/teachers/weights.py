@@ -21,7 +21,7 @@ from dfkd_ray.datasets.task import HERE, Task, TeacherRef
 from dfkd_ray.nets import build, taps_of
 from dfkd_ray.teachers.finite import check_finite
 from dfkd_ray.teachers.stated import architecture, class_count, class_names, image_size
-from dfkd_ray.util import limits
+from dfkd_ray.util import limits, sealed
 from dfkd_ray.util.errors import DataError
 
 CARD = "dfkd_ray"  # in the header of a safetensors file that carries its own
@@ -42,9 +42,8 @@ def teacher(task: Task, arch: str | None = None, weights: Path | None = None) ->
             f"std {task.std}: take the task from adopt(task, weights)"
         )
     net = build(arch or task.teacher.arch, len(task.classes), task.image[0])
-    state = read_weights(path)
     check_sha256(path)
-    fill(net, state, str(path))
+    fill(net, read_weights(path), str(path))
     return net.eval().requires_grad_(False)
 
 
@@ -90,11 +89,14 @@ def read_card(weights: Path) -> dict[str, Any] | None:
         return None
     path = path or weights
     try:
+        if carried is None and sealed.is_sound(path) is False:
+            raise DataError(sealed.edited(path))
         card = limits.read_json(path) if carried is None else limits.json_of(carried)
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: the card of {weights.name} cannot be read: {error}") from None
     if not isinstance(card, dict):
         raise DataError(f"{path}: the card of {weights.name} must be a JSON object")
+    card.pop(sealed.KEY, None)
     return card
 
 
@@ -104,6 +106,7 @@ def _carried(weights: Path) -> str | None:
         return None
     from safetensors import SafetensorError, safe_open
 
+    sealed.check(weights)
     try:
         with safe_open(weights, "pt") as file:
             told: str | None = (file.metadata() or {}).get(CARD)
@@ -170,6 +173,7 @@ def _own(task: Task) -> Path:
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     """A state_dict from `.safetensors`, or from torch.save: plain, under `state_dict`, with `module.` prefixes."""
+    sealed.check(path)
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file

@@ -15,6 +15,7 @@ from pathlib import Path
 from dfkd_ray.tune.history import Trial
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.files import why
+from dfkd_ray.util.secrets import redacted
 
 _MACHINE = (OSError, MemoryError, EOFError, DataError)  # DataError: what a trial reads was there when the study began
 _NO_MEMORY = ("can't allocate memory", "not enough memory", "_STATUS_ALLOC_FAILED", "out of memory")  # torch's words
@@ -47,7 +48,7 @@ def reason(error: BaseException) -> str:
     if isinstance(error, Accident):
         return str(error)
     said = why(error) if isinstance(error, OSError) else str(error)
-    return "\n".join([f"{type(error).__name__}: {said}", *_place(error)])
+    return redacted("\n".join([f"{type(error).__name__}: {said}", *_place(error)]))
 
 
 def _place(error: BaseException) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfkd_ray.tune import ledger
-from dfkd_ray.tune.history import History, Trial
+from dfkd_ray.tune.history import History, Trial, read_history
 from dfkd_ray.util import folders
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.registry import did_you_mean
@@ -75,7 +75,7 @@ def _history(path: Path) -> History:
         gone = "" if path.is_dir() else ", and there is no such folder"
         what = f"neither {ledger.NAME} (of a study, or a `distill`) nor {folders.CARD} (of one trial)"
         raise StudyError(f"{path} holds no run: {what}{gone}")
-    return History(ledger.read_records(path / ledger.NAME)[0])
+    return read_history(path)
 
 
 def _named(history: History, trial: int | None, arm: str | None, seed: int | None) -> Trial | None:

@@ -15,7 +15,7 @@ from dfkd_ray.study.specs import Random
 from dfkd_ray.study.study import Budget
 from dfkd_ray.tune import analysis
 from dfkd_ray.tune.history import History
-from dfkd_ray.tune.proposal import Proposal, Proposer
+from dfkd_ray.tune.proposal import OneRun, Proposal, Proposer
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,16 @@ class DesignedSearch:
     def __init__(self, study: Study, history: History) -> None:
         assert study.ablation is not None
         self.study, self.history, self.ablation = study, history, study.ablation
+        self._asked: set[tuple[str | None, int, int, int | None]] = set()  # of all trials but the latest
+        self._counted = 0  # trials in it
+        self._seeds: tuple[int, tuple[int, ...]] = (-1, ())  # trials that had ended, and the seeds in force by then
 
     @property
     def total(self) -> int | None:
         """How many trials are wanted by now; of a path, how many there will be at most."""
         if isinstance(self.ablation.design, Walk):
             return self.ablation.most_trials
-        seeds = len(analysis.seeds_in_force(self.history)) * self.ablation.points
+        seeds = len(self._seeds_in_force()) * self.ablation.points
         tuned = 0 if self.ablation.tune is None else self.ablation.tune.trials
         return len(self._run) * (seeds + tuned)
 
@@ -53,12 +56,12 @@ class DesignedSearch:
 
     def propose(self) -> Proposal | None:
         """The first place that is wanted and was never asked for; None while there is none (ask again after an end)."""
-        asked = {(t.arm, t.seed, t.draw, t.tuning) for t in self.history.trials.values()}
         number = len(self.history.trials)
-        for place in self._wanted():
-            if (place.arm, place.seed, place.draw, place.tuning) not in asked:
-                return self._proposal(place, number)
-        return None
+        for trial in map(self.history.trials.__getitem__, range(self._counted, number)):
+            self._asked.add((trial.arm, trial.seed, trial.draw, trial.tuning))
+        self._counted = number
+        place = next(self._wanted(), None)
+        return None if place is None else self._proposal(place, number)
 
     def rebuild(self, history: History) -> None:
         """Nothing: the history is all there is."""
@@ -75,12 +78,20 @@ class DesignedSearch:
             attrs, changes = proposed.attrs, {**self._changes(place.arm), **proposed.changes}
         return Proposal(number, changes, attrs, {}, place.seed, place.arm, place.draw, place.tuning)
 
+    def _seeds_in_force(self) -> tuple[int, ...]:
+        """Found anew when a trial has ended."""
+        ended = len(self.history.trials) - self.history.in_state("running")
+        if self._seeds[0] != ended:
+            self._seeds = (ended, analysis.seeds_in_force(self.history))
+        return self._seeds[1]
+
     def _wanted(self) -> Iterator[PlannedTrial]:
+        """The places that were never asked for, in the order of the design."""
         if isinstance(self.ablation.design, Walk):
             _, wanted = analysis.walked(self.history)
             yield from self._crossed(self._distinct(wanted), self.ablation.seeds.listed[: self.ablation.seeds.start])
         elif self.ablation.tune is None:
-            yield from self._crossed(self._run, analysis.seeds_in_force(self.history))
+            yield from self._crossed(self._run, self._seeds_in_force())
         else:
             yield from self._tuned(self.ablation)
 
@@ -88,18 +99,20 @@ class DesignedSearch:
         for seed in seeds:
             for draw, point in enumerate(self._draws):
                 for arm in run:
-                    yield PlannedTrial(arm.name, seed, draw, None, {**arm.changes, **point})
+                    if (arm.name, seed, draw, None) not in self._asked:
+                        yield PlannedTrial(arm.name, seed, draw, None, {**arm.changes, **point})
 
     def _tuned(self, ablation: Ablation) -> Iterator[PlannedTrial]:
         """All searches first, side by side; an arm whose search has ended is run at its best setting."""
         assert ablation.tune is not None
         for number in range(ablation.tune.trials):
             for arm in self._run:
-                yield PlannedTrial(arm.name, ablation.tune.seed, 0, number)
+                if (arm.name, ablation.tune.seed, 0, number) not in self._asked:
+                    yield PlannedTrial(arm.name, ablation.tune.seed, 0, number)
         best = {arm.name: analysis.tuned_changes(self.history, arm.name) for arm in self._run}
-        for seed in analysis.seeds_in_force(self.history):
+        for seed in self._seeds_in_force():
             for arm in self._run:
-                if (changes := best[arm.name]) is not None:
+                if (changes := best[arm.name]) is not None and (arm.name, seed, 0, None) not in self._asked:
                     yield PlannedTrial(arm.name, seed, 0, None, changes)
 
     def _search(self, arm: str) -> Proposer:
@@ -145,3 +158,14 @@ class DesignedSearch:
         search = Search(replace(self._sweep, sampler=Random(seed=self.study.sampler.seed)))
         found = [search.propose() for _ in range(self.ablation.points)]
         return [proposal.changes for proposal in found if proposal is not None]
+
+
+def proposer(study: Study, history: History) -> Proposer:
+    """Who decides what is run: a design, nobody where nothing is searched, else a sampler."""
+    if study.ablation is not None:
+        return DesignedSearch(study, history)
+    if not study.search:
+        return OneRun()
+    from dfkd_ray.tune.search import Search
+
+    return Search(study)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from dfkd_ray.study import Study
-from dfkd_ray.study.specs import NoStopper
 from dfkd_ray.tune.history import History, Trial
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.tune.stoppers import decide
@@ -58,16 +57,15 @@ def _completion(study: Study, trial: Trial, last: Record) -> Ending | None:
 
 
 def _stop(history: History, trial: Trial, last: Record, max_epochs: int) -> Ending | None:
-    study = history.study
-    if isinstance(study.stopper, NoStopper):
+    if history.ranks is None:
         return None
-    objective = study.objective[0]
-    curves = {number: other.curve(objective.metric) for number, other in history.trials.items()}
-    rung = decide(study.stopper, trial.number, curves, str(objective.mode), max_epochs)
+    study = history.study
+    rung = decide(study.stopper, trial.number, history.ranks, max_epochs)
     if rung is None:
         return None
-    value = last["metrics"][objective.metric]
+    metric = study.objective[0].metric
+    value = last["metrics"][metric]
     if not math.isfinite(value):
-        return Ending("failed", f"{objective.metric} is {value} at epoch {rung}")
+        return Ending("failed", f"{metric} is {value} at epoch {rung}")
     name = study.stopper.registered_as  # type: ignore[attr-defined]
     return Ending("pruned", f"stopped by {name} at epoch {rung}", rung, [value])

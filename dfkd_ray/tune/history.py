@@ -1,24 +1,32 @@
-"""What a study's records add up to: its trials and how they stand. Pure: no clock, no file."""
+"""What a study's records add up to: its trials and how they stand. The fold is pure: no clock, no file."""
 
 from __future__ import annotations
 
-import base64
+import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from dfkd_ray import study as studies
-from dfkd_ray.stats import front as pareto
 from dfkd_ray.study import Objective, Study
+from dfkd_ray.study.specs import NoStopper
+from dfkd_ray.tune import ledger
+from dfkd_ray.tune.curves import Rows
 from dfkd_ray.tune.ledger import Record
+from dfkd_ray.tune.pictures import Picture
+from dfkd_ray.tune.ranks import Ranks
+from dfkd_ray.tune.stoppers import ranks_for
+from dfkd_ray.tune.tally import Tally
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.words import shorten
 from dfkd_ray.util.yamls import Document
 
 VERSION = 3  # of the records: 1 had no methods and no options in its first one, 2 no experiment, and its pictures in it
+LOST = "lost: the record of what was asked for is damaged"  # the reason of a trial that `repair` knows nothing of
 REUSED = "reused: "  # how the reason of a trial begins that an earlier study has run
-ROW = ("epoch", "seconds", "metrics", "last", "final", "host", "device", "peak_memory")
+OF_A_TRIAL = ("started", "row", "accident", "ended")  # records that follow the "asked" of their trial
 
 
 @dataclass
@@ -38,9 +46,9 @@ class Trial:
     rung: int | None = None
     values: list[float] | None = None  # what the sampler was told
     final: Mapping[str, float] = field(default_factory=dict)
-    rows: dict[int, Record] = field(default_factory=dict)  # by epoch
-    pictures: dict[int, bytes] = field(default_factory=dict)
-    method: Mapping[str, Any] | None = None
+    rows: Rows = field(default_factory=Rows)  # by epoch
+    pictures: dict[int, Picture] = field(default_factory=dict)
+    method_json: str | None = None  # as text: as mappings, the methods of ten thousand trials are hundreds of megabytes
     fingerprint: str | None = None
     started: float | None = None
     attempts: int = 0
@@ -48,8 +56,13 @@ class Trial:
     _mark: int = 0  # the epoch at which the last accident found it
 
     @property
+    def method(self) -> Mapping[str, Any] | None:
+        found: Mapping[str, Any] | None = None if self.method_json is None else json.loads(self.method_json)
+        return found
+
+    @property
     def epoch(self) -> int:
-        return max(self.rows, default=0)
+        return self.rows.epoch
 
     @property
     def last(self) -> Record | None:
@@ -57,15 +70,15 @@ class Trial:
 
     @property
     def seconds(self) -> float | None:
-        return self.rows[self.epoch]["seconds"] if self.rows else None
+        return self.rows.seconds
 
     def curve(self, metric: str) -> dict[int, float]:
-        """Epoch -> value of a metric."""
-        return {epoch: row["metrics"][metric] for epoch, row in self.rows.items() if metric in row["metrics"]}
+        """Epoch -> value of a metric, in the order of epochs."""
+        return self.rows.curve(metric)
 
     def best_epoch(self, objective: Objective) -> int | None:
         """The epoch where an objective is best (the first of equals), or None where it is nowhere finite."""
-        finite = {e: v * objective.sign for e, v in sorted(self.curve(objective.metric).items()) if math.isfinite(v)}
+        finite = {e: v * objective.sign for e, v in self.curve(objective.metric).items() if math.isfinite(v)}
         return max(finite, key=lambda epoch: finite[epoch]) if finite else None
 
 
@@ -78,7 +91,8 @@ class History:
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
         self.trials: dict[int, Trial] = {}
-        self.ended: list[int] = []  # in the order of their ends
+        self.tally = Tally()
+        self.ranks: Ranks | None = None  # what the stopper goes by; None where nothing is stopped
         self.provenance: dict[str, Any] = {}
         self.methods: dict[str, Any] = {}  # by name as the study has it: the method as it was when the study began
         self.options: dict[str, Any] = {}  # how it was run last, see tune/options.py
@@ -105,13 +119,10 @@ class History:
         return self._study
 
     def running(self) -> list[Trial]:
-        return [trial for trial in self.trials.values() if trial.state == "running"]
+        return [self.trials[number] for number in sorted(self.tally.running)]
 
     def in_state(self, state: str) -> int:
-        return sum(trial.state == state for trial in self.trials.values())
-
-    def complete(self) -> list[Trial]:
-        return [trial for trial in self.trials.values() if trial.state == "complete"]
+        return self.tally.states[state]
 
     def points(self, trials: Iterable[Trial]) -> dict[int, list[float]]:
         """Of each of these trials that is complete its objectives, higher is better: see `stats.front`."""
@@ -121,33 +132,27 @@ class History:
 
     def best(self) -> Trial | None:
         """The best complete trial by the first objective."""
-        number = pareto.best(self.points(self.trials.values()))
-        return None if number is None else self.trials[number]
+        return None if self.tally.best is None else self.trials[self.tally.best]
 
     def front(self) -> list[Trial]:
         """The best complete trials: one for one objective, for several all that none dominates."""
         best = self.best()
         if best is None or len(self.study.objective) == 1:
             return [] if best is None else [best]
-        return [self.trials[number] for number in pareto.front(self.points(self.trials.values()))]
+        return [self.trials[number] for number in sorted(self.tally.front)]
 
     def apply(self, record: Record) -> None:
-        """Take one record in."""
+        """Take one record in; StudyError, and nothing taken in, where it does not fit to those before it."""
+        kind, number = record["kind"], record.get("trial")
+        if self._study is None and kind != "study":
+            raise StudyError(f"the ledger has lost its first record, the study itself: it begins with {_told(record)}")
+        if kind == "asked" and number != len(self.trials):
+            raise StudyError(f"the ledger has records that do not fit together: {_told(record)} is out of its turn")
+        of = (number,) if kind in OF_A_TRIAL else record.get("trials", ())
+        if any(each not in self.trials for each in of):
+            raise StudyError(f"the ledger has lost records: there is {_told(record)}, which was never asked for")
         self.active_seconds = record.get("active", self.active_seconds)
-        take = {
-            "study": self._started_study,
-            "resumed": self._resumed,
-            "reopened": self._reopened,
-            "round": self._round,
-            "asked": self._asked,
-            "started": self._started,
-            "row": self._row,
-            "picture": self._picture,
-            "accident": self._accident,
-            "ended": self._ended,
-            "finished": self._finished,
-        }[record["kind"]]
-        take(record)
+        getattr(self, TAKES[kind])(record)
 
     def _started_study(self, record: Record) -> None:
         if record["version"] != VERSION:
@@ -158,6 +163,8 @@ class History:
         self._study = studies.parse(Document(record["study"], file="ledger"))
         self.provenance, self.methods, self.options = record["provenance"], record["methods"], record["options"]
         self.task = record["task"]
+        if not isinstance(self._study.stopper, NoStopper):
+            self.ranks = ranks_for(self._study.stopper, str(self._study.objective[0].mode))
         self.alike = record.get("alike", {})
 
     def _resumed(self, record: Record) -> None:
@@ -171,10 +178,13 @@ class History:
         """Failed trials that are run again, from the start: what they failed of may have been mended."""
         for number in record["trials"]:
             old = self.trials[number]
+            if old.state == "failed":  # not where its end was damaged, and the ledger repaired
+                self.tally.reopened(number, old.reason, old.epoch, old.seconds)
+            if self.ranks is not None:
+                self.ranks.forget(number)
             self.trials[number] = Trial(
                 number, old.changes, old.seed, old.arm, old.draw, old.tuning, old.attrs, attempts=old.attempts
             )
-            self.ended.remove(number)
 
     def _round(self, record: Record) -> None:
         self.resolved |= set(record["arms"])
@@ -185,6 +195,7 @@ class History:
         number = record["trial"]
         planned = {key: record[key] for key in ("arm", "draw", "tuning", "attrs", "reused") if key in record}
         self.trials[number] = Trial(number, record["changes"], record["seed"], **planned)
+        self.tally.begun(number)
         self.study_attrs |= record["study_attrs"]
 
     def _started(self, record: Record) -> None:
@@ -195,12 +206,16 @@ class History:
 
     def _row(self, record: Record) -> None:
         trial = self.trials[record["trial"]]
-        trial.rows.setdefault(record["epoch"], {key: record.get(key) for key in ROW})
+        taken = trial.rows.take(record)
+        if taken is not None and self.ranks is not None:
+            names, values = taken
+            metric = self.study.objective[0].metric
+            if metric in names:
+                self.ranks.take(trial.number, record["epoch"], values[names.index(metric)])
+        if "picture" in record:
+            trial.pictures[record["epoch"]] = Picture(**record["picture"])
         if record.get("method"):
-            trial.method, trial.fingerprint = record["method"], record["fingerprint"]
-
-    def _picture(self, record: Record) -> None:
-        self.trials[record["trial"]].pictures[record["epoch"]] = base64.b64decode(record["picture"])
+            trial.method_json, trial.fingerprint = json.dumps(record["method"]), record["fingerprint"]
 
     def _accident(self, record: Record) -> None:
         """The trial goes on; its reason says what has happened until it ends."""
@@ -212,7 +227,28 @@ class History:
         trial = self.trials[record["trial"]]
         trial.state, trial.reason, trial.rung = record["state"], record["reason"], record["rung"]
         trial.values, trial.final = record["values"], record["final"]
-        self.ended.append(trial.number)
+        self.tally.ended(trial.number, trial.state, trial.reason, trial.epoch, trial.seconds)
+        for number, points in self.points([trial]).items():
+            self.tally.completed(number, points)
 
     def _finished(self, record: Record) -> None:
         self.finished = True
+
+
+def read_history(folder: Path) -> History:
+    """What the ledger in a folder adds up to; StudyError where it cannot be read."""
+    history = History()
+    ledger.fold(folder / ledger.NAME, history.apply)
+    return history
+
+
+TAKES = {
+    **{"study": "_started_study", "resumed": "_resumed", "reopened": "_reopened", "round": "_round", "asked": "_asked"},
+    **{"started": "_started", "row": "_row", "accident": "_accident", "ended": "_ended", "finished": "_finished"},
+}
+
+
+def _told(record: Record) -> str:
+    """`"row" of trial 3`."""
+    of = f" of trial {record['trial']}" if "trial" in record else ""
+    return f'"{record["kind"]}"{of}'

@@ -14,9 +14,9 @@ from dfkd_ray.study import Study
 from dfkd_ray.study.arms import Walk
 from dfkd_ray.tune import serial_runner
 from dfkd_ray.tune.duplicates import find_duplicates
-from dfkd_ray.tune.history import VERSION, History, Trial
+from dfkd_ray.tune.history import LOST, VERSION, History, Trial, read_history
 from dfkd_ray.tune.interrupts import Interrupted
-from dfkd_ray.tune.ledger import NAME, Ledger, Record, locked, read_records
+from dfkd_ray.tune.ledger import NAME, Ledger, Record, locked
 from dfkd_ray.tune.observers import Observer
 from dfkd_ray.tune.observers.table_writer import TableWriter
 from dfkd_ray.tune.options import NOTHING_SAID, Options
@@ -66,19 +66,18 @@ def start(
     StudyError, and Interrupted (exit code 130) after Ctrl-C.
     """
     known = library(options.reuse, facts.task)
-    if (folder / NAME).exists():
-        if options.fresh:
-            _move_aside(folder)
-        elif History(read_records(folder / NAME)[0]).trials:
+    if options.fresh and (folder / NAME).exists():
+        _move_aside(folder)
+    with Ledger(folder, lambda record: None) as ledger:  # how many there are is enough
+        if ledger.count > 1:
             raise StudyError(
                 f"{folder} holds a study already; resume with: dfkd-ray resume {folder} "
                 f"(or start afresh with --fresh, which moves it aside)"
             )
-    with Ledger(folder) as ledger:
         ledger.clear()  # of a start that got no further than its first record
         record = first_record(study, facts, options, time.time(), alike(study, work))
-        ledger.records.append(ledger.append(record))
-        return _run(ledger, folder, work, options, _reuse(known, work, study), observers)
+        history = History([ledger.append(record)])
+        return _run(ledger, history, folder, work, options, _reuse(known, work, study), observers)
 
 
 def first_record(
@@ -104,24 +103,25 @@ def resume(
     """
     if not (folder / NAME).exists():
         raise StudyError(f"{folder} holds no study to resume: there is no {NAME}")
-    with Ledger(folder) as ledger:
-        history = History(ledger.records)
-        if not ledger.records:
+    history = History()
+    with Ledger(folder, history.apply) as ledger:
+        if not ledger.count:
             raise StudyError(f"{folder} holds no study to resume: {NAME} is empty")
         options = options.over(Options.of(history.options))
         work, provenance = make(history, options)
         known = library([path for path in options.reuse if path.exists()], history.task)
         record = {"kind": "resumed", "time": time.time(), "provenance": provenance, "options": options.plain()}
-        ledger.records.append(ledger.append(record))
-        if failed and (numbers := [trial.number for trial in history.trials.values() if trial.state == "failed"]):
+        history.apply(ledger.append(record))
+        numbers = [t.number for t in history.trials.values() if t.state == "failed" and t.reason != LOST]
+        if failed and numbers:
             again = {"kind": "reopened", "time": time.time(), "trials": numbers}
-            ledger.records.append(ledger.append(again))
-        return _run(ledger, folder, work, options, _reuse(known, work, history.study), observers)
+            history.apply(ledger.append(again))
+        return _run(ledger, history, folder, work, options, _reuse(known, work, history.study), observers)
 
 
 def summary(folder: Path) -> Summary:
     """What the ledger in a folder says; reads only, so it may be asked while the study runs."""
-    return _summary(History(read_records(folder / NAME)[0]), folder)
+    return _summary(read_history(folder), folder)
 
 
 def alike(study: Study, work: Work) -> dict[str, str]:
@@ -151,13 +151,19 @@ def _reuse(known: Mapping[Key, Finished], work: Work, study: Study) -> Reuse:
 
 
 def _run(
-    ledger: Ledger, folder: Path, work: Work, options: Options, reuse: Reuse, observers: Iterable[Observer]
+    ledger: Ledger,
+    history: History,
+    folder: Path,
+    work: Work,
+    options: Options,
+    reuse: Reuse,
+    observers: Iterable[Observer],
 ) -> Summary:
     def fingerprint(changes: Mapping[str, Any]) -> str:
         return work.fingerprint(changes)
 
     listening = (TableWriter(options.parquet), *observers)
-    tuner = Tuner(ledger, folder, work.max_epochs, options, listening, reuse=reuse, fingerprint=fingerprint)
+    tuner = Tuner(ledger, history, folder, work.max_epochs, options, listening, reuse=reuse, fingerprint=fingerprint)
     try:
         if options.runner == "serial":
             serial_runner.run(tuner, work)

@@ -1,16 +1,19 @@
 """The ledger: a study's one source of truth, an append-only file of JSON lines.
 
 Each line is one record and ends in its own checksum; it is written in one piece and is on disk before anything acts
-on it. What a crash can leave is half a line at the end: reading stops there, and opening for writing cuts it off.
-Damage anywhere else is an error that names the line. One process writes at a time.
+on it. What a crash can leave is half a line after the last newline: reading stops there, and opening for writing cuts
+it off. Anything else that is not as it was written is refused, by its line, and never cut off or emptied: see
+tune/repair.py. One process writes at a time.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,7 +24,11 @@ from dfkd_ray.util.locks import Taken, take
 
 NAME = "ledger.jsonl"
 Record = dict[str, Any]
+_parse = json.JSONDecoder().raw_decode  # without what `json.loads` finds out before: half of its time for a short text
 _TAIL = len(',"crc32":"00000000"}')
+_BEGIN = b'{"kind":"'  # of every record
+UTF16 = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"{\0": "utf-16-le", b"\0{": "utf-16-be"}  # by two first bytes
+END = re.compile(rb'(?<=,"crc32":"[0-9a-f]{8}"\})')  # of every record: the place behind it
 
 
 def encode(record: Mapping[str, Any]) -> bytes:
@@ -33,46 +40,83 @@ def encode(record: Mapping[str, Any]) -> bytes:
 def decode(line: bytes) -> Record | None:
     """The record of a line (without its newline and its checksum), or None if it is damaged."""
     body = line[:-_TAIL] + b"}"
-    if line[-_TAIL:] != f',"crc32":"{zlib.crc32(body):08x}"}}'.encode():
+    if line[-_TAIL:] != b',"crc32":"%08x"}' % zlib.crc32(body):
         return None
-    record: Record = json.loads(body)
+    record: Record = _parse(body.decode())[0]
     return record
 
 
 def read_records(path: Path) -> tuple[list[Record], int]:
-    """All records, and how many bytes of the file they take: less than its size if the tail is torn.
+    """All records, and how many bytes of the file they take: see `fold`."""
+    records: list[Record] = []
+    return records, fold(path, records.append)
 
-    Raises StudyError for a damaged line that has sound ones after it, or if there is no such file.
+
+def fold(path: Path, take: Callable[[Record], object]) -> int:
+    """Hand over all records, one after another, and return how many bytes of the file they take: less than its size if
+    the tail is torn. No more than a line is held in memory.
+
+    Raises StudyError for a damaged line, for what is no ledger at all, or if there is no such file.
     """
+    size, line = 0, b""
     try:
-        data = path.read_bytes()
+        with path.open("rb", buffering=1 << 20) as file:
+            for line in file:
+                record = decode(line[:-1]) if line.endswith(b"\n") else None
+                if record is None:
+                    break
+                take(record)
+                size += len(line)
+            else:
+                return size
     except OSError as error:
         raise StudyError(f"{path}: no ledger to read: {error.strerror}") from None
-    records: list[Record] = []
-    lines = data.split(b"\n")[:-1]  # what follows the last newline was never finished
-    sound = 0
-    for number, line in enumerate(lines, 1):
-        record = decode(line)
-        if record is None:
-            if any(decode(later) is not None for later in lines[number:]):
-                raise StudyError(f"{path}:{number}: this record is damaged; take it from a copy of the file")
-            break
-        records.append(record)
-        sound += len(line) + 1
-    return records, sound
+    if line.endswith(b"\n") or not is_torn(line):
+        data = path.read_bytes()
+        raise StudyError(refusal(path, data, data.count(b"\n", 0, size) + 1))
+    return size
+
+
+def is_torn(tail: bytes) -> bool:
+    """Whether what follows the last newline is what a crash leaves: nothing, or the beginning of one record.
+
+    A file system may have filled it up with zeros.
+    """
+    head = tail.partition(b"\0")[0]
+    return head[: len(_BEGIN)] == _BEGIN[: len(head)] and END.search(tail[:-1]) is None
+
+
+def refusal(path: Path, data: bytes, number: int) -> str:
+    """What is wrong with a ledger of which a line (from 1) cannot be read, and the way on."""
+    way = f"nothing of it was changed; take it from a copy, or: dfkd-ray repair {path.parent}"
+    if data.startswith(b"version https://git-lfs"):
+        return f"{path}: the pointer of a large-file store, not the ledger itself; fetch that with: git lfs pull"
+    if data[:2] in UTF16:
+        return f"{path}: the ledger was converted to UTF-16; {way}"
+    lines = data.split(b"\n")
+    if decode(lines[0].rstrip(b"\r")) is not None and lines[0].endswith(b"\r"):
+        return f"{path}: the line ends of the ledger were converted to CR LF; {way}"
+    if not any(decode(line) is not None for line in lines):
+        return f"{path}: no record of a ledger can be read in it; {way}"
+    more = sum(decode(line) is None for line in lines[number:-1])
+    return f"{path}:{number}: this record is damaged{f', and {more} more are' if more else ''}; {way}"
 
 
 class Ledger:
-    """The open ledger: `records` as they were found, and `append`. Close it, or use it as a context."""
+    """The open ledger. What was in it is handed to `take`, record by record, or stands in `records`; `count` is how
+    many there are by now. Close it, or use it as a context."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, take: Callable[[Record], object] | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / NAME
+        self.records: list[Record] = []
+        self.count = 0
+        self._take = take or self.records.append
         self._lock = locked(folder)
         try:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
             sync_folder(folder)
-            self.records, self._size = read_records(self.path)
+            self._size = fold(self.path, self._found)
             if os.fstat(self._file).st_size > self._size:
                 os.ftruncate(self._file, self._size)
                 os.fsync(self._file)
@@ -80,24 +124,42 @@ class Ledger:
             self._lock.close()
             raise
 
-    def append(self, record: Mapping[str, Any]) -> Record:
-        """Write one record and wait until it is on disk; StudyError (and nothing written) if it cannot be.
+    def _found(self, record: Record) -> None:
+        self._take(record)
+        self.count += 1
 
-        Returns the record as reading gives it back.
+    def append(self, record: Mapping[str, Any]) -> Record:
+        """Write one record: see `append_all`."""
+        return self.append_all([record])[0]
+
+    def append_all(self, records: Iterable[Mapping[str, Any]]) -> list[Record]:
+        """Write records and wait until they are on disk; StudyError (and nothing written) if they cannot be.
+
+        Returns them as reading gives them back.
         """
-        line = encode(record)
+        lines = [encode(record) for record in records]
         try:
-            self._size = append(self._file, line, self._size)
+            self._size = append(self._file, b"".join(lines), self._size)
         except OSError as error:
             raise StudyError(f"{self.path}: cannot be written: {error}; nothing is lost, resume later") from error
-        kept = decode(line[:-1])
-        assert kept is not None
-        return kept
+        self.count += len(lines)
+        kept = [decode(line[:-1]) for line in lines]
+        return [record for record in kept if record is not None]
+
+    def since(self, place: int) -> Iterator[Record]:
+        """The records after so many, read from the file."""
+        with self.path.open("rb") as file:
+            for line in islice(file, place, self.count):
+                record = decode(line[:-1])
+                assert record is not None
+                yield record
 
     def clear(self) -> None:
-        """Begin anew: for a study of which nothing has been run."""
+        """Begin anew: for a study of which nothing has been run, so that its first record is all there is."""
+        if self.count > 1:
+            raise StudyError(f"{self.path}: holds {self.count} records, and is not emptied")
         os.ftruncate(self._file, 0)
-        self._size, self.records = 0, []
+        self._size, self.count, self.records = 0, 0, []
 
     def close(self) -> None:
         os.close(self._file)

@@ -11,6 +11,7 @@ from dfkd_ray.tune.watchdog import FACTOR
 from dfkd_ray.util import limits
 from dfkd_ray.util.choices import Cache, Precision, Runner
 from dfkd_ray.util.errors import ConfigError
+from dfkd_ray.util.secrets import redacted_facts
 
 if TYPE_CHECKING:
     from dfkd_ray.study import Resources
@@ -36,6 +37,7 @@ class Options:
         "ray, or serial: one trial after another in this process, no Ray.", shown="ray; of one run serial"
     )
     address: str | None = _option("Of a running Ray cluster: auto or host:port.")
+    insecure: bool = _option("Also a cluster that asks for no token: whoever reaches it can run code.", default=False)
     cpu: float | None = _option("CPUs of each trial under Ray.", shown="the study's resources")
     gpu: float | None = _option("GPUs of each trial under Ray; may be a fraction.", shown="the study's resources")
     concurrency: int | None = _option("Trials at a time.", shown="as many as fit", min=1)
@@ -108,9 +110,9 @@ class Options:
         return replace(self, **paths, reuse=tuple(path.resolve() for path in self.reuse))
 
     def plain(self) -> dict[str, Any]:
-        """As a ledger keeps it: what holds again at a resume."""
+        """As a ledger keeps it, without secrets: what holds again at a resume."""
         said = {name: value for name, value in self.absolute().said.items() if name not in _ONCE}
-        return {name: _plain(value) for name, value in said.items()}
+        return {name: redacted_facts(_plain(value)) for name, value in said.items()}
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Options:
@@ -121,7 +123,7 @@ class Options:
         return cls(**{**values, "reuse": tuple(map(Path, values.get("reuse", ())))})
 
 
-_RAY = {"address", "cpu", "gpu", "concurrency", "isolate"}  # what only Ray takes
+_RAY = {"address", "insecure", "cpu", "gpu", "concurrency", "isolate"}  # what only Ray takes
 NOTHING_SAID = Options()
 _ONCE = ("out", "fresh")  # they hold for one command
 

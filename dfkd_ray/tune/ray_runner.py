@@ -18,7 +18,7 @@ from ray.tune.search import Searcher
 
 from dfkd_ray.tune.accidents import Accident, is_accident, reason
 from dfkd_ray.tune.endings import Ending
-from dfkd_ray.tune.interrupts import Interrupts
+from dfkd_ray.tune.interrupts import Interrupted, Interrupts
 from dfkd_ray.tune.options import Options
 from dfkd_ray.tune.ray_cluster import cluster
 from dfkd_ray.tune.ray_setup import fitting
@@ -34,7 +34,13 @@ def run(tuner: Tuner, work: Work, options: Options) -> None:
     study runs. concurrency: trials at a time, else as many as fit. isolate: a new process for each trial (some 4 s
     each) instead of warm ones. Raises Interrupted on Ctrl-C or where no trial can go on, StudyError.
     """
-    with cluster(options.address, tuner.resources), tempfile.TemporaryDirectory(prefix="dfkd-ray-") as scratch:
+
+    def leave() -> str:
+        tuner.close()
+        return str(Interrupted(tuner.folder))
+
+    joined = cluster(options.address, tuner.resources, options.insecure, leave)
+    with joined, tempfile.TemporaryDirectory(prefix="dfkd-ray-") as scratch:
         tuner.concurrency = options.concurrency or fitting(ray.cluster_resources(), tuner.resources)
         with Interrupts() as interrupts:
             link = _Link(tuner, interrupts)

@@ -7,8 +7,8 @@ back afterwards. A value that the user has set wins.
 from __future__ import annotations
 
 import os
+import re
 import secrets
-import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +20,7 @@ from dfkd_ray.util.errors import StudyError
 TOKEN = Path(".ray") / "auth_token"  # under the home folder, where Ray looks for it
 MALLOC = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=4294967296"
 
+OLDEST = (2, 52)  # earlier Rays have no tokens, and let everybody in without a word
 _DRIVER = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",  # the other one prints even when told to be silent
@@ -32,6 +33,11 @@ _DRIVER = {
 }
 
 
+# Ray's ports on 127.0.0.1 alone. Made for systems whose firewalls ask about each port; where it is set to 0, Ray takes
+# the loopback for this machine's address on Linux too. `_node_ip_address` does not do it: Ray undoes it (2.60).
+_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+
+
 @contextmanager
 def environment(address: str | None) -> Iterator[None]:
     """Ray's settings, for as long as the block runs."""
@@ -39,6 +45,8 @@ def environment(address: str | None) -> Iterator[None]:
     if "ray" not in sys.modules and (address is None or has_token()):
         # where Ray is imported already it is too late, and ray.init turns authentication on by itself (from 2.59)
         wanted["RAY_AUTH_MODE"] = "token"
+    if address is None:
+        wanted |= _LOOPBACK
     if address is None and os.environ.get("RAY_AUTH_MODE", "token").lower() == "token":
         wanted |= ensure_token()
     touched = {*wanted, "RAY_AUTH_MODE"}
@@ -53,6 +61,17 @@ def environment(address: str | None) -> Iterator[None]:
                 os.environ.pop(key, None)
             else:
                 os.environ[key] = old
+
+
+def new_enough(version: str) -> None:
+    """StudyError for a Ray without token authentication."""
+    found = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+    if found < OLDEST:
+        least = ".".join(map(str, OLDEST))
+        raise StudyError(
+            f"Ray {version} has no token authentication, so others could run code here: "
+            f"pip install -U 'ray[tune]>={least}', or say --runner serial"
+        )
 
 
 def has_token() -> bool:
@@ -80,19 +99,6 @@ def ensure_token() -> dict[str, str]:
     with os.fdopen(handle, "w") as file:
         file.write(token)
     return {}
-
-
-def answering(address: str) -> None:
-    """StudyError unless something listens at `host:port`: Ray itself would try for minutes."""
-    if address == "auto":
-        return
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
-        raise StudyError(f"the address of a Ray cluster is `auto` or host:port, got {address!r}")
-    try:
-        socket.create_connection((host, int(port)), timeout=10).close()
-    except OSError as error:
-        raise StudyError(f"no Ray cluster answers at {address}: {error.strerror or error}") from None
 
 
 def room(there: Mapping[str, float], share: Resources) -> int:

@@ -20,14 +20,20 @@ _WAIT = 0.5  # seconds between two looks at Ctrl-C
 
 
 def each(
-    do: Callable[[int], T], numbers: Iterable[int], share: Resources, address: str | None = None, retries: int = 2
+    do: Callable[[int], T],
+    numbers: Iterable[int],
+    share: Resources,
+    address: str | None = None,
+    insecure: bool = False,
+    retries: int = 2,
 ) -> Iterator[tuple[int, T]]:
     """do(number) for each, as many at a time as there is room for; yields what each returns, as it ends.
 
     `do` must be idempotent: a part whose worker was killed is done again, `retries` times. Its own errors are raised
-    here. Raises Interrupted on Ctrl-C, when no worker is left running; StudyError.
+    here. address, insecure: see ray_cluster.cluster. Raises Interrupted on Ctrl-C, when no worker is left running;
+    StudyError.
     """
-    with cluster(address, share), Interrupts() as interrupts:
+    with cluster(address, share, insecure), Interrupts() as interrupts:
         fitting(ray.cluster_resources(), share)
         task = ray.remote(do).options(num_cpus=share.cpu, num_gpus=share.gpu, max_retries=retries)
         running = {task.remote(number): number for number in numbers}

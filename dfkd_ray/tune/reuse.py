@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dfkd_ray.tune.history import ROW
+from dfkd_ray.tune.curves import ROW
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.util import tables
 from dfkd_ray.util.errors import StudyError

@@ -1,4 +1,4 @@
-"""Who decides: Optuna, by ask and tell. The only file that imports it.
+"""Who decides: Optuna, by ask and tell. The only file that imports it, but for `importance.py`.
 
 The Optuna study lives in memory and is rebuilt from the ledger, so there is one source of truth. Each proposal comes
 from a sampler made afresh from (seed of the sampler, number of the trial); what a sampler keeps between trials (the
@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import random
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,14 +28,23 @@ from dfkd_ray.study.specs import Cmaes, Gp, Grid, Nsga2, Qmc, Random, Tpe
 from dfkd_ray.tune.endings import State
 from dfkd_ray.tune.history import History, Trial
 from dfkd_ray.tune.proposal import Proposal
+from dfkd_ray.tune.window import Window
 from dfkd_ray.util.registry import Registry
 
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
-MIN_FOR_IMPORTANCE = 8  # trials: an importance from fewer would be noise
-TOP_FOR_IMPORTANCE = 4  # trials: what sets at least so many of the best apart, not the luck of one
 
 Build = Callable[[Any, Study, int], BaseSampler]
 builders: Registry[Build] = Registry("sampler")
+
+
+class _Storage(optuna.storages.InMemoryStorage):  # type: ignore[misc]
+    """Shows samplers all trials but those that are `unseen`."""
+
+    unseen: Set[int] = frozenset()
+
+    def get_all_trials(self, study_id: int, deepcopy: bool = True, states: Any = None) -> list[Any]:
+        found: list[Any] = super().get_all_trials(study_id, deepcopy, states)
+        return [trial for trial in found if trial.number not in self.unseen] if self.unseen else found
 
 
 class Search:
@@ -44,10 +53,13 @@ class Search:
     def __init__(self, study: Study) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.study = study
-        self._storage = optuna.storages.InMemoryStorage()
-        self._optuna = optuna.create_study(storage=self._storage, study_name="study", directions=_directions(study))
+        self._storage = _Storage()
+        self._optuna = optuna.create_study(storage=self._storage, study_name="study", directions=directions(study))
         self._id = self._storage.get_study_id_from_name("study")
         self._grid = _grid(study) if isinstance(study.sampler, Grid) else None
+        self._count = 0  # trials
+        most = study.sampler.seen if isinstance(study.sampler, Tpe) else None
+        self._window = Window([objective.sign for objective in study.objective], most)
 
     @property
     def total(self) -> int | None:
@@ -56,18 +68,20 @@ class Search:
 
     def propose(self) -> Proposal | None:
         """The next trial, or None when every point of a grid has been proposed."""
-        number = len(self._optuna.get_trials(deepcopy=False))
+        number = self._count
         before = dict(self._storage.get_study_system_attrs(self._id))
         if self._grid is not None:
             if number >= len(self._grid):
                 return None
             point = self._grid[number]
-            self._optuna.enqueue_trial({path: _inner(self.study.search[path], point[path]) for path in point})
-        with _quiet():
+            self._optuna.enqueue_trial({path: inner(self.study.search[path], point[path]) for path in point})
+        self._storage.unseen = self._window.unseen()
+        with quiet():
             name: str = self.study.sampler.registered_as  # type: ignore[attr-defined]
             self._optuna.sampler = builders[name](self.study.sampler, self.study, number)
             trial = self._optuna.ask()
             changes = draw(self.study.search, lambda path, domain: _suggest(trial, path, domain))
+        self._count += 1
         attrs = self._storage.get_trial_system_attrs(self._trial_id(number))
         after = self._storage.get_study_system_attrs(self._id)
         return Proposal(number, changes, dict(attrs), {k: v for k, v in after.items() if before.get(k) != v})
@@ -80,22 +94,29 @@ class Search:
         intermediate: Mapping[int, float],
         rung: int | None,
     ) -> None:
-        """How a trial ended: its values if complete; its learning curve and rung if it was stopped."""
+        """How a trial ended: its values if complete; its learning curve and rung if it was stopped.
+
+        Of the curve samplers look at the last epoch alone, and only where a trial was stopped.
+        """
         trial_id = self._trial_id(number)
-        if len(self.study.objective) == 1:
-            for epoch, value in intermediate.items():
-                self._storage.set_trial_intermediate_value(trial_id, epoch, value)
+        for epoch, value in _last(state, intermediate, self.study).items():
+            self._storage.set_trial_intermediate_value(trial_id, epoch, value)
         if rung is not None:
             self._storage.set_trial_user_attr(trial_id, "rung", rung)
-        with _quiet():
+        with quiet():
             self._optuna.tell(number, list(values or ()) if state == "complete" else None, STATES[state])
+        self._window.ended(number, state, values, max(intermediate, default=0))
 
     def rebuild(self, history: History) -> None:
         """Take over what the ledger knows; running trials stay running, to be told later."""
         for key, value in history.study_attrs.items():
             self._storage.set_study_system_attr(self._id, key, value)
         for number in sorted(history.trials):
-            self._optuna.add_trial(self._frozen(history.trials[number]))
+            trial = history.trials[number]
+            self._optuna.add_trial(self._frozen(trial))
+            if trial.state != "running":
+                self._window.ended(number, trial.state, trial.values, trial.epoch)
+        self._count += len(history.trials)
 
     def _frozen(self, trial: Trial) -> Any:
         domains = self.study.search
@@ -104,45 +125,16 @@ class Search:
         return create_trial(
             state=STATES.get(trial.state, TrialState.RUNNING),
             values=trial.values if trial.state == "complete" or pruned else None,
-            params={path: _inner(domains[path], value) for path, value in trial.changes.items()},
-            distributions={path: _distribution(domains[path]) for path in trial.changes},
+            params={path: inner(domains[path], value) for path, value in trial.changes.items()},
+            distributions={path: distribution(domains[path]) for path in trial.changes},
             system_attrs=dict(trial.attrs),
             user_attrs={} if trial.rung is None else {"rung": trial.rung},
-            intermediate_values={} if several else trial.curve(self.study.objective[0].metric),
+            intermediate_values=_last(trial.state, trial.curve(self.study.objective[0].metric), self.study),
         )
 
     def _trial_id(self, number: int) -> int:
         found: int = self._storage.get_trial_id_from_study_id_trial_number(self._id, number)
         return found
-
-
-Point = tuple[Mapping[str, Any], Sequence[float]]  # changes, and the values of the objectives
-
-
-def importance(study: Study, points: Sequence[Point]) -> dict[str, dict[str, float]]:
-    """Objective -> path -> share of the importance, by PED-ANOVA (Watanabe et al., 2023), the most important first.
-
-    Empty if there are too few points to say.
-    """
-    if len(points) < MIN_FOR_IMPORTANCE:
-        return {}
-    quantile = max(0.1, min(0.5, TOP_FOR_IMPORTANCE / len(points)))
-    evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=quantile)
-    fresh = optuna.create_study(directions=_directions(study))
-    for changes, values in points:
-        params = {path: _inner(study.search[path], value) for path, value in changes.items()}
-        kinds = {path: _distribution(study.search[path]) for path in changes}
-        fresh.add_trial(create_trial(values=list(values), params=params, distributions=kinds))
-    shares: dict[str, dict[str, float]] = {}
-    for i, objective in enumerate(study.objective):
-        with _quiet():
-            found = optuna.importance.get_param_importances(
-                fresh,
-                evaluator=evaluator,
-                target=lambda trial, i=i, sign=objective.sign: -sign * trial.values[i],  # it asks for what makes it low
-            )
-        shares[objective.metric] = dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
-    return shares
 
 
 @builders.register("tpe")
@@ -195,12 +187,17 @@ def nsga2(spec: Nsga2, study: Study, number: int) -> BaseSampler:
     return NSGAIISampler(seed=_seed(spec.seed, number), population_size=spec.population)
 
 
+def _last(state: str, curve: Mapping[int, float], study: Study) -> dict[int, float]:
+    epoch = max(curve, default=None)
+    return {} if epoch is None or state != "pruned" or len(study.objective) > 1 else {epoch: curve[epoch]}
+
+
 def _seed(seed: int, number: int) -> int:
     """31 bits for one trial, from the sampler's seed and the trial's number."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{number}".encode()).digest()[:4], "big") >> 1
 
 
-def _directions(study: Study) -> list[str]:
+def directions(study: Study) -> list[str]:
     return ["maximize" if objective.mode == "max" else "minimize" for objective in study.objective]
 
 
@@ -211,7 +208,7 @@ def _grid(study: Study) -> list[dict[str, Any]]:
     return points
 
 
-def _distribution(domain: Domain) -> BaseDistribution:
+def distribution(domain: Domain) -> BaseDistribution:
     if isinstance(domain, Int):
         return IntDistribution(domain.low, domain.high, step=domain.step)
     if isinstance(domain, (Uniform, Log)):
@@ -219,7 +216,7 @@ def _distribution(domain: Domain) -> BaseDistribution:
     return CategoricalDistribution([canonical(value) for value in domain.grid() or ()])
 
 
-def _inner(domain: Domain, value: Any) -> Any:
+def inner(domain: Domain, value: Any) -> Any:
     """What Optuna knows a value by: a choice by its text, so that it may be a mapping, and 1 is not true."""
     return value if isinstance(domain, (Int, Uniform, Log)) else canonical(value)
 
@@ -234,7 +231,7 @@ def _suggest(trial: optuna.Trial, path: str, domain: Domain) -> Any:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Optuna warns of options it calls experimental; each of them is chosen here on purpose."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from array import array
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +18,24 @@ from dfkd_ray.study.components import JOIN
 from dfkd_ray.tune import analysis, reproduced
 from dfkd_ray.tune.history import History, Trial
 from dfkd_ray.tune.ledger import Record
+from dfkd_ray.tune.pictures import load, picture_format
 from dfkd_ray.util import tables
 
 
 def write_tables(history: History, folder: Path, parquet: bool = False) -> None:
     """Write `trials`, `steps` and `images`, each in one atomic step; pictures never as Parquet."""
-    written = datetime.now(UTC).isoformat(timespec="seconds")
-    rows, metadata = tables_from(history, importance_of(history), written)
+    metadata = metadata_of(history, importance_of(history), datetime.now(UTC).isoformat(timespec="seconds"))
     if history.study.ablation is not None:
-        rows["effects"] = [asdict(effect) for effect in analysis.all_effects(history)]
         metadata["ablation"] = _ablation(history)
     if history.study.published:
         metadata["published"] = reproduced.comparison(history)
-    for kind, found in rows.items():
-        table = tables.table(kind, found, metadata)
-        tables.write(table, folder / f"{kind}.arrow", parquet and kind != "images")
+    if history.study.ablation is not None:
+        effects = [asdict(effect) for effect in analysis.all_effects(history)]
+        tables.write(tables.table("effects", effects, metadata), folder / "effects.arrow", parquet)
+    rows = [_trial_row(history.study, trial) for trial in history.trials.values()]
+    tables.write(tables.table("trials", rows, metadata), folder / "trials.arrow", parquet)
+    tables.write(tables.batched("steps", steps(history), metadata), folder / "steps.arrow", parquet)
+    tables.write(tables.batched("images", images(history, folder), metadata), folder / "images.arrow")
 
 
 def importance_of(history: History) -> dict[str, Any]:
@@ -41,7 +46,7 @@ def importance_of(history: History) -> dict[str, Any]:
     study = history.study
     if study.ablation is not None or not study.search:
         return {}
-    from dfkd_ray.tune.search import importance
+    from dfkd_ray.tune.importance import importance
 
     trials = [trial for trial in history.trials.values() if trial.state in ("complete", "pruned")]
     epoch = min((trial.epoch for trial in trials), default=0)
@@ -82,36 +87,47 @@ def _ablation(history: History) -> dict[str, Any]:
     }
 
 
-def tables_from(history: History, importance: Mapping[str, Any], written: str) -> tuple[dict[str, list[Any]], Record]:
-    """Rows of `trials`, `steps` and `images` (see tables.py), and the metadata that all three carry."""
-    study = history.study
-    rows: dict[str, list[Any]] = {"trials": [], "steps": [], "images": []}
-    for trial in history.trials.values():
-        rows["trials"].append(_trial_row(study, trial))
-        for epoch, row in sorted(trial.rows.items()):
-            rows["steps"] += [
-                {"trial": trial.number, "epoch": epoch, "seconds": row["seconds"], "metric": metric, "value": value}
-                for metric, value in row["metrics"].items()
-            ]
-        rows["images"] += [
-            {"trial": trial.number, "epoch": epoch, "format": picture_format(picture), "picture": picture}
-            for epoch, picture in sorted(trial.pictures.items())
-        ]
-    metadata = {
-        "study": studies.plain(study),
+def metadata_of(history: History, importance: Mapping[str, Any], written: str) -> dict[str, Any]:
+    """What all tables of a study carry beside their rows."""
+    return {
+        "study": studies.plain(history.study),
         "provenance": {**history.provenance, "written": written},
         "importance": dict(importance),
         "task": history.task,
         "finished": history.finished,
     }
-    return rows, metadata
 
 
-def picture_format(picture: bytes) -> str:
-    """webp, png or jpeg, by the first bytes."""
-    if picture[:4] == b"RIFF" and picture[8:12] == b"WEBP":
-        return "webp"
-    return "png" if picture[:4] == b"\x89PNG" else "jpeg" if picture[:2] == b"\xff\xd8" else "unknown"
+def steps(history: History) -> Iterator[tables.Columns]:
+    """The rows of `steps`, column by column and some at a time: a value never becomes an object of its own."""
+    codes: dict[str, int] = {}  # of metrics
+    trial, epoch, seconds, metric, value = array("i"), array("i"), array("d"), array("i"), array("d")
+    for number, each in history.trials.items():
+        for names, epochs, at, values in each.rows.blocks():
+            often = repeat(len(names))
+            trial.extend(repeat(number, len(values)))
+            epoch.extend(chain.from_iterable(map(repeat, epochs, often)))
+            seconds.extend(chain.from_iterable(map(repeat, at, often)))
+            metric.extend(array("i", [codes.setdefault(name, len(codes)) for name in names]) * len(epochs))
+            value.extend(values)
+        if len(value) >= tables.BATCH:
+            yield {"trial": trial, "epoch": epoch, "seconds": seconds, "metric": (metric, [*codes]), "value": value}
+            trial, epoch, seconds, metric, value = array("i"), array("i"), array("d"), array("i"), array("d")
+    yield {"trial": trial, "epoch": epoch, "seconds": seconds, "metric": (metric, [*codes]), "value": value}
+
+
+def images(history: History, folder: Path) -> Iterator[tables.Columns]:
+    """The rows of `images`, a trial at a time; what is lost or damaged is left out, and said."""
+    for trial in history.trials.values():
+        found = {epoch: data for epoch, each in sorted(trial.pictures.items()) if (data := load(folder, each))}
+        if found:
+            formats = [picture_format(data) for data in found.values()]
+            yield {
+                "trial": [trial.number] * len(found),
+                "epoch": [*found],
+                "format": formats,
+                "picture": [*found.values()],
+            }
 
 
 def _trial_row(study: Study, trial: Trial) -> Record:
@@ -125,7 +141,7 @@ def _trial_row(study: Study, trial: Trial) -> Record:
         "seed": trial.seed,
         "fingerprint": trial.fingerprint,
         "changes": json.dumps(trial.changes),
-        "method": json.dumps(trial.method) if trial.method is not None else None,
+        "method": trial.method_json,
         "state": trial.state,
         "reason": trial.reason,
         "rung": trial.rung,
@@ -136,7 +152,7 @@ def _trial_row(study: Study, trial: Trial) -> Record:
         "seconds": trial.seconds,
         "host": last.get("host"),
         "device": last.get("device"),
-        "peak_memory": max((row["peak_memory"] for row in trial.rows.values()), default=None),
+        "peak_memory": trial.rows.peak_memory,
         "attempts": trial.attempts,
         "final": list(trial.final.items()),
     }

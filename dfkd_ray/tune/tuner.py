@@ -6,8 +6,6 @@ on it, lets the stopper and the sampler decide, and tells the observers.
 
 from __future__ import annotations
 
-import base64
-import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
@@ -15,8 +13,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dfkd_ray.study import Study
+from dfkd_ray.tune import row_records
 from dfkd_ray.tune.accidents import Recovery
-from dfkd_ray.tune.designed import DesignedSearch
+from dfkd_ray.tune.designed import DesignedSearch, proposer
 from dfkd_ray.tune.duplicates import find_duplicates
 from dfkd_ray.tune.endings import Ending, ending_of
 from dfkd_ray.tune.history import REUSED, History, Trial
@@ -24,8 +23,9 @@ from dfkd_ray.tune.interrupts import Interrupted
 from dfkd_ray.tune.ledger import Ledger, Record
 from dfkd_ray.tune.observers import Observer, Observers
 from dfkd_ray.tune.options import NOTHING_SAID, RETRIES, Options
-from dfkd_ray.tune.proposal import OneRun, Proposal, Proposer
+from dfkd_ray.tune.proposal import Proposal
 from dfkd_ray.tune.reuse import Finished
+from dfkd_ray.tune.tidy import Tidier
 from dfkd_ray.tune.watchdog import FACTOR, Watchdog
 from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util import folders
@@ -42,6 +42,7 @@ class Tuner:
     def __init__(
         self,
         ledger: Ledger,
+        history: History,
         folder: Path,
         max_epochs: int,
         options: Options = NOTHING_SAID,
@@ -50,11 +51,10 @@ class Tuner:
         reuse: Reuse | None = None,
         fingerprint: Fingerprint | None = None,
     ) -> None:
-        self.ledger, self.folder, self.max_epochs = ledger, folder, max_epochs
+        self.ledger, self.history, self.folder, self.max_epochs = ledger, history, folder, max_epochs
         self.reuse = reuse or (lambda changes, seed: None)
         self.fingerprint = fingerprint
         self.concurrency = 1  # trials at a time: the runner knows
-        self.history = History(ledger.records)
         self._ticks, self._began = ticks, ticks() - self.history.active_seconds
         self.study: Study = self.history.study
         self.resources = options.resources(self.study.resources)  # of one trial
@@ -64,8 +64,10 @@ class Tuner:
         self._given_up: GivenUp | None = None
         self.recovery = Recovery(RETRIES if options.retries is None else options.retries)
         self.watchdog = Watchdog(FACTOR if options.watchdog is None else options.watchdog)
+        self._root = folder.resolve()
+        self._tidier = Tidier(self._root, self.history)
         self.observers = Observers(observers)
-        self.observers.start(self, ledger.records)
+        self.observers.start(self, ledger)
         for trial in self.history.running():
             if not self._taken_over(trial) and (not trial.rows or self._answer(trial) == "continue"):
                 self.recovery.waiting.append(trial)
@@ -123,10 +125,7 @@ class Tuner:
         found = None if trial.attempts else self.reuse(trial.changes, trial.seed)
         if found is None:
             return False
-        for epoch, picture in found.pictures.items():
-            self._note("picture", trial=trial.number, epoch=epoch, picture=base64.b64encode(picture).decode())
-        for row in found.rows:
-            self._note("row", trial=trial.number, **row, fingerprint=found.fingerprint, method=found.method)
+        self._note_all(row_records.taken_over(self._root, trial, found))
         self._answer(trial)
         return True
 
@@ -143,14 +142,7 @@ class Tuner:
         self.watchdog.reported(job.trial)
         if row.epoch in trial.rows:
             return "continue" if not row.last else self._answer(trial)
-        facts: Record = {"host": row.host, "device": row.device, "peak_memory": row.peak_memory}
-        if trial.method is None:  # the same for all epochs: once is enough
-            facts |= {"fingerprint": row.fingerprint, "method": row.method}
-        last = {"last": True, "final": row.final} if row.last else {"last": False}
-        if row.picture is not None:
-            text = base64.b64encode(row.picture).decode()
-            self._note("picture", trial=job.trial, epoch=row.epoch, picture=text)
-        self._note("row", trial=job.trial, epoch=row.epoch, seconds=row.seconds, metrics=row.metrics, **last, **facts)
+        self._note(**row_records.reported(self._root, trial, row))
         self.recovery.gained()
         return self._answer(trial)
 
@@ -209,35 +201,17 @@ class Tuner:
         self.watchdog.ended(trial.number)
         curve = trial.curve(self.study.objective[0].metric)
         self.search.tell(trial.number, ending.state, ending.values, curve, ending.rung)
-        self._tidy()
-        self._consider_giving_up()
+        self._tidier.ended(trial.number)
+        self._consider_giving_up(trial)
 
-    def _consider_giving_up(self) -> None:
+    def _consider_giving_up(self, latest: Trial) -> None:
         """A mistake that fails every trial should not burn the whole budget."""
-        limit = self.study.budget.give_up_after
-        ended = [self.history.trials[number] for number in self.history.ended]
-        heads = {(trial.reason or "").partition("\n")[0] for trial in ended}
-        if limit and len(ended) >= limit and len(heads) == 1 and all(trial.state == "failed" for trial in ended):
+        limit, alike = self.study.budget.give_up_after, self.history.tally.failing_alike
+        if limit and alike >= limit:
             self._given_up = GivenUp(
-                f"the first {len(ended)} trials have all failed alike, so the study was stopped "
-                f"(budget.give_up_after: {limit}):\n{ended[-1].reason}"
+                f"the first {alike} trials have all failed alike, so the study was stopped "
+                f"(budget.give_up_after: {limit}):\n{latest.reason}"
             )
-
-    def _tidy(self) -> None:
-        """Remove the folders of ended trials; the best keep theirs, without checkpoints, and so does an ablation's
-        every complete trial, since each is a result."""
-        kept = self.history.front() if self.study.ablation is None else self.history.complete()
-        best = {trial.number for trial in kept}
-        for trial in self.history.trials.values():
-            folder = self._folder(trial.number)
-            if trial.state == "running" or not folder.exists():
-                continue
-            if trial.number not in best:
-                shutil.rmtree(folder, ignore_errors=True)
-            for checkpoint in folder.glob("checkpoint*"):
-                checkpoint.unlink(missing_ok=True)
-            if folder.exists() and not any(folder.iterdir()):
-                folder.rmdir()
 
     def _spent(self) -> bool:
         budget, asked = self.study.budget, len(self.history.trials)
@@ -251,22 +225,20 @@ class Tuner:
         return Job(trial.number, trial.changes, trial.seed, str(folder), trial.arm, self.threads, self.study.study)
 
     def _folder(self, number: int) -> Path:
-        return folders.of_trial(self.folder.resolve(), number)
+        return folders.of_trial(self._root, number)
 
     def _note(self, kind: str, **facts: Any) -> None:
         """Into the ledger first, then into memory: as the ledger gives it back, so that a resume sees the same."""
-        record: Record = {"kind": kind, "time": time.time(), "active": round(self.active, 3), **facts}
-        kept = self.ledger.append(record)
-        self.history.apply(kept)
-        self.observers.record(kept)
+        self._known(self.ledger.append(self._dated({"kind": kind, **facts})))
 
+    def _note_all(self, records: Iterable[Record]) -> None:
+        """What waits together goes to the disk together."""
+        for kept in self.ledger.append_all(map(self._dated, records)):
+            self._known(kept)
 
-def proposer(study: Study, history: History) -> Proposer:
-    """Who decides what is run: a design, nobody where nothing is searched, else a sampler."""
-    if study.ablation is not None:
-        return DesignedSearch(study, history)
-    if not study.search:
-        return OneRun()
-    from dfkd_ray.tune.search import Search
+    def _dated(self, record: Record) -> Record:
+        return {"kind": record["kind"], "time": round(time.time(), 3), "active": round(self.active, 3), **record}
 
-    return Search(study)
+    def _known(self, record: Record) -> None:
+        self.history.apply(record)
+        self.observers.record(record)

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedWriter, FileIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,17 +17,35 @@ from typing import Any, BinaryIO
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """A file to write, which takes the name `path` when the block ends and its bytes are on the disk.
 
-    What fails within leaves the earlier file as it is, and nothing else; an OSError names `path`.
+    What fails within leaves the earlier file as it is, and nothing else; an OSError names `path`, and is raised in
+    place of what a library makes of it (torch says "unexpected pos" of a full disk).
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary, raw = path.with_name(f".{path.name}.{os.getpid()}"), None
     try:
-        with temporary.open("wb") as file:
+        raw = _Raw(temporary, "wb")
+        with BufferedWriter(raw) as file:
             yield file
         replace(temporary, path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+    except Exception as error:
+        own = error if isinstance(error, OSError) else None if raw is None else raw.failed
+        if own is None:
+            raise
+        raise OSError(own.errno, own.strerror or str(own), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+class _Raw(FileIO):
+    """Remembers why it could not be written."""
+
+    failed: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            self.failed = error
+            raise
 
 
 def replace(beside: Path, path: Path) -> None:

@@ -15,6 +15,11 @@ def of_trial(study: Path, number: int) -> Path:
     return study / _TRIALS / f"{number:04d}"
 
 
+def trials(study: Path) -> list[int]:
+    """The trials whose folder is there, by number."""
+    return sorted(int(each.name) for each in study.glob(f"{_TRIALS}/*") if each.name.isdecimal())
+
+
 def with_students(study: Path) -> list[int]:
     """The trials whose student is there, by number."""
     return sorted(int(each.parent.name) for each in study.glob(f"{_TRIALS}/*/{STUDENTS['last']}"))

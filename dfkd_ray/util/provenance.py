@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dfkd_ray.util.host import cores
+from dfkd_ray.util.secrets import redacted_command
 
 PACKAGES = ("torch", "torchvision", "numpy", "ray", "optuna", "pyarrow", "plotly", "scipy", "diffusers", "transformers")
 
@@ -22,7 +22,6 @@ def provenance(**more: Any) -> dict[str, Any]:
     from dfkd_ray import __version__
 
     commit, dirty = _commit(Path(__file__).parents[1])
-    command = [Path(sys.argv[0]).name, *sys.argv[1:]]
     return {
         "dfkd_ray": __version__,
         "python": platform.python_version(),
@@ -32,7 +31,7 @@ def provenance(**more: Any) -> dict[str, Any]:
         "cpus": cores(),
         "commit": commit,
         "dirty": dirty,
-        "command": shlex.join(command),
+        "command": redacted_command([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         **more,
     }

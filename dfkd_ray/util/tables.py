@@ -12,24 +12,32 @@ Of the evaluation of one student, in a folder of its own:
 - `examples.arrow`: some of these images as pictures, and where the two networks look.
 
 All are Arrow IPC files, zstd-compressed, and written atomically: a reader sees the old file or the new one, and never
-half of one. Provenance stands in the schema's metadata as JSON under `dfkd_ray`.
+half of one. Provenance stands in the schema's metadata as JSON under `dfkd_ray`, and a seal under `seal`, which is
+looked at before Arrow sees the file: of damaged bytes it can crash.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dfkd_ray.util import damage
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.files import atomic_write
+from dfkd_ray.util.sealed import BLANK, KEY, seal_file
 
 SCHEMA_VERSION = 1
 METADATA_KEY = b"dfkd_ray"
+Column = Sequence[Any] | tuple[Sequence[int], Sequence[str]]  # values, or numbers of names and the names
+Columns = Mapping[str, Column]
+BATCH = 1 << 18  # rows that are packed together: a reader unpacks so many at a time
 
 TRIALS = pa.schema(
     [
@@ -46,10 +54,7 @@ TRIALS = pa.schema(
         ("reason", pa.string()),  # why it was pruned or failed, else null
         ("rung", pa.int32()),  # epoch at which a pruned trial was stopped
         ("epochs", pa.int32()),  # epochs done
-        (
-            "objectives",
-            pa.list_(pa.float64()),
-        ),  # the values the sampler was told, in the order of the study's objectives
+        ("objectives", pa.list_(pa.float64())),  # what the sampler was told, in the order of the study's objectives
         ("best_epoch", pa.int32()),  # chosen by the first objective
         ("started", pa.timestamp("us", tz="UTC")),
         ("seconds", pa.float64()),  # of the trial's own work, over all its attempts
@@ -132,39 +137,112 @@ ALL: Mapping[str, pa.Schema] = {**SCHEMAS, **OPTIONAL, **EVALUATED}
 
 def table(kind: str, rows: Sequence[Mapping[str, Any]], metadata: Mapping[str, Any]) -> pa.Table:
     """Rows as a table of the named kind, with `metadata` (plain JSON) in its schema."""
+    return pa.Table.from_pylist(list(rows), _schema(kind, metadata))
+
+
+def batched(kind: str, batches: Iterable[Columns], metadata: Mapping[str, Any]) -> pa.RecordBatchReader:
+    """Columns by name as a table of the named kind that is never in memory as a whole: `write` takes it once."""
+    schema = _schema(kind, metadata)
+    found = (
+        pa.RecordBatch.from_arrays([_column(each[f.name], f.type) for f in schema], schema=schema) for each in batches
+    )
+    return pa.RecordBatchReader.from_batches(schema, found)
+
+
+def _schema(kind: str, metadata: Mapping[str, Any]) -> pa.Schema:
     note = json.dumps({"schema": SCHEMA_VERSION, **metadata}, default=str).encode()
-    return pa.Table.from_pylist(list(rows), ALL[kind].with_metadata({METADATA_KEY: note}))
+    return ALL[kind].with_metadata({METADATA_KEY: note})
 
 
-def write(data: pa.Table, path: Path, parquet: bool = False) -> None:
-    """Write an Arrow IPC file (and a Parquet file beside it), each in one atomic step."""
+def _column(values: Column, kind: pa.DataType) -> pa.Array:
+    if isinstance(values, tuple):
+        codes, names = values
+        return pa.DictionaryArray.from_arrays(_column(codes, pa.int32()), list(names)).cast(kind)
+    if isinstance(values, array):
+        return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
+    return pa.array(values, kind)
+
+
+def write(data: pa.Table | pa.RecordBatchReader, path: Path, parquet: bool = False) -> None:
+    """Write an Arrow IPC file, sealed (and a Parquet file beside it), each in one atomic step."""
     options = pa.ipc.IpcWriteOptions(compression="zstd")
-    with atomic_write(path) as file, pa.ipc.new_file(file, data.schema, options=options) as writer:
-        writer.write_table(data)
+    batches = data.to_batches(BATCH) if isinstance(data, pa.Table) else data
+    sealed = data.schema.with_metadata({**(data.schema.metadata or {}), KEY: BLANK})
+    with atomic_write(path) as file:
+        with pa.ipc.new_file(file, sealed, options=options) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+        seal_file(file)
     if parquet:
-        with atomic_write(path.with_suffix(".parquet")) as file:
-            pq.write_table(data, file, compression="zstd")
+        with (
+            atomic_write(path.with_suffix(".parquet")) as file,
+            pa.memory_map(str(path)) as source,
+            pq.ParquetWriter(file, data.schema, compression="zstd", write_page_checksum=True) as writer,
+        ):
+            written = pa.ipc.open_file(source)
+            for number in range(written.num_record_batches):
+                writer.write_batch(written.get_batch(number))
 
 
 def read(path: Path) -> pa.Table:
-    """Read a table back; StudyError if it is missing, damaged or of a newer schema."""
-    try:
+    """Read a table back; StudyError if it is missing, damaged or of another schema."""
+    with opened(path) as file:
+        return file.read_all()
+
+
+def batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """A table's rows, some at a time, and of its columns these alone: what is left out is never unpacked."""
+    with opened(path) as file:
+        wanted = [place for place, name in enumerate(file.schema.names) if name in columns]
         with pa.memory_map(str(path)) as source:
-            data = pa.ipc.open_file(source).read_all()
+            part = pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=wanted))
+            for number in range(part.num_record_batches):
+                yield part.get_batch(number)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[pa.ipc.RecordBatchFileReader]:
+    """An Arrow file to read from; StudyError if it is missing, damaged or of another schema."""
+    try:
+        damage.check(path, _way(path))
+        source = pa.memory_map(str(path))
+        file = pa.ipc.open_file(source)
     except FileNotFoundError:
         raise StudyError(f"{path}: there is no such table") from None
     except (pa.ArrowInvalid, OSError) as error:
         raise StudyError(f"{path}: not an Arrow file: {error}") from None
-    version = metadata(data).get("schema")
+    with source:
+        _fit(path, file.schema)
+        yield file
+
+
+def _fit(path: Path, schema: pa.Schema) -> None:
+    """StudyError for a table of a newer version, or whose columns have other types than those of its name."""
+    version = metadata(schema).get("schema")
     if not isinstance(version, int) or version > SCHEMA_VERSION:
-        raise StudyError(f"{path}: schema version {version}, this dfkd-ray reads up to {SCHEMA_VERSION}")
-    return data
+        raise StudyError(f"{path}: schema version {version}, this dfkd-ray reads up to {SCHEMA_VERSION}; {_way(path)}")
+    wanted = {field.name: _plain(field.type) for field in ALL.get(path.stem, ())}
+    for field in schema:
+        if _plain(field.type) != wanted.get(field.name, _plain(field.type)):
+            other = f"column {field.name} is {field.type}, not {wanted[field.name]}"
+            raise StudyError(f"{path}: of another schema: {other}; {_way(path)}")
 
 
-def metadata(data: pa.Table) -> dict[str, Any]:
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """The type of the values, also where these are kept in a dictionary."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _way(path: Path) -> str:
+    again = "evaluate" if path.stem in EVALUATED else f"resume {path.parent}"
+    return f"take it from a copy, or write it again: dfkd-ray {again}"
+
+
+def metadata(data: pa.Table | pa.Schema) -> dict[str, Any]:
     """The study's own record in a table: versions, host, seed, the resolved study file. Empty for a foreign table."""
+    schema = data if isinstance(data, pa.Schema) else data.schema
     try:
-        loaded = json.loads((data.schema.metadata or {}).get(METADATA_KEY, b"{}"))
+        loaded = json.loads((schema.metadata or {}).get(METADATA_KEY, b"{}"))
     except ValueError:
         return {}
     return loaded if isinstance(loaded, dict) else {}

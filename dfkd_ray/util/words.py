@@ -91,6 +91,11 @@ def listed(words: Sequence[str], last: str = "and") -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}" if words else ""
 
 
+def some(words: Sequence[str], most: int) -> str:
+    """`a, b, c`, and of many the first ones: `a, b and 7 more`."""
+    return ", ".join(words) if len(words) <= most else f"{', '.join(words[:most])} and {len(words) - most} more"
+
+
 def tails(paths: Iterable[str]) -> dict[str, str]:
     """Each dotted path's shortest tail that no other path ends with.
 

@@ -78,3 +78,14 @@ def test_what_is_missing_is_said_in_a_line(home: Path) -> None:
     )
     done = dfkd("report", "one", "other", "--trial", 3, cwd=home)
     assert (done.code, "--trial is for one folder" in done.err) == (2, True)
+
+
+def test_a_damaged_table_is_one_line_with_the_way_on(home: Path) -> None:
+    path = home / "one/trials.arrow"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    damaged = "one/trials.arrow: damaged: its checksum does not fit"
+    assert refused("report", "one", cwd=home) == (
+        f"{damaged}; take it from a copy, or write it again: dfkd-ray resume one"
+    )

@@ -37,6 +37,20 @@ def test_what_is_there_is_not_written_again(tmp_path: Path):
     np.testing.assert_array_equal(kept(tmp_path / "x.npy", "memmap", refuse), first)
 
 
+def test_a_flipped_bit_is_said_and_the_cache_is_made_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = tmp_path / "x.npy"
+    kept(path, "memmap", counting)
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 3):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        np.testing.assert_array_equal(kept(path, "memmap", counting), np.arange(24, dtype=np.uint8).reshape(2, 3, 4))
+        said = capsys.readouterr().err
+        assert (said, path.read_bytes()) == (
+            f"warning: {path}: this cache of images is damaged, and made again\n",
+            whole,
+        ) or whole.index(b"sealed") <= place < whole.index(b"sealed") + 14
+
+
 def test_a_full_disk_leaves_nothing(tmp_path: Path):
     def full(file: BinaryIO) -> tuple[int, ...]:
         file.write(b"half")

@@ -229,3 +229,15 @@ def test_the_note_says_whose_half_it_is(server: Server, tmp_path: Path):
     interrupted(server, tmp_path / "a.bin", 10)
     note = json.loads((tmp_path / "a.bin.part.json").read_text())
     assert note == {"url": server.url("a.bin"), "size": 300_000, "etag": '"1"', "modified": None}
+
+
+def test_no_secret_of_an_address_is_written_or_said(tmp_path: Path):
+    with serving({"a.bin?token=s3cret": WHOLE}) as server:
+        server.breaks = [120_000]
+        with pytest.raises(Unreachable) as broken:
+            download(server.url("a.bin?token=s3cret"), tmp_path / "a.bin", waits=())
+        assert str(broken.value).startswith(f"{server.url('a.bin?token=REDACTED')}: ")
+        assert "s3cret" not in (tmp_path / "a.bin.part.json").read_text()
+        download(server.url("a.bin?token=s3cret"), tmp_path / "a.bin")
+    assert (tmp_path / "a.bin").read_bytes() == WHOLE
+    assert server.asked[-1] == ("a.bin?token=s3cret", "bytes=120000-"), "it is the half of the same file"

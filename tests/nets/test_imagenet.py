@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
@@ -84,3 +85,23 @@ def test_a_failed_download_names_the_file_and_the_folder(monkeypatch: pytest.Mon
     monkeypatch.setattr(WeightsEnum, "get_state_dict", download)
     with pytest.raises(DataError, match=r"resnet18: no ImageNet weights from .*resnet18-\w+\.pth .*checkpoints"):
         build("resnet18", classes=10, pretrained=True)
+
+
+class Intruder:
+    """Pickled, it makes a file where it is opened again."""
+
+    def __init__(self, mark: str) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> Any:
+        return open, (self.mark, "w")
+
+
+def test_a_file_in_torchs_cache_runs_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = Path(torchvision.models.ResNet18_Weights.IMAGENET1K_V1.url).name
+    (tmp_path / "checkpoints").mkdir()
+    torch.save({"fc.weight": Intruder(str(tmp_path / "mark"))}, tmp_path / "checkpoints" / name)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    with pytest.raises(DataError, match=rf"resnet18: no ImageNet weights from .*{name} \(Weights only load failed"):
+        build("resnet18", classes=10, pretrained=True)
+    assert not (tmp_path / "mark").exists()

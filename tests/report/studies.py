@@ -301,3 +301,20 @@ def one_run(**row: Any) -> Tables:
     note = noted(study="dfkd_fgvc-gliders-seed7", question="", search={}, budget={"trials": 1}, seed=7)
     (made,) = own.trials.to_pylist()
     return study([{**made, "seed": 7, "changes": "{}", **row}], own.steps.to_pylist(), own.images.to_pylist(), note)
+
+
+BOTH = [{"metric": "val_accuracy", "mode": "max"}, {"metric": "kl/source", "mode": "min"}]
+
+
+def large(count: int = 3000, several: bool = False) -> Tables:
+    """Values that climb and fall; every seventh trial was stopped, every eleventh failed."""
+    rows, curves = [], []
+    for n in range(count):
+        value = (n * 7919 % count) / count
+        state = "failed" if n % 11 == 5 else "pruned" if n % 7 == 3 else "complete"
+        told = [value, abs(value - 0.5)] if several else [value]
+        changes = {MHAD: 0.1 + 90 * (n * 31 % count) / count, KD: 1 + 18 * (n * 17 % count) / count}
+        told = told if state == "complete" else []
+        rows.append(trial(n, state=state, objectives=told, changes=changes, seconds=10.0 + n * 13 % count))
+        curves += steps(n, {"val_accuracy": [value / 2, value], **({"kl/source": [1.0, 0.5]} if several else {})})
+    return study(rows, curves, note=noted(objective=BOTH if several else BOTH[0]))

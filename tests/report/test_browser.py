@@ -12,7 +12,7 @@ import pytest
 from dfkd_ray.report import build
 from dfkd_ray.report.view import Tables
 from tests.report import ablations, evaluations
-from tests.report.studies import demo, hostile, noted, one_run, study, write
+from tests.report.studies import demo, hostile, large, noted, one_run, study, write
 
 webdriver = pytest.importorskip("selenium.webdriver")
 WebDriverWait = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait
@@ -59,6 +59,7 @@ STUDIES = {
     "hostile": lambda: hostile(several=True),
     "several": several,
     "many": lambda: demo(60),
+    "large": lambda: large(several=True),
     "empty": study,
     "one run": one_run,
     "ablation": ablations.factorial,
@@ -88,6 +89,8 @@ def show(browser: Any, page: str, width: int, dark: bool = False) -> None:
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
     browser.get_log("browser")
     browser.get(page)
+    drawn = "return document.documentElement.dataset.drawn === 'yes'"
+    WebDriverWait(browser, 120).until(lambda driver: driver.execute_script(drawn))
     browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
 
 
@@ -197,3 +200,19 @@ def test_the_printed_page_is_light_and_fits_its_sheet(browser: Any, pages: dict[
     assert max(plot["width"] for plot in browser.execute_script(SIZES)) <= 680
     browser.execute_script("dispatchEvent(new Event('afterprint'))")
     assert browser.execute_script("return getComputedStyle(document.body).backgroundColor") != "rgb(253, 253, 252)"
+
+
+def test_a_browser_that_cannot_unpack_says_which_ones_can(browser: Any, pages: dict[str, str]) -> None:
+    old = "Page.addScriptToEvaluateOnNewDocument", {"source": "delete window.DecompressionStream"}
+    mark = browser.execute_cdp_cmd(*old)["identifier"]
+    try:
+        show(browser, pages["demo"], 1280)
+    finally:
+        browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", {"identifier": mark})
+    said = browser.execute_script(
+        "return [...new Set([...document.querySelectorAll('.plot')].map(p => p.textContent))]"
+    )
+    assert said == [
+        "This chart needs a newer browser (Chrome 80, Firefox 113 or Safari 16.4); "
+        "its numbers are in the tables beside this page."
+    ]

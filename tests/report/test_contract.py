@@ -16,6 +16,7 @@ from dfkd_ray.report.page import block, page
 from dfkd_ray.report.view import Tables
 from tests.report.ablations import STUDIES as ABLATIONS
 from tests.report.ablations import factorial, leave_one_out, replaced
+from tests.report.packed import unpacked
 from tests.report.studies import KD, MHAD, NOTE, ORDER, demo, noted, one_run, steps, study, trial
 from tests.report.writing import written
 
@@ -140,5 +141,4 @@ def test_a_sweep_and_an_ablation_share_what_speaks_of_the_best_trial_alone() -> 
 
 def test_any_study_makes_a_page_whose_figures_are_strict_json(tables: Tables) -> None:
     html = page(tables)
-    held = html.split('<script type="application/json" id="figures">')[1].split("</script>")[0]
-    json.loads(held, parse_constant=lambda constant: pytest.fail(f"{constant} is not JSON"))
+    json.loads(unpacked(html, "figures"), parse_constant=lambda constant: pytest.fail(f"{constant} is not JSON"))

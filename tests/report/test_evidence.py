@@ -24,6 +24,18 @@ def test_failures_come_first_with_their_reason() -> None:
     assert "No trial failed." in written(evidence.failures(study([trial(0)])))
 
 
+def test_of_thousands_that_did_not_complete_the_failed_ones_are_listed_first_and_the_rest_is_named() -> None:
+    rows = [trial(n, state="pruned", reason="asha") for n in range(700)]
+    rows += [trial(n, state="failed", reason="not finite", attempts=2) for n in range(700, 820)]
+    text = plain(written(evidence.failures(study(rows))))
+    assert (text.count("not finite"), text.count("asha")) == (120, 380)
+    assert (
+        "120 trials failed. Shown are 500 of 820 trials that did not complete, those that failed first; "
+        "the reasons of all are in trials.arrow." in text
+    )
+    assert "trial 799 (2) and 20 more" in plain(written(evidence.budget(study(rows))))
+
+
 def test_cost_adds_up() -> None:
     rows = [
         trial(0, seconds=40.0, epochs=4),

@@ -13,6 +13,7 @@ from dfkd_ray.report.page import page
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util.words import NBSP
 from tests.report import ablations, studies
+from tests.report.packed import unpacked
 from tests.report.studies import KD, MHAD, demo, noted, steps, study, trial
 from tests.report.test_page import Reader
 from tests.report.writing import written
@@ -152,7 +153,7 @@ def test_the_page_of_a_run_compares_nothing(given: Tables) -> None:
     for phrase in COMPARED:
         assert phrase not in read.text, phrase
     plots = {attrs["id"] for _, attrs in read.elements if attrs.get("class") == "plot"}
-    assert plots == set(json.loads(read.scripts[0]))
+    assert plots == set(json.loads(unpacked(html, "figures")))
     assert {plot.split("-")[1] for plot in plots} <= {"run_curves", "losses"}
     where = "in the study's folder, two above this one" if given.alone else "beside it"
     assert f"images.arrow {where}. It loads nothing" in re.sub(r"\s+", " ", read.text)

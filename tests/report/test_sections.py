@@ -98,6 +98,16 @@ def test_every_trial_stands_in_the_table_and_the_best_is_marked() -> None:
     assert f'<tr class="best"><td data-sort="{float(tables.best.number)}"' in html
 
 
+def test_of_a_large_study_the_best_trials_stand_in_the_table_and_it_says_where_the_others_are() -> None:
+    rows = [trial(n, objectives=[n / 1200]) for n in range(1200)]
+    html = written(sections.trials(study(rows)))
+    assert re.findall(r'<tr[^>]*><td data-sort="([\d.]+)"', html) == [str(float(n)) for n in range(700, 1200)]
+    assert (
+        "These are the 500 best of 1 200 trials; all of them are in trials.arrow "
+        "(pyarrow.feather.read_table reads it)." in plain(html)
+    )
+
+
 def test_arms_have_a_column_only_in_ablations() -> None:
     assert ">Arm<" not in written(sections.trials(study([trial(0)])))
     assert ">without mhad<" in written(sections.trials(study([trial(0, arm="without mhad")])))

@@ -51,6 +51,18 @@ def test_a_run_that_goes_on_keeps_its_card(tmp_path: Path) -> None:
     assert RunCard.read(tmp_path) == CARD
 
 
+def test_a_card_holds_no_secret_of_an_address(tmp_path: Path) -> None:
+    task = datasets.load("cub200")
+    assert task.origin is not None
+    archives = [replace(each, url="https://me:s3cret@host/a.tgz?sig=s3cret") for each in task.origin.archives]
+    task = replace(task, origin=replace(task.origin, archives=tuple(archives)))
+    replace(CARD, task=task, data="s3://me:s3cret@bucket/images").write(tmp_path)
+    assert "s3cret" not in (tmp_path / NAME).read_text()
+    read = RunCard.read(tmp_path).task.origin
+    assert read is not None
+    assert {each.url for each in read.archives} == {"https://REDACTED@host/a.tgz?sig=REDACTED"}
+
+
 def test_what_a_run_and_its_student_are_called() -> None:
     assert CARD.name == "demo-trial3"
     assert replace(CARD, changes={}, arm="full").name == "demo-trial3"
@@ -110,6 +122,28 @@ def test_what_is_no_card_says_so(tmp_path: Path, text: Any, message: str) -> Non
         (tmp_path / NAME).write_text(text)
     with pytest.raises(StudyError, match=message.format(folder=tmp_path, path=tmp_path / NAME)):
         RunCard.read(tmp_path)
+
+
+def test_a_flipped_bit_is_told_and_an_edit_by_hand_says_what_to_do(tmp_path: Path) -> None:
+    CARD.write(tmp_path)
+    path = tmp_path / NAME
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b'"seed": 7', b'"seed": 6'))
+    says = rf"^{path}: damaged: its checksum does not fit; take it from a copy, or remove its 'seal' if you"
+    with pytest.raises(StudyError, match=says):
+        RunCard.read(tmp_path)
+    mark = whole.index(b"sealed-sha256:")
+    for place in range(0, len(whole), 11):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        if not mark <= place < mark + 14:
+            with pytest.raises(StudyError):
+                RunCard.read(tmp_path)
+    CARD.write(tmp_path)
+    assert path.read_bytes() == whole, "a run that goes on writes it again"
+    told = json.loads(whole)
+    del told["seal"]
+    path.write_text(json.dumps({**told, "seed": 6}))
+    assert RunCard.read(tmp_path).seed == 6
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import random
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import pytest
@@ -14,10 +16,11 @@ from dfkd_ray import datasets
 from dfkd_ray.methods import config
 from dfkd_ray.runs.card import RunCard
 from dfkd_ray.runs.checkpoint import CHECKPOINT, CURVE, Checkpoint
-from dfkd_ray.teachers.weights import read_card
+from dfkd_ray.teachers.weights import read_card, read_weights
 from dfkd_ray.tune.work import Row
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.folders import STUDENTS
+from dfkd_ray.util.sealed import sealed_write
 from tests.tiny import CPU, differing, flat, opened, small, toy, walked
 
 NAN = math.nan
@@ -88,7 +91,8 @@ def test_everything_is_found_again(tmp_path: Path) -> None:
     assert not differing(second.run.state_dict(), first.run.state_dict())
     assert not differing(second.best, first.best)
     folder = tmp_path / "new" / "folder"
-    assert sorted(p.name for p in folder.iterdir()) == [CHECKPOINT, CURVE, "images_0001.webp", "images_0002.webp"]
+    names = [CHECKPOINT, "checkpoint_before.pt", CURVE, "images_0001.webp", "images_0002.webp"]
+    assert sorted(p.name for p in folder.iterdir()) == names
     assert [(row["epoch"], row["metrics"]) for row in json.loads((folder / CURVE).read_text())] == [
         (1, {"a": 1.0}),
         (2, {"a": 1.0}),
@@ -107,22 +111,53 @@ def test_without_a_folder_or_a_checkpoint_there_is_nothing_to_find(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("damage", ["empty", "garbage", "half", "another thing", "another dictionary", "a folder"])
-def test_a_damaged_checkpoint_is_a_data_error(damage: str, tmp_path: Path) -> None:
-    kept(tmp_path, epochs=1)
+@pytest.mark.parametrize("damage", ["empty", "garbage", "half", "another thing", "another dictionary", "no seal"])
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(
+    damage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = kept(tmp_path)
     path = tmp_path / CHECKPOINT
     whole = path.read_bytes()
-    if damage == "a folder":
-        path.unlink()
-        path.mkdir()
-    elif damage == "another thing":
+    if damage == "another thing":
         torch.save([1, 2], path)
     elif damage == "another dictionary":
         torch.save({"state_dict": {}}, path)
     else:
-        path.write_bytes({"empty": b"", "garbage": b"garbage" * 99, "half": whole[: len(whole) // 2]}[damage])
-    with pytest.raises(DataError, match=r"checkpoint\.pt: a damaged checkpoint: .+"):
-        Checkpoint(opened(small()), tmp_path).restore(CPU)
+        broken = {"empty": b"", "garbage": b"garbage" * 99, "half": whole[: len(whole) // 2], "no seal": whole[:-80]}
+        path.write_bytes(broken[damage])
+    assert Checkpoint(opened(small()), tmp_path).restore(CPU) == first.rows[:1]
+    said = "a damaged checkpoint, removed"
+    assert capsys.readouterr().err == f"warning: {path}: {said}: the one before it goes on, to the same end\n"
+    older = tmp_path / "checkpoint_before.pt"
+    older.write_bytes(b"garbage")
+    assert Checkpoint(opened(small()), tmp_path).restore(CPU) == []
+    assert capsys.readouterr().err == f"warning: {older}: {said}: it begins anew, to the same end\n"
+    assert not list(tmp_path.glob("checkpoint*"))
+
+
+@pytest.mark.usefixtures("no_fsync")
+def test_whatever_bit_of_a_checkpoint_flips_the_run_ends_in_the_same_bits(tmp_path: Path) -> None:
+    """Positions all over the file, and its first and last bytes: the zip, the pickle, the tensors, the seal."""
+    straight = kept(tmp_path / "straight", epochs=3).run.state_dict()
+    kept(tmp_path / "cut")
+    files = {path.name: path.read_bytes() for path in (tmp_path / "cut").glob("checkpoint*")}
+    size, draw = len(files[CHECKPOINT]), random.Random(0)
+    places = [*range(4), *range(size - 90, size, 6), *(draw.randrange(size) for _ in range(12))]
+    for number, place in enumerate(places):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for name, held in files.items():
+            (folder / name).write_bytes(held)
+        broken = bytearray(files[CHECKPOINT])
+        broken[place] ^= 1 << draw.randrange(8)
+        (folder / CHECKPOINT).write_bytes(broken)
+        again = Checkpoint(opened(small()), folder)
+        assert [row.epoch for row in again.restore(CPU)] == [1], f"byte {place}"
+        for epoch in walked(again.run):
+            again.note(epoch.number, {"val_accuracy": 1 / epoch.number}, "val_accuracy", 1)
+            if epoch.number == 3:
+                break
+        assert not differing(again.run.state_dict(), straight)
 
 
 def test_a_checkpoint_that_calls_code_is_refused(tmp_path: Path) -> None:
@@ -130,8 +165,9 @@ def test_a_checkpoint_that_calls_code_is_refused(tmp_path: Path) -> None:
         def __reduce__(self) -> Any:
             return (Path.mkdir, (tmp_path / "was_here",))
 
-    torch.save({"of": Sly()}, tmp_path / CHECKPOINT)
-    with pytest.raises(DataError, match="a damaged checkpoint"):
+    with sealed_write(tmp_path / CHECKPOINT) as file:
+        torch.save({"of": Sly()}, file)
+    with pytest.raises(UnpicklingError):
         Checkpoint(opened(small()), tmp_path).restore(CPU)
     assert not (tmp_path / "was_here").exists()
 
@@ -172,3 +208,28 @@ def test_the_students_can_be_loaded_by_anybody(tmp_path: Path) -> None:
     assert "accuracy" not in told["best"], "of it nothing was measured"
     assert [card["student_of"]["which"] for card in told.values() if card] == ["last", "best"]
     assert (told["last"]["task"], told["last"]["arch"], len(told["last"]["class_names"])) == ("gliders", "resnet8", 12)
+
+
+def test_any_flipped_bit_of_a_student_is_told(tmp_path: Path) -> None:
+    """One in the mark of its seal apart, of which nothing is read."""
+    kept(tmp_path).export(CARD, {"test_accuracy/last": 0.5})
+    path = tmp_path / STUDENTS["last"]
+    whole, draw = path.read_bytes(), random.Random(0)
+    mark = whole.index(b"sealed-sha256:")
+    for place in [*range(0, 9), *(draw.randrange(len(whole)) for _ in range(60))]:
+        if not mark <= place < mark + 14:
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << draw.randrange(8)]) + whole[place + 1 :])
+            for read in (read_weights, read_card):
+                with pytest.raises(
+                    DataError, match=rf"^{path}: damaged: its checksum does not fit; take it from a copy"
+                ):
+                    read(path)
+    path.write_bytes(whole)
+    assert sorted(read_weights(path)) == sorted(toy(5).state_dict())
+
+
+def test_a_student_is_the_same_bytes_each_time(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        kept(tmp_path / name).export(CARD, {})
+    one, other = ((tmp_path / name / STUDENTS["best"]).read_bytes() for name in ("a", "b"))
+    assert one == other

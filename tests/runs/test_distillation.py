@@ -75,6 +75,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, _few_images: None) -> 
     rows = list(made().epochs(job(folder)))
     assert sorted(path.name for path in folder.iterdir()) == [
         "checkpoint.pt",
+        "checkpoint_before.pt",
         "curve.json",
         "images_0001.webp",
         "images_0002.webp",
@@ -273,10 +274,15 @@ def test_data_that_should_be_there_and_is_not_is_an_error(tmp_path: Path) -> Non
 # ---- what goes wrong
 
 
-def test_a_damaged_checkpoint_is_a_data_error(tmp_path: Path) -> None:
-    (tmp_path / "checkpoint.pt").write_bytes(b"\x00" * 100)
-    with pytest.raises(DataError, match=r"checkpoint\.pt: a damaged checkpoint"):
-        next(iter(made().epochs(job(tmp_path))))
+def test_with_damaged_checkpoints_it_begins_anew_and_ends_in_the_same_bits(
+    undisturbed: tuple[list[Row], dict[str, bytes]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("checkpoint.pt", "checkpoint_before.pt"):
+        (tmp_path / name).write_bytes(b"\x00" * 100)
+    rows = list(made().epochs(job(tmp_path)))
+    assert [facts(row) for row in rows] == [facts(row) for row in undisturbed[0]]
+    assert students(tmp_path) == undisturbed[1]
+    assert capsys.readouterr().err.count("a damaged checkpoint, removed") == 2
 
 
 def test_a_checkpoint_of_another_trial_is_refused(tmp_path: Path) -> None:

@@ -1,27 +1,14 @@
 from __future__ import annotations
 
 import itertools
+import math
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfkd_ray.stats.front import Points, best, dominates, front
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "does"),
-    [
-        ([1.0, 1.0], [1.0, 1.0], False),
-        ([1.0, 2.0], [1.0, 1.0], True),
-        ([2.0, 0.0], [1.0, 1.0], False),
-        ([1.0, 1.0], [1.0, 2.0], False),
-    ],
-)
-def test_a_point_dominates_where_it_is_nowhere_worse_and_somewhere_better(
-    a: list[float], b: list[float], does: bool
-) -> None:
-    assert dominates(a, b) is does
+from dfkd_ray.stats.front import Points, best, front
 
 
 @pytest.mark.parametrize(
@@ -49,3 +36,19 @@ def test_the_best_is_on_the_front_and_every_other_point_is_beaten_by_one_of_it(v
     for number in points.keys() - set(on):
         assert any(all(a >= b for a, b in zip(points[other], points[number])) for other in on)
     assert values.index(max(values)) == best(points), "tuples compare lexicographically, and index takes the first"
+
+
+def dominates(a: Sequence[float], b: Sequence[float]) -> bool:
+    return all(x >= y for x, y in zip(a, b)) and any(x > y for x, y in zip(a, b))
+
+
+@given(st.lists(st.tuples(*[st.sampled_from([-1.0, -0.0, 0.0, 0.5, math.inf, math.nan])] * 3), max_size=15))
+def test_the_front_is_what_all_pairs_say(values: list[tuple[float, ...]]) -> None:
+    points = dict(enumerate(values))
+    assert front(points) == [n for n, own in points.items() if not any(dominates(o, own) for o in points.values())]
+
+
+def test_a_front_of_two_thousand_is_found_at_once() -> None:
+    """Nobody beats anybody: the most that there is to compare."""
+    points = {n: [float(n), float(-n)] for n in range(2_000)}
+    assert front(points) == list(points)

@@ -41,6 +41,7 @@ def test_a_stopper_has_a_grace(name: str) -> None:
     [
         (Tpe, {"startup": 0}, "startup must be >= 1, got 0"),
         (Tpe, {"candidates": 0}, "candidates must be >= 1, got 0"),
+        (Tpe, {"seen": 199}, "seen must be >= 200, got 199"),
         (Cmaes, {"population": 2}, "population must be >= 3, got 2"),
         (Gp, {"startup": -1}, "startup must be >= 1, got -1"),
         (Nsga2, {"population": 1}, "population must be >= 2, got 1"),

@@ -92,17 +92,24 @@ def test_without_a_checkpoint_it_begins_and_torn_ones_are_removed(small: Task, t
     assert not list(tmp_path.iterdir())
 
 
-def test_a_damaged_checkpoint_is_told_and_left(small: Task, training: Training, tmp_path: Path):
+def test_a_damaged_checkpoint_is_told_and_the_one_before_it_goes_on(
+    small: Task, training: Training, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     path, made = tmp_path / "c", course(small)
-    made.save(path, OF)
+    for _ in range(2):
+        walked(made, training, 1)
+        made.save(path, OF)
     for content in (b"", b"nothing", path.read_bytes()[:-400]):
         path.write_bytes(content)
-        with pytest.raises(DataError, match=r"c: a damaged checkpoint; --fresh begins anew: "):
-            made.restore(path, OF)
-        assert path.read_bytes() == content
-    torch.save({"of": OF, "parts": {}}, path)
-    with pytest.raises(DataError, match="a damaged checkpoint"):
-        made.restore(path, OF)
+        again = course(small)
+        again.restore(path, OF)
+        assert len(again.epochs) == 1
+        assert "c: a damaged checkpoint, removed: the one before it goes on" in capsys.readouterr().err
+    (tmp_path / "c_before").write_bytes(b"nothing")
+    again = course(small)
+    again.restore(path, OF)
+    assert again.epochs == []
+    assert "it begins anew" in capsys.readouterr().err
 
 
 def test_a_checkpoint_of_another_training_is_refused(small: Task, tmp_path: Path):

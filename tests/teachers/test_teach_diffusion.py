@@ -126,7 +126,7 @@ def test_a_killed_training_goes_on_to_the_same_bits(made: Path, data: Path, tmp_
 
     with pytest.raises(KeyboardInterrupt), told_to(killing):
         teach_diffusion(GREY, out=out, data=data, **TINY)
-    assert names(tmp_path) == ["small.checkpoint"]
+    assert names(tmp_path) == ["small.checkpoint", "small_before.checkpoint"]
     with pytest.raises(DataError, match="a checkpoint of another training"):
         teach_diffusion(GREY, 1, out=out, data=data, **TINY)
     told: list[DiffusionEpoch] = []
@@ -152,7 +152,7 @@ def test_a_kill_while_it_is_written_leaves_the_checkpoint(
         patch.setattr(os, "replace", killed)
         with pytest.raises(KeyboardInterrupt):
             teach_diffusion(GREY, out=out, data=data, **TINY)
-    assert names(tmp_path) == ["small.checkpoint"]
+    assert names(tmp_path) == ["small.checkpoint", "small_before.checkpoint"]
     (tmp_path / ".small.123" / "vae").mkdir(parents=True)  # as kill -9 leaves it
     steps: list[int] = []
     with told_to(steps.append):

@@ -16,6 +16,7 @@ from dfkd_ray.datasets import Task
 from dfkd_ray.nets import build
 from dfkd_ray.teachers import weights
 from dfkd_ray.util.errors import DataError
+from dfkd_ray.util.sealed import seal_json
 
 
 @pytest.fixture
@@ -216,3 +217,13 @@ def test_a_teacher_of_other_classes_or_images_is_refused(
 def test_classes_may_have_other_names(small: Task, tmp_path: Path):
     card(tmp_path / "t.json", classes=2, class_names=["west", "east"], image=[3, 8, 8])
     assert teachers.adopt(small, tmp_path / "t.pt").classes == small.classes
+
+
+def test_a_card_that_is_damaged_or_edited(tmp_path: Path):
+    path = tmp_path / "a.safetensors"
+    (tmp_path / "a.json").write_bytes(seal_json({"arch": "resnet20"}))
+    assert weights.read_card(path) == {"arch": "resnet20"}
+    (tmp_path / "a.json").write_bytes(seal_json({"arch": "resnet20"}).replace(b"resnet20", b"resnet56"))
+    says = rf"^{tmp_path}/a\.json: damaged: its checksum does not fit; .* or remove its 'seal' if you edited it$"
+    with pytest.raises(DataError, match=says):
+        weights.read_card(path)

@@ -7,7 +7,7 @@ import sys
 
 from dfkd_ray.tune.ray_setup import ensure_token
 
-os.environ["RAY_AUTH_MODE"] = "token"
+os.environ.setdefault("RAY_AUTH_MODE", "token")
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ.update(ensure_token())
 

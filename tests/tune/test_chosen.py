@@ -24,7 +24,9 @@ def history(folder: Path) -> History:
 def filled(folder: Path) -> Path:
     """A study that was run, with the cards and students that its best trials (an ablation's complete ones) leave."""
     told = history(folder)
-    for trial in told.front() if told.study.ablation is None else told.complete():
+    for trial in (
+        told.front() if told.study.ablation is None else [t for t in told.trials.values() if t.state == "complete"]
+    ):
         path = folders.of_trial(folder, trial.number)
         path.mkdir(parents=True, exist_ok=True)
         (path / folders.CARD).write_text("{}")

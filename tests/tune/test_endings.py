@@ -20,7 +20,7 @@ def after(*values: float, changes: dict[str, str] | None = None, others: tuple[f
     told = [record for n, value in enumerate(others, 1) for record in (asked(n), row(n, 1, value))]
     own = [row(0, epoch, value) for epoch, value in enumerate(values, 1)]
     own[-1] |= last
-    history = History([*records(changes), *told, asked(0), *own])
+    history = History([*records(changes), asked(0), *told, *own])
     return ending_of(history.trials[0], history, max_epochs=4)
 
 

@@ -25,7 +25,8 @@ def loaded(statement: str) -> set[str]:
     [
         ("import dfkd_ray.study", set()),
         (
-            "import dfkd_ray.tune.work, dfkd_ray.tune.stoppers, dfkd_ray.tune.observers.live, dfkd_ray.tune.ray_setup",
+            "import dfkd_ray.tune.work, dfkd_ray.tune.stoppers, dfkd_ray.tune.observers.live, dfkd_ray.tune.ray_setup, "
+            "dfkd_ray.tune.ray_address, dfkd_ray.tune.ray_folder, dfkd_ray.tune.ray_head, dfkd_ray.tune.ray_ports",
             set(),
         ),
         ("from dfkd_ray.tune import start, resume, Interrupted", {"optuna", "pyarrow", "numpy"}),
@@ -45,7 +46,10 @@ def test_a_whole_study_loads_no_torch(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("ray", ["ray_cluster.py", "ray_runner.py", "ray_shards.py"]), ("optuna", ["search.py"])],
+    [
+        ("ray", ["ray_cluster.py", "ray_probe.py", "ray_runner.py", "ray_shards.py"]),
+        ("optuna", ["importance.py", "search.py"]),
+    ],
 )
 def test_these_files_alone_import_it(name: str, expected: list[str]) -> None:
     files = [path for path in (ROOT / "dfkd_ray").rglob("*.py") if _imports(path, name)]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -76,19 +78,81 @@ def test_a_tail_torn_at_any_byte_is_cut_before_the_next_append(tmp_path: Path) -
 
 def test_a_tail_of_zeros_is_a_torn_tail(tmp_path: Path) -> None:
     data = write(tmp_path, RECORDS)
-    (tmp_path / NAME).write_bytes(data + b"\0" * 100 + b"\n" + b"\0" * 9)
-    assert read_records(tmp_path / NAME)[0] == RECORDS
+    for begun in (b"", b'{"kind":"ro'):
+        (tmp_path / NAME).write_bytes(data + begun + b"\0" * 100)
+        assert read_records(tmp_path / NAME) == (RECORDS, len(data))
 
 
-def test_damage_in_the_middle_names_the_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_damaged_line_is_named_and_never_cut_off(tmp_path: Path, number: int) -> None:
     data = write(tmp_path, RECORDS)
-    (tmp_path / NAME).write_bytes(data.replace(b'"x', b'"y'))
-    with pytest.raises(StudyError, match=rf"{NAME}:2: this record is damaged"):
+    lines = data.splitlines(keepends=True)
+    lines[number - 1] = lines[number - 1].replace(b'"kind":', b'"kinD":')
+    (tmp_path / NAME).write_bytes(b"".join(lines))
+    says = (
+        rf"^{tmp_path / NAME}:{number}: this record is damaged; nothing of it was changed; take it from a copy, or: "
+        rf"dfkd-ray repair {tmp_path}$"
+    )
+    with pytest.raises(StudyError, match=says):
         read_records(tmp_path / NAME)
-    with pytest.raises(StudyError, match=rf"{NAME}:2:"):
+    with pytest.raises(StudyError, match=says):
         Ledger(tmp_path)
+    assert (tmp_path / NAME).read_bytes() == b"".join(lines)
     (tmp_path / NAME).write_bytes(data)
     Ledger(tmp_path).close()  # the refused one has let go of the lock
+
+
+def test_any_flipped_bit_of_a_ledger_is_noticed_and_changes_nothing(tmp_path: Path) -> None:
+    data = write(tmp_path, RECORDS)
+    for bit in range(8 * len(data)):
+        flipped = bytearray(data)
+        flipped[bit // 8] ^= 1 << bit % 8
+        (tmp_path / NAME).write_bytes(flipped)
+        with pytest.raises(StudyError):
+            read_records(tmp_path / NAME)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            lambda data: data.replace(b"\n", b"\r\n"),
+            ": the line ends of the ledger were converted to CR LF; nothing of",
+        ),
+        (
+            lambda data: data.replace(b"\n", b"\r"),
+            ": no record of a ledger can be read in it; nothing of it was changed",
+        ),
+        (
+            lambda data: data.decode().encode("utf-16"),
+            ": the ledger was converted to UTF-16; nothing of it was changed;",
+        ),
+        (lambda data: data.decode().encode("utf-16-be"), ": the ledger was converted to UTF-16; nothing of it was"),
+        (lambda data: b"\xef\xbb\xbf" + data, ":1: this record is damaged; nothing of it was changed; take it from a"),
+        (lambda data: b"garbage", ": no record of a ledger can be read in it; nothing of it was changed; take it from"),
+        (lambda data: b"\0" * 99 + b"\n", ": no record of a ledger can be read in it; nothing of it was changed;"),
+        (
+            lambda data: b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 12\n",
+            ": the pointer of a large-file store, not the ledger itself; fetch that with: git lfs pull",
+        ),
+    ],
+    ids=["CR LF", "CR", "UTF-16", "UTF-16-BE", "BOM", "garbage", "zeros", "pointer"],
+)
+def test_what_is_no_ledger_is_refused_and_never_emptied(
+    tmp_path: Path, change: Callable[[bytes], bytes], says: str
+) -> None:
+    changed = change(write(tmp_path, RECORDS))
+    (tmp_path / NAME).write_bytes(changed)
+    with pytest.raises(StudyError, match=re.escape(f"{tmp_path / NAME}{says}")):
+        Ledger(tmp_path)
+    assert (tmp_path / NAME).read_bytes() == changed
+
+
+def test_only_a_first_record_is_cleared(tmp_path: Path) -> None:
+    data = write(tmp_path, RECORDS)
+    with Ledger(tmp_path) as ledger, pytest.raises(StudyError, match=r"holds 3 records, and is not emptied$"):
+        ledger.clear()
+    assert (tmp_path / NAME).read_bytes() == data
 
 
 def test_no_ledger(tmp_path: Path) -> None:
@@ -125,3 +189,27 @@ def test_two_writers_are_refused_and_a_dead_one_is_no_obstacle(tmp_path: Path) -
     other.wait()
     with Ledger(tmp_path) as ledger:
         assert ledger.records == [{"kind": "a"}]
+
+
+def test_what_waits_together_is_written_at_once_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    with Ledger(tmp_path) as ledger:
+        real, sync = os.pwrite, os.fsync
+        monkeypatch.setattr(os, "fsync", lambda handle: synced.append(handle) or sync(handle))
+        assert ledger.append_all(RECORDS[:2]) == RECORDS[:2]
+        assert (len(synced), ledger.count) == (1, 2)
+        monkeypatch.setattr(os, "pwrite", lambda handle, data, at: real(handle, data[:-5], at))
+        with pytest.raises(StudyError, match="nothing is lost, resume later"):
+            ledger.append_all(RECORDS)
+        monkeypatch.setattr(os, "pwrite", real)
+        assert ledger.count == 2
+        ledger.append(RECORDS[2])
+        assert list(ledger.since(1)) == RECORDS[1:]
+    assert read_records(tmp_path / NAME)[0] == RECORDS
+
+
+def test_records_are_handed_over_one_by_one_and_not_kept(tmp_path: Path) -> None:
+    write(tmp_path, RECORDS)
+    found: list[dict[str, object]] = []
+    with Ledger(tmp_path, found.append) as ledger:
+        assert (found, ledger.records, ledger.count) == (RECORDS, [], 3)

@@ -17,6 +17,7 @@ SAID: dict[str, Any] = {
     "out": Path("there"),
     "runner": "ray",
     "address": "auto",
+    "insecure": True,
     "cpu": 2.0,
     "gpu": 0.5,
     "concurrency": 3,
@@ -55,7 +56,7 @@ def test_a_study_of_ray_may_go_on_without_it() -> None:
     assert Options(runner="serial").over(before).said == {"runner": "serial", "threads": 3}
 
 
-@pytest.mark.parametrize("name", ["address", "cpu", "gpu", "concurrency", "isolate"])
+@pytest.mark.parametrize("name", ["address", "insecure", "cpu", "gpu", "concurrency", "isolate"])
 def test_what_only_ray_takes_is_refused_without_it(name: str) -> None:
     value = SAID[name] or 1
     with pytest.raises(ConfigError, match=rf"^--{name}: is for --runner ray$"):
@@ -71,6 +72,12 @@ def test_a_trial_takes_what_the_study_says_and_what_was_said_over_it() -> None:
     assert Options(gpu=0.5).resources(Resources(2, 1)) == Resources(2, 0.5)
     with pytest.raises(ValueError, match="cpu must be > 0"):
         Options(cpu=0).resources(Resources())
+
+
+def test_a_ledger_keeps_no_secret() -> None:
+    kept = Options(data=Path("s3://me:pw@bucket/x"), weights=Path("w.pt?token=abc")).plain()
+    assert "pw" not in kept["data"]
+    assert kept["weights"].endswith("w.pt?token=REDACTED")
 
 
 def test_a_ledger_keeps_what_holds_again_with_whole_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

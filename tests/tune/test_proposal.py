@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dfkd_ray.tune.designed import proposer
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.proposal import OneRun, Proposal
-from dfkd_ray.tune.tuner import proposer
 from tests.tune import toys
 from tests.tune.test_history import asked, records
 

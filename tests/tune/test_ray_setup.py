@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
-import socket
 import stat
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from dfkd_ray.study import Resources
-from dfkd_ray.tune.ray_setup import answering, ensure_token, environment, fitting, has_token, worker_environment
+from dfkd_ray.tune.ray_setup import (
+    OLDEST,
+    ensure_token,
+    environment,
+    fitting,
+    has_token,
+    new_enough,
+    worker_environment,
+)
 from dfkd_ray.util.errors import StudyError
 
 
@@ -90,17 +98,33 @@ def test_a_cluster_elsewhere_is_met_with_a_token_if_there_is_one(home: Path) -> 
         assert os.environ["RAY_AUTH_MODE"] == "token"
 
 
-def test_an_address_where_nobody_answers_is_refused_at_once() -> None:
-    answering("auto")
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-        with pytest.raises(StudyError, match=rf"no Ray cluster answers at 127\.0\.0\.1:{port}: Connection refused"):
-            answering(f"127.0.0.1:{port}")
-        listener.listen()
-        answering(f"127.0.0.1:{port}")
-    with pytest.raises(StudyError, match=r"is `auto` or host:port, got 'nonsense'"):
-        answering("nonsense")
+def test_a_ray_of_ones_own_listens_on_the_loopback_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+    monkeypatch.delenv(name, raising=False)
+    with environment(None):
+        assert os.environ[name] == "0"
+    with environment("host:6379"):
+        assert name not in os.environ, "the machines of a cluster have to reach one another"
+
+
+@pytest.mark.parametrize("version", ["2.52.0", "2.60.0", "2.100.1", "3.0.0.dev0"])
+def test_a_ray_that_knows_tokens(version: str) -> None:
+    new_enough(version)
+
+
+@pytest.mark.parametrize("version", ["2.51.1", "2.9.3", "1.13.0"])
+def test_a_ray_without_tokens_is_refused(version: str) -> None:
+    with pytest.raises(StudyError) as refused:
+        new_enough(version)
+    assert str(refused.value) == (
+        f"Ray {version} has no token authentication, so others could run code here: pip install -U 'ray[tune]>=2.52', "
+        "or say --runner serial"
+    )
+
+
+def test_the_oldest_ray_is_the_one_that_is_asked_for() -> None:
+    asked = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert f"ray[tune]>={'.'.join(map(str, OLDEST))}" in asked
 
 
 def test_how_many_trials_fit() -> None:

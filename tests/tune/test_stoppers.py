@@ -10,19 +10,50 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dfkd_ray.study.specs import Asha, Median, NoStopper, StopperSpec, stoppers
-from dfkd_ray.tune.stoppers import decide, deciders, rungs
+from dfkd_ray.tune import stoppers as rules_of
+from dfkd_ray.tune.stoppers import ranks_for, rules, rungs
 
 RELAXED = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 MAX = 12
 SPECS: list[StopperSpec] = [NoStopper(), Median(grace=2, trials=2), Asha(grace=2, reduction=2), Asha(grace=3)]
+Curves = dict[int, dict[int, float]]
 values = st.floats(-10, 10) | st.just(math.nan)
 studies = st.dictionaries(
     st.integers(0, 9), st.lists(values, min_size=1, max_size=MAX).map(lambda v: dict(enumerate(v, 1))), min_size=1
 )
 
 
+def decide(spec: StopperSpec, trial: int, curves: Curves, mode: str, max_epochs: int) -> int | None:
+    """After all these rows, which came trial by trial."""
+    ranks = ranks_for(spec, mode)
+    for number, curve in curves.items():
+        for epoch, value in curve.items():
+            ranks.take(number, epoch, value)
+    return rules_of.decide(spec, trial, ranks, max_epochs)
+
+
+def by_definition(spec: StopperSpec, trial: int, curves: Curves, mode: str, max_epochs: int) -> int | None:
+    """Each rule as it is defined, over all curves."""
+    sign = 1.0 if mode == "max" else -1.0
+    signed = {t: {e: -math.inf if math.isnan(v) else sign * v for e, v in c.items()} for t, c in curves.items()}
+    own = signed[trial]
+    epoch = max(own, default=0)
+    if isinstance(spec, NoStopper) or epoch < max(spec.grace, 1) or epoch >= max_epochs:
+        return None
+    if isinstance(spec, Median):
+        others = [c for t, c in signed.items() if t != trial and epoch in c]
+        means = [statistics.fmean(v for e, v in c.items() if e <= epoch) for c in others]
+        return epoch if len(means) >= spec.trials and max(own.values()) < statistics.median(means) else None
+    assert isinstance(spec, Asha)
+    if epoch not in [spec.grace * spec.reduction**k for k in range(20)]:
+        return None
+    reached = [c[epoch] for c in signed.values() if epoch in c]
+    better = sum(value > own[epoch] for value in reached)
+    return None if better < max(1, len(reached) // spec.reduction) and own[epoch] > -math.inf else epoch
+
+
 def test_every_spec_has_its_function_and_its_row_here() -> None:
-    assert list(deciders) == list(stoppers)
+    assert list(rules) == list(stoppers)
     assert {spec.registered_as for spec in SPECS} == set(stoppers)  # type: ignore[attr-defined]
 
 
@@ -38,6 +69,19 @@ class TestContract:
             if rung is not None:
                 assert rung == max(curves[trial])
                 assert spec.grace <= rung < MAX
+
+    @settings(RELAXED, max_examples=200)
+    @given(rows=st.lists(st.tuples(st.integers(0, 12), values), max_size=120), mode=st.sampled_from(["min", "max"]))
+    def test_row_by_row_it_decides_as_it_is_defined(
+        self, spec: StopperSpec, rows: list[tuple[int, float]], mode: str
+    ) -> None:
+        curves: Curves = {}
+        ranks = ranks_for(spec, mode)
+        for trial, value in rows:
+            curve = curves.setdefault(trial, {})
+            curve[len(curve) + 1] = value
+            ranks.take(trial, len(curve), value)
+            assert rules_of.decide(spec, trial, ranks, MAX) == by_definition(spec, trial, curves, mode, MAX)
 
     @RELAXED
     @given(curves=studies)
@@ -107,3 +151,9 @@ def test_median_waits_for_enough_trials() -> None:
     curves = {0: {1: 1.0}, 1: {1: 1.0}, 2: {1: 0.0}}
     assert decide(Median(trials=3), 2, curves, "max", MAX) is None
     assert decide(Median(trials=2), 2, curves, "max", MAX) == 1
+
+
+def test_infinities_of_both_signs_have_no_mean_and_rank_last() -> None:
+    curves = {0: {1: math.inf, 2: -math.inf}, 1: {1: 0.0, 2: 0.0}, 2: {1: 1.0, 2: 1.0}}
+    assert decide(Median(trials=2), 1, curves, "max", MAX) is None, "the median of -inf and 1 is -inf"
+    assert decide(Median(trials=2), 0, curves, "max", MAX) is None, "its best value is inf"

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from dfkd_ray import study as studies
+from dfkd_ray.tune import pictures
 from dfkd_ray.tune.history import History
-from dfkd_ray.tune.tabulate import importance_of, picture_format, tables_from, write_tables
+from dfkd_ray.tune.tabulate import importance_of, write_tables
 from dfkd_ray.util import tables
 from tests.tune import ablations, toys
 from tests.tune.test_history import asked, ended, records, row
 from tests.tune.test_tuner import run, tuner
 
 
-def test_the_tables_have_what_their_schemas_ask_for() -> None:
-    picture = base64.b64encode(toys.PNG).decode()
+def test_the_tables_have_what_their_schemas_ask_for(tmp_path: Path) -> None:
+    picture = pictures.keep(tmp_path, 0, 1, toys.PNG)
     history = History(
         [
             *records(),
             asked(0),
             {"kind": "started", "time": 101.5, "trial": 0},
-            {"kind": "picture", "time": 101.6, "trial": 0, "epoch": 1, "picture": picture},
-            row(0, 1, 0.5, fingerprint="f", method={"name": "m"}),
+            row(0, 1, 0.5, fingerprint="f", method={"name": "m"}, picture=picture),
             row(0, 2, 0.9),
             {"kind": "started", "time": 102.0, "trial": 0},
             row(0, 3, 0.7, last=True, final={"test_accuracy/last": 0.6}),
@@ -34,11 +34,11 @@ def test_the_tables_have_what_their_schemas_ask_for() -> None:
             asked(2),
         ]
     )
-    rows, metadata = tables_from(history, {"evaluator": "e"}, "now")
-    for kind, found in rows.items():
-        assert tables.table(kind, found, metadata).num_rows == len(found)
-        if found:
-            assert set(found[0]) == set(tables.SCHEMAS[kind].names)
+    write_tables(history, tmp_path)
+    found = {kind: tables.read(tmp_path / f"{kind}.arrow") for kind in tables.SCHEMAS}
+    rows = {kind: table.to_pylist() for kind, table in found.items()}
+    for kind, table in found.items():
+        assert table.schema.equals(tables.SCHEMAS[kind])
     first, second, third = rows["trials"]
     assert (first["state"], first["epochs"], first["best_epoch"], first["seconds"]) == ("complete", 3, 2, 6.0)
     assert (first["attempts"], first["peak_memory"], first["objectives"]) == (2, 30, [0.7])
@@ -51,20 +51,51 @@ def test_the_tables_have_what_their_schemas_ask_for() -> None:
         (1, "kl/noise", -0.5),
     ]
     assert rows["images"] == [{"trial": 0, "epoch": 1, "format": "png", "picture": toys.PNG}]
+    metadata = tables.metadata(found["steps"])
+    written = metadata["provenance"].pop("written")
+    assert written.endswith("+00:00")
     assert metadata == {
+        "schema": tables.SCHEMA_VERSION,
         "study": studies.plain(toys.study()),
-        "provenance": {"python": "3", "written": "now"},
-        "importance": {"evaluator": "e"},
+        "provenance": {"python": "3"},
+        "importance": {},
         "task": {"name": "t"},
         "finished": False,
     }
 
 
-def test_picture_formats() -> None:
-    assert picture_format(b"RIFF\0\0\0\0WEBPVP8 ") == "webp"
-    assert picture_format(toys.PNG) == "png"
-    assert picture_format(b"\xff\xd8\xff") == "jpeg"
-    assert picture_format(b"") == "unknown"
+def test_steps_are_those_of_all_rows_in_order_however_they_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "BATCH", 5)
+    more = {"metrics": {"val_accuracy": 0.3, "lr": 0.1}}
+    late = [row(0, 1, 0.1), row(0, 3, 0.3, **more), row(0, 2, 0.2)]
+    history = History([*records(), asked(0), *late, asked(1), asked(2), row(2, 1, 0.5), row(2, 2, 0.6)])
+    write_tables(history, tmp_path, parquet=True)
+    steps = tables.read(tmp_path / "steps.arrow")
+    assert steps.column("value").num_chunks == 2
+    assert [tuple(each.values()) for each in steps.to_pylist()] == [
+        (0, 1, 2.0, "val_accuracy", 0.1),
+        (0, 1, 2.0, "kl/noise", -0.1),
+        (0, 2, 4.0, "val_accuracy", 0.2),
+        (0, 2, 4.0, "kl/noise", -0.2),
+        (0, 3, 6.0, "val_accuracy", 0.3),
+        (0, 3, 6.0, "lr", 0.1),
+        (2, 1, 2.0, "val_accuracy", 0.5),
+        (2, 1, 2.0, "kl/noise", -0.5),
+        (2, 2, 4.0, "val_accuracy", 0.6),
+        (2, 2, 4.0, "kl/noise", -0.6),
+    ]
+    assert pq.read_table(tmp_path / "steps.parquet").equals(steps)
+
+
+def test_a_picture_that_is_lost_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = [pictures.keep(tmp_path, trial, 1, toys.PNG) for trial in (0, 1)]
+    history = History([*records(), *(each for t in (0, 1) for each in (asked(t), row(t, 1, 0.5, picture=kept[t])))])
+    (tmp_path / "pictures" / "0000_0001.png").unlink()
+    write_tables(history, tmp_path)
+    assert tables.read(tmp_path / "images.arrow")["trial"].to_pylist() == [1]
+    assert "0000_0001.png: No such file or directory; this picture is left out" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("no_fsync")

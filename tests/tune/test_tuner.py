@@ -13,7 +13,7 @@ import pytest
 
 from dfkd_ray.study import Study
 from dfkd_ray.tune.endings import Ending
-from dfkd_ray.tune.history import Trial
+from dfkd_ray.tune.history import History, Trial
 from dfkd_ray.tune.interrupts import Interrupted
 from dfkd_ray.tune.ledger import Ledger
 from dfkd_ray.tune.observers import Observer
@@ -50,8 +50,7 @@ def tuner(folder: Path, study: Study | None = None, **options: Any) -> Iterator[
     with Ledger(folder) as ledger:
         resumed = {"kind": "resumed", "time": 0.0, "provenance": {}, "options": {}}
         first = toys.opening(study) if study else resumed
-        ledger.records.append(ledger.append(first))
-        yield Tuner(ledger, folder, 4, **options)
+        yield Tuner(ledger, History([*ledger.records, ledger.append(first)]), folder, 4, **options)
 
 
 def row(epoch: int, value: float, **more: Any) -> Row:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -98,3 +100,27 @@ def test_an_end_is_appended_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
     assert append(handle, b"!", end) == 4
     os.close(handle)
     sync_folder(tmp_path)
+
+
+FULL = """
+import resource, signal, sys, torch
+from pathlib import Path
+from dfkd_ray.util.files import atomic_write
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    with atomic_write(Path(sys.argv[1])) as file:
+        torch.save(torch.zeros(99_999), file)
+except OSError as error:
+    print(error.strerror, error.filename)
+"""
+
+
+def test_what_a_library_makes_of_a_full_disk_is_told_as_it_was(tmp_path: Path) -> None:
+    """torch says `unexpected pos 64 vs 0`."""
+    path = tmp_path / "a.pt"
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, path], capture_output=True, text=True, cwd=Path(__file__).parents[2]
+    )
+    assert (done.stdout, done.returncode) == (f"File too large {path}\n", 0), done.stderr
+    assert names(tmp_path) == []

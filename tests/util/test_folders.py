@@ -36,3 +36,10 @@ def test_trials_with_students_go_by_number(tmp_path: Path) -> None:
     for number in (10000, 2):
         (folders.of_trial(tmp_path, number) / "student.safetensors").write_bytes(b"weights")
     assert folders.with_students(tmp_path) == [2, 10000]
+
+
+def test_trials_with_folders_go_by_number(tmp_path: Path) -> None:
+    assert folders.trials(tmp_path) == []
+    for name in ("10000", "0002", "notes"):
+        (tmp_path / "trials" / name).mkdir(parents=True)
+    assert folders.trials(tmp_path) == [2, 10000]

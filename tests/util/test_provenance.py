@@ -45,3 +45,10 @@ def test_the_commit_of_a_checkout(tmp_path: Path) -> None:
     assert (len(commit), dirty) == (40, False)
     (package / "a.py").write_text("2")
     assert provenance._commit(package) == (commit, True)
+
+
+def test_no_secret_of_the_command_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["dfkd-ray", "sweep", "a.yaml", "--token", "s3cret", "--data", "https://me:s3cret@host/x?sig=s3cret"]
+    monkeypatch.setattr("sys.argv", words)
+    facts = provenance.provenance()
+    assert facts["command"] == "dfkd-ray sweep a.yaml --token REDACTED --data 'https://REDACTED@host/x?sig=REDACTED'"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
+import random
+from array import array
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +59,23 @@ def test_rows_and_metadata_survive(kind: str, empty: bool, tmp_path: Path) -> No
     assert sorted(p.name for p in tmp_path.iterdir()) == [f"{kind}.arrow", f"{kind}.parquet"]
 
 
+def test_columns_in_batches_are_the_rows(tmp_path: Path) -> None:
+    codes = (array("i", [0, 0, 1]), ["val_accuracy", "loss/student/kd"])
+    columns: dict[str, Any] = {
+        "trial": array("i", [0, 0, 1]),
+        "epoch": [1, 2, 1],
+        "seconds": array("d", [0.5, 1.0, 0.7]),
+    }
+    columns |= {"metric": codes, "value": [0.25, math.nan, None]}
+    some = {"trial": [2], "epoch": [1], "seconds": [0.1], "metric": ["kl"], "value": [0.5]}
+    tables.write(tables.batched("steps", [columns, some], NOTE), tmp_path / "steps.arrow", parquet=True)
+    last = {"trial": 2, "epoch": 1, "seconds": 0.1, "metric": "kl", "value": 0.5}
+    for back in (tables.read(tmp_path / "steps.arrow"), pq.read_table(tmp_path / "steps.parquet")):
+        assert tables.metadata(back) == {"schema": tables.SCHEMA_VERSION, **NOTE}
+        assert back.schema.equals(tables.STEPS)
+        assert json.dumps(back.to_pylist()) == json.dumps([*STEPS, last])
+
+
 def test_pandas_polars_and_duckdb_read_both_files(tmp_path: Path) -> None:
     pd, pl, duckdb = (pytest.importorskip(name) for name in ("pandas", "polars", "duckdb"))
     for kind in tables.SCHEMAS:
@@ -87,7 +107,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_litter(
     def fail(*args: Any, **options: Any) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(pq if parquet else pa.ipc.RecordBatchFileWriter, "write_table", fail)
+    monkeypatch.setattr(pq.ParquetWriter if parquet else pa.ipc.RecordBatchFileWriter, "write_batch", fail)
     with pytest.raises(OSError, match="no space left"):
         tables.write(new, path, parquet=True)
     monkeypatch.undo()
@@ -113,7 +133,7 @@ def test_missing_damaged_and_foreign_files_are_study_errors(tmp_path: Path) -> N
     whole = path.read_bytes()
     for length in range(0, len(whole) - 1, 97):
         path.write_bytes(whole[:length])
-        with pytest.raises(StudyError, match="not an Arrow file"):
+        with pytest.raises(StudyError, match=r"not an Arrow file|damaged: "):
             tables.read(path)
     path.write_bytes(b"trial,epoch\n0,1\n" * 20)
     with pytest.raises(StudyError, match="not an Arrow file"):
@@ -129,6 +149,31 @@ def test_another_schema_is_refused(note: bytes | None, tmp_path: Path) -> None:
     tables.write(data.replace_schema_metadata({tables.METADATA_KEY: note} if note else None), path)
     with pytest.raises(StudyError, match=r"steps\.arrow: schema version"):
         tables.read(path)
+
+
+def test_any_flipped_bit_is_told_before_arrow_sees_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "trials.arrow"
+    tables.write(tables.table("trials", [TRIAL], NOTE), path)
+    whole, draw = path.read_bytes(), random.Random(0)
+    monkeypatch.setattr(pa, "memory_map", lambda path: pytest.fail("Arrow has seen it"))
+    says = rf"^{path}: damaged: its checksum does not fit; take it from a copy, or write it again: dfkd-ray resume "
+    for place in draw.sample(range(len(whole)), 400):
+        broken = bytearray(whole)
+        broken[place] ^= 1 << draw.randrange(8)
+        path.write_bytes(broken)
+        with pytest.raises(StudyError, match=says):
+            tables.read(path)
+
+
+def test_a_column_of_another_type_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "steps.arrow"
+    data = tables.table("steps", STEPS, NOTE)
+    tables.write(data.set_column(1, "epoch", data["epoch"].cast(pa.string())), path)
+    says = rf"^{path}: of another schema: column epoch is string, not int32; take it from a copy, or write it again: "
+    with pytest.raises(StudyError, match=says):
+        tables.read(path)
+    tables.write(data.set_column(3, "metric", data["metric"].dictionary_encode()), path)
+    assert tables.read(path)["metric"].to_pylist() == data["metric"].to_pylist()
 
 
 def test_a_row_of_the_wrong_type_is_refused_before_anything_is_written() -> None:

@@ -116,3 +116,9 @@ def test_what_a_terminal_prints_can_be_typed() -> None:
 )
 def test_rough_durations(seconds: float, text: str) -> None:
     assert words.roughly(seconds) == text
+
+
+def test_of_many_words_the_first_are_said_and_the_others_counted() -> None:
+    assert words.some(["a", "b", "c"], 3) == "a, b, c"
+    assert words.some(["a", "b", "c", "d"], 2) == "a, b and 2 more"
+    assert words.some([], 2) == ""

@@ -10,7 +10,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
-from dfkd_ray.util import limits, yamls
+from dfkd_ray.util import limits, sealed, yamls
 from dfkd_ray.util.errors import ConfigError, DataError
 from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.registry import did_you_mean
@@ -134,13 +134,15 @@ def _value(value: Any) -> str:
 
 def write(folder: Path, card: PoolCard) -> None:
     with atomic_write(folder / NAME) as file:
-        file.write((json.dumps(card.plain(), indent=2) + "\n").encode())
+        file.write(sealed.seal_json(card.plain(), indent=2))
 
 
 def read(folder: Path) -> PoolCard:
     """The card of the pool in `folder`; DataError if there is none, or it is damaged or of a newer version."""
     path = folder / NAME
     try:
+        if sealed.is_sound(path) is False:
+            raise DataError(sealed.edited(path))
         raw = limits.read_json(path)
     except FileNotFoundError:
         pools = [other.parent.name for other in folder.parent.glob(f"*/{NAME}")]
@@ -149,6 +151,8 @@ def read(folder: Path) -> PoolCard:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise DataError(f"{path}: the card of the pool is damaged: {error}") from None
+    if isinstance(raw, dict):
+        raw.pop(sealed.KEY, None)
     version = raw.get("schema") if isinstance(raw, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise DataError(f"{path}: schema version {version}, this dfkd-ray reads up to {SCHEMA_VERSION}")

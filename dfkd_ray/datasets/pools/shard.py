@@ -17,7 +17,7 @@ from torch import Tensor
 
 from dfkd_ray.datasets.pools.card import PoolCard
 from dfkd_ray.datasets.pools.pictures import encode
-from dfkd_ray.datasets.pools.stream import SCHEMA, read_shard, trajectory_of
+from dfkd_ray.datasets.pools.stream import SCHEMA, head, message, read_shard, trajectory_of
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.files import append, sync_folder
 
@@ -47,11 +47,11 @@ class Shard:
         try:
             _lock(self._file, path)
             held = read_shard(path)
-            self._end = held.sound
+            self._end, self._sealed = held.sound, held.sealed
             if held.torn:
                 os.ftruncate(self._file, self._end)
             if not self._end:
-                self._write(SCHEMA.serialize())
+                self._write(head())
                 sync_folder(path.parent)
         except BaseException:
             os.close(self._file)
@@ -76,7 +76,7 @@ class Shard:
             for row in rows
         ]
         batch = pa.RecordBatch.from_pylist(made, schema=SCHEMA)
-        self._write(batch.serialize())
+        self._write(message(batch) if self._sealed else batch.serialize())
         self.done.add(trajectory)
         self.size += len(rows)
         return batch
@@ -94,7 +94,7 @@ class Shard:
                 side = f"{card.pixels}x{card.pixels}"
                 raise ValueError(f"{self.path}: its images are {side}, got {tuple(row.image.shape)}")
 
-    def _write(self, data: pa.Buffer) -> None:
+    def _write(self, data: bytes | pa.Buffer) -> None:
         try:
             self._end = append(self._file, data, self._end)
         except OSError as error:

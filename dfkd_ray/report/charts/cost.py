@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray import metrics
+from dfkd_ray.report import thinning
 from dfkd_ray.report.chart import BEST, SEARCH, Chart, axis, by_role, charts, constant, figure, points, role
 from dfkd_ray.report.view import Tables
 from dfkd_ray.stats import front as pareto
@@ -40,7 +41,8 @@ class Cost(Chart):
         objective = tables.objective
         timed = [t for t in tables.all if t.value is not None and t.row["seconds"] is not None]
         scores = {t.number: [-t.row["seconds"], objective.sign * (t.value or 0.0)] for t in timed if t.complete}
-        front = pareto.front(scores)
+        front = set(pareto.front(scores))
+        drawn = thinning.drawn(timed, tables, thinning.MARKS, front)
         rows = [
             {
                 "metric": objective.metric,
@@ -55,9 +57,9 @@ class Cost(Chart):
                     f"{words.duration(t.row['seconds'])} of work",
                 ),
             }
-            for t in timed
+            for t in drawn
         ]
-        return pa.Table.from_pylist(rows, ROWS)
+        return thinning.part_of(pa.Table.from_pylist(rows, ROWS), len(drawn), len(timed))
 
     @staticmethod
     def draw(rows: pa.Table) -> go.Figure:

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray import metrics
+from dfkd_ray.report import thinning
 from dfkd_ray.report.chart import BEST, SEARCH, Chart, axis, by_role, charts, constant, figure, points, role
 from dfkd_ray.report.view import Tables
 
@@ -41,10 +42,11 @@ class Front(Chart):
     @staticmethod
     def prepare(tables: Tables) -> pa.Table:
         front = {t.number for t in tables.front}
+        drawn = thinning.drawn(tables.complete, tables, thinning.MARKS)
         rows = []
         for (i, first), (j, second) in itertools.combinations(enumerate(tables.objectives), 2):
             names = [metrics.label(o.metric) for o in (first, second)]
-            for trial in tables.complete:
+            for trial in drawn:
                 x, y = trial.values[j], trial.values[i]
                 said = [metrics.labelled(o.metric, v) for o, v in zip(tables.objectives, trial.values)]
                 rows.append(
@@ -60,7 +62,7 @@ class Front(Chart):
                         "about": tables.about(trial, *said),
                     }
                 )
-        return pa.Table.from_pylist(rows, ROWS)
+        return thinning.part_of(pa.Table.from_pylist(rows, ROWS), len(drawn), len(tables.complete))
 
     @staticmethod
     def draw(rows: pa.Table) -> go.Figure:

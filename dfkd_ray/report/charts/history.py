@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
+
 import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray import metrics
+from dfkd_ray.report import thinning
 from dfkd_ray.report.chart import (
     BEST,
     SEARCH,
@@ -19,6 +23,7 @@ from dfkd_ray.report.chart import (
     points,
     role,
 )
+from dfkd_ray.report.trial import Goal, TrialRow
 from dfkd_ray.report.view import Tables
 
 ROWS = pa.schema(
@@ -48,15 +53,16 @@ class History(Chart):
 
     @staticmethod
     def prepare(tables: Tables) -> pa.Table:
+        found = [trial for trial in tables.all if any(value is not None for value in trial.values)]
+        so_far = [_best_so_far(found, index, objective) for index, objective in enumerate(tables.objectives)]
+        steps = {number for best in so_far for number in _steps(best)}
+        drawn = thinning.drawn(found, tables, thinning.MARKS, steps)
         rows = []
         for index, objective in enumerate(tables.objectives):
-            best: float | None = None
-            for trial in tables.all:
+            for trial in drawn:
                 reached = trial.values[index]
                 if reached is None:
                     continue
-                if trial.complete and (best is None or objective.better(reached, best)):
-                    best = reached
                 said = metrics.labelled(objective.metric, reached)
                 rows.append(
                     {
@@ -65,11 +71,11 @@ class History(Chart):
                         "trial": trial.number,
                         "role": role(tables, trial.number, trial.state),
                         "value": reached,
-                        "best_so_far": best,
+                        "best_so_far": so_far[index][trial.number],
                         "about": tables.about(trial, said),
                     }
                 )
-        return pa.Table.from_pylist(rows, ROWS)
+        return thinning.part_of(pa.Table.from_pylist(rows, ROWS), len(drawn), len(found))
 
     @staticmethod
     def draw(rows: pa.Table) -> go.Figure:
@@ -88,3 +94,21 @@ class History(Chart):
             xaxis=integer_axis("Trial", trials),
             yaxis=axis(constant(rows, "panel"), constant(rows, "metric")),
         )
+
+
+def _best_so_far(trials: Sequence[TrialRow], index: int, objective: Goal) -> dict[int, float | None]:
+    """After each trial the best value of this objective among the complete ones until then."""
+    best: float | None = None
+    found: dict[int, float | None] = {}
+    for trial in trials:
+        reached = trial.values[index]
+        if reached is not None and trial.complete and (best is None or objective.better(reached, best)):
+            best = reached
+        found[trial.number] = best
+    return found
+
+
+def _steps(best: Mapping[int, float | None]) -> list[int]:
+    """The trials that were better than all before, of a long staircase an even part; and the last, where it ends."""
+    found = [number for (number, now), before in zip(best.items(), [None, *best.values()]) if now != before]
+    return [*found[:: math.ceil(len(found) / (thinning.MARKS // 2)) or 1], *list(best)[-1:]]

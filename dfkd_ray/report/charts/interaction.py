@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow as pa
 from scipy.interpolate import griddata
 
 from dfkd_ray import metrics
+from dfkd_ray.report import thinning
 from dfkd_ray.report.chart import (
     MARKERS,
     PAPER,
@@ -27,6 +29,7 @@ from dfkd_ray.report.chart import (
     role,
 )
 from dfkd_ray.report.settings import Parameter
+from dfkd_ray.report.trial import TrialRow
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 
@@ -83,12 +86,12 @@ class Interaction(Chart):
             **_axis_columns("x", first),
             **_axis_columns("y", second),
         }
+        found = [trial for trial in tables.all if trial.value is not None and None not in _at(trial, first, second)]
+        drawn = thinning.drawn(found, tables, thinning.MARKS)
         rows: list[dict[str, Any]] = []
-        for trial in tables.all:
-            x, y = (p.place(trial.changes[p.path]) if p.path in trial.changes else None for p in (first, second))
-            if x is None or y is None or trial.value is None:
-                continue
+        for trial in drawn:
             said = metrics.labelled(tables.objective.metric, trial.value)
+            x, y = _at(trial, first, second)
             own = {
                 "what": "trial",
                 "trial": trial.number,
@@ -97,10 +100,10 @@ class Interaction(Chart):
                 "y": y,
             }
             rows.append({**own, "value": trial.value, "about": tables.about(trial, said), **common})
-        known = [r for r in rows if r["role"] in _COMPARED]
+        known = [trial for trial in found if trial.complete]
         if first.numeric and second.numeric and len(known) >= ENOUGH:
             rows += [{"what": "grid", **cell, **common} for cell in _surface(first, second, known)]
-        return pa.Table.from_pylist(rows, ROWS)
+        return thinning.part_of(pa.Table.from_pylist(rows, ROWS), len(drawn), len(found))
 
     @staticmethod
     def draw(rows: pa.Table) -> go.Figure:
@@ -177,10 +180,16 @@ def _axis_columns(which: str, parameter: Parameter) -> dict[str, Any]:
     return {f"{which}_{name}": item for name, item in names.items()}
 
 
-def _surface(first: Parameter, second: Parameter, known: list[dict[str, Any]]) -> list[dict[str, float]]:
+def _at(trial: TrialRow, first: Parameter, second: Parameter) -> tuple[float | None, float | None]:
+    """Where a trial stands on the two axes; None where it has no place."""
+    x, y = (p.place(trial.changes[p.path]) if p.path in trial.changes else None for p in (first, second))
+    return x, y
+
+
+def _surface(first: Parameter, second: Parameter, known: Sequence[TrialRow]) -> list[dict[str, float]]:
     """Linear interpolation inside the trials' convex hull, in the scale of each axis; none if they lie on a line."""
-    at = np.array([[first.share(r["x"]) or 0.0, second.share(r["y"]) or 0.0] for r in known])
-    values = np.array([r["value"] for r in known])
+    at = np.array([[p.share(trial.changes[p.path]) or 0.0 for p in (first, second)] for trial in known])
+    values = np.array([trial.value for trial in known])
     if np.linalg.matrix_rank(at - at.mean(0), tol=1e-6) < 2:
         return []
     steps = np.linspace(0, 1, GRID_SIZE)

@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray import metrics
+from dfkd_ray.report import thinning
 from dfkd_ray.report.chart import BEST, COMPLETE, TRAINING, Chart, axis, charts, constant, figure, hover, integer_axis
 from dfkd_ray.report.view import Tables
 
@@ -33,23 +34,25 @@ class Losses(Chart):
         trial = tables.shown
         if trial is None:
             return ROWS.empty_table()
-        rows = []
+        rows, longest = [], 0
         for side in ("source", "student"):
             prefix = metrics.loss(side, "")
             found = [metric for metric in tables.metrics if metric.startswith(prefix)]
             for metric in sorted(found, key=lambda m: (m != f"{prefix}total", m)):
                 term = metric.removeprefix(prefix)
-                for epoch, mean in sorted(tables.curve(metric).get(trial.number, {}).items()):
+                curve = tables.curve_shown(metric)
+                longest = max(longest, len(curve))
+                for epoch in thinning.epochs(list(curve), list(curve.values())):
                     rows.append(
                         {
                             "panel": f"{side.capitalize()}: {term}",
                             "side": side,
                             "term": term,
                             "epoch": epoch,
-                            "value": mean,
+                            "value": curve[epoch],
                         }
                     )
-        return pa.Table.from_pylist(rows, ROWS)
+        return thinning.long(pa.Table.from_pylist(rows, ROWS), longest)
 
     @staticmethod
     def draw(rows: pa.Table) -> go.Figure:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray import metrics
+from dfkd_ray.report import thinning
 from dfkd_ray.report.chart import (
     BEST,
     FAINT,
@@ -27,7 +29,7 @@ from dfkd_ray.report.chart import (
     role,
 )
 from dfkd_ray.report.settings import Parameter
-from dfkd_ray.report.trial import Goal, TrialRow
+from dfkd_ray.report.trial import Goal
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 
@@ -68,13 +70,14 @@ class Parallel(Chart):
         if len(shown) < 2 or not tables.parameters:
             return ROWS.empty_table()
         every = [t.value for t in shown if t.value is not None]
-        ends = (min(every), max(every))
+        ends, scores = (min(every), max(every)), _scores(tables)
+        drawn = thinning.drawn(shown, tables, thinning.LINES)
         rows = []
-        for trial in shown:
+        for trial in drawn:
             common = {
                 "trial": trial.number,
                 "role": role(tables, trial.number, trial.state),
-                "score": _score(trial, tables),
+                "score": scores.get(trial.number),
                 "about": tables.about(trial, f"{metrics.with_unit(tables.objective.metric, trial.value)}"),
             }
             for index, parameter in enumerate(tables.parameters):
@@ -85,7 +88,7 @@ class Parallel(Chart):
             rows.append(
                 {"axis": len(tables.parameters), "share": share, **_goal_axis(tables.objective, ends), **common}
             )
-        return pa.Table.from_pylist(rows, ROWS)
+        return thinning.part_of(pa.Table.from_pylist(rows, ROWS), len(drawn), len(shown))
 
     @staticmethod
     def draw(rows: pa.Table) -> go.Figure:
@@ -111,8 +114,9 @@ class Parallel(Chart):
             }
             for r in first
         ]
+        alike = itertools.groupby(order, lambda own: _style(own[0]["role"], own[0]["score"], len(order) > _CROWD))
         return figure(
-            [_line(own, crowded=len(order) > _CROWD) for own in order],
+            [_lines(list(trials), style) for style, trials in alike],
             height=60 + 76 * count,
             shapes=lines,
             annotations=[note for row in first for note in _names(row)],
@@ -132,22 +136,34 @@ class Parallel(Chart):
         return ["The orange line is the best trial; grey ones were stopped early.", *left]
 
 
-def _line(own: list[dict[str, Any]], crowded: bool) -> go.Scatter:
-    role_, score = own[0]["role"], own[0]["score"]
+def _style(role_: str, score: float | None, crowded: bool) -> dict[str, Any]:
+    """The line of a trial: the colour and strength of what it reached, in as many steps as the scale has colours."""
     if role_ == "best":
-        style = {"color": BEST, "width": 3}
-    elif score is None:  # stopped early
-        style = {"color": FAINT, "width": 1} if crowded else {"color": PRUNED, "width": 1, "dash": "dot"}
-    else:
-        style = {"color": SCALE[round(score * (len(SCALE) - 1))], "width": 0.5 + score if crowded else 1.5}
+        return {"color": BEST, "width": 3}
+    if score is None:  # stopped early
+        return {"color": FAINT, "width": 1} if crowded else {"color": PRUNED, "width": 1, "dash": "dot"}
+    step = round(score * (len(SCALE) - 1))
+    return {"color": SCALE[step], "width": 0.5 + step / (len(SCALE) - 1) if crowded else 1.5}
+
+
+def _lines(trials: Sequence[Sequence[Mapping[str, Any]]], style: Mapping[str, Any]) -> go.Scatter:
+    """Trials of one style as one line with a gap between trials: 200 of them stay quick to draw."""
+    x: list[float | None] = []
+    y: list[int | None] = []
+    said: list[str] = []
+    for own in trials:
+        gap = [None] if x else []
+        x += [*gap, *(ABSENT if row["share"] is None else row["share"] for row in own)]
+        y += [*gap, *(row["axis"] for row in own)]
+        said += [*("" for _ in gap), *[hover(own[0]["about"])] * len(own)]
     return go.Scatter(
-        x=[ABSENT if row["share"] is None else row["share"] for row in own],
-        y=[row["axis"] for row in own],
+        x=x,
+        y=y,
         mode="lines+markers",
         line=style,
-        marker={"size": 6 if role_ == "best" else 4, "color": style["color"]},
+        marker={"size": 6 if style["color"] == BEST else 4, "color": style["color"]},
         hoverinfo="text",
-        hovertext=hover(own[0]["about"]),
+        hovertext=said,
     )
 
 
@@ -202,11 +218,12 @@ def _goal_axis(objective: Goal, ends: tuple[float, float]) -> dict[str, Any]:
     }
 
 
-def _score(trial: TrialRow, tables: Tables) -> float | None:
-    if not trial.complete:
-        return None
-    every = [tables.objective.sign * v for t in tables.complete if (v := t.value) is not None]
-    return _between((min(every), max(every)), tables.objective.sign * (trial.value or 0.0)) if every else None
+def _scores(tables: Tables) -> dict[int, float]:
+    """Where each complete trial stands between the poorest and the best of them."""
+    sign = tables.objective.sign
+    every = [sign * (trial.value or 0.0) for trial in tables.complete] or [0.0]
+    ends = (min(every), max(every))
+    return {t.number: _between(ends, sign * t.value) for t in tables.all if t.complete and t.value is not None}
 
 
 def _between(ends: tuple[float, float], at: float | None) -> float:

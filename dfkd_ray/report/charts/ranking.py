@@ -2,10 +2,12 @@
 
 tau-b = (concordant - discordant) / sqrt((pairs untied in x) (pairs untied in y)), Kendall 1945. Its 95 % interval is a
 percentile bootstrap over trials. A resampled trial makes no pair with its own copy: such pairs are ties in both.
+All pairs of MOST trials at most are compared, of more a random sample, always the same.
 """
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 
 FEWEST = 4  # trials: with three, tau has four possible values
+MOST = 500  # trials: the interval of so many is +-0.06 at its widest
 RESAMPLES = 2000
 COMPLETE_ONES, ALIKE = "complete trials, each at its last epoch", "all trials at the last epoch that every one reached"
 ROWS = pa.schema(
@@ -27,7 +30,8 @@ ROWS = pa.schema(
         ("label", pa.string()),
         ("compared", pa.string()),  # which trials, and at which epoch
         ("epoch", pa.int32()),  # the common one; null for complete trials
-        ("trials", pa.int32()),  # that have both metrics there
+        ("trials", pa.int32()),  # that have both metrics there, or MOST of them
+        ("known", pa.int32()),  # that have both metrics there
         (
             "tau",
             pa.float64(),
@@ -51,9 +55,9 @@ class Ranking(Chart):
     @staticmethod
     def prepare(tables: Tables) -> pa.Table:
         truth = tables.curve(metrics.VAL_ACCURACY)
-        complete = {t.number: max(truth[t.number]) for t in tables.all if t.complete and t.number in truth}
+        complete = {t.number: truth.last(t.number)[0] for t in tables.all if t.complete and t.number in truth}
         alike = [t.number for t in tables.all if t.state in ("complete", "pruned") and t.number in truth]
-        epoch = min((max(truth[n]) for n in alike), default=0)
+        epoch = min((truth.last(n)[0] for n in alike), default=0)
         groups: list[tuple[str, int | None, dict[int, int]]] = [(COMPLETE_ONES, None, complete)]
         if len(alike) > len(complete):
             groups.append((ALIKE, epoch, dict.fromkeys(alike, epoch)))
@@ -61,15 +65,18 @@ class Ranking(Chart):
         for metric in (name for name in tables.metrics if metrics.find(name).data_free):
             curve = tables.curve(metric)
             for compared, common, at in groups:
-                both = [n for n, e in at.items() if e in truth[n] and e in curve.get(n, {})]
+                values = ((curve.at(n, e), truth.at(n, e)) for n, e in at.items())
+                both = [(x, y) for x, y in values if x is not None and y is not None]
                 if len(both) < FEWEST:
                     continue
+                sample = both if len(both) <= MOST else random.Random(0).sample(both, MOST)
                 sign = 1 if metrics.find(metric).better == "max" else -1
-                tau, low, high = agreement([sign * curve[n][at[n]] for n in both], [truth[n][at[n]] for n in both])
+                tau, low, high = agreement([sign * x for x, _ in sample], [y for _, y in sample])
                 if tau is None:  # one of the two is the same in every trial
                     continue
                 what = {"metric": metric, "label": metrics.label(metric), "compared": compared, "epoch": common}
-                rows.append({**what, "trials": len(both), "tau": tau, "low": low, "high": high})
+                count = {"trials": len(sample), "known": len(both)}
+                rows.append({**what, **count, "tau": tau, "low": low, "high": high})
         order = {row["metric"]: -row["tau"] for row in reversed(rows)}
         return pa.Table.from_pylist(sorted(rows, key=lambda row: order[row["metric"]]), ROWS)
 
@@ -130,7 +137,11 @@ class Ranking(Chart):
         flat = " An interval of no width says that these few trials agree, not that all would."
         flat = flat if any(row["low"] == row["high"] for row in rows.to_pylist()) else ""
         fair = " Stopped trials were never compared with complete ones at different epochs." if len(counts) > 1 else ""
-        return [f"{'; '.join(said).capitalize()}.{fair} The search saw neither comparison.{flat}"]
+        known = max(rows["known"].to_pylist())
+        part = (
+            f" Of {words.number(known)} trials a random {MOST}, always the same, are compared." if known > MOST else ""
+        )
+        return [f"{'; '.join(said).capitalize()}.{part}{fair} The search saw neither comparison.{flat}"]
 
 
 def agreement(x: list[float], y: list[float]) -> tuple[float | None, float | None, float | None]:

@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray import metrics
+from dfkd_ray.report import thinning
 from dfkd_ray.report.chart import COMPLETE, MARKERS, RUN, Chart, axis, charts, constant, figure, hover, integer_axis
 from dfkd_ray.report.view import Tables
 
@@ -34,17 +35,18 @@ class RunCurves(Chart):
 
     @staticmethod
     def prepare(tables: Tables) -> pa.Table:
-        run, rows = tables.run, []
+        run, rows, longest = tables.run, [], 0
         if run is None:
             return ROWS.empty_table()
         for metric in tables.read_in_order:
             if metric.startswith(metrics.LOSS):  # they have a chart of their own
                 continue
-            for epoch, reached in sorted(tables.curve(metric).get(run.number, {}).items()):
-                best = epoch == run.row["best_epoch"]
-                panel = metrics.label(metric)
-                rows.append({"panel": panel, "metric": metric, "epoch": epoch, "value": reached, "best": best})
-        return pa.Table.from_pylist(rows, ROWS)
+            curve, at_best = tables.curve_shown(metric), run.row["best_epoch"]
+            longest = max(longest, len(curve))
+            for epoch in sorted({*thinning.epochs(list(curve), list(curve.values())), at_best} & curve.keys()):
+                panel, best = metrics.label(metric), epoch == at_best
+                rows.append({"panel": panel, "metric": metric, "epoch": epoch, "value": curve[epoch], "best": best})
+        return thinning.long(pa.Table.from_pylist(rows, ROWS), longest)
 
     @staticmethod
     def draw(rows: pa.Table) -> go.Figure:

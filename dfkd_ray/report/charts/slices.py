@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray import metrics
+from dfkd_ray.report import thinning
 from dfkd_ray.report.chart import (
     SETTINGS,
     Chart,
@@ -59,12 +60,14 @@ class Slices(Chart):
     @staticmethod
     def prepare(tables: Tables) -> pa.Table:
         metric = tables.objective.metric
+        found = [trial for trial in tables.all if trial.value is not None]
+        drawn = thinning.drawn(found, tables, thinning.PANEL)
         rows = []
         for parameter in tables.parameters:
-            for trial in tables.all:
+            for trial in drawn:
                 chosen = trial.changes.get(parameter.path)
                 x = parameter.place(chosen) if parameter.path in trial.changes else None
-                if x is None or trial.value is None:
+                if x is None:
                     continue
                 seen_as = role(tables, trial.number, trial.state)
                 rows.append(
@@ -85,7 +88,7 @@ class Slices(Chart):
                         "about": tables.about(trial, metrics.labelled(metric, trial.value)),
                     }
                 )
-        return pa.Table.from_pylist(rows, ROWS)
+        return thinning.part_of(pa.Table.from_pylist(rows, ROWS), len(drawn), len(found))
 
     @staticmethod
     def draw(rows: pa.Table) -> go.Figure:

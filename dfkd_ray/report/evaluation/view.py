@@ -13,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from dfkd_ray.report import loading
 from dfkd_ray.report.blocks import FORMATS
 from dfkd_ray.report.settings import is_number
-from dfkd_ray.report.view import part, read_table, sound
+from dfkd_ray.report.view import part, sound
 from dfkd_ray.util import tables
 
 NETWORKS = ("student", "teacher")
@@ -45,7 +46,7 @@ class EvaluationTables:
     @classmethod
     def read(cls, folder: Path) -> EvaluationTables:
         """The tables in a folder; StudyError names the one that is missing or damaged."""
-        return cls(**{kind: read_table(kind, folder / f"{kind}.arrow") for kind in tables.EVALUATED})
+        return cls(**{kind: loading.whole(kind, folder / f"{kind}.arrow") for kind in tables.EVALUATED})
 
     @cached_property
     def note(self) -> dict[str, Any]:

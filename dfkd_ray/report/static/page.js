@@ -1,13 +1,29 @@
 "use strict";
 (() => {
-  const figures = JSON.parse(document.getElementById("figures").textContent);
   const root = document.documentElement;
+  const plots = document.querySelectorAll(".plot");
   const touch = matchMedia("(pointer: coarse)").matches;
   const config = {
     responsive: true,
     displaylogo: false,
     modeBarButtons: [["toImage", "resetScale2d"]],
   };
+
+  // Figures and Plotly are gzip in base64. Plotly runs as a script of the page: its policy names the hash of this text.
+  const unpacked = (id) => {
+    const text = atob(document.getElementById(id).textContent);
+    const bytes = new Uint8Array(text.length);
+    for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+  };
+  let figures = {};
+  const unpack = async () => {
+    figures = JSON.parse(await unpacked("figures"));
+    const script = document.createElement("script");
+    script.textContent = await unpacked("plotly");
+    document.head.append(script);
+  };
+  const instead = (plot, why) => { plot.textContent = `${why}; its numbers are in the tables beside this page.`; };
 
   // Figures name colours as CSS variables: page.css is the only palette.
   const paint = (item, css) => {
@@ -56,26 +72,37 @@
     plot.on("plotly_unhover", lift(plot, false));
   };
 
-  const draw = () => {
+  const drawOne = (plot) => {
     const css = getComputedStyle(root);
-    const style = template(css);
-    for (const plot of document.querySelectorAll(".plot")) {
-      const { data, layout } = paint(figures[plot.id], css);
-      try {
-        const tools = !touch && layout.height >= 300;  // a small panel has no room for them
-        Plotly.react(plot, data, { ...layout, template: style, autosize: true }, { ...config, displayModeBar: tools });
-        liftable(plot);
-      } catch (error) {
-        console.error(`${plot.id}: ${error}`);
-        plot.textContent = "This chart could not be drawn; its numbers are in the tables beside this page.";
-      }
+    const { data, layout } = paint(figures[plot.id], css);
+    try {
+      const tools = !touch && layout.height >= 300;  // a small panel has no room for them
+      const style = { ...layout, template: template(css), autosize: true };
+      Plotly.react(plot, data, style, { ...config, displayModeBar: tools });
+      liftable(plot);
+    } catch (error) {
+      console.error(`${plot.id}: ${error}`);
+      instead(plot, "This chart could not be drawn");
     }
   };
-  draw();
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-  const printing = (on) => { root.classList.toggle("print", on); draw(); };
-  addEventListener("beforeprint", () => printing(true));
-  addEventListener("afterprint", () => printing(false));
+  const draw = () => plots.forEach(drawOne);
+  const begin = async () => {
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+    const printing = (on) => { root.classList.toggle("print", on); draw(); };
+    addEventListener("beforeprint", () => printing(true));
+    addEventListener("afterprint", () => printing(false));
+    for (const plot of plots) {
+      drawOne(plot);
+      await new Promise((next) => setTimeout(next));  // the reader may scroll and read meanwhile
+    }
+  };
+  const fail = (error) => {
+    const old = !("DecompressionStream" in window);
+    const why = old ? "This chart needs a newer browser (Chrome 80, Firefox 113 or Safari 16.4)" : "This chart could not be unpacked";
+    console.error(error);
+    for (const plot of plots) instead(plot, why);
+  };
+  unpack().then(begin, fail).finally(() => { root.dataset.drawn = "yes"; });
 
   // Tables sort by a click on a column's head: numbers by data-sort, text by itself; what is missing stays at the end.
   const key = (row, at) => {

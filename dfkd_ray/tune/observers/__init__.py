@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
 from dfkd_ray.tune.history import History, Trial
-from dfkd_ray.tune.ledger import Record
+from dfkd_ray.tune.ledger import Ledger, Record
 from dfkd_ray.util.files import atomic_write
+from dfkd_ray.util.sealed import is_sound, seal_json
 
 PLACES = "observers.json"
 
@@ -70,13 +71,13 @@ class Observers:
         self.records = 0
         self._said: set[str] = set()
 
-    def start(self, study: Progress, records: Sequence[Record]) -> None:
-        """Before the first record of a session: `records` are those of earlier ones."""
-        self.path, self.records, self.history = study.folder / PLACES, len(records), study.history
+    def start(self, study: Progress, ledger: Ledger) -> None:
+        """Before the first record of a session: those of earlier ones are in the ledger."""
+        self.path, self.records, self.history = study.folder / PLACES, ledger.count, study.history
         self.places = _read(self.path)
         for each in self.all:
             self._tell(each, each.start, study)
-            for record in records[self.places.get(each.name, 0) :] if each.name else ():
+            for record in ledger.since(self.places.get(each.name, 0)) if each.name else ():
                 self._pass_on(each, record)
         self._keep_places()
 
@@ -118,11 +119,13 @@ class Observers:
         if named:
             self.places |= named
             with atomic_write(self.path) as file:
-                file.write(json.dumps(self.places).encode())
+                file.write(seal_json(self.places))
 
 
 def _read(path: Path) -> dict[str, int]:
     try:
+        if is_sound(path) is False:
+            return {}
         places = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):  # then everything is told again, which is better than nothing
         return {}

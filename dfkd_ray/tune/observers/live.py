@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
+import time
 from typing import Any, TextIO
 
 from dfkd_ray import metrics
@@ -15,6 +17,7 @@ from dfkd_ray.tune.observers import Observer, Progress
 from dfkd_ray.tune.observers.snapshot import Shown, Snapshot, shown_trial, snapshot
 from dfkd_ray.util.words import for_terminal, roughly, share
 
+PER_SECOND = 4  # how often the live view changes at most
 SHOWN = (metrics.VAL_ACCURACY, metrics.AGREEMENT, metrics.DIVERSITY, metrics.ASKED)  # of an epoch of a run alone
 
 
@@ -56,7 +59,8 @@ class Screen(Lines):
         from rich.live import Live
 
         super().__init__()
-        self.live = Live(console=console, refresh_per_second=4, transient=True)
+        self.live = Live(console=console, refresh_per_second=PER_SECOND, transient=True)
+        self._shown = -math.inf
 
     def start(self, study: Progress) -> None:
         super().start(study)
@@ -81,7 +85,10 @@ class Screen(Lines):
         self.live.console.print(text, highlight=False, markup=False)
 
     def _show(self) -> None:
-        self.live.update(render(snapshot(self.study)))
+        """What there is to show now, unless that was done a moment ago: hundreds of trials may report in a second."""
+        if (now := time.monotonic()) >= self._shown + 1 / PER_SECOND:
+            self._shown = now
+            self.live.update(render(snapshot(self.study)))
 
 
 def view() -> Lines:

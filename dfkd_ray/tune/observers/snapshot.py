@@ -77,13 +77,12 @@ def _seconds_left(history: History, max_epochs: int, total: int | None, concurre
 
     A trial is taken to need as many epochs as the ended ones did on average, which counts what the stopper saves.
     """
-    trials = history.trials.values()
-    paces = [trial.seconds / trial.epoch for trial in trials if trial.epoch and trial.seconds]
+    running, to_come, tally = history.running(), max(0, (total or 0) - len(history.trials)), history.tally
+    paces = sorted([*tally.paces, *(t.seconds / t.epoch for t in running if t.epoch and t.seconds)])
     if not paces or total is None:
         return None
-    ended = [trial.epoch for trial in trials if trial.state in ("complete", "pruned")]
-    expected = statistics.fmean(ended) if ended else float(max_epochs)
-    running, to_come = history.running(), max(0, total - len(history.trials))
+    ended = tally.states["complete"] + tally.states["pruned"]
+    expected = tally.epochs / ended if ended else float(max_epochs)
     rest = sum(max(1.0, expected - trial.epoch) for trial in running) + expected * to_come
     left = rest * statistics.median(paces) / max(1, min(concurrency, len(running) + to_come))
     hours = history.study.budget.hours

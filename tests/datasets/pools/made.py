@@ -11,7 +11,7 @@ import pyarrow as pa
 import torch
 
 from dfkd_ray.datasets.pools import Pool, PoolCard, PoolRow, TeacherFacts
-from dfkd_ray.datasets.pools.stream import SCHEMA, read_shard
+from dfkd_ray.datasets.pools.stream import SCHEMA, head, message, read_shard
 
 CARD = PoolCard(
     task="shapes",
@@ -57,12 +57,15 @@ def fill(folder: Path, count: int, card: PoolCard = CARD, only: Iterable[int] | 
 
 def starts(path: Path) -> list[int]:
     """At which byte each trajectory of a shard starts, and the last one ends."""
-    sizes = [SCHEMA.serialize().size, *(batch.serialize().size for batch in read_shard(path).batches)]
+    sizes = [len(head()), *(len(message(batch)) for batch in read_shard(path).batches)]
     return list(accumulate(sizes))
 
 
 def rewrite(path: Path, batches: Iterable[pa.RecordBatch]) -> None:
-    """A shard with these trajectories, whatever they are; those that were read from it stay what they are."""
+    """A shard with these trajectories, whatever they are; those that were read from it stay what they are.
+
+    Nothing is sealed in it: so an earlier version wrote it.
+    """
     path.unlink()
     path.write_bytes(SCHEMA.serialize().to_pybytes() + b"".join(batch.serialize().to_pybytes() for batch in batches))
 

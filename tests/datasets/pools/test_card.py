@@ -154,3 +154,15 @@ def test_of_another_task_or_teacher_both_values_are_named() -> None:
     assert CARD.of_another_teacher("x") == (
         "is a pool for shapes, made from the teacher toy with the weights 0123456789abcdef; those here are x"
     )
+
+
+def test_any_flipped_bit_is_told(tmp_path: Path) -> None:
+    """One in the mark of its seal apart, of which nothing is read."""
+    card.write(tmp_path, CARD)
+    path = tmp_path / card.NAME
+    whole = path.read_bytes()
+    mark = whole.index(b"sealed-sha256:")
+    for place in {*range(len(whole))} - {*range(mark, mark + 14)}:
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :])
+        with pytest.raises(DataError, match=r"pool\.json: damaged: its checksum does not fit; "):
+            Pool.open(tmp_path)

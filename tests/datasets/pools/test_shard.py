@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from dfkd_ray.datasets.pools import Pool
 from dfkd_ray.datasets.pools.stream import SCHEMA, read_shard, trajectory_of
 from dfkd_ray.util.errors import DataError
-from tests.datasets.pools.made import CARD, fill, starts, trajectory
+from tests.datasets.pools.made import CARD, fill, rewrite, starts, trajectory
 
 ROOT = Path(__file__).parents[2]
 ONE = replace(CARD, shards=1, pixels=2, per_trajectory=2)
@@ -79,6 +80,47 @@ def test_a_tail_of_anything_is_cut(tail: bytes, whole: Path, tmp_path: Path) -> 
     assert (numbers(pool.path(1)), read_shard(pool.path(1)).torn) == ([0, 1, 2, 3], len(tail))
     pool.shard(1, 1).close()
     assert pool.path(1).read_bytes() == whole.read_bytes()
+
+
+def test_any_flipped_bit_is_told_and_nothing_is_cut_off(whole: Path, tmp_path: Path) -> None:
+    """One in the mark of a seal apart, of which nothing is read: there all is as it was."""
+    pool, data, draw = Pool.create(tmp_path, ONE), whole.read_bytes(), random.Random(0)
+    rows = [batch.to_pylist() for batch in read_shard(whole).batches]
+    told = 0
+    for place in [*range(0, len(data), 9), *range(len(data) - 400, len(data), 7)]:
+        broken = bytearray(data)
+        broken[place] ^= 1 << draw.randrange(8)
+        pool.path(1).write_bytes(broken)
+        try:
+            pool.shard(1, 1).close()
+            assert [batch.to_pylist() for batch in read_shard(pool.path(1)).batches] == rows, f"byte {place}"
+        except DataError:
+            told += 1
+        assert pool.path(1).read_bytes() == broken
+    assert told > 0.98 * len(data) / 9
+
+
+def test_a_shard_of_an_earlier_version_goes_on_as_it_is(whole: Path, tmp_path: Path) -> None:
+    pool = Pool.create(tmp_path, ONE)
+    pool.path(1).touch()
+    rewrite(pool.path(1), read_shard(whole).batches[:2])
+    fill(tmp_path, COUNT, ONE)
+    assert b"sealed" not in pool.path(1).read_bytes()
+    assert [batch.to_pylist() for batch in read_shard(pool.path(1)).batches] == [
+        batch.to_pylist() for batch in read_shard(whole).batches
+    ]
+
+
+@pytest.mark.parametrize("zeros", [0, 1, 500])
+def test_a_half_trajectory_that_was_filled_up_with_zeros_is_cut(whole: Path, tmp_path: Path, zeros: int) -> None:
+    pool, (start, end) = Pool.create(tmp_path, ONE), starts(whole)[-2:]
+    for kept in range(start, end, 50):
+        data = whole.read_bytes()[:kept] + bytes(min(zeros, end - kept))
+        if len(data) == end and len(data.rstrip(b"\0")) >= end - 64:
+            continue  # so few zeros may be its own
+        pool.path(1).write_bytes(data)
+        pool.shard(1, 1).close()
+        assert pool.path(1).read_bytes() == data[:start]
 
 
 @pytest.mark.parametrize("before", [0, 1, 2])

@@ -77,3 +77,16 @@ def test_names_at_the_ends_of_an_axis_do_not_leave_it() -> None:
     prepared = Parallel.prepare(study(rows, note=noted(search={MHAD: {"log": [0.1, 100]}})))
     ticks = [note for note in Parallel.draw(prepared).layout.annotations if note.yshift < 0]
     assert [(note.text, note.x, note.xanchor) for note in ticks[:2]] == [("0.1", 0, "left"), ("100", 1, "right")]
+
+
+def test_trials_of_one_style_are_one_line_with_gaps() -> None:
+    """Of 100 trials 11 traces: stopped early, nine steps of the scale, the best."""
+    rows = [trial(n, changes={MHAD: 1.0 + n}, objectives=[0.01 * n]) for n in range(90)]
+    rows += [trial(n, changes={MHAD: 1.0}, state="pruned", objectives=[]) for n in range(90, 100)]
+    curves = [row for n in range(90, 100) for row in steps(n, {"val_accuracy": [0.3]})]
+    made = study(rows, curves, note=noted(search={MHAD: {"log": [0.1, 100]}}))
+    drawn = Parallel.draw(Parallel.prepare(made)).data
+    assert len(drawn) == 11
+    assert sum(1 + list(line.x).count(None) for line in drawn) == 100
+    assert all(len(line.x) == len(line.y) == len(line.hovertext) for line in drawn)
+    assert list(drawn[0].y) == [0, 1, None] * 9 + [0, 1]

@@ -110,3 +110,22 @@ def test_an_interval_of_no_width_is_no_certainty_and_the_common_epoch_is_named()
     assert "epoch" not in note.partition("The search")[0].replace("last epoch", "")
     stopped = [("pruned", {"val_accuracy": [0.1], "diversity": [0.7]}), *alike]
     assert "every one reached, epoch 1: n = 7" in Ranking.notes(Ranking.prepare(made(stopped)))[0]
+
+
+def test_of_many_trials_a_random_part_is_compared_always_the_same_and_said() -> None:
+    draw = np.random.default_rng(1)
+    x = draw.normal(size=700)
+    y = x + draw.normal(size=700)
+    many = made([("complete", {"val_accuracy": [float(b)], "diversity": [float(a)]}) for a, b in zip(x, y)])
+    rows = Ranking.prepare(many)
+    (row,) = rows.to_pylist()
+    assert (row["trials"], row["known"]) == (500, 700)
+    assert row["tau"] == pytest.approx(kendalltau(x, y, variant="b").statistic, abs=0.05)
+    assert rows == Ranking.prepare(many)
+    assert "n = 500. Of 700 trials a random 500, always the same, are compared." in Ranking.notes(rows)[0]
+    assert "random" not in Ranking.notes(Ranking.prepare(made(EVEN)))[0]
+
+
+EVEN: list[tuple[str, dict[str, list[float | None]]]] = [
+    ("complete", {"val_accuracy": [0.1 * n], "diversity": [0.1 * n]}) for n in range(6)
+]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from dfkd_ray.tune.curves import unpacked
 from dfkd_ray.tune.history import Trial
 from dfkd_ray.tune.ledger import NAME, read_records
 from dfkd_ray.tune.observers import PLACES, Observer, Progress
@@ -49,7 +50,8 @@ def in_the_ledger(folder: Path) -> list[Any]:
     out: list[Any] = []
     for record in read_records(folder / NAME)[0]:
         if record["kind"] == "row":
-            out.append(("row", record["trial"], record["epoch"], record["metrics"]["val_accuracy"]))
+            metrics = dict(zip(*unpacked(record)))
+            out.append(("row", record["trial"], record["epoch"], metrics["val_accuracy"]))
         elif record["kind"] == "ended":
             out.append(("end", record["trial"], record["state"], record["values"]))
         elif record["kind"] == "finished":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from rich.console import Console
 
 from dfkd_ray.tune.observers import live
@@ -44,6 +45,19 @@ def test_the_screen_shows_every_part() -> None:
         "trial 1 stopped: val_accuracy 6.0 % after 2 epochs",
     ):
         assert part in text, part
+
+
+def test_the_screen_changes_four_times_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, shown = [0.0], []
+    monkeypatch.setattr(live.time, "monotonic", lambda: clock[0])
+    screen = live.Screen(Console(file=io.StringIO(), force_terminal=True))
+    monkeypatch.setattr(screen.live, "update", shown.append)
+    made = history()
+    screen.start(Standing(made))
+    for clock[0] in (0.1, 0.2, 0.25, 0.3, 0.6):
+        screen.row(made.trials[3], 1)
+    screen.close()
+    assert len(shown) == 3, "at 0, 0.25 and 0.6 s"
 
 
 def test_settings_from_a_user_are_not_markup() -> None:
