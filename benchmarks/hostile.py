@@ -178,7 +178,7 @@ def _change(holder: Any, key: Any, rng: Random, others: Sequence[Any]) -> None:
         donors = [each for other in others for each in _holders(other) if each]
         donor = rng.choice(donors) if donors else {"a": 1}
         holder[key] = copy.deepcopy(rng.choice(list(donor.values()) if isinstance(donor, dict) else donor))
-    elif what == 6 and isinstance(old, (int, float)):
+    elif what == 6 and isinstance(old, (int, float)) and abs(old) < 2**1000:
         holder[key] = rng.choice([-old, old * 10**9, old + 0.5, str(old), not old])
     elif isinstance(holder, dict):
         holder[rng.choice([f"{key}x", str(key)[::-1], *TEXTS])] = holder.pop(key) if what == 6 else copy.deepcopy(old)
