@@ -154,7 +154,7 @@ class History:
         if kind == "asked" and number != len(self.trials):
             raise StudyError(f"the ledger has records that do not fit together: {_told(record)} is out of its turn")
         of = (number,) if kind in OF_A_TRIAL else record.get("trials", ())
-        if any(each not in self.trials for each in of):
+        if not self.trials.keys() >= {*of}:
             raise StudyError(f"the ledger has lost records: there is {_told(record)}, which was never asked for")
         self.active_seconds = record.get("active", self.active_seconds)
         getattr(self, TAKES[kind])(record)

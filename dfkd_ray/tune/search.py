@@ -58,6 +58,7 @@ class Search:
         self._id = self._storage.get_study_id_from_name("study")
         self._grid = _grid(study) if isinstance(study.sampler, Grid) else None
         self._count = 0  # trials
+        self._distributions = {path: distribution(domain) for path, domain in study.search.items()}
         most = study.sampler.seen if isinstance(study.sampler, Tpe) else None
         self._window = Window([objective.sign for objective in study.objective], most)
 
@@ -126,7 +127,7 @@ class Search:
             state=STATES.get(trial.state, TrialState.RUNNING),
             values=trial.values if trial.state == "complete" or pruned else None,
             params={path: inner(domains[path], value) for path, value in trial.changes.items()},
-            distributions={path: distribution(domains[path]) for path in trial.changes},
+            distributions={path: self._distributions[path] for path in trial.changes},
             system_attrs=dict(trial.attrs),
             user_attrs={} if trial.rung is None else {"rung": trial.rung},
             intermediate_values=_last(trial.state, trial.curve(self.study.objective[0].metric), self.study),
