@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dfkd_ray.methods.method import Method
     from dfkd_ray.runs.distillation import Distillation
     from dfkd_ray.study import Study
-    from dfkd_ray.tune.history import Trial
+    from dfkd_ray.tune.trials import Trial
 
 Epochs = Annotated[
     int | None, typer.Option(min=1, callback=options.bounded, help="How many.", show_default="the method's")

@@ -14,7 +14,7 @@ from dfkd_ray.study import Study
 from dfkd_ray.study.arms import Walk
 from dfkd_ray.tune import serial_runner
 from dfkd_ray.tune.duplicates import find_duplicates
-from dfkd_ray.tune.history import LOST, VERSION, History, Trial, read_history
+from dfkd_ray.tune.history import VERSION, History, read_history
 from dfkd_ray.tune.interrupts import Interrupted
 from dfkd_ray.tune.ledger import NAME, Ledger, Record, locked
 from dfkd_ray.tune.observers import Observer
@@ -22,6 +22,7 @@ from dfkd_ray.tune.observers.table_writer import TableWriter
 from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.tune.ray_setup import environment
 from dfkd_ray.tune.reuse import Finished, Key, library
+from dfkd_ray.tune.trials import LOST, Trial
 from dfkd_ray.tune.tuner import Reuse, Tuner
 from dfkd_ray.tune.work import Work
 from dfkd_ray.util.errors import ConfigError, Problem, StudyError

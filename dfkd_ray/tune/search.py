@@ -26,8 +26,9 @@ from dfkd_ray.study.domains import Domain, Int, Log, Uniform, canonical
 from dfkd_ray.study.space import draw, enumerate_grid
 from dfkd_ray.study.specs import Cmaes, Gp, Grid, Nsga2, Qmc, Random, Tpe
 from dfkd_ray.tune.endings import State
-from dfkd_ray.tune.history import History, Trial
+from dfkd_ray.tune.history import History
 from dfkd_ray.tune.proposal import Proposal
+from dfkd_ray.tune.trials import Trial
 from dfkd_ray.tune.window import Window
 from dfkd_ray.util.registry import Registry
 
