@@ -35,12 +35,13 @@ import pyarrow as pa
 from dfkd_ray import study as studies
 from dfkd_ray.study import Study
 from dfkd_ray.tune import row_records
-from dfkd_ray.tune.history import History, Trial
+from dfkd_ray.tune.history import History
 from dfkd_ray.tune.launch import StudyFacts, first_record
 from dfkd_ray.tune.ledger import NAME, Ledger, Record
 from dfkd_ray.tune.observers.live import Lines
 from dfkd_ray.tune.options import Options
 from dfkd_ray.tune.tabulate import write_tables as write_all_tables
+from dfkd_ray.tune.trials import Trial
 from dfkd_ray.tune.tuner import Tuner
 from dfkd_ray.tune.work import Row
 from dfkd_ray.util import tables

@@ -45,6 +45,12 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change a path of the method, e.g. --set schedule.epochs=20; null removes a loss term."),
 ]
+AcceptChanges = Annotated[
+    bool,
+    typer.Option(
+        "--accept-changes", help="Go on though method, teacher, task or images are others, and mark each later trial."
+    ),
+]
 Seed = Annotated[int, typer.Option(callback=bounded, help="Of initial weights and of all noise.")]
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dfkd_ray.study import Study
     from dfkd_ray.tune import Summary
     from dfkd_ray.tune.duplicates import Duplicates
-    from dfkd_ray.tune.history import Trial
+    from dfkd_ray.tune.trials import Trial
 
 
 def announcement(study: Study, folder: Path, duplicates: Duplicates | None = None) -> str:

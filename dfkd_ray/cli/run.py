@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from dfkd_ray.methods.method import Method
     from dfkd_ray.runs.distillation import Distillation
     from dfkd_ray.study import Study
-    from dfkd_ray.tune.history import Trial
+    from dfkd_ray.tune.trials import Trial
 
 Epochs = Annotated[
     int | None, typer.Option(min=1, callback=options.bounded, help="How many.", show_default="the method's")
 ]
+GoingOn = tuple["Distillation", dict[str, Any]]  # the work, and what the ledger's record keeps of it
 FromPool = Annotated[
     Path | None,
     typer.Option("--pool", help="Learn from this pool of images (see `pool ls`) in place of the method's own source."),
@@ -46,6 +47,7 @@ def distill(
     epochs: Epochs = None,
     pool: FromPool = None,
     seed: options.Seed = 0,
+    accept_changes: options.AcceptChanges = False,
 ) -> None:
     """Teach one student without training data. The same command again goes on where it was stopped.
 
@@ -65,10 +67,10 @@ def distill(
     folder = how.out or Path("reports") / f"{Path(method).stem}-{folder_name(on)}-seed{seed}"
     study, work = _study(name, own, on, fixed, seed, folder, how)
     work.open(work.method, seed, work.runtime, work.runtime.open())  # what does not fit is told before all else
-    begun = _begun(study, work, folder, how)
+    begun = _begun(study, work, folder, how, accept_changes)
     for line in _introduction(study, work):
         typer.echo(line)
-    if begun:
+    if begun is not None:
         typer.echo(f"{folder} holds this run already: what is done is not run again")
     with options.going_on_with("dfkd-ray", *sys.argv[1:]):
         trial = _run(study, work, folder, how, begun)
@@ -138,8 +140,11 @@ def _introduction(study: Study, work: Distillation) -> Iterator[str]:
         yield f"no real images of {task.name} here, so no accuracies (--data); data-free metrics alone"
 
 
-def _begun(study: Study, work: Distillation, folder: Path, how: Options) -> bool:
-    """Whether the folder holds this run already; StudyError where it holds anything else."""
+def _begun(study: Study, work: Distillation, folder: Path, how: Options, accept: bool) -> GoingOn | None:
+    """What there is to go on with, where the folder holds this run; StudyError where it holds anything else.
+
+    What the command itself says otherwise is another run: of seed, task and `--set` no change is accepted.
+    """
     from dfkd_ray.tune.history import History
     from dfkd_ray.tune.ledger import NAME, read_records
 
@@ -148,50 +153,37 @@ def _begun(study: Study, work: Distillation, folder: Path, how: Options) -> bool
         if folder.exists() and any(folder.iterdir()):
             raise StudyError(f"{folder} exists and holds no run: name another folder with --out")
         folder.mkdir(parents=True, exist_ok=True)  # where that cannot be, it is told now
-        return False
+        return None
     records = [] if how.fresh else read_records(path)[0]
-    if records:
-        _same(History(records), study, work, folder)
-    return bool(records)
+    if not records:
+        return None
+    there = History(records)
+    if not there.study.one_run:
+        raise StudyError(f"{folder} holds a study: name another folder with --out")
+    same = all(getattr(there.study, what) == getattr(study, what) for what in ("seed", "task_name", "fixed"))
+    way_on = "name another folder with --out" + (", or go on all the same with --accept-changes" if same else "")
+    return running.going_on(folder, there, study, work, accept and same, way_on)
 
 
-def _run(study: Study, work: Distillation, folder: Path, how: Options, begun: bool) -> Trial:
+def _run(study: Study, work: Distillation, folder: Path, how: Options, begun: GoingOn | None) -> Trial:
     """Run to the end, from where it stands; the trial as it ended."""
+    from dfkd_ray.runs.experiment import bound
     from dfkd_ray.tune import launch
     from dfkd_ray.tune.history import History
     from dfkd_ray.tune.ledger import NAME, read_records
     from dfkd_ray.tune.observers import live
 
-    facts = running.facts(study, work, how)
-    if begun:
-        summary = launch.resume(folder, lambda history, options: (work, facts.provenance), how, live.view())
+    if begun is not None:
+        work, record = begun
+        told = {"provenance": running.session(how), **record}
+        summary = launch.resume(folder, lambda history, options: (work, told), how, live.view())
     else:
-        summary = launch.start(study, work, folder, facts, how, live.view())
+        facts = running.facts(study, work, how)
+        summary = launch.start(study, bound(work, facts.experiment), folder, facts, how, live.view())
     trial = History(read_records(folder / NAME)[0]).trials[0]
     if summary.best is None:
         raise GivenUp(f"the run failed: {trial.reason}\n(once that is mended: dfkd-ray resume {folder} --failed)")
     return trial
-
-
-def _same(there: Any, study: Study, work: Distillation, folder: Path) -> None:
-    """StudyError where the folder's run is another one."""
-    from dfkd_ray.methods import config
-
-    held = there.study
-    if not held.one_run:
-        raise StudyError(f"{folder} holds a study: name another folder with --out")
-    method = config.change(config.parse(there.methods[held.method]), held.fixed)
-    both = {
-        "fingerprint": (config.fingerprint(method), config.fingerprint(work.method)),
-        "task": (held.task_name, study.task_name),
-        "seed": (held.seed, study.seed),
-        "teacher": (there.task["teacher"]["digest"], work.teacher_digest),
-        "normalised by mean": (there.task["mean"], list(work.task.mean)),
-        "normalised by std": (there.task["std"], list(work.task.std)),
-    }
-    different = [f"{what} {old} there, {new} here" for what, (old, new) in both.items() if old != new]
-    if different:
-        raise StudyError(f"{folder} holds another run ({'; '.join(different)}): name another folder with --out")
 
 
 def ending(trial: Trial, info: Mapping[str, Any], seed: int) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dfkd_ray.study import Study
     from dfkd_ray.study.overrides import Overrides
     from dfkd_ray.tune.duplicates import Duplicates
+    from dfkd_ray.tune.history import History
     from dfkd_ray.tune.launch import StudyFacts
 
 
@@ -99,15 +100,27 @@ def task_info(work: Distillation) -> dict[str, Any]:
 def facts(study: Study, work: Distillation, how: Options) -> StudyFacts:
     """What the ledger keeps of a study beside its file."""
     from dfkd_ray.methods import config
+    from dfkd_ray.runs.experiment import experiment
     from dfkd_ray.tune.launch import StudyFacts
-    from dfkd_ray.util.provenance import provenance
 
     methods = {name: config.plain(method) for name, method in work.methods.items()}
-    return StudyFacts(provenance(runner=how.runner or "ray"), task_info(work), methods)
+    made = experiment(study, work)
+    decides = {
+        what: part["digest"] for what, part in made["parts"].items() if what.startswith(("the task", "the images"))
+    }
+    return StudyFacts(session(how), {**task_info(work), "digests": decides}, methods, made)
+
+
+def session(how: Options) -> dict[str, Any]:
+    """Versions, host and command of what is run now."""
+    from dfkd_ray.util.provenance import provenance
+
+    return provenance(runner=how.runner or "ray")
 
 
 def start(study: Study, work: Distillation, how: Options) -> None:
     """Run a study to its end and say what came of it."""
+    from dfkd_ray.runs.experiment import bound
     from dfkd_ray.tune import launch
     from dfkd_ray.tune.observers import live
 
@@ -116,30 +129,46 @@ def start(study: Study, work: Distillation, how: Options) -> None:
     typer.echo(outcome.announcement(study, folder, duplicates(study, work)))
     if work.options.weights is None and teacher is not None:
         typer.echo(f"the teacher is {teacher}")
+    told = facts(study, work, how)
     with options.going_on_with("dfkd-ray", "resume", str(folder)):
-        summary = launch.start(study, work, folder, facts(study, work, how), how, live.view())
+        summary = launch.start(study, bound(work, told.experiment), folder, told, how, live.view())
     outcome.close(summary, work)
 
 
-def resume(folder: Path, how: Options, failed: bool = False) -> None:
+def resume(folder: Path, how: Options, accept_changes: bool, failed: bool = False) -> None:
     """Go on with the study in a folder, with what its ledger says; what is said now holds over it. failed: trials that
     failed are run again."""
     from dfkd_ray.runs import preparing
     from dfkd_ray.tune import launch
-    from dfkd_ray.tune.history import History
     from dfkd_ray.tune.observers import live
 
     made: list[Distillation] = []
 
-    def make(history: History, options: Options) -> tuple[Distillation, Any]:
-        made.append(preparing.resumed(history, options))
-        return made[0], facts(history.study, made[0], options).provenance
+    def make(history: History, options: Options) -> tuple[Distillation, dict[str, Any]]:
+        work, record = going_on(folder, history, history.study, preparing.resumed(history, options), accept_changes)
+        made.append(work)
+        return work, {"provenance": session(options), **record}
 
     if how.out is not None or how.fresh:
         raise StudyError(f"resume goes on in {folder}: --out and --fresh are for a new study")
     with options.going_on_with("dfkd-ray", "resume", str(folder)):
         summary = launch.resume(folder, make, how, live.view(), failed=failed)
     outcome.close(summary, made[0])
+
+
+def going_on(
+    folder: Path, history: History, study: Study, work: Distillation, accept: bool, *way_on: str
+) -> tuple[Distillation, dict[str, Any]]:
+    """See `experiment.go_on`; says what is another than it was."""
+    from dfkd_ray.runs.experiment import go_on, versions
+    from dfkd_ray.tune.differences import other_versions
+
+    work, record = go_on(folder, history, study, work, accept, *way_on)
+    if others := other_versions(history.begun, {"versions": versions()}):
+        typer.echo(f"warning: {folder} was begun with other versions ({others})", err=True)
+    if changed := record.get("changed", history.changed):
+        typer.echo(f"every trial from here on is marked, since it is run with other inputs: {changed}")
+    return work, record
 
 
 def page(folder: Path) -> Path:

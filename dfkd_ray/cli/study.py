@@ -42,9 +42,13 @@ def resume(
     folder: Folder,
     how: Options,
     failed: Annotated[bool, typer.Option("--failed", help="Run trials that failed again, from the start.")] = False,
+    accept_changes: options.AcceptChanges = False,
 ) -> None:
-    """Go on with a study or a run that was interrupted or killed; nothing finished is run again."""
-    running.resume(folder, how, failed)
+    """Go on with a study or a run that was interrupted or killed; nothing finished is run again.
+
+    What decides results (methods, teacher, task, real images, own code) has to be what it was when it began.
+    """
+    running.resume(folder, how, accept_changes, failed)
 
 
 @app.command()

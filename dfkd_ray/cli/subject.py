@@ -81,8 +81,15 @@ class Subject:
 
 
 def folder_name(task: str | Task) -> str:
-    """What a task is called in the name of a folder: without `folder:`, path and ending."""
-    return Path(task.rpartition(":")[2]).stem if isinstance(task, str) else task.name
+    """What a task is called in the name of a folder: without path and ending; see `Task.slug` for `folder:PATH`."""
+    from dfkd_ray import datasets
+
+    if not isinstance(task, str):
+        return task.name
+    if not task.startswith(datasets.FOLDER):
+        return Path(task).stem
+    _, at, side = datasets.spoken(made := datasets.load(task)).rpartition("@")
+    return f"{made.slug}{at}{side}" if task.endswith(f"{at}{side}") else made.slug
 
 
 def _numbers(name: str, text: str | None) -> tuple[float, ...] | None:

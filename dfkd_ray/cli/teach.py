@@ -56,7 +56,7 @@ def teach(
     spec = datasets.load(task)
     arch, pretrained = arch or spec.teacher.arch, init == "imagenet"
     recipe = training.changed(spec.recipe_from(pretrained), epochs, changes)
-    path = out or Path("teachers") / teacher_file(spec.name, arch)
+    path = out or Path("teachers") / teacher_file(spec.slug, arch)
     runtime = parse_runtime({"device": device, "precision": precision, "threads": threads, "cache": cache})
     where = str(runtime.open())
     settings: dict[str, Any] = {"recipe": recipe, "pretrained": pretrained, "fresh": fresh}

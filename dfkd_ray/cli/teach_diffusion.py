@@ -44,7 +44,7 @@ def _teach_diffusion(
     from dfkd_ray.train.runtime import parse_runtime
 
     spec, recipe = datasets.load(task), training.changed(DiffusionRecipe(), epochs, changes)
-    folder = out or Path("diffusion") / spec.name
+    folder = out or Path("diffusion") / spec.slug
     where = str(parse_runtime({"device": device, "threads": threads, "cache": cache}).open())
     settings: dict[str, Any] = {"recipe": recipe, "fresh": fresh, "device": where}
     settings |= {"data": data, "download": download, "cache": cache}

@@ -57,6 +57,11 @@ def task(name: str) -> Task:
     return _sized(made, (3, side, side))
 
 
+def spoken(task: Task) -> str:
+    """What a command calls a task by: its name, or `folder:PATH@SIDE`."""
+    return task.name if task.reader != "folder" else f"{PREFIX}{task.data}@{task.image[1]}"
+
+
 def as_trained(task: Task, names: tuple[str, ...] | None, image: tuple[int, int, int] | None, net: str) -> Task:
     """The task of a folder by the classes and the size that a net knows, None where nobody says; another as it is.
 

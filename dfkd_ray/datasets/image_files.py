@@ -1,10 +1,10 @@
 """Image files as arrays: each decoded, its shorter side resized and, unless crops are drawn later, its centre cut out.
 
 That is done once, into a cache: a plain `.npy` of uint8 in `data_folder()/cache`, named by task, split, side and a
-digest of all that decides its bytes: names, sizes and times of the files, and how they are cut. A changed file makes
-another cache; an old one may be deleted at any time. It takes its name when it is done, and is mapped when it is read,
-so that ImageNet's 50,000 test images (7.5 GB at 224 pixels) cost memory only where they are looked at. Or it is done in
-memory, and nothing is written.
+digest of all that decides its bytes: the folder, names, sizes and times of the files, and how they are cut. A changed
+file makes another cache; an old one may be deleted at any time. It takes its name when it is done, and is mapped when
+it is read, so that ImageNet's 50,000 test images (7.5 GB at 224 pixels) cost memory only where they are looked at. Or
+it is done in memory, and nothing is written.
 """
 
 from __future__ import annotations
@@ -78,14 +78,15 @@ class Files:
         return uncut.read(flat, len(self))
 
     def _cache(self, title: str, *cut: object) -> Path:
-        digest, gone = hashlib.sha256(repr((_REVISION, *cut)).encode()), []
+        digest, gone = hashlib.sha256(repr((_REVISION, str(self.root.resolve()), *cut)).encode()), []
         for name in self.names:
             try:
                 found = (self.root / name).stat()
             except OSError as error:
                 gone.append(f"{self.root / name}: {error.strerror}")
                 continue
-            digest.update(f"{name}\0{found.st_size}\0{found.st_mtime_ns}\n".encode(errors="surrogateescape"))
+            times = found.st_mtime_ns, found.st_ctime_ns  # a copy may keep the one, never the other
+            digest.update(f"{name}\0{found.st_size}\0{times}\n".encode(errors="surrogateescape"))
         _complain(gone, len(self), "cannot be read")
         return data_folder() / "cache" / (re.sub(r"\W", "_", f"{title}_") + digest.hexdigest()[:16] + ".npy")
 

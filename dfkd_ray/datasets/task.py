@@ -6,6 +6,7 @@ image alone.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
@@ -131,6 +132,14 @@ class Task:
                 raise ValueError(f"{name} must have one number for each of the {self.image[0]} channels")
         if min(self.std) <= 0:
             raise ValueError(f"std must be > 0, got {self.std}")
+
+    @property
+    def slug(self) -> str:
+        """How files and folders that are made of it are called: its name, and where its images lie in a place of their
+        own four letters of a digest of that, because two such places may have one name."""
+        if self.data is None:
+            return self.name
+        return f"{self.name}-{hashlib.sha256(str(Path(self.data).absolute()).encode()).hexdigest()[:4]}"
 
     def recipe_from(self, pretrained: bool) -> TeachRecipe:
         """How a teacher is trained from scratch, or from ImageNet's weights.

@@ -121,6 +121,7 @@ def _which(tables: Tables, run: TrialRow) -> Iterator[tuple[str, object]]:
     yield from {**dict(basics(tables)), **own}.items()
     yield "Seed", None if run.row["seed"] is None else str(run.row["seed"])
     yield "Nuisance draw", str(run.row["draw"]) if run.row["draw"] else None
+    yield "Other inputs than the study began with", run.changed
     yield "Fingerprint", Code(run.row["fingerprint"]) if run.row["fingerprint"] else None
 
 

@@ -50,10 +50,24 @@ def summary(tables: Tables) -> Section:
     shown += [Text(finding.sentence(tables) if ablation else sentence(tables), "answer")]
     shown += [Text(claims, "answer")] if claims else []
     shown += [running] if tables.note.get("finished") is False else []
+    shown += changed(tables)
     shown += [finding.numbers(tables) if ablation else numbers(tables)]
     shown += [line] if line is not None and not ablation else []
     shown += [Heading("What was asked", 2), experiment(tables) if ablation else asked(tables)]
     return Section("summary", "The answer", None, shown)
+
+
+def changed(tables: Tables) -> list[Text]:
+    """A line where trials were run with other inputs than the study was begun with; nothing where none was."""
+    marks = {trial.number: trial.changed for trial in tables.all if trial.changed}
+    if not marks:
+        return []
+    count = words.count(len(marks), "trial")
+    what = words.listed(list(dict.fromkeys(marks.values())))
+    whose = "They are marked among all trials" if len(marks) > 1 else "It is marked among all trials"
+    return [
+        Text(f"Not one experiment: {count} of {len(tables.all)} ran with other inputs: {what}. {whose}.", "warning")
+    ]
 
 
 def best(tables: Tables) -> Section:
@@ -199,6 +213,8 @@ def _whose(tables: Tables) -> dict[str, Callable[[TrialRow], Inline | Cell]]:
         columns["Draw"] = lambda t: _number(t.pair[1], str(t.pair[1]))
     if any(t.tuning for t in tables.all):
         columns["Tuning"] = lambda t: _number(t.row["tuning"], words.number(t.row["tuning"]))
+    if any(t.changed for t in tables.all):
+        columns["Inputs"] = lambda t: Cell(t.changed or "as begun", wide=True)
     return columns
 
 

@@ -69,6 +69,12 @@ class TrialRow:
         return self.row["tuning"] is not None
 
     @property
+    def changed(self) -> str | None:
+        """What was another than when the study was begun, where that was accepted."""
+        told: str | None = self.row["changed"]
+        return told
+
+    @property
     def reused(self) -> str | None:
         """The earlier trial that it was taken over from."""
         head, _, origin = (self.row["reason"] or "").partition("reused: ")

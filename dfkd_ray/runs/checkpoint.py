@@ -28,10 +28,15 @@ CURVE = "curve.json"
 
 
 class Checkpoint:
-    """Keeps a run in `folder`, where it is found again by whoever opens the same run there; None keeps nothing."""
+    """Keeps a run in `folder`, where it is found again by whoever opens the same run there; None keeps nothing.
 
-    def __init__(self, run: Run, folder: Path | None) -> None:
-        self.run, self.folder = run, folder
+    inputs: what else decides the run, by digests: one of other inputs is refused, unless these were `accepted`.
+    """
+
+    def __init__(
+        self, run: Run, folder: Path | None, inputs: Mapping[str, str | None] = {}, accepted: bool = False
+    ) -> None:
+        self.run, self.folder, self.inputs, self.accepted = run, folder, inputs, accepted
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         self.best: dict[str, Tensor] = {}
@@ -82,9 +87,8 @@ class Checkpoint:
         state = generations.read(path, lambda each: torch.load(each, map_location=device, weights_only=True))
         if state is None:
             return []
-        of = state["of"]
-        if of != self._of:
-            raise DataError(f"{path}: a checkpoint of another method or seed: {of}, not {self._of}")
+        if other := self._other(state["of"]):
+            raise DataError(f"{path}: a checkpoint of another run: {other}")
         self.run.load_state_dict(state["run"])
         self.best, self.best_epoch, self.best_value = state["best"]
         self.curve = state["curve"]
@@ -93,7 +97,12 @@ class Checkpoint:
 
     @property
     def _of(self) -> dict[str, Any]:
-        return {"fingerprint": config.fingerprint(self.run.method), "seed": self.run.seed}
+        return {"fingerprint": config.fingerprint(self.run.method), "seed": self.run.seed, **self.inputs}
+
+    def _other(self, of: Mapping[str, Any]) -> str:
+        """How a checkpoint of that is none of this run; of accepted inputs the seed alone has to be the same."""
+        own = {"seed": self.run.seed} if self.accepted else self._of
+        return "; ".join(f"{name} {of.get(name)} there, {own[name]} here" for name in own if of.get(name) != own[name])
 
     def _leave_curve(self, row: Row) -> None:
         """What was measured so far, and the epoch's picture, for whoever looks into the folder."""

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from dfkd_ray import datasets, metrics, nets
+from dfkd_ray.datasets.identity import of_task
 from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Method
 from dfkd_ray.nets.digest import digest
@@ -40,7 +41,8 @@ class Distillation:
     weights: the teacher's state by name. options: how it is computed, and where real images for evaluation are; the
     loop never sees them. metric, sign: what the best epoch is chosen by; metric * sign is better when higher. fixed:
     what a study fixes in `method`, and in each of the `methods` that its arms take instead, by the name that they have
-    there.
+    there. images: digests of the real images of each split, as far as somebody has looked; a checkpoint is of these,
+    unless other inputs were `accepted`.
     """
 
     method: Method
@@ -51,6 +53,8 @@ class Distillation:
     sign: float = 1.0
     fixed: Mapping[str, Any] = field(default_factory=dict)
     methods: Mapping[str, Method] = field(default_factory=dict)
+    images: Mapping[str, str | None] = field(default_factory=dict)
+    accepted: bool = False
 
     @property
     def max_epochs(self) -> int:
@@ -86,6 +90,12 @@ class Distillation:
     def teacher_digest(self) -> str:
         """Of the teacher's weights: see `digest`."""
         return digest(self.weights)
+
+    @property
+    def inputs(self) -> dict[str, str | None]:
+        """What decides a run besides method and seed, by digests."""
+        images = {f"images to {which}": self.images.get(which) for which in ("val", "test")}
+        return {"teacher": self.teacher_digest, "task": of_task(self.task), **images}
 
     def card(self, job: Job, method: Method) -> RunCard:
         """What a job's folder says of its run."""
@@ -126,7 +136,8 @@ class Distillation:
         device = runtime.open()
         meter = Meter(device)
         run = self.open(method, job.seed, runtime, device)
-        checkpoint, card = Checkpoint(run, None if job.folder is None else Path(job.folder)), self.card(job, method)
+        folder = None if job.folder is None else Path(job.folder)
+        checkpoint, card = Checkpoint(run, folder, self.inputs, self.accepted), self.card(job, method)
         if checkpoint.folder is not None:
             card.write(checkpoint.folder)
         yield from list(checkpoint.restore(device))

@@ -13,9 +13,10 @@ from dfkd_ray.study import Study, arms, plain
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.domains import canonical
 from dfkd_ray.study.paths import Walk
-from dfkd_ray.study.specs import Asha
+from dfkd_ray.study.specs import Asha, Tpe
 from dfkd_ray.tune.duplicates import Duplicates, find_duplicates
 from dfkd_ray.tune.ray_setup import room
+from dfkd_ray.tune.window import BEST
 from dfkd_ray.util.host import cores
 
 
@@ -41,6 +42,7 @@ def describe(
     yield f"{study.study}: {study.question}" if study.question else study.study
     if study.ablation is None:
         yield f"method {study.method_name}, task {study.task_name}, {names}"
+        yield from _window(study)
     else:
         yield f"method {study.method_name}, task {study.task_name}"
         duplicates = duplicates or find_duplicates(study.ablation.arms, lambda changes: canonical(dict(changes)))
@@ -53,6 +55,14 @@ def describe(
     yield from said
     if seconds is not None:
         yield from _hours(study, schedule, seconds, concurrency, gpus, duplicates)
+
+
+def _window(study: Study) -> Iterator[str]:
+    """That the sampler will not see all trials."""
+    sampler, trials = study.sampler, study.trials
+    if isinstance(sampler, Tpe) and trials is not None and trials > sampler.seen:
+        whose = f"the best {BEST}" if len(study.objective) == 1 else "the front"
+        yield f"of more than {sampler.seen} ended trials tpe models {whose} and an even sample of the others"
 
 
 def _measured(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from dfkd_ray import datasets, metrics, nets, teachers
@@ -20,6 +21,7 @@ from dfkd_ray.tune.history import History
 from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.util import yamls
 from dfkd_ray.util.errors import ConfigError, MissingExtra, StudyError, UnknownName
+from dfkd_ray.util.words import listed
 
 
 def methods_of(study: Study) -> dict[str, Method]:
@@ -28,15 +30,21 @@ def methods_of(study: Study) -> dict[str, Method]:
     return {name: config.load(name) for name in (study.method, *(c["method"] for c in hand.values() if "method" in c))}
 
 
-def work(study: Study, options: Options = NOTHING_SAID, methods: Mapping[str, Method] | None = None) -> Distillation:
-    """What a study's trials do. `methods`: those that it names, where they were read before (else from their files).
+def work(
+    study: Study,
+    options: Options = NOTHING_SAID,
+    methods: Mapping[str, Method] | None = None,
+    task: datasets.Task | None = None,
+) -> Distillation:
+    """What a study's trials do. `methods`, `task`: those that it names, where they were read before (else from their
+    files).
 
     Raises ConfigError or DataError before anything is launched.
     """
     methods = methods_of(study) if methods is None else methods
     method = config.change(methods[study.method], study.fixed)
     first = study.objective[0]
-    made = prepare(method, task_of(study), replace(options, **options.runtime(study.runtime)))
+    made = prepare(method, task or task_of(study), replace(options, **options.runtime(study.runtime)))
     for objective in study.objective:
         _check_reported(objective.metric, made, method)
     return replace(made, metric=first.metric, sign=first.sign, fixed=study.fixed, methods=methods)
@@ -55,25 +63,50 @@ def _check_reported(name: str, made: Distillation, method: Method) -> None:
 
 
 def resumed(history: History, options: Options) -> Distillation:
-    """What the trials of a study do that is gone on with: its methods as they were when it began, whatever their files
-    say now. StudyError where the teacher or the precision is another one."""
-    study = history.study
-    methods = {name: config.parse(plain) for name, plain in history.methods.items()}
-    made = work(study, options, methods)
+    """What the trials of a study do that is gone on with, as its inputs are now: whether they are what they were, see
+    `experiment.go_on`. The ledger has its methods and its task; a file of theirs that is still there is read.
+
+    StudyError for another precision, and for a file that does not fit the study any more.
+    """
+    study, own = history.study, [name for name in history.methods if _own_file(name)]
+    try:
+        methods = {
+            name: config.load(name) if name in own else config.parse(was) for name, was in history.methods.items()
+        }
+        made = work(study, options, methods, _task_now(history))
+    except ConfigError as error:
+        if not own:
+            raise
+        moved = f"move {listed(own)} away: the ledger has what it was when {study.study} was begun"
+        raise StudyError(f"{error}\nmend it, or {moved}") from None
     before = parse_runtime(Options.of(history.options).runtime(study.runtime)).precision
     if made.runtime.precision != before:
         raise StudyError(
             f"{study.study} was begun in {before}: its trials cannot be compared with others in "
             f"{made.runtime.precision}, which would be a study of its own"
         )
-    began = history.task["teacher"]["digest"]
-    if made.teacher_digest != began:
-        where = made.task.teacher.file or "the teacher"
-        raise StudyError(
-            f"{where} is not the teacher that {study.study} was begun with (digest {made.teacher_digest[:12]} here, "
-            f"{began[:12]} there): bring that one back with --weights, or start a study of its own"
-        )
     return made
+
+
+def _own_file(method: str) -> bool:
+    """Whether it is a file of one's own, and still there."""
+    return method not in config.method_names() and Path(method).is_file()
+
+
+def _task_now(history: History) -> datasets.Task:
+    """A study's task as it is now, or where its file or its folder is gone as it was."""
+    study, kept = history.study, history.experiment.get("task")
+    if kept is None or not isinstance(study.task, str) or not _gone(study.task):
+        return task_of(study)
+    return datasets.named.parse(yamls.Document(kept, file=f"the task of {study.study}"))
+
+
+def _gone(task: str) -> bool:
+    """Whether a task is named by a file or a folder that is not there any more."""
+    path = task.removeprefix(datasets.FOLDER)
+    before, at, _ = path.rpartition("@")
+    named = path != task or Path(path).suffix in (".yaml", ".yml")
+    return named and not any(Path(place).exists() for place in ([path, before] if at else [path]))
 
 
 def task_of(study: Study) -> datasets.Task:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from dfkd_ray.datasets.folder import spoken
 from dfkd_ray.datasets.image_files import data_folder
 from dfkd_ray.datasets.task import Task
-from dfkd_ray.teachers.weights import adopt, card_path, check_sha256, read_card
+from dfkd_ray.nets.digest import digest
+from dfkd_ray.teachers.seen import seen_by, unlike
+from dfkd_ray.teachers.weights import adopt, card_path, check_sha256, read_card, read_weights
 from dfkd_ray.util import limits
 from dfkd_ray.util.errors import DataError
 
@@ -35,9 +40,9 @@ class TeacherFile:
         return self
 
 
-def teacher_file(task_name: str, arch: str) -> str:
-    """What `teach` calls the file of a teacher."""
-    return re.sub(r"[^\w.-]+", "_", f"{task_name}_{arch}") + ".safetensors"
+def teacher_file(slug: str, arch: str) -> str:
+    """What `teach` calls the file of a teacher of a task with that slug."""
+    return re.sub(r"[^\w.-]+", "_", f"{slug}_{arch}") + ".safetensors"
 
 
 def teacher_folders() -> list[Path]:
@@ -79,24 +84,61 @@ def _json(path: Path) -> dict[str, Any]:
     return read if isinstance(read, dict) else {}
 
 
-def find_teacher(task_name: str, arch: str) -> Path | None:
+def find_teacher(task: Task, arch: str) -> Path | None:
     """The weights of a teacher of that task and architecture, the first of `teacher_folders`; of several the one that
     `teach` names so.
+
+    A task with images of its own takes no teacher that has seen others, whatever its name. What is not taken, where
+    that leaves none, and what was taught before the images changed, is said on standard error.
     """
-    usual = teacher_file(task_name, arch)
+    named = [
+        (place, each)
+        for place, folder in enumerate(teacher_folders())
+        for each in teachers_in(folder)
+        if not each.problem and each.card.get("task") == task.name and each.card.get("arch") == arch
+    ]
+    here = seen_by(task) if named and task.data is not None else {}
+    told = [(place, each.weights, *_has_seen(each, here, task, arch)) for place, each in named]
+    usual = teacher_file(task.slug, arch)
+    fits = sorted((place, line != "", path.name != usual, path, line) for place, path, taken, line in told if taken)
+    for line in [fits[0][-1]] if fits else [line for *_, line in told]:
+        if line:
+            _say(line)
+    return fits[0][-2] if fits else None
+
+
+def _has_seen(each: TeacherFile, here: Mapping[str, Any], task: Task, arch: str) -> tuple[bool, str]:
+    """Whether a teacher is one of these images, and what there is to say of that; a folder's is not where its card
+    says nothing of them."""
+    again = f"`dfkd-ray teach {spoken(task)} --arch {arch}"
+    if "images" not in each.card and task.reader == "folder":
+        why = "is not taken: its card does not say which images it has seen"
+        return False, f"{each.weights} {why}; {again}` trains one, --weights takes this one"
+    if (how := unlike(each.card, here)) is None:
+        return True, ""
+    if each.card.get("folder") == here.get("folder"):
+        return True, f"{each.weights} {how}; {again} --fresh` trains it anew"
+    return False, f"{each.weights} is not taken: it {how}; {again}` trains one"
+
+
+@cache
+def _say(line: str) -> None:
+    """Once a process."""
+    print(f"warning: {line}", file=sys.stderr, flush=True)
+
+
+def find_by_digest(task_name: str, arch: str, held: str) -> Path | None:
+    """The weights with that digest (see `nets.digest`), among the teachers of a task of that name and architecture."""
     for folder in teacher_folders():
-        fits = [
-            each.weights
-            for each in teachers_in(folder)
-            if not each.problem and each.card.get("task") == task_name and each.card.get("arch") == arch
-        ]
-        if fits:
-            return min(fits, key=lambda path: (path.name != usual, path.name))
+        for each in teachers_in(folder):
+            of = each.card.get("task"), each.card.get("arch")
+            if not each.problem and of == (task_name, arch) and digest(read_weights(each.weights)) == held:
+                return each.weights
     return None
 
 
 def with_teacher(task: Task, weights: Path | None = None, arch: str | None = None) -> Task:
     """The task with the teacher in `weights`, else its own, else the one that is found; see `adopt`."""
     if weights is None and task.teacher.weights is None:
-        weights = find_teacher(task.name, arch or task.teacher.arch)
+        weights = find_teacher(task, arch or task.teacher.arch)
     return task if weights is None else adopt(task, weights, arch)

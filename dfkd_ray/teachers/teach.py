@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from dfkd_ray.datasets.training import training
 from dfkd_ray.nets import build
 from dfkd_ray.nets import check as check_net
 from dfkd_ray.teachers.course import Course, TeacherEpoch, differences
+from dfkd_ray.teachers.seen import seen_by, unlike
 from dfkd_ray.teachers.weights import check_sha256, network_facts, read_card
 from dfkd_ray.util import generations
 from dfkd_ray.util.choices import Cache, Precision
@@ -65,13 +66,15 @@ def teach(
     if fresh:
         generations.remove(checkpoint)
     elif not checkpoint.exists() and out.exists():
-        return _trained_before(out, of)
+        return _trained_before(out, of, seen_by(task, data))
     began = time.perf_counter()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = build(arch, len(task.classes), task.image[0], pretrained)
     splits = _splits(task, data, download, cache)
     drawn = training(task, data, download, cache)
+    seen = seen_by(task, data)
+    of |= {name: value for name, value in seen.items() if name == "images"}
     net = net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     course = Course(task, net, len(drawn.labels), seed, precision)
     course.restore(checkpoint, of)
@@ -88,6 +91,7 @@ def teach(
     measure_batch_norms(task, net, splits["train"].images)
     card = {
         **of,
+        **seen,
         "classes": len(task.classes),
         "accuracy": {which: round(accuracy(task, net, part), 6) for which, part in splits.items()},
         "best_epoch": course.best_epoch,
@@ -129,14 +133,16 @@ def _place(out: Path) -> Path:
     return out.with_suffix(".checkpoint")
 
 
-def _trained_before(out: Path, of: dict[str, Any]) -> dict[str, Any]:
-    """The card of the teacher that stands at `out`; DataError if that is another one, or damaged."""
+def _trained_before(out: Path, of: dict[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
+    """The card of the teacher that stands at `out`; DataError if that is another one, of other images, or damaged."""
     advice = "--fresh trains another in its place, --out writes elsewhere"
     card = read_card(out)
     if card is None:
         raise DataError(f"{out} is there, without a card that says what it is: {advice}")
     if other := differences(card, of):
         raise DataError(f"{out} is another teacher ({other}): {advice}")
+    if how := unlike(card, seen):
+        raise DataError(f"{out} {how}: {advice}")
     check_sha256(out)
     return card
 

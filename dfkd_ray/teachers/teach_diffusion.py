@@ -13,7 +13,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -28,6 +28,7 @@ from dfkd_ray.nets.pipelines.library import libraries, quiet
 from dfkd_ray.nets.pipelines.small import PipelineSizes
 from dfkd_ray.teachers.course import differences
 from dfkd_ray.teachers.diffusion_course import DiffusionCourse, DiffusionEpoch, DiffusionRecipe
+from dfkd_ray.teachers.seen import seen_by, unlike
 from dfkd_ray.util import generations
 from dfkd_ray.util.choices import Cache
 from dfkd_ray.util.errors import DataError
@@ -67,12 +68,14 @@ def teach_diffusion(
     if fresh:
         generations.remove(checkpoint)
     elif not checkpoint.exists() and _filled(out):
-        return _trained(out, of)
+        return _trained(out, of, seen_by(task, data))
     train = split(task, "train", data, download, cache)
+    seen = seen_by(task, data)
+    of |= {name: value for name, value in seen.items() if name == "images"}
     with quiet():
         course = DiffusionCourse(pipe.to(device), recipe, train, task.classes, seed)
         _run(course, checkpoint, of, report)
-        card = _write(pipe, {**of, **_told(course), "device": device}, out)
+        card = _write(pipe, {**of, **seen, **_told(course), "device": device}, out)
     generations.remove(checkpoint)
     return card
 
@@ -140,8 +143,8 @@ def _filled(out: Path) -> bool:
     return out.exists() and not (out.is_dir() and not any(out.iterdir()))
 
 
-def _trained(out: Path, of: dict[str, Any]) -> dict[str, Any]:
-    """The card of the pipeline that stands in `out`; DataError if that is another one, or damaged."""
+def _trained(out: Path, of: dict[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
+    """The card of the pipeline that stands in `out`; DataError if that is another one, of other images, or damaged."""
     advice = "--fresh trains another in its place, --out writes elsewhere"
     try:
         card: dict[str, Any] = json.loads((out / CARD).read_text(encoding="utf-8"))
@@ -151,6 +154,8 @@ def _trained(out: Path, of: dict[str, Any]) -> dict[str, Any]:
         raise DataError(f"{out / CARD}: cannot be read: {error}; {advice}") from None
     if other:
         raise DataError(f"{out} is another pipeline ({other}): {advice}")
+    if how := unlike(card, seen):
+        raise DataError(f"{out} {how}: {advice}")
     if damaged is not None:
         raise DataError(f"{out / damaged}: its sha256 is not that of the card: damaged; {advice}")
     return card

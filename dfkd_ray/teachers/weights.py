@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dfkd_ray.datasets.folder import as_trained
+from dfkd_ray.datasets.folder import as_trained, spoken
 from dfkd_ray.datasets.task import HERE, Task, TeacherRef
 from dfkd_ray.nets import build, taps_of
 from dfkd_ray.teachers.finite import check_finite
@@ -166,7 +166,7 @@ def _own(task: Task) -> Path:
     if task.teacher.weights is None:
         raise DataError(
             f"the task {task.name} ships no teacher, and `dfkd-ray teachers ls` finds none of that net: give "
-            f"--weights FILE (a plain state_dict or safetensors), or train one with `dfkd-ray teach {task.name}`"
+            f"--weights FILE (a plain state_dict or safetensors), or train one with `dfkd-ray teach {spoken(task)}`"
         )
     return HERE / task.teacher.weights
 

@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dfkd_ray.tune.history import Trial
+from dfkd_ray.tune.trials import Trial
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.files import why
 from dfkd_ray.util.secrets import redacted

@@ -13,7 +13,8 @@ from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.arms import Arm
 from dfkd_ray.study.components import Changes
 from dfkd_ray.study.paths import Walk
-from dfkd_ray.tune.history import History, Trial
+from dfkd_ray.tune.history import History
+from dfkd_ray.tune.trials import Trial
 
 FINAL = (metrics.TEST_LAST, metrics.TEST_BEST)  # taken once, at the end of a trial
 

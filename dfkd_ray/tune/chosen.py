@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfkd_ray.tune import ledger
-from dfkd_ray.tune.history import History, Trial, read_history
+from dfkd_ray.tune.history import History, read_history
+from dfkd_ray.tune.trials import Trial
 from dfkd_ray.util import folders
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.registry import did_you_mean

@@ -19,6 +19,7 @@ from typing import Any
 
 ROW = ("epoch", "seconds", "metrics", "last", "final", "host", "device", "peak_memory")
 Facts = tuple[tuple[str, ...], str | None, str | None]  # names of metrics, host, device
+NOWHERE: Facts = ((), None, None)
 split = lru_cache(maxsize=1024)(lambda names: tuple(names.split(" ")))  # one tuple for all rows that have these names
 
 
@@ -61,8 +62,9 @@ class Rows(Mapping[int, dict[str, Any]]):
         if late and epoch in self:
             return None
         names, values = unpacked(record)
-        facts = (names, record.get("host", self.host), record.get("device", self.device))
-        if not self._facts or self._facts[-1] != facts:
+        before = self._facts[-1] if self._facts else NOWHERE
+        facts = (names, record.get("host", before[1]), record.get("device", before[2]))
+        if facts != before or not self._facts:
             self._facts.append(facts)
         epochs.append(epoch)
         self._seconds.append(record["seconds"])

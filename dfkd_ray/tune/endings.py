@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from dfkd_ray.study import Study
-from dfkd_ray.tune.history import History, Trial
+from dfkd_ray.tune.history import History
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.tune.stoppers import decide
+from dfkd_ray.tune.trials import Trial
 from dfkd_ray.util.registry import did_you_mean
 
 State = Literal["complete", "pruned", "failed"]

@@ -3,83 +3,26 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from dfkd_ray import study as studies
-from dfkd_ray.study import Objective, Study
+from dfkd_ray.study import Study
 from dfkd_ray.study.specs import NoStopper
 from dfkd_ray.tune import ledger
-from dfkd_ray.tune.curves import Rows
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.tune.pictures import Picture
 from dfkd_ray.tune.ranks import Ranks
 from dfkd_ray.tune.stoppers import ranks_for
 from dfkd_ray.tune.tally import Tally
+from dfkd_ray.tune.trials import Trial
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.words import shorten
 from dfkd_ray.util.yamls import Document
 
 VERSION = 3  # of the records: 1 had no methods and no options in its first one, 2 no experiment, and its pictures in it
-LOST = "lost: the record of what was asked for is damaged"  # the reason of a trial that `repair` knows nothing of
-REUSED = "reused: "  # how the reason of a trial begins that an earlier study has run
 OF_A_TRIAL = ("started", "row", "accident", "ended")  # records that follow the "asked" of their trial
-
-
-@dataclass
-class Trial:
-    """One trial as far as the ledger knows it."""
-
-    number: int
-    changes: Mapping[str, Any]  # as proposed
-    seed: int
-    arm: str | None = None
-    draw: int = 0  # of the nuisance draws that all arms of an ablation share
-    tuning: int | None = None  # its number in the search of its arm; None: it counts for the effects
-    attrs: Mapping[str, Any] = field(default_factory=dict)  # what the sampler remembers of it
-    reused: str | None = None  # whose it is, where a trial of an earlier study is to be taken over
-    state: str = "running"
-    reason: str | None = None
-    rung: int | None = None
-    values: list[float] | None = None  # what the sampler was told
-    final: Mapping[str, float] = field(default_factory=dict)
-    rows: Rows = field(default_factory=Rows)  # by epoch
-    pictures: dict[int, Picture] = field(default_factory=dict)
-    method_json: str | None = None  # as text: as mappings, the methods of ten thousand trials are hundreds of megabytes
-    fingerprint: str | None = None
-    started: float | None = None
-    attempts: int = 0
-    stalled: int = 0  # accidents in a row that came before an epoch was gained, in this session
-    _mark: int = 0  # the epoch at which the last accident found it
-
-    @property
-    def method(self) -> Mapping[str, Any] | None:
-        found: Mapping[str, Any] | None = None if self.method_json is None else json.loads(self.method_json)
-        return found
-
-    @property
-    def epoch(self) -> int:
-        return self.rows.epoch
-
-    @property
-    def last(self) -> Record | None:
-        return self.rows[self.epoch] if self.rows else None
-
-    @property
-    def seconds(self) -> float | None:
-        return self.rows.seconds
-
-    def curve(self, metric: str) -> dict[int, float]:
-        """Epoch -> value of a metric, in the order of epochs."""
-        return self.rows.curve(metric)
-
-    def best_epoch(self, objective: Objective) -> int | None:
-        """The epoch where an objective is best (the first of equals), or None where it is nowhere finite."""
-        finite = {e: v * objective.sign for e, v in self.curve(objective.metric).items() if math.isfinite(v)}
-        return max(finite, key=lambda epoch: finite[epoch]) if finite else None
 
 
 # What a record raises that is sound by its checksum, and was written by somebody else.
@@ -94,7 +37,11 @@ class History:
         self.tally = Tally()
         self.ranks: Ranks | None = None  # what the stopper goes by; None where nothing is stopped
         self.provenance: dict[str, Any] = {}
-        self.methods: dict[str, Any] = {}  # by name as the study has it: the method as it was when the study began
+        self.methods: dict[str, Any] = {}  # by name as the study has it: the method as the experiment has it
+        self.begun: dict[str, Any] = {}  # the experiment that it was begun as, see tune/differences.py
+        self.experiment: dict[str, Any] = {}  # that which it is now, where changes were accepted
+        self.changed: str | None = None  # how the two differ, which every trial carries from then on
+        self.accepted = False  # whether they ever differed
         self.options: dict[str, Any] = {}  # how it was run last, see tune/options.py
         self.task: dict[str, Any] = {}
         self.study_attrs: dict[str, Any] = {}
@@ -149,7 +96,7 @@ class History:
         if kind == "asked" and number != len(self.trials):
             raise StudyError(f"the ledger has records that do not fit together: {_told(record)} is out of its turn")
         of = (number,) if kind in OF_A_TRIAL else record.get("trials", ())
-        if any(each not in self.trials for each in of):
+        if not self.trials.keys() >= {*of}:
             raise StudyError(f"the ledger has lost records: there is {_told(record)}, which was never asked for")
         self.active_seconds = record.get("active", self.active_seconds)
         getattr(self, TAKES[kind])(record)
@@ -165,12 +112,16 @@ class History:
         self.task = record["task"]
         if not isinstance(self._study.stopper, NoStopper):
             self.ranks = ranks_for(self._study.stopper, str(self._study.objective[0].mode))
+        self.begun = self.experiment = record["experiment"]
         self.alike = record.get("alike", {})
 
     def _resumed(self, record: Record) -> None:
         self.provenance = {**self.provenance, "resumed": [*self.provenance.get("resumed", []), record["provenance"]]}
         self.options = record["options"]
         self.finished = False
+        if "experiment" in record:
+            self.experiment, self.methods = record["experiment"], record["methods"]
+            self.changed, self.accepted = record["changed"], True
         for trial in self.running():
             trial.stalled, trial._mark = 0, trial.epoch
 
@@ -194,13 +145,14 @@ class History:
     def _asked(self, record: Record) -> None:
         number = record["trial"]
         planned = {key: record[key] for key in ("arm", "draw", "tuning", "attrs", "reused") if key in record}
-        self.trials[number] = Trial(number, record["changes"], record["seed"], **planned)
+        self.trials[number] = Trial(number, record["changes"], record["seed"], changed=self.changed, **planned)
         self.tally.begun(number)
         self.study_attrs |= record["study_attrs"]
 
     def _started(self, record: Record) -> None:
         trial = self.trials[record["trial"]]
         trial.attempts += 1
+        trial.changed = self.changed or trial.changed
         if trial.started is None:
             trial.started = record["time"]
 

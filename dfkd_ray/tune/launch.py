@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from dfkd_ray.study import Study
 from dfkd_ray.study.arms import Walk
 from dfkd_ray.tune import serial_runner
 from dfkd_ray.tune.duplicates import find_duplicates
-from dfkd_ray.tune.history import LOST, VERSION, History, Trial, read_history
+from dfkd_ray.tune.history import VERSION, History, read_history
 from dfkd_ray.tune.interrupts import Interrupted
 from dfkd_ray.tune.ledger import NAME, Ledger, Record, locked
 from dfkd_ray.tune.observers import Observer
@@ -22,6 +22,7 @@ from dfkd_ray.tune.observers.table_writer import TableWriter
 from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.tune.ray_setup import environment
 from dfkd_ray.tune.reuse import Finished, Key, library
+from dfkd_ray.tune.trials import LOST, Trial
 from dfkd_ray.tune.tuner import Reuse, Tuner
 from dfkd_ray.tune.work import Work
 from dfkd_ray.util.errors import ConfigError, Problem, StudyError
@@ -29,12 +30,14 @@ from dfkd_ray.util.errors import ConfigError, Problem, StudyError
 
 @dataclass(frozen=True)
 class StudyFacts:
-    """What a ledger says of a study beside its file: versions and command, the task, and the methods that it names as
-    they were when it began, so that whoever resumes needs none of their files."""
+    """What a ledger says of a study beside its file: versions and command, the task, the methods that it names as they
+    were when it began, so that whoever resumes needs none of their files, and the experiment that it is by digests of
+    all that decides results, see tune/differences.py."""
 
     provenance: Mapping[str, Any]
     task: Mapping[str, Any]
     methods: Mapping[str, Any]
+    experiment: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,8 +101,9 @@ def resume(
     """Go on with a study that was interrupted or killed: running trials from their checkpoints, then the rest.
     failed: those that failed are run again as well, from the start.
 
-    make: the work and the provenance of what the ledger says, under the options that hold: those of the last session,
-    and what was said over them.
+    make: the work of what the ledger says, under the options that hold: those of the last session, and what was said
+    over them; and what the ledger's record keeps of the session (its provenance; the experiment and how it is changed,
+    where that was accepted).
     """
     if not (folder / NAME).exists():
         raise StudyError(f"{folder} holds no study to resume: there is no {NAME}")
@@ -108,9 +112,9 @@ def resume(
         if not ledger.count:
             raise StudyError(f"{folder} holds no study to resume: {NAME} is empty")
         options = options.over(Options.of(history.options))
-        work, provenance = make(history, options)
+        work, session = make(history, options)
         known = library([path for path in options.reuse if path.exists()], history.task)
-        record = {"kind": "resumed", "time": time.time(), "provenance": provenance, "options": options.plain()}
+        record = {"kind": "resumed", "time": time.time(), "options": options.plain(), **session}
         history.apply(ledger.append(record))
         numbers = [t.number for t in history.trials.values() if t.state == "failed" and t.reason != LOST]
         if failed and numbers:

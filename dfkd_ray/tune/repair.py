@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dfkd_ray.tune.history import LOST, OF_A_TRIAL, History
+from dfkd_ray.tune.history import OF_A_TRIAL, History
 from dfkd_ray.tune.ledger import END, NAME, UTF16, Record, decode, encode, is_torn, locked, refusal
+from dfkd_ray.tune.trials import LOST
 from dfkd_ray.util import folders, tables
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.files import atomic_write

@@ -44,7 +44,8 @@ def library(folders: Iterable[Path], task: Mapping[str, Any]) -> dict[Key, Finis
         curves = _by_trial(folder / "steps.arrow")
         pictures = _by_trial(folder / "images.arrow")
         for row in trials.to_pylist():
-            if row["state"] == "complete" and row["fingerprint"] and row.get("tuning") is None:
+            whole = row["state"] == "complete" and row["fingerprint"] and not row.get("changed")
+            if whole and row.get("tuning") is None:
                 number = row["trial"]
                 made = _finished(row, curves.get(number, []), pictures.get(number, []), folder)
                 if made.rows and made.rows[-1]["epoch"] == row["epochs"]:  # else it ended between two tables

@@ -8,9 +8,9 @@ from typing import Any
 
 from dfkd_ray.tune import pictures
 from dfkd_ray.tune.curves import packed
-from dfkd_ray.tune.history import Trial
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.tune.reuse import Finished
+from dfkd_ray.tune.trials import Trial
 from dfkd_ray.tune.work import Row
 
 

@@ -26,8 +26,9 @@ from dfkd_ray.study.domains import Domain, Int, Log, Uniform, canonical
 from dfkd_ray.study.space import draw, enumerate_grid
 from dfkd_ray.study.specs import Cmaes, Gp, Grid, Nsga2, Qmc, Random, Tpe
 from dfkd_ray.tune.endings import State
-from dfkd_ray.tune.history import History, Trial
+from dfkd_ray.tune.history import History
 from dfkd_ray.tune.proposal import Proposal
+from dfkd_ray.tune.trials import Trial
 from dfkd_ray.tune.window import Window
 from dfkd_ray.util.registry import Registry
 
@@ -58,6 +59,7 @@ class Search:
         self._id = self._storage.get_study_id_from_name("study")
         self._grid = _grid(study) if isinstance(study.sampler, Grid) else None
         self._count = 0  # trials
+        self._distributions = {path: distribution(domain) for path, domain in study.search.items()}
         most = study.sampler.seen if isinstance(study.sampler, Tpe) else None
         self._window = Window([objective.sign for objective in study.objective], most)
 
@@ -126,7 +128,7 @@ class Search:
             state=STATES.get(trial.state, TrialState.RUNNING),
             values=trial.values if trial.state == "complete" or pruned else None,
             params={path: inner(domains[path], value) for path, value in trial.changes.items()},
-            distributions={path: distribution(domains[path]) for path in trial.changes},
+            distributions={path: self._distributions[path] for path in trial.changes},
             system_attrs=dict(trial.attrs),
             user_attrs={} if trial.rung is None else {"rung": trial.rung},
             intermediate_values=_last(trial.state, trial.curve(self.study.objective[0].metric), self.study),

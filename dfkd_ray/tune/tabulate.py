@@ -16,9 +16,10 @@ from dfkd_ray import study as studies
 from dfkd_ray.study import Study, arms
 from dfkd_ray.study.components import JOIN
 from dfkd_ray.tune import analysis, reproduced
-from dfkd_ray.tune.history import History, Trial
+from dfkd_ray.tune.history import History
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.tune.pictures import load, picture_format
+from dfkd_ray.tune.trials import Trial
 from dfkd_ray.util import tables
 
 
@@ -154,5 +155,6 @@ def _trial_row(study: Study, trial: Trial) -> Record:
         "device": last.get("device"),
         "peak_memory": trial.rows.peak_memory,
         "attempts": trial.attempts,
+        "changed": trial.changed,
         "final": list(trial.final.items()),
     }

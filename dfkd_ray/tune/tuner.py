@@ -18,7 +18,7 @@ from dfkd_ray.tune.accidents import Recovery
 from dfkd_ray.tune.designed import DesignedSearch, proposer
 from dfkd_ray.tune.duplicates import find_duplicates
 from dfkd_ray.tune.endings import Ending, ending_of
-from dfkd_ray.tune.history import REUSED, History, Trial
+from dfkd_ray.tune.history import History
 from dfkd_ray.tune.interrupts import Interrupted
 from dfkd_ray.tune.ledger import Ledger, Record
 from dfkd_ray.tune.observers import Observer, Observers
@@ -26,6 +26,7 @@ from dfkd_ray.tune.options import NOTHING_SAID, RETRIES, Options
 from dfkd_ray.tune.proposal import Proposal
 from dfkd_ray.tune.reuse import Finished
 from dfkd_ray.tune.tidy import Tidier
+from dfkd_ray.tune.trials import REUSED, Trial
 from dfkd_ray.tune.watchdog import FACTOR, Watchdog
 from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util import folders

@@ -65,6 +65,7 @@ TRIALS = pa.schema(
             pa.int64(),
         ),  # bytes at its highest: on the GPU, else resident in the trial's process
         ("attempts", pa.int32()),
+        ("changed", pa.string()),  # null, or what was another than when the study was begun, and was accepted
         (
             "final",
             pa.map_(pa.string(), pa.float64()),

@@ -10,7 +10,7 @@ import pytest
 from dfkd_ray import metrics
 from dfkd_ray.cli import outcome
 from dfkd_ray.tune import Summary
-from dfkd_ray.tune.history import Trial
+from dfkd_ray.tune.trials import Trial
 from dfkd_ray.util import words
 
 

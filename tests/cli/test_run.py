@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -153,31 +155,48 @@ def test_the_same_command_again_runs_nothing_twice(
 
 
 @pytest.mark.parametrize(
-    ("words", "what"),
+    ("words", "lines"),
     [
-        (["--seed", "3"], "seed 0 there, 3 here"),
-        (["--set", "student.optimizer.lr=0.5"], "fingerprint "),
-        (["--task", "digits", "--weights", "{digits}"], "task gliders there, digits here"),
+        (["--seed", "3"], ["the seed: 0 there, 3 here"]),
+        (
+            ["--set", "student.optimizer.lr=0.5"],
+            ["the method dfkd_fgvc: {METHOD} there, [0-9a-f]{12} here; student.optimizer.lr 0.01 there, 0.5 here"],
+        ),
+        (
+            ["--task", "digits", "--weights", "{digits}"],
+            [
+                "the teacher: {TEACHER} \\(resnet8, gliders_resnet8.safetensors\\) there, "
+                "[0-9a-f]{12} \\(resnet8, .*digits.safetensors\\) here",
+                'the task: [0-9a-f]{12} \\(gliders\\) there, [0-9a-f]{12} \\(digits\\) here; name "gliders" there, '
+                '"digits" here; reader .* and [0-9]+ more',
+            ],
+        ),
     ],
 )
 def test_the_folder_of_another_run_is_refused(
-    words: list[str], what: str, finished: tuple[Path, Done], tmp_path: Path
+    words: list[str], lines: list[str], finished: tuple[Path, Done], tmp_path: Path
 ) -> None:
     folder, _ = finished
     weights = tmp_path / "digits.safetensors"
     save_file(nets.build("resnet8", 10, 1).state_dict(), weights)
     before = students(folder)
+    card = RunCard.read(folder / "trials" / "0000")
+    own = {"{METHOD}": card.fingerprint[:12], "{TEACHER}": card.teacher_digest[:12]}
     said = refused(
         "distill",
         "dfkd_fgvc",
+        "--accept-changes",
         *sets({k: v for k, v in TINY.items() if not (words[0] == "--set" and k in words[1])}),
         "--out",
         folder,
         *(word.format(digits=weights) for word in words),
     )
-    assert said.startswith(f"{folder} holds another run (")
-    assert what in said
-    assert said.endswith("): name another folder with --out")
+    first, *told, last = said.splitlines()
+    assert (first, last) == (f"{folder} was begun as another experiment:", "name another folder with --out")
+    for line, expected in zip(told, lines, strict=True):
+        for word, value in own.items():
+            expected = expected.replace(word, value)
+        assert re.fullmatch(f"  {expected}", line)
     assert students(folder) == before
 
 
@@ -323,3 +342,52 @@ def test_damaged_data_is_an_error_before_the_first_epoch(squares: Path, tmp_path
     said = refused("distill", *words, "--out", tmp_path / "run")
     assert said == f"{tmp_path / 'half.npz'}: there is images but no labels"
     assert not (tmp_path / "run").exists()
+
+
+# ---- the same experiment, or none
+
+
+def test_the_same_images_elsewhere_are_the_same_and_others_are_refused_or_marked(squares: Path, tmp_path: Path) -> None:
+    weights, data = tmp_path / "t.safetensors", tmp_path / "squares.npz"
+    save_file(nets.build("resnet8", 2, 1).state_dict(), weights)
+    shutil.copy(squares / "squares.npz", data)
+    schedule = "schedule={epochs: 2, rounds: 1, student_steps: 1, batch: 4}"
+    words = ["distill", "noise_kd", "--task", squares / "squares.yaml", "--weights", weights, "--set", schedule]
+    words += ["--out", tmp_path / "run"]
+    with interrupted_at_epoch_2():
+        assert dfkd(*words, "--data", squares / "squares.npz").code == 130
+    with np.load(data) as arrays:
+        changed = {**arrays, "test_labels": 1 - arrays["test_labels"]}
+    other = tmp_path / "other.npz"
+    np.savez(other, **changed)
+    said = refused(*words, "--data", other).splitlines()
+    assert [line.partition(": ")[0] for line in said[1:3]] == [
+        "  the images to validate on",
+        "  the images to test on",
+    ]
+    assert said[-1] == "name another folder with --out, or go on all the same with --accept-changes"
+    assert "--accept-changes" not in refused(*words, "--data", other, "--seed", "1", "--accept-changes")
+    with interrupted_at_epoch_2():
+        assert dfkd(*words, "--data", data).code == 130, "elsewhere, the same bytes"
+    done = dfkd(*words, "--data", other, "--accept-changes")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(
+        "every trial from here on is marked, since it is run with other inputs: the images to val"
+    )
+    assert "the images to test on (" in tables.read(tmp_path / "run" / "trials.arrow")["changed"][0].as_py()
+    assert "Other inputs than the study began with" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_task_file_that_was_edited_is_another_experiment(squares: Path, tmp_path: Path) -> None:
+    task, weights = tmp_path / "squares.yaml", tmp_path / "t.safetensors"
+    task.write_text((squares / "squares.yaml").read_text())
+    save_file(nets.build("resnet8", 2, 1).state_dict(), weights)
+    words = ["distill", "noise_kd", "--task", task, "--weights", weights, "--out", tmp_path / "run"]
+    words += ["--set", "schedule={epochs: 2, rounds: 1, student_steps: 1, batch: 4}"]
+    with interrupted_at_epoch_2():
+        assert dfkd(*words).code == 130
+    task.write_text(task.read_text().replace("std: [0.3]", "std: [0.25]"))
+    assert re.search(r"\n  the task: .*; std.0 0.3 there, 0.25 here\n", refused(*words))
+    assert re.search(r"\n  the task: .*; std.0 0.3 there, 0.25 here\n", refused("resume", tmp_path / "run"))
+    task.unlink()
+    assert dfkd("resume", tmp_path / "run").code == 0, "the ledger has the task"

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from safetensors import safe_open
+from safetensors.torch import save_file
 
+from dfkd_ray import nets
 from dfkd_ray.methods import config
+from dfkd_ray.runs import experiment
 from dfkd_ray.runs.card import RunCard
 from dfkd_ray.runs.export import cost
 from dfkd_ray.tune.history import History
@@ -55,7 +58,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A sweep that was interrupted and resumed from elsewhere when its method's file was another, and an ablation."""
+    """A sweep that was interrupted and resumed from elsewhere when its method's file was gone, and an ablation."""
     place = tmp_path_factory.mktemp("home")
     for name, text in {"mine.yaml": MINE, "sweep.yaml": SWEEP, "parts.yaml": ABLATION}.items():
         (place / name).write_text(text)
@@ -63,9 +66,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     assert dfkd("ablate", place / "parts.yaml", *SERIAL, "--out", place / "parts", cwd=elsewhere).code == 0
     with interrupted(saves=4):
         assert dfkd("sweep", place / "sweep.yaml", *SERIAL, "--out", place / "out", cwd=elsewhere).code == 130
-    (place / "mine.yaml").write_text(MINE.replace("temperature: 4", "temperature: 2").replace("batch: 4", "batch: 8"))
-    done = dfkd("resume", place / "out", cwd=elsewhere)
     (place / "mine.yaml").unlink()
+    done = dfkd("resume", place / "out", cwd=elsewhere)
     assert (done.code, done.err) == (0, "")
     return Home(place, place / "out", place / "parts")
 
@@ -85,7 +87,7 @@ def test_a_study_goes_on_with_its_method_as_it_was_wherever_one_stands(home: Hom
     assert [row["state"] for row in rows] == ["complete"] * 3
     for row in rows:
         method = config.parse(json.loads(row["method"]))
-        assert method.schedule.batch == 4, "not that of the file as it is now"
+        assert method.schedule.batch == 4
         assert (
             method.student_loss.parts["kd"].term.temperature
             == json.loads(row["changes"])["student_loss.kd.temperature"]
@@ -194,4 +196,103 @@ def test_a_shipped_study_by_its_path_outside_of_a_checkout(tmp_path: Path) -> No
     )
     assert refused("sweep", "search_spaces/mine.yaml", cwd=tmp_path) == (
         "search_spaces/mine.yaml: there is no such file"
+    )
+
+
+# ---- the same experiment, or none
+
+
+@pytest.fixture
+def stopped(tmp_path: Path) -> Path:
+    """The folder of a sweep that was interrupted in its second trial; its method's file is `mine.yaml` beside it."""
+    for name, text in {"mine.yaml": MINE, "sweep.yaml": SWEEP}.items():
+        (tmp_path / name).write_text(text)
+    with interrupted(saves=4):
+        assert dfkd("sweep", "sweep.yaml", *SERIAL, "--out", "out", cwd=tmp_path).code == 130
+    return tmp_path / "out"
+
+
+def prints(folder: Path) -> list[str]:
+    """The first letters of the digests of the method before and after its batch was edited."""
+    own = config.load(str(folder.parent / "mine.yaml"))
+    return [config.fingerprint(config.change(own, {"schedule.batch": batch}))[:12] for batch in (4, 8)]
+
+
+def batches(folder: Path) -> list[int]:
+    rows = tables.read(folder / "trials.arrow").to_pylist()
+    return [config.parse(json.loads(row["method"])).schedule.batch for row in rows]
+
+
+def marks(folder: Path) -> list[str | None]:
+    found: list[str | None] = tables.read(folder / "trials.arrow")["changed"].to_pylist()
+    return found
+
+
+def test_an_edited_method_is_refused_with_both_digests(stopped: Path) -> None:
+    mine = stopped.parent / "mine.yaml"
+    before, (old, new) = (stopped / NAME).read_bytes(), prints(stopped)
+    mine.write_text(MINE.replace("batch: 4", "batch: 8"))
+    assert refused("resume", stopped).splitlines() == [
+        f"{stopped} was begun as another experiment:",
+        f"  the method {mine}: {old} there, {new} here; schedule.batch 4 there, 8 here",
+        "bring back what it was begun with (a file to its place, --weights, --data), or go on all the same with "
+        "--accept-changes, which marks every later trial",
+    ]
+    assert (stopped / NAME).read_bytes() == before
+    mine.write_text(MINE.replace("temperature: 4", "temperature: 2") + "\n# a word")
+    assert refused("resume", stopped).splitlines()[1].endswith("student_loss.kd.temperature 4.0 there, 2.0 here")
+    mine.write_text(MINE + "\n# a word changes no method")
+    assert dfkd("resume", stopped).code == 0
+    assert marks(stopped) == [None] * 3
+
+
+def test_accepted_changes_are_run_and_marked_in_tables_page_and_terminal(stopped: Path) -> None:
+    mine, (old, new) = stopped.parent / "mine.yaml", prints(stopped)
+    mine.write_text(MINE.replace("batch: 4", "batch: 8"))
+    with interrupted(saves=2):
+        halted = dfkd("resume", stopped, "--accept-changes")
+    mark = f"the method {mine} ({old}, now {new})"
+    said = f"every trial from here on is marked, since it is run with other inputs: {mark}"
+    assert halted.code == 130
+    assert halted.out.splitlines()[0] == said
+    done = dfkd("resume", stopped)
+    assert (done.code, done.err) == (0, ""), "what was accepted once is not asked for again"
+    assert done.out.splitlines()[0] == said
+    assert marks(stopped) == [None, mark, mark]
+    assert [batches(stopped)[0], batches(stopped)[2]] == [4, 8]
+    page = (stopped / "report.html").read_text(encoding="utf-8")
+    assert page.count(mark) == 3, "at the head, and in two rows"
+    mine.write_text(MINE)
+    assert f"{new} there, {old} here" in refused("resume", stopped)
+    mine.unlink()
+    assert dfkd("resume", stopped).code == 0, "the ledger has the method that was accepted, too"
+
+
+def test_another_teacher_under_the_same_path_is_another_experiment(tmp_path: Path) -> None:
+    weights = tmp_path / "t.safetensors"
+    save_file(nets.build("resnet8", 12).state_dict(), weights)
+    for name, text in {"mine.yaml": MINE, "sweep.yaml": SWEEP}.items():
+        (tmp_path / name).write_text(text)
+    with interrupted(saves=4):
+        assert dfkd("sweep", "sweep.yaml", *SERIAL, "--weights", weights, "--out", "out", cwd=tmp_path).code == 130
+    (old,) = {card["teacher_digest"][:12] for card in cards(tmp_path / "out")}
+    save_file(nets.build("resnet8", 12).state_dict(), weights)
+    said = refused("resume", tmp_path / "out").splitlines()[1]
+    assert said.startswith(f"  the teacher: {old} (resnet8, {weights}) there, ")
+    assert dfkd("resume", tmp_path / "out", "--accept-changes").code == 0
+    assert [mark is None for mark in marks(tmp_path / "out")] == [True, False, False]
+
+
+def cards(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in folder.glob("trials/*/run.json")]
+
+
+def test_other_versions_are_said_in_one_line(stopped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch_here, now = experiment.versions()["torch"], {**experiment.versions(), "torch": "9.9"}
+    monkeypatch.setattr(experiment, "versions", lambda: now)
+    done = dfkd("resume", stopped)
+    assert done.code == 0
+    assert done.err == (
+        f"warning: {stopped} was begun with other versions (torch {torch_here} there, 9.9 here: results may "
+        "differ in their last bits)\n"
     )

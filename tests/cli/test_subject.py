@@ -53,7 +53,12 @@ def test_a_teacher_alone_teaches_a_student(weights: Path, tmp_path: Path) -> Non
     assert (task.image, task.mean, task.std) == ((3, 32, 32), (0.5,) * 3, (0.2, 0.25, 0.3))
     assert teachers.teacher(task).linear.out_features == 5
     again = refused("distill", "dfkd_fgvc", *words[:-3], "1", *words[-2:], *SMALL, "--out", folder)
-    assert again.startswith(f"{folder} holds another run (normalised by std ")
+    head, task, way_on = again.splitlines()
+    assert head == f"{folder} was begun as another experiment:"
+    assert task.endswith(
+        "(mine) here; std.0 0.2 there, 1.0 here; std.1 0.25 there, 1.0 here; std.2 0.3 there, 1.0 here"
+    )
+    assert way_on == "name another folder with --out, or go on all the same with --accept-changes"
 
 
 def test_a_card_says_what_need_not_be_said(weights: Path, tmp_path: Path) -> None:

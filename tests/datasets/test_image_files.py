@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 import time
 from dataclasses import replace
@@ -227,3 +228,13 @@ def test_the_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.delenv("DFKD_RAY_DATA")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert datasets.data_folder() == tmp_path / ".cache" / "dfkd-ray"
+
+
+def test_two_folders_with_equal_names_sizes_and_times_share_no_cache(small: Task, cache: Path, tmp_path: Path):
+    for site, level in (("siteA", 10), ("siteB", 200)):
+        path = write_image(tmp_path / site / "photos" / "0.bmp", level)
+        os.utime(path, ns=(10**18, 10**18))
+    first, second = (Files(tmp_path / site / "photos", ["0.bmp"]) for site in ("siteA", "siteB"))
+    assert [files.read(small, "test")[0, 0, 0, 0] for files in (first, second)] == [10, 200]
+    os.replace(second.root / "0.bmp", first.root / "0.bmp")
+    assert first.read(small, "test")[0, 0, 0, 0] == 200, "no copy keeps the time of the last change of its inode"

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -63,3 +65,11 @@ def test_denormalise_undoes_normalise_and_clips(small: Task):
 def test_normalise_refuses_floats(small: Task):
     with pytest.raises(TypeError, match="uint8"):
         datasets.normalise(small, torch.zeros(1, 3, 8, 8))
+
+
+def test_tasks_with_images_of_their_own_are_called_by_where_these_lie(small: Task, tmp_path: Path) -> None:
+    assert small.slug == "small"
+    slugs = [replace(small, data=str(tmp_path / site / "photos")).slug for site in ("siteA", "siteB", "siteA")]
+    assert slugs[0] == slugs[2] != slugs[1]
+    expected = hashlib.sha256(str(tmp_path / "siteA" / "photos").encode()).hexdigest()[:4]
+    assert slugs[0] == f"small-{expected}"

@@ -178,3 +178,10 @@ def test_a_sweep_of_one_trial_is_still_a_sweep() -> None:
     assert 'id="the-search"' in page(demo(1))
     assert demo(1).only(0).run is not None
     assert MHAD in page(demo(1).only(0))
+
+
+def test_other_inputs_are_said_of_the_trial() -> None:
+    assert "Other inputs than the study began with the task (a, now b)" in shown(
+        tables(changed="the task (a, now b)"), "summary"
+    )
+    assert "Other inputs" not in shown(tables(), "summary")

@@ -137,3 +137,18 @@ def test_the_objectives_own_values_stand_before_the_accuracies() -> None:
         r"Test accuracy\s+71\.0 %\s+72\.0 %",
         text,
     )
+
+
+def test_trials_with_other_inputs_are_said_at_the_head_and_marked_in_the_table() -> None:
+    mark = "the teacher (abc, now <i>)"
+    tables = study([trial(0), trial(1, changed=mark), trial(2, changed=mark)])
+    said = f"Not one experiment: 2 trials of 3 ran with other inputs: {mark}. They are marked among all trials."
+    (line,) = sections.changed(tables)
+    assert (line.text.replace(NBSP, " "), line.style) == (said, "warning")
+    listing = written(sections.trials(tables))
+    assert listing.count("the teacher (abc, now &lt;i&gt;)") == 2
+    assert listing.count("as begun") == 1
+    assert "the teacher (abc, now &lt;i&gt;)" in written(sections.summary(tables))
+    whole = study([trial(0)])
+    assert sections.changed(whole) == []
+    assert "Inputs" not in written(sections.trials(whole))

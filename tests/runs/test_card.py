@@ -152,6 +152,7 @@ def test_a_flipped_bit_is_told_and_an_edit_by_hand_says_what_to_do(tmp_path: Pat
 def test_a_card_whose_facts_are_of_another_type_says_so(field: str, value: Any, tmp_path: Path) -> None:
     CARD.write(tmp_path)
     held = json.loads((tmp_path / NAME).read_text())
+    del held["seal"]  # an edit by hand
     (tmp_path / NAME).write_text(json.dumps({**held, field: value}))
     with pytest.raises(StudyError, match=rf"run\.json: not the card of a run: {field}: should be a valid "):
         RunCard.read(tmp_path)

@@ -24,6 +24,7 @@ from dfkd_ray.util.sealed import sealed_write
 from tests.tiny import CPU, differing, flat, opened, small, toy, walked
 
 NAN = math.nan
+INPUTS = {"teacher": "t", "task": "k", "images to val": None, "images to test": "i"}
 CARD = RunCard(
     study="demo",
     trial=0,
@@ -74,7 +75,7 @@ def test_the_curve_is_that_of_the_validation_accuracy_whatever_chooses() -> None
 
 def kept(folder: Path, seed: int = 0, epochs: int = 2) -> Checkpoint:
     """A checkpoint that has saved `epochs` epochs of a run."""
-    checkpoint = Checkpoint(opened(small(), seed=seed), folder)
+    checkpoint = Checkpoint(opened(small(), seed=seed), folder, INPUTS)
     for epoch in walked(checkpoint.run, epochs):
         checkpoint.note(epoch.number, {"val_accuracy": 1 / epoch.number}, "val_accuracy", 1)
         row = Row(epoch.number, 0.5 * epoch.number, {"a": 1.0}, picture=b"\x00\xff", method={"x": [1, None, "y"]})
@@ -84,7 +85,7 @@ def kept(folder: Path, seed: int = 0, epochs: int = 2) -> Checkpoint:
 
 def test_everything_is_found_again(tmp_path: Path) -> None:
     first = kept(tmp_path / "new" / "folder")
-    second = Checkpoint(opened(small(), student=toy(9, dropout=0.3)), tmp_path / "new" / "folder")
+    second = Checkpoint(opened(small(), student=toy(9, dropout=0.3)), tmp_path / "new" / "folder", INPUTS)
     assert second.restore(CPU) == first.rows == second.rows
     assert (second.best_epoch, second.best_value, second.curve) == (1, 1.0, [1.0, 0.5])
     assert second.seconds == 1.0
@@ -172,11 +173,31 @@ def test_a_checkpoint_that_calls_code_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "was_here").exists()
 
 
-@pytest.mark.parametrize(("changes", "seed"), [({"schedule.epochs": 9}, 0), ({}, 1)])
-def test_a_checkpoint_of_another_run_is_refused(changes: dict[str, Any], seed: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("changes", "seed", "inputs", "message"),
+    [
+        ({"schedule.epochs": 9}, 0, {}, "fingerprint [0-9a-f]{16} there, [0-9a-f]{16} here"),
+        ({}, 1, {}, "seed 0 there, 1 here"),
+        ({}, 0, {"teacher": "u"}, "teacher t there, u here"),
+        ({}, 0, {"task": "l", "images to val": "j"}, "task k there, l here; images to val None there, j here"),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_refused(
+    changes: dict[str, Any], seed: int, inputs: dict[str, str], message: str, tmp_path: Path
+) -> None:
     kept(tmp_path, epochs=1)
-    with pytest.raises(DataError, match="a checkpoint of another method or seed"):
-        Checkpoint(opened(small(changes), seed=seed), tmp_path).restore(CPU)
+    again = Checkpoint(opened(small(changes), seed=seed), tmp_path, {**INPUTS, **inputs})
+    with pytest.raises(DataError, match=f"{CHECKPOINT}: a checkpoint of another run: {message}$"):
+        again.restore(CPU)
+
+
+def test_of_accepted_inputs_the_seed_alone_has_to_be_the_same(tmp_path: Path) -> None:
+    kept(tmp_path, epochs=1)
+    others = dict.fromkeys(INPUTS, "another")
+    run = opened(small({"schedule.batch": 6}))
+    assert len(Checkpoint(run, tmp_path, others, accepted=True).restore(CPU)) == 1
+    with pytest.raises(DataError, match="a checkpoint of another run: seed 0 there, 1 here"):
+        Checkpoint(opened(small(), seed=1), tmp_path, INPUTS, accepted=True).restore(CPU)
 
 
 def test_a_write_that_fails_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +211,7 @@ def test_a_write_that_fails_leaves_the_old_checkpoint(tmp_path: Path, monkeypatc
     with pytest.raises(OSError, match="no space left"):
         checkpoint.save(Row(2, 1.0, {}))
     monkeypatch.undo()
-    assert [row.epoch for row in Checkpoint(opened(small()), tmp_path).restore(CPU)] == [1]
+    assert [row.epoch for row in Checkpoint(opened(small()), tmp_path, INPUTS).restore(CPU)] == [1]
 
 
 def test_the_students_can_be_loaded_by_anybody(tmp_path: Path) -> None:

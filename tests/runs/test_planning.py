@@ -46,6 +46,14 @@ def test_it_says_what_runs_and_what_it_costs() -> None:
     assert COST.trial(SCHEDULE) == pytest.approx(TRIAL)
 
 
+def test_it_says_where_the_sampler_will_not_see_all_trials() -> None:
+    said = "of more than 3000 ended trials tpe models the best 100 and an even sample of the others"
+    many = {"search": {"student_loss.kd.temperature": {"log": [1, 20]}}}
+    assert said in lines(budget={"trials": 3001}, **many)
+    for sampler, trials in (("tpe", 3000), ("random", 9000)):
+        assert said not in lines(budget={"trials": trials}, sampler={"name": sampler}, **many)
+
+
 def of_arms(**arms: dict[str, Any]) -> study.Study:
     plain = {"study": "a", "method": "noise_kd", "task": "gliders", "objective": {"metric": "val_accuracy"}}
     return study.parse(Document({**plain, "arms": arms, "seeds": 3}))

@@ -17,6 +17,7 @@ from dfkd_ray.tune.history import History
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util import yamls
 from dfkd_ray.util.errors import ConfigError, DataError, StudyError
+from tests.datasets.trees import write_image
 from tests.tune import toys
 
 
@@ -97,9 +98,51 @@ def test_a_study_goes_on_with_its_method_as_it_was(tmp_path: Path, monkeypatch: 
     assert work.runtime == Runtime("cpu", "bfloat16", threads=3)
 
 
-def test_a_study_does_not_go_on_with_another_teacher() -> None:
-    with pytest.raises(StudyError, match=r"^the teacher is not the teacher that demo was begun with \(digest"):
-        preparing.resumed(begun(a_study(), "another"), Options())
+def mine(place: Path, temperature: int = 4) -> Path:
+    path = place / "mine.yaml"
+    path.write_text(f"student_loss: {{kd: {{temperature: {temperature}}}}}\nschedule: {{epochs: 2}}\n")
+    return path
+
+
+def test_a_method_in_a_file_is_as_the_file_says_now_or_where_that_is_gone_as_it_was(tmp_path: Path) -> None:
+    path = mine(tmp_path)
+    history = begun(replace(a_study(), method=str(path)), "d")
+    was = preparing.resumed(history, Options()).methods[str(path)]
+    mine(tmp_path, 2)
+    assert config.diff(was, preparing.resumed(history, Options()).methods[str(path)]) == {
+        "student_loss.kd.temperature": (4.0, 2.0)
+    }
+    path.write_text("student_loss: {kd: {temperatur: 4}}")
+    with pytest.raises(StudyError, match=r"mine.yaml:1: .*temperatur.*\nmend it, or move .*mine.yaml away: the ledger"):
+        preparing.resumed(history, Options())
+    path.unlink()
+    assert preparing.resumed(history, Options()).methods == {str(path): was}
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_task_is_as_its_file_says_now_or_where_that_is_gone_as_it_was(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DFKD_RAY_DATA", str(tmp_path / "data"))
+    for name in ("cat", "dog"):
+        write_image(tmp_path / "pets" / name / "1.png")
+    place = tmp_path / ("pets" if kind == "folder" else "pets.yaml")
+    told = yamls.plain(datasets.load(f"folder:{tmp_path / 'pets'}@16")) | {"data": None, "reader": "none"}
+    (tmp_path / "pets.yaml").write_text(yamls.dump({key: value for key, value in told.items() if value is not None}))
+    name = f"folder:{place}@16" if kind == "folder" else str(place)
+    made = replace(
+        a_study(metric="agreement/source"), task=name, fixed={"schedule.epochs": 7, "teacher.arch": "resnet8"}
+    )
+    weights = tmp_path / "t.pt"
+    torch.save(nets.build("resnet8", 2).state_dict(), weights)
+    now = preparing.work(made, Options(weights=weights))
+    record = toys.opening(made, task={}) | {"experiment": {"task": yamls.plain(now.task)}}
+    history = History([{**record, "methods": {made.method: config.plain(config.load(made.method))}}])
+    assert preparing.resumed(history, Options(weights=weights)).task == now.task
+    place.rename(tmp_path / "elsewhere")
+    if kind == "folder":  # what it needs of the images is told by whoever reads them
+        monkeypatch.setattr(preparing, "real", lambda *args: None)
+    assert preparing.resumed(history, Options(weights=weights)).task == now.task
 
 
 def test_a_task_may_be_written_into_the_study() -> None:

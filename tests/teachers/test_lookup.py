@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 from safetensors.torch import save_file
 
-from dfkd_ray import teachers
+from dfkd_ray import datasets, teachers
 from dfkd_ray.datasets import Task, TeacherRef
 from dfkd_ray.nets import build
+from dfkd_ray.nets.digest import digest
 from dfkd_ray.teachers.lookup import teacher_file, teacher_folders, teachers_in
+from dfkd_ray.teachers.seen import seen_by
+from dfkd_ray.teachers.weights import read_weights
 from dfkd_ray.util.errors import DataError
+from tests.datasets.trees import write_classes, write_image
 
 
 @pytest.fixture
@@ -28,12 +32,12 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return folders
 
 
-def put(folder: Path, name: str = "small_resnet8", **card: Any) -> Path:
+def put(place: Path, name: str = "small_resnet8", /, **card: Any) -> Path:
     """A teacher of the task `small`; its card may say more, or something else."""
-    path = folder / f"{name}.safetensors"
+    path = place / f"{name}.safetensors"
     save_file(build("resnet8", 2).state_dict(), path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    said = {"task": "small", "arch": "resnet8", "classes": 2, "file": path.name, "sha256": digest} | card
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    said = {"task": "small", "arch": "resnet8", "classes": 2, "file": path.name, "sha256": sha256} | card
     path.with_suffix(".json").write_text(json.dumps(said))
     return path
 
@@ -44,23 +48,23 @@ def test_where_teachers_are_looked_for(places: list[Path], monkeypatch: pytest.M
     assert [folder.resolve() for folder in teacher_folders()] == [places[0], places[2]]
 
 
-def test_the_first_folder_that_has_one_wins(places: list[Path]):
-    assert teachers.find_teacher("small", "resnet8") is None
+def test_the_first_folder_that_has_one_wins(small: Task, places: list[Path]):
+    assert teachers.find_teacher(small, "resnet8") is None
     for folder in reversed(places):
         path = put(folder)
-        chosen = teachers.find_teacher("small", "resnet8")
+        chosen = teachers.find_teacher(small, "resnet8")
         assert chosen is not None
         assert chosen.resolve() == path
-    assert teachers.find_teacher("small", "resnet20") is None
-    assert teachers.find_teacher("large", "resnet8") is None
+    assert teachers.find_teacher(small, "resnet20") is None
+    assert teachers.find_teacher(replace(small, name="large"), "resnet8") is None
 
 
-def test_of_several_it_is_the_one_that_teach_names_so(places: list[Path]):
+def test_of_several_it_is_the_one_that_teach_names_so(small: Task, places: list[Path]):
     put(places[0], "b")
     put(places[0], "a")
-    assert teachers.find_teacher("small", "resnet8") == Path("teachers/a.safetensors")
+    assert teachers.find_teacher(small, "resnet8") == Path("teachers/a.safetensors")
     put(places[0])
-    assert teachers.find_teacher("small", "resnet8") == Path("teachers/small_resnet8.safetensors")
+    assert teachers.find_teacher(small, "resnet8") == Path("teachers/small_resnet8.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -75,7 +79,7 @@ def test_the_name_of_a_teachers_file(task: str, arch: str, name: str):
     assert teacher_file(task, arch) == name
 
 
-def test_what_is_wrong_is_said_and_never_taken(places: list[Path]):
+def test_what_is_wrong_is_said_and_never_taken(small: Task, places: list[Path]):
     folder = places[0]
     put(folder, "whole")
     put(folder, "lost").unlink()
@@ -90,7 +94,7 @@ def test_what_is_wrong_is_said_and_never_taken(places: list[Path]):
         "lost.safetensors": f"{folder / 'lost.safetensors'}: the weights of lost.json are missing",
         "nameless.safetensors": f"{folder / 'nameless.safetensors'}: no card says what it is",
     }
-    assert teachers.find_teacher("small", "resnet8") == Path("teachers/whole.safetensors")
+    assert teachers.find_teacher(small, "resnet8") == Path("teachers/whole.safetensors")
     assert list(teachers_in(folder / "nowhere")) == []
 
 
@@ -122,3 +126,71 @@ def test_a_teacher_that_is_found_and_does_not_fit_is_an_error(small: Task, place
     put(places[0], classes=7)
     with pytest.raises(DataError, match=r"small_resnet8.safetensors: a teacher of 7 classes does not fit the 2 of"):
         teachers.with_teacher(small)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[Task]:
+    """The tasks of two folders that are both called photos, and hold other images."""
+    found = []
+    for site, start in (("siteA", 0), ("siteB", 60)):
+        for which in ("train", "test"):
+            list(write_classes(tmp_path / site / "photos" / which, {"left": 4, "right": 4}, start=start))
+        found.append(datasets.load(f"folder:{tmp_path / site / 'photos'}@16"))
+    return found
+
+
+def test_a_folder_takes_no_teacher_of_another_one_with_its_name(
+    photos: list[Task], places: list[Path], capfd: pytest.CaptureFixture[str]
+):
+    first, second = photos
+    name = teacher_file(first.slug, "resnet8").removesuffix(".safetensors")
+    of_first = put(places[1], name, task="photos", **seen_by(first))
+    assert teachers.find_teacher(first, "resnet8") == of_first
+    assert capfd.readouterr().err == ""
+    assert teachers.find_teacher(second, "resnet8") is None
+    said = capfd.readouterr().err
+    assert said.startswith(
+        f"warning: {of_first} is not taken: it was taught on the images of {first.data}, not on those"
+    )
+    assert said.endswith(f"; `dfkd-ray teach folder:{second.data}@16 --arch resnet8` trains one\n")
+    of_second = put(places[1], "b", task="photos", **seen_by(second))
+    assert teachers.find_teacher(second, "resnet8") == of_second
+    assert teachers.find_teacher(first, "resnet8") == of_first
+    assert capfd.readouterr().err == "", "what is not taken is of no interest where there is another"
+
+
+def test_a_teacher_of_the_folder_before_it_grew_is_taken_with_a_word(
+    photos: list[Task], places: list[Path], capfd: pytest.CaptureFixture[str]
+):
+    first, _ = photos
+    path = put(places[0], task="photos", **seen_by(first))
+    write_image(Path(str(first.data)) / "train" / "left" / "new.jpg", 99)
+    for _ in range(2):
+        found = teachers.find_teacher(first, "resnet8")
+        assert found is not None
+        assert found.resolve() == path
+    (said,) = capfd.readouterr().err.splitlines()
+    assert said.startswith(f"warning: {found} was taught before the images of {first.data} changed (train: 7 files, ")
+    assert said.endswith(f"; `dfkd-ray teach folder:{first.data}@16 --arch resnet8 --fresh` trains it anew")
+    current = put(places[0], "z", task="photos", **seen_by(first))
+    found = teachers.find_teacher(first, "resnet8")
+    assert found is not None
+    assert found.resolve() == current
+
+
+def test_a_card_that_says_nothing_of_its_images_is_no_folders(
+    photos: list[Task], small: Task, places: list[Path], capfd: pytest.CaptureFixture[str]
+):
+    path = put(places[1], task="photos")
+    assert teachers.find_teacher(photos[0], "resnet8") is None
+    assert capfd.readouterr().err.startswith(f"warning: {path} is not taken: its card does not say which images it has")
+    own = put(places[1], "own")
+    assert teachers.find_teacher(replace(small, data=str(places[2])), "resnet8") == own
+
+
+def test_of_several_with_one_name_a_digest_tells(places: list[Path]):
+    paths = [put(places[1], name, task="photos") for name in ("a", "b")]
+    held = [digest(read_weights(path)) for path in paths]
+    assert [teachers.find_by_digest("photos", "resnet8", each) for each in held] == paths
+    assert teachers.find_by_digest("photos", "resnet8", "another") is None
+    assert teachers.find_by_digest("photos", "resnet20", held[0]) is None

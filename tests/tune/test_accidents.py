@@ -11,7 +11,7 @@ import torch
 from ray.exceptions import ObjectLostError, RayActorError
 
 from dfkd_ray.tune.accidents import Accident, Hung, Recovery, is_accident, reason
-from dfkd_ray.tune.history import Trial
+from dfkd_ray.tune.trials import Trial
 from dfkd_ray.util.errors import ConfigError, DataError, MissingExtra, TrialFailed
 
 ACCIDENTS = [

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from dfkd_ray import study as studies
 from dfkd_ray.tune.history import History
 from dfkd_ray.util.errors import StudyError
 from tests.tune import toys
@@ -53,20 +52,6 @@ def row(trial: int, epoch: int, value: float, time: float = 102.0, **more: Any) 
 def ended(trial: int, state: str, values: list[float] | None, time: float = 103.0, **more: Any) -> dict[str, Any]:
     facts = {"reason": None, "rung": None, "final": {}, **more}
     return {"kind": "ended", "time": time, "trial": trial, "state": state, "values": values, **facts}
-
-
-def test_an_epoch_that_comes_again_changes_nothing() -> None:
-    history = History([*records(), asked(0), row(0, 1, 0.5), row(0, 1, 0.9)])
-    assert history.trials[0].curve("val_accuracy") == {1: 0.5}
-
-
-def test_the_best_epoch_is_the_first_of_the_best_finite_ones() -> None:
-    curve = [float("nan"), 0.5, 0.9, 0.9, float("inf")]
-    history = History([*records(), asked(0), *(row(0, e, v) for e, v in enumerate(curve, 1))])
-    accuracy, kl = studies.Objective("val_accuracy"), studies.Objective("kl/noise")
-    assert history.trials[0].best_epoch(accuracy) == 3
-    assert history.trials[0].best_epoch(kl) == 3
-    assert history.trials[0].best_epoch(studies.Objective("absent", "max")) is None
 
 
 def test_the_front_of_several_objectives() -> None:
@@ -185,3 +170,24 @@ def test_a_record_that_nobody_here_writes_is_told_by_its_number(record: dict[str
     with pytest.raises(StudyError, match=r"^record 3 of the ledger is none that this dfkd-ray writes") as refused:
         History([*records(), asked(0), record])
     assert why in str(refused.value)
+
+
+def test_accepted_changes_mark_every_later_trial_and_no_earlier_one() -> None:
+    """Asked after them, or gone on with; until the inputs are again what they were."""
+    resumed = {"kind": "resumed", "provenance": {}, "options": {}}
+    started = {"kind": "started", "time": 105.0}
+    history = History([*records(), asked(0), {**started, "trial": 0}, ended(0, "complete", [0.5]), asked(1), asked(2)])
+    assert (history.changed, history.accepted) == (None, False)
+    history.apply(
+        {**resumed, "time": 110.0, "experiment": {"parts": 1}, "changed": "the teacher (a, now b)", "methods": {"m": 2}}
+    )
+    assert history.methods == {"m": 2}
+    for record in ({**started, "trial": 1}, asked(3), {**resumed, "time": 120.0}, asked(4)):
+        history.apply(record)
+    history.apply({**resumed, "time": 130.0, "experiment": history.begun, "changed": None, "methods": {}})
+    for record in ({**started, "trial": 1}, {**started, "trial": 2}, asked(5)):
+        history.apply(record)
+    marks = [history.trials[number].changed is not None for number in range(6)]
+    assert marks == [False, True, False, True, True, False]
+    assert history.trials[3].changed == "the teacher (a, now b)"
+    assert history.accepted

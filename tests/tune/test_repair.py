@@ -12,9 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dfkd_ray.tune.history import LOST, History
+from dfkd_ray.tune.history import History
 from dfkd_ray.tune.ledger import NAME, read_records
 from dfkd_ray.tune.repair import Repaired, repair
+from dfkd_ray.tune.trials import LOST
 from dfkd_ray.util import folders
 from dfkd_ray.util.errors import StudyError
 from tests.tune import toys

@@ -170,3 +170,12 @@ def test_a_trial_that_does_not_report_the_objective_is_run(tmp_path: Path) -> No
     found = run(tmp_path / "later", reuse=[tmp_path / "blind"])
     assert reused(found) == []
     assert found.in_state("complete") == 12
+
+
+def test_a_trial_that_ran_with_other_inputs_is_not_taken_over(tmp_path: Path, earlier: Path) -> None:
+    path = earlier / "trials.arrow"
+    table = tables.read(path)
+    rows = [{**row, "changed": "the teacher (a, now b)" if row["trial"] == 5 else None} for row in table.to_pylist()]
+    tables.write(tables.table("trials", rows, tables.metadata(table)), path)
+    run(tmp_path / "later", reuse=[earlier])
+    assert begun(tmp_path / "later") == [5]

@@ -43,7 +43,7 @@ def test_the_tables_have_what_their_schemas_ask_for(tmp_path: Path) -> None:
     assert (first["state"], first["epochs"], first["best_epoch"], first["seconds"]) == ("complete", 3, 2, 6.0)
     assert (first["attempts"], first["peak_memory"], first["objectives"]) == (2, 30, [0.7])
     assert (first["fingerprint"], first["method"], first["changes"]) == ("f", '{"name": "m"}', '{"x": 0.0}')
-    assert first["started"].timestamp() == 101.5
+    assert (first["started"].timestamp(), first["changed"]) == (101.5, None)
     assert (second["state"], second["reason"], second["best_epoch"]) == ("failed", "TrialFailed: x", None)
     assert (third["state"], third["objectives"], third["seconds"]) == ("running", None, None)
     assert [(s["epoch"], s["metric"], s["value"]) for s in rows["steps"]][:2] == [

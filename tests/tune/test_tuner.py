@@ -13,11 +13,12 @@ import pytest
 
 from dfkd_ray.study import Study
 from dfkd_ray.tune.endings import Ending
-from dfkd_ray.tune.history import History, Trial
+from dfkd_ray.tune.history import History
 from dfkd_ray.tune.interrupts import Interrupted
 from dfkd_ray.tune.ledger import Ledger
 from dfkd_ray.tune.observers import Observer
 from dfkd_ray.tune.options import Options
+from dfkd_ray.tune.trials import Trial
 from dfkd_ray.tune.tuner import Tuner
 from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util.errors import StudyError

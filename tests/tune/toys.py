@@ -96,7 +96,8 @@ def resume(
 ) -> Summary:
     from dfkd_ray import tune
 
-    return tune.resume(folder, lambda history, how: (work, provenance), Options(runner=runner, **options), *observers)
+    how = Options(runner=runner, **options)
+    return tune.resume(folder, lambda history, options: (work, {"provenance": provenance}), how, *observers)
 
 
 def opening(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
 from dfkd_ray.util import limits, sealed, yamls
+from dfkd_ray.util.differing import differing
 from dfkd_ray.util.errors import ConfigError, DataError
 from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.registry import did_you_mean
@@ -80,7 +80,7 @@ class PoolCard:
         decides = [key for key in one if key not in ("method", "versions", "fingerprint")]
         decides += ["method", "fingerprint"] if self.fingerprint != here.fingerprint else []
         for key in decides:
-            for path, there, wanted in _differences(one[key], two[key], key):
+            for path, there, wanted in differing(one[key], two[key], key):
                 return f"another {words.get(key, key)} ({path} {_value(there)} there, {_value(wanted)} here)"
         return None
 
@@ -109,18 +109,6 @@ class PoolCard:
             return None
         made = f"{self.task}, made from the teacher {self.teacher.arch} with the weights {self.teacher.digest}"
         return f"is a pool for {made}; those here are {digest}"
-
-
-def _differences(a: Any, b: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
-    """Paths of plain data at which two differ, with both values."""
-    if isinstance(a, dict) and isinstance(b, dict):
-        for key in dict.fromkeys([*a, *b]):
-            yield from _differences(a.get(key), b.get(key), f"{path}.{key}")
-    elif isinstance(a, list) and isinstance(b, list):
-        for number, (x, y) in enumerate(zip_longest(a, b)):
-            yield from _differences(x, y, f"{path}.{number}")
-    elif a != b:
-        yield path, a, b
 
 
 def _value(value: Any) -> str:

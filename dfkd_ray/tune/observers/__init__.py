@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
-from dfkd_ray.tune.history import History, Trial
+from dfkd_ray.tune.history import History
 from dfkd_ray.tune.ledger import Ledger, Record
+from dfkd_ray.tune.trials import Trial
 from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.sealed import is_sound, seal_json
 

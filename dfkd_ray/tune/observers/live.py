@@ -12,9 +12,9 @@ import time
 from typing import Any, TextIO
 
 from dfkd_ray import metrics
-from dfkd_ray.tune.history import REUSED, Trial
 from dfkd_ray.tune.observers import Observer, Progress
 from dfkd_ray.tune.observers.snapshot import Shown, Snapshot, shown_trial, snapshot
+from dfkd_ray.tune.trials import REUSED, Trial
 from dfkd_ray.util.words import for_terminal, roughly, share
 
 PER_SECOND = 4  # how often the live view changes at most

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Mapping
+from bisect import insort
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dfkd_ray.tune.history import History, Trial
+from dfkd_ray.tune.history import History
 from dfkd_ray.tune.observers import Progress
+from dfkd_ray.tune.trials import Trial
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,20 @@ def _seconds_left(history: History, max_epochs: int, total: int | None, concurre
     A trial is taken to need as many epochs as the ended ones did on average, which counts what the stopper saves.
     """
     running, to_come, tally = history.running(), max(0, (total or 0) - len(history.trials)), history.tally
-    paces = sorted([*tally.paces, *(t.seconds / t.epoch for t in running if t.epoch and t.seconds)])
+    paces = tally.paces[:]
+    for trial in running:
+        if trial.epoch and trial.seconds:
+            insort(paces, trial.seconds / trial.epoch)
     if not paces or total is None:
         return None
     ended = tally.states["complete"] + tally.states["pruned"]
     expected = tally.epochs / ended if ended else float(max_epochs)
     rest = sum(max(1.0, expected - trial.epoch) for trial in running) + expected * to_come
-    left = rest * statistics.median(paces) / max(1, min(concurrency, len(running) + to_come))
+    left = rest * _middle(paces) / max(1, min(concurrency, len(running) + to_come))
     hours = history.study.budget.hours
     return left if hours is None else max(0.0, min(left, hours * 3600 - history.active_seconds))
+
+
+def _middle(ordered: Sequence[float]) -> float:
+    """The median."""
+    return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2

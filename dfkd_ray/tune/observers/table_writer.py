@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from dfkd_ray.tune.history import Trial
 from dfkd_ray.tune.observers import Observer, Progress
+from dfkd_ray.tune.trials import Trial
 
 SHARE = 20  # the tables are rewritten after at least this many times of what the last writing took
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from dfkd_ray.tune.curves import unpacked
-from dfkd_ray.tune.history import Trial
 from dfkd_ray.tune.ledger import NAME, read_records
 from dfkd_ray.tune.observers import PLACES, Observer, Progress
+from dfkd_ray.tune.trials import Trial
 from dfkd_ray.util.errors import StudyError
 from tests.tune import toys
 

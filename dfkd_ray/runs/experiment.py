@@ -1,0 +1,144 @@
+"""The experiment that a study is: everything that decides its results, by digests, with names to show.
+
+Made when a study begins, and again when it is gone on with: `tune/differences.py` compares the two.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from dfkd_ray import study as studies
+from dfkd_ray.datasets.identity import definition, of_folder, of_split, of_task
+from dfkd_ray.datasets.pools import Pool
+from dfkd_ray.methods import config
+from dfkd_ray.nets.builders import classifiers
+from dfkd_ray.parts.optimizers import lr_schedules, optimizers
+from dfkd_ray.parts.slots import memories, sources, views
+from dfkd_ray.parts.sources.conditions import conditioners
+from dfkd_ray.parts.sources.latents import augmentations
+from dfkd_ray.parts.sources.lifecycles import lifecycles
+from dfkd_ray.parts.total_loss import terms
+from dfkd_ray.runs.distillation import Distillation
+from dfkd_ray.runs.evaluator import real
+from dfkd_ray.study import Study
+from dfkd_ray.tune.differences import WAY_ON, differences, marked, refused
+from dfkd_ray.tune.history import History
+from dfkd_ray.util import yamls
+from dfkd_ray.util.errors import ConfigError
+from dfkd_ray.util.provenance import provenance
+
+Part = dict[str, Any]
+_VERSIONS = ("dfkd_ray", "python", "torch", "torchvision", "numpy", "diffusers", "transformers")
+_REGISTRIES = (sources, memories, views, terms, optimizers, lr_schedules, conditioners, augmentations, lifecycles)
+_OWN = __name__.partition(".")[0]
+IMAGES = {"val": "the images to validate on", "test": "the images to test on"}
+
+
+def experiment(study: Study, work: Distillation) -> dict[str, Any]:
+    """As a ledger holds it; `task`: the whole of it, for whoever finds its file gone.
+
+    Reads the real images that are evaluated on, or of many a sample of them.
+    """
+    methods = {name: _method(work, name) for name in work.methods or (study.method,)}
+    task = work.task
+    arch, place = work.method.teacher.arch or task.teacher.arch, task.teacher.file or task.teacher.weights
+    said = [studies.plain(study), *(part["plain"] for part in methods.values())]
+    words = {word for plain in said for word in _words(plain)} | {arch, work.method.student.arch or task.student}
+    parts = {f"the method {name}": part for name, part in methods.items()}
+    parts["the teacher"] = {"digest": work.teacher_digest, "said": f"{arch}, {place}"}
+    parts["the task"] = {"digest": of_task(task), "said": task.name, "plain": definition(task)}
+    parts |= {what: _images(work, which) for which, what in IMAGES.items()}
+    parts["the seed"] = {"digest": str(study.seed)}
+    return {"parts": parts | _code(words) | _folders(words), "versions": versions(), "task": yamls.plain(task)}
+
+
+def versions() -> dict[str, str]:
+    """Of all that may change the last bits of a result."""
+    return {name: value for name, value in provenance().items() if name in _VERSIONS}
+
+
+def go_on(
+    folder: Path, history: History, study: Study, work: Distillation, accept: bool, way_on: str = WAY_ON
+) -> tuple[Distillation, dict[str, Any]]:
+    """The work of a study that is gone on with, and what its ledger's record keeps of changes that are accepted.
+
+    StudyError with all that differs from the experiment in the ledger, unless `accept`.
+    """
+    now = experiment(study, work)
+    found = differences(history.experiment, now)
+    if found and not accept:
+        raise refused(folder, found, way_on)
+    if not found:
+        return bound(work, now, accepted=history.accepted), {}
+    methods = {name: config.plain(method) for name, method in work.methods.items()}
+    said = {"experiment": now, "methods": methods, "changed": marked(differences(history.begun, now))}
+    return bound(work, now, accepted=True), said
+
+
+def bound(work: Distillation, made: Mapping[str, Any], accepted: bool = False) -> Distillation:
+    """The work as that of an experiment: its checkpoints are of these images, or of any where changes are accepted."""
+    images = {which: made["parts"][what]["digest"] for which, what in IMAGES.items()}
+    return replace(work, images=images, accepted=accepted)
+
+
+def _method(work: Distillation, name: str) -> Part:
+    """A method as all trials have it: with what the study fixes, where that fits."""
+    try:
+        method = work.resolve({"method": name}) if name in work.methods else work.method
+    except ConfigError:  # an arm that is none is told elsewhere
+        method = work.methods[name]
+    return {"digest": config.fingerprint(method), "plain": config.plain(method)}
+
+
+def _images(work: Distillation, which: Any) -> Part:
+    """The real images of a split, as far as there are any."""
+    data = None if work.data is None else Path(work.data)
+    if real(work.task, which, work.data, work.runtime.cache) is None:
+        return {"digest": None}
+    identity = of_split(work.task, which, data)
+    if identity is None:
+        return {"digest": "drawn", "said": "or bundled, the same everywhere"}
+    return {"digest": identity.digest, "said": str(identity)}
+
+
+def _words(plain: Any) -> Iterator[str]:
+    """All texts in plain data, keys and the parts of dotted paths too."""
+    if isinstance(plain, Mapping):
+        for key, value in plain.items():
+            yield from (*_words(key), *_words(value))
+    elif isinstance(plain, (list, tuple)):
+        for value in plain:
+            yield from _words(value)
+    elif isinstance(plain, str):
+        yield from (plain, *plain.split("."))
+
+
+def _code(words: set[str]) -> dict[str, Part]:
+    """The files of components from outside of the package that are named, without what these import."""
+    named = (registry[name] for registry in (*_REGISTRIES, classifiers) for name in registry if name in words)
+    modules = {each.__module__ for each in named if each.__module__.partition(".")[0] != _OWN}
+    files = {name: getattr(sys.modules.get(name), "__file__", None) or "" for name in sorted(modules)}
+    return {
+        f"the code {name}": {"digest": hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16], "said": file}
+        for name, file in files.items()
+        if os.path.isfile(file)
+    }
+
+
+def _folders(words: set[str]) -> dict[str, Part]:
+    """The pools and the diffusion models on this disk that are named."""
+    parts: dict[str, Part] = {}
+    for word in sorted(word for word in words if "/" in word):
+        folder = os.path.expanduser(word)  # and os.path below, because a question may hold a / too
+        if os.path.isfile(os.path.join(folder, "pool.json")):
+            parts[f"the pool {word}"] = {"digest": Pool.open(Path(folder)).digest}
+        elif os.path.isfile(os.path.join(folder, "model_index.json")):
+            found = of_folder(Path(folder))
+            parts[f"the model {word}"] = {"digest": found.digest, "said": str(found)}
+    return parts

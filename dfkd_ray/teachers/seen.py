@@ -1,0 +1,64 @@
+"""Which images a network was taught on, as its card says it, and whether those that are here are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dfkd_ray.datasets.identity import Identity, of_split
+from dfkd_ray.datasets.readers import WHICH, NoSplit, opened
+from dfkd_ray.datasets.task import Task
+from dfkd_ray.util.errors import DataError
+
+
+def seen_by(task: Task, data: Path | None = None) -> dict[str, Any]:
+    """`images`, the identity of each split that is there, and the `folder` (or file) that they lie in.
+
+    Nothing where they are drawn or bundled, or where there are none that can be read.
+    """
+    try:
+        root = opened(task, data).root
+        found = {} if root is None else _splits(task, data)
+    except DataError:
+        return {}
+    return {"images": found, "folder": str(root.resolve())} if root is not None and found else {}
+
+
+def _splits(task: Task, data: Path | None) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for which in WHICH:
+        try:
+            identity = of_split(task, which, data)
+        except NoSplit:
+            continue
+        if identity is not None:
+            found[which] = identity.plain
+    return found
+
+
+def unlike(card: Mapping[str, Any], here: Mapping[str, Any]) -> str | None:
+    """How the images of a card are not those that `seen_by` finds here, as the end of a sentence; None where they are
+    the same, or where one of the two says nothing.
+
+    Where there is nothing to train with here, the folder alone can tell.
+    """
+    there, now = card.get("images") or {}, here.get("images") or {}
+    if not there or not now:
+        return None
+    places = card.get("folder"), here.get("folder")
+    if places[0] == places[1] and "train" not in now:
+        return None
+    which = next((which for which in WHICH if there.get(which) != now.get(which)), None)
+    if which is None:
+        return None
+    one, two = (_said(of.get(which)) for of in (there, now))
+    if places[0] == places[1]:
+        return f"was taught before the images of {places[1]} changed ({which}: {one} then, {two} now)"
+    return f"was taught on the images of {places[0]}, not on those of {places[1]} ({which}: {one} there, {two} here)"
+
+
+def _said(plain: Mapping[str, Any] | None) -> str:
+    if plain is None:
+        return "none"
+    return f"{Identity(**plain)}, digest {plain['digest'][:12]}"

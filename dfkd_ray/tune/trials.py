@@ -1,0 +1,71 @@
+"""One trial of a study, as far as the ledger knows it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dfkd_ray.study import Objective
+from dfkd_ray.tune.curves import Rows
+from dfkd_ray.tune.ledger import Record
+from dfkd_ray.tune.pictures import Picture
+
+LOST = "lost: the record of what was asked for is damaged"  # the reason of a trial that `repair` knows nothing of
+REUSED = "reused: "  # how the reason of a trial begins that an earlier study has run
+
+
+@dataclass
+class Trial:
+    """What was asked for, what it has reported, and how it stands."""
+
+    number: int
+    changes: Mapping[str, Any]  # as proposed
+    seed: int
+    arm: str | None = None
+    draw: int = 0  # of the nuisance draws that all arms of an ablation share
+    tuning: int | None = None  # its number in the search of its arm; None: it counts for the effects
+    attrs: Mapping[str, Any] = field(default_factory=dict)  # what the sampler remembers of it
+    reused: str | None = None  # whose it is, where a trial of an earlier study is to be taken over
+    state: str = "running"
+    reason: str | None = None
+    rung: int | None = None
+    values: list[float] | None = None  # what the sampler was told
+    final: Mapping[str, float] = field(default_factory=dict)
+    rows: Rows = field(default_factory=Rows)  # by epoch
+    pictures: dict[int, Picture] = field(default_factory=dict)
+    method_json: str | None = None  # as text: as mappings, the methods of ten thousand trials are hundreds of megabytes
+    fingerprint: str | None = None
+    started: float | None = None
+    attempts: int = 0
+    changed: str | None = None  # what was another than when the study was begun, where that was accepted
+    stalled: int = 0  # accidents in a row that came before an epoch was gained, in this session
+    _mark: int = 0  # the epoch at which the last accident found it
+
+    @property
+    def method(self) -> Mapping[str, Any] | None:
+        found: Mapping[str, Any] | None = None if self.method_json is None else json.loads(self.method_json)
+        return found
+
+    @property
+    def epoch(self) -> int:
+        return self.rows.epoch
+
+    @property
+    def last(self) -> Record | None:
+        return self.rows[self.epoch] if self.rows else None
+
+    @property
+    def seconds(self) -> float | None:
+        return self.rows.seconds
+
+    def curve(self, metric: str) -> dict[int, float]:
+        """Epoch -> value of a metric, in the order of epochs."""
+        return self.rows.curve(metric)
+
+    def best_epoch(self, objective: Objective) -> int | None:
+        """The epoch where an objective is best (the first of equals), or None where it is nowhere finite."""
+        finite = {e: v * objective.sign for e, v in self.curve(objective.metric).items() if math.isfinite(v)}
+        return max(finite, key=lambda epoch: finite[epoch]) if finite else None
