@@ -10,14 +10,16 @@ import pytest
 from dfkd_ray import metrics
 from dfkd_ray.cli import outcome
 from dfkd_ray.tune import Summary
+from dfkd_ray.tune.curves import Rows
 from dfkd_ray.tune.trials import Trial
 from dfkd_ray.util import words
 
 
 def ended(number: int, values: list[float], last: dict[str, float], **final: float) -> Trial:
-    row = {"metrics": last, "seconds": 1.0}
+    rows = Rows()
+    rows.take({"epoch": 3, "metrics": last, "seconds": 1.0})
     names = {name.replace("__", "/"): value for name, value in final.items()}
-    return Trial(number, {"a.b": 0.5}, seed=0, state="complete", values=values, final=names, rows={3: row})
+    return Trial(number, {"a.b": 0.5}, seed=0, state="complete", values=values, final=names, rows=rows)
 
 
 def summary(front: list[tuple[Trial, dict[str, float]]], best: Trial | None) -> Summary:

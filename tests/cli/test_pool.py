@@ -235,7 +235,7 @@ def test_the_student_has_the_epochs_after_the_warm_up_and_what_is_set_comes_last
     tiny = {"schedule.rounds": 1, "schedule.student_steps": 1, "schedule.batch": 4, "source.per_class": 4}
     with pytest.MonkeyPatch.context() as patch:  # no row: the run is not what this is about
         patch.setattr(distillation.Distillation, "epochs", lambda self, job: (_ for _ in ()))
-        assert dfkd("distill", "cmi", *sets(tiny), "--pool", pool.folder, "--out", tmp_path / "run").code == 2
+        assert dfkd("distill", "cmi", *sets(tiny), "--pool", pool.folder, "--out", tmp_path / "run").code == 3
     history = History(read_records(tmp_path / "run" / NAME)[0])
     method = config.plain(config.change(config.parse(history.methods["cmi"]), history.study.fixed))
     assert method["schedule"]["epochs"] == full.epochs - full.warmup

@@ -101,7 +101,8 @@ def test_its_method_is_shown_as_yaml_that_is_distilled_again(finished: tuple[Pat
 def test_it_leaves_what_a_trial_and_a_study_leave(finished: tuple[Path, Done]) -> None:
     folder, done = finished
     assert sorted(path.name for path in folder.iterdir()) == [
-        *("images.arrow", "ledger.jsonl", "ledger.lock", "report.html", "steps.arrow", "trials", "trials.arrow"),
+        *("images.arrow", "ledger.jsonl", "ledger.lock", "pictures", "report.html"),
+        *("steps.arrow", "trials", "trials.arrow"),
     ]
     run = folder / "trials" / "0000"
     assert sorted(path.name for path in run.iterdir()) == [

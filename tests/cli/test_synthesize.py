@@ -69,7 +69,8 @@ def test_one_shard_of_several_can_be_made_alone(undisturbed: Path, tmp_path: Pat
 @pytest.mark.ray
 def test_all_shards_at_once_under_ray(undisturbed: Path, tmp_path: Path) -> None:
     done = dfkd(*words(24, "--shards", 2), cwd=tmp_path)
-    assert (done.code, done.err) == (0, "")
+    heard = "Ray listens on all interfaces "  # so it is where another test of this process has imported Ray before
+    assert (done.code, [line for line in done.err.splitlines() if not line.startswith(heard)]) == (0, [])
     *shards, last = done.out.splitlines()
     assert sorted(shards) == [f"shard {index} of 2: 3 of 3 trajectories were made now" for index in (1, 2)]
     assert last == "the pool is pools/diff_dfkd-gliders"

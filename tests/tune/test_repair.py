@@ -130,7 +130,9 @@ def test_a_trial_of_which_nothing_is_known_keeps_its_place(tmp_path: Path, whole
     } & {why for _, why, _ in done.aside}
     from dfkd_ray import tune
 
-    assert tune.resume(tmp_path, lambda history, how: (toys.Toy(), {}), failed=True).failed == 1, "with no settings"
+    assert tune.resume(tmp_path, lambda history, how: (toys.Toy(), {"provenance": {}}), failed=True).failed == 1, (
+        "with no settings"
+    )
 
 
 def test_the_number_of_a_lost_last_trial_is_given_again(tmp_path: Path, whole: bytes) -> None:
