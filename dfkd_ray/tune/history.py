@@ -51,13 +51,9 @@ class History:
         self.finished = False
         self.active_seconds = 0.0  # that the study has been run for, over all its sessions; no clock on the wall
         self._study: Study | None = None
-        number = 0
-        try:
-            for number, record in enumerate(records, 1):  # noqa: B007  it is told below
-                self.apply(record)
-        except FOREIGN as error:
-            why = f"{type(error).__name__}: {shorten(str(error))}"
-            raise StudyError(f"record {number} of the ledger is none that this dfkd-ray writes ({why})") from error
+        self._count = 0  # of records
+        for record in records:
+            self.apply(record)
 
     @property
     def study(self) -> Study:
@@ -89,7 +85,16 @@ class History:
         return [self.trials[number] for number in sorted(self.tally.front)]
 
     def apply(self, record: Record) -> None:
-        """Take one record in; StudyError, and nothing taken in, where it does not fit to those before it."""
+        """Take one record in; StudyError where nobody here writes such a one, or it does not fit to those before it."""
+        self._count += 1
+        try:
+            self._apply(record)
+        except FOREIGN as error:
+            why = f"{type(error).__name__}: {shorten(str(error))}"
+            told = f"record {self._count} of the ledger is none that this dfkd-ray writes"
+            raise StudyError(f"{told} ({why})") from error
+
+    def _apply(self, record: Record) -> None:
         kind, number = record["kind"], record.get("trial")
         if self._study is None and kind != "study":
             raise StudyError(f"the ledger has lost its first record, the study itself: it begins with {_told(record)}")

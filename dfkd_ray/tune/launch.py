@@ -26,6 +26,7 @@ from dfkd_ray.tune.trials import LOST, Trial
 from dfkd_ray.tune.tuner import Reuse, Tuner
 from dfkd_ray.tune.work import Work
 from dfkd_ray.util.errors import ConfigError, Problem, StudyError
+from dfkd_ray.util.files import why
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,8 @@ def _run(
                 ray_runner.run(tuner, work, options)
     except KeyboardInterrupt as stopped:
         raise Interrupted(tuner.folder, getattr(stopped, "cause", None)) from None
+    except OSError as error:  # of the ledger, say: where nothing can be written down, nothing can be run
+        raise Interrupted(tuner.folder, why(error)) from error
     finally:
         tuner.close()
     return _summary(tuner.history, tuner.folder)

@@ -133,7 +133,7 @@ class Ledger:
         return self.append_all([record])[0]
 
     def append_all(self, records: Iterable[Mapping[str, Any]]) -> list[Record]:
-        """Write records and wait until they are on disk; StudyError (and nothing written) if they cannot be.
+        """Write records and wait until they are on disk; OSError (and nothing written) if they cannot be.
 
         Returns them as reading gives them back.
         """
@@ -141,7 +141,7 @@ class Ledger:
         try:
             self._size = append(self._file, b"".join(lines), self._size)
         except OSError as error:
-            raise StudyError(f"{self.path}: cannot be written: {error}; nothing is lost, resume later") from error
+            raise OSError(error.errno, error.strerror or str(error), str(self.path)) from error
         self.count += len(lines)
         kept = [decode(line[:-1]) for line in lines]
         return [record for record in kept if record is not None]

@@ -12,8 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dfkd_ray.util.errors import StudyError
-from dfkd_ray.util.files import atomic_write, why
+from dfkd_ray.util.files import atomic_write
 
 FOLDER = "pictures"  # of a study: it stays when a trial's own folder goes
 
@@ -27,15 +26,12 @@ class Picture:
 
 
 def keep(folder: Path, trial: int, epoch: int, data: bytes) -> dict[str, Any]:
-    """Write a picture, and return what the record of its row says of it; StudyError if that cannot be."""
+    """Write a picture, and return what the record of its row says of it; OSError if that cannot be."""
     form = picture_format(data)
     path = f"{FOLDER}/{trial:04d}_{epoch:04d}.{form if form != 'unknown' else 'bin'}"
-    try:
-        (folder / FOLDER).mkdir(exist_ok=True)
-        with atomic_write(folder / path) as file:
-            file.write(data)
-    except OSError as error:
-        raise StudyError(f"cannot be written: {why(error)}; nothing is lost, resume later") from error
+    (folder / FOLDER).mkdir(exist_ok=True)
+    with atomic_write(folder / path) as file:
+        file.write(data)
     return vars(Picture(path, hashlib.sha256(data).hexdigest()))
 
 

@@ -149,7 +149,7 @@ def _trial_row(study: Study, trial: Trial) -> Record:
         "epochs": trial.epoch,
         "objectives": trial.values,
         "best_epoch": trial.best_epoch(study.objective[0]),
-        "started": None if trial.started is None else datetime.fromtimestamp(trial.started, UTC),
+        "started": _moment(trial.started),
         "seconds": trial.seconds,
         "host": last.get("host"),
         "device": last.get("device"),
@@ -158,3 +158,11 @@ def _trial_row(study: Study, trial: Trial) -> Record:
         "changed": trial.changed,
         "final": list(trial.final.items()),
     }
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    """A time on the wall; None where there is none, or a clock told one that no calendar has."""
+    try:
+        return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -79,7 +79,7 @@ def append(handle: int, data: Any, end: int) -> int:
     try:
         written = os.pwrite(handle, data, end)
         if written < len(data):
-            raise OSError(f"only {written} of {len(data)} bytes were written")
+            raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes were written")
         os.fsync(handle)
     except OSError:
         os.ftruncate(handle, end)
