@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib
 import json
 import os
 import random
@@ -22,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,21 @@ sampler: {name: tpe, startup: 2}
 stopper: {name: asha, grace: 2, reduction: 2}
 budget: {trials: 3}
 """
+LOADED = [
+    *(
+        "torch._dynamo",
+        "optuna",
+        "scipy.stats",
+        "PIL.Image",
+        "safetensors.torch",
+        "filelock",
+        "rich.console",
+        "pydantic",
+        "yaml",
+    ),
+    *("dfkd_ray.runs.study_file", "dfkd_ray.runs.experiment", "dfkd_ray.tune.launch", "dfkd_ray.tune.tabulate"),
+    *("dfkd_ray.tune.search", "dfkd_ray.tune.importance", "dfkd_ray.tune.repair", "dfkd_ray.cli.outcome"),
+]
 OF_A_TRIAL = ("seed", "changes", "state", "rung", "epochs", "objectives", "best_epoch", "fingerprint", "final")
 Found = dict[tuple[Any, ...], str]
 
@@ -193,6 +210,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kind", action="append", choices=sorted(KINDS), help="this one alone; may be given again")
     asked = parser.parse_args()
+    for name in LOADED:  # once, before the forks
+        with suppress(ImportError):  # pyarrow takes pandas where that is installed
+            importlib.import_module(name)
     gliders.SPLITS = {"train": (48, 1), "val": (48, 2), "test": (60, 3)}  # type: ignore[misc]
     measures.HELD_OUT = 24  # type: ignore[misc]
     evaluator.real.cache_clear()
