@@ -80,6 +80,7 @@ CIRCLES = {frozenset({"dfkd_ray.cli", f"dfkd_ray.cli.{name}"}) for name in COMMA
 # the file of its name. The second part of a module's tests begins like the first: test_launch_ablations.
 MIRRORS_NOTHING = {
     "test_architecture.py": "the package as a whole",
+    "faults/test_faults.py": "the benchmark of faults, a try of each kind",
     "test_fuzz.py": "every reader of what others may have written",
     "test_search_spaces.py": "the studies that ship",
     "test_wheel.py": "what travels in the package",

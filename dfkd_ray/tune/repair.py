@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dfkd_ray.tune import salvage
 from dfkd_ray.tune.history import OF_A_TRIAL, History
 from dfkd_ray.tune.ledger import END, NAME, UTF16, Record, decode, encode, is_torn, locked, refusal
 from dfkd_ray.tune.trials import LOST
-from dfkd_ray.util import folders, tables
+from dfkd_ray.util import folders
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.files import atomic_write
 
@@ -84,35 +85,37 @@ def _pieces(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 def _folded(folder: Path, found: list[tuple[int, bytes, Record | None]]) -> Repaired:
     """The records that a history takes, one after another."""
-    done, tables_say = Repaired(History()), _asked_by_tables(folder)
+    done, others_say = Repaired(History()), salvage.asked(folder)
     asked = [record["trial"] for _, _, record in found if record is not None and record["kind"] == "asked"]
     for number, piece, record in found:
         if record is None:
             done.aside.append((number, _guess(piece), piece))
             continue
         if record.get("trial") is not None:
-            _fill(done, record, tables_say, max(asked, default=-1))
+            _fill(done, record, others_say, max(asked, default=-1))
         why = _unfit(done.history, record)
         if why is None:
             done.history.apply(record)
             done.lines.append(piece + b"\n")
         else:
             done.aside.append((number, why, piece))
-    done.told += _gaps(done)
+    _fill_gaps(folder, done)
+    done.told += _left(done)
     return done
 
 
-def _fill(done: Repaired, record: Record, tables_say: Mapping[int, Record], last: int) -> None:
-    """What was asked for before this record, and is lost: from the tables, else an empty place among the trials.
+def _fill(done: Repaired, record: Record, others_say: Mapping[int, tuple[Record, str]], last: int) -> None:
+    """What was asked for before this record, and is lost: from who else knows, else an empty place among the trials.
 
     Samplers count trials, so that a later one cannot move up.
     """
     there = done.history.trials
     while len(there) < record["trial"] + (record["kind"] in OF_A_TRIAL):
         number, clock = len(there), {"time": record["time"], "trial": len(there)}
-        if number in tables_say:
-            new = [{"kind": "asked", **clock, **tables_say[number], "attrs": {}, "study_attrs": {}}]
-            done.told.append(f"trial {number}: what was asked for is taken from trials.arrow")
+        if number in others_say:
+            planned, who = others_say[number]
+            new = [{"kind": "asked", **clock, **planned, "attrs": {}, "study_attrs": {}}]
+            done.told.append(f"trial {number}: what was asked for is taken from {who}")
         elif number < last:
             blank = {"changes": {}, "seed": done.history.study.seed, "attrs": {}, "study_attrs": {}}
             end: Record = {"state": "failed", "reason": LOST, "rung": None, "values": None, "final": {}}
@@ -147,16 +150,6 @@ def _unfit(history: History, record: Record) -> str | None:
     return None
 
 
-def _asked_by_tables(folder: Path) -> dict[int, Record]:
-    """What the tables know of what was asked for, by trial; nothing where there are none, or damaged ones."""
-    try:
-        rows = tables.read(folder / "trials.arrow").to_pylist()
-    except StudyError:
-        return {}
-    keys = ("seed", "arm", "draw", "tuning")
-    return {row["trial"]: {"changes": json.loads(row["changes"]), **{key: row[key] for key in keys}} for row in rows}
-
-
 def _guess(piece: bytes) -> str:
     """What a damaged line was, as far as it can be read."""
     said: dict[int, str] = {}
@@ -169,11 +162,27 @@ def _guess(piece: bytes) -> str:
     return f'damaged; it reads as "{kind}"{of}{cost.get(kind, "")}' if kind else "damaged, and cannot be read"
 
 
-def _gaps(done: Repaired) -> Iterator[str]:
-    for trial in done.history.trials.values():
-        if missing := sorted({*range(1, trial.epoch)} - {*trial.rows}):
-            again = ", and gets it back" if trial.state == "running" else ""
-            yield f"trial {trial.number} lacks epoch {', '.join(map(str, missing))}{again}"
+def _gaps(history: History) -> dict[int, list[int]]:
+    """The epochs before its last that a trial lacks."""
+    lacking = {number: sorted({*range(1, each.epoch)} - {*each.rows}) for number, each in history.trials.items()}
+    return {number: epochs for number, epochs in lacking.items() if epochs}
+
+
+def _fill_gaps(folder: Path, done: Repaired) -> None:
+    """What the tables know of lost epochs of trials that have ended; one that runs reports them again."""
+    ended = {n: epochs for n, epochs in _gaps(done.history).items() if done.history.trials[n].state != "running"}
+    for record in salvage.rows(folder, ended) if ended else []:
+        record["time"] = 0.0
+        done.history.apply(record)
+        done.lines.append(encode(record))
+        done.told.append(f"trial {record['trial']}: epoch {record['epoch']} is taken from steps.arrow")
+
+
+def _left(done: Repaired) -> Iterator[str]:
+    """What the study lacks now, and what is run on."""
+    for number, missing in _gaps(done.history).items():
+        again = ", and gets it back" if done.history.trials[number].state == "running" else ""
+        yield f"trial {number} lacks epoch {', '.join(map(str, missing))}{again}"
     if running := [str(trial.number) for trial in done.history.running()]:
         yield f"to be run on by `resume`: trial {', '.join(running)}"
 

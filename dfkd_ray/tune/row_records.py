@@ -15,7 +15,7 @@ from dfkd_ray.tune.work import Row
 
 
 def reported(folder: Path, trial: Trial, row: Row) -> Record:
-    """What a trial says after an epoch, for the study in `folder`; StudyError where its picture cannot be written."""
+    """What a trial says after an epoch, for the study in `folder`; OSError where its picture cannot be written."""
     facts: Record = {"peak_memory": row.peak_memory}
     if (row.host, row.device) != (trial.rows.host, trial.rows.device):
         facts |= {"host": row.host, "device": row.device}

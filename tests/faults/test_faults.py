@@ -1,4 +1,4 @@
-"""What accidents do to a study, a try of each kind that needs no Ray: `python -m benchmarks faults` tries them often."""
+"""What accidents do to a study, a try of each kind without Ray: `python -m benchmarks faults` tries them often."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from dfkd_ray.tune.repair import Repaired, repair
 from dfkd_ray.tune.trials import LOST
 from dfkd_ray.util import folders
 from dfkd_ray.util.errors import StudyError
+from dfkd_ray.util.sealed import seal_json
 from tests.tune import toys
 
 
@@ -208,3 +209,26 @@ def test_whatever_lines_are_damaged_a_history_is_left_that_goes_on(
             and trial.changes == before[number].changes == history.trials.get(number, trial).changes
         ):
             assert trial.values == before[number].values
+
+
+def test_lost_epochs_of_a_trial_that_has_ended_come_from_the_tables(tmp_path: Path, whole: bytes) -> None:
+    (tmp_path / NAME).write_bytes(whole)
+    toys.resume(tmp_path, toys.Toy())  # writes the tables
+    broken(tmp_path, whole, place(whole, "row", 0, 2))
+    done, history = mended(tmp_path)
+    assert done.told == ["trial 0: epoch 2 is taken from steps.arrow"]
+    before = History(lines_of(whole)).trials[0]
+    assert sorted(history.trials[0].rows) == [1, 2, 3, 4]
+    assert history.trials[0].rows[2]["metrics"] == before.rows[2]["metrics"]
+    assert history.trials[0].rows[2]["seconds"] == before.rows[2]["seconds"]
+
+
+def test_what_was_asked_for_comes_from_the_card_of_the_run_where_no_table_knows(tmp_path: Path, whole: bytes) -> None:
+    before = History(lines_of(whole)).trials[1]
+    broken(tmp_path, whole, place(whole, "asked", 1))
+    card = folders.of_trial(tmp_path, 1) / folders.CARD
+    card.parent.mkdir(parents=True, exist_ok=True)
+    card.write_bytes(seal_json({"trial": 1, "changes": dict(before.changes), "seed": before.seed, "arm": None}))
+    done, history = mended(tmp_path)
+    assert "trial 1: what was asked for is taken from its run.json" in done.told
+    assert (history.trials[1].changes, history.trials[1].seed) == (before.changes, before.seed)
