@@ -19,6 +19,8 @@ from dfkd_ray.util.errors import StudyError
 
 Key = tuple[str, int]  # fingerprint, seed
 
+NEEDED = {*("trial", "state", "seed", "fingerprint", "method", "epochs", "final", "host", "device", "peak_memory")}
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -41,6 +43,8 @@ def library(folders: Iterable[Path], task: Mapping[str, Any]) -> dict[Key, Finis
             other = theirs.get("name") if isinstance(theirs, dict) else None
             what = f"its task is {other!r}" if other != task.get("name") else "its teacher or its evaluation is another"
             raise StudyError(f"{folder}: nothing of it can be reused: {what}")
+        if lacking := sorted(NEEDED - {*trials.schema.names}):
+            raise StudyError(f"{folder}: nothing of it can be reused: trials.arrow has no {', '.join(lacking)}")
         curves = _by_trial(folder / "steps.arrow")
         pictures = _by_trial(folder / "images.arrow")
         for row in trials.to_pylist():

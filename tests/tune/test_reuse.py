@@ -179,3 +179,10 @@ def test_a_trial_that_ran_with_other_inputs_is_not_taken_over(tmp_path: Path, ea
     tables.write(tables.table("trials", rows, tables.metadata(table)), path)
     run(tmp_path / "later", reuse=[earlier])
     assert begun(tmp_path / "later") == [5]
+
+
+def test_a_table_of_somebody_elses_that_lacks_columns_says_which(tmp_path: Path, earlier: Path) -> None:
+    whole = tables.read(earlier / "trials.arrow")
+    tables.write(whole.drop_columns(["method", "final"]), earlier / "trials.arrow")
+    with pytest.raises(StudyError, match=r"nothing of it can be reused: trials.arrow has no final, method$"):
+        library([earlier], {**TASK})
