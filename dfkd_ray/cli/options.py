@@ -126,10 +126,13 @@ def going_on_with(*command: str) -> Iterator[None]:
     goes on from there."""
     from dfkd_ray.tune.interrupts import Interrupts
 
+    interrupts = Interrupts()
     try:
-        with Interrupts() as interrupts, interrupts.at_once():
+        with interrupts, interrupts.at_once():
             yield
-    except KeyboardInterrupt as stopped:
+    except BaseException as stopped:
+        if not (isinstance(stopped, KeyboardInterrupt) or interrupts.pending):  # which a library may have renamed
+            raise
         if cause := getattr(stopped, "cause", None):
             typer.echo(f"the study cannot go on: {cause}", err=True)
         typer.echo(f"interrupted; resume with: {shlex.join(command)}", err=True)

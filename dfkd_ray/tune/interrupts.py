@@ -29,10 +29,15 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Interrupts:
-    """While it is entered, the first signal is kept until `check`; the second one raises Interrupted at once."""
+    """While it is entered, the first signal is kept until `check`; the second one raises Interrupted at once.
+
+    What is raised at once may be swallowed on its way, or come out of a library as something else (torch.save says
+    "unexpected pos"): so `pending` and `hung` stay, for whoever meets an exception to ask first.
+    """
 
     def __init__(self) -> None:
         self.pending = False
+        self.hung = False
         self._at_once = False
         self._previous: dict[int, Any] = {}
 
@@ -60,7 +65,7 @@ class Interrupts:
         It raises Hung when it has taken so many seconds; what never leaves a call of a library cannot be ended.
         """
         self.check()
-        self._at_once = True
+        self._at_once, self.hung = True, False
         if seconds is not None and self._previous:
             signal.setitimer(signal.ITIMER_REAL, seconds)
         try:
@@ -72,9 +77,10 @@ class Interrupts:
 
     def _hung(self, number: int, frame: FrameType | None) -> None:
         if self._at_once:
+            self.hung = True
             raise Hung("no sign of life")
 
     def _take(self, number: int, frame: FrameType | None) -> None:
-        if self._at_once or self.pending:
+        again, self.pending = self.pending, True
+        if self._at_once or again:
             raise Interrupted()
-        self.pending = True

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, cast
 
-from dfkd_ray.tune.accidents import Accident, Hung, is_accident, reason
+from dfkd_ray.tune.accidents import Accident, is_accident, reason
 from dfkd_ray.tune.endings import Ending
 from dfkd_ray.tune.interrupts import Interrupts
 from dfkd_ray.tune.tuner import Tuner
@@ -32,7 +32,7 @@ def _run(tuner: Tuner, work: Work, job: Job, interrupts: Interrupts) -> None:
         with interrupts.at_once(tuner.watchdog.limit):
             rows = work.epochs(job)
     except Exception as error:
-        return _ended(tuner, job, error)
+        return _ended(tuner, job, error, interrupts)
     with closing(cast(Any, rows)):
         while (row := _next(rows, tuner, job, interrupts)) is not None:
             if tuner.report(job, row) == "stop":
@@ -48,13 +48,14 @@ def _next(rows: Iterator[Row], tuner: Tuner, job: Job, interrupts: Interrupts) -
     except StopIteration:
         tuner.end(job, Ending("failed", ENDED_EARLY))
     except Exception as error:
-        _ended(tuner, job, error)
+        _ended(tuner, job, error, interrupts)
     return None
 
 
-def _ended(tuner: Tuner, job: Job, error: Exception) -> None:
-    """A trial has ended by an exception: its own fault, or an accident."""
-    if isinstance(error, Hung):
+def _ended(tuner: Tuner, job: Job, error: Exception, interrupts: Interrupts) -> None:
+    """A trial has ended by an exception: its own fault, an accident, or what a library has made of an interrupt."""
+    interrupts.check()
+    if interrupts.hung:
         error = Accident(tuner.watchdog.said)
     if is_accident(error):
         tuner.accident(job, reason(error))

@@ -110,6 +110,20 @@ def test_killed_and_run_again_it_ends_in_the_same_bits(squares: Path, tmp_path: 
     assert not [path for path in tmp_path.iterdir() if "checkpoint" in path.name]
 
 
+def test_ctrl_c_that_a_library_makes_something_else_of_ends_with_130_too(
+    squares: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def saving(*args: object, **options: object) -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise RuntimeError("unexpected pos 532686 vs 532656") from None
+
+    monkeypatch.setattr("dfkd_ray.teachers.teach", saving)
+    stopped = dfkd("teach", "squares.yaml", "--seed", "3", cwd=squares)
+    assert (stopped.code, stopped.err) == (130, "interrupted; resume with: dfkd-ray teach squares.yaml --seed 3\n")
+
+
 def test_ctrl_c_ends_with_130_and_the_command_that_goes_on(squares: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dfkd_ray.teachers.teach", lambda *args, **options: signal.raise_signal(signal.SIGINT))
     stopped = dfkd("teach", "squares.yaml", "--fresh", "--seed", "3", cwd=squares)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -102,3 +104,38 @@ def test_a_trial_that_hangs_is_ended_and_tried_again(tmp_path: Path, monkeypatch
     said = [r["reason"] for r in read_records(tmp_path / NAME)[0] if r["kind"] == "accident"]
     assert len(said) == 1
     assert said[0].startswith("no epoch within ")
+
+
+@dataclass(frozen=True)
+class Swallowing(toys.Toy):
+    """Makes something else of what is raised in the second epoch of trial 1, once, as libraries do."""
+
+    signal: int = 0
+    seen: list[int] = field(default_factory=list)
+
+    def epochs(self, job: Job) -> Iterator[Row]:
+        for row in super().epochs(job):
+            if (job.trial, row.epoch) == (1, 2) and not self.seen:
+                self.seen.append(job.trial)
+                try:
+                    if self.signal:
+                        signal.raise_signal(self.signal)
+                    time.sleep(30)
+                except BaseException:
+                    raise RuntimeError("unexpected pos 532686 vs 532656") from None
+            yield row
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_that_a_library_makes_something_else_of_is_no_failure(number: int, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        toys.start(toys.study(ONE), Swallowing(signal=number), tmp_path)
+    assert ended(tmp_path) == {0: ("complete", 1), 1: ("running", 1)}
+
+
+def test_a_hang_that_a_library_makes_something_else_of_is_none_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dfkd_ray.tune.tuner.Watchdog", partial(Watchdog, patience=0.3))
+    toys.start(toys.study(ONE), Swallowing(), tmp_path)
+    assert ended(tmp_path) == {0: ("complete", 1), 1: ("complete", 2), 2: ("complete", 1)}
