@@ -1,6 +1,6 @@
-"""Whether the file of a table may be read: Arrow, of damaged bytes, can crash.
+"""Whether a file of Arrow's may be read: of damaged bytes it can crash.
 
-A table without a seal, of an earlier version or of others, is tried in another process.
+One without a seal, of an earlier version or of others, is tried in another process.
 """
 
 from __future__ import annotations
@@ -35,7 +35,12 @@ def _tried(path: Path) -> str | None:
     with path.open("rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:
             raise StudyError(f"{path}: not an Arrow file: it does not begin like one")
-    done = subprocess.run([sys.executable, "-P", "-c", _TRY, str(path)], capture_output=True, text=True)
+    return elsewhere(_TRY, path)
+
+
+def elsewhere(code: str, path: Path) -> str | None:
+    """How Python ends with this code in another process, which reads the file of its first argument; None if well."""
+    done = subprocess.run([sys.executable, "-P", "-c", code, str(path)], capture_output=True, text=True)
     if not done.returncode:
         return None
     return done.stderr.strip().rpartition("\n")[2] if done.returncode > 0 else "Arrow crashes where it reads it"

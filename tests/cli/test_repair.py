@@ -27,8 +27,7 @@ def test_a_damaged_study_is_refused_repaired_and_goes_on(tmp_path: Path) -> None
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines() == [
         f'line {number}: damaged; it reads as "row" of trial 0, epoch 3: its numbers are lost',
-        "trial 0 lacks epoch 2",
-        f"kept {count - 1} records, 1 set aside in ledger.damaged-1.jsonl; "
-        "the ledger as it was is ledger.original-1.jsonl",
+        "trial 0: epoch 2 is taken from steps.arrow",
+        f"kept {count} records, 1 set aside in ledger.damaged-1.jsonl; the ledger as it was is ledger.original-1.jsonl",
         "go on with: dfkd-ray resume toy",
     ]

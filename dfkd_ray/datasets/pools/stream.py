@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from dfkd_ray.util.damage import elsewhere
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.sealed import BLANK, KEY, is_sound_text, seal
 
@@ -33,6 +34,24 @@ SCHEMA = pa.schema(
 _BEGINS = b"\xff\xff\xff\xff"  # an Arrow message; the size of its head follows
 _LENGTH = re.compile(BLANK[:14].encode() + rb".{64}:(\d{12}):\1", re.DOTALL)  # twice: a damaged length is none
 _HEAD = 4096  # bytes in which a seal is looked for
+_TRY = """
+import sys, pyarrow as pa
+with pa.memory_map(sys.argv[1]) as file:
+    data, at = file.read(), 0
+    file.seek(0)
+    try:
+        schema = pa.ipc.read_schema(pa.ipc.read_message(file))
+        at = file.tell()
+    except Exception:
+        at = -1
+    while 0 <= at < len(data):
+        file.seek(at)
+        try:
+            pa.ipc.read_record_batch(pa.ipc.read_message(file), schema).validate(full=True)
+            at = file.tell()
+        except Exception:
+            at = data.find(b"\\xff\\xff\\xff\\xff", at + 1)
+"""  # all that is read below of a shard without seals
 _NOT_WHOLE = (pa.ArrowException, OSError, EOFError, ValueError)  # what Arrow raises for what is no message
 
 
@@ -104,6 +123,8 @@ def read_shard(path: Path) -> Held:
         size = file.size()  # as it is now: another process may be writing
         try:
             sealed = _is_sealed(file, size)
+            if not sealed and (why := elsewhere(_TRY, path)) is not None:
+                raise DataError(f"{path}: damaged: {why}; take it from a copy, or remove it and make it again")
             schema = pa.ipc.read_schema(pa.ipc.read_message(file))
             if not schema.equals(SCHEMA):
                 raise DataError(f"{path}: no shard of a pool, or one of another version: its columns are others")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from dfkd_ray.datasets.pools import stream
 from dfkd_ray.datasets.pools.stream import SCHEMA, Held, read_shard, shard_name, trajectory_of
 from dfkd_ray.util.errors import DataError
 
@@ -84,3 +85,13 @@ def test_a_stream_of_other_columns_is_no_shard(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no shard of a pool, or one of another version: its columns are others") as no:
         read_shard(path)
     assert str(no.value).startswith(f"{path}: ")
+
+
+def test_a_shard_without_seals_is_tried_in_another_process_since_arrow_may_crash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, FIRST, bytes_of(batch(0)))
+    assert len(read_shard(path).batches) == 1
+    monkeypatch.setattr(stream, "_TRY", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    with pytest.raises(DataError, match=rf"^{path}: damaged: Arrow crashes where it reads it; take it from a copy"):
+        read_shard(path)
