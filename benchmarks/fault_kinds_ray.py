@@ -28,7 +28,11 @@ def _begun(place: Place, *words: str) -> subprocess.Popen[str]:
 
 
 def _end(place: Place, process: subprocess.Popen[str], what: str) -> Ended:
-    said, _ = process.communicate(timeout=300)
+    try:
+        said, _ = process.communicate(timeout=300)
+    except BaseException:
+        process.terminate()
+        raise
     place.log.append(f"{what}: {process.returncode}\n{said}")
     return Ended(process.returncode, said)
 

@@ -183,6 +183,19 @@ def judged(row: Row, place: Place, wanted: Found) -> None:
         row.wrong.append("".join(place.log))
 
 
+def tried(row: Row, place: Place, dice: random.Random, act: Any, seconds: float, wanted: Found) -> None:
+    """One try of a kind; what ends as it should not is said at once."""
+    try:
+        wrong = act(place, dice, seconds)
+    except Exception as error:
+        wrong = f"{type(error).__name__}: {error}"
+    if wrong:
+        row.wrong.append(f"{wrong}\n{''.join(place.log)}")
+        print(row.wrong[-1], file=sys.stderr, flush=True)
+    judged(row, place, place.wanted or wanted)
+    shutil.rmtree(place.home, ignore_errors=True)
+
+
 def fresh(above: Path, name: str) -> Place:
     home = above / name
     home.mkdir(parents=True)
@@ -225,23 +238,13 @@ def main() -> None:
         if ended.code:
             sys.exit(f"the undisturbed study ends with {ended.code}:\n{ended.said}")
         wanted, _ = found(whole.folder)
-        for kind in asked.kind or KINDS:
-            row = Row(kind)
-            rows.append(row)
-            for number in range(asked.repeat):
-                dice = random.Random(f"{asked.seed}/{kind}/{number}")
-                place = fresh(above, f"{kind}-{number}")
-                try:
-                    wrong = KINDS[kind](place, dice, seconds)
-                except Exception as error:
-                    wrong = f"{type(error).__name__}: {error}"
-                if wrong:
-                    row.wrong.append(f"{wrong}\n{''.join(place.log)}")
-                judged(row, place, place.wanted or wanted)
-                shutil.rmtree(place.home, ignore_errors=True)
-            print(table([row]).splitlines()[-1], flush=True)
-            for said in row.wrong[:3]:
-                print(said, file=sys.stderr)
+        with suppress(KeyboardInterrupt):  # what was tried by then is told
+            for kind in asked.kind or KINDS:
+                rows.append(Row(kind))
+                for number in range(asked.repeat):
+                    place, dice = fresh(above, f"{kind}-{number}"), random.Random(f"{asked.seed}/{kind}/{number}")
+                    tried(rows[-1], place, dice, KINDS[kind], seconds, wanted)
+                print(table(rows[-1:]).splitlines()[-1], flush=True)
     print(f"\n{table(rows)}")
     sys.exit(0 if all(row.good for row in rows) else 1)
 
