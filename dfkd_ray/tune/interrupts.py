@@ -44,8 +44,9 @@ class Interrupts:
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
-                if signal.getsignal(number) is not signal.SIG_IGN:  # under `nohup` the user does not want to hear of it
-                    self._previous[number] = signal.signal(number, self._take)
+                if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                    continue  # under `nohup` the user does not want to hear of it
+                self._previous[number] = signal.signal(number, self._take)
             self._previous[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._hung)
         return self
 
