@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from faults import Ended, Place
+from fault_study import Ended, Place
 
 Kind = Callable[[Place, random.Random, float], str | None]
 KINDS: dict[str, Kind] = {}
@@ -28,8 +28,7 @@ def kind(made: Kind) -> Kind:
 
 def finished(place: Place) -> str | None:
     """Resume until it is done; a study that was killed before its first record is started."""
-    begun = (place.folder / "ledger.jsonl").exists() and b"\n" in (place.folder / "ledger.jsonl").read_bytes()
-    ended = place.resume() if begun else place.end(place.sweep(), "sweep")
+    ended = place.resume() if place.begun else place.end(place.sweep(), "sweep")
     return None if ended.code == 0 else f"going on ended with {ended.code}"
 
 

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from fault_kinds import kind
-from faults import Ended, Found, Place, found, fresh
+from fault_study import Ended, Found, Place, found, fresh
 
 _wanted: list[Found] = []
 
@@ -50,8 +50,7 @@ def _sweep(place: Place) -> subprocess.Popen[str]:
 
 
 def _finished(place: Place) -> str | None:
-    begun = (place.folder / "ledger.jsonl").exists() and b"\n" in (place.folder / "ledger.jsonl").read_bytes()
-    process = _begun(place, "resume", "out") if begun else _sweep(place)
+    process = _begun(place, "resume", "out") if place.begun else _sweep(place)
     ended = _end(place, process, "resume")
     return None if ended.code == 0 else f"going on ended with {ended.code}"
 

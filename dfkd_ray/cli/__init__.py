@@ -52,7 +52,7 @@ def main() -> None:
         if _debug:
             raise
         typer.echo(f"error: {_message(error)}", err=True)
-        sys.exit(getattr(error, "exit_code", 2))
+        sys.exit(getattr(error, "exit_code", DfkdError.exit_code))
 
 
 def _message(error: Exception) -> str:

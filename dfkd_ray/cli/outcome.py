@@ -11,9 +11,8 @@ import typer
 
 from dfkd_ray import metrics
 from dfkd_ray.util import words
+from dfkd_ray.util.errors import GivenUp
 from dfkd_ray.util.words import for_terminal
-
-FAILED = 3  # exit code: it ended, but trials failed, or nothing is complete
 
 if TYPE_CHECKING:
     from dfkd_ray.runs.distillation import Distillation
@@ -52,8 +51,9 @@ def close(summary: Summary, work: Distillation) -> None:
     typer.echo(f"page: {pages.build(summary.folder)}")
     if summary.failed or not summary.complete:
         again = f"; once that is mended: dfkd-ray resume {summary.folder} --failed" if summary.failed else ""
-        typer.echo(f"{summary.failed} trials failed, {summary.complete} are complete{again}", err=True)
-        raise typer.Exit(FAILED)
+        failed = for_terminal(words.count(summary.failed, "trial"))
+        typer.echo(f"{failed} failed, {summary.complete} are complete{again}", err=True)
+        raise typer.Exit(GivenUp.exit_code)
 
 
 def winners(summary: Summary, chance: float) -> Iterator[str]:
