@@ -14,8 +14,8 @@ from random import Random
 from typing import Any
 
 import hostile
-import pyarrow as pa
 import torch
+import variants
 
 from dfkd_ray import nets, report, teachers
 from dfkd_ray.cli import app, options
@@ -33,7 +33,7 @@ from dfkd_ray.tune import ledger
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.work import Row
 from dfkd_ray.util import shipped
-from dfkd_ray.util.tables import METADATA_KEY, read
+from dfkd_ray.util.tables import read
 
 ROOT = Path(__file__).parents[1]
 TASK = named.load("gliders")
@@ -59,67 +59,6 @@ class Kind:
         for name, content in {**self.beside, self.name: data}.items():
             (folder / name).write_bytes(content)
         self.call(folder / self.name)
-
-
-def _of_yaml(text: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
-    if rng.random() < 0.3:
-        return hostile.scribbled(text, rng, others)
-    return hostile.as_yaml(hostile.mutated(hostile.of_yaml(text), rng, [hostile.of_yaml(rng.choice(others))]))
-
-
-def _of_json(text: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
-    if rng.random() < 0.3:
-        return hostile.scribbled(text, rng, others)
-    data = json.loads(text)
-    if rng.random() < 0.8:
-        data.pop("seal", None)  # as one does who edits it: else nothing but the seal is looked at
-    return hostile.as_json(hostile.mutated(data, rng, [json.loads(rng.choice(others))]))
-
-
-def _assignments(text: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
-    """Lines of `--set`, of which some have a hostile path or value."""
-    lines = []
-    for line in rng.sample(text.split(b"\n"), rng.randint(1, 3)):
-        path, _, _ = line.partition(b"=")
-        new = rng.choice([hostile.as_json(hostile.value(rng)), rng.choice(hostile.TEXTS).encode("utf-8", "replace")])
-        lines.append(rng.choice([line, line, hostile.scribbled(line, rng, others), path + b"=" + new]))
-    return b"\n".join(lines)
-
-
-def _ledger(text: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
-    """Bytes that are damaged, or records that were never written, with the checksums that belong to them."""
-    if rng.random() < 0.6:
-        return hostile.broken(text, rng, others)
-    lines = text.split(b"\n")
-    at = rng.randrange(len(lines) - 1)
-    record = hostile.mutated(ledger.decode(lines[at]), rng)
-    lines[at] = ledger.encode(record)[:-1] if isinstance(record, dict) else hostile.as_json(record)
-    return b"\n".join(lines)
-
-
-def _of_arrow(data: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
-    """Bytes that are damaged, or a sound table with hostile cells of the right types, or with another note in it."""
-    if rng.random() < 0.6:
-        return hostile.broken(data, rng, others)
-    table = pa.ipc.open_file(data).read_all()
-    if rng.random() < 0.5:
-        note = hostile.mutated(json.loads(table.schema.metadata[METADATA_KEY]), rng)
-        table = table.replace_schema_metadata({METADATA_KEY: hostile.as_json(note)})
-    else:
-        place = rng.randrange(table.num_columns)
-        column = table.schema.field(place)
-        cells = table.column(place).to_pylist()
-        for _ in range(rng.choice([1, 3, 30])):
-            cells[rng.randrange(len(cells))] = rng.choice([None, hostile.value(rng), rng.choice(cells)])
-        try:
-            changed = table.set_column(place, column, pa.array(cells, column.type))
-            table = changed.replace_schema_metadata({METADATA_KEY: table.schema.metadata[METADATA_KEY]})
-        except (pa.ArrowException, TypeError, ValueError, OverflowError):  # no cell of this type
-            return hostile.broken(data, rng, others)
-    out = BytesIO()
-    with pa.ipc.new_file(out, table.schema) as writer:
-        writer.write_table(table)
-    return out.getvalue()
 
 
 def _study(path: Path) -> None:
@@ -236,7 +175,8 @@ def kinds(folder: Path) -> dict[str, Kind]:
     example = ROOT / "reports" / "example" / "guidance"
     tables = {path.name: path.read_bytes() for path in example.glob("*.arrow")}
     set_lines = b"\n".join(
-        f"{path}={json.dumps(value)}".encode() for path, value in _leaves(config.plain(config.load("dfkd_fgvc")))
+        f"{path}={json.dumps(value)}".encode()
+        for path, value in variants.leaves(config.plain(config.load("dfkd_fgvc")))
     )
     weights = _weights()
     run, pool = folder / "run", folder / "pool"
@@ -245,32 +185,26 @@ def kinds(folder: Path) -> dict[str, Kind]:
     pooled = {path.name: path.read_bytes() for path in pool.iterdir() if path.suffix in (".json", ".arrows")}
     shard = next(name for name in pooled if name.endswith(".arrows"))
     found = {
-        "study": Kind(_files(*shipped.studies()), _of_yaml, "study.yaml", _study),
-        "method": Kind(_files(*config.METHODS.glob("*.yaml")), _of_yaml, "method.yaml", _method),
-        "set": Kind([set_lines], _assignments, "set.txt", _set),
-        "task": Kind(_files(*HERE.glob("*.yaml")), _of_yaml, "task.yaml", _task),
-        "card": Kind([card], _of_json, "t.json", _card, {"t.safetensors": weights[0]}),
-        "run": Kind(_files(run_folder / "run.json"), _of_json, "run.json", _run_card),
-        "pool": Kind([pooled["pool.json"]], _of_json, "pool.json", _pool, {shard: pooled[shard]}),
+        "study": Kind(_files(*shipped.studies()), variants.of_yaml, "study.yaml", _study),
+        "method": Kind(_files(*config.METHODS.glob("*.yaml")), variants.of_yaml, "method.yaml", _method),
+        "set": Kind([set_lines], variants.assignments, "set.txt", _set),
+        "task": Kind(_files(*HERE.glob("*.yaml")), variants.of_yaml, "task.yaml", _task),
+        "card": Kind([card], variants.of_json, "t.json", _card, {"t.safetensors": weights[0]}),
+        "run": Kind(_files(run_folder / "run.json"), variants.of_json, "run.json", _run_card),
+        "pool": Kind([pooled["pool.json"]], variants.of_json, "pool.json", _pool, {shard: pooled[shard]}),
         "shard": Kind([pooled[shard]], hostile.broken, shard, _shard, {"pool.json": pooled["pool.json"]}),
-        "ledger": Kind(_files(run / ledger.NAME), _ledger, ledger.NAME, _ledgered),
+        "ledger": Kind(_files(run / ledger.NAME), variants.ledger_lines, ledger.NAME, _ledgered),
         "checkpoint": Kind(_files(folder / "checkpoint.pt"), hostile.broken, "checkpoint.pt", _checkpoint),
         "safetensors": Kind(weights[:1], hostile.broken, "t.safetensors", _teacher),
         "state_dict": Kind(weights[1:], hostile.broken, "t.pt", _teacher),
     }
     for name in tables:
         beside = {other: content for other, content in tables.items() if other != name}
-        found[name.removesuffix(".arrow")] = Kind([tables[name]], _of_arrow, name, _table, beside)
+        found[name.removesuffix(".arrow")] = Kind([tables[name]], variants.of_arrow, name, _table, beside)
     small = {path.name: path.read_bytes() for path in run.glob("*.arrow")}
-    found["page"] = Kind([small["trials.arrow"]], _of_arrow, "trials.arrow", _page, small)
+    found["page"] = Kind([small["trials.arrow"]], variants.of_arrow, "trials.arrow", _page, small)
     return found
 
 
 def _files(*paths: Path) -> list[bytes]:
     return [path.read_bytes() for path in sorted(paths)]
-
-
-def _leaves(data: Any, at: str = "") -> list[tuple[str, Any]]:
-    if not isinstance(data, dict) or not data:
-        return [(at, data)]
-    return [leaf for key, value in data.items() for leaf in _leaves(value, f"{at}.{key}" if at else str(key))]
