@@ -26,6 +26,10 @@ class ToData(nn.Module):
         """(B, C, H, W) -> (B, C, H, W)."""
         return (x - self.mean) / self.std
 
+    def pictures(self, x: Tensor) -> Tensor:
+        """The way back, (B, C, H, W) -> (B, C, H, W): black is 0 and white 1."""
+        return x * self.std + self.mean
+
 
 class Shares(nn.Module):
     """tanh mapped to [0, 1]."""

@@ -119,7 +119,7 @@ class Memory(Protocol):
 
 
 class View(Protocol):
-    """An augmentation of a batch of images (B, C, H, W), differentiable; the labels stay."""
+    """An augmentation of a batch of pictures (B, C, H, W), black 0 and white 1, differentiable; the labels stay."""
 
     def __call__(self, images: Tensor, rng: torch.Generator) -> Tensor: ...
 

@@ -1,6 +1,8 @@
 """Augmentations of synthetic images: inside synthesis (what teacher and student judge) and before the student learns.
 
-None is on by default: a flip is right for aircraft and wrong for digits, so a method or a study asks for it.
+None is on by default: a flip is right for aircraft and wrong for digits, so a method or a study asks for it. Views see
+pictures, black 0 and white 1, as they do in the codes of this field: what they fill in is black, as at the border of a
+crop when teachers of CIFAR learn, and not the mean colour that a 0 is once it is normalised.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dfkd_ray.nets.heads import ToData
 from dfkd_ray.parts import mixing
 from dfkd_ray.parts.slots import View, views
 
@@ -35,7 +38,7 @@ class Flip:
 @views.register("crop")
 @dataclass(frozen=True)
 class Crop:
-    """Pad by `padding` pixels of zeros and cut the old size out at a random place, one place for each image."""
+    """Pad by `padding` pixels of black and cut the old size out at a random place, one place for each image."""
 
     padding: int = 4
 
@@ -157,8 +160,12 @@ class Views:
     student: tuple[View, ...] = field(default=(), metadata={"registry": views})
 
 
-def augment(chain: tuple[View, ...], images: Tensor, rng: torch.Generator) -> Tensor:
-    """The images through each view in turn."""
+def augment(chain: tuple[View, ...], images: Tensor, rng: torch.Generator, to_data: ToData) -> Tensor:
+    """The images (B, C, H, W) through each view in turn, as pictures; what comes and goes is `to_data`'s range."""
+    if not chain:
+        return images
+    pictures = to_data.pictures(images)
     for view in chain:
-        images = view(images, rng)
-    return images
+        pictures = view(pictures, rng)
+    seen: Tensor = to_data(pictures)
+    return seen

@@ -51,7 +51,7 @@ def learn(run: Run, steps: int, rng: torch.Generator) -> Iterator[dict[str, Tens
     for _ in range(steps):
         with run.precision():
             images, labels = run.memory.draw(run.source, run.method.schedule.batch, rng)
-            images = augment(run.method.views.student, images, rng)
+            images = augment(run.method.views.student, images, rng, run.to_data)
             loss, losses = run.student_loss(Signals(images, labels, run.teacher, run.student))
         run.step(loss)
         yield losses

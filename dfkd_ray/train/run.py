@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from dfkd_ray import metrics
 from dfkd_ray.methods.method import Method
+from dfkd_ray.nets.heads import ToData
 from dfkd_ray.nets.precision import LossScaler
 from dfkd_ray.parts.optimizers import descend, set_lr
 from dfkd_ray.parts.signals import Setting, Signals, layout
@@ -54,6 +55,7 @@ class Run:
             of_student = layout(self.student, image)
         with torch.no_grad():
             classes = self.teacher(torch.zeros(1, *image, device=device)).shape[1]
+        self.to_data = ToData(mean, std).to(device)
         self.setting = Setting(image, classes, mean, std, of_teacher, of_student, names, runtime.precision)
         with _at("source_loss"):
             self.source_loss = method.source_loss.open(self.setting, seed).to(device)
@@ -140,7 +142,7 @@ class Run:
         self, images: Tensor, labels: Tensor | None, /, *, only: str | None = None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The source loss of images (B, C, H, W), or one term of it, seen through the synthesis views."""
-        seen = augment(self.method.views.synthesis, images, self.rng)
+        seen = augment(self.method.views.synthesis, images, self.rng, self.to_data)
         total, values = self.source_loss(Signals(seen, labels, self.teacher, self.student), only)
         return total, values
 

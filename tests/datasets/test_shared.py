@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from dfkd_ray import datasets, teachers
+from dfkd_ray.nets.heads import ToData
+from dfkd_ray.parts.losses.batchnorm import deviation, statistics
+from dfkd_ray.parts.signals import Signals
+from dfkd_ray.parts.views import Crop, augment
 from dfkd_ray.teachers.weights import read_card
 
 pytestmark = pytest.mark.shared
@@ -44,3 +49,23 @@ def test_fashion_mnist_from_an_npz(shared: Path):
     assert abs(x.mean().item()) < 1e-3
     assert abs(x.std().item() - 1) < 1e-3
     assert datasets.split(task, "test", data).images.shape == (10_000, 1, 32, 32)
+
+
+@pytest.mark.parametrize("arch", ["resnet20", "resnet56"])
+def test_the_prior_of_real_images_asks_for_the_black_border_that_the_teacher_learned_with(shared: Path, arch: str):
+    """Else the source loss pulls away from real images: a border of the mean colour leaves it nearly as it is."""
+    task = teachers.adopt(datasets.load("cifar10"), shared / f"cifar10_{arch}.pt", arch)
+    net = teachers.teacher(task)
+    real = datasets.normalise(task, datasets.split(task, "val", shared / "cifar10_test.npz").images[:1000])
+
+    def prior(images: Tensor) -> float:
+        with torch.no_grad():
+            norms = Signals(images, None, net, net).teacher.norms
+            return sum(float(deviation(norm.layer, *statistics(norm))) for norm in norms)
+
+    rng = torch.Generator().manual_seed(0)
+    black = prior(augment((Crop(padding=4),), real, rng, ToData(task.mean, task.std)))
+    grey = prior(Crop(padding=4)(real, rng))
+    print(f"{arch}: {prior(real):.1f} as they are, {black:.1f} with a black border, {grey:.1f} with a grey one")
+    assert black < 0.2 * grey
+    assert grey > 0.8 * prior(real)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from dfkd_ray.nets.heads import ToData
 from dfkd_ray.parts.slots import views
 from dfkd_ray.parts.views import Crop, CutMix, Flip, Jitter, MixCut, MixUp, ResizedCrop, augment
 
@@ -77,8 +78,22 @@ def test_jitter_rolls_all_images_alike() -> None:
 
 def test_a_chain_of_views_is_one_after_the_other() -> None:
     chain = (Flip(p=1), Crop(padding=1))
-    assert torch.equal(augment(chain, IMAGES, rng()), Crop(padding=1)(IMAGES.flip(3), skipped(rng(), 6)))
-    assert augment((), IMAGES, rng()) is IMAGES
+    as_they_are = ToData((0.0,) * 3, (1.0,) * 3)
+    seen = augment(chain, IMAGES, rng(), as_they_are)
+    assert torch.equal(seen, Crop(padding=1)(IMAGES.flip(3), skipped(rng(), 6)))
+    assert augment((), IMAGES, rng(), as_they_are) is IMAGES
+
+
+def test_a_crop_shows_the_black_border_that_the_teacher_learned_with() -> None:
+    """Codes pad a picture in [0, 1] and normalise it then: (0 - mean) / std around (x - mean) / std."""
+    mean, std = (0.5, 0.25, 0.1), (0.2, 0.3, 0.4)
+    pictures = torch.rand(50, 3, 8, 10, generator=rng(3))
+    as_data = torch.stack([(pictures[:, c] - mean[c]) / std[c] for c in range(3)], 1)
+    seen = augment((Crop(padding=2),), as_data, rng(), ToData(mean, std))
+    cut = Crop(padding=2)(pictures, rng())
+    for c in range(3):
+        assert torch.allclose(seen[:, c], (cut[:, c] - mean[c]) / std[c], atol=1e-6)
+        assert torch.isclose(seen[:, c].amin((0, 1, 2)), torch.tensor(-mean[c] / std[c]), atol=1e-6)
 
 
 def skipped(numbers: torch.Generator, count: int) -> torch.Generator:
