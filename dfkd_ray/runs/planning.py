@@ -8,7 +8,7 @@ from dfkd_ray import metrics
 from dfkd_ray.methods.method import Schedule
 from dfkd_ray.runs.probe import StepSeconds
 from dfkd_ray.stats.effects import MIN_PAIRS
-from dfkd_ray.stats.power import scale, smallest_effect
+from dfkd_ray.stats.power import smallest_effect
 from dfkd_ray.study import Study, arms, plain
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.domains import canonical
@@ -156,7 +156,7 @@ def _power(metric: str, ablation: Ablation, measured: Spread | None) -> Iterator
     if isinstance(ablation.design, Walk):
         count, width = len(ablation.components), 1.0
     else:
-        found = [scale(each) for each in ablation.contrasts() if each.kind in ("simple", "main")]
+        found = [each.scale for each in ablation.contrasts() if each.kind in ("simple", "main")]
         count, width = len(found), max(found)
     if ablation.spread is not None:
         measured = (ablation.spread / metrics.find(metric).unit.scale, "stated")

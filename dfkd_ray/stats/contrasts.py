@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -45,6 +46,14 @@ class Contrast:
     weights: Mapping[str, float] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
     exact: bool = True
+
+    @property
+    def scale(self) -> float:
+        """Its spread as a multiple of that of two arms: sqrt(sum_a w_a^2 / 2), for arms of equal spread.
+
+        A main effect of a full factorial of 8 arms has 1/2: `smallest_effect(pairs, spread * contrast.scale)`.
+        """
+        return math.sqrt(math.fsum(weight**2 for weight in self.weights.values()) / 2)
 
 
 def joint(*components: str) -> str:

@@ -11,11 +11,11 @@ draw to draw: intervals then speak of the draws that were run, and are too narro
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from dfkd_ray.stats import paired
+from dfkd_ray.stats import paired, verdicts
 from dfkd_ray.stats.contrasts import Contrast
 
 Pair = tuple[int, int]  # seed, draw
@@ -23,6 +23,7 @@ Outcomes = Mapping[str, Mapping[Pair, float | None]]  # arm -> pair -> value; No
 Mode = Literal["max", "min"]
 
 MIN_PAIRS = 3  # with fewer there is no p value
+LARGEST = 1e300  # a value beyond is a failed trial's, not a measurement: sums of such values overflow
 DIGITS = 12  # paired values that agree to so many digits of their largest term are equal, as 0.1 + 0.2 and 0.3
 HELPS, HURTS = "helps", "hurts"
 UNDECIDED = "cannot be told apart at this budget"
@@ -43,13 +44,15 @@ class Effect:
     metric: str
     difference: float | None  # mean of the paired values
     standard_error: float | None
-    t_low: float | None  # Student's interval, from 2 pairs
+    low: float | None  # the interval of the verdict, from 3 pairs: excludes 0 where, and only where, it was told
+    high: float | None
+    t_low: float | None  # Student's interval of this effect by itself, from 2 pairs
     t_high: float | None
     boot_low: float | None  # bias-corrected and accelerated bootstrap over pairs, from 2 pairs
     boot_high: float | None
     p_t: float | None  # paired t test; None also where all paired values are equal: t is undefined there
     p_wilcoxon: float | None  # exact signed-rank test
-    p_holm: float | None  # p_t (p_wilcoxon where t is undefined) adjusted over the effect's family
+    p_holm: float | None  # adjusted over the effect's family, step by step as Holm's rule does: see `verdicts`
     pairs: int
     lost: int  # pairs of the study in which some arm of the contrast has no finite value
     aliases: tuple[str, ...]
@@ -81,13 +84,13 @@ def effects(
 ) -> list[Effect]:
     """An effect for each contrast, in their order; `resamples=0` leaves the bootstrap out.
 
-    Holm's families, each held at 1 - level by itself: simple and main effects together; interactions; Shapley values.
-    Effects without a p value were not tested and do not count. `helps` and `hurts` need an adjusted p below 1 - level,
-    which implies that Student's interval excludes 0. The bootstrap's decides nothing: with few pairs it is too narrow.
+    Families, each held at 1 - level by itself: simple and main effects together; interactions; Shapley values. Effects
+    of fewer than 3 pairs were not tested and do not count. `helps` and `hurts` need an adjusted p below 1 - level, by
+    the one rule of `verdicts.judge`; Student's interval and the bootstrap's decide nothing.
     """
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1, got {level:g}")
-    total = len(_pairs(outcomes))
+    total, contrasts = len(_pairs(outcomes)), tuple(contrasts)
     found = []
     for contrast in contrasts:
         values = differences(contrast.weights, outcomes)
@@ -95,7 +98,7 @@ def effects(
         if resamples and len(values) > 1:
             low, high = paired.bca(values, level, resamples, seed)
             found[-1] = replace(found[-1], boot_low=low, boot_high=high)
-    return _with_verdicts(found, mode, level)
+    return _with_verdicts(contrasts, found, mode, level)
 
 
 def arm_summary(outcomes: Outcomes, level: float = 0.95) -> list[ArmSummary]:
@@ -142,6 +145,8 @@ def _effect(contrast: Contrast, values: list[float], lost: int, metric: str, lev
         metric=metric,
         difference=mean.mean,
         standard_error=mean.error,
+        low=None,
+        high=None,
         t_low=mean.low,
         t_high=mean.high,
         boot_low=None,
@@ -157,17 +162,25 @@ def _effect(contrast: Contrast, values: list[float], lost: int, metric: str, lev
     )
 
 
-def _with_verdicts(found: list[Effect], mode: Mode, level: float) -> list[Effect]:
-    """The same effects with adjusted p and verdict, family by family."""
+def _with_verdicts(contrasts: Sequence[Contrast], found: list[Effect], mode: Mode, level: float) -> list[Effect]:
+    """The same effects with adjusted p, its interval and verdict, family by family."""
     out = list(found)
-    ps = {i: p for i, e in enumerate(found) if (p := e.p_wilcoxon if e.p_t is None else e.p_t) is not None}
     for family in {_family(effect) for effect in found}:
-        tested = [i for i in ps if _family(found[i]) == family]
-        for i, p in zip(tested, paired.holm([ps[i] for i in tested])):
-            better = ((found[i].difference or 0.0) > 0) == (mode == "max")
-            verdict = UNDECIDED if not p < 1 - level else HELPS if better else HURTS
-            out[i] = replace(found[i], p_holm=p, verdict=verdict)
+        tested = [i for i, e in enumerate(found) if _family(e) == family and e.pairs >= MIN_PAIRS]
+        judged = verdicts.judge([_comparison(contrasts[i], found[i]) for i in tested], level)
+        for i, (p, half) in zip(tested, judged):
+            difference = found[i].difference or 0.0
+            verdict = UNDECIDED if not p < 1 - level else HELPS if (difference > 0) == (mode == "max") else HURTS
+            ends = (None, None) if half is None else (difference - half, difference + half)
+            out[i] = replace(found[i], p_holm=p, low=ends[0], high=ends[1], verdict=verdict)
     return out
+
+
+def _comparison(contrast: Contrast, effect: Effect) -> verdicts.Comparison:
+    deviation = (effect.standard_error or 0.0) * math.sqrt(effect.pairs)
+    return verdicts.Comparison(
+        effect.difference or 0.0, deviation, effect.pairs, contrast.scale, effect.p_wilcoxon or 1.0
+    )
 
 
 def _family(effect: Effect) -> str:
@@ -179,4 +192,4 @@ def _pairs(outcomes: Outcomes) -> set[Pair]:
 
 
 def _finite(values: Mapping[Pair, float | None]) -> list[tuple[Pair, float]]:
-    return [(pair, value) for pair, value in values.items() if value is not None and math.isfinite(value)]
+    return [(pair, value) for pair, value in values.items() if value is not None and abs(value) <= LARGEST]

@@ -44,7 +44,7 @@ def mean(values: Sequence[float], level: float) -> Mean:
     middle = values[0] if min(values) == max(values) else math.fsum(values) / n  # n * x / n is not always x
     if n == 1:
         return Mean(1, middle)
-    deviation = math.sqrt(math.fsum((value - middle) ** 2 for value in values) / (n - 1))
+    deviation = math.hypot(*(value - middle for value in values)) / math.sqrt(n - 1)  # no square overflows
     error = deviation / math.sqrt(n)
     half = float(stdtrit(n - 1, (1 + level) / 2)) * error
     return Mean(n, middle, deviation, error, middle - half, middle + half)
@@ -63,6 +63,8 @@ def bca(values: Sequence[float], level: float, resamples: int, seed: int) -> tup
     given = np.asarray(values)
     if given.min() == given.max():
         return float(given[0]), float(given[0])
+    unit = 2.0 ** np.frexp(np.abs(given).max())[1]  # exact; without it cubes of 1e300 overflow
+    given = given / unit
     centred = given - given.mean()
     means = _resamples(len(given), resamples, seed) @ centred / len(given)
     slack = 1e-9 * np.abs(centred).max()
@@ -71,7 +73,8 @@ def bca(values: Sequence[float], level: float, resamples: int, seed: int) -> tup
     acceleration = (centred**3).sum() / (6 * (centred**2).sum() ** 1.5)  # of the mean, the jackknife has this form
     z = bias + ndtri([(1 - level) / 2, (1 + level) / 2])
     ends = np.quantile(means, ndtr(bias + z / np.maximum(1 - acceleration * z, 1e-9)))
-    return float(given.mean() + ends[0]), float(given.mean() + ends[1])
+    low, high = unit * (given.mean() + ends)
+    return float(low), float(high)
 
 
 def wilcoxon(values: Sequence[float]) -> float:

@@ -1,18 +1,22 @@
-"""What a number of pairs can tell: the power of the two-sided paired t test, before anything is run.
+"""What a number of pairs can tell: the power of the rule of verdicts, before anything is run.
 
 With a true effect d and paired values of standard deviation s, t of n pairs follows the noncentral t distribution with
-n - 1 degrees of freedom and noncentrality d sqrt(n) / s (Cohen, 1988). `effects=m` asks for the worst case of Holm's
-rule over m effects: the first step, tested at (1 - level) / m.
+n - 1 degrees of freedom and noncentrality d sqrt(n) / s (Cohen, 1988). `effects=m` asks for the rule's first step over
+m effects (`verdicts.judge`), all as wide as this one: no formula is known, so it is drawn, always the same draws.
 """
 
 from __future__ import annotations
 
 import bisect
+import functools
 import math
 from collections.abc import Iterable
 
+from dfkd_ray.stats import verdicts
 from dfkd_ray.stats.contrasts import Contrast
 from dfkd_ray.stats.effects import MIN_PAIRS, Outcomes, differences
+
+DRAWS = 200_000  # studies that stand for all
 
 
 def smallest_effect(pairs: int, spread: float, level: float = 0.95, power: float = 0.8, effects: int = 1) -> float:
@@ -20,28 +24,23 @@ def smallest_effect(pairs: int, spread: float, level: float = 0.95, power: float
 
     `spread`: standard deviation of the paired values, in units of the metric, as is what comes back.
     """
-    from scipy.optimize import brentq
-
-    risk = _risk(spread, level, power, effects)
+    _check(spread, level, power, effects)
     if pairs < MIN_PAIRS:
         return math.inf
-    far = 1.0
-    while _power(far, pairs, risk) < power:
-        far *= 2
-    shift = brentq(lambda shift: _power(shift, pairs, risk) - power, 0.0, far)
-    return float(shift) * spread / math.sqrt(pairs)
+    shift = _alone(pairs, level, power) if effects == 1 else _first(pairs, level, power, effects)
+    return shift * spread / math.sqrt(pairs)
 
 
 def pairs_needed(effect: float, spread: float, level: float = 0.95, power: float = 0.8, effects: int = 1) -> int:
     """The fewest pairs (3 or more) that detect a true effect of this size, of either sign, with probability `power`."""
-    risk = _risk(spread, level, power, effects)
+    _check(spread, level, power, effects)
     if not effect or not math.isfinite(effect):
         raise ValueError(f"effect must be a number other than 0, got {effect:g}")
     if spread == 0:
         return MIN_PAIRS
 
     def enough(pairs: int) -> bool:
-        return _power(effect / spread * math.sqrt(pairs), pairs, risk) >= power
+        return smallest_effect(pairs, spread, level, power, effects) <= abs(effect)
 
     most = MIN_PAIRS
     while not enough(most):
@@ -52,25 +51,44 @@ def pairs_needed(effect: float, spread: float, level: float = 0.95, power: float
 def spread(outcomes: Outcomes, contrasts: Iterable[Contrast]) -> float | None:
     """Standard deviation of the paired difference of two arms, pooled over contrasts of earlier trials.
 
-    A contrast of more arms is brought to the scale of two, see `scale`. Contrasts that are 0 in every pair compare a
-    method with itself and are left out. None where nothing is left with 2 pairs.
+    A contrast of more arms is brought to the scale of two, see `Contrast.scale`. Contrasts that are 0 in every pair
+    compare a method with itself and are left out. None where nothing is left with 2 pairs.
     """
-    squares, degrees = 0.0, 0
+    residuals: list[float] = []
+    degrees = 0
     for contrast in contrasts:
         values = differences(contrast.weights, outcomes)
         if len(values) > 1 and any(values):
             mean = math.fsum(values) / len(values)
-            squares += math.fsum((value - mean) ** 2 for value in values) / scale(contrast) ** 2
+            residuals += ((value - mean) / contrast.scale for value in values)
             degrees += len(values) - 1
-    return math.sqrt(squares / degrees) if degrees else None
+    return math.hypot(*residuals) / math.sqrt(degrees) if degrees else None
 
 
-def scale(contrast: Contrast) -> float:
-    """Spread of this contrast, as a multiple of that of two arms: sqrt(sum_a w_a^2 / 2), for arms of equal spread.
+def _alone(pairs: int, level: float, power: float) -> float:
+    """The noncentrality at which plain t tells one effect so often."""
+    from scipy.optimize import brentq
 
-    A main effect of a full factorial of 8 arms has 1/2: `smallest_effect(pairs, spread * scale(contrast))`.
-    """
-    return math.sqrt(math.fsum(weight**2 for weight in contrast.weights.values()) / 2)
+    far = 1.0
+    while _power(far, pairs, 1 - level) < power:
+        far *= 2
+    return float(brentq(lambda shift: _power(shift, pairs, 1 - level) - power, 0.0, far))
+
+
+@functools.lru_cache(maxsize=1024)
+def _first(pairs: int, level: float, power: float, effects: int) -> float:
+    """The noncentrality at which the first of so many equally wide effects is told so often, with the right sign."""
+    import numpy as np
+    from scipy.special import chdtri, stdtrit
+
+    rng, degrees, risk = np.random.default_rng(0), pairs - 1, 1 - level
+    own, widest = rng.random((2, DRAWS))
+    widest **= 1 / (effects - 1)  # of all others: the largest of so many uniform numbers
+    own, widest = (np.sqrt(chdtri(degrees, 1 - u) / degrees) for u in (own, widest))
+    guarded = np.maximum(own, verdicts.guard(pairs) * widest)
+    by_guarded = -stdtrit(degrees, risk * verdicts.SHARE / verdicts.comparisons(pairs, effects) / 2) * guarded
+    by_plain = -stdtrit(degrees, risk * (1 - verdicts.SHARE) / effects / 2) * own
+    return float(np.quantile(np.minimum(by_guarded, by_plain) + rng.standard_normal(DRAWS), power))
 
 
 def _power(shift: float, pairs: int, risk: float) -> float:
@@ -86,8 +104,7 @@ def _power(shift: float, pairs: int, risk: float) -> float:
     return 1 - float(ncfdtr(1, pairs - 1, shift**2, critical**2))
 
 
-def _risk(spread: float, level: float, power: float, effects: int) -> float:
-    """The level of one test, after all arguments have been looked at."""
+def _check(spread: float, level: float, power: float, effects: int) -> None:
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1, got {level:g}")
     if not 1 - level < power < 1:
@@ -96,4 +113,3 @@ def _risk(spread: float, level: float, power: float, effects: int) -> float:
         raise ValueError(f"spread must be >= 0, got {spread:g}")
     if effects < 1:
         raise ValueError(f"effects must be >= 1, got {effects}")
-    return (1 - level) / effects

@@ -92,7 +92,8 @@ EFFECTS = pa.schema(
             (name, pa.float64())
             for name in (
                 *("difference", "standard_error"),  # in units of the metric
-                *("t_low", "t_high"),  # Student's 95 % interval
+                *("low", "high"),  # the interval of the verdict: over all effects of its family
+                *("t_low", "t_high"),  # Student's 95 % interval, of this effect by itself
                 *("boot_low", "boot_high"),  # of the BCa bootstrap over pairs
                 *("p_t", "p_wilcoxon", "p_holm"),
             )
