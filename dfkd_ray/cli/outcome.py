@@ -43,7 +43,9 @@ def close(summary: Summary, work: Distillation) -> None:
     typer.echo(f"{counts}, {summary.seconds:.0f} s")
     if summary.ablation:
         table = tables.read(summary.folder / "effects.arrow")
-        for line in (*effects(table.to_pylist()), *published_lines(tables.metadata(table).get("published"))):
+        note = tables.metadata(table)
+        looks = len(note["ablation"]["looks"])
+        for line in (*effects(table.to_pylist(), looks), *published_lines(note.get("published"))):
             typer.echo(line)
     else:
         for line in winners(summary, 1 / len(work.task.classes)):
@@ -92,13 +94,14 @@ def scores_line(trial: Trial, reached: Mapping[str, float], chance: float) -> st
     return ", ".join(parts)
 
 
-def effects(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Of the rows of effects.arrow, those on the first objective, a line each."""
+def effects(rows: Sequence[Mapping[str, Any]], looks: int = 1) -> Iterator[str]:
+    """Of the rows of effects.arrow, those on the first objective, a line each; looks: how often they were looked at."""
     if not rows:
         yield "no effects yet"
         return
     metric = rows[0]["metric"]
-    yield f"effects on {metric}, 95 % intervals, p by the paired t test after Holm:"
+    over = f", both over {looks} looks" if looks > 1 else ""
+    yield f"effects on {metric}, 95 % intervals, p by the paired t test after Holm{over}:"
     for row in rows:
         if row["metric"] != metric:
             continue

@@ -47,7 +47,9 @@ def comparison(history: History) -> dict[str, Any]:
         "best_on_test": table.best_on_test if best else "",
         "cells": [_cell(row) | best.get(row.row, {}) for row in published.side_by_side(table, column, within)],
         "cut": [each.arm for each, kept in zip(summaries, within) if kept != each],
-        "claims": _claims(table, column, found, metric),
+        "claims": _claims(
+            table, column, found, metric, 1 if study.ablation is None else len(study.ablation.seeds.looks)
+        ),
     }
 
 
@@ -79,7 +81,9 @@ def _cell(row: Compared) -> dict[str, Any]:
     }
 
 
-def _claims(table: PublishedTable, column: str | None, found: Outcomes, metric: str) -> list[dict[str, Any]]:
+def _claims(
+    table: PublishedTable, column: str | None, found: Outcomes, metric: str, looks: int
+) -> list[dict[str, Any]]:
     """Each claim is a contrast of its own, so that its verdict rests on paired values."""
     contrasts = [Contrast(claim.text, "simple", claim.text, claim.weights) for claim in table.claims]
     return [
@@ -93,7 +97,7 @@ def _claims(table: PublishedTable, column: str | None, found: Outcomes, metric: 
             "pairs": effect.pairs,
             "verdict": published.check(claim, effect),
         }
-        for claim, effect in zip(table.claims, effects(contrasts, found, metric, "max", resamples=0))
+        for claim, effect in zip(table.claims, effects(contrasts, found, metric, "max", resamples=0, looks=looks))
     ]
 
 

@@ -86,6 +86,7 @@ def test_effects_are_of_the_first_objective_in_points() -> None:
     head, line = outcome.effects(rows)
     assert head == "effects on val_accuracy, 95 % intervals, p by the paired t test after Holm:"
     assert line == "  a against b: +2.1 [-0.1, +4.3] points, p 0.0612, 5 pairs: cannot be told apart at this budget"
+    assert next(outcome.effects(rows, 3)) == f"{head.removesuffix(':')}, both over 3 looks:"
     assert list(outcome.effects([])) == ["no effects yet"]
 
 
