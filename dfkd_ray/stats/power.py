@@ -49,6 +49,11 @@ def pairs_needed(effect: float, spread: float, level: float = 0.95, power: float
     return MIN_PAIRS + bisect.bisect_left(range(MIN_PAIRS, most), True, key=enough)
 
 
+def power_of(pairs: int, effect: float, spread: float, level: float = 0.95, effects: int = 1) -> float:
+    """The probability with which so many pairs (3 or more) detect a true effect of this size, of either sign."""
+    return _power(effect / spread * math.sqrt(pairs), pairs, (1 - level) / effects)
+
+
 def spread(outcomes: Outcomes, contrasts: Iterable[Contrast]) -> float | None:
     """Standard deviation of the paired difference of two arms, pooled over contrasts of earlier trials.
 

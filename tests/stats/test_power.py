@@ -12,7 +12,7 @@ from scipy import stats
 
 from dfkd_ray.stats.contrasts import Contrast
 from dfkd_ray.stats.effects import HELPS, effects
-from dfkd_ray.stats.power import pairs_needed, scale, smallest_effect, spread
+from dfkd_ray.stats.power import pairs_needed, power_of, scale, smallest_effect, spread
 
 pytestmark = pytest.mark.filterwarnings("error")
 RELAXED = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -42,6 +42,14 @@ def test_power_is_that_of_simulated_tests(pairs: int, family: int) -> None:
     deviations = spread * np.sqrt(rng.chisquare(pairs - 1, 400_000) / (pairs - 1))
     found = np.abs(means / deviations) * math.sqrt(pairs) > stats.t.isf(risk / 2, pairs - 1)
     assert found.mean() == pytest.approx(0.8, abs=0.003)
+
+
+@pytest.mark.parametrize(("pairs", "effect", "family"), [(3, 2.0, 1), (5, 1.0, 6), (10, -0.7, 2), (4, 0.0, 1)])
+def test_the_power_of_so_many_pairs_is_that_of_the_noncentral_t(pairs: int, effect: float, family: int) -> None:
+    limit, shift = stats.t.ppf(1 - 0.05 / family / 2, pairs - 1), effect / 2.5 * math.sqrt(pairs)
+    exact = stats.nct.sf(limit, pairs - 1, shift) + stats.nct.cdf(-limit, pairs - 1, shift)
+    assert power_of(pairs, effect, 2.5, effects=family) == pytest.approx(exact, rel=1e-6)
+    assert power_of(pairs, smallest_effect(pairs, 2.5, 0.95, 0.7), 2.5) == pytest.approx(0.7)
 
 
 def test_studies_find_the_smallest_effect_as_often_as_was_said() -> None:
