@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_origin, get_type_hints
 
 import typer
 
@@ -18,6 +18,7 @@ from dfkd_ray.util import choices, limits
 from dfkd_ray.util.errors import ConfigError
 
 if TYPE_CHECKING:
+    from dfkd_ray.stats.looks import Told
     from dfkd_ray.study.overrides import Overrides
 
 
@@ -68,12 +69,29 @@ class SmallTry:
     epochs: Annotated[
         int | None, typer.Option(min=1, callback=bounded, help="Of every trial.", show_default="the method's")
     ] = None
+    until: Annotated[
+        str | None,
+        typer.Option(
+            metavar="told|POINTS",
+            help="Of an ablation: add seeds, twice as many each time and at most four times as many, until every "
+            "effect is told apart, or no interval is wider. Intervals and verdicts pay for the looks.",
+        ),
+    ] = None
 
     @property
     def overrides(self) -> Overrides:
         from dfkd_ray.study.overrides import Overrides
 
-        return Overrides(assignments(self.changes), self.trials, self.seeds, self.epochs)
+        return Overrides(assignments(self.changes), self.trials, self.seeds, self.epochs, _until(self.until))
+
+
+def _until(said: str | None) -> float | Told | None:
+    if said is None or said == "told":
+        return cast("Told | None", said)
+    try:
+        return float(said)
+    except ValueError:
+        raise typer.BadParameter(f"--until takes told, or a number of points, got {said!r}") from None
 
 
 def unfolded(command: Callable[..., None]) -> Callable[..., None]:

@@ -9,6 +9,7 @@ from dfkd_ray import metrics
 from dfkd_ray.report import arms, effects, paste
 from dfkd_ray.report.arms import ArmRow
 from dfkd_ray.report.blocks import Block, Cell, Folded, Heading, Inline, Listing, Mark, Section, Table, Text
+from dfkd_ray.report.caveats import caveats
 from dfkd_ray.report.effects import EffectRow
 from dfkd_ray.report.trial import TrialRow
 from dfkd_ray.report.view import Tables, mapping, part
@@ -214,29 +215,5 @@ def design(tables: Tables) -> Section:
     lines = tables.ablation.get("design")
     written = "\n".join(map(str, lines)) if isinstance(lines, list) else ""
     matrix = [Listing(written)] if written else []
-    caveats = [Text(text, "warning") for text in _caveats(tables)]
-    return Section("design", "The design", "The design", [*matrix, *caveats])
-
-
-def _caveats(tables: Tables) -> Iterator[str]:
-    study = tables.study
-    draws, seeds, tune = study.get("draws"), study.get("seeds"), part(study, "tune")
-    if isinstance(draws, int) and draws > 1:
-        yield (
-            f"Intervals speak of the {draws} draws that were run: where an effect changes from draw to draw, they are "
-            "too narrow for draws in general."
-        )
-    if isinstance(seeds, dict) and seeds.get("until") is not None:
-        width = f"{words.setting(seeds['until'])} {metrics.points(tables.objective.metric)}".rstrip()
-        yield (
-            f"Seeds were added until no interval was wider than {width}, or there were "
-            f"{seeds.get('max')}: 95{words.NBSP}% intervals that are chosen so cover the truth in 91 to "
-            f"95{words.NBSP}% of studies."
-        )
-    if tune.get("trials"):
-        yield (
-            f"Each arm was tuned by a search of its own of {tune['trials']} trials, which count for no effect: effects "
-            "are those of a component and of its settings together."
-        )
-    if part(study, "design").get("name") == "path":
-        yield "The trials that pick a step of the path also estimate it: a chosen step looks larger than it is."
+    warnings = [Text(text, "warning") for text in caveats(tables)]
+    return Section("design", "The design", "The design", [*matrix, *warnings])

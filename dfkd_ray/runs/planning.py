@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 
 from dfkd_ray import metrics
 from dfkd_ray.methods.method import Schedule
+from dfkd_ray.runs import telling
 from dfkd_ray.runs.probe import StepSeconds
-from dfkd_ray.stats.effects import MIN_PAIRS
-from dfkd_ray.stats.power import smallest_effect
+from dfkd_ray.runs.telling import Spread
+from dfkd_ray.stats.looks import Told
 from dfkd_ray.study import Study, arms, plain
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.domains import canonical
-from dfkd_ray.study.paths import Walk
 from dfkd_ray.study.specs import Asha, Tpe
 from dfkd_ray.tune.duplicates import Duplicates, find_duplicates
 from dfkd_ray.tune.ray_setup import room
@@ -119,25 +119,24 @@ def _hours(
         yield f"if asha keeps 1 in {study.stopper.reduction} at each rung: about {spared} on the clock"
 
 
-Spread = tuple[float, str]  # standard deviation of a paired difference, in the objective's units; where it is from
-
-
 def _design(study: Study, ablation: Ablation, measured: Spread | None, duplicates: Duplicates) -> Iterator[str]:
     """The matrix, what is confounded, pairs, and the smallest effect that they can tell."""
     yield from arms.describe(ablation.design, ablation.components, ablation.arms, study.method)
     yield from _duplicates(ablation, duplicates)
     seeds = ablation.seeds
-    unit = metrics.points(study.objective[0].metric)
-    least = "" if seeds.until is None else f"{seeds.until:g} {unit}".rstrip()
-    more = "" if seeds.until is None else f", up to {len(seeds.listed)} until intervals are within {least}"
+    more = "" if seeds.until is None else f", up to {len(seeds.listed)} until {_enough(study, seeds.until)}"
     draws = f" x {ablation.points} draws" if ablation.points > 1 else ""
     yield f"{seeds.start} seeds{draws} for each arm{more}: {ablation.pairs} pairs"
     if ablation.tune is not None:
         yield f"before that {ablation.tune.trials} tuning trials of each arm, with seed {ablation.tune.seed}"
-    if ablation.pairs < MIN_PAIRS:
-        yield f"with fewer than {MIN_PAIRS} pairs no effect gets a p value"
-    else:
-        yield from _power(study.objective[0].metric, ablation, measured)
+    yield from telling.describe(study, ablation, measured)
+
+
+def _enough(study: Study, until: float | Told) -> str:
+    """What seeds are added for."""
+    if until == "told":
+        return "every effect is told apart"
+    return f"intervals are within {until:g} {metrics.points(study.objective[0].metric)}".rstrip()
 
 
 def _duplicates(ablation: Ablation, duplicates: Duplicates) -> Iterator[str]:
@@ -149,25 +148,6 @@ def _duplicates(ablation: Ablation, duplicates: Duplicates) -> Iterator[str]:
             yield f"the same method, run once: {', '.join(same)}"
     for arm, why in duplicates.refused.items():
         yield f"left out of the first round, since it is no method: {arm}: {why}"
-
-
-def _power(metric: str, ablation: Ablation, measured: Spread | None) -> Iterator[str]:
-    """The smallest effect of a component that the pairs tell: alone, and as the first that Holm's rule looks at."""
-    if isinstance(ablation.design, Walk):
-        count, width = len(ablation.components), 1.0
-    else:
-        found = [each.scale for each in ablation.contrasts() if each.kind in ("simple", "main")]
-        count, width = len(found), max(found)
-    if ablation.spread is not None:
-        measured = (ablation.spread / metrics.find(metric).unit.scale, "stated")
-    rules = {count: f"after Holm's rule over {count} effects, at worst"} if count > 1 else {}
-    for effects, rule in ({1: "by itself"} | rules).items():
-        least = smallest_effect(ablation.pairs, width, effects=effects)
-        value = f"{least:.2f} standard deviations of a paired difference of two arms"
-        if measured is not None:
-            told, spread = (metrics.changed(metric, times * measured[0], signed=False) for times in (least, 1.0))
-            value = f"{told} (spread {spread}, {measured[1]})"
-        yield f"smallest effect told with power 0.8, {rule}: {value}"
 
 
 def _asha_share(stopper: Asha, epochs: int) -> float:

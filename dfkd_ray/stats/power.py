@@ -11,6 +11,7 @@ import bisect
 import functools
 import math
 from collections.abc import Iterable
+from typing import Any
 
 from dfkd_ray.stats import verdicts
 from dfkd_ray.stats.contrasts import Contrast
@@ -48,6 +49,12 @@ def pairs_needed(effect: float, spread: float, level: float = 0.95, power: float
     return MIN_PAIRS + bisect.bisect_left(range(MIN_PAIRS, most), True, key=enough)
 
 
+def power_of(pairs: int, effect: float, spread: float, level: float = 0.95, effects: int = 1) -> float:
+    """The probability with which so many pairs (3 or more) detect a true effect of this size, of either sign."""
+    shift = abs(effect) / spread * math.sqrt(pairs)
+    return _power(shift, pairs, 1 - level) if effects == 1 else float((_needed(pairs, level, effects) <= shift).mean())
+
+
 def spread(outcomes: Outcomes, contrasts: Iterable[Contrast]) -> float | None:
     """Standard deviation of the paired difference of two arms, pooled over contrasts of earlier trials.
 
@@ -75,9 +82,16 @@ def _alone(pairs: int, level: float, power: float) -> float:
     return float(brentq(lambda shift: _power(shift, pairs, 1 - level) - power, 0.0, far))
 
 
-@functools.lru_cache(maxsize=1024)
 def _first(pairs: int, level: float, power: float, effects: int) -> float:
     """The noncentrality at which the first of so many equally wide effects is told so often, with the right sign."""
+    import numpy as np
+
+    return float(np.quantile(_needed(pairs, level, effects), power))
+
+
+@functools.lru_cache(maxsize=64)
+def _needed(pairs: int, level: float, effects: int) -> Any:
+    """The noncentrality that each of DRAWS studies would need to tell its effect among so many."""
     import numpy as np
     from scipy.special import chdtri, stdtrit
 
@@ -88,7 +102,7 @@ def _first(pairs: int, level: float, power: float, effects: int) -> float:
     guarded = np.maximum(own, verdicts.guard(pairs) * widest)
     by_guarded = -stdtrit(degrees, risk * verdicts.SHARE / verdicts.comparisons(pairs, effects) / 2) * guarded
     by_plain = -stdtrit(degrees, risk * (1 - verdicts.SHARE) / effects / 2) * own
-    return float(np.quantile(np.minimum(by_guarded, by_plain) + rng.standard_normal(DRAWS), power))
+    return np.minimum(by_guarded, by_plain) + rng.standard_normal(DRAWS)
 
 
 def _power(shift: float, pairs: int, risk: float) -> float:

@@ -6,21 +6,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from dfkd_ray.stats.looks import Told
 from dfkd_ray.study.ablation import KEYS
 from dfkd_ray.util.errors import ConfigError
 from dfkd_ray.util.yamls import Document
 
 EPOCHS = "schedule.epochs"
+MOST_TIMES = 4  # as many seeds as at the start: three looks
 
 
 @dataclass(frozen=True)
 class Overrides:
-    """changes: over what the study fixes. trials: of a sweep. seeds: of each arm. epochs: of every trial."""
+    """changes: over what the study fixes. trials: of a sweep. seeds: of each arm. epochs: of every trial.
+
+    until: seeds are added to those of an ablation until it has told so much, "told" or points.
+    """
 
     changes: Mapping[str, Any] = field(default_factory=dict)
     trials: int | None = None
     seeds: int | None = None
     epochs: int | None = None
+    until: float | Told | None = None
 
     @property
     def fixed(self) -> dict[str, Any]:
@@ -41,16 +47,27 @@ class Overrides:
             raise ConfigError.at("--trials", "is for a sweep: an ablation runs arms x seeds, so say --seeds")
         if not ablation and self.seeds is not None:
             raise ConfigError.at("--seeds", "is for an ablation: the trials of a sweep have one seed, so say --trials")
+        if not ablation and self.until is not None:
+            raise ConfigError.at("--until", "is for an ablation, whose arms get more seeds")
         made = dict(raw)
         if self.trials is not None:
             made["budget"] = {**_mapping(raw.get("budget")), "trials": self.trials}
         if self.seeds is not None:
             made["seeds"] = self.seeds
+        if self.until is not None:
+            made["seeds"] = {**_start_and_max(made.get("seeds")), "until": self.until}
         if fixed := {**_mapping(raw.get("fixed")), **self.fixed}:
             made["fixed"] = fixed
         if self.epochs is not None and isinstance(raw.get("arms"), Mapping):  # an arm's own length would win
             made["arms"] = {name: _as_long(arm, {EPOCHS: self.epochs}) for name, arm in raw["arms"].items()}
         return replace(document, data=made)
+
+
+def _start_and_max(seeds: Any) -> Mapping[str, Any]:
+    """Of the seeds as a file has them; a number of them is where to start, and four times as many are the most."""
+    if isinstance(seeds, list):
+        raise ConfigError.at("--until", "adds seeds to a number of them, and the file lists which: say --seeds")
+    return {"start": seeds, "max": MOST_TIMES * seeds} if isinstance(seeds, int) else _mapping(seeds)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""The seeds of an ablation, as a study file has them: a number, a list, or more of them while intervals are wide."""
+"""The seeds of an ablation, as a study file has them: a number, a list, or more of them while they tell too little."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dfkd_ray.stats.effects import MIN_PAIRS
+from dfkd_ray.stats.looks import Told, schedule
 from dfkd_ray.util import limits
 from dfkd_ray.util.errors import ConfigError
 from dfkd_ray.util.yamls import typed
@@ -17,15 +18,16 @@ MOST = 1_000  # who writes 20250101 means that seed, not so many of them
 
 @dataclass(frozen=True)
 class Seeds:
-    """The seeds that every arm gets: so many at first, one more after another while intervals are wide.
+    """The seeds that every arm gets: so many at first, twice as many each time while effects tell too little.
 
-    until: points of the first objective (its own unit where it is no share); seeds are added until no effect's interval
-        is wider. None: none are added.
+    until: "told", until every effect on the first objective is told apart; or points of that objective (its own unit
+        where it is no share), until no effect's interval is wider. None: none are added. What the looks in between cost
+        is in `stats.looks`, and in every interval and verdict.
     """
 
     listed: tuple[int, ...]
     start: int
-    until: float | None = None
+    until: float | Told | None = None
 
     def __post_init__(self) -> None:
         twice = sorted(seed for seed, times in Counter(self.listed).items() if times > 1)
@@ -35,16 +37,21 @@ class Seeds:
             raise ValueError(f"one seed tells nothing of the spread: take {MIN_PAIRS} or more")
         if not 2 <= self.start <= len(self.listed):
             raise ValueError(f"start must be between 2 and max, got {self.start} and {len(self.listed)}")
-        if self.until is not None and not self.until > 0:
+        if isinstance(self.until, float) and not self.until > 0:
             raise ValueError(f"until must be > 0 points, got {self.until:g}")
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """The numbers of seeds with which effects are looked at; one where none are added."""
+        return (self.start,) if self.until is None else schedule(self.start, len(self.listed))
 
 
 @dataclass(frozen=True)
 class _Adaptive:
-    """`seeds: {start: 3, max: 10, until: 1.0}`, as the file has it."""
+    """`seeds: {start: 5, max: 20, until: told}`, as the file has it."""
 
     max: int
-    until: float
+    until: float | Told
     start: int = MIN_PAIRS
 
 
@@ -59,7 +66,7 @@ def parse(raw: Any) -> Seeds:
             raise ConfigError.at("", f"a seed is a whole number from 0, got {wrong[0]!r}")
         return Seeds(tuple(raw), len(raw))
     if not isinstance(raw, Mapping):
-        forms = "a number of seeds, a list, or {start: 3, max: 10, until: 1.0}"
+        forms = "a number of seeds, a list, or {start: 5, max: 20, until: told}"
         raise ConfigError.at("", f"expected {forms}, got {raw!r}")
     adaptive = typed(_Adaptive, raw)
     return Seeds(_first(adaptive.max), adaptive.start, adaptive.until)

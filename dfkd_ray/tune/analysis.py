@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from dfkd_ray import metrics
 from dfkd_ray.stats import front
-from dfkd_ray.stats.effects import Effect, Outcomes, Pair, effects, widest
+from dfkd_ray.stats.effects import Effect, Outcomes, Pair, effects
+from dfkd_ray.stats.looks import seeds_wanted
 from dfkd_ray.study import Study, arms
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.arms import Arm
@@ -28,15 +29,15 @@ def cells(history: History) -> dict[tuple[str, Pair], Trial]:
     }
 
 
-def outcomes(history: History, metric: str, names: Iterable[str], seeds: Sequence[int] | None = None) -> Outcomes:
+def outcomes(history: History, metric: str, names: Iterable[str]) -> Outcomes:
     """Arm -> pair -> value of a metric, None where the trial failed; of pairs that have ended in all of these arms.
 
     Arms that resolve to the same method share their trials. An arm that no setting suits, so that it is not run, has
-    failed in every pair. `seeds`: only of these.
+    failed in every pair.
     """
     ended: dict[str, dict[Pair, float | None]] = {}
     for (name, pair), trial in cells(history).items():
-        if trial.state != "running" and (seeds is None or pair[0] in seeds):
+        if trial.state != "running":
             ended.setdefault(method_of(history, name), {})[pair] = _value(history.study, trial, metric)
     found = {arm: ended.get(method_of(history, arm), {}) for arm in names}
     run = [set(values) for arm, values in found.items() if not _nothing_suits(history, arm)]
@@ -122,21 +123,14 @@ def _mean(values: Mapping[Pair, float | None]) -> float | None:
 
 
 def seeds_in_force(history: History) -> tuple[int, ...]:
-    """The seeds that all arms are to be run with by now: more than at the start only while an interval is too wide."""
+    """The seeds that all arms are to be run with by now: more than at the start only while effects tell too little."""
     ablation = _ablation(history)
     seeds, metric = ablation.seeds, history.study.objective[0].metric
-    count = seeds.start
-    names = [arm.name for arm in ablation.arms]
-    while seeds.until is not None and count < len(seeds.listed):
-        now = seeds.listed[:count]
-        found = outcomes(history, metric, names, now)
-        if len(next(iter(found.values()))) < count * ablation.points:
-            break
-        width = widest(effects(ablation.contrasts(), found, metric, "max", resamples=0))
-        if width <= seeds.until / metrics.find(metric).unit.scale:
-            break
-        count += 1
-    return seeds.listed[:count]
+    if seeds.until is None:
+        return seeds.listed[: seeds.start]
+    until = seeds.until if seeds.until == "told" else seeds.until / metrics.find(metric).unit.scale
+    found = outcomes(history, metric, [arm.name for arm in ablation.arms])
+    return seeds_wanted(ablation.contrasts(), found, seeds.listed, seeds.start, until, ablation.points)
 
 
 def all_effects(history: History, resamples: int = 9999) -> list[Effect]:
@@ -144,11 +138,13 @@ def all_effects(history: History, resamples: int = 9999) -> list[Effect]:
     ablation = _ablation(history)
     chosen, arms_ = arms_of(history)
     names = [arm.name for arm in arms_]
-    contrasts = ablation.contrasts(chosen) if names else ()
+    contrasts, looks = ablation.contrasts(chosen) if names else (), len(ablation.seeds.looks)
     return [
         effect
         for metric, mode in compared(history).items()
-        for effect in effects(contrasts, outcomes(history, metric, names), metric, mode, resamples=resamples)
+        for effect in effects(
+            contrasts, outcomes(history, metric, names), metric, mode, resamples=resamples, looks=looks
+        )
     ]
 
 

@@ -85,6 +85,7 @@ def _ablation(history: History) -> dict[str, Any]:
         ],
         "chosen": list(chosen),
         "seeds": list(analysis.seeds_in_force(history)),
+        "looks": list(ablation.seeds.looks),
     }
 
 

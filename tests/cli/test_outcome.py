@@ -86,6 +86,7 @@ def test_effects_are_of_the_first_objective_in_points() -> None:
     head, line = outcome.effects(rows)
     assert head == "effects on val_accuracy, 95 % intervals, p by the paired t test after Holm:"
     assert line == "  a against b: +2.1 [-0.1, +4.3] points, p 0.0612, 5 pairs: cannot be told apart at this budget"
+    assert next(outcome.effects(rows, 3)) == f"{head.removesuffix(':')}, both over 3 looks:"
     assert list(outcome.effects([])) == ["no effects yet"]
 
 
@@ -184,6 +185,19 @@ def test_published_and_measured_stand_in_columns() -> None:
         "what the table claims, each by its own 95 % interval:",
         "  holds here: A helps (published +2.86, here +1.0 [+0.2, +1.9], 5 pairs)",
         "  cannot be told: A hurts (published +0.10, here nothing measured, 0 pairs)",
+    ]
+
+
+def test_a_paper_that_keeps_its_best_epoch_stands_beside_both_of_ours() -> None:
+    best = [{"best": 42.0, "best_difference": -9.34}, {"best": None, "best_difference": None}]
+    cells = [cell | more for cell, more in zip(NOTE["cells"], best)]
+    code = "one/CMI @9e79fa9 main.py"
+    assert list(outcome.published_lines({**NOTE, "cells": cells, "best_on_test": code, "claims": []}))[1:] == [
+        "                    published    last epoch here  n  difference  best here  difference",
+        "  baseline              51.34  41.3 [39.0, 43.5]  5       -10.1       42.0        -9.3",
+        "  +A        54.20 (secondary)                  -  0           -          -           -",
+        "  (published is the best epoch on the split it reports, one/CMI @9e79fa9 main.py;",
+        "  here it is the best by the study's objective: the best on test is not below either, and is not known)",
     ]
 
 

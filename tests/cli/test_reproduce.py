@@ -224,6 +224,7 @@ def test_published_and_measured_stand_side_by_side(story: Story) -> None:
         "scale": "gliders",
         "unit": "points",
         "metric": "test_accuracy/last",
+        "best_on_test": "",
     }
     measured = {
         arm: 100 * fmean(dict(row["final"])["test_accuracy/last"] for row in story.trials if row["arm"] == arm)

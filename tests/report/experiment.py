@@ -78,6 +78,7 @@ def ablation(
             "design": designs.describe(found.design, found.components, tuple(wanted.values())),
             "chosen": list(chosen),
             "seeds": sorted({seed for seed, _ in pairs}),
+            "looks": list(found.seeds.looks),
         },
         **note,
     }

@@ -3,8 +3,6 @@ from __future__ import annotations
 import re
 from html import unescape
 
-import pytest
-
 from dfkd_ray.report import ablation
 from dfkd_ray.util.words import MINUS, NBSP
 from tests.report import ablations
@@ -123,19 +121,6 @@ def test_the_design_stands_as_it_was_told() -> None:
     html = written(ablation.design(ablations.factorial()))
     assert "nothing is confounded" in html
     assert "mhad + sfcl      on    on    off" in html
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("fractional factorial", "Intervals speak of the 2 draws that were run"),
-        ("fractional factorial", "cover the truth in 91 to 95 % of studies"),
-        ("path", "a chosen step looks larger than it is"),
-    ],
-)
-def test_caveats_stand_where_they_apply(name: str, said: str) -> None:
-    assert said in plain(written(ablation.design(ablations.STUDIES[name]())))
-    assert said not in plain(written(ablation.design(ablations.leave_one_out())))
 
 
 def test_tuning_is_stated_and_counted_apart() -> None:

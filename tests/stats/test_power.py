@@ -12,7 +12,7 @@ from scipy import stats
 
 from dfkd_ray.stats.contrasts import Contrast
 from dfkd_ray.stats.effects import HELPS, effects
-from dfkd_ray.stats.power import pairs_needed, smallest_effect, spread
+from dfkd_ray.stats.power import pairs_needed, power_of, smallest_effect, spread
 from dfkd_ray.stats.verdicts import Comparison, judge
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -55,6 +55,17 @@ def test_power_is_that_of_the_rule_where_nothing_else_has_an_effect(pairs: int, 
     for mean, deviation in zip(means.tolist(), deviations.tolist()):
         told += judge([Comparison(m, s, pairs) for m, s in zip(mean, deviation)], 0.95)[0].p < 0.05
     assert told / 2000 == pytest.approx(0.8, abs=0.03)
+
+
+@pytest.mark.parametrize(("pairs", "effect"), [(3, 2.0), (5, 1.0), (10, -0.7), (4, 0.0)])
+def test_the_power_of_so_many_pairs_is_that_of_the_noncentral_t(pairs: int, effect: float) -> None:
+    limit, shift = stats.t.isf(0.025, pairs - 1), effect / 2.5 * math.sqrt(pairs)
+    exact = stats.nct.sf(limit, pairs - 1, shift) + stats.nct.cdf(-limit, pairs - 1, shift)
+    assert power_of(pairs, effect, 2.5) == pytest.approx(exact, rel=1e-6)
+    for family in (1, 6):
+        assert power_of(pairs, smallest_effect(pairs, 2.5, 0.95, 0.7, family), 2.5, effects=family) == pytest.approx(
+            0.7
+        )
 
 
 def test_studies_find_the_smallest_effect_as_often_as_was_said() -> None:

@@ -55,6 +55,17 @@ def test_an_ablation_with_other_seeds_and_epochs_in_every_arm() -> None:
     assert made["arms"] == {"long": {"method": "fast", "schedule.epochs": 1}, "plain": {"method": "cmi"}}
 
 
+def test_seeds_may_be_added_until_something_is_told() -> None:
+    assert over(ABLATION, until="told")["seeds"] == {"start": 5, "max": 10, "until": "told"}
+    assert over(ABLATION, until=2.0)["seeds"] == {"start": 5, "max": 10, "until": 2.0}
+    assert over(ABLATION, seeds=3, until="told")["seeds"] == {"start": 3, "max": 12, "until": "told"}
+    assert over({**ABLATION, "seeds": 5}, until="told")["seeds"] == {"start": 5, "max": 20, "until": "told"}
+    with pytest.raises(ConfigError, match=r"^--until: adds seeds to a number of them, .* say --seeds$"):
+        over({**ABLATION, "seeds": [0, 7]}, until="told")
+    with pytest.raises(ConfigError, match=r"^--until: is for an ablation, whose arms get more seeds$"):
+        over(SWEEP, until="told")
+
+
 def test_what_a_study_of_its_kind_does_not_have_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"^--seeds: is for an ablation: .* so say --trials$"):
         over(SWEEP, seeds=2)

@@ -17,6 +17,7 @@ from dfkd_ray.util.errors import ConfigError
         ([7, 1], Seeds((7, 1), 2)),
         ({"start": 2, "max": 4, "until": 1.5}, Seeds((0, 1, 2, 3), 2, 1.5)),
         ({"max": 5, "until": 2}, Seeds((0, 1, 2, 3, 4), 3, 2.0)),
+        ({"start": 5, "max": 6, "until": "told"}, Seeds((0, 1, 2, 3, 4, 5), 5, "told")),
     ],
 )
 def test_each_form_is_read_and_written_back(raw: Any, seeds: Seeds) -> None:
@@ -57,7 +58,7 @@ def test_what_is_none_of_the_forms_names_them(raw: Any) -> None:
     with pytest.raises(ConfigError) as refused:
         parse(raw)
     assert str(refused.value) == (
-        f"expected a number of seeds, a list, or {{start: 3, max: 10, until: 1.0}}, got {raw!r}"
+        f"expected a number of seeds, a list, or {{start: 5, max: 20, until: told}}, got {raw!r}"
     )
 
 
@@ -66,3 +67,16 @@ def test_a_seed_where_a_number_of_seeds_belongs_is_no_hour_of_waiting(raw: Any) 
     with pytest.raises(ConfigError, match=rf"at most {MOST:,} seeds, got [\d,]+; a list says which: \[0, 1, 2\]"):
         parse(raw)
     assert len(parse(MOST).listed) == MOST
+
+
+def test_effects_are_looked_at_as_often_as_seeds_may_be_added() -> None:
+    assert parse(4).looks == (4,)
+    assert parse([3, 9]).looks == (2,)
+    assert parse({"start": 5, "max": 20, "until": "told"}).looks == (5, 10, 20)
+    assert parse({"max": 10, "until": 1.0}).looks == (3, 6, 10)
+    assert parse({"start": 3, "max": 3, "until": 1.0}).looks == (3,)
+
+
+def test_until_is_points_or_told() -> None:
+    with pytest.raises(ConfigError, match="until"):
+        parse({"max": 5, "until": "narrow"})

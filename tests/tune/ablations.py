@@ -19,7 +19,7 @@ PATH = {"leave_one_out": "path"}
 TWINS = {"  c: {off: {c: 0}}": "  c: {off: {c: 0}}\n  same: {off: {x: 0.5}}"}  # x is 0.5 anyway
 
 
-def adaptive(until: float, most: int = 8) -> Mapping[str, str]:
+def adaptive(until: float | str, most: int = 8) -> Mapping[str, str]:
     return {"seeds: 3": f"seeds: {{start: 3, max: {most}, until: {until}}}"}
 
 

@@ -131,7 +131,6 @@ def test_only_pairs_that_have_ended_in_all_arms_count() -> None:
         "without b": {(0, 0): 0.4, (1, 0): 0.5},
     }
     assert analysis.outcomes(history, "val_accuracy", [*names, "without c"]) == {n: {} for n in [*names, "without c"]}
-    assert analysis.outcomes(history, "val_accuracy", ["full"], seeds=[1]) == {"full": {(1, 0): 0.6}}
     assert analysis.outcomes(history, "val_accuracy", []) == {}
 
 
@@ -169,7 +168,7 @@ def test_which_value_of_a_trial_is_its_outcome(metric: str, value: float | None)
 def test_no_seed_is_added_while_one_is_being_run() -> None:
     wide = [0.1, 0.9, 0.5]
     values = {"full": wide, "without a": [0.5] * 3, "without b": [0.5] * 3, "without c": [0.5] * 3}
-    assert analysis.seeds_in_force(told(adaptive(1.0), values)) == (0, 1, 2, 3)
+    assert analysis.seeds_in_force(told(adaptive(1.0), values)) == (0, 1, 2, 3, 4, 5)
     assert analysis.seeds_in_force(told(adaptive(1.0), values | {"without c": [0.5, 0.5, "running"]})) == (0, 1, 2)
     assert analysis.seeds_in_force(told({}, values)) == (0, 1, 2)
     assert analysis.seeds_in_force(told(adaptive(500.0), values)) == (0, 1, 2)
@@ -177,7 +176,35 @@ def test_no_seed_is_added_while_one_is_being_run() -> None:
 
 def test_an_interval_that_is_unknown_is_wide() -> None:
     values: dict[str, list[float | None]] = {arm: [0.5] * 4 for arm in ("full", "without a", "without b")}
-    assert analysis.seeds_in_force(told(adaptive(1.0), values | {"without c": [None] * 4})) == (0, 1, 2, 3, 4)
+    assert analysis.seeds_in_force(told(adaptive(1.0), values | {"without c": [None] * 4})) == (0, 1, 2, 3, 4, 5)
+
+
+def test_seeds_are_added_until_every_effect_is_told_or_there_are_no_more() -> None:
+    clear = {"full": [0.90, 0.91, 0.92], "without a": [0.10, 0.12, 0.11], "without b": [0.2, 0.2, 0.21]}
+    until = adaptive("told")
+    open_one = clear | {"without c": [0.91, 0.90, 0.92]}
+    assert analysis.seeds_in_force(told(until, clear | {"without c": [0.3, 0.32, 0.31]})) == (0, 1, 2)
+    assert analysis.seeds_in_force(told(until, open_one)) == (0, 1, 2, 3, 4, 5)
+    for times, seeds in ((2, 8), (3, 8)):
+        values = {arm: (list(each) * times)[:8] for arm, each in open_one.items()}
+        assert analysis.seeds_in_force(told(until, values)) == tuple(range(seeds))
+
+
+def test_the_looks_are_paid_for_by_every_interval_and_p_value() -> None:
+    values = {"full": [0.90, 0.91, 0.92], "without a": [0.1, 0.12, 0.1]}
+    values |= {arm: [0.5, 0.52, 0.54] for arm in ("without b", "without c")}
+    one, all_looks = (
+        {e.component: e for e in analysis.all_effects(told(changes, values), 0) if e.metric == "val_accuracy"}
+        for changes in ({}, adaptive("told"))  # of 3, 6 and 8 seeds
+    )
+    for component, effect in one.items():
+        assert all_looks[component].p_t == effect.p_t
+        assert all_looks[component].p_holm == pytest.approx(min(1.0, 3 * (effect.p_holm or 0.0)))
+    a, paid = one["a"], all_looks["a"]
+    # Student's t of 2 degrees of freedom has a closed form
+    t_95, t_98_3 = ((2 * p - 1) / math.sqrt(2 * p * (1 - p)) for p in (1 - 0.05 / 2, 1 - 0.05 / 6))
+    half, wider = ((e.t_high or 0.0) - (e.difference or 0.0) for e in (a, paid))
+    assert wider / half == pytest.approx(t_98_3 / t_95)
 
 
 # ---- paths

@@ -1,0 +1,95 @@
+"""What the pairs of a planned ablation can tell: the smallest effects, and the seeds that published ones would take."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from dfkd_ray import metrics
+from dfkd_ray.stats.contrasts import Contrast
+from dfkd_ray.stats.effects import MIN_PAIRS
+from dfkd_ray.stats.power import pairs_needed, power_of, smallest_effect
+from dfkd_ray.study import Study, published
+from dfkd_ray.study.ablation import Ablation
+from dfkd_ray.study.paths import Walk
+
+Spread = tuple[float, str]  # standard deviation of a paired difference, in the objective's units; where it is from
+POWER, ADVISED = 0.8, 5  # the power that is planned for; seeds that are advised where fewer are asked for
+
+
+def describe(study: Study, ablation: Ablation, measured: Spread | None) -> Iterator[str]:
+    """Lines: what is told at the start, after Holm's rule and all looks; then what the study's published claims take.
+
+    `measured`: of earlier ablations, where the study states no spread.
+    """
+    metric = study.objective[0].metric
+    if ablation.spread is not None:
+        measured = (ablation.spread / metrics.find(metric).unit.scale, "stated")
+    if ablation.pairs < MIN_PAIRS:
+        yield f"with fewer than {MIN_PAIRS} pairs no effect gets a p value"
+    else:
+        yield from _smallest(metric, ablation, measured)
+    if study.published:
+        yield from _claims(study, ablation, measured)
+
+
+def _level(ablation: Ablation) -> float:
+    """Of each look."""
+    return 1 - 0.05 / len(ablation.seeds.looks)
+
+
+def _smallest(metric: str, ablation: Ablation, measured: Spread | None) -> Iterator[str]:
+    """The smallest effect of a component that the pairs tell: alone, and as the first that Holm's rule looks at."""
+    if isinstance(ablation.design, Walk):
+        count, width = len(ablation.components), 1.0
+    else:
+        found = [each.scale for each in ablation.contrasts() if each.kind in ("simple", "main")]
+        count, width = len(found), max(found)
+    rules = {1: "by itself"} | ({count: f"after Holm's rule over {count} effects, at worst"} if count > 1 else {})
+    for effects, rule in rules.items():
+        least = smallest_effect(ablation.pairs, width, _level(ablation), POWER, effects)
+        value = f"{least:.2f} standard deviations of a paired difference of two arms"
+        if measured is not None:
+            told, spread = (metrics.changed(metric, times * measured[0], signed=False) for times in (least, 1.0))
+            value = f"{told} (spread {spread}, {measured[1]})"
+        yield f"smallest effect told with power {POWER:g}, {rule}: {value}"
+    if ablation.pairs < ADVISED:
+        yield _advice(ablation, count)
+
+
+def _advice(ablation: Ablation, effects: int) -> str:
+    """To take more seeds: what the pairs that are asked for tell of an effect that the advised number tells."""
+    enough = smallest_effect(ADVISED, 1.0, _level(ablation), POWER, effects)
+    now = power_of(ablation.pairs, enough, 1.0, _level(ablation), effects)
+    seeds = math.ceil(ADVISED / ablation.points)
+    how = f"take {seeds} seeds (--seeds {seeds})" if ablation.seeds.until is None else f"start with {seeds} seeds"
+    return (
+        f"better {how}: an effect that {ADVISED} pairs tell with power {POWER:g}, {ablation.pairs} tell with {now:.2f}"
+    )
+
+
+def _claims(study: Study, ablation: Ablation, measured: Spread | None) -> Iterator[str]:
+    """The seeds that would tell each published difference, after Holm's rule over all claims, at worst."""
+    table, column = published.find(study.published)
+    metric = study.objective[0].metric
+    if not table.claims:
+        return
+    if measured is None:
+        yield (
+            "how many seeds would tell the published differences is not known: neither earlier trials nor the table "
+            "say how far accuracies scatter. Run it with a few seeds and plan again, or state `spread: POINTS`"
+        )
+        return
+    spread, whose = measured
+    said = metrics.changed(metric, spread, signed=False)
+    family = f"Holm's rule over {len(table.claims)} claims, at worst" if len(table.claims) > 1 else "its rule alone"
+    yield f"seeds that would tell what was published with power {POWER:g}, after {family} (spread {said}, {whose}):"
+    for claim in table.claims:
+        difference = published.printed(table, claim, column)
+        width = Contrast(claim.text, "simple", claim.text, claim.weights).scale * spread
+        seeds = "none"
+        if difference:
+            effect = difference / metrics.find(metric).unit.scale
+            pairs = pairs_needed(effect, width, _level(ablation), POWER, len(table.claims))
+            seeds = f"{math.ceil(pairs / ablation.points):,}"
+        yield f"  {seeds:>5}  {claim.text} ({difference:+.2f})"

@@ -1,0 +1,108 @@
+"""What the pairs of a plan can tell, and the seeds that published differences would take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dfkd_ray import study as studies
+from dfkd_ray.runs import telling
+from dfkd_ray.study import published
+from dfkd_ray.util.yamls import Document
+from tests.runs.test_planning import detectable
+
+SWITCHES = {
+    "mhad": {"off": {"student_loss.high_order": None}},
+    "sfcl": {"off": {"student_loss.semantic_contrast": None}},
+}
+MEASURED = (0.02, "measured in reports/a")
+
+
+def of(measured: telling.Spread | None = MEASURED, **parts: Any) -> list[str]:
+    raw = {"study": "a", "method": "dfkd_fgvc", "task": "gliders", "objective": {"metric": "val_accuracy"}}
+    raw |= {"components": SWITCHES, "design": "leave_one_out", "seeds": 5}
+    return told(studies.parse(Document({**raw, **parts})), measured)
+
+
+def told(study: studies.Study, measured: telling.Spread | None) -> list[str]:
+    assert study.ablation is not None
+    return list(telling.describe(study, study.ablation, measured))
+
+
+def again(table: str, measured: telling.Spread | None, seeds: int = 5, **parts: Any) -> list[str]:
+    raw = {**published.study(published.load(table), None, "gliders", seeds), "published": f"{table}#cub200", **parts}
+    return told(studies.parse(Document(raw)), measured)
+
+
+def power(pairs: int, effect: float, level: float) -> float:
+    """Of the paired t test, an effect in standard deviations; by scipy's own t."""
+    from scipy.stats import nct, t
+
+    limit, shift = t.ppf(1 - level / 2, pairs - 1), effect * pairs**0.5
+    return float(nct.sf(limit, pairs - 1, shift) + nct.cdf(-limit, pairs - 1, shift))
+
+
+def test_three_seeds_are_advised_against_with_what_they_would_tell() -> None:
+    now = power(3, detectable(5, 0.05 / 2), 0.05 / 2)
+    assert 0.2 < now < 0.4
+    assert of(seeds=3)[-1] == (
+        f"better take 5 seeds (--seeds 5): an effect that 5 pairs tell with power 0.8, 3 tell with {now:.2f}"
+    )
+    for seeds in (5, 9):
+        assert not any("better" in line for line in of(seeds=seeds))
+    domain = {"search": {"student_loss.kd.temperature": {"log": [1, 20]}}, "draws": 2}
+    assert of(seeds=2, **domain)[-1].startswith("better take 3 seeds (--seeds 3): an effect that 5 pairs tell")
+    assert "no effect gets a p value" in of(seeds=2)[-1]
+
+
+def test_looks_cost_what_they_cost() -> None:
+    """Of 3, 6 and 12 seeds: a third of the level for each."""
+    least, holm, advice = of(seeds={"start": 3, "max": 12, "until": "told"})
+    assert f"by itself: {2 * detectable(3, 0.05 / 3):.1f} points (spread 2.0 points" in least
+    assert f"at worst: {2 * detectable(3, 0.05 / 6):.1f} points (spread 2.0 points" in holm
+    now = power(3, detectable(5, 0.05 / 6), 0.05 / 6)
+    assert advice.startswith("better start with 5 seeds: an effect that 5 pairs tell with power 0.8, 3 tell with")
+    assert advice.endswith(f"{now:.2f}")
+
+
+def fewest(effect: float, level: float) -> int:
+    return next(pairs for pairs in range(3, 10_000) if power(pairs, effect, level) >= 0.8)
+
+
+def test_a_published_difference_takes_so_many_seeds() -> None:
+    """Three claims of two arms: 0.81, 1.87 and 1.06 points, where pairs scatter by 2."""
+    head, *lines = again("dfkd_fgvc/table5", MEASURED)[-4:]
+    assert head == (
+        "seeds that would tell what was published with power 0.8, after Holm's rule over 3 claims, at worst "
+        "(spread 2.0 points, measured in reports/a):"
+    )
+    table = published.load("dfkd_fgvc/table5")
+    for line, claim in zip(lines, table.claims):
+        difference = published.printed(table, claim, "cub200")
+        seeds = fewest(abs(difference) / 2, 0.05 / 3)
+        assert line == f"  {seeds:>5}  {claim.text} ({difference:+.2f})"
+
+
+def test_a_claim_of_four_rows_scatters_more() -> None:
+    """sqrt(2) of two arms' spread, where four arms of equal spread are weighed by 1."""
+    table = published.load("dfkd_fgvc/table3")
+    claim = next(each for each in table.claims if len(each.weights) == 4)
+    (line,) = [line for line in again("dfkd_fgvc/table3", MEASURED) if claim.text in line]
+    difference = published.printed(table, claim, "cub200")
+    assert int(line.split()[0].replace(",", "")) == fewest(abs(difference) / (2 * 2**0.5), 0.05 / len(table.claims))
+
+
+def test_draws_are_pairs_too() -> None:
+    domain = {"search": {"student_loss.kd.temperature": {"log": [1, 20]}}, "draws": 2}
+    one, two = (again("dfkd_fgvc/table5", MEASURED, **parts)[-1].split()[0] for parts in ({}, domain))
+    assert int(two) == -(-int(one) // 2)
+
+
+def test_without_a_spread_of_accuracies_it_is_not_known_and_the_way_on_is_said() -> None:
+    assert again("dfkd_fgvc/table5", None)[-1] == (
+        "how many seeds would tell the published differences is not known: neither earlier trials nor the table "
+        "say how far accuracies scatter. Run it with a few seeds and plan again, or state `spread: POINTS`"
+    )
+
+
+def test_a_study_of_no_table_has_no_published_difference() -> None:
+    assert len(of()) == 2
