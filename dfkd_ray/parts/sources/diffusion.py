@@ -241,7 +241,7 @@ class LiveDiffusion:
 def sized(pictures: Tensor, image: tuple[int, int, int]) -> Tensor:
     """Pictures (B, 3, h, w) in [0, 1] at the size `image` (C, H, W): bicubic; grey ones are the mean of the colours.
 
-    The code's bicubic is read; that it should be antialiased is not (reconstruction).
+    The code's bicubic is read. Whether it is antialiased is left to torchvision there, whose newer versions do so.
     """
     if pictures.shape[2:] != image[1:]:
         pictures = F.interpolate(pictures, image[1:], mode="bicubic", antialias=True).clamp(0, 1)
