@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from dfkd_ray.methods import config
 from dfkd_ray.parts.losses.contrastive import Contrastive
@@ -23,6 +24,7 @@ def test_what_the_code_states_is_what_stands() -> None:
     assert isinstance(source, Upsampling)
     assert (source.latent, source.width, source.doublings, source.output) == (256, 64, 2, "sigmoid")
     assert (source.labels, source.gives, source.latent_lr) == ("uniform", "best", 1e-3)
+    assert (source.start_widths, source.block_eps, source.init) == (2, 1e-5, "dcgan")
     assert (source.lifecycle, source.optimizer) == (Renew(every=1), Adam(lr=1e-3, betas=(0.5, 0.999)))
     terms = METHOD.source_loss.parts
     weights = {name: part.weight for name, part in terms.items()}
@@ -75,6 +77,19 @@ def test_each_round_has_a_generator_of_its_own_and_leaves_its_features_in_the_ba
     assert len({id(net) for net in nets}) == 3
     assert lengths == [8, 16, 24]
     assert len(differing(bank.project.state_dict(), head)) == 4
+
+
+def test_every_generator_begins_as_the_code_says() -> None:
+    """Weights N(0, 0.02), those of BatchNorm N(1, 0.02), and no biases: of the first one and of those after it."""
+    run = opened(config.change(shrunk("cmi", {"schedule.rounds": 1}), {"source.width": 16, "schedule.source_steps": 0}))
+    source: Any = run.source
+    for _ in range(2):
+        weights = torch.cat([m.weight.flatten() for m in source.net.modules() if isinstance(m, nn.Linear | nn.Conv2d)])
+        scales = torch.cat([m.weight for m in source.net.modules() if isinstance(m, nn.BatchNorm2d)])
+        assert weights.std().item() == pytest.approx(0.02, rel=0.05)
+        assert (scales.mean().item(), scales.std().item()) == pytest.approx((1, 0.02), rel=0.25)
+        assert not any(p.any() for name, p in source.net.named_parameters() if name.endswith("bias"))
+        source.renew(torch.Generator().manual_seed(3))
 
 
 def test_the_pool_has_the_images_of_the_best_steps() -> None:
