@@ -122,11 +122,20 @@ def published_lines(note: Mapping[str, Any] | None) -> Iterator[str]:
     yield f"{note['source']}, {column}, beside {note['metric']} here, in points:"
     if note["scale"] != "paper":
         yield f"  (on {note['scale']}, a task of another scale: compare the claims, not the numbers)"
-    table = [("", "published", "measured here", "n", "difference"), *(_row(cell) for cell in note["cells"])]
+    best = bool(note.get("best_on_test"))
+    head = (
+        ("last epoch here", "n", "difference", "best here", "difference")
+        if best
+        else ("measured here", "n", "difference")
+    )
+    table = [("", "published", *head), *(_row(cell, best) for cell in note["cells"])]
     widths = [max(map(len, column)) for column in zip(*table)]
     for name, *numbers in table:
         cells = [name.ljust(widths[0]), *(text.rjust(width) for text, width in zip(numbers, widths[1:]))]
         yield f"  {'  '.join(cells)}".rstrip()
+    if best:
+        yield f"  (published is the best epoch on the split it reports, {note['best_on_test']};"
+        yield "  here it is the best by the study's objective: the best on test is not below either, and is not known)"
     if said := metrics.cut(note["metric"], note.get("cut", ())):
         yield f"  ({for_terminal(said)})"
     if note["claims"]:
@@ -137,12 +146,17 @@ def published_lines(note: Mapping[str, Any] | None) -> Iterator[str]:
         yield f"  {claim['verdict']}: {claim['text']} (published {claim['published']:+.2f}, here {here})"
 
 
-def _row(cell: Mapping[str, Any]) -> tuple[str, ...]:
+def _row(cell: Mapping[str, Any], best: bool) -> tuple[str, ...]:
     secondary = " (secondary)" if cell["mark"] == "secondary" else ""
     published = "-" if cell["published"] is None else f"{cell['published']:.2f}{secondary}"
     measured = "-" if cell["measured"] is None else f"{cell['measured']:.1f}{_interval(cell, '.1f')}"
-    difference = "-" if cell["difference"] is None else f"{cell['difference']:+.1f}"
-    return cell["row"], published, measured, str(cell["n"]), difference
+    difference = _known(cell["difference"], "+.1f")
+    at_best = [_known(cell["best"], ".1f"), _known(cell["best_difference"], "+.1f")] if best else []
+    return cell["row"], published, measured, str(cell["n"]), difference, *at_best
+
+
+def _known(value: float | None, form: str) -> str:
+    return "-" if value is None else f"{value:{form}}"
 
 
 def _interval(row: Mapping[str, Any], form: str) -> str:

@@ -9,7 +9,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from dfkd_ray.methods import config
+from dfkd_ray.methods import config, marks
 from dfkd_ray.parts.total_loss import TotalLoss, Weighted
 from dfkd_ray.util import yamls
 from dfkd_ray.util.errors import ConfigError, Problem
@@ -32,10 +32,16 @@ def evidence(name: str) -> str | None:
 
 
 def with_origins(name: str) -> Iterator[str]:
-    """Lines of YAML that give the method back, every default filled in, each value's origin as a comment."""
+    """Lines of YAML that give the method back, every default filled in, each value's origin as a comment.
+
+    First come the files of the code that its head names; a value that is marked `code` says which of them it is from.
+    """
     path = config.method_file(name)
-    document, comments = yamls.load(path), _comments(path)
+    document = yamls.load(path)
+    files = marks.head(path.read_text(encoding="utf-8"), str(path))
+    comments = {line: marks.named(said, files, str(path), line) for line, said in comments_of(path).items()}
     method = config.load(name)
+    yield from marks.listed(files)
     for slot, value in config.plain(method).items():
         yield from _lines(slot, slot, value, getattr(method, slot), document, comments)
 
@@ -82,7 +88,7 @@ def _origin(path: str, spec: Any, document: Document, comments: Mapping[int, str
     return f"default of {type(owner).__name__}" if is_dataclass(owner) else ""
 
 
-def _comments(path: Path) -> dict[int, str]:
+def comments_of(path: Path) -> dict[int, str]:
     """The comment at the end of each line, by its number from 1; quoted text is none."""
     found = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):

@@ -13,6 +13,10 @@ from dfkd_ray.report.view import Tables, part
 from dfkd_ray.util import words
 
 TITLE = "Published and measured"
+OURS = (
+    "Here no epoch is chosen by the test split: the best epoch is the one that was best by the study's objective. A "
+    "run's best on test is not below its last epoch or this one, and is not known."
+)
 _VERDICTS = {"holds here": "helps", "fails here": "hurts"}  # how they look
 _MARKS = {"read": "read in the paper", "secondary": "from a secondary source"}
 
@@ -44,7 +48,7 @@ def side_by_side(tables: Tables) -> Section | None:
     column = told.get("column")
     which = f"Published is the column {column}." if column else "Published is the mean of the columns that are re-run."
     shown: list[Block] = [Text(above, "reading"), Text(f"{which} {_scale(tables, told)}", "note"), *_cells(told)]
-    shown += [*_cut(told), *_claims(claims(tables))]
+    shown += [*_best_on_test(told), *_cut(told), *_claims(claims(tables))]
     return Section(TITLE.lower().replace(" ", "-"), TITLE, TITLE, shown)
 
 
@@ -60,14 +64,18 @@ def _scale(tables: Tables, told: Mapping[str, Any]) -> str:
 
 def _cells(told: Mapping[str, Any]) -> list[Table]:
     found = told.get("cells")
-    rows = [_cell(each) for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+    best = bool(told.get("best_on_test"))
+    rows = [_cell(each, best) for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
     unit = told.get("unit") or "points"
     head = ["Row", "Published", "Mark", "Measured", f"95{words.NBSP}% interval", "n", "Measured minus published"]
+    if told.get("best_on_test"):
+        head[3], head[6:] = "Last epoch", ["Last minus published", "Best epoch", "Best minus published"]
     return [Table(head, rows, f"The table's rows and this study's arms, {unit}")] if rows else []
 
 
-def _cell(row: Mapping[str, Any]) -> list[Inline | Cell]:
+def _cell(row: Mapping[str, Any], best: bool) -> list[Inline | Cell]:
     mark = str(row.get("mark") or "")
+    at_best = [_number(row.get("best")), _number(row.get("best_difference"), signed=True)] if best else []
     return [
         str(row.get("row") or ""),
         _number(row.get("published"), digits=2),
@@ -76,6 +84,17 @@ def _cell(row: Mapping[str, Any]) -> list[Inline | Cell]:
         _interval(row),
         _number(row.get("n"), digits=0),
         _number(row.get("difference"), signed=True),
+        *at_best,
+    ]
+
+
+def _best_on_test(told: Mapping[str, Any]) -> list[Text]:
+    """Which epoch is compared with which, where the source chose its own by the split it reports."""
+    code = told.get("best_on_test")
+    if not code:
+        return []
+    return [
+        Text(f"The published numbers are of the epoch that was best on the split they report ({code}). {OURS}", "note")
     ]
 
 

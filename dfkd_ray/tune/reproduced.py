@@ -18,9 +18,15 @@ from dfkd_ray.tune.history import History
 def comparison(history: History) -> dict[str, Any]:
     """What the papers' numbers and this study's say of the same rows and claims, in points; plain data.
 
-    Measured is the test accuracy of the last epoch, which is what papers report; where the trials have none, the
-    study's objective. `metric` says which; `cut` whose interval ends where the metric's range does. `scale` is "paper"
-    on a task of the table, else the name of the task.
+    Measured is the test accuracy of the last epoch; where the trials have none, the study's objective. `metric` says
+    which; `cut` whose interval ends where the metric's range does. `scale` is "paper" on a task of the table, else the
+    name of the task.
+
+    A table whose source keeps the epoch that is best on the split it reports (`best_on_test`: the code that does) is
+    put beside our best epoch as well, in `best` and `best_difference`. Ours is the best by the study's objective,
+    because no epoch is chosen by the test split here, nor is that split looked at after each: the value of the best
+    epoch on test, which alone would be like for like, is not known. It is not below either of the two that
+    are, since both are epochs of the same run. Claims are judged at the last epoch.
     """
     study = history.study
     table, column = published.find(study.published)
@@ -28,6 +34,7 @@ def comparison(history: History) -> dict[str, Any]:
     found = analysis.outcomes(history, metric, table.arms)
     summaries = arm_summary(found)
     within = [_within(metric, each) for each in summaries]
+    best = _at_the_best_epoch(history, table, column)
     theirs = {run["task"] for name, run in table.runs.items() if column in (None, name)}
     return {
         "table": table.id,
@@ -37,10 +44,20 @@ def comparison(history: History) -> dict[str, Any]:
         "scale": "paper" if study.task_name in theirs else history.task.get("name", study.task_name),
         "unit": table.unit,
         "metric": metric,
-        "cells": [_cell(row) for row in published.side_by_side(table, column, within)],
+        "best_on_test": table.best_on_test if best else "",
+        "cells": [_cell(row) | best.get(row.row, {}) for row in published.side_by_side(table, column, within)],
         "cut": [each.arm for each, kept in zip(summaries, within) if kept != each],
         "claims": _claims(table, column, found, metric),
     }
+
+
+def _at_the_best_epoch(history: History, table: PublishedTable, column: str | None) -> dict[str, dict[str, Any]]:
+    """Row -> its value at our best epoch; nothing of a table whose source is not known to keep its own best."""
+    if not table.best_on_test or metrics.TEST_BEST not in analysis.compared(history):
+        return {}
+    found = arm_summary(analysis.outcomes(history, metrics.TEST_BEST, table.arms))
+    rows = published.side_by_side(table, column, found)
+    return {row.row: {"best": row.measured, "best_difference": row.difference} for row in rows}
 
 
 def _within(metric: str, summary: ArmSummary) -> ArmSummary:

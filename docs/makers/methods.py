@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from itertools import takewhile
 from typing import Any
 
-from dfkd_ray.methods import config, origins
+from dfkd_ray.methods import config, marks, origins
 from dfkd_ray.util import shipped
+from dfkd_ray.util.code_files import CodeFile
 from makers import markup
 
 EVIDENCE = {
@@ -54,12 +55,23 @@ def _evidence(name: str) -> str:
 
 
 def _header(name: str) -> Iterator[str]:
-    """What the file says of itself: its title line, its evidence, and the rest."""
-    lines = takewhile(lambda line: line.startswith("#"), config.method_file(name).read_text("utf-8").splitlines())
-    said = " ".join(line.removeprefix("#").strip() for line in lines)
+    """What the file says of itself: its title line, its evidence and the rest; then the code that it was read in."""
+    path = config.method_file(name)
+    written = path.read_text("utf-8")
+    code = set(marks.code_lines(written))
+    lines = enumerate(takewhile(lambda line: line.startswith("#"), written.splitlines()), start=1)
+    said = " ".join(line.removeprefix("#").strip() for number, line in lines if number not in code)
     before, marker, after = said.partition("Evidence: ")
     yield f"**{markup.text(before)}**"
     yield f"**Evidence:** {markup.text(after)}" if marker else ""
+    files = marks.head(written, str(path))
+    yield "**Code:** " + ", ".join(map(_code, files)) if files else ""
+
+
+def _code(file: CodeFile) -> str:
+    """A link to a file as it was at the commit."""
+    address = f"https://github.com/{file.repository}/blob/{file.commit}/{file.path}"
+    return f"[{markup.text(f'{file.repository}: {file.path}')}]({address})"
 
 
 def _slots(plain: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -30,6 +30,7 @@ def _entry(name: str) -> str:
         f"{markup.text(_sentence(table.metric))}",
         _numbers(table),
         _marked(table),
+        f"Of the best epoch on the split it reports: {markup.text(table.best_on_test)}." if table.best_on_test else "",
         markup.text(table.note),
         f"Not run again here: {markup.text(table.not_run)}" if not table.runnable else "",
         *_claims(table),

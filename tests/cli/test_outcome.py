@@ -187,6 +187,19 @@ def test_published_and_measured_stand_in_columns() -> None:
     ]
 
 
+def test_a_paper_that_keeps_its_best_epoch_stands_beside_both_of_ours() -> None:
+    best = [{"best": 42.0, "best_difference": -9.34}, {"best": None, "best_difference": None}]
+    cells = [cell | more for cell, more in zip(NOTE["cells"], best)]
+    code = "one/CMI @9e79fa9 main.py"
+    assert list(outcome.published_lines({**NOTE, "cells": cells, "best_on_test": code, "claims": []}))[1:] == [
+        "                    published    last epoch here  n  difference  best here  difference",
+        "  baseline              51.34  41.3 [39.0, 43.5]  5       -10.1       42.0        -9.3",
+        "  +A        54.20 (secondary)                  -  0           -          -           -",
+        "  (published is the best epoch on the split it reports, one/CMI @9e79fa9 main.py;",
+        "  here it is the best by the study's objective: the best on test is not below either, and is not known)",
+    ]
+
+
 def test_an_interval_that_was_cut_is_said() -> None:
     assert (
         "  (The interval of +A would leave what test accuracy, last epoch can be, 0.0 % to 100.0 %, and is cut there.)"

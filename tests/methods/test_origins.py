@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dfkd_ray.methods import config
-from dfkd_ray.methods.origins import EVIDENCE, evidence, with_origins
+from dfkd_ray.methods import config, marks
+from dfkd_ray.methods.origins import EVIDENCE, comments_of, evidence, with_origins
 from dfkd_ray.util.errors import ConfigError
+from tests.methods.sources import CONTRADICTED, OF_NO_CODE, PACKAGE
 
 HERE = """# A method: of nobody.
 # Evidence: secondary; nothing was read.
@@ -22,6 +23,17 @@ student_loss:
 views:
   student: ["flip", {name: crop, padding: 2}]  # the code's
 """
+CODED = """# A method: of nobody.
+# Evidence: read
+# Code: some-one/Fast @0dcecbc datafree_kd.py, scripts/fast_cifar.sh
+source:
+  name: generator
+  width: 8         # code
+  latent: 16       # code fast_cifar.sh: k = 5
+schedule:          # all: code
+  epochs: 3
+  batch: 8         # reconstruction: value of the code of CMI
+"""
 
 
 @pytest.fixture
@@ -29,6 +41,13 @@ def mine(tmp_path: Path) -> str:
     path = tmp_path / "mine.yaml"
     path.write_text(HERE, encoding="utf-8")
     return str(path)
+
+
+@pytest.fixture
+def coded(tmp_path: Path) -> Path:
+    path = tmp_path / "coded.yaml"
+    path.write_text(CODED, encoding="utf-8")
+    return path
 
 
 def origins(name: str) -> dict[str, str]:
@@ -79,3 +98,53 @@ def test_evidence_is_one_of_three_words(mine: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", config.method_names())
 def test_every_shipped_method_says_what_it_rests_on(name: str) -> None:
     assert evidence(name) in EVIDENCE
+
+
+def test_a_value_of_the_code_says_which_file_it_is_from(coded: Path) -> None:
+    assert list(with_origins(str(coded)))[:2] == [
+        "# code: some-one/Fast @0dcecbc datafree_kd.py",
+        "# code: some-one/Fast @0dcecbc scripts/fast_cifar.sh (fast_cifar.sh)",
+    ]
+    of = origins(str(coded))
+    assert of["source.width"] == "code datafree_kd.py"
+    assert of["source.latent"] == "code fast_cifar.sh: k = 5"
+    assert of["schedule.epochs"] == "all: code datafree_kd.py"
+    assert of["schedule.batch"] == "reconstruction: value of the code of CMI"
+    assert config.parse(yaml.safe_load("\n".join(with_origins(str(coded))))) == config.load(str(coded))
+
+
+def test_a_mark_of_no_file_is_an_error_with_its_line_and_one_without_a_head_is_shown(coded: Path) -> None:
+    coded.write_text(CODED.replace("code fast_cifar.sh", "code fast_cifr.sh"), encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        list(with_origins(str(coded)))
+    assert str(caught.value).startswith(
+        f"{coded}:7: no `Code:` line has a file 'fast_cifr.sh'; did you mean 'fast_cifar.sh'?"
+    )
+    coded.write_text(CODED.replace("# Code:", "# It is"), encoding="utf-8")
+    assert origins(str(coded))["source.latent"] == "code fast_cifar.sh: k = 5"
+
+
+@pytest.mark.parametrize("name", config.method_names())
+def test_every_mark_of_a_shipped_method_names_repository_commit_and_file(name: str) -> None:
+    path = config.method_file(name)
+    files = marks.head(path.read_text(encoding="utf-8"), str(path))
+    found = {line: said for line, said in comments_of(path).items() if marks.is_mark(said)}
+    meant = [marks.resolve(said, files, str(path), line) for line, said in found.items()]
+    assert bool(files) == bool(meant) == (name not in OF_NO_CODE), f"{path}: a `Code:` line and marks, or none of both"
+    assert all(each.repository and each.commit and each.path for each in meant)
+
+
+@pytest.mark.parametrize("name", config.method_names())
+def test_a_shipped_method_shows_its_code(name: str) -> None:
+    shown = list(with_origins(name))
+    assert any(line.startswith("# code: ") for line in shown) == (name not in OF_NO_CODE)
+
+
+@pytest.mark.parametrize(("file", "said"), CONTRADICTED)
+def test_nothing_is_said_that_the_code_contradicts(file: str, said: str) -> None:
+    text = " ".join((PACKAGE / file).read_text(encoding="utf-8").replace("#", " ").split())
+    assert said not in text, f"{file}: {CONTRADICTED[file, said]}"
+
+
+def test_the_values_that_the_code_contradicts_are_of_files_that_are_there() -> None:
+    assert all((PACKAGE / file).is_file() for file, _ in CONTRADICTED)

@@ -22,6 +22,16 @@ def test_published_and_measured_stand_side_by_side() -> None:
     assert "Published is the column CUB200." in text
 
 
+def test_a_paper_that_keeps_its_best_epoch_stands_beside_both_of_ours() -> None:
+    cells = [cell | {"best": 71.0, "best_difference": 14.07} for cell in ablations.PUBLISHED["cells"][:1]]
+    told = {**ablations.PUBLISHED, "cells": cells, "best_on_test": "one/CMI @9e79fa9 main.py"}
+    text = plain(written(published.side_by_side(ablations.changed(ablations.by_hand(), published=told))))
+    assert "Last epoch 95 % interval n Last minus published Best epoch Best minus published" in text
+    assert "70.4 66.0 to 74.8 5 +13.5 71.0 +14.1" in text
+    assert "of the epoch that was best on the split they report (one/CMI @9e79fa9 main.py)" in text
+    assert "Best epoch" not in plain(written(published.side_by_side(ablations.by_hand())))
+
+
 def test_an_interval_that_was_cut_is_said() -> None:
     told = {**ablations.PUBLISHED, "metric": "test_accuracy/last", "cut": ["both"]}
     said = "The interval of both would leave what test accuracy, last epoch can be, 0.0 % to 100.0 %, and is cut there."

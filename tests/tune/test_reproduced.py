@@ -113,6 +113,41 @@ def test_the_metric_is_the_test_accuracy_where_there_is_one() -> None:
     assert cell(without, "order 1")["measured"] == pytest.approx(41.5 / 2)
 
 
+def fast(task: str, best: bool = True) -> dict[str, Any]:
+    """A study of FastDFKD's table: the last epoch scores 0.50 + seed / 100, the best by validation 0.03 more."""
+    raw = {**published.study(published.load("fast_datafree/cifar10"), "r34-r18", "paper", 3), "task": task}
+    study = studies.parse(Document({**raw, "published": "fast_datafree/cifar10#r34-r18"}))
+    records = [opening(study, {}, {"name": task}, 100.0)]
+    assert study.ablation is not None
+    cells = [(arm.name, seed) for seed in range(3) for arm in study.ablation.arms]
+    for number, (arm, seed) in enumerate(cells):
+        last = 0.5 + seed / 100
+        final = {"test_accuracy/last": last} | ({"test_accuracy/best": last + 0.03} if best else {})
+        row = {"epoch": 1, "seconds": 1.0, "metrics": {"val_accuracy": last}, "last": True, "final": final}
+        records += [
+            _record("asked", number, changes={}, seed=seed, arm=arm, draw=0, study_attrs={}),
+            _record("row", number, **row),
+            _record("ended", number, state="complete", reason=None, rung=None, values=[last], final=final),
+        ]
+    return comparison(History(records))
+
+
+def test_a_paper_that_keeps_its_best_epoch_is_put_beside_our_last_and_our_best() -> None:
+    note = fast("cifar10")
+    assert note["best_on_test"] == "zju-vipa/Fast-Datafree @0dcecbc datafree_kd.py"
+    five, teacher = cell(note, "Fast-5"), cell(note, "teacher")
+    assert (five["published"], five["measured"], five["best"]) == (93.63, pytest.approx(51.0), pytest.approx(54.0))
+    assert (five["difference"], five["best_difference"]) == (pytest.approx(51 - 93.63), pytest.approx(54 - 93.63))
+    assert (teacher["best"], teacher["best_difference"]) == (None, None), "a row that was not run"
+    assert note["metric"] == "test_accuracy/last", "claims are judged at the last epoch"
+
+
+def test_other_papers_and_studies_without_a_best_epoch_have_the_last_alone() -> None:
+    for note in (comparison(history()), fast("cifar10", best=False)):
+        assert note["best_on_test"] == ""
+        assert not any("best" in each for each in note["cells"])
+
+
 def test_without_a_column_it_is_the_mean() -> None:
     note = comparison(history(reference="dfkd_fgvc/table5"))
     assert note["column"] is None

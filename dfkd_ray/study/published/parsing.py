@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dfkd_ray.study.published.table import By, Claim, Mark, Paper, PublishedCell, PublishedTable
+from dfkd_ray.util import code_files
 from dfkd_ray.util.errors import ConfigError
 from dfkd_ray.util.registry import did_you_mean
 from dfkd_ray.util.yamls import Document, Problems, typed
@@ -38,6 +39,7 @@ class _Grid:
     unit: str = POINTS
     via: str = ""
     note: str = ""
+    best_on_test: str = ""
     method: str | None = None
     arms: dict[str, dict[str, Any]] = field(default_factory=dict)
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -91,13 +93,13 @@ def _table(name: str, source: Paper, raw: Any) -> PublishedTable:
     _check_runs(grid, problems)
     claims = [problems.attempt(f"claims.{i}", _claim, claim, grid.arms) for i, claim in enumerate(grid.claims)]
     problems.stop_if_any()
-    same = ("number", "title", "metric", "unit", "task", "teacher", "student", "rows", "columns", "note", "method")
+    same = ("number", "title", "metric", "unit", "task", "teacher", "student", "rows", "columns", "note")
     return PublishedTable(
         id=name,
         source=source,
         cells=tuple(_cells(grid)),
         claims=tuple(claim for claim in claims if claim is not None),
-        **{key: getattr(grid, key) for key in (*same, "arms", "runs", "not_run")},
+        **{key: getattr(grid, key) for key in (*same, "best_on_test", "method", "arms", "runs", "not_run")},
     )
 
 
@@ -111,6 +113,9 @@ def _cells(grid: _Grid) -> Iterator[PublishedCell]:
 def _check_cells(grid: _Grid, problems: Problems) -> None:
     if (grid.mark == "secondary") != bool(grid.via):
         problems.add("via", "say where a secondary value was read, and only there")
+    for at in ("via", "best_on_test"):
+        if said := getattr(grid, at):
+            problems.attempt(at, code_files.parse, said)
     for row, values in grid.cells.items():
         if len(values) != len(grid.columns):
             problems.add(f"cells.{row}", f"{len(values)} values for {len(grid.columns)} columns")

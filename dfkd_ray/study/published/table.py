@@ -31,7 +31,7 @@ class Paper:
 
 @dataclass(frozen=True)
 class PublishedCell:
-    """One number; `via`: where it was read, if not in the paper (mark "secondary")."""
+    """One number; `via`: repository, commit and file where it was read, if not in the paper (mark "secondary")."""
 
     row: str
     column: str
@@ -60,6 +60,8 @@ class PublishedTable:
 
     number: its place in the source. teacher, student, task, metric, rows: in words; rows: what a row is.
     columns: name -> what it is. unit: "points" is per cent of the test images.
+    best_on_test: the code, as `util.code_files` has it, that keeps the best epoch on the split it reports; empty: the
+        source is not known to do so.
     method, arms, runs: what re-runs it. arms: row -> changes to the method; runs: column -> the task, and changes that
         all rows share, at the paper's scale. Without arms the table is data alone, and `not_run` says why.
     """
@@ -77,6 +79,7 @@ class PublishedTable:
     columns: Mapping[str, str]
     cells: tuple[PublishedCell, ...]
     note: str = ""
+    best_on_test: str = ""
     method: str | None = None
     arms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     runs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

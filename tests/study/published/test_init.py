@@ -11,6 +11,7 @@ import pytest
 from dfkd_ray.methods import config
 from dfkd_ray.study import published
 from dfkd_ray.study.published import Mark, Paper, PublishedTable
+from dfkd_ray.util import code_files
 from dfkd_ray.util.errors import UnknownName
 
 NAMES = published.names()
@@ -72,6 +73,7 @@ def test_every_number_is_in_range_and_says_where_it_was_read(name: str) -> None:
         assert cell.value <= 100 or table.unit == "hours"
         assert cell.mark in get_args(Mark)
         assert bool(cell.via) == (cell.mark == "secondary")
+        assert not cell.via or code_files.parse(cell.via)
         assert table.cell(cell.row, cell.column) == cell
     for text in (
         table.number,

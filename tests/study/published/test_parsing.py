@@ -99,7 +99,9 @@ def test_a_claim_that_is_none(claim: dict[str, Any], message: str) -> None:
     [
         ({"mark": "guessed"}, {"mark": "should be 'read' or 'secondary', got 'guessed'"}),
         ({"mark": "secondary"}, {"via": "say where a secondary value was read, and only there"}),
-        ({"via": "elsewhere"}, {"via": "say where a secondary value was read, and only there"}),
+        ({"via": "a/b @1234567 README.md"}, {"via": "say where a secondary value was read, and only there"}),
+        ({"mark": "secondary", "via": "README of a/b"}, {"via": "expected `OWNER/NAME @COMMIT path/of/file.py"}),
+        ({"best_on_test": "its code"}, {"best_on_test": "expected `OWNER/NAME @COMMIT path/of/file.py"}),
         ({"cells": {"off": [1], "on": [1, 101]}}, {"cells.off": "1 values", "cells.on": "from 0 to 100, got 101"}),
         ({"cells": {"off": ["ten", 1]}}, {"cells": "should be a valid number"}),
         ({"colums": {}}, {"colums": "no such field; did you mean 'columns'?"}),
