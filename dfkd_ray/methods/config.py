@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import dfkd_ray.parts.classical
 import dfkd_ray.parts.losses
 import dfkd_ray.parts.memories
 import dfkd_ray.parts.sources  # noqa: F401  these fill their registries

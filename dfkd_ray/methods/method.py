@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from dfkd_ray.nets.initialisation import Initialisation
 from dfkd_ray.parts.memories.fresh import Fresh
 from dfkd_ray.parts.optimizers import SGD, Cosine, LrSchedule, OptimizerSpec, lr_schedules, optimizers
 from dfkd_ray.parts.sources.generator import Generator
@@ -24,7 +25,8 @@ class Student:
     """The network that is taught, and what teaches it.
 
     arch: null is the task's own. pretrained: start from ImageNet weights where they exist; the paper does not say:
-        random initialisation is a reconstruction.
+        random initialisation is a reconstruction. init: how the weights begin, see `nets.initialisation`; null: as the
+        architecture has it.
     optimizer: SGD 0.01, momentum 0.9, weight decay 5e-4, cosine annealing (DFKD-FGVC, section 5.1). The parameters of
         loss terms (attention modules, adapters, projection heads) join it.
     clip: the largest norm of the gradient of a step; null does not clip, no paper but ZSKT's code does.
@@ -33,6 +35,7 @@ class Student:
 
     arch: str | None = None
     pretrained: bool = False
+    init: Initialisation | None = None
     optimizer: OptimizerSpec = field(default=SGD(), metadata={"registry": optimizers})
     lr_schedule: LrSchedule = field(default=Cosine(), metadata={"registry": lr_schedules})
     clip: float | None = None
@@ -40,6 +43,8 @@ class Student:
     def __post_init__(self) -> None:
         if self.clip is not None and not self.clip > 0:
             raise ValueError(f"clip must be > 0, got {self.clip}")
+        if self.pretrained and self.init is not None:
+            raise ValueError(f"init {self.init} would overwrite the pretrained weights: one of the two")
 
 
 @dataclass(frozen=True)

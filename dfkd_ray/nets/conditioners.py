@@ -71,14 +71,14 @@ class LabelMap(Condition):
 class ByNorm(Condition):
     """Puts a `ConditionalBatchNorm` in the place of every BatchNorm of the generator, that of its output included."""
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, eps: float) -> None:
         super().__init__()
-        self.classes = classes
+        self.classes, self.eps = classes, eps
 
     def fit(self, generator: nn.Module) -> None:
         for name, module in generator.named_children():
             if isinstance(module, nn.BatchNorm2d):
-                setattr(generator, name, ConditionalBatchNorm(self.classes, module.num_features, module.eps))
+                setattr(generator, name, ConditionalBatchNorm(self.classes, module.num_features, self.eps))
             elif isinstance(module, nn.Sequential | nn.ModuleList):  # an attention's own BatchNorm stays
                 self.fit(module)
 
@@ -86,7 +86,7 @@ class ByNorm(Condition):
 class ConditionalBatchNorm(nn.Module):
     """BatchNorm whose scale and shift are looked up by class: at first 1 and 0."""
 
-    def __init__(self, classes: int, channels: int, eps: float = 1e-5) -> None:
+    def __init__(self, classes: int, channels: int, eps: float) -> None:
         super().__init__()
         self.norm = nn.BatchNorm2d(channels, eps=eps, affine=False)
         self.scale, self.shift = nn.Embedding(classes, channels), nn.Embedding(classes, channels)

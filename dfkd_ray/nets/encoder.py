@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dfkd_ray.nets.heads import check_sides
+from dfkd_ray.nets.initialisation import initialise
 
 HALVINGS = 3
 
@@ -14,8 +15,9 @@ class Encoder(nn.Module):
     """Images (B, C, H, W) -> mean and logarithm of the variance of z, (B, latent) each.
 
     The encoder in the code of PRE-DFKD (Binici et al., AAAI 2022, arXiv:2201.03019): pixels are scaled to length 1
-    along each column; conv3x3(w), conv3x3(2w), both with BatchNorm and LeakyReLU(0.2); every second pixel; conv3x3(2w)
-    of stride 2 with BatchNorm; every second pixel; a linear layer for either output.
+    along each column; conv3x3(w), conv3x3(2w), both with BatchNorm of epsilon 0.8 and LeakyReLU(0.2); every second
+    pixel; conv3x3(2w) of stride 2 with BatchNorm of torch's epsilon; every second pixel; a linear layer for either
+    output. All weights begin as U(-0.08, 0.08), all biases as 0.
 
     latent: length of z. image: (C, H, W); H and W are multiples of 8. width: w, 64 in the code.
     """
@@ -28,6 +30,7 @@ class Encoder(nn.Module):
         self.reduce = nn.Sequential(nn.Conv2d(2 * width, 2 * width, 3, 2, padding=1), nn.BatchNorm2d(2 * width))
         length = 2 * width * (height >> HALVINGS) * (width_px >> HALVINGS)
         self.mean, self.log_var = nn.Linear(length, latent), nn.Linear(length, latent)
+        initialise(self, "uniform")
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, H, W) -> (B, latent), (B, latent)."""
@@ -39,6 +42,6 @@ class Encoder(nn.Module):
 def _block(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, padding=1),
-        nn.BatchNorm2d(outputs),
+        nn.BatchNorm2d(outputs, eps=0.8),
         nn.LeakyReLU(0.2, inplace=True),
     )

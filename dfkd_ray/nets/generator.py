@@ -10,6 +10,7 @@ from torch.nn.utils.parametrizations import spectral_norm as normalise_spectrum
 
 from dfkd_ray.nets.conditioners import Condition, through
 from dfkd_ray.nets.heads import Output, check_sides, head
+from dfkd_ray.nets.initialisation import initialise
 
 DOUBLINGS = 5  # at most
 
@@ -62,7 +63,7 @@ class DeconvGenerator(nn.Module):
         self.blocks = nn.Sequential(*(_block(i, o, block_norm, attention) for i, o in pairs))
         self.to_image = nn.Conv2d(width, channels, 3, padding=1)
         self.head = head(output, channels, mean, std)
-        self.apply(_initialise)
+        initialise(self, "dcgan")
         if spectral_norm:  # after the initialisation, which would otherwise miss the original weights
             for block in self.blocks:
                 normalise_spectrum(block.get_submodule("deconv"))
@@ -85,15 +86,3 @@ def _block(inputs: int, outputs: int, norm: bool, attention: Callable[[int], nn.
     if attention is not None:
         block.add_module("attention", attention(outputs))
     return block
-
-
-def _initialise(module: nn.Module) -> None:
-    """DCGAN's: weights N(0, 0.02), BatchNorm's gamma N(1, 0.02), biases 0."""
-    if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-        nn.init.normal_(module.weight, 0.0, 0.02)
-    elif isinstance(module, nn.BatchNorm2d) and module.affine:
-        nn.init.normal_(module.weight, 1.0, 0.02)
-    else:
-        return
-    if module.bias is not None:
-        nn.init.zeros_(module.bias)

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-Output = Literal["tanh", "normalised", "sigmoid", "batchnorm"]
+Output = Literal["tanh", "normalised", "sigmoid", "batchnorm", "affine_batchnorm"]
 
 
 class ToData(nn.Module):
@@ -48,12 +48,16 @@ def head(output: Output, channels: int, mean: Sequence[float] | None, std: Seque
         emits only zero mean and unit variance, so the teacher's data must be normalised by their own statistics.
         Fresh images are faint (the tanh's deviation is about 0.0025 at width 64 of the deconvolution generator), so
         BatchNorm's epsilon counts in the first steps.
+        "affine_batchnorm": BatchNorm with affine and no tanh before it, as in ZSKT's code: it learns its own mean and
+        variance.
     mean, std: per channel, in [0, 1] units; needed by "normalised" and "sigmoid", unread otherwise.
     """
     if output == "tanh":
         return nn.Tanh()
     if output == "batchnorm":
         return nn.Sequential(nn.Tanh(), nn.BatchNorm2d(channels, affine=False))
+    if output == "affine_batchnorm":
+        return nn.BatchNorm2d(channels)
     if output not in get_args(Output):
         raise ValueError(f"output must be one of {', '.join(get_args(Output))}, got {output!r}")
     if mean is None or std is None or len(mean) != channels or len(std) != channels:

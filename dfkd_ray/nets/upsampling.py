@@ -10,6 +10,7 @@ from torch.nn.utils.parametrizations import spectral_norm as normalise_spectrum
 
 from dfkd_ray.nets.conditioners import Condition, through
 from dfkd_ray.nets.heads import Output, check_sides, head
+from dfkd_ray.nets.initialisation import Initialisation, initialise
 
 DOUBLINGS = 5
 
@@ -23,7 +24,10 @@ class UpsamplingGenerator(nn.Module):
 
     width: w, 64 in all of them. doublings: 2 at 32 pixels; larger images start with more (reconstruction: their codes
     have other bodies there), all blocks but the last with 2w channels.
+    start_widths: w's of the first map, 2 above, 4 in the "large" generator of CMI's code.
+    block_eps: the epsilon of BatchNorm in the blocks, 0.8 in DAFL's and PRE-DFKD's codes; the others keep torch's.
     spectral_norm: on the weights of the convolutions (PRE-DFKD, arXiv:2201.03019).
+    init: see `initialisation.initialise`; None: as torch draws them.
     output, mean, std: see `heads.head`.
     condition: called with the length of z and the sides of the first map, gives what reads labels; None: nothing does.
     """
@@ -34,7 +38,10 @@ class UpsamplingGenerator(nn.Module):
         image: tuple[int, int, int] = (3, 32, 32),
         width: int = 64,
         doublings: int = 2,
+        start_widths: int = 2,
+        block_eps: float = 1e-5,
         spectral_norm: bool = False,
+        init: Initialisation | None = None,
         output: Output = "batchnorm",
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
@@ -45,18 +52,20 @@ class UpsamplingGenerator(nn.Module):
         check_sides(doublings, DOUBLINGS, height, width_px)
         self.latent = latent
         sides = (height >> doublings, width_px >> doublings)
-        self.start = (2 * width, *sides)
+        self.start = (start_widths * width, *sides)
         reads = Condition() if condition is None else condition(latent, sides)
         self.project = nn.Linear(latent + reads.longer, self.start[0] * self.start[1] * self.start[2])
         self.norm = nn.BatchNorm2d(self.start[0])
-        widths = [2 * width + reads.deeper] + [2 * width] * (doublings - 1) + [width]
-        self.blocks = nn.ModuleList(_block(i, o) for i, o in pairwise(widths))
+        widths = [self.start[0] + reads.deeper] + [2 * width] * (doublings - 1) + [width]
+        self.blocks = nn.ModuleList(_block(i, o, block_eps) for i, o in pairwise(widths))
         self.to_image = nn.Conv2d(width, channels, 3, padding=1)
         self.head = head(output, channels, mean, std)
-        if spectral_norm:
+        if init is not None:
+            initialise(self, init)
+        if spectral_norm:  # after the initialisation, which would otherwise miss the original weights
             for layer in [module for module in self.modules() if isinstance(module, nn.Conv2d)]:
                 normalise_spectrum(layer)
-        self.condition = reads
+        self.condition = reads  # after the initialisation too: its layers keep their own
         self.condition.fit(self)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -78,10 +87,10 @@ class UpsamplingGenerator(nn.Module):
         return through(self.head, self.to_image(features), labels)
 
 
-def _block(inputs: int, outputs: int) -> nn.Sequential:
+def _block(inputs: int, outputs: int, eps: float) -> nn.Sequential:
     return nn.Sequential(
         nn.Upsample(scale_factor=2),
         nn.Conv2d(inputs, outputs, 3, padding=1),
-        nn.BatchNorm2d(outputs),
+        nn.BatchNorm2d(outputs, eps=eps),
         nn.LeakyReLU(0.2, inplace=True),
     )

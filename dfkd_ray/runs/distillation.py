@@ -22,6 +22,7 @@ from dfkd_ray.datasets.identity import of_task
 from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Method
 from dfkd_ray.nets.digest import digest
+from dfkd_ray.nets.initialisation import initialise
 from dfkd_ray.runs.card import RunCard, versions
 from dfkd_ray.runs.checkpoint import Checkpoint
 from dfkd_ray.runs.evaluator import Evaluator, pictured
@@ -171,6 +172,8 @@ class Distillation:
         fill(teacher, self.weights, f"the teacher of {task.name}")
         with stream(seed, "student"):
             student = nets.build(method.student.arch or task.student, classes, channels, method.student.pretrained)
+            if method.student.init is not None:
+                initialise(student, method.student.init)
         seen = (task.image, task.mean, task.std)
         return Run(method, teacher, student, *seen, seed, runtime, device, task.classes)
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import pytest
 import torch
 
 from dfkd_ray.methods import config
 from dfkd_ray.parts.losses.adversarial import Adversarial
-from dfkd_ray.parts.optimizers import SGD, Adam, Step
+from dfkd_ray.parts.losses.total_variation import TotalVariation
+from dfkd_ray.parts.optimizers import SGD, Adam
+from dfkd_ray.parts.signals import Signals
 from dfkd_ray.parts.sources.pixels import Pixels
 from dfkd_ray.parts.views import Crop, Flip, Jitter
-from tests.tiny import opened, shrunk, walked
+from tests.tiny import opened, shrunk, toy, walked
 
 METHOD = config.load("adi")
 
@@ -25,12 +29,36 @@ def test_what_the_code_states_is_what_stands() -> None:
     assert METHOD.views.synthesis == (Jitter(pixels=32 // 8), Flip())
     assert METHOD.views.student == (Crop(padding=4), Flip())
     assert METHOD.student.optimizer == SGD(lr=0.1, momentum=0.9, weight_decay=1e-4)
-    assert METHOD.student.lr_schedule == Step(at=(120 / 200, 150 / 200, 180 / 200), factor=0.1)
+    assert METHOD.source_loss.parts["total_variation"].term == TotalVariation(norm="l1")
     assert METHOD.student_loss.parts["kd"].term.temperature == 20
     plan = METHOD.schedule
     assert (plan.epochs, plan.rounds, plan.warmup, plan.source_epochs) == (200, 1, 0, None)
     assert (plan.source_steps, plan.student_steps, plan.batch, plan.student_in_synthesis) == (1000, 400, 256, "eval")
     assert METHOD.memory.capacity == plan.epochs * plan.batch, "every image is kept"
+
+
+def test_the_students_rate_falls_along_half_a_cosine_to_0() -> None:
+    """As of torch's CosineAnnealingLR over the 200 epochs, which the code steps at the end of each."""
+    student = METHOD.student
+    rates = [student.optimizer.lr * student.lr_schedule(epoch / 200) for epoch in range(200)]
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=200)
+    for rate in rates:
+        assert rate == pytest.approx(schedule.get_last_lr()[0], abs=1e-9)
+        optimizer.step()
+        schedule.step()
+    assert student.lr_schedule(1.0) == 0
+
+
+def test_total_variation_weighs_as_in_the_code() -> None:
+    """0.001 of the mean magnitudes of differences over four directions; by norms of the batch it was 1,000 times it."""
+    x = torch.randn(256, 3, 32, 32, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    pairs = (x[:, :, :, 1:] - x[:, :, :, :-1], x[:, :, 1:] - x[:, :, :-1])
+    corners = (x[:, :, 1:, 1:] - x[:, :, :-1, :-1], x[:, :, 1:, :-1] - x[:, :, :-1, 1:])
+    expected = 1e-3 * sum(float(d.abs().sum()) / d.numel() for d in (*pairs, *corners))
+    part = METHOD.source_loss.parts["total_variation"]
+    assert part.weight * part.term(Signals(x, None, toy(1), toy(2))).item() == pytest.approx(expected)
+    assert expected == pytest.approx(1e-3 * 4 * 2 / math.sqrt(math.pi), rel=0.01), "of white noise"
 
 
 def test_images_compete_with_the_student_of_the_time_and_join_those_before() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -13,7 +15,7 @@ from dfkd_ray.parts.optimizers import SGD, Adam, Cosine
 from dfkd_ray.parts.signals import Layout, Setting
 from dfkd_ray.parts.sources.conditions import Norms
 from dfkd_ray.parts.sources.forget import Forget
-from tests.tiny import opened, shrunk, walked
+from tests.tiny import opened, shrunk, toy, walked
 
 METHOD = config.load("cpsc")
 
@@ -56,7 +58,17 @@ def test_the_generator_is_the_codes() -> None:
     assert (net.project.in_features, net.project.out_features) == (256, 128 * 8 * 8)
     assert convs == [(128, 128), (128, 64), (64, 3)]
     assert norms == [(100, 128), (100, 128), (100, 64), (100, 3)]
+    assert {m.norm.eps for m in net.modules() if isinstance(m, ConditionalBatchNorm)} == {1e-3}
     assert net(torch.randn(2, 256), torch.tensor([0, 99])).shape == (2, 3, 32, 32)
+
+
+def test_no_optimiser_moves_the_adapter() -> None:
+    run = opened(shrunk("cpsc"), student=toy(2, width=4))
+    term: Any = run.source_loss.calls["supervised_contrast"]
+    before = [p.detach().clone() for p in term.adapt.parameters()]
+    assert [tuple(p.shape) for p in before] == [(8, 8), (8,), (16, 8), (16,)]
+    list(walked(run))
+    assert all(map(torch.equal, term.adapt.parameters(), before))
 
 
 def test_a_run_logs_every_term_and_moves_the_embeddings() -> None:

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dfkd_ray.methods import config
 from dfkd_ray.parts.memories.fresh import Fresh
 from dfkd_ray.parts.optimizers import SGD, Adam
 from dfkd_ray.parts.sources.lifecycles import Keep
+from tests.methods.bodies import agree, built, stated
 from tests.tiny import opened, shrunk, toy, walked
 
 METHOD = config.load("dafl")
@@ -32,6 +33,10 @@ def test_what_the_code_states_is_what_stands() -> None:
     assert METHOD.memory == Fresh()
     plan = METHOD.schedule
     assert (plan.epochs, plan.rounds, plan.source_steps, plan.student_steps, plan.batch) == (2000, 120, 1, 1, 1024)
+
+
+def test_the_generator_is_the_codes() -> None:
+    agree(built(METHOD), stated(1000, nn.Tanh(), nn.BatchNorm2d(3, affine=False), eps=0.8))
 
 
 def test_the_students_rate_falls_at_epochs_800_and_1600() -> None:

@@ -27,6 +27,7 @@ def test_what_the_code_states_is_what_stands() -> None:
     assert METHOD.source_loss.parts["batchnorm"].term == BatchNorm(first_factor=1.0, momentum=0.0)
     assert METHOD.source_loss.parts["total_variation"].term.norm == "l2"
     assert METHOD.views.synthesis == (Jitter(pixels=2),)
+    assert METHOD.student.lr_schedule == Cosine(), "that of adi"
     assert (METHOD.schedule.source_steps, METHOD.schedule.batch) == (2000, 256)
     assert METHOD.schedule.student_in_synthesis == "eval"
 
@@ -43,6 +44,7 @@ IMAGENET = {
     "source_loss.l2": {"weight": 1e-5},
     "views.synthesis": [{"name": "jitter", "pixels": 30}, "flip"],
     "source.labels": "uniform",
+    "source.gives": "best",
     "source.clamp": True,
     "source.optimizer": {"name": "adam", "lr": 0.2, "betas": [0.5, 0.9]},
     "source.lr_schedule": {"name": "cosine", "warmup": 0.05},
@@ -52,7 +54,11 @@ IMAGENET = {
 def test_the_defaults_for_imagenet_that_its_head_names_fit() -> None:
     method = config.change(METHOD, IMAGENET)
     assert method.source == Pixels(
-        labels="uniform", clamp=True, optimizer=Adam(lr=0.2, betas=(0.5, 0.9)), lr_schedule=Cosine(warmup=0.05)
+        labels="uniform",
+        gives="best",
+        clamp=True,
+        optimizer=Adam(lr=0.2, betas=(0.5, 0.9)),
+        lr_schedule=Cosine(warmup=0.05),
     )
     assert method.source_loss.parts["batchnorm"].term == BatchNorm(first_factor=10)
     assert method.source_loss.parts["l2"].term == L2()

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from dfkd_ray.methods import config
 from dfkd_ray.parts.memories.fresh import Fresh
 from dfkd_ray.parts.optimizers import SGD, Adam
+from tests.methods.bodies import agree, built, stated
 from tests.tiny import opened, shrunk, walked
 
 METHOD = config.load("dfad")
@@ -29,9 +31,15 @@ def test_what_the_code_states_is_what_stands() -> None:
     assert (plan.epochs, plan.rounds, plan.source_steps, plan.student_steps, plan.batch) == (500, 50, 1, 5, 256)
 
 
+def test_the_generator_is_the_codes() -> None:
+    agree(built(METHOD), stated(256, nn.Tanh(), nn.BatchNorm2d(3, affine=False)))
+
+
 @pytest.mark.parametrize("schedule", [METHOD.source.lr_schedule, METHOD.student.lr_schedule])
-def test_both_rates_fall_at_epochs_100_and_200(schedule: Any) -> None:
-    assert [schedule(epoch / 500) for epoch in (0, 99, 100, 200)] == pytest.approx([1, 1, 0.1, 0.01])
+def test_both_rates_are_lower_in_epochs_100_and_200(schedule: Any) -> None:
+    """Counted from 1: its schedules step when an epoch begins."""
+    done = [epoch - 1 for epoch in (1, 99, 100, 199, 200)]
+    assert [schedule(epochs / 500) for epochs in done] == pytest.approx([1, 1, 0.1, 0.1, 0.01])
 
 
 def test_the_two_play_for_the_same_number() -> None:

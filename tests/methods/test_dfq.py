@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from torch import nn
 
 from dfkd_ray.methods import config
 from dfkd_ray.parts.memories.fresh import Fresh
 from dfkd_ray.parts.optimizers import SGD, Adam
+from tests.methods.bodies import agree, built, stated
 from tests.tiny import Toy, opened, shrunk, toy, walked
 
 METHOD = config.load("dfq")
@@ -30,9 +32,13 @@ def test_what_the_code_states_is_what_stands() -> None:
     assert (plan.source_steps, plan.student_steps) == (1, 10)
 
 
-def test_the_students_rate_falls_at_epochs_120_150_and_180() -> None:
-    factors = [METHOD.student.lr_schedule(epoch / 200) for epoch in (119, 120, 150, 180)]
-    assert factors == pytest.approx([1, 0.1, 0.01, 0.001])
+def test_the_students_rate_falls_along_half_a_cosine_to_0() -> None:
+    factors = [METHOD.student.lr_schedule(epoch / 200) for epoch in (0, 50, 100, 150, 200)]
+    assert factors == pytest.approx([1, (1 + 0.5**0.5) / 2, 0.5, (1 - 0.5**0.5) / 2, 0])
+
+
+def test_the_generator_is_the_large_one_of_the_code() -> None:
+    agree(built(METHOD), stated(256, nn.Sigmoid(), first=256), normalised=True)
 
 
 def test_the_student_is_judged_in_evaluation_mode() -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from dfkd_ray.methods import config
 from dfkd_ray.parts.losses.adversarial import Adversarial
 from dfkd_ray.parts.losses.kd import KD
 from dfkd_ray.parts.memories.pool import PoolMemory
-from dfkd_ray.parts.optimizers import SGD, Step
-from dfkd_ray.parts.sources.latents import LatentCutMix
+from dfkd_ray.parts.optimizers import SGD
 from dfkd_ray.parts.views import Crop, Flip
 from dfkd_ray.train.loop import distill
 from tests.tiny import opened, shrunk, walked
@@ -24,17 +24,25 @@ def test_what_the_code_states_is_what_stands() -> None:
     source, plan = METHOD.source, METHOD.schedule
     assert source.prompt == "A realistic photo.", "no class name: the class comes from the teacher"
     assert (source.timesteps, source.guidance_scale, source.lr, source.parts, source.kept) == (50, 3.0, 1.0, 5, 5)
-    assert source.augment == LatentCutMix(alpha=1.0)
+    assert (source.augment, source.at_once) == (None, 1), "the paper's CutMix is off by default"
     weights = {name: part.weight for name, part in METHOD.source_loss.parts.items()}
     assert weights == {"onehot": 1.0, "batchnorm": 0.1, "adversarial": 1.0}
     adversary = METHOD.source_loss.parts["adversarial"].term
     assert adversary == Adversarial(agreeing_only=True, through_teacher=False)
     assert METHOD.student_loss.parts["kd"].term == KD(temperature=30.0)
     assert METHOD.student.optimizer == SGD(lr=0.2, momentum=0.9, weight_decay=5e-4)
-    assert METHOD.student.lr_schedule == Step(at=(150 / 240, 180 / 240, 210 / 240), factor=0.1)
     assert METHOD.views.student == (Crop(padding=4), Flip())
     assert METHOD.views.synthesis == ()
     assert (plan.source_steps, plan.batch, plan.student_in_synthesis) == (1, 256, "eval")
+
+
+def test_the_rate_falls_when_an_epoch_past_150_180_and_210_is_over() -> None:
+    """The code counts epochs from 0 and lowers the rate after one, where its number is above a milestone."""
+    rates, rate = [], 1.0
+    for epoch in range(240):
+        rates.append(rate)
+        rate = 0.1 ** sum(epoch > milestone for milestone in (150, 180, 210))
+    assert [METHOD.student.lr_schedule(epoch / 240) for epoch in range(240)] == pytest.approx(rates)
 
 
 def test_the_set_is_complete_before_the_student_learns_and_the_pool_holds_it() -> None:

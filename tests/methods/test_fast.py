@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from dfkd_ray.methods import config
 from dfkd_ray.parts.optimizers import SGD, Adam
 from dfkd_ray.parts.sources.meta import Meta
 from dfkd_ray.parts.sources.upsampling import Upsampling
 from dfkd_ray.parts.views import Crop, Flip
+from tests.methods.bodies import agree, built, stated
 from tests.tiny import differing, flat, opened, shrunk, walked
 
 METHOD = config.load("fast")
@@ -40,6 +42,10 @@ def test_what_the_code_states_is_what_stands() -> None:
     assert (plan.epochs, plan.warmup, plan.rounds, plan.batch) == (220, 20, 1, 256)
     assert (plan.source_steps, plan.student_steps, plan.student_in_synthesis) == (5, 400, "eval")
     assert METHOD.memory.capacity == plan.epochs * plan.rounds * plan.batch, "every image is kept"
+
+
+def test_the_generator_is_the_codes() -> None:
+    agree(built(METHOD), stated(256, nn.Sigmoid()), normalised=True)
 
 
 def test_the_students_rate_falls_to_2e_4_over_the_epochs_after_the_warm_up() -> None:

@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError, fields
 
 import pytest
 
-from dfkd_ray.methods.method import Method, Schedule
+from dfkd_ray.methods.method import Method, Schedule, Student
 from dfkd_ray.parts.optimizers import SGD, Adam, Cosine
 
 
@@ -32,3 +32,9 @@ def test_a_schedule_has_lower_bounds(field: str, least: int) -> None:
     assert getattr(Schedule(**{field: least}), field) == least
     with pytest.raises(ValueError, match=f"{field} must be at least {least}, got {least - 1}"):
         Schedule(**{field: least - 1})
+
+
+def test_a_student_begins_in_one_way() -> None:
+    assert Student().init is None
+    with pytest.raises(ValueError, match=r"^init xavier would overwrite the pretrained weights: one of the two$"):
+        Student(pretrained=True, init="xavier")

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from dfkd_ray.methods import config
 from dfkd_ray.parts.memories.vae_replay import VaeReplay
 from dfkd_ray.parts.optimizers import SGD, Adam, Cosine
+from tests.methods.bodies import SETTING, agree, built, stated
 from tests.tiny import differing, flat, opened, shrunk, toy, walked
 
 METHOD = config.load("pre_dfkd")
@@ -43,6 +45,24 @@ def test_what_the_code_states_is_what_stands() -> None:
     assert METHOD.student.lr_schedule == Cosine()
     plan = METHOD.schedule
     assert (plan.epochs, plan.rounds, plan.source_steps, plan.student_steps, plan.batch) == (400, 36, 1, 10, 1024)
+
+
+def test_the_generator_is_the_codes_with_its_weights() -> None:
+    net = built(METHOD)
+    ends = (nn.Tanh(), nn.BatchNorm2d(3, affine=False))
+    agree(net, stated(1000, *ends, eps=0.8, wrapped=spectral_norm))
+    for name, parameter in net.named_parameters():
+        if parameter.ndim > 1:
+            assert 0.079 < parameter.abs().max() <= 0.08, name
+        elif name.endswith("bias"):
+            assert not parameter.any(), name
+
+
+def test_the_memorys_generator_is_the_same_without_spectral_norm() -> None:
+    live: Any = METHOD.memory.open(SETTING, nn.Identity(), torch.device("cpu"))
+    decoder = live.nets["decoder"]
+    agree(decoder, stated(1000, nn.Tanh(), nn.BatchNorm2d(3, affine=False), eps=0.8))
+    assert all(p.abs().max() <= 0.08 for p in decoder.parameters() if p.ndim > 1)
 
 
 def test_the_disagreement_is_a_mean_over_images_and_ten_classes() -> None:

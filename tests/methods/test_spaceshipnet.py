@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from dfkd_ray.methods import config
 from dfkd_ray.parts.losses.grad_cam import GradCam
@@ -16,6 +16,7 @@ from dfkd_ray.parts.memories.feature_exchange import FeatureExchange
 from dfkd_ray.parts.optimizers import SGD, Adam, Cosine
 from dfkd_ray.parts.sources.forget import Forget
 from dfkd_ray.parts.views import Crop, Flip
+from tests.methods.bodies import agree, built, stated
 from tests.tiny import opened, shrunk, walked
 
 METHOD = config.load("spaceshipnet")
@@ -41,6 +42,19 @@ def test_what_the_code_states_is_what_stands() -> None:
     assert METHOD.views.synthesis == METHOD.views.student == (Crop(padding=4), Flip())
     plan = METHOD.schedule
     assert (plan.epochs, plan.rounds, plan.source_steps, plan.student_steps, plan.batch) == (200, 1, 200, 2000, 256)
+
+
+def test_the_generator_is_the_codes_with_its_weights() -> None:
+    net = built(METHOD)
+    agree(net, stated(256, nn.Sigmoid()), normalised=True)
+    inputs = {"project": 256, "blocks.0.1": 128 * 9, "blocks.1.1": 128 * 9, "to_image": 64 * 9}
+    for name, count in inputs.items():
+        layer = net.get_submodule(name)
+        assert layer.weight.std().item() == pytest.approx((2 / count) ** 0.5, rel=0.1), name
+        assert not layer.bias.any(), name
+    scales = torch.cat([m.weight for m in net.modules() if isinstance(m, nn.BatchNorm2d)])
+    assert scales.std().item() == pytest.approx(0.02, rel=0.2)
+    assert METHOD.student.init == "xavier"
 
 
 def test_the_divergence_is_900_times_the_mean_over_images_and_ten_classes() -> None:

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from dfkd_ray.methods import config
 from dfkd_ray.parts.memories.fresh import Fresh
 from dfkd_ray.parts.optimizers import Adam, Cosine
+from tests.methods.bodies import agree, built, stated
 from tests.tiny import opened, shrunk, toy, walked
 
 METHOD = config.load("zskt")
@@ -20,7 +21,7 @@ METHOD = config.load("zskt")
 
 def test_what_the_code_states_is_what_stands() -> None:
     source, student = METHOD.source, METHOD.student
-    assert (source.latent, source.gives, source.output) == (100, "new", "batchnorm")
+    assert (source.latent, source.gives, source.output) == (100, "new", "affine_batchnorm")
     assert (source.optimizer, source.lr_schedule, source.clip) == (Adam(lr=1e-3), Cosine(), 5.0)
     assert (student.optimizer, student.lr_schedule, student.clip) == (Adam(lr=2e-3), Cosine(), 5.0)
     assert {name: part.weight for name, part in METHOD.source_loss.parts.items()} == {"adversarial": 0.1}
@@ -32,6 +33,14 @@ def test_what_the_code_states_is_what_stands() -> None:
     plan = METHOD.schedule
     assert plan.epochs * plan.rounds == 80_000
     assert (plan.source_steps, plan.student_steps, plan.batch) == (1, 10, 128)
+
+
+def test_the_generator_is_the_codes() -> None:
+    """No tanh; what ends it has a scale and a shift."""
+    net = built(METHOD)
+    torch.nn.init.normal_(net.head.weight)
+    torch.nn.init.normal_(net.head.bias)
+    agree(net, stated(100, nn.BatchNorm2d(3)))
 
 
 @pytest.mark.parametrize(("slot", "name", "sign"), [("source_loss", "adversarial", -1), ("student_loss", "kd", 1)])

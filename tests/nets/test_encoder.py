@@ -32,7 +32,7 @@ def test_the_forward_pass() -> None:
     def norm(x: Tensor, name: str) -> Tensor:
         mean, var = x.mean((0, 2, 3), keepdim=True), x.var((0, 2, 3), keepdim=True, correction=0)
         scale, shift = (p[f"{name}.{part}"].view(1, -1, 1, 1) for part in ("weight", "bias"))
-        return (x - mean) / (var + 1e-5).sqrt() * scale + shift
+        return (x - mean) / (var + (1e-5 if name == "reduce.1" else 0.8)).sqrt() * scale + shift
 
     y = images / images.square().sum(2, keepdim=True).sqrt()
     for number in (0, 1):
@@ -43,6 +43,17 @@ def test_the_forward_pass() -> None:
     y = norm(y, "reduce.1")[:, :, ::2, ::2].reshape(4, -1)
     for out, name in zip(encoder(images), ("mean", "log_var")):
         torch.testing.assert_close(out, y @ p[f"{name}.weight"].T + p[f"{name}.bias"])
+
+
+def test_weights_begin_in_a_small_interval_and_biases_at_0() -> None:
+    for name, parameter in Encoder(64, (3, 32, 32)).named_parameters():
+        if name.split(".")[-2] == "1":  # BatchNorm
+            assert torch.equal(parameter, torch.full_like(parameter, float(name.endswith("weight")))), name
+        elif name.endswith("bias"):
+            assert not parameter.any(), name
+        else:
+            assert parameter.abs().max() <= 0.08, name
+            assert parameter.std().item() == pytest.approx(0.08 / 3**0.5, rel=0.1), name
 
 
 @pytest.mark.parametrize(("side", "near"), [(28, "24 or 32"), (4, "8")])

@@ -33,6 +33,17 @@ def test_batchnorm_has_no_mean_no_scale_and_nothing_to_learn() -> None:
     assert list(made.parameters()) == []
 
 
+def test_affine_batchnorm_has_no_tanh_and_learns_mean_and_scale() -> None:
+    made, x = head("affine_batchnorm", 2, None, None).double(), features()
+    scale, shift = torch.tensor([2.0, 0.5]).double(), torch.tensor([-1.0, 3.0]).double()
+    assert [tuple(p.shape) for p in made.parameters()] == [(2,), (2,)]
+    for parameter, value in zip(made.parameters(), (scale, shift)):
+        parameter.data.copy_(value)
+    mean, var = x.mean((0, 2, 3), keepdim=True), x.var((0, 2, 3), keepdim=True, correction=0)
+    expected = (x - mean) / (var + 1e-5).sqrt() * scale.view(1, 2, 1, 1) + shift.view(1, 2, 1, 1)
+    torch.testing.assert_close(made(x), expected)
+
+
 def test_what_the_task_decides_is_no_part_of_the_state() -> None:
     assert head("sigmoid", 2, MEAN, STD).state_dict() == {}
     assert ToData(MEAN, STD).to(torch.float64).mean.dtype == torch.float64, "but it moves with the net"
@@ -42,7 +53,10 @@ def test_what_the_task_decides_is_no_part_of_the_state() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("relu", 2, MEAN, STD), "output must be one of tanh, normalised, sigmoid, batchnorm, got 'relu'"),
+        (
+            ("relu", 2, MEAN, STD),
+            "output must be one of tanh, normalised, sigmoid, batchnorm, affine_batchnorm, got 'relu'",
+        ),
         (("sigmoid", 3, MEAN, STD), r"output 'sigmoid' needs mean and std of 3 channels, got \(0.5, 0.25\) and \(0.2"),
         (("normalised", 2, None, STD), "output 'normalised' needs mean and std of 2 channels, got None and "),
         (("normalised", 2, MEAN, (0.2, 0.0)), r"std must be > 0 in every channel, got \(0\.2, 0\.0\)"),

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dfkd_ray.nets.conditioners import SumEmbedding
 from dfkd_ray.nets.upsampling import UpsamplingGenerator
 
 Z = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
@@ -26,21 +27,45 @@ def test_the_asked_image_comes_out(image: tuple[int, int, int], doublings: int) 
     assert len(net.features(Z)) == 1 + doublings
 
 
-def test_the_forward_pass() -> None:
-    net = UpsamplingGenerator(8, (3, 8, 16), width=4, output="tanh").double()
+@pytest.mark.parametrize("fields", [{}, {"start_widths": 4, "block_eps": 0.8}], ids=str)
+def test_the_forward_pass(fields: dict[str, Any]) -> None:
+    net = UpsamplingGenerator(8, (3, 8, 16), width=4, output="tanh", **fields).double()
     p = dict(net.named_parameters())
 
-    def norm(x: Tensor, name: str) -> Tensor:
-        return F.batch_norm(x, None, None, p[f"{name}.weight"], p[f"{name}.bias"], training=True)
+    def norm(x: Tensor, name: str, eps: float = 1e-5) -> Tensor:
+        return F.batch_norm(x, None, None, p[f"{name}.weight"], p[f"{name}.bias"], training=True, eps=eps)
 
-    y = norm((Z.double() @ p["project.weight"].T + p["project.bias"]).view(4, 8, 2, 4), "norm")
+    first = 4 * fields.get("start_widths", 2)
+    y = norm((Z.double() @ p["project.weight"].T + p["project.bias"]).view(4, first, 2, 4), "norm")
     for number in (0, 1):
         y = y.repeat_interleave(2, 2).repeat_interleave(2, 3)
         y = F.conv2d(y, p[f"blocks.{number}.1.weight"], p[f"blocks.{number}.1.bias"], padding=1)
-        y = norm(y, f"blocks.{number}.2")
+        y = norm(y, f"blocks.{number}.2", fields.get("block_eps", 1e-5))
         y = torch.where(y > 0, y, 0.2 * y)
     y = torch.tanh(F.conv2d(y, p["to_image.weight"], p["to_image.bias"], padding=1))
     torch.testing.assert_close(net(Z.double()), y)
+
+
+def test_a_wider_first_map_leaves_the_others() -> None:
+    maps = UpsamplingGenerator(8, width=64, doublings=3, start_widths=4).features(Z)
+    assert [tuple(each.shape[1:]) for each in maps] == [(256, 4, 4), (128, 8, 8), (128, 16, 16), (64, 32, 32)]
+
+
+@pytest.mark.parametrize("spectral_norm", [False, True])
+def test_an_initialisation_is_that_of_the_weights_under_spectral_norm(spectral_norm: bool) -> None:
+    torch.manual_seed(0)
+    net = UpsamplingGenerator(8, spectral_norm=spectral_norm, init="uniform")
+    weights = {name: p for name, p in net.named_parameters() if p.ndim > 1}
+    assert len(weights) == 4
+    assert all("original" in name for name in weights if "project" not in name) is spectral_norm
+    for weight in weights.values():
+        assert 0.078 < weight.abs().max() <= 0.08
+
+
+def test_an_initialisation_leaves_what_reads_labels_alone() -> None:
+    net = UpsamplingGenerator(8, init="uniform", condition=lambda latent, sides: SumEmbedding(500, latent))
+    embedding: Any = net.condition.embedding
+    assert embedding.weight.std().item() == pytest.approx(1, rel=0.1)
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -23,6 +23,7 @@ from dfkd_ray.runs import evaluator, measures, preparing
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.runs.preparing import prepare
 from dfkd_ray.train.run import Run
+from dfkd_ray.train.runtime import Runtime
 from dfkd_ray.tune.options import Options
 from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util.errors import DataError, TrialFailed
@@ -67,6 +68,24 @@ def facts(row: Row) -> dict[str, Any]:
 
 def students(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.glob("*.safetensors"))}
+
+
+def test_a_student_begins_as_its_method_says() -> None:
+    work = made()
+    runtime = Runtime("cpu")
+    own, other, again = (
+        work.open(config.change(work.method, {"student.init": init}), 3, runtime, torch.device("cpu")).student
+        for init in (None, "xavier", "xavier")
+    )
+    before, weights, same = (dict(net.named_parameters()) for net in (own, other, again))
+    assert all(torch.equal(weights[name], same[name]) for name in weights)
+    convs = {name: weight for name, weight in weights.items() if weight.ndim == 4 and weight.numel() > 2000}
+    assert convs
+    for name, weight in convs.items():
+        assert not torch.equal(weight, before[name])
+        outputs, inputs, *kernel = weight.shape
+        spread = (4 / ((inputs + outputs) * kernel[0] * kernel[1])) ** 0.5
+        assert weight.std().item() == pytest.approx(spread, rel=0.1), name
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,9 @@ class SemanticContrast:
 
     Semantic feature contrastive learning of DFKD-FGVC: Shao et al., ICCV 2023, arXiv 2404.12037, section 4.3, eqs. 8-9;
     the symmetric form is the NT-Xent of SimCLR (arXiv 2002.05709). v (2 N, dim) are the projections of the teacher's
-    (detached) and the student's embedding of the same N images, scaled to length 1. Each v_i has one positive j, the
-    other network's view of its image, and 2 (N - 1) negatives: 2 N - 1 summands. Uses no labels. At N = 1 it is 0.
+    (detached) and the student's embedding of the same N images, scaled to length 1, so that a product is the cosine.
+    Each v_i has one positive j, the other network's view of its image, and 2 (N - 1) negatives: 2 N - 1 summands. Eq. 9
+    is the summand of one anchor; the mean over them is a reconstruction. Uses no labels. At N = 1 it is 0.
 
     The projection is an MLP, linear - ReLU - linear, one for both networks, trained with the student. Where the lengths
     of their embeddings differ, another MLP takes the student's to the teacher's length D first, as section 5.2 says for
@@ -32,7 +33,8 @@ class SemanticContrast:
     dim: length of v; not stated, 128 as in SimCLR and SupCon (arXiv 2004.11362). The inner width is D, also not stated.
     layers: linear layers of the MLP. The paper's "two hidden linear layers" is read as 2; 3 is the other reading, two
         hidden layers and an output.
-    symmetric: whether the student's views are anchors too (as in CPSC-DFKD), or only the teacher's (literal eq. 9).
+    symmetric: whether the student's views are anchors too, as in CPSC-DFKD (reconstruction), or the teacher's alone:
+        eq. 9 shows no other.
     """
 
     temperature: float = 0.07
@@ -63,7 +65,7 @@ class LiveSemanticContrast(nn.Module):
 
 
 def contrast(teacher: Tensor, student: Tensor, temperature: float, symmetric: bool) -> Tensor:
-    """Eq. 9 for two views (N, dim) of the same images, row by row: a scalar."""
+    """The mean of eq. 9 over its anchors, for two views (N, dim) of the same images, row by row: a scalar."""
     count, device = len(teacher), teacher.device
     views = F.normalize(torch.cat([teacher, student]))
     similarity = views @ views.T / temperature

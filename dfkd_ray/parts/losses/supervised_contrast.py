@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dfkd_ray.parts.losses.checks import positive
+from dfkd_ray.parts.losses.semantic_contrast import mlp
 from dfkd_ray.parts.signals import Setting, Signals
 from dfkd_ray.parts.total_loss import terms
 
@@ -18,12 +19,15 @@ from dfkd_ray.parts.total_loss import terms
 class SupervisedContrast:
     """L = mean_i mean_{p in P(i)} -log( exp(v_i . v_p / tau) / sum_{a != i} exp(v_i . v_a / tau) ).
 
-    Khosla et al., "Supervised Contrastive Learning", NeurIPS 2020, arXiv 2004.11362, eq. 2 (L_out). As in CPSC-DFKD
-    (Shao et al., Pattern Recognition 2023) v (2 N, D) are the embeddings that student and teacher have of the same N
-    images, scaled to length 1 and without a projection: two views of each. P(i) are all others v_p whose image was
-    asked for as the same class y, i's own other view among them. As a source's term it reaches the images through both
-    networks. Where embeddings differ in length, the student's goes through a linear layer that learns beside the term
-    (that code's adapter, which stands in its student). With classes all different it is SimCLR's NT-Xent.
+    Khosla et al., "Supervised Contrastive Learning", NeurIPS 2020, arXiv 2004.11362, eq. 2 (L_out). As in the code of
+    CPSC-DFKD (Shao et al., Pattern Recognition 2023) v (2 N, D) are the embeddings that student and teacher have of the
+    same N images, scaled to length 1: two views of each. P(i) are all others v_p whose image was asked for as the same
+    class y, i's own other view among them. As a source's term it reaches the images through both networks. With classes
+    all different it is SimCLR's NT-Xent.
+
+    Where embeddings differ in length, the student's then goes through an adapter, linear - ReLU - linear, and is not
+    scaled again. It stays as it was drawn: no optimiser moves it, there or here, and gradients pass through it. (There
+    it stands in the student, whose weight decay shrinks it where torch fills gradients with zeros, as before 2.0.)
 
     temperature: tau, 0.07 in CPSC-DFKD.
     """
@@ -44,16 +48,16 @@ class LiveSupervisedContrast(nn.Module):
         super().__init__()
         self.spec = spec
         teacher, student = setting.teacher.embedding, setting.student.embedding
-        self.adapt = nn.Identity() if teacher == student else nn.Linear(student, teacher)
+        self.adapt = nn.Identity() if teacher == student else mlp(student, teacher, layers=2).requires_grad_(False)
 
     def forward(self, signals: Signals) -> Tensor:
-        views = torch.cat([self.adapt(signals.student.embedding), signals.teacher.embedding])
+        student, teacher = (F.normalize(seen.embedding) for seen in (signals.student, signals.teacher))
+        views = torch.cat([self.adapt(student), teacher])
         return supcon(views, signals.labels.repeat(2), self.spec.temperature)
 
 
 def supcon(views: Tensor, labels: Tensor, temperature: float) -> Tensor:
-    """L_out of views (M, D) with classes (M,), of which each is there twice at least: a scalar."""
-    views = F.normalize(views)
+    """L_out of views (M, D), taken as they are, with classes (M,), of which each is there twice at least: a scalar."""
     itself = torch.eye(len(views), dtype=torch.bool, device=views.device)
     log_p = (views @ views.T / temperature).masked_fill(itself, -torch.inf).log_softmax(1)
     positives = (labels[:, None] == labels) & ~itself

@@ -24,7 +24,8 @@ class TotalVariation:
     1912.08795), of which neither paper states the diagonals. x: (B, C, H, W); no network is run.
 
     norm: "l2" is the un-squared norm of the whole batch's differences (so it grows with sqrt(B)), "l1" their mean
-        magnitude; DeepInversion's code has both.
+        magnitude: a weight of the one says nothing of the other. DeepInversion's code has both and gives "l1" no
+        weight, TA-DFKD's (AAAI 2024) has "l2", and CMI's, for its run of ADI, "l1".
     """
 
     norm: Norm = "l2"

@@ -28,8 +28,9 @@ class VaeReplay:
     The memory is a variational autoencoder, so it takes as much room after the last round as after the first: that is
     the point. A student's batch is new images and replayed ones, decoded from z ~ N(0, I) after one step of Adam on z
     towards sure (cross-entropy with the teacher's argmax) and balanced predictions, and towards the mean and variance
-    of N(0, I). In the first `steps` batches of a round the autoencoder learns the first half of the new images,
-    together with as many replayed ones as the student gets, so as not to forget (these not in the first round):
+    (the unbiased one) of N(0, I). In the first `steps` batches of a round the autoencoder learns the first half of the
+    new images, together with as many replayed ones as the student gets, so as not to forget (these not in the first
+    round):
 
     L = mean |x' - x| + mean |t(x') - t(x)| + kl * mean_b KL(N(mu_b, var_b) || N(0, I)),
 
@@ -67,7 +68,7 @@ class LiveVaeReplay:
 
     def __init__(self, spec: VaeReplay, setting: Setting, teacher: nn.Module, device: torch.device) -> None:
         self.spec, self.teacher = spec, teacher
-        decoder = UpsamplingGenerator(spec.latent, setting.image, spec.width)
+        decoder = UpsamplingGenerator(spec.latent, setting.image, spec.width, block_eps=0.8, init="uniform")
         nets = nn.ModuleDict({"encoder": Encoder(spec.latent, setting.image, spec.width), "decoder": decoder})
         self.nets = nets.to(device).to(memory_format=torch.channels_last)
         self.optimizer = Adam(lr=spec.lr).open(self.nets.parameters())
@@ -107,7 +108,8 @@ class LiveVaeReplay:
         """What the step on z (B, latent) lowers: a scalar."""
         logits = single(self.teacher(self.nets["decoder"](z)))
         p = F.log_softmax(logits, dim=1).logsumexp(0) - math.log(len(logits))  # log of the mean prediction
-        normal = (z.var(0, correction=0) - 1).square().mean() + z.mean(0).square().mean()
+        spread = z.var(0, correction=min(1, len(z) - 1))  # the unbiased one, which a single z has not
+        normal = (spread - 1).square().mean() + z.mean(0).square().mean()
         return F.cross_entropy(logits, logits.argmax(1)) + self.spec.balance * (p.exp() * p).sum() + normal
 
     def learn(self, images: Tensor, rng: torch.Generator) -> None:

@@ -63,7 +63,16 @@ class Map:
 @dataclass(frozen=True)
 class Norms:
     """Class-conditional BatchNorm wherever the generator has BatchNorm (CPSC-DFKD, Shao et al., 2023): scale and shift
-    are looked up by class. `output: batchnorm` makes it end the generator too, after the tanh, as it does there."""
+    are looked up by class. `output: batchnorm` makes it end the generator too, after the tanh, as it does there.
+
+    eps: of all of them, 1e-3 in its code.
+    """
+
+    eps: float = 1e-3
+
+    def __post_init__(self) -> None:
+        if not self.eps > 0:
+            raise ValueError(f"eps must be > 0, got {self.eps}")
 
     def build(self, classes: int, latent: int, sides: tuple[int, int]) -> Condition:
-        return ByNorm(classes)
+        return ByNorm(classes, self.eps)

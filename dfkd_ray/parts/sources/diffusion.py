@@ -16,7 +16,7 @@ from dfkd_ray.nets.precision import LossScaler
 from dfkd_ray.parts.signals import Setting
 from dfkd_ray.parts.slots import Batch, ImageLoss, sources
 from dfkd_ray.parts.sources.batches import Labels
-from dfkd_ray.parts.sources.latents import Augmentation, LatentCutMix, augmentations
+from dfkd_ray.parts.sources.latents import Augmentation, augmentations
 from dfkd_ray.util.choices import Precision
 from dfkd_ray.util.errors import ConfigError
 
@@ -40,12 +40,13 @@ class Diffusion:
     timesteps: N. guidance_scale: s of classifier-free guidance. 50 and 3 are the code's defaults.
     lr: the length of a guidance step; 1 in the code. The gradient is that of the batch's sum, so a latent is guided
         alike in a batch of any size; the code's batch is 1.
-    augment: what is done to the latents `parts` times on the way, see `parts.sources.latents`; null: nothing.
+    augment: what is done to the latents `parts` times on the way, see `parts.sources.latents`; null: nothing, which is
+        the code's default. The paper's is "cutmix".
     parts: 5 in the code, for the augmentation alone: every floor(N / parts) timesteps, after the update.
     kept: decoded estimates of a trajectory that are kept: the final image, and the estimate at every floor(N / kept)-th
         timestep before. 5 in the code; 1: the final image alone (the code's switch `min_loss`).
-    at_once: latents that are denoised together, all of one class: the partners of CutMix. (The code's default of 1
-        makes CutMix the identity.)
+    at_once: latents that are denoised together, all of one class: the partners of CutMix. (The code's default is 1,
+        which makes CutMix the identity.)
     init_bn_steps: updates by the BatchNorm prior alone before the first timestep; 10 in the code that the released one
         derives from.
     decoder: an AutoencoderTiny (folder or hub name) in place of the pipeline's own decoder, for estimates and images.
@@ -63,7 +64,7 @@ class Diffusion:
     timesteps: int = 50
     guidance_scale: float = 3.0
     lr: float = 1.0
-    augment: Augmentation | None = field(default=LatentCutMix(), metadata={"registry": augmentations})
+    augment: Augmentation | None = field(default=None, metadata={"registry": augmentations})
     parts: int = 5
     kept: int = 5
     at_once: int = 8
@@ -240,7 +241,7 @@ class LiveDiffusion:
 def sized(pictures: Tensor, image: tuple[int, int, int]) -> Tensor:
     """Pictures (B, 3, h, w) in [0, 1] at the size `image` (C, H, W): bicubic; grey ones are the mean of the colours.
 
-    The code's bicubic is read; that it should be antialiased is not (reconstruction).
+    The code's bicubic is read. Whether it is antialiased is left to torchvision there, whose newer versions do so.
     """
     if pictures.shape[2:] != image[1:]:
         pictures = F.interpolate(pictures, image[1:], mode="bicubic", antialias=True).clamp(0, 1)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from dfkd_ray.parts import mixing
+from dfkd_ray.parts.classical import transformed
 from dfkd_ray.util.registry import Registry
 
 
@@ -57,43 +56,11 @@ class LatentMixUp:
 
 @augmentations.register("classical")
 @dataclass(frozen=True)
-class Classical:
-    """One of ten classical transforms of images, drawn for the batch, applied to the latents.
-
-    The released code has ten; which they are could not be read, so these are a reconstruction: two mirrors, three
-    quarter turns, the transpose, rolls by an eighth along each axis, a zoom into the middle, an erased box.
-    """
+class LatentClassical:
+    """Ten classical transforms of images, see `parts.classical`: the third setting of that switch."""
 
     def __call__(self, z: Tensor, rng: torch.Generator) -> Tensor:
-        drawn = int(torch.randint(len(TRANSFORMS), (), generator=rng, device=rng.device))
-        return TRANSFORMS[drawn](z, rng)
-
-
-def _zoom(z: Tensor, rng: torch.Generator) -> Tensor:
-    height, width = z.shape[2:]
-    middle = z[:, :, height // 8 : height - height // 8, width // 8 : width - width // 8]
-    return F.interpolate(middle, (height, width), mode="bilinear")
-
-
-def _erase(z: Tensor, rng: torch.Generator) -> Tensor:
-    top, bottom, left, right = mixing.box(z.shape[2], z.shape[3], 0.75, rng)
-    out = z.clone()
-    out[:, :, top:bottom, left:right] = 0
-    return out
-
-
-TRANSFORMS: tuple[Callable[[Tensor, torch.Generator], Tensor], ...] = (
-    lambda z, rng: z.flip(3),
-    lambda z, rng: z.flip(2),
-    lambda z, rng: z.rot90(1, (2, 3)),
-    lambda z, rng: z.rot90(2, (2, 3)),
-    lambda z, rng: z.rot90(3, (2, 3)),
-    lambda z, rng: z.transpose(2, 3),
-    lambda z, rng: z.roll(max(1, z.shape[2] // 8), 2),
-    lambda z, rng: z.roll(max(1, z.shape[3] // 8), 3),
-    _zoom,
-    _erase,
-)
+        return transformed(z, rng)
 
 
 def _share(alpha: float, rng: torch.Generator) -> float:

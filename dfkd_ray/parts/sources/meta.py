@@ -29,20 +29,24 @@ class Meta:
     the code of FastDFKD never evaluates its generator).
 
     rule: the gradient of theta. "fomaml": the sum of the clone's gradients in its k steps (first-order MAML, Finn et
-        al., arXiv:1703.03400, as in the code for CIFAR). "reptile": theta minus the weights of the clone after them
-        (Nichol et al., arXiv:1803.02999; ImageNet).
+        al., arXiv:1703.03400, as in the scripts for CIFAR). "reptile": `factor` times theta minus the weights of the
+        clone after them (Nichol et al., arXiv:1803.02999, as in the logs for ImageNet).
+    factor: read by "reptile" alone: 67 in the code for CIFAR, 1 in that for ImageNet. To Adam it is nearly the same.
     lr: rate of theta's step, the optimiser's own being the clone's; null: k times that (the code for CIFAR).
     reset_after: rounds after which the first layers of the generator, its first linear one and its first BatchNorm, get
         new weights, N(0, 0.02) and biases 0, once; null: never.
     """
 
     rule: Rule = "fomaml"
+    factor: float = 67.0
     lr: float | None = None
     reset_after: int | None = None
 
     def __post_init__(self) -> None:
         if self.rule not in get_args(Rule):
             raise ValueError(f"rule must be one of {', '.join(get_args(Rule))}, got {self.rule!r}")
+        if not self.factor > 0:
+            raise ValueError(f"factor must be > 0, got {self.factor}")
         if self.lr is not None and not self.lr > 0:
             raise ValueError(f"lr must be > 0, got {self.lr}")
         if self.reset_after is not None and self.reset_after < 0:
@@ -79,7 +83,8 @@ class LiveMeta(LiveKeep):
     def end(self, live: LiveNet) -> None:
         clone, k = live.net, self.steps
         if self.spec.rule == "reptile":
-            _add(self.net, [own - cloned for own, cloned in zip(self.net.parameters(), clone.parameters())])
+            pairs = zip(self.net.parameters(), clone.parameters())
+            _add(self.net, [self.spec.factor * (own - cloned) for own, cloned in pairs])
         live.optimizer.zero_grad()  # also of what the source loss learns, which has had its steps
         live.net, live.optimizer = self.net, self.optimizer
         for own, cloned in zip(self.net.buffers(), clone.buffers()):

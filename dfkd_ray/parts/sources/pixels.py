@@ -34,8 +34,9 @@ class Pixels:
     wants more of them: there is no way to others than to invert them, and so the student knows them.
 
     labels: classes to ask for, see `Trained`; in the code for CIFAR-10 all in turn.
-    gives: the images after the "last" step, or those of the step whose loss was "best". The code means the best and
-        gives the last: what it keeps of the best is overwritten by the later steps.
+    gives: the images after the "last" step, or those of the step whose loss was "best". The code for CIFAR-10, and
+        CMI's, mean the best and give the last: what they keep of the best is overwritten by the later steps. The code
+        for ImageNet gives the best.
     clamp: after each step, pixels beyond the range of real images are put back to its end; the code for ImageNet does
         so in its short runs, that for CIFAR-10 does not.
     optimizer: Adam 0.05, the code for CIFAR-10; new in each round, also for what the source loss learns.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from dfkd_ray.nets.initialisation import Initialisation
 from dfkd_ray.nets.upsampling import UpsamplingGenerator
 from dfkd_ray.parts.signals import Setting, mode
 from dfkd_ray.parts.slots import sources
@@ -21,17 +22,26 @@ class Upsampling(Trained):
     """Upsample and convolve: the generator of DAFL (Chen et al., arXiv:1904.01186) and nearly all its relatives.
 
     width: channels of the last block, 64 in their codes. doublings: 2 in their codes for 32 pixels.
+    start_widths: channels of the first map, in widths: 2 in most codes, 4 in that of CMI for its baselines.
+    block_eps: the epsilon of BatchNorm in the blocks, torch's own in most codes, 0.8 in DAFL's and PRE-DFKD's.
     spectral_norm: on the weights of the convolutions, as in PRE-DFKD (arXiv:2201.03019).
+    init: how the weights begin, see `nets.initialisation`; null: as torch draws them, as in most codes.
     """
 
     width: int = 64
     doublings: int = 2
+    start_widths: int = 2
+    block_eps: float = 1e-5
     spectral_norm: bool = False
+    init: Initialisation | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.width < 1:
-            raise ValueError(f"width must be at least 1, got {self.width}")
+        for name in ("width", "start_widths"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not self.block_eps > 0:
+            raise ValueError(f"block_eps must be > 0, got {self.block_eps}")
 
     def open(self, setting: Setting, also: Iterable[nn.Parameter], device: torch.device) -> LiveTrained:
         return LiveUpsampling(self, setting, also, device)
@@ -42,6 +52,9 @@ class Upsampling(Trained):
             setting.image,
             width=self.width,
             doublings=self.doublings,
+            start_widths=self.start_widths,
+            block_eps=self.block_eps,
+            init=self.init,
             spectral_norm=self.spectral_norm,
             output=self.output,
             mean=setting.mean,

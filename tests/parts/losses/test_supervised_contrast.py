@@ -18,11 +18,10 @@ def setting(teacher: int, student: int) -> Setting:
 
 
 def oracle(views: list[list[float]], labels: list[int], temperature: float) -> float:
-    """Eq. 2 of the paper, sum by sum, with cosines."""
+    """Eq. 2 of the paper, sum by sum."""
 
     def similar(i: int, j: int) -> float:
-        dot = sum(a * b for a, b in zip(views[i], views[j]))
-        return dot / math.sqrt(sum(a * a for a in views[i]) * sum(b * b for b in views[j])) / temperature
+        return sum(a * b for a, b in zip(views[i], views[j])) / temperature
 
     losses = []
     for i in range(len(views)):
@@ -42,7 +41,7 @@ def test_supcon_is_the_formula(labels: list[int], temperature: float) -> None:
 
 
 def test_with_classes_all_different_it_is_the_contrast_without_labels() -> None:
-    first, second = torch.randn(2, 5, 7)
+    first, second = torch.nn.functional.normalize(torch.randn(2, 5, 7), dim=2)
     value = supcon(torch.cat([first, second]), torch.arange(5).repeat(2), 0.1)
     assert value.item() == pytest.approx(contrast(first, second, 0.1, symmetric=True).item(), rel=1e-5)
 
@@ -52,13 +51,36 @@ def test_the_whole_term_reaches_both_networks(see: Any, teacher: int, student: i
     live = SupervisedContrast().open(setting(teacher, student))
     t, s = torch.randn(4, teacher, requires_grad=True), torch.randn(4, student, requires_grad=True)
     labels = torch.tensor([1, 0, 1, 2])
+    parts = [parameter.tolist() for parameter in live.parameters()]
+
+    def adapted(row: list[float]) -> list[float]:
+        """Linear - ReLU - linear, of a row of length 1, which is not scaled again."""
+        inner = [max(0.0, each) for each in affine(parts[0], parts[1], scaled(row))]
+        return affine(parts[2], parts[3], inner)
+
     value = live(see(teacher={"embedding": t}, student={"embedding": s}, labels=labels))
-    views = [*live.adapt(s).tolist(), *t.tolist()]
+    views = [*map(adapted if teacher != student else scaled, s.tolist()), *map(scaled, t.tolist())]
     assert value.item() == pytest.approx(oracle(views, [*labels.tolist()] * 2, 0.07), rel=1e-4)
     value.backward()
     assert all(x.grad is not None and x.grad.abs().max() > 0 for x in (t, s))
     assert isinstance(live.adapt, nn.Identity) is (teacher == student)
-    assert all(p.grad is not None for p in live.parameters())
+
+
+def scaled(row: list[float]) -> list[float]:
+    length = math.sqrt(sum(x * x for x in row))
+    return [x / length for x in row]
+
+
+def affine(weight: list[list[float]], bias: list[float], row: list[float]) -> list[float]:
+    return [sum(w * x for w, x in zip(each, row)) + b for each, b in zip(weight, bias)]
+
+
+def test_the_adapter_is_part_of_the_state_and_no_optimiser_moves_it() -> None:
+    live = SupervisedContrast().open(setting(128, 64))
+    assert [tuple(p.shape) for p in live.parameters()] == [(64, 64), (64,), (128, 64), (128,)]
+    assert not any(p.requires_grad for p in live.parameters())
+    assert len(live.state_dict()) == 4
+    assert not list(SupervisedContrast().open(setting(64, 64)).parameters())
 
 
 def test_near_parallel_views_stay_finite() -> None:

@@ -33,9 +33,15 @@ def test_what_the_step_on_z_lowers() -> None:
     sure = -sum(math.log(max(row)) for row in predictions.tolist()) / 7
     balance = sum(p * math.log(p) / math.log(10) for p in predictions.mean(0).tolist())
     means = [sum(column) / 7 for column in z.T.tolist()]
-    variances = [sum((x - m) ** 2 for x in column) / 7 for column, m in zip(z.T.tolist(), means)]
+    variances = [sum((x - m) ** 2 for x in column) / 6 for column, m in zip(z.T.tolist(), means)]
     normal = sum((v - 1) ** 2 for v in variances) / 6 + sum(m**2 for m in means) / 6
     assert live.unlikely(z).item() == pytest.approx(sure + 5 * balance + normal, rel=1e-5)
+
+
+def test_a_z_alone_has_no_variance_and_is_drawn_all_the_same() -> None:
+    live = opened(SMALL)
+    assert live.unlikely(torch.randn(1, 6)).isfinite()
+    assert live.replay(1, rng(), training=False).isfinite().all()
 
 
 @pytest.mark.parametrize("training", [False, True])

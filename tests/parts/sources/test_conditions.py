@@ -55,6 +55,7 @@ def test_every_conditioner_fits_every_body(body: str, name: str) -> None:
 def test_the_defaults() -> None:
     assert (Generator().condition, Upsampling().condition) == (None, None)
     assert conditioners["concat_emb"]().length == 50, "the code of FastDFKD"
+    assert conditioners["cbn"]().eps == 1e-3, "the code of CPSC-DFKD"
     assert {type(source("upsampling", condition=name).condition) for name in KINDS} == {Concat, Sum, Map, Norms}
 
 

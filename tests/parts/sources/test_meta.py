@@ -58,8 +58,11 @@ class Scalar:
         return clone
 
 
-def by_hand(rule: str, lr: float | None, momentum: float, factor: float) -> list[tuple[float, float]]:
-    """(theta, the clone's last weight) after each round; the clone's momentum starts anew, theta's does not."""
+def by_hand(rule: str, lr: float | None, momentum: float, factor: float, by: float = 67) -> list[tuple[float, float]]:
+    """(theta, the clone's last weight) after each round; the clone's momentum starts anew, theta's does not.
+
+    by: 67, what the code for CIFAR multiplies Reptile's difference with.
+    """
     theta, speed, out = 1.0, 0.0, []
     for losses in ROUNDS:
         clone, speed_of_clone, gradients = theta, 0.0, 0.0
@@ -68,7 +71,7 @@ def by_hand(rule: str, lr: float | None, momentum: float, factor: float) -> list
             gradients += gradient
             speed_of_clone = momentum * speed_of_clone + gradient
             clone -= 0.1 * speed_of_clone
-        speed = momentum * speed + (gradients if rule == "fomaml" else theta - clone)
+        speed = momentum * speed + (gradients if rule == "fomaml" else by * (theta - clone))
         theta -= factor * (lr or 0.1 * len(losses)) * speed
         out.append((theta, clone))
     return out
@@ -87,6 +90,14 @@ def test_two_rounds_by_hand(rule: Any, lr: float | None, momentum: float, factor
         assert live.weight == pytest.approx(expected)
         assert live.net is theta
         assert live.optimizer is lasting
+
+
+def test_the_factor_of_reptile_is_that_of_imagenet_too() -> None:
+    live = Scalar()
+    lifecycle = Meta(rule="reptile", factor=1.0, lr=0.03).open(live)
+    for losses, (expected, _) in zip(ROUNDS, by_hand("reptile", 0.03, 0.0, 1.0, by=1)):
+        live.live_through(lifecycle, losses)
+        assert live.weight == pytest.approx(expected)
 
 
 def test_what_the_loss_learns_takes_the_steps_of_the_round_and_no_other() -> None:
@@ -182,6 +193,8 @@ def test_a_run_goes_on_in_the_same_bits(rule: str) -> None:
 def test_impossible_values() -> None:
     with pytest.raises(ValueError, match="rule must be one of fomaml, reptile, got 'maml'"):
         Meta(rule="maml")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="factor must be > 0, got 0"):
+        Meta(factor=0.0)
     with pytest.raises(ValueError, match="lr must be > 0, got 0"):
         Meta(lr=0.0)
     with pytest.raises(ValueError, match="reset_after must be at least 0 rounds, got -1"):

@@ -117,3 +117,7 @@ def test_an_average_has_no_maps() -> None:
 def test_ranges() -> None:
     with pytest.raises(ValueError, match="width must be at least 1, got 0"):
         Upsampling(width=0)
+    with pytest.raises(ValueError, match="start_widths must be at least 1, got 0"):
+        Upsampling(start_widths=0)
+    with pytest.raises(ValueError, match="block_eps must be > 0, got 0"):
+        Upsampling(block_eps=0.0)
