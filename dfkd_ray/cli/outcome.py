@@ -100,8 +100,8 @@ def effects(rows: Sequence[Mapping[str, Any]], looks: int = 1) -> Iterator[str]:
         yield "no effects yet"
         return
     metric = rows[0]["metric"]
-    over = f", both over {looks} looks" if looks > 1 else ""
-    yield f"effects on {metric}, 95 % intervals, p by the paired t test after Holm{over}:"
+    over = f" and {looks} looks" if looks > 1 else ""
+    yield f"effects on {metric}, 95 % intervals and p, each over all effects of its kind{over}:"
     for row in rows:
         if row["metric"] != metric:
             continue
@@ -110,9 +110,9 @@ def effects(rows: Sequence[Mapping[str, Any]], looks: int = 1) -> Iterator[str]:
             continue
         p = "" if row["p_holm"] is None else f", p {row['p_holm']:.3g}"
         lost = f", {row['lost']} lost" if row["lost"] else ""
-        said = (metrics.difference(metric, row[key]) for key in ("difference", "t_low", "t_high"))
+        said = (metrics.difference(metric, row[key]) for key in ("difference", "low", "high"))
         difference, low, high = map(for_terminal, said)
-        interval = "" if row["t_low"] is None else f" [{low}, {high}]"
+        interval = "" if row["low"] is None else f" [{low}, {high}]"
         value = f"{difference}{interval} {metrics.points(metric)}".rstrip()
         yield f"  {row['contrast']}: {value}{p}, {row['pairs']} pairs{lost}: {row['verdict']}"
 
@@ -142,17 +142,17 @@ def published_lines(note: Mapping[str, Any] | None) -> Iterator[str]:
     if said := metrics.cut(note["metric"], note.get("cut", ())):
         yield f"  ({for_terminal(said)})"
     if note["claims"]:
-        yield "what the table claims, each by its own 95 % interval:"
+        yield "what the table claims, with 95 % intervals over all claims:"
     for claim in note["claims"]:
         here = "nothing measured" if claim["difference"] is None else f"{claim['difference']:+.1f}"
-        here += f"{_interval(claim, '+.1f')}, {claim['pairs']} pairs"
+        here += f"{_interval(claim, '+.1f', 'low', 'high')}, {claim['pairs']} pairs"
         yield f"  {claim['verdict']}: {claim['text']} (published {claim['published']:+.2f}, here {here})"
 
 
 def _row(cell: Mapping[str, Any], best: bool) -> tuple[str, ...]:
     secondary = " (secondary)" if cell["mark"] == "secondary" else ""
     published = "-" if cell["published"] is None else f"{cell['published']:.2f}{secondary}"
-    measured = "-" if cell["measured"] is None else f"{cell['measured']:.1f}{_interval(cell, '.1f')}"
+    measured = "-" if cell["measured"] is None else f"{cell['measured']:.1f}{_interval(cell, '.1f', 't_low', 't_high')}"
     difference = _known(cell["difference"], "+.1f")
     at_best = [_known(cell["best"], ".1f"), _known(cell["best_difference"], "+.1f")] if best else []
     return cell["row"], published, measured, str(cell["n"]), difference, *at_best
@@ -162,7 +162,5 @@ def _known(value: float | None, form: str) -> str:
     return "-" if value is None else f"{value:{form}}"
 
 
-def _interval(row: Mapping[str, Any], form: str) -> str:
-    if row["t_low"] is None:
-        return ""
-    return f" [{row['t_low']:{form}}, {row['t_high']:{form}}]"
+def _interval(row: Mapping[str, Any], form: str, low: str, high: str) -> str:
+    return "" if row[low] is None else f" [{row[low]:{form}}, {row[high]:{form}}]"

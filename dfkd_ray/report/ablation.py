@@ -32,8 +32,8 @@ def _effects(tables: Tables, metric: str) -> Table:
     unit = metrics.points(metric)
     less = "" if effects.mode(tables, metric) == "max" else ", less is better"
     head = [
-        *("Effect", "Difference", f"95{words.NBSP}% t interval", "p (Holm)", "Verdict", "Pairs", "Lost"),
-        *("Bootstrap interval", "p (t)", "p (Wilcoxon)"),
+        *("Effect", "Difference", f"95{words.NBSP}% interval", "p", "Verdict", "Pairs", "Lost"),
+        *("Student's interval, by itself", "Bootstrap interval", "p (t)", "p (Wilcoxon)"),
         *(["Aliased with"] if aliased else []),
     ]
     rows = [_effect(effect, aliased) for effect in found]
@@ -47,11 +47,12 @@ def _effect(effect: EffectRow, aliased: bool) -> list[Inline | Cell]:
     return [
         Cell(_called(effect), wide=True),
         _number(effect.difference, metrics.difference(metric, effect.difference)),
-        _number(effect.t_low, metrics.interval(metric, effect.t_low, effect.t_high)),
+        _number(effect.low, metrics.interval(metric, effect.low, effect.high)),
         _number(effect.p_holm, words.probability(effect.p_holm)),
         Mark(effect.verdict, "verdict", style),
         _number(effect.pairs, str(effect.pairs)),
         _number(effect.lost, str(effect.lost)),
+        _number(effect.t_low, metrics.interval(metric, effect.t_low, effect.t_high)),
         _number(effect.boot_low, metrics.interval(metric, effect.boot_low, effect.boot_high)),
         _number(effect.p_t, words.probability(effect.p_t)),
         _number(effect.p_wilcoxon, words.probability(effect.p_wilcoxon)),

@@ -16,7 +16,7 @@ HELPS, HURTS = "helps", "hurts"  # the verdicts of an effect that was told; all 
 TOO_FEW = "too few pairs to tell"
 SINGLE = ("simple", "main")  # of one component, or of one arm against another
 _NUMBERS = (
-    *("difference", "standard_error", "t_low", "t_high", "boot_low", "boot_high"),
+    *("difference", "standard_error", "low", "high", "t_low", "t_high", "boot_low", "boot_high"),
     *("p_t", "p_wilcoxon", "p_holm"),
 )
 _SHORT = {HELPS: HELPS, HURTS: HURTS, TOO_FEW: "too few pairs"}
@@ -32,7 +32,9 @@ class EffectRow:
     metric: str
     difference: float | None
     standard_error: float | None
-    t_low: float | None
+    low: float | None  # the interval of the verdict; tables of before there was one have none
+    high: float | None
+    t_low: float | None  # Student's, of this effect by itself
     t_high: float | None
     boot_low: float | None
     boot_high: float | None

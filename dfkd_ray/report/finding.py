@@ -91,14 +91,14 @@ def _amount(metric: str, difference: float) -> str:
 
 def _evidence(effect: EffectRow) -> str:
     """Interval in the sense of the amount, pairs, p, and what weakens it."""
-    low, high = effect.t_low, effect.t_high
+    low, high = effect.low, effect.high
     if low is not None and high is not None and (effect.difference or 0.0) < 0:
         low, high = -high, -low
     p = words.probability(effect.p_holm)
     parts = [
         f"95{words.NBSP}% interval {metrics.interval(effect.metric, low, high)}",
         f"n{words.NBSP}={words.NBSP}{effect.pairs}",
-        f"p{words.NBSP}{p if p.startswith('<') else f'={words.NBSP}{p}'} after Holm",
+        f"p{words.NBSP}{p if p.startswith('<') else f'={words.NBSP}{p}'}",
         *([f"{words.count(effect.lost, 'pair')} lost"] if effect.lost else []),
         *([f"aliased with {words.listed(effect.aliases)}"] if effect.aliases else []),
     ]
@@ -129,7 +129,7 @@ def numbers(tables: Tables) -> Numbers:
     metric = tables.objective.metric
     single = effects.told(tables, metric, *SINGLE)
     told = sum(effect.told for effect in single)
-    shown = [Number(f"{told} of {len(single)}", "Effects told apart", f"on {metrics.inside(metric)}, after Holm")]
+    shown = [Number(f"{told} of {len(single)}", "Effects told apart", f"on {metrics.inside(metric)}, all counted")]
     if (arm := reference(tables)) is not None:
         spread = tables.spread(arm.complete, metric)
         reached, whose = metrics.with_unit(metric, spread.mean), f"{arm.name}, mean of {spread.n}"

@@ -81,7 +81,7 @@ def _cell(row: Mapping[str, Any], best: bool) -> list[Inline | Cell]:
         _number(row.get("published"), digits=2),
         _MARKS.get(mark, mark),
         _number(row.get("measured")),
-        _interval(row),
+        _interval(row, "t_low", "t_high"),
         _number(row.get("n"), digits=0),
         _number(row.get("difference"), signed=True),
         *at_best,
@@ -112,7 +112,7 @@ def _claims(found: Sequence[Mapping[str, Any]]) -> list[Table]:
             {"text": "in words", "table": "by its numbers"}.get(str(each.get("by")), str(each.get("by") or "")),
             _number(each.get("published"), digits=2, signed=True),
             _number(each.get("difference"), signed=True),
-            _interval(each),
+            _interval(each, "low", "high"),
             _number(each.get("pairs"), digits=0),
             Mark(str(each.get("verdict") or ""), "verdict", _VERDICTS.get(str(each.get("verdict")), "open")),
         ]
@@ -130,8 +130,8 @@ def _number(value: Any, digits: int = 1, signed: bool = False) -> Cell:
     return Cell(f"{sign}{said}", float(value), number=True)
 
 
-def _interval(row: Mapping[str, Any]) -> Cell:
-    low, high = row.get("t_low"), row.get("t_high")
+def _interval(row: Mapping[str, Any], *ends: str) -> Cell:
+    low, high = (row.get(end) for end in ends)
     if not is_number(low) or not is_number(high):
         return Cell(words.DASH, number=True)
     said = (f"{words.MINUS if end < 0 else ''}{abs(end):.1f}" for end in (low, high))

@@ -18,7 +18,7 @@ POWER, ADVISED = 0.8, 5  # the power that is planned for; seeds that are advised
 
 
 def describe(study: Study, ablation: Ablation, measured: Spread | None) -> Iterator[str]:
-    """Lines: what is told at the start, after Holm's rule and all looks; then what the study's published claims take.
+    """Lines: what is told at the start, over all effects and looks; then what the study's published claims take.
 
     `measured`: of earlier ablations, where the study states no spread.
     """
@@ -39,13 +39,13 @@ def _level(ablation: Ablation) -> float:
 
 
 def _smallest(metric: str, ablation: Ablation, measured: Spread | None) -> Iterator[str]:
-    """The smallest effect of a component that the pairs tell: alone, and as the first that Holm's rule looks at."""
+    """The smallest effect of a component that the pairs tell: alone, and as the first of all that are judged."""
     if isinstance(ablation.design, Walk):
         count, width = len(ablation.components), 1.0
     else:
         found = [each.scale for each in ablation.contrasts() if each.kind in ("simple", "main")]
         count, width = len(found), max(found)
-    rules = {1: "by itself"} | ({count: f"after Holm's rule over {count} effects, at worst"} if count > 1 else {})
+    rules = {1: "by itself"} | ({count: f"among {count} effects that scatter alike"} if count > 1 else {})
     for effects, rule in rules.items():
         least = smallest_effect(ablation.pairs, width, _level(ablation), POWER, effects)
         value = f"{least:.2f} standard deviations of a paired difference of two arms"
@@ -69,7 +69,7 @@ def _advice(ablation: Ablation, effects: int) -> str:
 
 
 def _claims(study: Study, ablation: Ablation, measured: Spread | None) -> Iterator[str]:
-    """The seeds that would tell each published difference, after Holm's rule over all claims, at worst."""
+    """The seeds that would tell each published difference among all claims."""
     table, column = published.find(study.published)
     metric = study.objective[0].metric
     if not table.claims:
@@ -82,8 +82,8 @@ def _claims(study: Study, ablation: Ablation, measured: Spread | None) -> Iterat
         return
     spread, whose = measured
     said = metrics.changed(metric, spread, signed=False)
-    family = f"Holm's rule over {len(table.claims)} claims, at worst" if len(table.claims) > 1 else "its rule alone"
-    yield f"seeds that would tell what was published with power {POWER:g}, after {family} (spread {said}, {whose}):"
+    family = f" among {len(table.claims)} claims" if len(table.claims) > 1 else ""
+    yield f"seeds that would tell what was published with power {POWER:g}{family} (spread {said}, {whose}):"
     for claim in table.claims:
         difference = published.printed(table, claim, column)
         width = Contrast(claim.text, "simple", claim.text, claim.weights).scale * spread

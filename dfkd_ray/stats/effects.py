@@ -117,10 +117,8 @@ def arm_summary(outcomes: Outcomes, level: float = 0.95) -> list[ArmSummary]:
 
 
 def widest(effects: Iterable[Effect]) -> float:
-    """Largest width of a Student interval, Shapley values aside, in units of the metric; inf where one is unknown."""
-    widths = [
-        math.inf if e.t_low is None or e.t_high is None else e.t_high - e.t_low for e in effects if e.kind != "shapley"
-    ]
+    """Largest width of a verdict's interval, Shapley values aside, in units of the metric; inf where one is unknown."""
+    widths = [math.inf if e.low is None or e.high is None else e.high - e.low for e in effects if e.kind != "shapley"]
     return max(widths, default=math.inf)
 
 

@@ -1,4 +1,4 @@
-"""Statistics of paired values: Student's interval, the bootstrap's, p values, and Holm's adjustment.
+"""Statistics of paired values: Student's interval, the bootstrap's, and p values.
 
 Ties, zeros and constant values, which accuracies on small splits have, are no special case for the caller: no
 warning, no nan.
@@ -98,19 +98,6 @@ def wilcoxon(values: Sequence[float]) -> float:
         chance[rank:] += moved
     positive = int(ranks[given > 0].sum())
     return min(1.0, 2 * float(chance[: min(positive, total - positive) + 1].sum()))
-
-
-def holm(ps: Sequence[float]) -> list[float]:
-    """Adjusted p values of one family by the step-down rule of Holm (1979).
-
-    The same numbers as statsmodels' `multipletests`, which scipy has no counterpart of; five lines are less than that
-    package, its pandas, and the time to import both.
-    """
-    out, highest = [0.0] * len(ps), 0.0
-    for rank, i in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
-        highest = max(highest, min(1.0, (len(ps) - rank) * ps[i]))
-        out[i] = highest
-    return out
 
 
 @functools.lru_cache(maxsize=8)

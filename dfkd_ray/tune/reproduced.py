@@ -92,8 +92,8 @@ def _claims(
             "by": claim.by,
             "published": published.printed(table, claim, column),
             "difference": _points(effect.difference),
-            "t_low": _points(effect.t_low),
-            "t_high": _points(effect.t_high),
+            "low": _points(effect.low),
+            "high": _points(effect.high),
             "pairs": effect.pairs,
             "verdict": published.check(claim, effect),
         }

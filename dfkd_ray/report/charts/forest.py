@@ -43,7 +43,7 @@ ROWS = pa.schema(
         ("minimised", pa.bool_()),
         ("group", pa.string()),  # effects of one component, interactions, Shapley values
         ("label", pa.string()),
-        *((name, pa.float64()) for name in ("difference", "t_low", "t_high", "boot_low", "boot_high")),
+        *((name, pa.float64()) for name in ("difference", "low", "high")),
         ("verdict", pa.string()),
         ("short", pa.string()),  # the verdict in a word or three
         ("about", pa.string()),
@@ -56,7 +56,7 @@ class Forest(Chart):
     section, rank = EFFECTS, 10
     title = "Each effect with its intervals"
     reading = (
-        "Marks are mean paired differences, thick bars their 95 % t intervals, thin ones the bootstrap's. "
+        "Marks are mean paired differences, bars their 95 % intervals over all effects of their kind. "
         "A filled circle helps, a filled square hurts, an open circle cannot be told from nothing."
     )
     empty = "No pair of trials has ended in every arm yet."
@@ -82,7 +82,7 @@ class Forest(Chart):
         metric, data = constant(rows, "metric"), rows.to_pylist()
         scale, unit = metrics.find(metric).unit.scale, metrics.points(metric)
         places, headings, height = _places(data)
-        traces: list[Any] = [_bootstrap(data, places, scale)]
+        traces: list[Any] = []
         for verdict, style in STYLES.items():
             own = [i for i, row in enumerate(data) if _style_of(row["verdict"]) == verdict]
             traces += [_marks([data[i] for i in own], [places[i] for i in own], style, scale)] if own else []
@@ -100,8 +100,9 @@ class Forest(Chart):
     @staticmethod
     def notes(rows: pa.Table) -> list[str]:
         notes = [
-            "Each interval is of one effect by itself; the verdict counts all effects of its kind (Holm). "
-            "The bootstrap decides nothing: with few pairs it is too narrow."
+            "An effect is told apart where its interval leaves 0 out: both come from one rule, for which the spread of an "
+            "effect counts for no less than a share of the widest of its kind. Intervals of an effect by itself, "
+            "Student's and the bootstrap's, are in the table; they decide nothing."
         ]
         if any("interaction" in group.lower() for group in rows["group"].to_pylist()):
             notes.append(
@@ -112,7 +113,7 @@ class Forest(Chart):
 
 
 def _row(effect: EffectRow, group: str) -> dict[str, Any]:
-    numbers = ("difference", "t_low", "t_high", "boot_low", "boot_high")
+    numbers = ("difference", "low", "high")
     return {
         "panel": metrics.label(effect.metric),
         "metric": effect.metric,
@@ -156,9 +157,10 @@ def _about(effect: EffectRow) -> str:
         [
             effect.contrast,
             metrics.changed(metric, effect.difference),
-            f"95 % t interval {metrics.interval(metric, effect.t_low, effect.t_high)}",
-            f"bootstrap {metrics.interval(metric, effect.boot_low, effect.boot_high)}",
-            f"p {words.probability(effect.p_holm)} after Holm, {words.count(effect.pairs, 'pair')}{lost}",
+            f"95 % interval {metrics.interval(metric, effect.low, effect.high)}",
+            f"by itself: Student's {metrics.interval(metric, effect.t_low, effect.t_high)}, "
+            f"the bootstrap's {metrics.interval(metric, effect.boot_low, effect.boot_high)}",
+            f"p {words.probability(effect.p_holm)}, {words.count(effect.pairs, 'pair')}{lost}",
             *([f"aliased with {words.listed(effect.aliases)}"] if effect.aliases else []),
             effect.verdict,
         ]
@@ -201,9 +203,9 @@ def _said(row: dict[str, Any], place: float) -> list[dict[str, Any]]:
     ]
 
 
-def _bars(rows: Sequence[dict[str, Any]], kind: str, scale: float) -> dict[str, Any]:
+def _bars(rows: Sequence[dict[str, Any]], scale: float) -> dict[str, Any]:
     """The half widths of intervals; none where one end is missing."""
-    ends = [(row["difference"], row[f"{kind}_low"], row[f"{kind}_high"]) for row in rows]
+    ends = [(row["difference"], row["low"], row["high"]) for row in rows]
     whole = [None not in (middle, low, high) for middle, low, high in ends]
     return {
         "type": "data",
@@ -213,26 +215,11 @@ def _bars(rows: Sequence[dict[str, Any]], kind: str, scale: float) -> dict[str, 
     }
 
 
-def _shifted(rows: Sequence[dict[str, Any]], scale: float) -> list[float | None]:
-    return [None if row["difference"] is None else scale * row["difference"] for row in rows]
-
-
-def _bootstrap(rows: Sequence[dict[str, Any]], places: Sequence[float], scale: float) -> go.Scatter:
-    return go.Scatter(
-        x=_shifted(rows, scale),
-        y=[place + 9 for place in places],
-        error_x={"thickness": 1, "width": 0, "color": MUTED, **_bars(rows, "boot", scale)},
-        mode="markers",
-        marker={"size": 1, "color": MUTED},
-        hoverinfo="skip",
-    )
-
-
 def _marks(rows: Sequence[dict[str, Any]], places: Sequence[float], style: dict[str, Any], scale: float) -> go.Scatter:
     return go.Scatter(
-        x=_shifted(rows, scale),
+        x=[None if row["difference"] is None else scale * row["difference"] for row in rows],
         y=list(places),
-        error_x={"thickness": 2.5, "width": 0, "color": style["color"], **_bars(rows, "t", scale)},
+        error_x={"thickness": 2.5, "width": 0, "color": style["color"], **_bars(rows, scale)},
         mode="markers",
         marker=style,
         hoverinfo="text",

@@ -125,7 +125,7 @@ def _pair(a: str, b: str, pairs: Mapping[str, EffectRow]) -> EffectRow | None:
 
 
 def _row(effect: EffectRow, row: str, column: str, sign: int) -> dict[str, Any]:
-    interval = metrics.interval(effect.metric, effect.t_low, effect.t_high)
+    interval = metrics.interval(effect.metric, effect.low, effect.high)
     return {
         "metric": effect.metric,
         "row": row,
@@ -137,7 +137,7 @@ def _row(effect: EffectRow, row: str, column: str, sign: int) -> dict[str, Any]:
         "told": effect.told,
         "aliases": list(effect.aliases),
         "about": f"{effect.component}\n{metrics.changed(effect.metric, effect.difference)}\n"
-        f"95 % t interval {interval}\n{effect.verdict}",
+        f"95 % interval {interval}\n{effect.verdict}",
     }
 
 

@@ -39,7 +39,7 @@ ROWS = pa.schema(
         ("label", pa.string()),
         ("start", pa.float64()),
         ("end", pa.float64()),
-        ("low", pa.float64()),  # Student's 95 % interval of a share
+        ("low", pa.float64()),  # the interval of the verdict
         ("high", pa.float64()),
         ("verdict", pa.string()),
         ("short", pa.string()),
@@ -56,7 +56,7 @@ class Shapley(Chart):
     title = "From nothing to everything"
     reading = (
         "The bars are Shapley values: each component's mean contribution over all orders in which components can join. "
-        "They add up to the way from none to all; thin lines are their 95 % t intervals."
+        "They add up to the way from none to all; thin lines are their 95 % intervals."
     )
     empty = "No pair has ended in every arm yet."
 
@@ -128,14 +128,14 @@ def _row(share: EffectRow, start: float) -> dict[str, Any]:
         "label": share.component,
         "start": start,
         "end": start + found,
-        "low": None if share.t_low is None else start + share.t_low,
-        "high": None if share.t_high is None else start + share.t_high,
+        "low": None if share.low is None else start + share.low,
+        "high": None if share.high is None else start + share.high,
         "verdict": share.verdict,
         "short": share.short,
         "exact": share.exact,
         "pairs": share.pairs,
         "about": f"{share.contrast}: {metrics.changed(share.metric, found)}\n"
-        f"95 % t interval {metrics.interval(share.metric, share.t_low, share.t_high)}\n{share.verdict}",
+        f"95 % interval {metrics.interval(share.metric, share.low, share.high)}\n{share.verdict}",
     }
 
 

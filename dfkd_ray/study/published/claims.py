@@ -7,12 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from dfkd_ray.stats.effects import ArmSummary, Effect
+from dfkd_ray.stats.effects import HELPS, HURTS, ArmSummary, Effect
 from dfkd_ray.study.published.table import Claim, Mark, PublishedTable
 
 Verdict = Literal["holds here", "fails here", "cannot be told"]
 
-MIN_PAIRS = 3  # with fewer a study gives no p value, and no verdict here
 POINTS = 100.0  # a trial reports accuracy as a share
 
 
@@ -44,18 +43,15 @@ def printed(table: PublishedTable, claim: Claim, column: str | None = None) -> f
 
 
 def check(claim: Claim, effect: Effect) -> Verdict:
-    """Whether a claim holds in a study, by Student's interval of its contrast, in a metric where higher is better.
+    """Whether a claim holds in a study: the verdict on its contrast among all claims of the table (`stats.verdicts`).
 
-    The effect is that of the contrast with the claim's weights, which is called by the claim's text; ValueError for
-    another one. An interval that holds 0 leaves the claim open, and so do fewer than 3 pairs.
+    The effect is that of the contrast with the claim's weights, which is called by the claim's text, in a metric where
+    higher is better; ValueError for another one.
     """
     if effect.contrast != claim.text:
         raise ValueError(f"the effect of {effect.contrast!r} says nothing of {claim.text!r}")
-    if effect.pairs < MIN_PAIRS or effect.t_low is None or effect.t_high is None:
-        return "cannot be told"
-    if effect.t_low > 0:
-        return "holds here"
-    return "fails here" if effect.t_high < 0 else "cannot be told"
+    told: dict[str, Verdict] = {HELPS: "holds here", HURTS: "fails here"}
+    return told.get(effect.verdict, "cannot be told")
 
 
 def side_by_side(table: PublishedTable, column: str | None, summaries: Iterable[ArmSummary]) -> list[Compared]:
