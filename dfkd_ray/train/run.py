@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -55,7 +56,6 @@ class Run:
             of_student = layout(self.student, image)
         with torch.no_grad():
             classes = self.teacher(torch.zeros(1, *image, device=device)).shape[1]
-        self.to_data = ToData(mean, std).to(device)
         self.setting = Setting(image, classes, mean, std, of_teacher, of_student, names, runtime.precision)
         with _at("source_loss"):
             self.source_loss = method.source_loss.open(self.setting, seed).to(device)
@@ -74,6 +74,11 @@ class Run:
         self.rng = torch.Generator(device)
         self.epoch = 0  # epochs done
         self.rounds = 0  # rounds done, over all epochs
+
+    @cached_property
+    def to_data(self) -> ToData:
+        """From pictures, black 0 and white 1, to the teacher's input."""
+        return ToData(self.setting.mean, self.setting.std).to(self.device)
 
     @property
     def progress(self) -> float:

@@ -100,8 +100,8 @@ class Forest(Chart):
     @staticmethod
     def notes(rows: pa.Table) -> list[str]:
         notes = [
-            "An effect is told apart where its interval leaves 0 out: both come from one rule, for which the spread of an "
-            "effect counts for no less than a share of the widest of its kind. Intervals of an effect by itself, "
+            "An effect is told apart where its interval leaves 0 out: both come from one rule, for which the spread of "
+            "an effect counts for no less than a share of the widest of its kind. Intervals of an effect by itself, "
             "Student's and the bootstrap's, are in the table; they decide nothing."
         ]
         if any("interaction" in group.lower() for group in rows["group"].to_pylist()):
