@@ -64,11 +64,10 @@ def families(found: Sequence[Effect]) -> dict[str, list[Effect]]:
 
 def by_holm(found: Sequence[Effect]) -> list[bool]:
     """Which of a family the rule before told: Holm (1979) on plain p."""
-    order = sorted(range(len(found)), key=lambda i: 1.0 if found[i].p_t is None else found[i].p_t)
+    ps = [1.0 if effect.p_t is None else effect.p_t for effect in found]
     told = [False] * len(found)
-    for rank, i in enumerate(order):
-        p = found[i].p_t
-        if p is None or p * (len(found) - rank) >= 0.05:
+    for rank, i in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
+        if ps[i] * (len(found) - rank) >= 0.05:
             break
         told[i] = True
     return told
@@ -128,8 +127,8 @@ def most(counts: Counter[str], studies: int) -> float:
 
 
 def row(cell: Cell, found: Found, studies: int) -> str:
-    shares = (most(found.wrong, studies), most(found.holm, studies), found.cover)
-    shares += (found.told, found.holm_told, found.turned)
+    wrong, holm = most(found.wrong, studies), most(found.holm, studies)
+    shares = (wrong, holm, found.cover, found.told, found.holm_told, found.turned)
     said = " | ".join(f"{100 * share:.1f}" for share in shares)
     return f"| {cell[0]} | {cell[1]} | {found.seeds:.1f} | {said} |"
 
