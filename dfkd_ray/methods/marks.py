@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import takewhile
+from itertools import groupby, takewhile
+from textwrap import wrap
 
 from dfkd_ray.util import code_files
 from dfkd_ray.util.code_files import CodeFile
@@ -22,6 +23,7 @@ from dfkd_ray.util.errors import ConfigError, Problem
 from dfkd_ray.util.registry import did_you_mean
 
 FORM = f"# Code: {code_files.FORM}"
+WIDTH = 120  # columns
 _MARK = re.compile(r"(?P<all>all: )?code(?: (?P<file>[^\s,:;]+))?(?P<remark>[,:;] .+)?")
 _BEGINS = re.compile(r"(all: )?(the )?((authors' )?code|authors)\b")  # what is meant as a mark, in whatever form
 
@@ -117,10 +119,10 @@ def named(comment: str, files: Sequence[CodeFile], file: str, line: int) -> str:
 
 
 def listed(files: Sequence[CodeFile]) -> Iterator[str]:
-    """A line of YAML comment a file: repository, commit, path, and the short name that values have it by."""
-    for each, name in short_names(files).items():
-        tail = "" if name == each.path else f" ({name})"
-        yield f"# code: {each.repository} @{each.commit} {each.path}{tail}"
+    """The `# Code:` lines again, so that a copy of what is shown says where its values were read: `head` reads them."""
+    for (repository, commit), some in groupby(files, key=lambda each: (each.repository, each.commit)):
+        said = f"# Code: {repository} @{commit} {', '.join(each.path for each in some)}"
+        yield from wrap(said, WIDTH, subsequent_indent="#   ", break_long_words=False, break_on_hyphens=False)
 
 
 def _error(file: str, line: int, message: str) -> ConfigError:

@@ -34,7 +34,7 @@ def evidence(name: str) -> str | None:
 def with_origins(name: str) -> Iterator[str]:
     """Lines of YAML that give the method back, every default filled in, each value's origin as a comment.
 
-    First come the files of the code that its head names; a value that is marked `code` says which of them it is from.
+    First come the `# Code:` lines of its head; a value that is marked `code` says which of them it is from.
     """
     path = config.method_file(name)
     document = yamls.load(path)

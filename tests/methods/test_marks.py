@@ -103,12 +103,10 @@ def test_a_mark_is_shown_with_its_file_and_other_comments_as_they_are() -> None:
         assert marks.named(other, FILES, "", 1) == other
 
 
-def test_the_files_are_listed_with_their_short_names() -> None:
+def test_the_files_are_listed_as_a_head_names_them() -> None:
     assert list(marks.listed(FILES[:4])) == [
-        "# code: some-one/CMI @9e79fa9 datafree_kd.py",
-        "# code: some-one/CMI @9e79fa9 scripts/cmi/cmi_cifar10.sh (cmi_cifar10.sh)",
-        "# code: some-one/CMI @9e79fa9 synthesis/contrastive.py (contrastive.py)",
-        f"# code: others/Data.Free @c161591{'0' * 33} main.py",
+        "# Code: some-one/CMI @9e79fa9 datafree_kd.py, scripts/cmi/cmi_cifar10.sh, synthesis/contrastive.py",
+        f"# Code: others/Data.Free @c161591{'0' * 33} main.py",
     ]
 
 
@@ -116,6 +114,11 @@ PARTS = st.lists(st.sampled_from(["a", "b", "c.py"]), min_size=1, max_size=4).ma
 MANY = st.lists(
     st.builds(CodeFile, st.sampled_from(["a/b", "b/a"]), st.just("1234567"), PARTS), unique_by=lambda f: f.whole
 )
+
+
+@given(MANY)
+def test_what_is_listed_is_read_again(files: list[CodeFile]) -> None:
+    assert marks.head("\n".join(marks.listed(files)), "copy.yaml") == tuple(files)
 
 
 @given(MANY.filter(bool))
