@@ -5,9 +5,7 @@ Made when a study begins, and again when it is gone on with: `tune/differences.p
 
 from __future__ import annotations
 
-import hashlib
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +22,7 @@ from dfkd_ray.parts.sources.conditions import conditioners
 from dfkd_ray.parts.sources.latents import augmentations
 from dfkd_ray.parts.sources.lifecycles import lifecycles
 from dfkd_ray.parts.total_loss import terms
+from dfkd_ray.runs import own_code
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.runs.evaluator import real
 from dfkd_ray.study import Study
@@ -120,14 +119,14 @@ def _words(plain: Any) -> Iterator[str]:
 
 
 def _code(words: set[str]) -> dict[str, Part]:
-    """The files of components from outside of the package that are named, without what these import."""
+    """Components from outside of the package that are named: their files, with what these import of one's own."""
     named = (registry[name] for registry in (*_REGISTRIES, classifiers) for name in registry if name in words)
     modules = {each.__module__ for each in named if each.__module__.partition(".")[0] != _OWN}
-    files = {name: getattr(sys.modules.get(name), "__file__", None) or "" for name in sorted(modules)}
+    files = {name: own_code.files(name) for name in sorted(modules)}
     return {
-        f"the code {name}": {"digest": hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16], "said": file}
-        for name, file in files.items()
-        if os.path.isfile(file)
+        f"the code {name}": {"digest": own_code.digest(name), "said": ", ".join(map(str, found))}
+        for name, found in files.items()
+        if found
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,7 +14,7 @@ import torch
 from dfkd_ray import datasets, nets, study
 from dfkd_ray.methods import config
 from dfkd_ray.parts.total_loss import terms
-from dfkd_ray.runs import evaluator, preparing
+from dfkd_ray.runs import evaluator, own_code, preparing
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.runs.experiment import bound, experiment, go_on, versions
 from dfkd_ray.study import Study
@@ -148,8 +147,8 @@ def test_own_code_is_known_by_its_file_where_the_study_names_it(own: Path) -> No
     searched = made(STUDY.replace("student_loss.kd.temperature: {log: [1, 8]}", chosen))
     found = parts(searched, preparing.work(made()))
     assert found["the code own_of_a_test"] == {
-        "digest": hashlib.sha256(own.read_bytes()).hexdigest()[:16],
-        "said": str(own),
+        "digest": own_code.digest(own.stem),
+        "said": str(own.resolve()),
     }
 
 
