@@ -18,7 +18,8 @@ from dfkd_ray.study.published import Claim
 MOST = 12  # seeds of a study that adds some
 COMMON = 5.0  # points by which a seed moves all arms of a study
 WIDTH = 20.0  # points: what `until` asks for
-# Standard deviations over seeds of the arms of `reports/example/methods`, in points, rounded; the first is the control.
+# Standard deviations over seeds against the control in `reports/example/methods`, in points, rounded, 0.5 at least; the
+# first is the control's own.
 METHODS = (0.5, 10, 15, 4, 5, 1, 3, 6, 12, 6, 3, 9, 10, 20, 0.5, 2)
 Noise = Callable[[np.random.Generator, int, int], np.ndarray]  # arms, seeds -> values around 0, in points
 

@@ -44,14 +44,16 @@ def seeds_wanted(
             for arm, values in outcomes.items()
         }
         pairs = {pair for values in now.values() for pair in values}
-        if len(pairs) < count * draws or _enough(effects(contrasts, now, "", "max", 0.95, 0, looks=len(counts)), until):
+        if len(pairs) < count * draws:
+            return tuple(seeds[:count])
+        if _enough(effects(contrasts, now, "", "max", resamples=0, looks=len(counts)), until):
             return tuple(seeds[:count])
     return tuple(seeds)
 
 
 def _enough(found: Iterable[Effect], until: Until) -> bool:
     """Shapley values aside, which are sums of the other effects, and comparisons of a method with itself."""
-    asked = [effect for effect in found if effect.kind != "shapley"]
     if until != "told":
-        return widest(asked) <= until
+        return widest(found) <= until
+    asked = [effect for effect in found if effect.kind != "shapley"]
     return all(effect.verdict in TOLD or effect.difference == effect.standard_error == 0 for effect in asked)

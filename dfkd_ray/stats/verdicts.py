@@ -40,7 +40,7 @@ _COUNTED = {  # pairs -> as many comparisons of plain t as a family of so many c
 class Comparison:
     """Mean and standard deviation (n - 1) of the paired values of a contrast, n of them, 2 or more.
 
-    scale: the spread of this contrast as a multiple of that of two arms, see `power.scale`.
+    scale: the spread of this contrast as a multiple of that of two arms, see `Contrast.scale`.
     signs: the p value of the exact signed-rank test, which judges where the whole family has no spread at all.
     """
 
