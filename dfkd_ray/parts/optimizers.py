@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from dfkd_ray.nets.precision import LossScaler
+from dfkd_ray.nets.sharing import present
 from dfkd_ray.util.registry import Registry
 
 optimizers: Registry[type[Any]] = Registry("optimizer")
@@ -159,7 +160,7 @@ def descend(
     beside: Iterable[torch.optim.Optimizer] = (),
 ) -> None:
     """One step down the gradient of a scalar, of norm `clip` at most; none where nothing in it can be learned, or where
-    a gradient overflows float16.
+    a gradient overflows float16. Ranks at work together take the same step.
 
     scaler: that of this loss. before: called when the gradients are there and no step is taken yet. beside: optimisers
     that take the same step with parameters of their own, which `clip` does not count.
@@ -170,6 +171,8 @@ def descend(
     if not loss.requires_grad:
         return
     scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+    learned = (p for each in optimizers for group in each.param_groups for p in group["params"])
+    present().average(p.grad for p in learned if p.grad is not None)
     if not scaler.unscale(*optimizers):
         return
     if clip is not None:

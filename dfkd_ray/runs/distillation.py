@@ -10,7 +10,7 @@ import platform
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,18 @@ from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Method
 from dfkd_ray.nets.digest import digest
 from dfkd_ray.nets.initialisation import initialise
+from dfkd_ray.nets.sharing import ALONE, Ranks
 from dfkd_ray.runs.card import RunCard, versions
 from dfkd_ray.runs.checkpoint import Checkpoint
 from dfkd_ray.runs.evaluator import Evaluator, pictured
 from dfkd_ray.teachers.weights import fill
 from dfkd_ray.train.loop import distill
+from dfkd_ray.train.processes import check_shares, together
 from dfkd_ray.train.run import Run
 from dfkd_ray.train.runtime import Meter, Runtime, parse_runtime
 from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.tune.work import Job, Row
+from dfkd_ray.util.host import cores
 from dfkd_ray.util.seeding import stream
 
 
@@ -121,9 +124,19 @@ class Distillation:
         """
         method = self.resolve(job.changes)
         try:
-            yield from self._epochs(job, method)
+            if job.ranks == 1:
+                yield from self._epochs(job, method, self.runtime, ALONE)
+            else:
+                check_shares(method.schedule.batch, job.ranks)
+                yield from together(job.ranks, partial(self._of_rank, job), self.runtime.device)
         except (MemoryError, torch.OutOfMemoryError) as error:
             raise MemoryError(self._less(method, str(error))) from error
+
+    def _of_rank(self, job: Job, ranks: Ranks, device: str) -> Iterator[Row]:
+        """The same on one of the processes that share the job: rows come from the first of them."""
+        runtime = replace(self.runtime, device=device)
+        threads = max(1, (job.threads or cores()) // ranks.count)
+        yield from self._epochs(replace(job, threads=threads), self.resolve(job.changes), runtime, ranks)
 
     def _less(self, method: Method, told: str) -> str:
         """What is said where memory is not enough."""
@@ -132,21 +145,25 @@ class Distillation:
         way = f"--set schedule.batch={max(1, batch // 2)} takes less, as do --precision bfloat16 and smaller nets"
         return f"not enough memory for {images}: {way} ({told.partition(chr(10))[0] or 'of the host'})"
 
-    def _epochs(self, job: Job, method: Method) -> Iterator[Row]:
-        runtime = replace(self.runtime, threads=job.threads or self.runtime.threads)
+    def _epochs(self, job: Job, method: Method, runtime: Runtime, ranks: Ranks) -> Iterator[Row]:
+        runtime = replace(runtime, threads=job.threads or runtime.threads)
         device = runtime.open()
         meter = Meter(device)
         run = self.open(method, job.seed, runtime, device)
         folder = None if job.folder is None else Path(job.folder)
         checkpoint, card = Checkpoint(run, folder, self.inputs, self.accepted), self.card(job, method)
+        if ranks.own:
+            return self._beside(run, checkpoint, ranks)
         if checkpoint.folder is not None:
             card.write(checkpoint.folder)
-        yield from list(checkpoint.restore(device))
+        rows = list(checkpoint.restore(device))
+        ranks.wait()
+        yield from rows
         evaluator = Evaluator(self.task, self.data, run)
         facts: dict[str, Any] = {"host": platform.node(), "device": _device_name(device)}
         facts |= {"fingerprint": config.fingerprint(method), "method": config.plain(method)}
         started = time.perf_counter() - checkpoint.seconds
-        for epoch in distill(run):
+        for epoch in ranks.each(distill(run)):
             found = evaluator.metrics() | epoch.losses | {metrics.LR: run.lr}
             checkpoint.note(epoch.number, found, self.metric, self.sign)
             last = epoch.number == method.schedule.epochs
@@ -164,6 +181,13 @@ class Distillation:
                 checkpoint.export(card, row.final)  # before the last checkpoint: whoever finds that finds these too
             checkpoint.save(row)
             yield row
+
+    def _beside(self, run: Run, checkpoint: Checkpoint, ranks: Ranks) -> None:
+        """What the other ranks do: nothing is measured, kept or told by them."""
+        ranks.wait()  # the first has looked which checkpoint is sound
+        checkpoint.restore(run.device)
+        for _ in ranks.each(distill(run)):
+            pass
 
     def open(self, method: Method, seed: int, runtime: Runtime, device: torch.device) -> Run:
         """What is live of a distillation has the name that all call it by: a run."""

@@ -74,6 +74,11 @@ class Resources:
     def threads(self) -> int:
         return max(1, int(self.cpu))
 
+    @property
+    def ranks(self) -> int:
+        """Processes that share a trial: one a GPU."""
+        return max(1, int(self.gpu))
+
 
 @dataclass(frozen=True)
 class Study:
