@@ -145,7 +145,7 @@ class _Whole(torch.autograd.Function):
         last = x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last)  # as it lies in memory, it is sent
         rows = (x.permute(0, 2, 3, 1) if last else x).contiguous()
         out = rows.new_empty((ranks.count * len(rows), *rows.shape[1:]))
-        dist.all_gather_into_tensor(out, rows)
+        dist.all_gather(list(out.chunk(ranks.count)), rows)
         return out.permute(0, 3, 1, 2) if last else out
 
     @staticmethod

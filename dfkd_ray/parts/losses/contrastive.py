@@ -100,7 +100,8 @@ class LiveContrastive(nn.Module):
     def _features(self, seen: Pass) -> Tensor:
         """(b, F)."""
         maps = [norm.input for norm in seen.norms] if self.spec.where == "norms" else seen.stages
-        return torch.cat([x.mean((2, 3), dtype=torch.float32) for x in maps], dim=1)
+        single = torch.promote_types(maps[0].dtype, torch.float32)
+        return torch.cat([x.mean((2, 3), dtype=single) for x in maps], dim=1)
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
         """The bank is as long as it was when the state was taken."""
