@@ -1,7 +1,7 @@
 """Two ranks do what one process does, for every method: the same losses, the same state, but for rounding.
 
-Everything is in double precision, so that rounding is far from what a wrong share of a batch would do; single precision,
-where a method's painter computes in it. Pools keep images in half precision, where a rounding may tip over.
+Everything is in double precision, so that rounding is far from what a wrong share of a batch would do; in single
+precision where a method's painter computes in it. Pools keep images in half precision, where a rounding may tip over.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ def all_taught(names: tuple[str, ...], folder: str, ranks: Ranks, device: str) -
 
 
 @pytest.fixture(scope="module")
-def on_two() -> Iterator[dict[str, Any]]:
+def on_two() -> dict[str, Any]:
     """What each method leaves on two ranks."""
-    yield dict(together(2, partial(all_taught, NAMES, tiny.painter()), "cpu"))
+    return dict(together(2, partial(all_taught, NAMES, tiny.painter()), "cpu"))
 
 
 @pytest.mark.parametrize("name", NAMES)
