@@ -76,7 +76,11 @@ class SGD:
 @optimizers.register("adam")
 @dataclass(frozen=True)
 class Adam:
-    """Adam (`torch.optim.Adam`); one instance lives for the whole run, its moments are part of the checkpoint."""
+    """Adam (`torch.optim.Adam`); one instance lives for the whole run, its moments are part of the checkpoint.
+
+    Its count of steps stays on the CPU, also when a checkpoint is loaded: torch reads it at each step, which would make
+    a GPU wait.
+    """
 
     lr: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
@@ -89,7 +93,14 @@ class Adam:
         _not_negative(weight_decay=self.weight_decay)
 
     def open(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.Adam(parameters, lr=self.lr, betas=self.betas, weight_decay=self.weight_decay)
+        adam = torch.optim.Adam(parameters, lr=self.lr, betas=self.betas, weight_decay=self.weight_decay)
+        adam.register_load_state_dict_post_hook(_count_on_cpu)
+        return adam
+
+
+def _count_on_cpu(adam: torch.optim.Optimizer) -> None:
+    for state in adam.state.values():
+        state["step"] = state["step"].cpu()
 
 
 @lr_schedules.register("constant")
