@@ -63,6 +63,14 @@ class Ranks:
             for each, mean in zip(found, torch.split(joined, [each.numel() for each in found])):
                 each.copy_(mean.view(each.shape))
 
+    @torch.no_grad()
+    def agree(self, tensors: Iterable[Tensor]) -> bool:
+        """Whether they are alike on all ranks, by their sums."""
+        if self.count == 1:
+            return True
+        sums = torch.stack([each.double().sum() for each in tensors]).nan_to_num()
+        return bool((self.whole(sums[None]) == sums).all())
+
     def wait(self) -> None:
         """Until all ranks are here."""
         if self.count > 1:

@@ -28,12 +28,13 @@ from dfkd_ray.runs.card import RunCard, versions
 from dfkd_ray.runs.checkpoint import Checkpoint
 from dfkd_ray.runs.evaluator import Evaluator, pictured
 from dfkd_ray.teachers.weights import fill
-from dfkd_ray.train.loop import distill
+from dfkd_ray.train.loop import Epoch, distill
 from dfkd_ray.train.processes import check_shares, together
 from dfkd_ray.train.run import Run
 from dfkd_ray.train.runtime import Meter, Runtime, parse_runtime
 from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.tune.work import Job, Row
+from dfkd_ray.util.errors import TrialFailed
 from dfkd_ray.util.host import cores
 from dfkd_ray.util.seeding import stream
 
@@ -160,10 +161,10 @@ class Distillation:
         ranks.wait()
         yield from rows
         evaluator = Evaluator(self.task, self.data, run)
-        facts: dict[str, Any] = {"host": platform.node(), "device": _device_name(device)}
+        facts: dict[str, Any] = {"host": platform.node(), "device": _device_name(device, ranks.count)}
         facts |= {"fingerprint": config.fingerprint(method), "method": config.plain(method)}
         started = time.perf_counter() - checkpoint.seconds
-        for epoch in ranks.each(distill(run)):
+        for epoch in _epochs_of(run, ranks):
             found = evaluator.metrics() | epoch.losses | {metrics.LR: run.lr}
             checkpoint.note(epoch.number, found, self.metric, self.sign)
             last = epoch.number == method.schedule.epochs
@@ -186,7 +187,7 @@ class Distillation:
         """What the other ranks do: nothing is measured, kept or told by them."""
         ranks.wait()  # the first has looked which checkpoint is sound
         checkpoint.restore(run.device)
-        for _ in ranks.each(distill(run)):
+        for _ in _epochs_of(run, ranks):
             pass
 
     def open(self, method: Method, seed: int, runtime: Runtime, device: torch.device) -> Run:
@@ -202,7 +203,14 @@ class Distillation:
         return Run(method, teacher, student, *seen, seed, runtime, device, task.classes)
 
 
-def _device_name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return str(torch.cuda.get_device_name(device))
-    return device.type
+def _epochs_of(run: Run, ranks: Ranks) -> Iterator[Epoch]:
+    """The epochs that are left, of all ranks together; TrialFailed where these have come to differ."""
+    for epoch in ranks.each(distill(run)):
+        if not ranks.agree(run.student.state_dict().values()):
+            raise TrialFailed("the student is not the same on all GPUs of the trial: take gpu: 1, and tell us of it")
+        yield epoch
+
+
+def _device_name(device: torch.device, count: int) -> str:
+    name = str(torch.cuda.get_device_name(device)) if device.type == "cuda" else device.type
+    return name if count == 1 else f"{count} x {name}"

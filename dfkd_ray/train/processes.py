@@ -61,7 +61,7 @@ def together(count: int, task: Task, device: str = "auto") -> Iterator[Any]:
     """
     context = multiprocessing.get_context("spawn")
     crew: dict[Connection, BaseProcess] = {}
-    parcel = pickle.dumps(task)  # by hand: torch would send its tensors through /dev/shm, which may be small
+    parcel = _parcel(task, count)
     with tempfile.TemporaryDirectory(prefix="dfkd-ranks-") as meeting, contextlib.ExitStack() as ending:
         for own in range(count):
             here, there = context.Pipe()
@@ -75,6 +75,15 @@ def together(count: int, task: Task, device: str = "auto") -> Iterator[Any]:
         while (found := _told(first, crew)) is not None:
             yield found[0]
             first.send("on")
+
+
+def _parcel(task: Task, count: int) -> bytes:
+    """The task as it is sent: by hand, since torch would send its tensors through /dev/shm, which may be small."""
+    try:
+        return pickle.dumps(task)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        why = f"a trial on {count} GPUs has processes of its own, which cannot be sent a part of it ({error})"
+        raise ConfigError.at("resources.gpu", f"{why}: define it in a module, or take gpu: 1") from None
 
 
 def _told(first: Connection, crew: dict[Connection, BaseProcess]) -> tuple[Any] | None:

@@ -105,6 +105,7 @@ def steps(ranks: Ranks, device: str) -> Iterator[dict[str, Tensor]]:
     yield {"lies": torch.tensor(ranks.whole(maps).is_contiguous(memory_format=torch.channels_last))}
     ranks.wait()
     yield {"moments": torch.stack(ranks.moments(x))}
+    yield {"agree": torch.tensor([ranks.agree([torch.ones(3), maps[:0]]), ranks.agree([torch.ones(3), x])])}
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +131,8 @@ def test_rows_of_every_kind_are_joined(on_two: list[dict[str, Tensor]]) -> None:
     assert bool(on_two[6]["lies"]), "as they lay in memory before"
     mean, variance = on_two[7]["moments"].flatten().tolist()
     assert (mean, variance) == (6.5, 26.25)
+
+
+def test_ranks_that_have_come_to_differ_know_it(on_two: list[dict[str, Tensor]]) -> None:
+    assert on_two[8]["agree"].tolist() == [True, False]
+    assert ALONE.agree([torch.ones(2)])

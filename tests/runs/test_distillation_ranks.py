@@ -49,6 +49,7 @@ def test_two_ranks_leave_what_one_process_leaves_and_go_on_where_they_were_left(
         assert losses(row) == pytest.approx(losses(one), rel=1e-2)
         assert row.final.keys() == one.final.keys()
         assert row.fingerprint == one.fingerprint
+        assert (row.device, one.device) == ("2 x cpu", "cpu")
     names = [sorted(path.name for path in (tmp_path / which).iterdir()) for which in ("alone", "two")]
     assert names[0] == names[1]
     students = [load_file(tmp_path / which / "student.safetensors") for which in ("alone", "two")]

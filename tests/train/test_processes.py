@@ -117,6 +117,12 @@ def test_each_rank_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None
         device_of("auto", 0, 4)
 
 
+def test_a_part_that_no_other_process_can_have_is_told() -> None:
+    said = r"^resources\.gpu: a trial on 2 GPUs has processes of its own, .*lambda.*: define it in a module, or take gpu: 1"
+    with pytest.raises(ConfigError, match=said):
+        next(together(2, lambda ranks, device: iter(()), "cpu"))
+
+
 def test_a_batch_is_shared_evenly_or_not_at_all() -> None:
     check_shares(8, 4)
     with pytest.raises(ConfigError, match=r"^schedule\.batch: 250 images cannot be shared by 4 GPUs: take 248 or 252$"):
