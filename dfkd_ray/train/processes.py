@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import pickle  # nosec B403: what a parent tells its child, through a pipe
+import pickle  # what a parent tells its child, through a pipe  # nosec B403
 import signal
 import sys
 import tempfile
@@ -65,16 +65,19 @@ def together(count: int, task: Task, device: str = "auto") -> Iterator[Any]:
     with tempfile.TemporaryDirectory(prefix="dfkd-ranks-") as meeting, contextlib.ExitStack() as ending:
         for own in range(count):
             here, there = context.Pipe()
-            told = (there, parcel, Ranks(count, own), device, str(Path(meeting, "ranks")))
+            told = (there, Ranks(count, own), device, str(Path(meeting, "ranks")))
             process = context.Process(target=_rank, args=told, daemon=True, name=f"rank {own} of {count}")
             process.start()
             there.close()
             crew[here] = process
             ending.callback(_end, here, process)
+        for line in crew:  # when all have been started: who is sent a lot has to be there
+            line.send_bytes(parcel)
         first = next(iter(crew))
         while (found := _told(first, crew)) is not None:
             yield found[0]
-            first.send("on")
+            with contextlib.suppress(OSError):  # it has died, which is seen where it is listened to
+                first.send("on")
 
 
 def _parcel(task: Task, count: int) -> bytes:
@@ -129,14 +132,15 @@ def _end(line: Connection, process: BaseProcess) -> None:
     process.join()
 
 
-def _rank(line: Connection, parcel: bytes, ranks: Ranks, device: str, meeting: str) -> None:
+def _rank(line: Connection, ranks: Ranks, device: str, meeting: str) -> None:
     """A process of the crew, from its beginning to its end."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for whoever watches
     try:
+        task = pickle.loads(line.recv_bytes())  # nosec B301
         own = device_of(device, ranks.own, ranks.count)
         _join(ranks, own, meeting)
-        for found in pickle.loads(parcel)(ranks, own):  # nosec B301
+        for found in task(ranks, own):
             if ranks.own == 0:
                 line.send(("yield", found))
                 line.recv()
@@ -168,9 +172,7 @@ def _end_with_parent() -> None:
 
 def _portable(error: BaseException) -> BaseException:
     """The error, or one that says the same where it does not survive a pipe."""
-    try:
+    with contextlib.suppress(Exception):
         if str(pickle.loads(pickle.dumps(error))) == str(error):  # nosec B301
             return error
-    except Exception as unfit:
-        del unfit
     return RuntimeError(f"{type(error).__name__}: {error}")
