@@ -34,7 +34,11 @@ PATIENCE = timedelta(days=7)  # of a collective: who hangs is the watchdog's to 
 
 
 def device_of(name: str, rank: int, count: int) -> str:
-    """The device of a rank: a GPU of its own, or the CPU for all; ConfigError where there are fewer GPUs than ranks."""
+    """The device of a rank: a GPU of its own, or the CPU for all.
+
+    ConfigError where there are fewer GPUs than ranks, or where they are of several types, which draw other random
+    numbers from one seed.
+    """
     if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
         return "cpu"
     if name not in ("auto", "cuda"):
@@ -42,6 +46,8 @@ def device_of(name: str, rank: int, count: int) -> str:
     if torch.cuda.device_count() < count:
         has = f"this process sees {torch.cuda.device_count()}"
         raise ConfigError.at("resources.gpu", f"a trial takes {count}, {has}: take --runner ray, or gpu: 1")
+    if len(types := sorted({torch.cuda.get_device_name(each) for each in range(count)})) > 1:
+        raise ConfigError.at("resources.gpu", f"the GPUs of a trial are to be of one type, and not {', '.join(types)}")
     return f"cuda:{rank}"
 
 

@@ -110,11 +110,17 @@ def test_each_rank_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None
     assert device_of("auto", 1, 2) == "cpu"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda each: "H100")
     assert [device_of(name, 1, 2) for name in ("auto", "cuda")] == ["cuda:1", "cuda:1"]
     with pytest.raises(ConfigError, match=r"^runtime\.device: 2 GPUs of a trial cannot all be cuda:1: take cuda"):
         device_of("cuda:1", 0, 2)
     with pytest.raises(ConfigError, match=r"^resources\.gpu: a trial takes 4, this process sees 2: take --runner ray"):
         device_of("auto", 0, 4)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda each: ("L4", "A100")[each])
+    with pytest.raises(
+        ConfigError, match=r"^resources\.gpu: the GPUs of a trial are to be of one type, and not A100, L4$"
+    ):
+        device_of("auto", 0, 2)
 
 
 def test_a_part_that_no_other_process_can_have_is_told() -> None:
