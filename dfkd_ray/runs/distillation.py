@@ -47,7 +47,7 @@ class Distillation:
     loop never sees them. metric, sign: what the best epoch is chosen by; metric * sign is better when higher. fixed:
     what a study fixes in `method`, and in each of the `methods` that its arms take instead, by the name that they have
     there. images: digests of the real images of each split, as far as somebody has looked; a checkpoint is of these,
-    unless other inputs were `accepted`.
+    unless other inputs were `accepted`. ranks: the processes that share its jobs, where this is the work of one.
     """
 
     method: Method
@@ -60,6 +60,7 @@ class Distillation:
     methods: Mapping[str, Method] = field(default_factory=dict)
     images: Mapping[str, str | None] = field(default_factory=dict)
     accepted: bool = False
+    ranks: Ranks = ALONE
 
     @property
     def max_epochs(self) -> int:
@@ -124,20 +125,20 @@ class Distillation:
         MemoryError says what would take less.
         """
         method = self.resolve(job.changes)
+        if job.ranks > 1:
+            check_shares(method.schedule.batch, job.ranks)
+            yield from together(job.ranks, partial(self._of_rank, job), self.runtime.device)
+            return
         try:
-            if job.ranks == 1:
-                yield from self._epochs(job, method, self.runtime, ALONE)
-            else:
-                check_shares(method.schedule.batch, job.ranks)
-                yield from together(job.ranks, partial(self._of_rank, job), self.runtime.device)
+            yield from self._epochs(job, method)
         except (MemoryError, torch.OutOfMemoryError) as error:
             raise MemoryError(self._less(method, str(error))) from error
 
     def _of_rank(self, job: Job, ranks: Ranks, device: str) -> Iterator[Row]:
         """The same on one of the processes that share the job: rows come from the first of them."""
-        runtime = replace(self.runtime, device=device)
         threads = max(1, (job.threads or cores()) // ranks.count)
-        yield from self._epochs(replace(job, threads=threads), self.resolve(job.changes), runtime, ranks)
+        own = replace(self, options=replace(self.options, device=device), ranks=ranks)
+        yield from own.epochs(replace(job, threads=threads, ranks=1))
 
     def _less(self, method: Method, told: str) -> str:
         """What is said where memory is not enough."""
@@ -146,25 +147,25 @@ class Distillation:
         way = f"--set schedule.batch={max(1, batch // 2)} takes less, as do --precision bfloat16 and smaller nets"
         return f"not enough memory for {images}: {way} ({told.partition(chr(10))[0] or 'of the host'})"
 
-    def _epochs(self, job: Job, method: Method, runtime: Runtime, ranks: Ranks) -> Iterator[Row]:
-        runtime = replace(runtime, threads=job.threads or runtime.threads)
+    def _epochs(self, job: Job, method: Method) -> Iterator[Row]:
+        runtime = replace(self.runtime, threads=job.threads or self.runtime.threads)
         device = runtime.open()
         meter = Meter(device)
         run = self.open(method, job.seed, runtime, device)
         folder = None if job.folder is None else Path(job.folder)
         checkpoint, card = Checkpoint(run, folder, self.inputs, self.accepted), self.card(job, method)
-        if ranks.own:
-            return self._beside(run, checkpoint, ranks)
+        if self.ranks.own:
+            return self._beside(run, checkpoint)
         if checkpoint.folder is not None:
             card.write(checkpoint.folder)
         rows = list(checkpoint.restore(device))
-        ranks.wait()
+        self.ranks.wait()
         yield from rows
         evaluator = Evaluator(self.task, self.data, run)
-        facts: dict[str, Any] = {"host": platform.node(), "device": _device_name(device, ranks.count)}
+        facts: dict[str, Any] = {"host": platform.node(), "device": _device_name(device, self.ranks.count)}
         facts |= {"fingerprint": config.fingerprint(method), "method": config.plain(method)}
         started = time.perf_counter() - checkpoint.seconds
-        for epoch in _epochs_of(run, ranks):
+        for epoch in self._together(run):
             found = evaluator.metrics() | epoch.losses | {metrics.LR: run.lr}
             checkpoint.note(epoch.number, found, self.metric, self.sign)
             last = epoch.number == method.schedule.epochs
@@ -183,12 +184,21 @@ class Distillation:
             checkpoint.save(row)
             yield row
 
-    def _beside(self, run: Run, checkpoint: Checkpoint, ranks: Ranks) -> None:
+    def _beside(self, run: Run, checkpoint: Checkpoint) -> None:
         """What the other ranks do: nothing is measured, kept or told by them."""
-        ranks.wait()  # the first has looked which checkpoint is sound
+        self.ranks.wait()  # the first has looked which checkpoint is sound
         checkpoint.restore(run.device)
-        for _ in _epochs_of(run, ranks):
+        for _ in self._together(run):
             pass
+
+    def _together(self, run: Run) -> Iterator[Epoch]:
+        """The epochs that are left, of all ranks together; TrialFailed where these have come to differ."""
+        for epoch in self.ranks.each(distill(run)):
+            if not self.ranks.agree(run.student.state_dict().values()):
+                raise TrialFailed(
+                    "the student is not the same on all GPUs of the trial: take gpu: 1, and tell us of it"
+                )
+            yield epoch
 
     def open(self, method: Method, seed: int, runtime: Runtime, device: torch.device) -> Run:
         """What is live of a distillation has the name that all call it by: a run."""
@@ -201,14 +211,6 @@ class Distillation:
                 initialise(student, method.student.init)
         seen = (task.image, task.mean, task.std)
         return Run(method, teacher, student, *seen, seed, runtime, device, task.classes)
-
-
-def _epochs_of(run: Run, ranks: Ranks) -> Iterator[Epoch]:
-    """The epochs that are left, of all ranks together; TrialFailed where these have come to differ."""
-    for epoch in ranks.each(distill(run)):
-        if not ranks.agree(run.student.state_dict().values()):
-            raise TrialFailed("the student is not the same on all GPUs of the trial: take gpu: 1, and tell us of it")
-        yield epoch
 
 
 def _device_name(device: torch.device, count: int) -> str:
