@@ -50,9 +50,12 @@ class Ranks:
 
         The mean of squared deviations is several times faster than `var` of a permuted copy and exact to rounding.
         """
-        rest = [axis for axis in range(x.dim()) if axis != 1]
-        mean = self.mean(x.mean(rest))
-        return mean, self.mean((x - _broad(mean, x)).square().mean(rest))
+        mean = self.channels(x)
+        return mean, self.channels((x - _broad(mean, x)).square())
+
+    def channels(self, x: Tensor) -> Tensor:
+        """The mean (C,) of each channel of x (b, C, ...), over the rows of all ranks."""
+        return self.mean(x.mean([axis for axis in range(x.dim()) if axis != 1]))
 
     @torch.no_grad()
     def average(self, gradients: Iterable[Tensor]) -> None:
@@ -211,14 +214,16 @@ def _batch_norm(
     if not training:
         return F.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
     x = input.to(torch.promote_types(input.dtype, torch.float32))
-    mean, var = ranks.moments(x)
+    mean = ranks.channels(x)
+    centred = x - _broad(mean, x)  # once, since autograd keeps it
+    var = ranks.channels(centred.square())
     count = ranks.count * x.numel() // x.shape[1]
     with torch.no_grad():
         for running, new in ((running_mean, mean), (running_var, var * (count / max(count - 1, 1)))):
             if running is not None:
                 running.lerp_(new.to(running.dtype), momentum)
     scale = (var + eps).rsqrt() if weight is None else (var + eps).rsqrt() * weight
-    out = (x - _broad(mean, x)) * _broad(scale, x)
+    out = centred * _broad(scale, x)
     return (out if bias is None else out + _broad(bias, x)).to(input.dtype)
 
 
