@@ -142,6 +142,7 @@ SAME_NAME = {
 
 # Public classes of one name: who reads the name alone has to know which one is meant.
 SAME_CLASS = {
+    ("nets.sharing.Ranks", "tune.ranks.Ranks"): "processes that share a run, and trials in their order",
     ("report.blocks.Picture", "tune.pictures.Picture"): "on a page, and on the disk",
     ("report.charts.history.History", "tune.history.History"): CHART,
 }

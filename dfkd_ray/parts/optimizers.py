@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from dfkd_ray.nets.precision import LossScaler
+from dfkd_ray.nets.sharing import present
 from dfkd_ray.util.registry import Registry
 
 optimizers: Registry[type[Any]] = Registry("optimizer")
@@ -75,7 +76,11 @@ class SGD:
 @optimizers.register("adam")
 @dataclass(frozen=True)
 class Adam:
-    """Adam (`torch.optim.Adam`); one instance lives for the whole run, its moments are part of the checkpoint."""
+    """Adam (`torch.optim.Adam`); one instance lives for the whole run, its moments are part of the checkpoint.
+
+    Its count of steps stays on the CPU, also when a checkpoint is loaded: torch reads it at each step, which would make
+    a GPU wait.
+    """
 
     lr: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
@@ -88,7 +93,14 @@ class Adam:
         _not_negative(weight_decay=self.weight_decay)
 
     def open(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.Adam(parameters, lr=self.lr, betas=self.betas, weight_decay=self.weight_decay)
+        adam = torch.optim.Adam(parameters, lr=self.lr, betas=self.betas, weight_decay=self.weight_decay)
+        adam.register_load_state_dict_post_hook(_count_on_cpu)
+        return adam
+
+
+def _count_on_cpu(adam: torch.optim.Optimizer) -> None:
+    for state in adam.state.values():
+        state["step"] = state["step"].cpu()
 
 
 @lr_schedules.register("constant")
@@ -159,7 +171,7 @@ def descend(
     beside: Iterable[torch.optim.Optimizer] = (),
 ) -> None:
     """One step down the gradient of a scalar, of norm `clip` at most; none where nothing in it can be learned, or where
-    a gradient overflows float16.
+    a gradient overflows float16. Ranks at work together take the same step.
 
     scaler: that of this loss. before: called when the gradients are there and no step is taken yet. beside: optimisers
     that take the same step with parameters of their own, which `clip` does not count.
@@ -170,6 +182,8 @@ def descend(
     if not loss.requires_grad:
         return
     scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+    learned = (p for each in optimizers for group in each.param_groups for p in group["params"])
+    present().average(p.grad for p in learned if p.grad is not None)
     if not scaler.unscale(*optimizers):
         return
     if clip is not None:

@@ -3,6 +3,10 @@
 A network is run at most once for a batch of images; its stage features, its penultimate embedding and the inputs of its
 BatchNorm layers are caught on the way by forward hooks that are removed again. Whatever no term reads is not computed:
 an objective without an adversarial term never runs the student.
+
+Where a run has several ranks (`nets.sharing`), logits and embeddings are of the whole batch, on every rank. Stages and
+inputs of BatchNorm, which are large, are of this rank's rows, and a term that reads them says how the ranks' values are
+joined: `signals.ranks.mean` where it is a mean over images.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from dfkd_ray.nets.sharing import ALONE, Ranks, sharing
 from dfkd_ray.nets.taps import taps_of
 from dfkd_ray.util.choices import Precision
 from dfkd_ray.util.errors import ConfigError
@@ -54,36 +59,39 @@ class Norm(NamedTuple):
 
 
 class Pass:
-    """What one forward pass of one network yields. Nothing runs before the first attribute is read."""
+    """What one forward pass of one network yields. Nothing runs before the first attribute is read.
 
-    def __init__(self, net: nn.Module, images: Tensor) -> None:
-        self._net, self._images = net, images
+    images: the rows (b, C, H, W) of this rank, b = B where there is one.
+    """
 
-    @property
+    def __init__(self, net: nn.Module, images: Tensor, ranks: Ranks = ALONE) -> None:
+        self._net, self._images, self._ranks = net, images, ranks
+
+    @cached_property
     def logits(self) -> Tensor:
         """(B, K), before the softmax."""
-        return self._caught.logits
+        return self._ranks.whole(self.share.logits)
 
-    @property
+    @cached_property
     def embedding(self) -> Tensor:
         """(B, D): the input of the network's last linear layer."""
-        return self._caught.embedding
+        return self._ranks.whole(self.share.embedding)
 
     @property
     def stages(self) -> tuple[Tensor, ...]:
-        """The output of each stage, (B, C_j, H_j, W_j); ConfigError for a network whose stages are not known."""
-        if not self._caught.stages:
+        """The output of each stage, (b, C_j, H_j, W_j); ConfigError for a network whose stages are not known."""
+        if not self.share.stages:
             raise ConfigError.at("", f"{type(self._net).__name__} has no known stages: use its embedding instead")
-        return self._caught.stages
+        return self.share.stages
 
     @cached_property
     def norms(self) -> tuple[Norm, ...]:
-        """The input of every BatchNorm layer; ConfigError for a network that has none.
+        """The input (b, C, H, W) of every BatchNorm layer; ConfigError for a network that has none.
 
         They are kept during the pass only if the images need a gradient, when autograd keeps them anyway. Whoever reads
         them without one pays for a second pass, so the student's phase never holds activations that nobody reads.
         """
-        caught = self._caught.norms if self._images.requires_grad else catch(self._net, self._images, norms=True).norms
+        caught = (self.share if self._images.requires_grad else self._run(norms=True)).norms
         if not caught:
             raise ConfigError.at("", f"{type(self._net).__name__} has no BatchNorm layer, so there is no BN prior")
         return caught
@@ -97,16 +105,21 @@ class Pass:
 
     def on(self, images: Tensor) -> Pass:
         """The same network on other images: another view of them, say."""
-        return Pass(self._net, images)
+        return Pass(self._net, self._ranks.part(images), self._ranks)
 
     @property
     def ran(self) -> bool:
         """Whether the forward pass has happened (it has not before the first read)."""
-        return "_caught" in self.__dict__
+        return "share" in self.__dict__
 
     @cached_property
-    def _caught(self) -> Caught:
-        return catch(self._net, self._images, norms=self._images.requires_grad)
+    def share(self) -> Caught:
+        """Of this rank's rows."""
+        return self._run(norms=self._images.requires_grad)
+
+    def _run(self, norms: bool) -> Caught:
+        with self._ranks.passing():
+            return catch(self._net, self._images, norms)
 
 
 class Caught(NamedTuple):
@@ -154,13 +167,16 @@ class Signals:
     """A batch of images, their labels, and the two networks' lazy passes over it.
 
     images: (B, C, H, W) in the teacher's input space; labels: (B,) int64, or None where the source asks for no class.
+    ranks: those that share this batch.
     """
 
     def __init__(self, images: Tensor, labels: Tensor | None, teacher: nn.Module, student: nn.Module) -> None:
         self.images = images
         self._labels = labels
-        self.teacher = Pass(teacher, images)
-        self.student = Pass(student, images)
+        self.ranks = sharing(len(images))
+        share = self.ranks.part(images)
+        self.teacher = Pass(teacher, share, self.ranks)
+        self.student = Pass(student, share, self.ranks)
 
     @property
     def labels(self) -> Tensor:
@@ -170,19 +186,11 @@ class Signals:
         return self._labels
 
 
-def moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance of each channel of (B, C, H, W): two tensors (C,).
-
-    The mean of squared deviations is several times faster than `var` of a permuted copy and exact to rounding.
-    """
-    mean = x.mean((0, 2, 3))
-    return mean, (x - mean[:, None, None]).square().mean((0, 2, 3))
-
-
-def statistics(norm: Norm) -> tuple[Tensor, Tensor]:
-    """Mean and variance of each channel of what the layer saw: two tensors (C,), never of half precision."""
+def statistics(norm: Norm, ranks: Ranks = ALONE) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance of each channel of what the layer saw on all `ranks`: two tensors (C,), never of half
+    precision."""
     # Under autocast the input is a half: rounded statistics would drown a small deviation.
-    return moments(single(norm.input))
+    return ranks.moments(single(norm.input))
 
 
 def deviation(layer: nn.BatchNorm2d, mean: Tensor, var: Tensor) -> Tensor:

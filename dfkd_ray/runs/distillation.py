@@ -10,7 +10,7 @@ import platform
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,19 @@ from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Method
 from dfkd_ray.nets.digest import digest
 from dfkd_ray.nets.initialisation import initialise
+from dfkd_ray.nets.sharing import ALONE, Ranks
 from dfkd_ray.runs.card import RunCard, versions
 from dfkd_ray.runs.checkpoint import Checkpoint
 from dfkd_ray.runs.evaluator import Evaluator, pictured
 from dfkd_ray.teachers.weights import fill
-from dfkd_ray.train.loop import distill
+from dfkd_ray.train.loop import Epoch, distill
+from dfkd_ray.train.processes import check_shares, together
 from dfkd_ray.train.run import Run
 from dfkd_ray.train.runtime import Meter, Runtime, parse_runtime
 from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.tune.work import Job, Row
+from dfkd_ray.util.errors import TrialFailed
+from dfkd_ray.util.host import cores
 from dfkd_ray.util.seeding import stream
 
 
@@ -43,7 +47,7 @@ class Distillation:
     loop never sees them. metric, sign: what the best epoch is chosen by; metric * sign is better when higher. fixed:
     what a study fixes in `method`, and in each of the `methods` that its arms take instead, by the name that they have
     there. images: digests of the real images of each split, as far as somebody has looked; a checkpoint is of these,
-    unless other inputs were `accepted`.
+    unless other inputs were `accepted`. ranks: the processes that share its jobs, where this is the work of one.
     """
 
     method: Method
@@ -56,6 +60,7 @@ class Distillation:
     methods: Mapping[str, Method] = field(default_factory=dict)
     images: Mapping[str, str | None] = field(default_factory=dict)
     accepted: bool = False
+    ranks: Ranks = ALONE
 
     @property
     def max_epochs(self) -> int:
@@ -120,10 +125,20 @@ class Distillation:
         MemoryError says what would take less.
         """
         method = self.resolve(job.changes)
+        if job.ranks > 1:
+            check_shares(method.schedule.batch, job.ranks)
+            yield from together(job.ranks, partial(self._of_rank, job), self.runtime.device)
+            return
         try:
             yield from self._epochs(job, method)
         except (MemoryError, torch.OutOfMemoryError) as error:
             raise MemoryError(self._less(method, str(error))) from error
+
+    def _of_rank(self, job: Job, ranks: Ranks, device: str) -> Iterator[Row]:
+        """The same on one of the processes that share the job: rows come from the first of them."""
+        threads = max(1, (job.threads or cores()) // ranks.count)
+        own = replace(self, options=replace(self.options, device=device), ranks=ranks)
+        yield from own.epochs(replace(job, threads=threads, ranks=1))
 
     def _less(self, method: Method, told: str) -> str:
         """What is said where memory is not enough."""
@@ -139,14 +154,18 @@ class Distillation:
         run = self.open(method, job.seed, runtime, device)
         folder = None if job.folder is None else Path(job.folder)
         checkpoint, card = Checkpoint(run, folder, self.inputs, self.accepted), self.card(job, method)
+        if self.ranks.own:
+            return self._beside(run, checkpoint)
         if checkpoint.folder is not None:
             card.write(checkpoint.folder)
-        yield from list(checkpoint.restore(device))
+        rows = list(checkpoint.restore(device))
+        self.ranks.wait()
+        yield from rows
         evaluator = Evaluator(self.task, self.data, run)
-        facts: dict[str, Any] = {"host": platform.node(), "device": _device_name(device)}
+        facts: dict[str, Any] = {"host": platform.node(), "device": _device_name(device, self.ranks.count)}
         facts |= {"fingerprint": config.fingerprint(method), "method": config.plain(method)}
         started = time.perf_counter() - checkpoint.seconds
-        for epoch in distill(run):
+        for epoch in self._together(run):
             found = evaluator.metrics() | epoch.losses | {metrics.LR: run.lr}
             checkpoint.note(epoch.number, found, self.metric, self.sign)
             last = epoch.number == method.schedule.epochs
@@ -165,6 +184,22 @@ class Distillation:
             checkpoint.save(row)
             yield row
 
+    def _beside(self, run: Run, checkpoint: Checkpoint) -> None:
+        """What the other ranks do: nothing is measured, kept or told by them."""
+        self.ranks.wait()  # the first has looked which checkpoint is sound
+        checkpoint.restore(run.device)
+        for _ in self._together(run):
+            pass
+
+    def _together(self, run: Run) -> Iterator[Epoch]:
+        """The epochs that are left, of all ranks together; TrialFailed where these have come to differ."""
+        for epoch in self.ranks.each(distill(run)):
+            if not self.ranks.agree(run.student.state_dict().values()):
+                raise TrialFailed(
+                    "the student is not the same on all GPUs of the trial: take gpu: 1, and tell us of it"
+                )
+            yield epoch
+
     def open(self, method: Method, seed: int, runtime: Runtime, device: torch.device) -> Run:
         """What is live of a distillation has the name that all call it by: a run."""
         task, channels, classes = self.task, self.task.image[0], len(self.task.classes)
@@ -178,7 +213,6 @@ class Distillation:
         return Run(method, teacher, student, *seen, seed, runtime, device, task.classes)
 
 
-def _device_name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return str(torch.cuda.get_device_name(device))
-    return device.type
+def _device_name(device: torch.device, count: int) -> str:
+    name = str(torch.cuda.get_device_name(device)) if device.type == "cuda" else device.type
+    return name if count == 1 else f"{count} x {name}"

@@ -59,7 +59,8 @@ class Budget:
 
 @dataclass(frozen=True)
 class Resources:
-    """What one trial takes; both may be fractions. A trial computes with max(1, floor(cpu)) threads."""
+    """What one trial takes; both may be fractions. A trial computes with max(1, floor(cpu)) threads, and on all of its
+    GPUs, a process on each."""
 
     cpu: float = 1
     gpu: float = 0
@@ -73,6 +74,11 @@ class Resources:
     @property
     def threads(self) -> int:
         return max(1, int(self.cpu))
+
+    @property
+    def ranks(self) -> int:
+        """Processes that share a trial: one a GPU."""
+        return max(1, int(self.gpu))
 
 
 @dataclass(frozen=True)

@@ -223,7 +223,8 @@ class Tuner:
     def _job(self, trial: Trial) -> Job:
         folder = self._folder(trial.number)
         folder.mkdir(parents=True, exist_ok=True)
-        return Job(trial.number, trial.changes, trial.seed, str(folder), trial.arm, self.threads, self.study.study)
+        rest = (trial.arm, self.threads, self.study.study, self.resources.ranks)
+        return Job(trial.number, trial.changes, trial.seed, str(folder), *rest)
 
     def _folder(self, number: int) -> Path:
         return folders.of_trial(self._root, number)

@@ -12,7 +12,8 @@ class Job:
     """One trial to run: the changes to the study's method, the seed, and a folder for the trial's own checkpoint.
 
     `folder` is the absolute path of `reports/<study>/trials/<0000>`; if a checkpoint stands there, the work goes on
-    from it. `threads` is how many threads the trial may compute with, 0 where torch may choose.
+    from it. `threads` is how many threads the trial may compute with, 0 where torch may choose; `ranks`, how many
+    processes share it, each with a GPU of its own.
     """
 
     trial: int
@@ -22,6 +23,7 @@ class Job:
     arm: str | None = None
     threads: int = 1
     study: str = ""
+    ranks: int = 1
 
 
 @dataclass(frozen=True)

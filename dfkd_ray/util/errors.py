@@ -53,6 +53,10 @@ class ConfigError(DfkdError):
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
+    def __reduce__(self) -> tuple[type[ConfigError], tuple[tuple[Problem, ...]]]:
+        """As it was, on its way out of another process too."""
+        return type(self), (self.problems,)
+
     @classmethod
     def at(cls, path: str, message: str) -> ConfigError:
         return cls([Problem(path, message)])

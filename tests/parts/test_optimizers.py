@@ -127,3 +127,24 @@ def test_where_nothing_can_be_learned_no_step_is_taken() -> None:
     scaler = LossScaler("float16", torch.device("cpu"))
     descend(SGD().open([weight]), torch.ones(()), scaler)
     assert (weight.item(), scaler.skipped) == (1.0, 0)
+
+
+class OnGpu(torch.Tensor):
+    """A number that has to be asked for."""
+
+    def cpu(self) -> torch.Tensor:  # type: ignore[override]
+        return torch.tensor(7.0)
+
+
+def test_the_count_of_adams_steps_stays_on_the_cpu_after_a_resume() -> None:
+    """A checkpoint is loaded onto the device, where each step would wait for it."""
+    weight = nn.Parameter(torch.ones(2))
+    adam = Adam().open([weight])
+    weight.sum().backward()
+    adam.step()
+    state = adam.state_dict()
+    state["state"][0]["step"] = torch.Tensor._make_subclass(OnGpu, torch.tensor(1.0))
+    adam.load_state_dict(state)
+    (kept,) = [each["step"] for each in adam.state.values()]
+    assert type(kept) is torch.Tensor
+    assert kept.item() == 7

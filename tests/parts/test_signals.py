@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from dfkd_ray.nets import Taps, attach_taps
-from dfkd_ray.parts.signals import Layout, Pass, Signals, catch, frozen, layout, mode, moments, single
+from dfkd_ray.parts.signals import Layout, Pass, Signals, catch, frozen, layout, mode, single
 from dfkd_ray.util.errors import ConfigError
 
 IMAGE = (3, 8, 8)
@@ -85,8 +85,8 @@ def test_norms_are_kept_only_for_images_that_need_a_gradient(net: Net) -> None:
     assert len(catch(net, images(), norms=False).norms) == 0
     without, with_gradient = Pass(net, images()), Pass(net, images(grad=True))
     assert without.logits.shape == with_gradient.logits.shape
-    assert without._caught.norms == ()
-    assert len(with_gradient._caught.norms) == 2
+    assert without.share.norms == ()
+    assert len(with_gradient.share.norms) == 2
     net.calls = 0
     assert len(without.norms) == 2
     assert net.calls == 1, "whoever reads norms without a gradient pays for a second pass, once"
@@ -126,23 +126,6 @@ def test_labels_that_nobody_asked_for(net: Net) -> None:
         _ = Signals(images(), None, net, net).labels
     labels = torch.arange(4)
     assert Signals(images(), labels, net, net).labels is labels
-
-
-@pytest.mark.parametrize("offset", [0.0, 1e4])
-def test_moments_are_the_mean_and_the_biased_variance(offset: float) -> None:
-    x = torch.randn(5, 3, 4, 6, dtype=torch.float64, requires_grad=True) + offset
-    mean, var = moments(x)
-    torch.testing.assert_close(mean, x.mean((0, 2, 3)), rtol=1e-14, atol=1e-14)
-    expected = x.transpose(0, 1).flatten(1).var(1, unbiased=False)
-    torch.testing.assert_close(var, expected, rtol=1e-9, atol=0)
-    assert torch.autograd.gradcheck(moments, (torch.randn(2, 2, 2, 2, dtype=torch.float64, requires_grad=True),))
-
-
-def test_moments_in_single_precision_do_not_cancel() -> None:
-    """E[x^2] - E[x]^2 loses every digit here: mean 1e3, standard deviation 1e-1."""
-    x = (1e3 + 0.1 * torch.randn(8, 1, 16, 16)).float()
-    expected = x.double().var(unbiased=False).item()
-    assert moments(x)[1].item() == pytest.approx(expected, rel=1e-3)
 
 
 @pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])

@@ -166,6 +166,16 @@ def test_the_banks() -> None:
     assert (out["agreement/noise"], out["kl/noise"]) == measures.faithfulness(t, s)
 
 
+def test_a_gpu_fetches_the_noise_bank_from_pinned_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    pinned: list[torch.Tensor] = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda noise: (pinned.append(noise), noise)[1])
+    first, second = (measures._noise(3, IMAGE, True) for _ in range(2))
+    assert first is second, "drawn once, and not in each epoch"
+    assert [noise is first for noise in pinned] == [True]
+    assert torch.equal(first, measures._noise(3, IMAGE, False))
+    measures._noise.cache_clear()
+
+
 def test_the_teacher_agrees_with_itself() -> None:
     teacher = toy(1)
     source: Any = Spied()

@@ -76,3 +76,7 @@ def test_arms_that_cannot_be_read_are_not_missed_as_well() -> None:
     with pytest.raises(ConfigError) as refused:
         study.parse(Document({**RAW, "seeds": 1}))
     assert [problem.path for problem in refused.value.problems] == ["seeds"]
+
+
+def test_a_trial_has_a_process_for_each_of_its_gpus() -> None:
+    assert [study.Resources(gpu=gpu).ranks for gpu in (0, 0.5, 1, 4)] == [1, 1, 1, 4]

@@ -68,7 +68,7 @@ def test_a_trial_from_job_to_complete(tmp_path: Path) -> None:
         assert job is not None
         assert job.folder == str(tmp_path.resolve() / "trials" / "0000")
         assert Path(job.folder).is_dir()
-        assert (job.trial, job.seed, job.threads) == (0, 0, 1)
+        assert (job.trial, job.seed, job.threads, job.ranks) == (0, 0, 1, 1)
         assert run(c, job, [0.1, 0.4, 0.3, 0.2]) == ["continue", "continue", "continue", "stop"]
         trial = c.history.trials[0]
         assert (trial.state, trial.values, trial.best_epoch(c.study.objective[0])) == ("complete", [0.2], 2)

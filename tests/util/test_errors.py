@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 import re
 
 import pytest
@@ -51,3 +52,9 @@ def test_a_config_error_reports_all_its_problems() -> None:
 
 def test_a_missing_extra_says_what_to_install() -> None:
     assert "pip install 'dfkd-ray[digits]'" in str(MissingExtra("scikit-learn", "digits", "the task digits"))
+
+
+def test_mistakes_come_out_of_another_process_as_they_were() -> None:
+    error = ConfigError([Problem("a.b", "wrong", "study.yaml", 3), Problem("c", "too large")])
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.problems) == (str(error), error.problems)

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from dfkd_ray.nets.sharing import shared
+
 
 class Pipeline:
     """The parts of a latent diffusion pipeline, frozen, and what it is told to paint.
@@ -72,6 +74,10 @@ class Pipeline:
 
     def decode(self, z0: Tensor) -> Tensor:
         """Images (B, 3, H, W) in [0, 1], float32, of latents (B, C, h, w); differentiable."""
+        images: Tensor = shared(self._decoded_all, z0)
+        return images
+
+    def _decoded_all(self, z0: Tensor) -> Tensor:
         most = self.decode_at_once
         if most is None or not (torch.is_grad_enabled() and z0.requires_grad):
             parts = [self._decoded(part) for part in torch.split(z0, most or len(z0))]
@@ -88,7 +94,11 @@ class Pipeline:
 
     def _run(self, z: Tensor, t: int, condition: Tensor) -> Tensor:
         """What the net predicts, (B, C, h, w) float32."""
-        out = self._predicted(z.to(_dtype(self.net)), torch.full((len(z),), t, device=z.device), condition)
+
+        def predicted(z: Tensor, told: Tensor) -> Tensor:
+            return self._predicted(z.to(_dtype(self.net)), torch.full((len(z),), t, device=z.device), told)
+
+        out: Tensor = shared(predicted, z, condition)
         return out[:, : z.shape[1]].float()  # a net that learned the variance too has it behind
 
     def _predicted(self, z: Tensor, t: Tensor, condition: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ class AttentionTransfer:
 
     def __call__(self, signals: Signals) -> Tensor:
         pairs = abreast(signals.teacher.stages, signals.student.stages, self.stages)
-        return torch.stack([_difference(t.detach(), s) for t, s in pairs]).sum()
+        return signals.ranks.mean(torch.stack([_difference(t.detach(), s) for t, s in pairs]).sum())
 
 
 def abreast(teacher: Maps, student: Maps, stages: Stages) -> list[tuple[Tensor, Tensor]]:

@@ -69,7 +69,7 @@ class LiveBatchNorm(nn.Module):
 
     def forward(self, signals: Signals) -> Tensor:
         norms = signals.teacher.norms
-        seen = [statistics(norm) for norm in norms]
+        seen = [statistics(norm, signals.ranks) for norm in norms]
         if self.spec.momentum:
             self.last = [(mean.detach(), var.detach()) for mean, var in seen]
             seen = [

@@ -37,7 +37,7 @@ class LiveCam(nn.Module):
 
     def forward(self, signals: Signals) -> Tensor:
         teacher, student = meet(_maps(signals.teacher).detach(), _maps(signals.student))
-        return F.mse_loss(student, teacher)
+        return signals.ranks.mean(F.mse_loss(student, teacher))
 
 
 def _maps(seen: Pass) -> Tensor:

@@ -76,7 +76,7 @@ class LiveContrastive(nn.Module):
 
     def forward(self, signals: Signals) -> Tensor:
         views = (signals.teacher.on(zoomed(signals.images)), signals.teacher)
-        features = torch.cat([self._features(view) for view in views], dim=1)
+        features = torch.cat([signals.ranks.whole(self._features(view)) for view in views], dim=1)
         self.newest = features.detach()
         chosen = torch.randperm(len(self.bank), device=features.device)[: self.spec.negatives]
         local, whole = torch.cat([features, self.bank[chosen].to(features.dtype)]).chunk(2, dim=1)
@@ -98,9 +98,10 @@ class LiveContrastive(nn.Module):
         self.newest = None
 
     def _features(self, seen: Pass) -> Tensor:
-        """(B, F)."""
+        """(b, F)."""
         maps = [norm.input for norm in seen.norms] if self.spec.where == "norms" else seen.stages
-        return torch.cat([x.mean((2, 3), dtype=torch.float32) for x in maps], dim=1)
+        single = torch.promote_types(maps[0].dtype, torch.float32)
+        return torch.cat([x.mean((2, 3), dtype=single) for x in maps], dim=1)
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
         """The bank is as long as it was when the state was taken."""

@@ -55,7 +55,8 @@ class LiveFeatureMSE(nn.Module):
         self.spec, self.pairs = spec, pairs
 
     def forward(self, signals: Signals) -> Tensor:
-        return reduced([F.mse_loss(s, t) for t, s in self.pairs(signals)], self.spec.reduce)
+        values = [F.mse_loss(s, t) for t, s in self.pairs(signals)]
+        return signals.ranks.mean(reduced(values, self.spec.reduce))
 
 
 class Pairs(nn.Module):

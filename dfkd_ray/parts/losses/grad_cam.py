@@ -38,18 +38,18 @@ class GradCam:
         one_of(Stages, stages=self.stages)
 
     def __call__(self, signals: Signals) -> Tensor:
-        classes = signals.teacher.logits.argmax(1)
+        classes = signals.teacher.share.logits.argmax(1)
         images, teacher = signals.images, signals.teacher
         if not images.requires_grad:  # then nothing of the frozen teacher's pass has a graph
             teacher = teacher.on(images.detach().requires_grad_())
         found = maps(teacher, classes, False), maps(signals.student, classes, self.second_order)
         pairs = (meet(t.detach(), s) for t, s in abreast(*found, self.stages))
-        return torch.stack([F.mse_loss(s, t) for t, s in pairs]).sum()
+        return signals.ranks.mean(torch.stack([F.mse_loss(s, t) for t, s in pairs]).sum())
 
 
 def maps(seen: Pass, classes: Tensor, second_order: bool) -> Maps:
-    """M_j of each stage, (B, 1, H_j, W_j)."""
+    """M_j of each stage, (b, 1, H_j, W_j), for the classes (b,) of this rank's rows."""
     stages = seen.stages
-    score = seen.logits.gather(1, classes[:, None]).sum()
+    score = seen.share.logits.gather(1, classes[:, None]).sum()
     gradients = torch.autograd.grad(score, stages, retain_graph=True, create_graph=second_order)
     return tuple((g.mean((2, 3), keepdim=True) * a).sum(1, keepdim=True) for g, a in zip(gradients, stages))

@@ -92,9 +92,9 @@ class LiveHighOrder(nn.Module):
             means.append(torch.stack([map_t.detach().mean(), map_s.detach().mean()]))
             both = (map_t, map_s) if self.spec.compare == "map" else (map_t * t, map_s * s)
             losses.append(F.mse_loss(both[1], both[0]))
-        teacher, student = torch.stack(means).mean(0)
+        teacher, student = signals.ranks.mean(torch.stack(means).mean(0))
         self.gauges = {"attention_teacher": teacher, "attention_student": student}
-        return reduced(losses, self.spec.reduce)
+        return signals.ranks.mean(reduced(losses, self.spec.reduce))
 
 
 def perceptron(inputs: int, outputs: int) -> nn.Module:

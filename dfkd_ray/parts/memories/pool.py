@@ -49,7 +49,7 @@ class LivePoolMemory:
     def draw(self, source: LiveSource, batch: int, rng: torch.Generator) -> Batch:
         assert self.images is not None, "refill comes before draw"
         rows = torch.randint(self.size, (batch,), generator=rng, device=rng.device).to(self.images.device)
-        images = self.images[rows].to(torch.float32, memory_format=torch.channels_last)
+        images = self.images[rows].to(torch.get_default_dtype(), memory_format=torch.channels_last)
         return Batch(images, None if self.labels is None else self.labels[rows])
 
     def add(self, images: Tensor, labels: Tensor | None) -> None:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from dfkd_ray.nets.encoder import Encoder
 from dfkd_ray.nets.precision import LossScaler
+from dfkd_ray.nets.sharing import shared
 from dfkd_ray.nets.upsampling import UpsamplingGenerator
 from dfkd_ray.parts.optimizers import Adam, descend
 from dfkd_ray.parts.signals import Setting, frozen, mode, single
@@ -101,12 +102,12 @@ class LiveVaeReplay:
         with frozen(decoder), mode(decoder, training):
             descend(Adam(lr=self.spec.latent_lr).open([z]), self.unlikely(z), self.scalers["z"])
             with torch.no_grad():
-                images: Tensor = decoder(z)
+                images: Tensor = shared(decoder, z)
         return images
 
     def unlikely(self, z: Tensor) -> Tensor:
         """What the step on z (B, latent) lowers: a scalar."""
-        logits = single(self.teacher(self.nets["decoder"](z)))
+        logits = single(shared(lambda z: self.teacher(self.nets["decoder"](z)), z))
         p = F.log_softmax(logits, dim=1).logsumexp(0) - math.log(len(logits))  # log of the mean prediction
         spread = z.var(0, correction=min(1, len(z) - 1))  # the unbiased one, which a single z has not
         normal = (spread - 1).square().mean() + z.mean(0).square().mean()
@@ -115,13 +116,13 @@ class LiveVaeReplay:
     def learn(self, images: Tensor, rng: torch.Generator) -> None:
         """One step of the autoencoder on images (B, C, H, W)."""
         self.nets.train()
-        mean, log_var = map(single, self.nets["encoder"](images))
+        mean, log_var = map(single, shared(self.nets["encoder"], images))
         noise = torch.randn(mean.shape, generator=rng, device=rng.device)
-        again = self.nets["decoder"](mean + (log_var / 2).exp() * noise)
+        again = shared(self.nets["decoder"], mean + (log_var / 2).exp() * noise)
         with torch.no_grad():
-            targets = self.teacher(images)
+            targets = shared(self.teacher, images)
         divergence = -0.5 * (1 + log_var - mean.square() - log_var.exp()).sum(1).mean()
-        loss = F.l1_loss(again, images) + F.l1_loss(self.teacher(again), targets) + self.spec.kl * divergence
+        loss = F.l1_loss(again, images) + F.l1_loss(shared(self.teacher, again), targets) + self.spec.kl * divergence
         descend(self.optimizer, loss, self.scalers["autoencoder"])
 
     def state_dict(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dfkd_ray.nets.heads import Output
+from dfkd_ray.nets.sharing import shared
 from dfkd_ray.parts.optimizers import Adam, OptimizerSpec, optimizers
 from dfkd_ray.parts.signals import Setting
 from dfkd_ray.parts.slots import ImageLoss, sources
@@ -94,6 +95,10 @@ class LiveNoisyLayer(LiveTrained):
         super().load_state_dict(state)
         self.embedding = self.net.get_buffer("embedding")
 
+    def _images(self, net: nn.Module, z: Tensor, labels: Tensor | None) -> Tensor:
+        images: Tensor = net(z, labels)  # whose body is shared: a noisy layer belongs to several images
+        return images
+
     def _made(self) -> nn.Module:
         return NoisyGenerator(self.embedding, super()._made()).to(self.device)
 
@@ -115,7 +120,7 @@ class NoisyGenerator(nn.Module):
         groups, classes = len(layers), len(self.embedding)
         inputs = F.pad(inputs, (0, 0, 0, groups * classes - len(labels))).view(groups, classes, -1)
         given = torch.bmm(inputs, layers.mT).flatten(0, 1)[: len(labels)]
-        images: Tensor = self.body(given, labels)
+        images: Tensor = shared(self.body, given, labels)
         return images
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from dfkd_ray.nets.conditioners import Condition
 from dfkd_ray.nets.heads import Output
 from dfkd_ray.nets.precision import LossScaler
+from dfkd_ray.nets.sharing import shared
 from dfkd_ray.parts.optimizers import (
     Adam,
     Constant,
@@ -165,12 +166,16 @@ class LiveTrained:
 
     def _draw(self, z: Tensor, labels: Tensor | None) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Images, and the feature maps that they came from, where these are wanted."""
-        return self.net(z, labels), ()
+        return self._images(self.net, z, labels), ()
 
     def _drawn(self, net: nn.Module, batch: int, rng: torch.Generator, training: bool) -> Batch:
         net.train(training)
         z, labels = self.noise(batch, rng), self.draw_labels(batch, rng)
-        return Batch(net(z, labels), labels)
+        return Batch(self._images(net, z, labels), labels)
+
+    def _images(self, net: nn.Module, z: Tensor, labels: Tensor | None) -> Tensor:
+        images: Tensor = shared(net, z, labels)
+        return images
 
     def _parts(self) -> tuple[str, ...]:
         return ("net", "optimizer", "lifecycle", *(() if self.average is None else ("average",)))

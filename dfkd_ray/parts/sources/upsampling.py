@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dfkd_ray.nets.initialisation import Initialisation
+from dfkd_ray.nets.sharing import shared
 from dfkd_ray.nets.upsampling import UpsamplingGenerator
 from dfkd_ray.parts.signals import Setting, mode
 from dfkd_ray.parts.slots import sources
@@ -87,15 +88,18 @@ class LiveUpsampling(LiveTrained):
     def decode(self, maps: Tensor, depth: int, labels: Tensor | None) -> Tensor:
         """Images from maps of that depth, as the network is now; no state changes."""
         with mode(self.net, training=False):
-            images: Tensor = self.net.decode(maps, depth, labels)  # type: ignore[operator]
-        return images
+            return self._decoded(maps, depth, labels)
 
     def _draw(self, z: Tensor, labels: Tensor | None) -> tuple[Tensor, tuple[Tensor, ...]]:
         if not self.wanted:
             return super()._draw(z, labels)
         maps = self._layers(z, labels)
-        return self.net.decode(maps[-1], len(maps) - 1, labels), tuple(maps)  # type: ignore[operator]
+        return self._decoded(maps[-1], len(maps) - 1, labels), tuple(maps)
 
     def _layers(self, z: Tensor, labels: Tensor | None) -> list[Tensor]:
-        maps: list[Tensor] = self.net.features(z, labels)  # type: ignore[operator]
+        maps: list[Tensor] = shared(self.net.features, z, labels)  # type: ignore[arg-type]
         return maps
+
+    def _decoded(self, maps: Tensor, depth: int, labels: Tensor | None) -> Tensor:
+        images: Tensor = shared(lambda each, asked: self.net.decode(each, depth, asked), maps, labels)  # type: ignore[operator]
+        return images

@@ -10,6 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from dfkd_ray.nets.sharing import ALONE
+
 See = Callable[..., Any]
 
 
@@ -28,7 +30,7 @@ def see() -> See:
         images: Tensor | None = None,
         labels: Tensor | None = None,
     ) -> SimpleNamespace:
-        told = {"images": images, "labels": labels}
+        told: dict[str, Any] = {"images": images, "labels": labels, "ranks": ALONE}
         passes = {"teacher": SimpleNamespace(**(teacher or {})), "student": SimpleNamespace(**(student or {}))}
         return SimpleNamespace(**{name: value for name, value in told.items() if value is not None}, **passes)
 

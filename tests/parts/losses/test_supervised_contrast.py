@@ -100,7 +100,7 @@ def test_it_needs_labels() -> None:
     live = SupervisedContrast().open(setting(6, 6))
     signals = Signals(torch.randn(2, 3, 8, 8), None, Net(), Net())
     for seen in (signals.teacher, signals.student):
-        seen.__dict__["_caught"] = type("Caught", (), {"embedding": torch.randn(2, 6)})()
+        seen.__dict__["share"] = type("Caught", (), {"embedding": torch.randn(2, 6)})()
     with pytest.raises(ConfigError, match="this term needs labels, and the source of this method asks for none"):
         live(signals)
 
