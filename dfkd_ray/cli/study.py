@@ -13,7 +13,9 @@ from dfkd_ray.tune.options import Options
 from dfkd_ray.util.errors import StudyError
 
 File = Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or the name of a shipped one.")]
-Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The study's folder, e.g. reports/mhad.")]
+Folder = Annotated[
+    str, typer.Argument(metavar="FOLDER", help="The study's folder, e.g. reports/mhad or s3://bucket/mhad.")
+]
 
 
 @app.command()

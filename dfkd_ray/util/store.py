@@ -85,6 +85,11 @@ def of(folder: Path) -> Store | None:
         return None
 
 
+def place_of(folder: Path) -> str:
+    """How a user names a folder: of a copy the URI."""
+    return str(folder) if (there := of(folder)) is None else there.url
+
+
 @dataclass(frozen=True)
 class Store:
     """The objects under a URI, by names with slashes. Threads may share one; it may be pickled.

@@ -1,0 +1,207 @@
+"""The study's folder in a store, behind the one on this disk: the ledger as numbered objects, and all other files.
+
+The ledger is written here first. A thread puts what is new in it as an object that is called by the place of its first
+byte, `ledger/000000001234.jsonl`, and only if there is none yet: of two processes that write one study, whatever their
+lock says, the second is told. Folders of trials are not mirrored: who runs a trial writes its folder itself.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+from dfkd_ray.util import folders, store
+from dfkd_ray.util.errors import StudyError
+from dfkd_ray.util.files import atomic_write
+from dfkd_ray.util.leases import Lease
+from dfkd_ray.util.limits import json_of
+from dfkd_ray.util.locks import Taken
+from dfkd_ray.util.store import Store
+from dfkd_ray.util.uploads import Seen, changed
+
+LEDGER = "ledger.jsonl"
+_PARTS = "ledger"
+_PART = 16 << 20  # bytes of an object at most, and at least a record
+_PAUSE = 1.0  # seconds between two objects of the ledger
+_FILES = 60.0  # seconds between two looks at all other files
+_PUSHED = "store.pushed"  # which of them are there already
+_AT_ONCE = 16
+
+
+class Mirror:
+    """Of a folder, which nobody else may write meanwhile: the lock in the store is held until `close`.
+
+    The ledger here is brought to what the store has before anything else; what it has more stays, and is put there.
+    StudyError where another process has the study.
+    """
+
+    def __init__(self, folder: Path, there: Store) -> None:
+        self.folder, self.store = folder, there
+        try:
+            self._lease = Lease(there)
+        except Taken as holder:
+            raise StudyError(f"{there.url}: this study is being run already by {holder}") from None
+        self._size = 0  # bytes of the ledger that may be put
+        self._error: Exception | None = None
+        self._later: list[Callable[[], None]] = []
+        self._woken, self._over = threading.Condition(), False
+        try:
+            self._done = pull(folder, there)
+        except BaseException:
+            self._lease.release()
+            raise
+        self._thread = threading.Thread(target=self._run, name="mirror", daemon=True)
+        self._thread.start()
+
+    def place(self, path: Path) -> str:
+        """Where the store has what has this path here, as a URI."""
+        return f"{self.store.url}/{path.relative_to(self.folder.resolve()).as_posix()}"
+
+    def grown(self, size: int) -> None:
+        """The ledger has so many bytes. StudyError where somebody else writes the study as well."""
+        self.check()
+        with self._woken:
+            self._size = size
+
+    def later(self, act: Callable[[], None]) -> None:
+        """To be done when the ledger is there as it is now: what follows from it may not come first."""
+        with self._woken:
+            self._later.append(act)
+
+    def settle(self) -> None:
+        """Wait until the ledger is there as it is now; StoreError where that cannot be."""
+        with self._woken:
+            if isinstance(self._error, OSError):
+                self._error = None
+            self._woken.notify_all()
+            self._woken.wait_for(lambda: self._error is not None or self._done >= self._size)
+        self.check()
+        if self._error is not None:
+            raise self._error
+
+    def check(self) -> None:
+        """StudyError where somebody else writes the study as well."""
+        if self._lease.lost:
+            raise StudyError(f"{self.store.url}: another process has taken this study over")
+        if isinstance(self._error, StudyError):
+            raise self._error
+
+    def clear(self) -> None:
+        """The ledger begins anew, of which there is a first record at most."""
+        with self._woken:
+            self.store.remove(f"{_PARTS}/{name}" for name in self.store.at(_PARTS).names())
+            self._done = self._size = 0
+
+    def close(self) -> None:
+        """All that is in the folder goes there, and the lock is given back; what cannot be is said."""
+        try:
+            self.settle()
+            publish(self.folder)
+        except (OSError, StudyError) as error:
+            print(f"warning: {error}; {self.folder} has it all, and resume puts it there", file=sys.stderr, flush=True)
+        finally:
+            with self._woken:
+                self._over = True
+                self._woken.notify_all()
+            self._thread.join()
+            self._lease.release()
+
+    def _run(self) -> None:
+        waited = 0.0
+        while not self._over:
+            try:
+                self._put()
+                if (waited := waited + _PAUSE) > _FILES:
+                    waited = 0.0
+                    publish(self.folder)
+                if isinstance(self._error, OSError):
+                    self._error = None
+            except (OSError, StudyError) as error:
+                if self._error is None:
+                    print(f"warning: {error}; the study goes on, and puts it there later", file=sys.stderr, flush=True)
+                self._error = error
+            with self._woken:
+                self._woken.notify_all()
+                self._woken.wait(_PAUSE)
+
+    def _put(self) -> None:
+        while self._done < self._size:
+            with (self.folder / LEDGER).open("rb") as file:
+                file.seek(self._done)
+                data = file.read(min(self._size - self._done, _PART))
+            data = data[: data.rindex(b"\n") + 1]
+            name = _part(self._done)
+            if self.store.put_if(name, data, None) is None:
+                raise StudyError(f"{self.store.url}/{name}: another process writes this study as well")
+            self._done += len(data)
+        with self._woken:
+            self._woken.notify_all()
+            acts, self._later = self._later, []
+        for act in acts:
+            act()
+
+
+def pull(folder: Path, there: Store) -> int:
+    """Bring the ledger, and the other files that are missing here, from the store; the size of the ledger there.
+
+    A ledger here that says something else, and not only less or more, is set aside, and that is said. StudyError where
+    a part is lost there.
+    """
+    names = there.names()
+    parts = [name for name in names if name.startswith(f"{_PARTS}/")]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        ledger = b"".join(_joined(there, parts, pool.map(lambda name: there.get(name)[0], parts)))
+        missing = [name for name in names if not (_left_out(name) or (folder / name).exists())]
+        list(pool.map(lambda name: there.fetch(name, folder / name), missing))
+    path = folder / LEDGER
+    here = path.read_bytes() if path.exists() else b""
+    if here.startswith(ledger):
+        return len(ledger)
+    if not ledger.startswith(here):
+        count = next(i for i in range(1, 10_000) if not (folder / f"ledger.local-{i}.jsonl").exists())
+        aside = path.rename(folder / f"ledger.local-{count}.jsonl")
+        print(f"warning: {there.url} has gone on without {folder}: what that had is kept in {aside}", file=sys.stderr)
+    with atomic_write(path) as file:
+        file.write(ledger)
+    return len(ledger)
+
+
+def publish(folder: Path) -> None:
+    """Put what has changed in a study's folder into the store that it is the copy of; nothing where it is none.
+
+    Not the ledger, which a Mirror puts there, nor the folders of trials.
+    """
+    there = store.of(folder)
+    if there is None:
+        return
+    memory = folder / _PUSHED
+    seen: Seen = json_of(memory.read_bytes()) if memory.exists() else {}
+    for name, path in changed(folder, seen, _left_out).items():
+        with suppress(FileNotFoundError), path.open("rb") as file:
+            there.put(name, file)
+    with atomic_write(memory) as file:
+        file.write(json.dumps(seen).encode())
+
+
+def _left_out(name: str) -> bool:
+    """Whether a file of a study's folder is not simply the same here and there."""
+    top, _, below = name.partition("/")
+    return top in (folders.TRIALS, _PARTS) if below else top.startswith(("ledger.", "store.", "lock."))
+
+
+def _part(start: int) -> str:
+    return f"{_PARTS}/{start:012d}.jsonl"
+
+
+def _joined(there: Store, names: Iterable[str], parts: Iterable[bytes]) -> Iterator[bytes]:
+    size = 0
+    for name, part in zip(names, parts):
+        if name != _part(size):
+            raise StudyError(f"{there.url}/{_part(size)}: this part of the ledger is lost; take it from a copy")
+        yield part
+        size += len(part)
