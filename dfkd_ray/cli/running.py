@@ -174,5 +174,8 @@ def going_on(
 
 def page(folder: Path) -> Path:
     from dfkd_ray import report
+    from dfkd_ray.tune.mirror import publish
 
-    return report.build(folder)
+    made = report.build(folder)
+    publish(folder)
+    return made

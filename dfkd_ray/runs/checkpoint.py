@@ -126,6 +126,8 @@ class Checkpoint:
         self.curve = state["curve"]
         self.rows = [Row(**row) for row in state["rows"]]
         self._saved = self.rows[-1].epoch, self.rows[-1].seconds
+        if self.depot is not None:
+            self.depot.restored(self.rows[-1].epoch, self.blocks.used)
         return self.rows
 
     @property

@@ -46,6 +46,12 @@ class Depot:
         """Bring a file into the folder; FileNotFoundError where nobody has it."""
         self.store.fetch(name, self.folder / name)
 
+    def restored(self, epoch: int, blocks: set[str]) -> None:
+        """The run goes on from the checkpoint after this epoch, which names these blocks."""
+        with self._lock:
+            self._kept.append((_name(epoch), blocks))
+            self._there |= blocks
+
     def keep(self, epoch: int | None, blocks: set[str]) -> None:
         """The folder has changed: what is new in it is on its way. epoch: after which there is a new checkpoint (None:
         there is none), of these `blocks`. StoreError where the uploads before have failed."""
@@ -56,7 +62,7 @@ class Depot:
         with self._lock:
             new, self._wanted = blocks - self._there, blocks
             self._there |= blocks
-        name = f"checkpoint-{epoch:06d}.pt"
+        name = _name(epoch)
         files |= {each: self.folder / each for each in new}
         self._uploads.offer(files, {name: self.folder / CHECKPOINT}, partial(self._tidy, name, blocks))
 
@@ -79,6 +85,10 @@ class Depot:
             gone = {*names} - stay
             self._there -= gone
         self.store.remove(gone)
+
+
+def _name(epoch: int) -> str:
+    return f"checkpoint-{epoch:06d}.pt"
 
 
 @contextmanager

@@ -153,13 +153,13 @@ class Ledger:
         except OSError as error:
             raise OSError(error.errno, error.strerror or str(error), str(self.path)) from error
         self.count += len(lines)
-        self._grown()
-        kept = [decode(line[:-1]) for line in lines]
-        return [record for record in kept if record is not None]
+        kept = [record for record in (decode(line[:-1]) for line in lines) if record is not None]
+        self._grown(kept)
+        return kept
 
-    def _grown(self) -> None:
+    def _grown(self, records: Iterable[Record] = ()) -> None:
         if self.mirror is not None:
-            self.mirror.grown(self._size)
+            self.mirror.grown(self._size, [each["picture"]["path"] for each in records if "picture" in each])
 
     def since(self, place: int) -> Iterator[Record]:
         """The records after so many, read from the file."""

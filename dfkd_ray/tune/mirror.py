@@ -22,7 +22,7 @@ from dfkd_ray.util.leases import Lease
 from dfkd_ray.util.limits import json_of
 from dfkd_ray.util.locks import Taken
 from dfkd_ray.util.store import Store
-from dfkd_ray.util.uploads import Seen, changed
+from dfkd_ray.util.uploads import Seen, changed, written
 
 LEDGER = "ledger.jsonl"
 _PARTS = "ledger"
@@ -47,6 +47,8 @@ class Mirror:
         except Taken as holder:
             raise StudyError(f"{there.url}: this study is being run already by {holder}") from None
         self._size = 0  # bytes of the ledger that may be put
+        self._pictures: list[str] = []  # to be put before it
+        self._files = Files(folder, there)
         self._error: Exception | None = None
         self._later: list[Callable[[], None]] = []
         self._woken, self._over = threading.Condition(), False
@@ -62,11 +64,12 @@ class Mirror:
         """Where the store has what has this path here, as a URI."""
         return f"{self.store.url}/{path.relative_to(self.folder.resolve()).as_posix()}"
 
-    def grown(self, size: int) -> None:
-        """The ledger has so many bytes. StudyError where somebody else writes the study as well."""
+    def grown(self, size: int, pictures: Iterable[str] = ()) -> None:
+        """The ledger has so many bytes, and new records name these files. StudyError where somebody else writes it."""
         self.check()
         with self._woken:
             self._size = size
+            self._pictures += pictures
 
     def later(self, act: Callable[[], None]) -> None:
         """To be done when the ledger is there as it is now: what follows from it may not come first."""
@@ -101,7 +104,7 @@ class Mirror:
         """All that is in the folder goes there, and the lock is given back; what cannot be is said."""
         try:
             self.settle()
-            publish(self.folder)
+            self._files.publish()
         except (OSError, StudyError) as error:
             print(f"warning: {error}; {self.folder} has it all, and resume puts it there", file=sys.stderr, flush=True)
         finally:
@@ -118,7 +121,7 @@ class Mirror:
                 self._put()
                 if (waited := waited + _PAUSE) > _FILES:
                     waited = 0.0
-                    publish(self.folder)
+                    self._files.publish()
                 if isinstance(self._error, OSError):
                     self._error = None
             except (OSError, StudyError) as error:
@@ -130,10 +133,17 @@ class Mirror:
                 self._woken.wait(_PAUSE)
 
     def _put(self) -> None:
-        while self._done < self._size:
+        with self._woken:
+            size, pictures, self._pictures = self._size, self._pictures, []
+        try:
+            self._files.put(pictures)
+        except OSError:
+            self._pictures = [*pictures, *self._pictures]
+            raise
+        while self._done < size:
             with (self.folder / LEDGER).open("rb") as file:
                 file.seek(self._done)
-                data = file.read(min(self._size - self._done, _PART))
+                data = file.read(min(size - self._done, _PART))
             data = data[: data.rindex(b"\n") + 1]
             name = _part(self._done)
             if self.store.put_if(name, data, None) is None:
@@ -171,21 +181,37 @@ def pull(folder: Path, there: Store) -> int:
     return len(ledger)
 
 
-def publish(folder: Path) -> None:
-    """Put what has changed in a study's folder into the store that it is the copy of; nothing where it is none.
+class Files:
+    """All that is in a study's folder beside its ledger and the folders of its trials, as far as the store has it."""
 
-    Not the ledger, which a Mirror puts there, nor the folders of trials.
-    """
-    there = store.of(folder)
-    if there is None:
-        return
-    memory = folder / _PUSHED
-    seen: Seen = json_of(memory.read_bytes()) if memory.exists() else {}
-    for name, path in changed(folder, seen, _left_out).items():
-        with suppress(FileNotFoundError), path.open("rb") as file:
-            there.put(name, file)
-    with atomic_write(memory) as file:
-        file.write(json.dumps(seen).encode())
+    def __init__(self, folder: Path, there: Store) -> None:
+        self.folder, self.store, self._memory = folder, there, folder / _PUSHED
+        self._seen: Seen = json_of(self._memory.read_bytes()) if self._memory.exists() else {}
+        self._lock = threading.Lock()
+
+    def put(self, names: Iterable[str]) -> None:
+        """Put some that are new."""
+        with self._lock:
+            for name in names:
+                path = self.folder / name
+                self._seen[name] = written(path)
+                with path.open("rb") as file:
+                    self.store.put(name, file)
+
+    def publish(self) -> None:
+        """Put all that have changed."""
+        with self._lock:
+            for name, path in changed(self.folder, self._seen, _left_out).items():
+                with suppress(FileNotFoundError), path.open("rb") as file:
+                    self.store.put(name, file)
+            with atomic_write(self._memory) as memory:
+                memory.write(json.dumps(self._seen).encode())
+
+
+def publish(folder: Path) -> None:
+    """Put what has changed in a study's folder into the store that it is the copy of; nothing where it is none."""
+    if (there := store.of(folder)) is not None:
+        Files(folder, there).publish()
 
 
 def _left_out(name: str) -> bool:

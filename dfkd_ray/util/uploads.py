@@ -110,12 +110,18 @@ def changed(folder: Path, seen: Seen, skip: Callable[[str], bool]) -> dict[str, 
         if skip(name):
             continue
         try:
-            stat = (folder / name).stat()
+            now = written(folder / name)
         except FileNotFoundError:
             continue
-        if seen.get(name) != (now := [stat.st_mtime_ns, stat.st_size]):
+        if seen.get(name) != now:
             seen[name], found[name] = now, folder / name
     return found
+
+
+def written(path: Path) -> list[int]:
+    """When a file was written, and how large it is; FileNotFoundError where it is gone."""
+    stat = path.stat()
+    return [stat.st_mtime_ns, stat.st_size]
 
 
 def _names(folder: Path) -> Iterable[str]:
