@@ -79,7 +79,10 @@ def report(
     ],
     which: TrialOptions,
     out: Annotated[
-        Path | None, typer.Option(help="Of several: write the table as OUT.md and OUT.tex too.", show_default=False)
+        Path | None,
+        typer.Option(
+            callback=options.on_disk, help="Of several: write the table as OUT.md and OUT.tex too.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Build the page again from a study's tables alone: of the study, of a run, or of one trial, also one that kept

@@ -92,7 +92,7 @@ class Blocks:
         return {_FILES: names, _LIKE: ring[:0].clone()}
 
     def _write(self, rows: Tensor) -> str:
-        held = memoryview(rows.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        held = rows.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data
         name = file_of(hashlib.sha256(held).hexdigest())
         if not (self.folder / name).exists():
             with atomic_write(self.folder / name) as file:

@@ -13,6 +13,7 @@ from dfkd_ray.util.choices import Cache, Precision, Runner
 from dfkd_ray.util.errors import ConfigError
 from dfkd_ray.util.every import Every
 from dfkd_ray.util.secrets import redacted_facts
+from dfkd_ray.util.store import url_of
 
 if TYPE_CHECKING:
     from dfkd_ray.study import Resources
@@ -86,11 +87,14 @@ class Options:
                     limits.check(name, value)
                 except limits.TooLarge as error:
                     raise ConfigError.at(f"--{name}", str(error)) from None
-        if self.checkpoint is not None:
-            try:
-                Every.parse(self.checkpoint)
-            except ValueError as error:
-                raise ConfigError.at("--checkpoint", str(error)) from None
+        try:
+            Every.parse(self.checkpoint or 1)
+        except ValueError as error:
+            raise ConfigError.at("--checkpoint", str(error)) from None
+        try:
+            url_of(self.out or "")
+        except ConfigError as error:
+            raise ConfigError(problem.under("--out") for problem in error.problems) from None
         if self.runner == "serial":
             for name in sorted(_RAY & self.said.keys()):
                 raise ConfigError.at(f"--{name}", "is for --runner ray")

@@ -6,6 +6,7 @@ again: its searcher and its scheduler ask the tuner, and its own state goes to a
 
 from __future__ import annotations
 
+import platform
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,7 @@ from dfkd_ray.tune.ray_setup import fitting
 from dfkd_ray.tune.serial_runner import ENDED_EARLY
 from dfkd_ray.tune.tuner import Tuner
 from dfkd_ray.tune.work import Job, Work
+from dfkd_ray.util.store import url_of
 
 
 def run(tuner: Tuner, work: Work, options: Options) -> None:
@@ -95,6 +97,7 @@ class _Trial(tune.Trainable):  # type: ignore[misc]
                 self._work = cloudpickle.loads(self._parcel)
                 self._parcel = b""
             if self._rows is None:
+                _check_seen(self._job)
                 self._rows = self._work.epochs(self._job)
             return {"row": next(self._rows)}
         except StopIteration:
@@ -108,6 +111,14 @@ class _Trial(tune.Trainable):  # type: ignore[misc]
         if self._rows is not None:
             self._rows.close()
             self._rows = None
+
+
+def _check_seen(job: Job) -> None:
+    """Accident where this node does not see the folder that the driver has made for a trial: what is left in one of
+    that name here would stay here, and a trial that moves would begin anew."""
+    if job.folder is not None and url_of(job.folder) is None and not Path(job.folder).is_dir():
+        said = f"{platform.node()} does not see {job.folder}: nodes without a shared disk need --out s3://BUCKET/STUDY"
+        raise Accident(f"{said} (gs://, az://)")
 
 
 class _Leave(BaseException):

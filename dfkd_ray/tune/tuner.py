@@ -221,8 +221,7 @@ class Tuner:
         return budget.hours is not None and self.active >= budget.hours * 3600
 
     def _job(self, trial: Trial) -> Job:
-        """What a runner gets: of a study in a store when that knows of the trial, so that nobody gets another by its
-        number."""
+        """What a runner gets; in a store the trial is known first, so that no other machine gives its number away."""
         folder, mirror = self._folder(trial.number), self.ledger.mirror
         if mirror is None:
             folder.mkdir(parents=True, exist_ok=True)

@@ -35,6 +35,11 @@ class StoreError(OSError):
     """A store that does not answer, or refuses; the message says which, and what it says."""
 
 
+def is_uri(place: str) -> bool:
+    """Whether a place has a scheme, known or not."""
+    return _SCHEME.match(place) is not None
+
+
 def url_of(place: str) -> str | None:
     """The URI of a place in a store, without a slash at its end; None of a path.
 
@@ -51,7 +56,9 @@ def url_of(place: str) -> str | None:
     if not parts.netloc or not names or {".", ".."} & {*names}:
         raise ConfigError.at("", f"{place}: name a folder in a bucket: {scheme}://BUCKET/STUDY")
     if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ConfigError.at("", f"{scheme}://...: credentials go into the environment, see docs/pages/stores.md")
+        raise ConfigError.at(
+            "", f"{scheme}://...: credentials go into the environment, see docs/pages/concepts/stores.md"
+        )
     return f"{scheme}://{parts.netloc}/{'/'.join(names)}"
 
 

@@ -47,8 +47,8 @@ KNOWN = "(known: az, file, gs, s3)"
         ("s3://bucket", "s3://bucket: name a folder in a bucket: s3://BUCKET/STUDY"),
         ("s3:/bucket/x", "s3:/bucket/x: name a folder in a bucket: s3://BUCKET/STUDY"),
         ("s3://bucket/../x", "s3://bucket/../x: name a folder in a bucket: s3://BUCKET/STUDY"),
-        ("s3://me:secret@b/x", "s3://...: credentials go into the environment, see docs/pages/stores.md"),
-        ("az://c/x?sig=secret", "az://...: credentials go into the environment, see docs/pages/stores.md"),
+        ("s3://me:secret@b/x", "s3://...: credentials go into the environment, see docs/pages/concepts/stores.md"),
+        ("az://c/x?sig=secret", "az://...: credentials go into the environment, see docs/pages/concepts/stores.md"),
     ],
 )
 def test_what_is_no_place_is_refused_with_the_nearest(place: str, message: str) -> None:
