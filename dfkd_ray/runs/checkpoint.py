@@ -13,9 +13,9 @@ from torch import Tensor
 
 from dfkd_ray.methods import config
 from dfkd_ray.metrics import VAL_ACCURACY
-from dfkd_ray.runs.blocks import Blocks
 from dfkd_ray.runs.card import RunCard
 from dfkd_ray.runs.depot import CHECKPOINT, Depot
+from dfkd_ray.runs.rings import Rings
 from dfkd_ray.teachers.weights import CARD
 from dfkd_ray.train.run import Run
 from dfkd_ray.tune.work import Row
@@ -50,7 +50,7 @@ class Checkpoint:
         self.every, self.depot = every, depot
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            self.blocks = Blocks(folder, None if depot is None else depot.fetch)
+            self.rings = Rings(folder, None if depot is None else depot.fetch)
         self._saved = 0, 0.0  # epochs and seconds when it was saved last
         self.best: dict[str, Tensor] = {}
         self.best_epoch, self.best_value = 0, -math.inf
@@ -87,7 +87,7 @@ class Checkpoint:
         if due:
             self._write(row)
         if self.depot is not None:
-            self.depot.keep(row.epoch if due else None, self.blocks.used)
+            self.depot.keep(row.epoch if due else None, self.rings.used)
             if row.last:
                 self.depot.finish()
 
@@ -96,13 +96,13 @@ class Checkpoint:
         run = self.run.state_dict()
         state = {
             "of": self._of,
-            "run": {**run, "memory": self.blocks.split(run["memory"])},
+            "run": {**run, "memory": self.rings.split(run["memory"])},
             "best": (self.best, self.best_epoch, self.best_value),
             "curve": self.curve,
             "rows": [vars(row) for row in self.rows],
         }
         generations.write(self.folder / CHECKPOINT, lambda file: torch.save(state, file))
-        self.blocks.prune()
+        self.rings.prune()
         self._saved = row.epoch, row.seconds
 
     def restore(self, device: torch.device) -> list[Row]:
@@ -115,7 +115,7 @@ class Checkpoint:
             state = torch.load(each, map_location=device, weights_only=True)
             if other := self._other(state["of"]):
                 raise DataError(f"{path}: a checkpoint of another run: {other}")
-            state["run"]["memory"] = self.blocks.join(state["run"]["memory"])
+            state["run"]["memory"] = self.rings.join(state["run"]["memory"])
             return state
 
         state = generations.read(path, load)
@@ -127,7 +127,7 @@ class Checkpoint:
         self.rows = [Row(**row) for row in state["rows"]]
         self._saved = self.rows[-1].epoch, self.rows[-1].seconds
         if self.depot is not None:
-            self.depot.restored(self.rows[-1].epoch, self.blocks.used)
+            self.depot.restored(self.rows[-1].epoch, self.rings.used)
         return self.rows
 
     @property

@@ -48,7 +48,7 @@ class Mirror:
             raise StudyError(f"{there.url}: this study is being run already by {holder}") from None
         self._size = 0  # bytes of the ledger that may be put
         self._pictures: list[str] = []  # to be put before it
-        self._files = Files(folder, there)
+        self._files = Published(folder, there)
         self._error: Exception | None = None
         self._later: list[Callable[[], None]] = []
         self._woken, self._over = threading.Condition(), False
@@ -181,7 +181,7 @@ def pull(folder: Path, there: Store) -> int:
     return len(ledger)
 
 
-class Files:
+class Published:
     """All that is in a study's folder beside its ledger and the folders of its trials, as far as the store has it."""
 
     def __init__(self, folder: Path, there: Store) -> None:
@@ -211,7 +211,7 @@ class Files:
 def publish(folder: Path) -> None:
     """Put what has changed in a study's folder into the store that it is the copy of; nothing where it is none."""
     if (there := store.of(folder)) is not None:
-        Files(folder, there).publish()
+        Published(folder, there).publish()
 
 
 def _left_out(name: str) -> bool:

@@ -13,7 +13,7 @@ from dfkd_ray.util.files import remove_leftovers
 from dfkd_ray.util.sealed import is_sound, sealed_write
 
 
-class Damaged(Exception):
+class Unsound(Exception):
     """What a checkpoint needs beside its own file is lost, or is not what it was."""
 
 
@@ -40,14 +40,14 @@ def write(path: Path, dump: Callable[[BinaryIO], None]) -> None:
 def read(path: Path, load: Callable[[Path], Any]) -> Any:
     """What `load` reads from the newest checkpoint that is sound; None where there is none.
 
-    One that is damaged, or that `load` finds Damaged, is said and removed. OSError where one cannot be read.
+    One that is damaged, or that `load` finds Unsound, is said and removed. OSError where one cannot be read.
     """
     for each in (path, before(path)):
         remove_leftovers(each)
     for each, instead in ((path, before(path)), (before(path), None)):
         if not each.exists():
             continue
-        with suppress(Damaged):
+        with suppress(Unsound):
             if is_sound(each):
                 return load(each)
         each.unlink()

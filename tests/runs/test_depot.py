@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from dfkd_ray.runs import blocks
+from dfkd_ray.runs import rings
 from dfkd_ray.runs.checkpoint import Checkpoint
 from dfkd_ray.runs.depot import Depot, opened
 from dfkd_ray.train.run import Run
@@ -68,8 +68,8 @@ def test_of_a_pool_what_is_new_goes_there_and_what_nobody_needs_goes(
     bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = 3 * 16 * 16 * 2
-    monkeypatch.setattr(blocks, "LEAST", row)
-    monkeypatch.setattr(blocks, "_BLOCK", 2 * row)
+    monkeypatch.setattr(rings, "LEAST", row)
+    monkeypatch.setattr(rings, "_BLOCK", 2 * row)
     put: list[str] = []
     kept = Store.put
     monkeypatch.setattr(Store, "put", lambda self, name, data: (put.append(name), kept(self, name, data))[1])
@@ -90,7 +90,7 @@ def test_of_a_pool_what_is_new_goes_there_and_what_nobody_needs_goes(
 def test_where_the_newest_is_damaged_the_one_before_goes_on(
     what: str, bucket: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(blocks, "LEAST", 1)
+    monkeypatch.setattr(rings, "LEAST", 1)
     go(pooled(), bucket, 2)
     held = Store(bucket)
     before = {*held.names()}

@@ -71,7 +71,7 @@ class LivePoolMemory:
     def state_dict(self) -> dict[str, Any]:
         """What the pool holds so far, not the room that it has: early checkpoints are small.
 
-        `added` tells a checkpoint which rows are new, see `runs/blocks.py`.
+        `added` tells a checkpoint which rows are new, see `runs/rings.py`.
         """
         held = {name: None if ring is None else self._held(ring) for name, ring in self._rings().items()}
         return {**held, "added": self.added}

@@ -58,9 +58,7 @@ def test_a_trial_whose_node_dies_goes_on_elsewhere_and_the_best_student_comes_ho
     assert summary.best is not None
     student = f"trials/{summary.best.number:04d}/student.safetensors"
     assert (folder / student).read_text() == (straight / student).read_text()
-    assert Store(bucket).names("trials") == [
-        f"trials/{summary.best.number:04d}/{name}" for name in ("student.safetensors",)
-    ]
+    assert {name.rpartition("/")[0] for name in Store(bucket).names("trials")} == {student.rpartition("/")[0]}
 
 
 def test_a_driver_that_is_killed_is_gone_on_with_on_another_machine(

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from dfkd_ray.util.files import atomic_write
-from dfkd_ray.util.generations import Damaged
+from dfkd_ray.util.generations import Unsound
 
 LEAST = 1 << 20  # bytes of a tensor that is cut
 _BLOCK = 8 << 20  # bytes of a block, about
@@ -25,7 +25,7 @@ _ADDED, _FILES, _LIKE = "added", "files", "like"
 Place = tuple[Any, ...]  # the keys that lead to a tensor
 
 
-class Blocks:
+class Rings:
     """Those of one run, in its folder.
 
     fetch: brings a file that is not there, by its name; FileNotFoundError where nobody has it.
@@ -58,7 +58,7 @@ class Blocks:
         }
 
     def join(self, state: Any, place: Place = (), added: int = 0) -> Any:
-        """The state as it was split; Damaged where a file is not there, or not what it was."""
+        """The state as it was split; Unsound where a file is not there, or not what it was."""
         if not place:
             self._known.clear()
             self._used.append(set())
@@ -106,10 +106,10 @@ class Blocks:
                 self._fetch(name)
             held = bytearray(path.read_bytes())
         except FileNotFoundError:
-            raise Damaged(f"{name} is lost") from None
+            raise Unsound(f"{name} is lost") from None
         if file_of(hashlib.sha256(held).hexdigest()) != name:
             path.unlink()
-            raise Damaged(f"{name} is damaged")
+            raise Unsound(f"{name} is damaged")
         rows = torch.frombuffer(held, dtype=torch.uint8).view(like.dtype)
         return rows.view(-1, *like.shape[1:]).to(like.device)
 

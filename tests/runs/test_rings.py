@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from dfkd_ray.runs import blocks
-from dfkd_ray.runs.blocks import Blocks, _touched
-from dfkd_ray.util.generations import Damaged
+from dfkd_ray.runs import rings
+from dfkd_ray.runs.rings import Rings, _touched
+from dfkd_ray.util.generations import Unsound
 
 ROW = 1 << 10  # bytes
 
@@ -22,8 +22,8 @@ ROW = 1 << 10  # bytes
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four rows to a block."""
-    monkeypatch.setattr(blocks, "LEAST", 2 * ROW)
-    monkeypatch.setattr(blocks, "_BLOCK", 4 * ROW)
+    monkeypatch.setattr(rings, "LEAST", 2 * ROW)
+    monkeypatch.setattr(rings, "_BLOCK", 4 * ROW)
 
 
 def ring(added: int, capacity: int = 10) -> Tensor:
@@ -57,15 +57,15 @@ def same(one: Any, other: Any) -> bool:
 
 def test_it_comes_back_as_it_was(tmp_path: Path) -> None:
     for added in (3, 10, 14):
-        cut = Blocks(tmp_path).split(state(added))
+        cut = Rings(tmp_path).split(state(added))
         assert cut["memory"]["pools"][0]["images"]["like"].shape == (0, ROW // 2)
         torch.save(cut, tmp_path / "file")
         assert (tmp_path / "file").stat().st_size < 8 * ROW
-        assert same(Blocks(tmp_path).join(torch.load(tmp_path / "file", weights_only=True)), state(added))
+        assert same(Rings(tmp_path).join(torch.load(tmp_path / "file", weights_only=True)), state(added))
 
 
 def test_an_epoch_writes_what_is_new(tmp_path: Path) -> None:
-    held = Blocks(tmp_path)
+    held = Rings(tmp_path)
     sizes = {}
     for added in (8, 9, 9, 10, 11, 30):
         before = files(tmp_path)
@@ -75,23 +75,23 @@ def test_an_epoch_writes_what_is_new(tmp_path: Path) -> None:
 
 
 def test_nothing_is_read_of_a_ring_that_did_not_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    held = Blocks(tmp_path)
+    held = Rings(tmp_path)
     first = held.split(state(14))
 
     def refuse(*about: Any) -> None:
         raise AssertionError("read")
 
-    monkeypatch.setattr(Blocks, "_write", refuse)
+    monkeypatch.setattr(Rings, "_write", refuse)
     assert (
         held.split(state(14))["memory"]["pools"][0]["images"]["files"] == first["memory"]["pools"][0]["images"]["files"]
     )
-    again = Blocks(tmp_path)
+    again = Rings(tmp_path)
     again.join(first)
     again.split(state(14))
 
 
 def test_files_are_called_by_their_digest_and_go_when_two_checkpoints_do_not_name_them(tmp_path: Path) -> None:
-    held = Blocks(tmp_path)
+    held = Rings(tmp_path)
     named = []
     for added in (10, 20, 30):
         named.append(set(held.split(state(added))["memory"]["pools"][0]["images"]["files"]))
@@ -113,18 +113,18 @@ def test_the_blocks_that_are_touched(capacity: int, before: int, new: int, count
 @given(st.lists(st.integers(0, 25), min_size=1, max_size=6))
 def test_whatever_is_added_between_checkpoints(tmp_path_factory: pytest.TempPathFactory, steps: list[int]) -> None:
     folder = tmp_path_factory.mktemp("blocks")
-    held, added = Blocks(folder), 0
+    held, added = Rings(folder), 0
     for step in steps:
         added += step
         if added:
             cut = held.split(state(added))
             held.prune()
-            assert same(Blocks(folder).join(cut), state(added))
+            assert same(Rings(folder).join(cut), state(added))
 
 
 @pytest.mark.parametrize("how", ["lost", "damaged"])
 def test_a_file_that_is_not_what_it_was_makes_the_checkpoint_damaged(how: str, tmp_path: Path) -> None:
-    cut = Blocks(tmp_path).split(state(10))
+    cut = Rings(tmp_path).split(state(10))
     path = next(tmp_path.iterdir())
     if how == "lost":
         path.unlink()
@@ -132,19 +132,19 @@ def test_a_file_that_is_not_what_it_was_makes_the_checkpoint_damaged(how: str, t
         held = bytearray(path.read_bytes())
         held[7] ^= 1
         path.write_bytes(held)
-    with pytest.raises(Damaged, match=f"^{path.name} is {how}$"):
-        Blocks(tmp_path).join(cut)
+    with pytest.raises(Unsound, match=f"^{path.name} is {how}$"):
+        Rings(tmp_path).join(cut)
     assert not path.exists(), "so that it is written again"
 
 
 def test_what_is_not_there_is_fetched(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
-    cut = Blocks(tmp_path / "there").split(state(10))
+    cut = Rings(tmp_path / "there").split(state(10))
     asked: list[str] = []
 
     def fetch(name: str) -> None:
         asked.append(name)
         (tmp_path / name).write_bytes((tmp_path / "there" / name).read_bytes())
 
-    assert same(Blocks(tmp_path, fetch).join(cut), state(10))
+    assert same(Rings(tmp_path, fetch).join(cut), state(10))
     assert len(asked) == 3
