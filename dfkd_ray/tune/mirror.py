@@ -7,7 +7,6 @@ lock says, the second is told. Folders of trials are not mirrored: who runs a tr
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -15,12 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from dfkd_ray.util import folders, store
+from dfkd_ray.util import folders, leases, store
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.files import atomic_write
-from dfkd_ray.util.leases import Lease
-from dfkd_ray.util.limits import json_of
+from dfkd_ray.util.limits import read_json
 from dfkd_ray.util.locks import Taken
+from dfkd_ray.util.sealed import is_sound, seal_json
 from dfkd_ray.util.store import Store
 from dfkd_ray.util.uploads import Seen, changed, written
 
@@ -43,7 +42,7 @@ class Mirror:
     def __init__(self, folder: Path, there: Store) -> None:
         self.folder, self.store = folder, there
         try:
-            self._lease = Lease(there)
+            self._lease = leases.Lease(there, leases.SECONDS)
         except Taken as holder:
             raise StudyError(f"{there.url}: this study is being run already by {holder}") from None
         self._size = 0  # bytes of the ledger that may be put
@@ -186,7 +185,7 @@ class Published:
 
     def __init__(self, folder: Path, there: Store) -> None:
         self.folder, self.store, self._memory = folder, there, folder / _PUSHED
-        self._seen: Seen = json_of(self._memory.read_bytes()) if self._memory.exists() else {}
+        self._seen = _seen(self._memory)
         self._lock = threading.Lock()
 
     def put(self, names: Iterable[str]) -> None:
@@ -205,13 +204,22 @@ class Published:
                 with suppress(FileNotFoundError), path.open("rb") as file:
                     self.store.put(name, file)
             with atomic_write(self._memory) as memory:
-                memory.write(json.dumps(self._seen).encode())
+                memory.write(seal_json(dict(self._seen)))
 
 
 def publish(folder: Path) -> None:
     """Put what has changed in a study's folder into the store that it is the copy of; nothing where it is none."""
     if (there := store.of(folder)) is not None:
         Published(folder, there).publish()
+
+
+def _seen(memory: Path) -> Seen:
+    """What is there already; nothing where that cannot be read, and then all is put again."""
+    try:
+        found = read_json(memory) if is_sound(memory) else {}
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _left_out(name: str) -> bool:

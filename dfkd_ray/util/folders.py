@@ -22,7 +22,8 @@ def trials(study: Path) -> list[int]:
 
 def trials_in(names: Iterable[str]) -> list[int]:
     """The trials of which there is a file among those of these names (`trials/0003/run.json`), by number."""
-    return sorted({int(parts[1]) for name in names if len(parts := name.split("/")) > 2 and parts[1].isdecimal()})
+    parts = [name.split("/") for name in names]
+    return sorted({int(p[1]) for p in parts if len(p) > 2 and p[0] == TRIALS and p[1].isdecimal()})
 
 
 def with_students(study: Path) -> list[int]:

@@ -15,12 +15,14 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from dfkd_ray.util.limits import json_of
 from dfkd_ray.util.locks import Taken
 from dfkd_ray.util.store import Store, StoreError
 
 NAME = "lock.json"
 SECONDS = 60.0  # without a sign of life, after which a lock is nobody's
 _RENEWALS = 4  # in that time
+_LONGEST = 600.0  # seconds that a lock may last
 
 
 class Lease:
@@ -30,7 +32,7 @@ class Lease:
     since nothing could be renewed for too long.
     """
 
-    def __init__(self, store: Store, seconds: float = SECONDS) -> None:
+    def __init__(self, store: Store, seconds: float) -> None:
         self.store, self.seconds, self.lost = store, seconds, False
         self._said = {"holder": f"process {os.getpid()} on {socket.gethostname()}", "pid": os.getpid()}
         self._said |= {"place": _place(), "seconds": seconds, "lease": uuid.uuid4().hex}
@@ -62,7 +64,7 @@ class Lease:
             data, version = self.store.get(NAME)
         except FileNotFoundError:
             return None
-        return json.loads(data), version
+        return _read(data), version
 
     def _given_up(self, held: dict[str, Any], version: dict[str, str]) -> dict[str, str]:
         """The version of a lock that nobody holds any more; Taken where it is renewed."""
@@ -92,6 +94,17 @@ class Lease:
 
     def _text(self, free: bool = False) -> bytes:
         return json.dumps({**self._said, "renewed": self._renewed, "free": free}).encode()
+
+
+def _read(data: bytes) -> dict[str, Any]:
+    """What a lock says; of one that cannot be read that somebody has it, for as long as any."""
+    nobody = {"holder": "another process", "pid": 0, "place": "", "seconds": SECONDS, "free": False}
+    try:
+        held = json_of(data)
+        fits = all(isinstance(held[key], (int, float) if key == "seconds" else type(nobody[key])) for key in nobody)
+    except (ValueError, LookupError, TypeError):
+        return nobody
+    return held if fits and 0 < held["seconds"] <= _LONGEST else nobody
 
 
 def _place() -> str:

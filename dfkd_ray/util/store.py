@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
+from dfkd_ray.util import limits
 from dfkd_ray.util.errors import ConfigError, MissingExtra, StudyError
 from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.registry import did_you_mean
@@ -29,6 +30,7 @@ NAME = "store.url"  # in a copy
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")  # of two letters at least: C:/ is none
 _PATIENCE = timedelta(seconds=60)  # for how long a request is tried again
 _CHUNK = 8 << 20  # bytes
+_LONGEST = 2_000  # bytes of a URI
 
 
 class StoreError(OSError):
@@ -51,7 +53,10 @@ def url_of(place: str) -> str | None:
     if scheme not in SCHEMES:
         hint = did_you_mean(scheme, [*SCHEMES, "file"], cutoff=0.5)  # of two letters one may be wrong
         raise ConfigError.at("", f"{place}: unknown scheme {scheme!r}{hint}")
-    parts = urlsplit(place)
+    try:
+        parts = urlsplit(place)
+    except ValueError as error:
+        raise ConfigError.at("", f"{place}: {error}") from None
     names = [name for name in parts.path.split("/") if name]
     if not parts.netloc or not names or {".", ".."} & {*names}:
         raise ConfigError.at("", f"{place}: name a folder in a bucket: {scheme}://BUCKET/STUDY")
@@ -85,11 +90,17 @@ def _local(place: str) -> Path:
 
 
 def of(folder: Path) -> Store | None:
-    """The store that a folder is the copy of; None of any other folder."""
+    """The store that a folder is the copy of; None of any other folder. StudyError where that cannot be read."""
+    path = folder / NAME
     try:
-        return Store((folder / NAME).read_text(encoding="utf-8").strip())
+        url = url_of(limits.read(path, _LONGEST).decode().strip())
     except FileNotFoundError:
         return None
+    except (ConfigError, ValueError):
+        url = None
+    if url is None:
+        raise StudyError(f"{path}: no URI of a store; remove the file where {folder} is no copy of one")
+    return Store(url)
 
 
 def place_of(folder: Path) -> str:

@@ -152,7 +152,6 @@ def test_two_that_write_one_study_whatever_the_lock_says(
 
 def test_a_study_that_runs_is_refused_to_others(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "SECONDS", 1.0)
-    monkeypatch.setattr(leases.Lease.__init__, "__defaults__", (1.0,))
     with Ledger(machine(tmp_path, "one", monkeypatch, bucket)):
         two = machine(tmp_path, "two", monkeypatch, bucket)
         with pytest.raises(StudyError, match=rf"^{bucket}: this study is being run already by process \d+ on "):
@@ -266,3 +265,14 @@ def test_where_a_store_does_not_answer_a_study_stops_with_the_way_on(
     said = f"the study cannot go on: {bucket}: no answer\ninterrupted; resume with: dfkd-ray resume {bucket}"
     assert str(stopped.value) == said
     assert toys.resume(folder, toys.Parts()).finished
+
+
+@pytest.mark.parametrize("memory", [b"", b"[1]", b"{}", b"\xff"])
+def test_a_memory_that_cannot_be_read_is_none(
+    memory: bytes, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = machine(tmp_path, "one", monkeypatch, bucket)
+    (folder / "report.html").write_text("page")
+    (folder / "store.pushed").write_bytes(memory)
+    publish(folder)
+    assert Store(bucket).names() == ["report.html"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,3 +83,50 @@ def test_an_end_looks_at_no_more_folders_in_a_large_study(
     history.apply(ended(trials, "complete", [0.2]))
     tidier.ended(trials)
     assert sorted(looked) == [0, trials], "the one that ended, and the one that was best before"
+
+
+def test_a_store_is_tidied_alike_once_its_ledger_says_so_and_the_best_come_home(tmp_path: Path) -> None:
+    """By a store in memory, and a mirror that does things when it is told to."""
+
+    class Held:
+        def __init__(self) -> None:
+            self.files: dict[str, bytes] = {}
+
+        def at(self, name: str) -> Held:
+            inner = Held()
+            inner.files, inner.names = (
+                self.files,
+                lambda under="": [  # type: ignore[method-assign]
+                    each.removeprefix(f"{name}/") for each in self.files if each.startswith(f"{name}/")
+                ],
+            )
+            inner.remove = lambda names: [self.files.pop(f"{name}/{each}") for each in names]  # type: ignore[attr-defined]
+            inner.fetch = lambda each, path: (path.parent.mkdir(parents=True, exist_ok=True), path.write_bytes(b"x"))  # type: ignore[attr-defined]
+            return inner
+
+        def names(self, under: str = "") -> list[str]:
+            return [*self.files]
+
+    class Later:
+        def __init__(self) -> None:
+            self.store, self.acts = Held(), []
+
+        def later(self, act: object) -> None:
+            self.acts.append(act)
+
+    mirror: Any = Later()
+    for number in range(3):
+        for name in ("student.safetensors", "checkpoint-000001.pt"):
+            mirror.store.files[f"trials/{number:04d}/{name}"] = b"x"
+    history = History(records())
+    tidier = Tidier(tmp_path, history, mirror)
+    for number, (state, value) in enumerate([("complete", 0.5), ("pruned", 0.9), ("complete", 0.6)]):
+        history.apply(asked(number))
+        history.apply(row(number, 1, 0.1))
+        history.apply(ended(number, state, [value]))
+        tidier.ended(number)
+    assert len(mirror.store.files) == 6, "the ledger is not there yet"
+    for act in mirror.acts:
+        act()
+    assert [*mirror.store.files] == ["trials/0002/student.safetensors"]
+    assert left(tmp_path)[2] == ["student.safetensors"]

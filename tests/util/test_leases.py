@@ -62,8 +62,17 @@ def test_a_dead_process_of_this_machine_is_known_at_once(bucket: str, monkeypatc
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
         gone.wait()
     store = Store(bucket)
-    held(store, place=leases._place(), pid=gone.pid, seconds=1e9)
+    held(store, place=leases._place(), pid=gone.pid, seconds=600.0)
     Lease(store, SHORT).release()
+
+
+@pytest.mark.parametrize("text", [b"", b"[]", b"{}", b'{"seconds": 1e99}', b"\xff", b'{"seconds": "long"}'])
+def test_one_that_cannot_be_read_is_somebodys_until_it_has_not_changed_for_long(
+    text: bytes, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "SECONDS", 0.1)
+    Store(bucket).put(NAME, text)
+    Lease(Store(bucket), SHORT).release()
 
 
 def test_who_waits_takes_what_is_released_meanwhile(bucket: str) -> None:
