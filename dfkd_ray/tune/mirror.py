@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+from dfkd_ray.tune.pictures import FOLDER as PICTURES
 from dfkd_ray.util import folders, leases, store
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.files import atomic_write
@@ -50,7 +52,7 @@ class Mirror:
         self._files = Published(folder, there)
         self._error: Exception | None = None
         self._later: list[Callable[[], None]] = []
-        self._woken, self._over = threading.Condition(), False
+        self._woken, self._wanted, self._over = threading.Condition(), False, False
         try:
             self._done = pull(folder, there)
         except BaseException:
@@ -80,6 +82,7 @@ class Mirror:
         with self._woken:
             if isinstance(self._error, OSError):
                 self._error = None
+            self._wanted = True
             self._woken.notify_all()
             self._woken.wait_for(lambda: self._error is not None or self._done >= self._size)
         self.check()
@@ -105,7 +108,7 @@ class Mirror:
             self.settle()
             self._files.publish()
         except (OSError, StudyError) as error:
-            print(f"warning: {error}; {self.folder} has it all, and resume puts it there", file=sys.stderr, flush=True)
+            _say(f"{error}; {self.folder} has it all, and resume puts it there")
         finally:
             with self._woken:
                 self._over = True
@@ -114,31 +117,29 @@ class Mirror:
             self._lease.release()
 
     def _run(self) -> None:
-        waited = 0.0
+        looked = time.monotonic()
         while not self._over:
             try:
+                self._wanted = False
                 self._put()
-                if (waited := waited + _PAUSE) > _FILES:
-                    waited = 0.0
+                if time.monotonic() - looked > _FILES:
+                    looked = time.monotonic()
                     self._files.publish()
                 if isinstance(self._error, OSError):
                     self._error = None
-            except (OSError, StudyError) as error:
+            except Exception as error:
                 if self._error is None:
-                    print(f"warning: {error}; the study goes on, and puts it there later", file=sys.stderr, flush=True)
+                    _say(f"{error}; the study goes on, and puts it there later")
                 self._error = error
             with self._woken:
                 self._woken.notify_all()
-                self._woken.wait(_PAUSE)
+                self._woken.wait_for(lambda: self._wanted or self._over, _PAUSE)
 
     def _put(self) -> None:
         with self._woken:
-            size, pictures, self._pictures = self._size, self._pictures, []
-        try:
-            self._files.put(pictures)
-        except OSError:
-            self._pictures = [*pictures, *self._pictures]
-            raise
+            size, pictures = self._size, self._pictures[:]
+        self._files.put(pictures)
+        del self._pictures[: len(pictures)]
         while self._done < size:
             with (self.folder / LEDGER).open("rb") as file:
                 file.seek(self._done)
@@ -152,7 +153,10 @@ class Mirror:
             self._woken.notify_all()
             acts, self._later = self._later, []
         for act in acts:
-            act()
+            try:
+                act()
+            except OSError as error:
+                _say(f"{error}; it stays as it is until the next session")
 
 
 def pull(folder: Path, there: Store) -> int:
@@ -161,20 +165,21 @@ def pull(folder: Path, there: Store) -> int:
     A ledger here that says something else, and not only less or more, is set aside, and that is said. StudyError where
     a part is lost there.
     """
-    names = there.names()
+    names, path = there.names(), folder / LEDGER
     parts = [name for name in names if name.startswith(f"{_PARTS}/")]
+    here = path.read_bytes() if path.exists() else b""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         ledger = b"".join(_joined(there, parts, pool.map(lambda name: there.get(name)[0], parts)))
-        missing = [name for name in names if not (_left_out(name) or (folder / name).exists())]
-        list(pool.map(lambda name: there.fetch(name, folder / name), missing))
-    path = folder / LEDGER
-    here = path.read_bytes() if path.exists() else b""
-    if here.startswith(ledger):
+        newest = here.startswith(ledger)  # else another machine has gone on, and its files are the newer ones
+        known = {name for name in names if (folder / name).exists() and (newest or name.startswith(f"{PICTURES}/"))}
+        wanted = [name for name in names if not _left_out(name) and name not in known]
+        list(pool.map(lambda name: there.fetch(name, folder / name), wanted))
+    if newest:
         return len(ledger)
     if not ledger.startswith(here):
         count = next(i for i in range(1, 10_000) if not (folder / f"ledger.local-{i}.jsonl").exists())
         aside = path.rename(folder / f"ledger.local-{count}.jsonl")
-        print(f"warning: {there.url} has gone on without {folder}: what that had is kept in {aside}", file=sys.stderr)
+        _say(f"{there.url} has gone on without {folder}: what that had is kept in {aside}")
     with atomic_write(path) as file:
         file.write(ledger)
     return len(ledger)
@@ -192,10 +197,9 @@ class Published:
         """Put some that are new."""
         with self._lock:
             for name in names:
-                path = self.folder / name
-                self._seen[name] = written(path)
-                with path.open("rb") as file:
+                with suppress(FileNotFoundError), (self.folder / name).open("rb") as file:
                     self.store.put(name, file)
+                    self._seen[name] = written(self.folder / name)
 
     def publish(self) -> None:
         """Put all that have changed."""
@@ -211,6 +215,10 @@ def publish(folder: Path) -> None:
     """Put what has changed in a study's folder into the store that it is the copy of; nothing where it is none."""
     if (there := store.of(folder)) is not None:
         Published(folder, there).publish()
+
+
+def _say(what: str) -> None:
+    print(f"warning: {what}", file=sys.stderr, flush=True)
 
 
 def _seen(memory: Path) -> Seen:

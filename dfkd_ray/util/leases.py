@@ -57,6 +57,10 @@ class Lease:
         if got is None:  # somebody was quicker
             there = self._there()
             raise Taken("another process" if there is None else there[0]["holder"])
+        if self.store.put_if(NAME, b"", None) is not None:
+            raise StoreError(
+                f"{self.store.url}: this store knows no conditional put, so nothing keeps two studies apart"
+            )
         return got
 
     def _there(self) -> tuple[dict[str, Any], dict[str, str]] | None:

@@ -98,10 +98,13 @@ def test_another_machine_goes_on_and_the_first_one_learns_of_it(
         assert ledger.records == [record(1)]
         assert (two / "pictures" / "a.webp").read_bytes() == b"picture"
         ledger.append(record(2))
+        (two / "observers.json").write_text("newer")
+    (one / "observers.json").write_text("older")
     with (one / NAME).open("ab") as file:
         file.write(b'{"kind":"as')  # what a crash leaves of a record that was never there
     with Ledger(one) as ledger:
         assert ledger.records == [record(1), record(2)]
+    assert (one / "observers.json").read_text() == "newer"
     aside = one / "ledger.local-1.jsonl"
     assert capsys.readouterr().err == f"warning: {bucket} has gone on without {one}: what that had is kept in {aside}\n"
     assert aside.read_bytes().endswith(b'{"kind":"as')

@@ -13,7 +13,7 @@ import pytest
 from dfkd_ray.util import leases
 from dfkd_ray.util.leases import NAME, Lease
 from dfkd_ray.util.locks import Taken
-from dfkd_ray.util.store import Store
+from dfkd_ray.util.store import Store, StoreError
 
 SHORT = 0.8  # seconds
 
@@ -91,6 +91,16 @@ def test_who_has_lost_it_knows(bucket: str) -> None:
     assert lease.lost
     lease.release()
     assert store.get(NAME)[0] == taken, "what is another's is not released"
+
+
+def test_a_store_that_ignores_conditions_is_refused(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def put(self: Store, name: str, data: bytes, version: object) -> dict[str, str]:
+        self.put(name, data)
+        return self.get(name)[1]
+
+    monkeypatch.setattr(Store, "put_if", put)
+    with pytest.raises(StoreError, match=f"^{bucket}: this store knows no conditional put, so nothing keeps two"):
+        Lease(Store(bucket), SHORT)
 
 
 def test_of_many_that_come_at_once_one_gets_it(bucket: str) -> None:
