@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from dfkd_ray.runs import rings
+from dfkd_ray.datasets import gliders
+from dfkd_ray.methods import config
+from dfkd_ray.runs import evaluator, measures, rings
 from dfkd_ray.runs.checkpoint import Checkpoint
 from dfkd_ray.runs.depot import Depot, opened
+from dfkd_ray.runs.preparing import prepare
 from dfkd_ray.train.run import Run
-from dfkd_ray.tune.work import Row
+from dfkd_ray.tune.options import Options
+from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util.every import Every
 from dfkd_ray.util.store import Store, StoreError
 from tests.tiny import CPU, differing, small, walked
@@ -127,23 +132,20 @@ def test_the_card_is_the_one_that_is_there(bucket: str, tmp_path: Path) -> None:
     assert (tmp_path / "run.json").read_bytes() == b"a card"
 
 
-def test_a_job_by_uri_leaves_there_what_it_leaves_in_a_folder(bucket: str, tmp_path: Path) -> None:
-    from dataclasses import replace
-
-    from dfkd_ray.methods import config
-    from dfkd_ray.runs.preparing import prepare
-    from dfkd_ray.tune.options import Options
-    from dfkd_ray.tune.work import Job
-
+def test_a_job_by_uri_leaves_there_what_it_leaves_in_a_folder(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gliders, "SPLITS", {"train": (48, 1), "val": (48, 2), "test": (60, 3)})
+    monkeypatch.setattr(measures, "HELD_OUT", 24)
+    evaluator.real.cache_clear()
     threads = torch.get_num_threads()
     plan = {"epochs": 2, "rounds": 1, "student_steps": 1, "batch": 4}
-    work = prepare(config.change(config.load("noise_kd"), {"schedule": plan}), "gliders", Options(device="cpu"))
-    for place in (str(tmp_path), bucket):
-        rows = list(replace(work, metric="lr/student").epochs(Job(0, {}, 3, place)))
-        assert [row.epoch for row in rows] == [1, 2]
+    made = prepare(config.change(config.load("noise_kd"), {"schedule": plan}), "gliders", Options(device="cpu"))
+    work = replace(made, metric="lr/student")
+    for place in (str(tmp_path), bucket, bucket):
+        assert [row.epoch for row in work.epochs(Job(0, {}, 3, place))] == [1, 2]
+    evaluator.real.cache_clear()
     torch.set_num_threads(threads)
     held = Store(bucket)
     for name in ("student.safetensors", "student_best.safetensors", "run.json"):
         assert held.get(name)[0] == (tmp_path / name).read_bytes()
-    again = list(replace(work, metric="lr/student").epochs(Job(0, {}, 3, bucket)))
-    assert [row.epoch for row in again] == [1, 2]
