@@ -37,7 +37,7 @@ def announcement(study: Study, folder: Path, duplicates: Duplicates | None = Non
 def close(summary: Summary, work: Distillation) -> None:
     """The answer in a few lines, and the page; exit code 3 where trials failed, or none is complete."""
     from dfkd_ray import report as pages
-    from dfkd_ray.tune.mirror import publish
+    from dfkd_ray.tune.copies import publish
     from dfkd_ray.util import store, tables
 
     counts = f"{summary.complete} complete, {summary.pruned} stopped early, {summary.failed} failed"

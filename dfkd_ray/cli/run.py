@@ -145,15 +145,14 @@ def _begun(study: Study, work: Distillation, folder: Path, how: Options, accept:
 
     What the command itself says otherwise is another run: of seed, task and `--set` no change is accepted.
     """
+    from dfkd_ray.tune.copies import refresh
     from dfkd_ray.tune.history import History
     from dfkd_ray.tune.ledger import NAME, read_records
-    from dfkd_ray.tune.mirror import pull
 
-    path, there = folder / NAME, store.of(folder)
-    if there is not None:
-        pull(folder, there)
+    path = folder / NAME
+    refresh(folder)
     if not path.exists():
-        if there is None and folder.exists() and any(folder.iterdir()):
+        if store.of(folder) is None and folder.exists() and any(folder.iterdir()):
             raise StudyError(f"{folder} exists and holds no run: name another folder with --out")
         folder.mkdir(parents=True, exist_ok=True)  # where that cannot be, it is told now
         return None

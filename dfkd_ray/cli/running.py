@@ -135,7 +135,7 @@ def start(study: Study, work: Distillation, how: Options) -> None:
     outcome.close(summary, work)
 
 
-def resume(place: str, how: Options, accept_changes: bool, failed: bool = False) -> None:
+def resume(place: str | Path, how: Options, accept_changes: bool, failed: bool = False) -> None:
     """Go on with the study in a folder, by path or URI, with what its ledger says; what is said now holds over it.
     failed: trials that failed are run again."""
     from dfkd_ray.runs import preparing
@@ -152,7 +152,7 @@ def resume(place: str, how: Options, accept_changes: bool, failed: bool = False)
     if how.out is not None or how.fresh:
         raise StudyError(f"resume goes on in {place}: --out and --fresh are for a new study")
     folder = store.existing(place)
-    with options.going_on_with("dfkd-ray", "resume", place):
+    with options.going_on_with("dfkd-ray", "resume", store.place_of(folder)):
         summary = launch.resume(folder, make, how, live.view(), failed=failed)
     outcome.close(summary, made[0])
 
@@ -174,7 +174,7 @@ def going_on(
 
 def page(folder: Path) -> Path:
     from dfkd_ray import report
-    from dfkd_ray.tune.mirror import publish
+    from dfkd_ray.tune.copies import publish
 
     made = report.build(folder)
     publish(folder)

@@ -83,15 +83,21 @@ class Checkpoint:
         if self.folder is None:
             return
         self._leave_curve(row)
-        due = row.last or self.every.due(row.epoch - self._saved[0], row.seconds - self._saved[1])
-        if due:
-            self._write(row)
-        if self.depot is not None:
-            self.depot.keep(row.epoch if due else None, self.rings.used)
-            if row.last:
-                self.depot.finish()
+        if row.last:
+            self.write()
+        elif self.every.due(row.epoch - self._saved[0], row.seconds - self._saved[1]):
+            self._write()
+        elif self.depot is not None:
+            self.depot.keep(None, self.rings.used)
 
-    def _write(self, row: Row) -> None:
+    def write(self) -> None:
+        """The same at once, of a run that may stand in the middle of an epoch; it is where it is wanted then."""
+        if self.folder is not None:
+            self._write()
+        if self.depot is not None:
+            self.depot.finish()
+
+    def _write(self) -> None:
         assert self.folder is not None
         run = self.run.state_dict()
         state = {
@@ -103,7 +109,14 @@ class Checkpoint:
         }
         generations.write(self.folder / CHECKPOINT, lambda file: torch.save(state, file))
         self.rings.prune()
-        self._saved = row.epoch, row.seconds
+        self._saved = self._reached
+        if self.depot is not None:
+            self.depot.keep(self._saved[0], self.rings.used)
+
+    @property
+    def _reached(self) -> tuple[int, float]:
+        """Epochs and seconds."""
+        return (self.rows[-1].epoch, self.seconds) if self.rows else (0, 0.0)
 
     def restore(self, device: torch.device) -> list[Row]:
         """Go on from the newest sound checkpoint, if there is one: the rows up to its epoch."""
@@ -125,9 +138,9 @@ class Checkpoint:
         self.best, self.best_epoch, self.best_value = state["best"]
         self.curve = state["curve"]
         self.rows = [Row(**row) for row in state["rows"]]
-        self._saved = self.rows[-1].epoch, self.rows[-1].seconds
+        self._saved = self._reached
         if self.depot is not None:
-            self.depot.restored(self.rows[-1].epoch, self.rings.used)
+            self.depot.restored(self._saved[0], self.rings.used)
         return self.rows
 
     @property

@@ -7,31 +7,20 @@ lock says, the second is told. Folders of trials are not mirrored: who runs a tr
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from dfkd_ray.tune.pictures import FOLDER as PICTURES
-from dfkd_ray.util import folders, leases, store
+from dfkd_ray.tune.copies import LEDGER, PARTS, Published, part_of, pull, say
+from dfkd_ray.util import leases
 from dfkd_ray.util.errors import StudyError
-from dfkd_ray.util.files import atomic_write
-from dfkd_ray.util.limits import read_json
 from dfkd_ray.util.locks import Taken
-from dfkd_ray.util.sealed import is_sound, seal_json
 from dfkd_ray.util.store import Store
-from dfkd_ray.util.uploads import Seen, changed, written
 
-LEDGER = "ledger.jsonl"
-_PARTS = "ledger"
 _PART = 16 << 20  # bytes of an object at most, and at least a record
 _PAUSE = 1.0  # seconds between two objects of the ledger
 _FILES = 60.0  # seconds between two looks at all other files
-_PUSHED = "store.pushed"  # which of them are there already
-_AT_ONCE = 16
 
 
 class Mirror:
@@ -99,7 +88,7 @@ class Mirror:
     def clear(self) -> None:
         """The ledger begins anew, of which there is a first record at most."""
         with self._woken:
-            self.store.remove(f"{_PARTS}/{name}" for name in self.store.at(_PARTS).names())
+            self.store.remove(f"{PARTS}/{name}" for name in self.store.at(PARTS).names())
             self._done = self._size = 0
 
     def close(self) -> None:
@@ -108,7 +97,7 @@ class Mirror:
             self.settle()
             self._files.publish()
         except (OSError, StudyError) as error:
-            _say(f"{error}; {self.folder} has it all, and resume puts it there")
+            say(f"{error}; {self.folder} has it all, and resume puts it there")
         finally:
             with self._woken:
                 self._over = True
@@ -129,7 +118,7 @@ class Mirror:
                     self._error = None
             except Exception as error:
                 if self._error is None:
-                    _say(f"{error}; the study goes on, and puts it there later")
+                    say(f"{error}; the study goes on, and puts it there later")
                 self._error = error
             with self._woken:
                 self._woken.notify_all()
@@ -145,7 +134,7 @@ class Mirror:
                 file.seek(self._done)
                 data = file.read(min(size - self._done, _PART))
             data = data[: data.rindex(b"\n") + 1]
-            name = _part(self._done)
+            name = part_of(self._done)
             if self.store.put_if(name, data, None) is None:
                 raise StudyError(f"{self.store.url}/{name}: another process writes this study as well")
             self._done += len(data)
@@ -156,94 +145,4 @@ class Mirror:
             try:
                 act()
             except OSError as error:
-                _say(f"{error}; it stays as it is until the next session")
-
-
-def pull(folder: Path, there: Store) -> int:
-    """Bring the ledger, and the other files that are missing here, from the store; the size of the ledger there.
-
-    A ledger here that says something else, and not only less or more, is set aside, and that is said. StudyError where
-    a part is lost there.
-    """
-    names, path = there.names(), folder / LEDGER
-    parts = [name for name in names if name.startswith(f"{_PARTS}/")]
-    here = path.read_bytes() if path.exists() else b""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        ledger = b"".join(_joined(there, parts, pool.map(lambda name: there.get(name)[0], parts)))
-        newest = here.startswith(ledger)  # else another machine has gone on, and its files are the newer ones
-        known = {name for name in names if (folder / name).exists() and (newest or name.startswith(f"{PICTURES}/"))}
-        wanted = [name for name in names if not _left_out(name) and name not in known]
-        list(pool.map(lambda name: there.fetch(name, folder / name), wanted))
-    if newest:
-        return len(ledger)
-    if not ledger.startswith(here):
-        count = next(i for i in range(1, 10_000) if not (folder / f"ledger.local-{i}.jsonl").exists())
-        aside = path.rename(folder / f"ledger.local-{count}.jsonl")
-        _say(f"{there.url} has gone on without {folder}: what that had is kept in {aside}")
-    with atomic_write(path) as file:
-        file.write(ledger)
-    return len(ledger)
-
-
-class Published:
-    """All that is in a study's folder beside its ledger and the folders of its trials, as far as the store has it."""
-
-    def __init__(self, folder: Path, there: Store) -> None:
-        self.folder, self.store, self._memory = folder, there, folder / _PUSHED
-        self._seen = _seen(self._memory)
-        self._lock = threading.Lock()
-
-    def put(self, names: Iterable[str]) -> None:
-        """Put some that are new."""
-        with self._lock:
-            for name in names:
-                with suppress(FileNotFoundError), (self.folder / name).open("rb") as file:
-                    self.store.put(name, file)
-                    self._seen[name] = written(self.folder / name)
-
-    def publish(self) -> None:
-        """Put all that have changed."""
-        with self._lock:
-            for name, path in changed(self.folder, self._seen, _left_out).items():
-                with suppress(FileNotFoundError), path.open("rb") as file:
-                    self.store.put(name, file)
-            with atomic_write(self._memory) as memory:
-                memory.write(seal_json(dict(self._seen)))
-
-
-def publish(folder: Path) -> None:
-    """Put what has changed in a study's folder into the store that it is the copy of; nothing where it is none."""
-    if (there := store.of(folder)) is not None:
-        Published(folder, there).publish()
-
-
-def _say(what: str) -> None:
-    print(f"warning: {what}", file=sys.stderr, flush=True)
-
-
-def _seen(memory: Path) -> Seen:
-    """What is there already; nothing where that cannot be read, and then all is put again."""
-    try:
-        found = read_json(memory) if is_sound(memory) else {}
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _left_out(name: str) -> bool:
-    """Whether a file of a study's folder is not simply the same here and there."""
-    top, _, below = name.partition("/")
-    return top in (folders.TRIALS, _PARTS) if below else top.startswith(("ledger.", "store.", "lock."))
-
-
-def _part(start: int) -> str:
-    return f"{_PARTS}/{start:012d}.jsonl"
-
-
-def _joined(there: Store, names: Iterable[str], parts: Iterable[bytes]) -> Iterator[bytes]:
-    size = 0
-    for name, part in zip(names, parts):
-        if name != _part(size):
-            raise StudyError(f"{there.url}/{_part(size)}: this part of the ledger is lost; take it from a copy")
-        yield part
-        size += len(part)
+                say(f"{error}; it stays as it is until the next session")

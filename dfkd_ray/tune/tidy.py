@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
+from dfkd_ray.tune.copies import bring_home
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.mirror import Mirror
 from dfkd_ray.util import folders
@@ -57,16 +58,12 @@ class Tidier:
         """The same of a study in a store, once its ledger there says so; the best students come home."""
         for number in numbers:
             if self.mirror is not None and (stays := self._stays(number)) is not None:
-                home = folders.of_trial(self.folder, number) if stays and number in self._best else None
+                home = self.folder if stays and number in self._best else None
                 self.mirror.later(partial(_tidy_there, self.mirror.store, number, stays, home))
 
 
 def _tidy_there(store: Store, number: int, stays: bool, home: Path | None) -> None:
     there = store.at(folders.of_trial(Path(), number).as_posix())
-    names = there.names()
-    gone = [name for name in names if not stays or name.startswith("checkpoint")]
-    there.remove(gone)
-    for name in {*names} - {*gone} if home is not None else ():
-        assert home is not None
-        if not (home / name).exists():
-            there.fetch(name, home / name)
+    there.remove(name for name in there.names() if not stays or name.startswith("checkpoint"))
+    if home is not None:
+        bring_home(home, store, number)

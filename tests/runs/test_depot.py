@@ -108,6 +108,16 @@ def test_where_the_newest_is_damaged_the_one_before_goes_on(
     assert not differing(last.state_dict(), straight(pooled()))
 
 
+def test_what_is_saved_at_once_is_there_before_anything_else(bucket: str) -> None:
+    """Also before the first epoch is done, and of nothing but where the run stands."""
+    with opened(bucket) as (folder, depot):
+        Checkpoint(pooled(), folder, depot=depot).write()
+        assert Store(bucket).names() == ["checkpoint-000000.pt"]
+    last = pooled()
+    assert go(last, bucket, 6) == []
+    assert not differing(last.state_dict(), straight(pooled()))
+
+
 def test_it_is_saved_as_often_as_is_said_and_after_the_last_epoch(bucket: str) -> None:
     go(pooled(), bucket, 3, Every(2))
     assert "checkpoint-000002.pt" in Store(bucket).names()

@@ -11,7 +11,6 @@ from dfkd_ray.tune import mirror
 from dfkd_ray.tune.history import read_history
 from dfkd_ray.tune.interrupts import Interrupted
 from dfkd_ray.tune.ledger import NAME, Ledger, read_records
-from dfkd_ray.tune.mirror import publish, pull
 from dfkd_ray.util import leases, store
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.store import Store, StoreError
@@ -182,24 +181,6 @@ def test_where_the_store_has_gone_the_folder_here_has_it_all(
     assert capsys.readouterr().err.count("no answer; the study goes on, and puts it there later") == 1
 
 
-def test_publish_puts_what_has_changed(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = machine(tmp_path, "one", monkeypatch, bucket)
-    for name in ("report.html", "pictures/a.webp", "trials/0000/run.json", "ledger.jsonl", "ledger.lock"):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(name)
-    publish(folder)
-    held = Store(bucket)
-    assert held.names() == ["pictures/a.webp", "report.html"]
-    held.remove(["pictures/a.webp"])
-    (folder / "report.html").write_text("another")
-    publish(folder)
-    assert held.names() == ["report.html"], "the picture has not changed"
-    assert held.get("report.html")[0] == b"another"
-    publish(tmp_path)  # the copy of nothing
-    assert pull(machine(tmp_path, "two", monkeypatch, bucket), held) == 0
-    assert Path("reports", *bucket.replace("://", "/").split("/"), "report.html").read_text() == "another"
-
-
 def same(one: Path, other: Path) -> bool:
     def told(folder: Path) -> list[Any]:
         return [(t.state, t.changes, t.seed, t.values) for t in read_history(folder).trials.values()]
@@ -268,14 +249,3 @@ def test_where_a_store_does_not_answer_a_study_stops_with_the_way_on(
     said = f"the study cannot go on: {bucket}: no answer\ninterrupted; resume with: dfkd-ray resume {bucket}"
     assert str(stopped.value) == said
     assert toys.resume(folder, toys.Parts()).finished
-
-
-@pytest.mark.parametrize("memory", [b"", b"[1]", b"{}", b"\xff"])
-def test_a_memory_that_cannot_be_read_is_none(
-    memory: bytes, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = machine(tmp_path, "one", monkeypatch, bucket)
-    (folder / "report.html").write_text("page")
-    (folder / "store.pushed").write_bytes(memory)
-    publish(folder)
-    assert Store(bucket).names() == ["report.html"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.tidy import Tidier
 from dfkd_ray.util import folders
+from dfkd_ray.util.store import Store
 from tests.tune import ablations
 from tests.tune.test_history import MULTI, asked, ended, records, row
 from tests.tune.toys import opening
@@ -85,39 +88,13 @@ def test_an_end_looks_at_no_more_folders_in_a_large_study(
     assert sorted(looked) == [0, trials], "the one that ended, and the one that was best before"
 
 
-def test_a_store_is_tidied_alike_once_its_ledger_says_so_and_the_best_come_home(tmp_path: Path) -> None:
-    """By a store in memory, and a mirror that does things when it is told to."""
-
-    class Held:
-        def __init__(self) -> None:
-            self.files: dict[str, bytes] = {}
-
-        def at(self, name: str) -> Held:
-            inner = Held()
-            inner.files, inner.names = (
-                self.files,
-                lambda under="": [  # type: ignore[method-assign]
-                    each.removeprefix(f"{name}/") for each in self.files if each.startswith(f"{name}/")
-                ],
-            )
-            inner.remove = lambda names: [self.files.pop(f"{name}/{each}") for each in names]  # type: ignore[attr-defined]
-            inner.fetch = lambda each, path: (path.parent.mkdir(parents=True, exist_ok=True), path.write_bytes(b"x"))  # type: ignore[attr-defined]
-            return inner
-
-        def names(self, under: str = "") -> list[str]:
-            return [*self.files]
-
-    class Later:
-        def __init__(self) -> None:
-            self.store, self.acts = Held(), []
-
-        def later(self, act: object) -> None:
-            self.acts.append(act)
-
-    mirror: Any = Later()
+def test_a_store_is_tidied_alike_once_its_ledger_says_so_and_the_best_come_home(bucket: str, tmp_path: Path) -> None:
+    """With a mirror that does things when the test tells it to."""
+    held, acts = Store(bucket), list[Callable[[], None]]()
+    mirror: Any = SimpleNamespace(store=held, later=acts.append)
     for number in range(3):
         for name in ("student.safetensors", "checkpoint-000001.pt"):
-            mirror.store.files[f"trials/{number:04d}/{name}"] = b"x"
+            held.put(f"trials/{number:04d}/{name}", b"x")
     history = History(records())
     tidier = Tidier(tmp_path, history, mirror)
     for number, (state, value) in enumerate([("complete", 0.5), ("pruned", 0.9), ("complete", 0.6)]):
@@ -125,8 +102,12 @@ def test_a_store_is_tidied_alike_once_its_ledger_says_so_and_the_best_come_home(
         history.apply(row(number, 1, 0.1))
         history.apply(ended(number, state, [value]))
         tidier.ended(number)
-    assert len(mirror.store.files) == 6, "the ledger is not there yet"
-    for act in mirror.acts:
+    assert len(held.names()) == 6, "the ledger is not there yet"
+    for act in acts:
         act()
-    assert [*mirror.store.files] == ["trials/0002/student.safetensors"]
+    assert held.names() == ["trials/0002/student.safetensors"]
     assert left(tmp_path)[2] == ["student.safetensors"]
+    held.put("trials/0001/student.safetensors", b"x")
+    Tidier(tmp_path, history, mirror)
+    acts[-2]()
+    assert held.names() == ["trials/0002/student.safetensors"], "what a killed session left over goes as well"
