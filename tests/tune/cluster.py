@@ -1,5 +1,4 @@
-"""A process that holds a Ray cluster behind a token, of nodes with so many cpus each (1 and 1), the head first: prints
-its address, ends with its input."""
+"""A process that holds a Ray cluster of two nodes behind a token: prints its address, ends with its input."""
 
 from __future__ import annotations
 
@@ -13,16 +12,15 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ.update(ensure_token())
 
 
-def main(cpus: list[int]) -> None:
+def main() -> None:
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": cpus[0], "include_dashboard": False})
-    for count in cpus[1:]:
-        cluster.add_node(num_cpus=count)
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    cluster.add_node(num_cpus=1)
     print(cluster.address, flush=True)
     sys.stdin.read()
     cluster.shutdown()
 
 
 if __name__ == "__main__":
-    main([int(count) for count in sys.argv[1:]] or [1, 1])
+    main()

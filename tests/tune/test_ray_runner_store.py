@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def address(s3_server: str) -> Iterator[str]:
     """A head without a cpu, and two nodes of one: each may be lost."""
     environment = {**os.environ, **s3.environment(s3_server), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "tests.tune.cluster", "0", "1", "1"]
+    command = [sys.executable, "-m", "tests.tune.nodes"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes) as holder:  # type: ignore[call-overload]
         yield holder.stdout.readline().strip()
