@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from dfkd_ray.util.generations import Unsound
 
 LEAST = 1 << 20  # bytes of a tensor that is cut
 _BLOCK = 8 << 20  # bytes of a block, about
+_AT_ONCE = 8  # files that are fetched
 _ADDED, _FILES, _LIKE = "added", "files", "like"
 Place = tuple[Any, ...]  # the keys that lead to a tensor
 
@@ -69,6 +72,7 @@ class Rings:
         if state.keys() == {_FILES, _LIKE}:
             self._known[place] = added, state[_FILES]
             self._used[-1].update(state[_FILES])
+            self._bring(state[_FILES])
             return torch.cat([self._read(name, state[_LIKE]) for name in state[_FILES]])
         return {key: self.join(each, (*place, key), state.get(_ADDED, 0)) for key, each in state.items()}
 
@@ -99,11 +103,15 @@ class Rings:
                 file.write(held)
         return name
 
+    def _bring(self, names: list[str]) -> None:
+        missing = [name for name in names if not (self.folder / name).exists()]
+        if self._fetch is not None and missing:
+            with ThreadPoolExecutor(_AT_ONCE) as pool, suppress(FileNotFoundError):  # which `_read` tells
+                list(pool.map(self._fetch, missing))
+
     def _read(self, name: str, like: Tensor) -> Tensor:
         path = self.folder / name
         try:
-            if self._fetch is not None and not path.exists():
-                self._fetch(name)
             held = bytearray(path.read_bytes())
         except FileNotFoundError:
             raise Unsound(f"{name} is lost") from None

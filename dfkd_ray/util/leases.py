@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 import threading
 import time
 import uuid
@@ -74,6 +75,8 @@ class Lease:
         """The version of a lock that nobody holds any more; Taken where it is renewed."""
         if held.get("free") or _dead(held):
             return version
+        said = f"{held['holder']} has it, and loses it in {held['seconds']:.0f} s if it is dead"
+        print(f"{self.store.url}: {said}", file=sys.stderr, flush=True)
         ends = time.monotonic() + held["seconds"]
         while (left := ends - time.monotonic()) > 0:
             time.sleep(min(left, held["seconds"] / _RENEWALS / 4))

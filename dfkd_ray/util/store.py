@@ -24,6 +24,7 @@ from dfkd_ray.util import limits
 from dfkd_ray.util.errors import ConfigError, MissingExtra, StudyError
 from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.registry import did_you_mean
+from dfkd_ray.util.secrets import redacted
 
 SCHEMES = ("az", "gs", "s3")  # of stores that have a conditional put
 NAME = "store.url"  # in a copy
@@ -177,9 +178,9 @@ class Store:
 
     def remove(self, names: Iterable[str]) -> None:
         """Those that are there."""
-        for name in names:
-            with self._told(name), suppress(FileNotFoundError):
-                _library().delete(self._objects, name)
+        if gone := list(names):
+            with self._told(gone[0]), suppress(FileNotFoundError):
+                _library().delete(self._objects, gone)
 
     def _found(self, name: str) -> Any:
         try:
@@ -198,7 +199,7 @@ class Store:
             if not (isinstance(error, FileNotFoundError) or type(error).__module__.startswith("obstore")):
                 raise
             place = f"{self.url}/{name}".rstrip("/")
-            raise StoreError(f"{place}: {str(error).partition(chr(10))[0]}") from None
+            raise StoreError(redacted(f"{place}: {str(error).partition(chr(10))[0]}")) from None
 
 
 class _Nothing(FileNotFoundError):

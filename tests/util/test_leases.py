@@ -50,10 +50,11 @@ def test_it_is_renewed_for_as_long_as_its_owner_lives(bucket: str) -> None:
     assert json.loads(store.get(NAME)[0])["free"]
 
 
-def test_what_nobody_renews_is_taken_over(bucket: str) -> None:
+def test_what_nobody_renews_is_taken_over(bucket: str, capsys: pytest.CaptureFixture[str]) -> None:
     store = Store(bucket)
     told = held(store)
     lease = Lease(store, SHORT)
+    assert capsys.readouterr().err == f"{bucket}: {told['holder']} has it, and loses it in 1 s if it is dead\n"
     assert json.loads(store.get(NAME)[0])["lease"] != told["lease"]
     lease.release()
 
