@@ -6,7 +6,6 @@ again: its searcher and its scheduler ask the tuner, and its own state goes to a
 
 from __future__ import annotations
 
-import platform
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,7 @@ from ray import cloudpickle, tune
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
-from dfkd_ray.tune.accidents import Accident, is_accident, reason
+from dfkd_ray.tune.accidents import Accident, check_seen, is_accident, reason
 from dfkd_ray.tune.endings import Ending
 from dfkd_ray.tune.interrupts import Interrupted, Interrupts
 from dfkd_ray.tune.options import Options
@@ -26,7 +25,6 @@ from dfkd_ray.tune.ray_setup import fitting
 from dfkd_ray.tune.serial_runner import ENDED_EARLY
 from dfkd_ray.tune.tuner import Tuner
 from dfkd_ray.tune.work import Job, Work
-from dfkd_ray.util.store import url_of
 
 
 def run(tuner: Tuner, work: Work, options: Options) -> None:
@@ -97,7 +95,7 @@ class _Trial(tune.Trainable):  # type: ignore[misc]
                 self._work = cloudpickle.loads(self._parcel)
                 self._parcel = b""
             if self._rows is None:
-                _check_seen(self._job)
+                check_seen(self._job.folder)
                 self._rows = self._work.epochs(self._job)
             return {"row": next(self._rows)}
         except StopIteration:
@@ -111,14 +109,6 @@ class _Trial(tune.Trainable):  # type: ignore[misc]
         if self._rows is not None:
             self._rows.close()
             self._rows = None
-
-
-def _check_seen(job: Job) -> None:
-    """Accident where this node does not see the folder that the driver has made for a trial: what is left in one of
-    that name here would stay here, and a trial that moves would begin anew."""
-    if job.folder is not None and url_of(job.folder) is None and not Path(job.folder).is_dir():
-        said = f"{platform.node()} does not see {job.folder}: nodes without a shared disk need --out s3://BUCKET/STUDY"
-        raise Accident(f"{said} (gs://, az://)")
 
 
 class _Leave(BaseException):

@@ -78,17 +78,3 @@ def test_a_driver_that_is_killed_is_gone_on_with_on_another_machine(
     toys.start(toys.study(text=STUDY), Kept(), tmp_path / "straight")
     monkeypatch.chdir(tmp_path / "two")
     assert told(store.folder_of(bucket)) == told(tmp_path / "straight")
-
-
-def test_a_node_that_does_not_see_the_folder_runs_no_trial(tmp_path: Path) -> None:
-    from dfkd_ray.tune.accidents import Accident
-    from dfkd_ray.tune.ray_runner import _check_seen
-    from dfkd_ray.tune.work import Job
-
-    for place in (None, str(tmp_path), "s3://bucket/x/trials/0000"):
-        _check_seen(Job(0, {}, 0, place))
-    gone = str(tmp_path / "gone")
-    with pytest.raises(
-        Accident, match=f" does not see {gone}: nodes without a shared disk need --out s3://BUCKET/STUDY"
-    ):
-        _check_seen(Job(0, {}, 0, gone))
