@@ -12,7 +12,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before the first import of torch reads it
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ["tests.data_sets"]
+pytest_plugins = ["tests.data_sets", "tests.s3"]
 
 
 @pytest.fixture

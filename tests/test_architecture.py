@@ -53,6 +53,7 @@ THIRD_PARTIES = {
     "plotly": {"report"},
     "jinja2": {"report.rendering"},
     "markupsafe": {"report.rendering"},
+    "obstore": {"util.store"},
     "filelock": {"util.locks", "datasets.pools.shard"},
     "scipy": {"parts.losses.kdci", "datasets.fgvc", "report", "stats"},
     "optuna": {"tune.search", "tune.importance"},

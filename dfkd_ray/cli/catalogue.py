@@ -126,7 +126,9 @@ def show(
     ],
     which: TrialOptions,
     grid: Annotated[bool, typer.Option("--grid", help="Of a task: write a picture of its classes.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Where the picture goes.", show_default="<task>.png")] = None,
+    out: Annotated[
+        Path | None, typer.Option(callback=options.on_disk, help="Where the picture goes.", show_default="<task>.png")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder or .npz file of the task's images.")] = None,
 ) -> None:
     """Show a method (each value with its source), a task, a study, or the method of a run, as YAML; `--grid` writes a

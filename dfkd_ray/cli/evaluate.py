@@ -27,7 +27,11 @@ def evaluate(
     split: Annotated[Literal["test", "val"], typer.Option("--split", help="Which images.")] = "test",
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder.", show_default="evaluation-<which> in the run, or reports/evaluation-<file>"),
+        typer.Option(
+            callback=options.on_disk,
+            help="Folder.",
+            show_default="evaluation-<which> in the run, or reports/evaluation-<file>",
+        ),
     ] = None,
     cache: options.Cache = "memmap",
     device: options.Device = "auto",

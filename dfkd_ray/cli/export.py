@@ -40,7 +40,10 @@ Inside = Annotated[
     ),
 ]
 Out = Annotated[
-    Path | None, typer.Option(help="Folder.", show_default="export-<which> in the run, or reports/export-<file>")
+    Path | None,
+    typer.Option(
+        callback=options.on_disk, help="Folder.", show_default="export-<which> in the run, or reports/export-<file>"
+    ),
 ]
 
 

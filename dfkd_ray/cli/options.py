@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_origin, get_type_hin
 import typer
 
 from dfkd_ray.tune.options import Options
-from dfkd_ray.util import choices, limits
+from dfkd_ray.util import choices, limits, store
 from dfkd_ray.util.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,6 +28,13 @@ def bounded(option: typer.CallbackParam, value: Any) -> Any:
         limits.check(str(option.name), value)
     except limits.TooLarge as error:
         raise typer.BadParameter(str(error)) from None
+    return value
+
+
+def on_disk(value: Path | None) -> Path | None:
+    """The path; BadParameter for a URI, which would be a folder of that name: only a study may lie in a store."""
+    if value is not None and store.is_uri(str(value)):
+        raise typer.BadParameter(f"{value} is no path of this disk; only a study, or a run, may lie in a store")
     return value
 
 

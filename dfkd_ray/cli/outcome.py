@@ -37,7 +37,8 @@ def announcement(study: Study, folder: Path, duplicates: Duplicates | None = Non
 def close(summary: Summary, work: Distillation) -> None:
     """The answer in a few lines, and the page; exit code 3 where trials failed, or none is complete."""
     from dfkd_ray import report as pages
-    from dfkd_ray.util import tables
+    from dfkd_ray.tune.copies import publish
+    from dfkd_ray.util import store, tables
 
     counts = f"{summary.complete} complete, {summary.pruned} stopped early, {summary.failed} failed"
     typer.echo(f"{counts}, {summary.seconds:.0f} s")
@@ -51,8 +52,10 @@ def close(summary: Summary, work: Distillation) -> None:
         for line in winners(summary, 1 / len(work.task.classes)):
             typer.echo(line)
     typer.echo(f"page: {pages.build(summary.folder)}")
+    publish(summary.folder)
     if summary.failed or not summary.complete:
-        again = f"; once that is mended: dfkd-ray resume {summary.folder} --failed" if summary.failed else ""
+        place = store.place_of(summary.folder)
+        again = f"; once that is mended: dfkd-ray resume {place} --failed" if summary.failed else ""
         failed = for_terminal(words.count(summary.failed, "trial"))
         typer.echo(f"{failed} failed, {summary.complete} are complete{again}", err=True)
         raise typer.Exit(GivenUp.exit_code)

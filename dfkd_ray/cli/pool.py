@@ -198,7 +198,7 @@ def _seen_by(task: Task, net: nn.Module, found: Pool, device: Any) -> Iterator[s
 @pool.command()
 def sample(
     folder: Folder,
-    out: Annotated[Path, typer.Option(help="The picture, .webp or .png.")],
+    out: Annotated[Path, typer.Option(callback=options.on_disk, help="The picture, .webp or .png.")],
     rows: Annotated[
         int | None,
         typer.Option(

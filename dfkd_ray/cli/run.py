@@ -15,7 +15,7 @@ from dfkd_ray import metrics
 from dfkd_ray.cli import app, options, running
 from dfkd_ray.cli.subject import Subject, folder_name
 from dfkd_ray.tune.options import Options
-from dfkd_ray.util import folders
+from dfkd_ray.util import folders, store
 from dfkd_ray.util.errors import ConfigError, GivenUp, StudyError
 from dfkd_ray.util.words import share
 
@@ -64,7 +64,7 @@ def distill(
     own = config.load(name)
     fixed = absolute_pool(_from_pool(pool, own, Overrides(subject.assigned(changes), epochs=epochs).fixed))
     on = subject.chosen(config.change(own, fixed).teacher.arch, how.weights)
-    folder = how.out or Path("reports") / f"{Path(method).stem}-{folder_name(on)}-seed{seed}"
+    folder = store.folder_of(how.out or Path("reports") / f"{Path(method).stem}-{folder_name(on)}-seed{seed}")
     study, work = _study(name, own, on, fixed, seed, folder, how)
     work.open(work.method, seed, work.runtime, work.runtime.open())  # what does not fit is told before all else
     begun = _begun(study, work, folder, how, accept_changes)
@@ -145,24 +145,26 @@ def _begun(study: Study, work: Distillation, folder: Path, how: Options, accept:
 
     What the command itself says otherwise is another run: of seed, task and `--set` no change is accepted.
     """
+    from dfkd_ray.tune.copies import refresh
     from dfkd_ray.tune.history import History
     from dfkd_ray.tune.ledger import NAME, read_records
 
     path = folder / NAME
+    refresh(folder)
     if not path.exists():
-        if folder.exists() and any(folder.iterdir()):
+        if store.of(folder) is None and folder.exists() and any(folder.iterdir()):
             raise StudyError(f"{folder} exists and holds no run: name another folder with --out")
         folder.mkdir(parents=True, exist_ok=True)  # where that cannot be, it is told now
         return None
     records = [] if how.fresh else read_records(path)[0]
     if not records:
         return None
-    there = History(records)
-    if not there.study.one_run:
+    begun = History(records)
+    if not begun.study.one_run:
         raise StudyError(f"{folder} holds a study: name another folder with --out")
-    same = all(getattr(there.study, what) == getattr(study, what) for what in ("seed", "task_name", "fixed"))
+    same = all(getattr(begun.study, what) == getattr(study, what) for what in ("seed", "task_name", "fixed"))
     way_on = "name another folder with --out" + (", or go on all the same with --accept-changes" if same else "")
-    return running.going_on(folder, there, study, work, accept and same, way_on)
+    return running.going_on(folder, begun, study, work, accept and same, way_on)
 
 
 def _run(study: Study, work: Distillation, folder: Path, how: Options, begun: GoingOn | None) -> Trial:

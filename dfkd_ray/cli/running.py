@@ -11,7 +11,7 @@ import typer
 
 from dfkd_ray.cli import options, outcome
 from dfkd_ray.tune.options import Options
-from dfkd_ray.util import shipped
+from dfkd_ray.util import shipped, store
 from dfkd_ray.util.errors import StudyError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def planned(study: Study, work: Distillation, how: Options) -> Iterator[str]:
 
 
 def folder_of(study: Study, how: Options) -> Path:
-    return how.out or Path("reports") / study.study
+    return store.folder_of(how.out or Path("reports") / study.study)
 
 
 def threads(study: Study, work: Distillation) -> int:
@@ -130,14 +130,14 @@ def start(study: Study, work: Distillation, how: Options) -> None:
     if work.options.weights is None and teacher is not None:
         typer.echo(f"the teacher is {teacher}")
     told = facts(study, work, how)
-    with options.going_on_with("dfkd-ray", "resume", str(folder)):
+    with options.going_on_with("dfkd-ray", "resume", store.place_of(folder)):
         summary = launch.start(study, bound(work, told.experiment), folder, told, how, live.view())
     outcome.close(summary, work)
 
 
-def resume(folder: Path, how: Options, accept_changes: bool, failed: bool = False) -> None:
-    """Go on with the study in a folder, with what its ledger says; what is said now holds over it. failed: trials that
-    failed are run again."""
+def resume(place: str | Path, how: Options, accept_changes: bool, failed: bool = False) -> None:
+    """Go on with the study in a folder, by path or URI, with what its ledger says; what is said now holds over it.
+    failed: trials that failed are run again."""
     from dfkd_ray.runs import preparing
     from dfkd_ray.tune import launch
     from dfkd_ray.tune.observers import live
@@ -150,8 +150,9 @@ def resume(folder: Path, how: Options, accept_changes: bool, failed: bool = Fals
         return work, {"provenance": session(options), **record}
 
     if how.out is not None or how.fresh:
-        raise StudyError(f"resume goes on in {folder}: --out and --fresh are for a new study")
-    with options.going_on_with("dfkd-ray", "resume", str(folder)):
+        raise StudyError(f"resume goes on in {place}: --out and --fresh are for a new study")
+    folder = store.existing(place)
+    with options.going_on_with("dfkd-ray", "resume", store.place_of(folder)):
         summary = launch.resume(folder, make, how, live.view(), failed=failed)
     outcome.close(summary, made[0])
 
@@ -173,5 +174,8 @@ def going_on(
 
 def page(folder: Path) -> Path:
     from dfkd_ray import report
+    from dfkd_ray.tune.copies import publish
 
-    return report.build(folder)
+    made = report.build(folder)
+    publish(folder)
+    return made

@@ -13,7 +13,9 @@ from dfkd_ray.tune.options import Options
 from dfkd_ray.util.errors import StudyError
 
 File = Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or the name of a shipped one.")]
-Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The study's folder, e.g. reports/mhad.")]
+Folder = Annotated[
+    str, typer.Argument(metavar="FOLDER", help="The study's folder, e.g. reports/mhad or s3://bucket/mhad.")
+]
 
 
 @app.command()
@@ -77,7 +79,10 @@ def report(
     ],
     which: TrialOptions,
     out: Annotated[
-        Path | None, typer.Option(help="Of several: write the table as OUT.md and OUT.tex too.", show_default=False)
+        Path | None,
+        typer.Option(
+            callback=options.on_disk, help="Of several: write the table as OUT.md and OUT.tex too.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Build the page again from a study's tables alone: of the study, of a run, or of one trial, also one that kept

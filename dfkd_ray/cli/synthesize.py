@@ -24,7 +24,9 @@ Format = Annotated[Literal["png", "jpeg", "webp"], typer.Option(help="Of the ima
 class Kept:
     """How the images are kept."""
 
-    out: Annotated[Path | None, typer.Option(help="Folder.", show_default="pools/<method>-<task>")] = None
+    out: Annotated[
+        Path | None, typer.Option(callback=options.on_disk, help="Folder.", show_default="pools/<method>-<task>")
+    ] = None
     pixels: Annotated[
         int | None,
         typer.Option(

@@ -27,6 +27,10 @@ Init = Annotated[
     Literal["scratch", "imagenet"],
     typer.Option(help="From random weights, or from ImageNet's, which is another recipe too."),
 ]
+Out = Annotated[
+    Path | None,
+    typer.Option(callback=options.on_disk, help="File.", show_default="teachers/<task>_<arch>.safetensors"),
+]
 
 
 @app.command()
@@ -38,7 +42,7 @@ def teach(
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change the recipe, e.g. --set recipe.lr=0.01.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="File.", show_default="teachers/<task>_<arch>.safetensors")] = None,
+    out: Out = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Train anew, whatever stands there.")] = False,
     seed: options.Seed = 0,
     data: Annotated[Path | None, typer.Option(help="Folder or .npz file of the task's real images.")] = None,

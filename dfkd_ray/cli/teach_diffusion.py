@@ -13,11 +13,13 @@ from dfkd_ray.cli import app, options, training
 if TYPE_CHECKING:
     from dfkd_ray.teachers.diffusion_course import DiffusionEpoch
 
+Out = Annotated[Path | None, typer.Option(callback=options.on_disk, help="Folder.", show_default="diffusion/<task>")]
+
 
 @app.command("teach-diffusion")
 def _teach_diffusion(
     task: Annotated[str, typer.Argument(metavar="TASK", help="A name (see `ls tasks`), a YAML file or folder:PATH.")],
-    out: Annotated[Path | None, typer.Option(help="Folder.", show_default="diffusion/<task>")] = None,
+    out: Out = None,
     epochs: Annotated[
         int | None, typer.Option(help="Of the U-Net, in place of the recipe's.", show_default="the recipe's")
     ] = None,

@@ -14,31 +14,44 @@ from torch import Tensor
 from dfkd_ray.methods import config
 from dfkd_ray.metrics import VAL_ACCURACY
 from dfkd_ray.runs.card import RunCard
+from dfkd_ray.runs.depot import CHECKPOINT, Depot
+from dfkd_ray.runs.rings import Rings
 from dfkd_ray.teachers.weights import CARD
 from dfkd_ray.train.run import Run
 from dfkd_ray.tune.work import Row
 from dfkd_ray.util import generations
 from dfkd_ray.util.errors import DataError
+from dfkd_ray.util.every import Every
 from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.folders import STUDENTS
 from dfkd_ray.util.sealed import BLANK, KEY, seal
 
-CHECKPOINT = "checkpoint.pt"
 CURVE = "curve.json"
+EACH_EPOCH = Every()
 
 
 class Checkpoint:
     """Keeps a run in `folder`, where it is found again by whoever opens the same run there; None keeps nothing.
 
     inputs: what else decides the run, by digests: one of other inputs is refused, unless these were `accepted`.
+    every: how often it is saved, and after the last epoch. depot: of what is in the folder, where that lies in a store.
     """
 
     def __init__(
-        self, run: Run, folder: Path | None, inputs: Mapping[str, str | None] = {}, accepted: bool = False
+        self,
+        run: Run,
+        folder: Path | None,
+        inputs: Mapping[str, str | None] = {},
+        accepted: bool = False,
+        every: Every = EACH_EPOCH,
+        depot: Depot | None = None,
     ) -> None:
         self.run, self.folder, self.inputs, self.accepted = run, folder, inputs, accepted
+        self.every, self.depot = every, depot
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
+            self.rings = Rings(folder, None if depot is None else depot.fetch)
+        self._saved = 0, 0.0  # epochs and seconds when it was saved last
         self.best: dict[str, Tensor] = {}
         self.best_epoch, self.best_value = 0, -math.inf
         self.curve: list[float] = []  # validation accuracy, an epoch each
@@ -64,35 +77,70 @@ class Checkpoint:
     def save(self, row: Row) -> None:
         """Write the checkpoint in one atomic step, before the row is reported: it is reported again after a resume.
 
-        The one of the epoch before stays beside it.
+        The one before stays beside it.
         """
         self.rows.append(row)
         if self.folder is None:
             return
         self._leave_curve(row)
+        if row.last:
+            self.write()
+        elif self.every.due(row.epoch - self._saved[0], row.seconds - self._saved[1]):
+            self._write()
+        elif self.depot is not None:
+            self.depot.keep(None, self.rings.used)
+
+    def write(self) -> None:
+        """The same at once, of a run that may stand in the middle of an epoch; it is where it is wanted then."""
+        if self.folder is not None:
+            self._write()
+        if self.depot is not None:
+            self.depot.finish()
+
+    def _write(self) -> None:
+        assert self.folder is not None
+        run = self.run.state_dict()
         state = {
             "of": self._of,
-            "run": self.run.state_dict(),
+            "run": {**run, "memory": self.rings.split(run["memory"])},
             "best": (self.best, self.best_epoch, self.best_value),
             "curve": self.curve,
             "rows": [vars(row) for row in self.rows],
         }
         generations.write(self.folder / CHECKPOINT, lambda file: torch.save(state, file))
+        self.rings.prune()
+        self._saved = self._reached
+        if self.depot is not None:
+            self.depot.keep(self._saved[0], self.rings.used)
+
+    @property
+    def _reached(self) -> tuple[int, float]:
+        """Epochs and seconds."""
+        return (self.rows[-1].epoch, self.seconds) if self.rows else (0, 0.0)
 
     def restore(self, device: torch.device) -> list[Row]:
         """Go on from the newest sound checkpoint, if there is one: the rows up to its epoch."""
         if self.folder is None:
             return []
         path = self.folder / CHECKPOINT
-        state = generations.read(path, lambda each: torch.load(each, map_location=device, weights_only=True))
+
+        def load(each: Path) -> Any:
+            state = torch.load(each, map_location=device, weights_only=True)
+            if other := self._other(state["of"]):
+                raise DataError(f"{path}: a checkpoint of another run: {other}")
+            state["run"]["memory"] = self.rings.join(state["run"]["memory"])
+            return state
+
+        state = generations.read(path, load)
         if state is None:
             return []
-        if other := self._other(state["of"]):
-            raise DataError(f"{path}: a checkpoint of another run: {other}")
         self.run.load_state_dict(state["run"])
         self.best, self.best_epoch, self.best_value = state["best"]
         self.curve = state["curve"]
         self.rows = [Row(**row) for row in state["rows"]]
+        self._saved = self._reached
+        if self.depot is not None:
+            self.depot.restored(self._saved[0], self.rings.used)
         return self.rows
 
     @property

@@ -25,7 +25,8 @@ from dfkd_ray.nets.digest import digest
 from dfkd_ray.nets.initialisation import initialise
 from dfkd_ray.nets.sharing import ALONE, Ranks
 from dfkd_ray.runs.card import RunCard, versions
-from dfkd_ray.runs.checkpoint import Checkpoint
+from dfkd_ray.runs.checkpoint import EACH_EPOCH, Checkpoint
+from dfkd_ray.runs.depot import Depot, opened
 from dfkd_ray.runs.evaluator import Evaluator, pictured
 from dfkd_ray.teachers.weights import fill
 from dfkd_ray.train.loop import Epoch, distill
@@ -35,6 +36,7 @@ from dfkd_ray.train.runtime import Meter, Runtime, parse_runtime
 from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util.errors import TrialFailed
+from dfkd_ray.util.every import Every
 from dfkd_ray.util.host import cores
 from dfkd_ray.util.seeding import stream
 
@@ -130,7 +132,8 @@ class Distillation:
             yield from together(job.ranks, partial(self._of_rank, job), self.runtime.device)
             return
         try:
-            yield from self._epochs(job, method)
+            with opened(job.folder) as (folder, depot):
+                yield from self._epochs(job, method, folder, depot)
         except (MemoryError, torch.OutOfMemoryError) as error:
             raise MemoryError(self._less(method, str(error))) from error
 
@@ -147,15 +150,16 @@ class Distillation:
         way = f"--set schedule.batch={max(1, batch // 2)} takes less, as do --precision bfloat16 and smaller nets"
         return f"not enough memory for {images}: {way} ({told.partition(chr(10))[0] or 'of the host'})"
 
-    def _epochs(self, job: Job, method: Method) -> Iterator[Row]:
+    def _epochs(self, job: Job, method: Method, folder: Path | None, depot: Depot | None) -> Iterator[Row]:
         runtime = replace(self.runtime, threads=job.threads or self.runtime.threads)
         device = runtime.open()
         meter = Meter(device)
         run = self.open(method, job.seed, runtime, device)
-        folder = None if job.folder is None else Path(job.folder)
-        checkpoint, card = Checkpoint(run, folder, self.inputs, self.accepted), self.card(job, method)
+        every = EACH_EPOCH if self.options.checkpoint is None else Every.parse(self.options.checkpoint)
+        checkpoint = Checkpoint(run, folder, self.inputs, self.accepted, every, depot)
         if self.ranks.own:
             return self._beside(run, checkpoint)
+        card = self.card(job, method)
         if checkpoint.folder is not None:
             card.write(checkpoint.folder)
         rows = list(checkpoint.restore(device))

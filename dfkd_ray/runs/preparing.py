@@ -44,7 +44,8 @@ def work(
     methods = methods_of(study) if methods is None else methods
     method = config.change(methods[study.method], study.fixed)
     first = study.objective[0]
-    made = prepare(method, task or task_of(study), replace(options, **options.runtime(study.runtime)))
+    own = {"checkpoint": options.checkpoint or str(study.checkpoint.every), **options.runtime(study.runtime)}
+    made = prepare(method, task or task_of(study), replace(options, **own))
     for objective in study.objective:
         _check_reported(objective.metric, made, method)
     return replace(made, metric=first.metric, sign=first.sign, fixed=study.fixed, methods=methods)

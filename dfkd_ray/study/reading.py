@@ -13,7 +13,7 @@ from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.components import Changes, merged
 from dfkd_ray.study.space import Space
 from dfkd_ray.study.specs import samplers, stoppers
-from dfkd_ray.study.study import Budget, Objective, Resources, Study, conflicts
+from dfkd_ray.study.study import Budget, Objective, Resources, Saving, Study, conflicts
 from dfkd_ray.util import limits, yamls
 from dfkd_ray.util.errors import ConfigError, Problem
 from dfkd_ray.util.registry import did_you_mean
@@ -67,7 +67,7 @@ def plain(study: Study) -> dict[str, Any]:
     for key in ("sampler", "stopper"):
         spec = out[key]
         out[key] = {"name": spec.registered_as, **asdict(spec)}
-    for key in ("budget", "resources"):
+    for key in ("budget", "resources", "checkpoint"):
         out[key] = asdict(out[key])
     for key in ("fixed", "runtime"):
         out[key] = dict(out[key])
@@ -213,4 +213,5 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "stopper": lambda raw: component(stoppers, raw),
     "budget": lambda raw: typed(Budget, raw),
     "resources": lambda raw: typed(Resources, raw),
+    "checkpoint": lambda raw: typed(Saving, raw),
 }

@@ -15,6 +15,7 @@ from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.domains import Bool, Choice
 from dfkd_ray.study.specs import Cmaes, Gp, Grid, NoStopper, SamplerSpec, StopperSpec, Tpe, samplers
 from dfkd_ray.util.errors import ConfigError, Problem, UnknownName
+from dfkd_ray.util.every import Every
 from dfkd_ray.util.limits import NAME
 
 
@@ -82,6 +83,16 @@ class Resources:
 
 
 @dataclass(frozen=True)
+class Saving:
+    """`every`: after how many epochs (5) or minutes (10 min) a running trial is saved; what it loses by an accident."""
+
+    every: int | str = 1
+
+    def __post_init__(self) -> None:
+        Every.parse(self.every)
+
+
+@dataclass(frozen=True)
 class Study:
     """A study, complete: what `plain` writes and the ledger keeps."""
 
@@ -98,6 +109,7 @@ class Study:
     seed: int = 0  # of a sweep's trials: the same for all, so that they differ by their changes alone
     resources: Resources = field(default_factory=Resources)
     runtime: Mapping[str, Any] = field(default_factory=dict)
+    checkpoint: Saving = field(default_factory=Saving)
     ablation: Ablation | None = None  # None: a sweep
     published: str = ""  # the table that it re-runs, whose rows are its arms: dfkd_fgvc/table3, or ...#column of it
 

@@ -6,6 +6,7 @@ after too many of them in a row the trial is set aside until somebody resumes th
 
 from __future__ import annotations
 
+import platform
 import sys
 import traceback
 from collections import deque
@@ -16,6 +17,7 @@ from dfkd_ray.tune.trials import Trial
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.files import why
 from dfkd_ray.util.secrets import redacted
+from dfkd_ray.util.store import url_of
 
 _MACHINE = (OSError, MemoryError, EOFError, DataError)  # DataError: what a trial reads was there when the study began
 _NO_MEMORY = ("can't allocate memory", "not enough memory", "_STATUS_ALLOC_FAILED", "out of memory")  # torch's words
@@ -41,6 +43,14 @@ def is_accident(error: BaseException) -> bool:
     if not isinstance(error, RuntimeError) or _OWN_FAULT in text:
         return False
     return any(said in text for said in (*_NO_MEMORY, *_DEVICE))
+
+
+def check_seen(folder: str | None) -> None:
+    """Accident where this node does not see the folder that the driver has made for a trial: what is left in one of
+    that name here would stay here, and a trial that moves would begin anew."""
+    if folder is not None and url_of(folder) is None and not Path(folder).is_dir():
+        said = f"{platform.node()} does not see {folder}: nodes without a shared disk need --out s3://BUCKET/STUDY"
+        raise Accident(f"{said} (gs://, az://)")
 
 
 def reason(error: BaseException) -> str:

@@ -25,6 +25,7 @@ from dfkd_ray.tune.reuse import Finished, Key, library
 from dfkd_ray.tune.trials import LOST, Trial
 from dfkd_ray.tune.tuner import Reuse, Tuner
 from dfkd_ray.tune.work import Work
+from dfkd_ray.util import store
 from dfkd_ray.util.errors import ConfigError, Problem, StudyError
 from dfkd_ray.util.files import why
 
@@ -70,12 +71,14 @@ def start(
     StudyError, and Interrupted (exit code 130) after Ctrl-C.
     """
     known = library(options.reuse, facts.task)
+    if options.fresh and (there := store.of(folder)) is not None and there.names():
+        raise StudyError(f"{there.url} holds a study, and --fresh moves none in a store: name another with --out")
     if options.fresh and (folder / NAME).exists():
         _move_aside(folder)
     with Ledger(folder, lambda record: None) as ledger:  # how many there are is enough
         if ledger.count > 1:
             raise StudyError(
-                f"{folder} holds a study already; resume with: dfkd-ray resume {folder} "
+                f"{folder} holds a study already; resume with: dfkd-ray resume {store.place_of(folder)} "
                 f"(or start afresh with --fresh, which moves it aside)"
             )
         ledger.clear()  # of a start that got no further than its first record
@@ -106,7 +109,7 @@ def resume(
     over them; and what the ledger's record keeps of the session (its provenance; the experiment and how it is changed,
     where that was accepted).
     """
-    if not (folder / NAME).exists():
+    if not (folder / NAME).exists() and store.of(folder) is None:
         raise StudyError(f"{folder} holds no study to resume: there is no {NAME}")
     history = History()
     with Ledger(folder, history.apply) as ledger:

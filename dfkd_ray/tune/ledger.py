@@ -18,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from dfkd_ray.tune.mirror import Mirror
+from dfkd_ray.util import store
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.files import append, sync_folder
 from dfkd_ray.util.locks import Taken, take
@@ -104,7 +106,10 @@ def refusal(path: Path, data: bytes, number: int) -> str:
 
 class Ledger:
     """The open ledger. What was in it is handed to `take`, record by record, or stands in `records`; `count` is how
-    many there are by now. Close it, or use it as a context."""
+    many there are by now. Close it, or use it as a context.
+
+    Where its folder is the copy of one in a store, `mirror` puts there what is appended.
+    """
 
     def __init__(self, folder: Path, take: Callable[[Record], object] | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -113,14 +118,19 @@ class Ledger:
         self.count = 0
         self._take = take or self.records.append
         self._lock = locked(folder)
+        self.mirror: Mirror | None = None
         try:
+            self.mirror = None if (there := store.of(folder)) is None else Mirror(folder, there)
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
             sync_folder(folder)
             self._size = fold(self.path, self._found)
             if os.fstat(self._file).st_size > self._size:
                 os.ftruncate(self._file, self._size)
                 os.fsync(self._file)
+            self._grown()
         except BaseException:
+            if self.mirror is not None:
+                self.mirror.close()
             self._lock.close()
             raise
 
@@ -143,8 +153,13 @@ class Ledger:
         except OSError as error:
             raise OSError(error.errno, error.strerror or str(error), str(self.path)) from error
         self.count += len(lines)
-        kept = [decode(line[:-1]) for line in lines]
-        return [record for record in kept if record is not None]
+        kept = [record for record in (decode(line[:-1]) for line in lines) if record is not None]
+        self._grown(kept)
+        return kept
+
+    def _grown(self, records: Iterable[Record] = ()) -> None:
+        if self.mirror is not None:
+            self.mirror.grown(self._size, [each["picture"]["path"] for each in records if "picture" in each])
 
     def since(self, place: int) -> Iterator[Record]:
         """The records after so many, read from the file."""
@@ -158,10 +173,14 @@ class Ledger:
         """Begin anew: for a study of which nothing has been run, so that its first record is all there is."""
         if self.count > 1:
             raise StudyError(f"{self.path}: holds {self.count} records, and is not emptied")
+        if self.mirror is not None:
+            self.mirror.clear()
         os.ftruncate(self._file, 0)
         self._size, self.count, self.records = 0, 0, []
 
     def close(self) -> None:
+        if self.mirror is not None:
+            self.mirror.close()
         os.close(self._file)
         self._lock.close()
 

@@ -11,7 +11,9 @@ from dfkd_ray.tune.watchdog import FACTOR
 from dfkd_ray.util import limits
 from dfkd_ray.util.choices import Cache, Precision, Runner
 from dfkd_ray.util.errors import ConfigError
+from dfkd_ray.util.every import Every
 from dfkd_ray.util.secrets import redacted_facts
+from dfkd_ray.util.store import url_of
 
 if TYPE_CHECKING:
     from dfkd_ray.study import Resources
@@ -32,7 +34,10 @@ class Options:
     again at a resume that does not say otherwise, and reaches the trial. ConfigError where two do not go together.
     """
 
-    out: Path | None = _option("Folder.", shown="reports/<study>; of one run reports/<method>-<task>-seed<seed>")
+    out: str | None = _option(
+        "Folder, or the URI of one in a store: s3://bucket/study, gs://, az://.",
+        shown="reports/<study>; of one run reports/<method>-<task>-seed<seed>",
+    )
     runner: Runner | None = _option(
         "ray, or serial: one trial after another in this process, no Ray.", shown="ray; of one run serial"
     )
@@ -52,6 +57,9 @@ class Options:
         "checkpoint; 0: never.",
         shown=f"{FACTOR:g}",
         min=0,
+    )
+    checkpoint: str | None = _option(
+        "How often a trial is saved: after so many epochs (5) or minutes (10 min).", shown="the study's, or each epoch"
     )
     isolate: bool = _option("A new process for each trial (seconds each).", default=False)
     fresh: bool = _option("Move what is in the folder aside and begin anew.", default=False)
@@ -79,6 +87,14 @@ class Options:
                     limits.check(name, value)
                 except limits.TooLarge as error:
                     raise ConfigError.at(f"--{name}", str(error)) from None
+        try:
+            Every.parse(self.checkpoint or 1)
+        except ValueError as error:
+            raise ConfigError.at("--checkpoint", str(error)) from None
+        try:
+            url_of(self.out or "")
+        except ConfigError as error:
+            raise ConfigError(problem.under("--out") for problem in error.problems) from None
         if self.runner == "serial":
             for name in sorted(_RAY & self.said.keys()):
                 raise ConfigError.at(f"--{name}", "is for --runner ray")

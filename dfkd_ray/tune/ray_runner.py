@@ -16,7 +16,7 @@ from ray import cloudpickle, tune
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
-from dfkd_ray.tune.accidents import Accident, is_accident, reason
+from dfkd_ray.tune.accidents import Accident, check_seen, is_accident, reason
 from dfkd_ray.tune.endings import Ending
 from dfkd_ray.tune.interrupts import Interrupted, Interrupts
 from dfkd_ray.tune.options import Options
@@ -95,6 +95,7 @@ class _Trial(tune.Trainable):  # type: ignore[misc]
                 self._work = cloudpickle.loads(self._parcel)
                 self._parcel = b""
             if self._rows is None:
+                check_seen(self._job.folder)
                 self._rows = self._work.epochs(self._job)
             return {"row": next(self._rows)}
         except StopIteration:

@@ -17,7 +17,7 @@ from dfkd_ray.tune import salvage
 from dfkd_ray.tune.history import OF_A_TRIAL, History
 from dfkd_ray.tune.ledger import END, NAME, UTF16, Record, decode, encode, is_torn, locked, refusal
 from dfkd_ray.tune.trials import LOST
-from dfkd_ray.util import folders
+from dfkd_ray.util import folders, store
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.files import atomic_write
 
@@ -48,6 +48,11 @@ def repair(folder: Path) -> Repaired:
     path = folder / NAME
     if not path.exists():
         raise StudyError(f"{folder} holds no study to repair: there is no {NAME}")
+    if (there := store.of(folder)) is not None:
+        raise StudyError(
+            f"{folder} is the copy of {there.url}, whose ledger is never changed: to go on without what is damaged, "
+            f"copy {folder} without {store.NAME}, and repair and resume that"
+        )
     with locked(folder):
         data = path.read_bytes()
         pieces = list(_pieces(data))

@@ -66,7 +66,7 @@ class Tuner:
         self.recovery = Recovery(RETRIES if options.retries is None else options.retries)
         self.watchdog = Watchdog(FACTOR if options.watchdog is None else options.watchdog)
         self._root = folder.resolve()
-        self._tidier = Tidier(self._root, self.history)
+        self._tidier = Tidier(self._root, self.history, ledger.mirror)
         self.observers = Observers(observers)
         self.observers.start(self, ledger)
         for trial in self.history.running():
@@ -221,10 +221,15 @@ class Tuner:
         return budget.hours is not None and self.active >= budget.hours * 3600
 
     def _job(self, trial: Trial) -> Job:
-        folder = self._folder(trial.number)
-        folder.mkdir(parents=True, exist_ok=True)
+        """What a runner gets; in a store the trial is known first, so that no other machine gives its number away."""
+        folder, mirror = self._folder(trial.number), self.ledger.mirror
+        if mirror is None:
+            folder.mkdir(parents=True, exist_ok=True)
+        else:
+            mirror.settle()
+        place = str(folder) if mirror is None else mirror.place(folder)
         rest = (trial.arm, self.threads, self.study.study, self.resources.ranks)
-        return Job(trial.number, trial.changes, trial.seed, str(folder), *rest)
+        return Job(trial.number, trial.changes, trial.seed, place, *rest)
 
     def _folder(self, number: int) -> Path:
         return folders.of_trial(self._root, number)

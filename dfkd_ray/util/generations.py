@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from dfkd_ray.util.files import remove_leftovers
 from dfkd_ray.util.sealed import is_sound, sealed_write
+
+
+class Unsound(Exception):
+    """What a checkpoint needs beside its own file is lost, or is not what it was."""
 
 
 def before(path: Path) -> Path:
@@ -35,15 +40,16 @@ def write(path: Path, dump: Callable[[BinaryIO], None]) -> None:
 def read(path: Path, load: Callable[[Path], Any]) -> Any:
     """What `load` reads from the newest checkpoint that is sound; None where there is none.
 
-    A damaged one is said and removed. OSError where one cannot be read.
+    One that is damaged, or that `load` finds Unsound, is said and removed. OSError where one cannot be read.
     """
     for each in (path, before(path)):
         remove_leftovers(each)
     for each, instead in ((path, before(path)), (before(path), None)):
         if not each.exists():
             continue
-        if is_sound(each):
-            return load(each)
+        with suppress(Unsound):
+            if is_sound(each):
+                return load(each)
         each.unlink()
         left = "the one before it goes on" if instead is not None and instead.exists() else "it begins anew"
         print(f"warning: {each}: a damaged checkpoint, removed: {left}, to the same end", file=sys.stderr, flush=True)

@@ -55,10 +55,10 @@ class Registry(Generic[T]):
         return len(self._items)
 
 
-def did_you_mean(name: Any, known: Iterable[str]) -> str:
-    """The tail of a message about a name nobody knows: the nearest name, then all of them."""
+def did_you_mean(name: Any, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """The tail of a message about a name nobody knows: the nearest name, if it is that much alike, then all of them."""
     known = sorted(known)
-    near = difflib.get_close_matches(str(name), known, n=1)
+    near = difflib.get_close_matches(str(name), known, n=1, cutoff=cutoff)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"{hint} (known: {', '.join(known)})" if known else f"{hint} (none is known)"
 

@@ -8,7 +8,7 @@ from typing import Any
 from dfkd_ray.methods.method import Schedule, Student, Teacher
 from dfkd_ray.parts.augmenting import Views
 from dfkd_ray.study.ablation import Tune
-from dfkd_ray.study.study import Budget, Objective, Resources
+from dfkd_ray.study.study import Budget, Objective, Resources, Saving
 from dfkd_ray.train.runtime import Runtime
 from dfkd_ray.util import shipped
 from makers import fields, markup
@@ -19,6 +19,7 @@ STUDY: dict[str, tuple[str, type[Any]]] = {
     "budget": ("", Budget),
     "resources": ("", Resources),
     "runtime": ("", Runtime),
+    "checkpoint": ("", Saving),
     "tune": ("Of an ablation.", Tune),
 }
 METHOD: dict[str, type[Any]] = {"teacher": Teacher, "student": Student, "views": Views, "schedule": Schedule}

@@ -155,3 +155,35 @@ def test_files_of_gigabytes_are_refused_by_their_size(tmp_path: Path) -> None:
     assert refused("validate", "s.yaml", cwd=tmp_path) == f"s.yaml: {said}"
     assert refused("distill", "m.yaml", cwd=tmp_path).endswith(f"m.yaml: {said}")
     assert "File name too long" in refused("validate", "a" * 5_000)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ("sweep", "mhad", "--out", "s4://b/x"),
+            r"--out: s4://b/x: unknown scheme 's4'; did you mean 's3'\? \(known: .*\)",
+        ),
+        (("resume", "hdfs://host/x"), r"hdfs://host/x: unknown scheme 'hdfs' \(known: az, file, gs, s3\)"),
+        (("distill", "noise_kd", "--out", "s3:/b"), r"--out: s3:/b: name a folder in a bucket: s3://BUCKET/STUDY"),
+    ],
+)
+def test_a_place_of_another_scheme_is_refused_and_no_folder_is_made(
+    words: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    done = dfkd(*words, cwd=tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert re.fullmatch(f"error: {message}\n", done.err), done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("synthesize", "diff_dfkd"), ("teach", "gliders"), ("show", "gliders", "--grid"), ("teach-diffusion", "gliders")],
+)
+def test_a_store_is_for_studies_alone(words: tuple[str, ...], tmp_path: Path) -> None:
+    done = dfkd(*words, "--out", "s3://bucket/x", cwd=tmp_path)
+    assert done.code == 2
+    said = re.sub(r"[\s│]+", " ", done.err)
+    assert "s3:/bucket/x is no path of this disk; only a study, or a run, may lie in a store" in said
+    assert list(tmp_path.iterdir()) == []

@@ -27,6 +27,7 @@ from dfkd_ray.runs.card import RunCard
 from dfkd_ray.runs.checkpoint import Checkpoint
 from dfkd_ray.tune.ledger import NAME, read_records
 from dfkd_ray.util import tables
+from dfkd_ray.util.store import Store
 from tests.cli.commands import HELD_OUT, SPLITS, TINY, Done, dfkd, refused, sets
 
 ROOT = Path(__file__).parents[2]
@@ -392,3 +393,28 @@ def test_a_task_file_that_was_edited_is_another_experiment(squares: Path, tmp_pa
     assert re.search(r"\n  the task: .*; std.0 0.3 there, 0.25 here\n", refused("resume", tmp_path / "run"))
     task.unlink()
     assert dfkd("resume", tmp_path / "run").code == 0, "the ledger has the task"
+
+
+def test_a_run_in_a_store_goes_on_on_another_machine(
+    finished: tuple[Path, Done], bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "one")
+    with interrupted_at_epoch_2():
+        stopped = distill(bucket)
+    assert stopped.code == 130
+    assert f"--out {bucket}" in stopped.err.splitlines()[-1]
+    monkeypatch.chdir(tmp_path / "two")
+    done = dfkd("resume", bucket)
+    assert (done.code, done.err) == (0, "")
+    copy = Path("reports", *bucket.replace("://", "/").split("/"))
+    assert values(copy) == values(finished[0])
+    assert students(copy) == students(finished[0])
+    assert {"report.html", "trials/0000/run.json"} <= {*Store(bucket).names()}
+    monkeypatch.chdir(tmp_path / "one")
+    again = distill(bucket)
+    assert again.code == 0
+    assert "holds this run already" in again.out
+    assert "epoch" not in [line.split()[0] for line in again.out.splitlines()]
+    assert students(copy) == students(finished[0])

@@ -58,6 +58,13 @@ def a_study(task: str = "gliders", metric: str = "val_accuracy") -> study.Study:
     return study.parse(yamls.loads(STUDY.format(task=task, metric=metric)))
 
 
+def test_how_often_a_trial_is_saved_is_the_studys_word_unless_somebody_says() -> None:
+    own = study.parse(yamls.loads(STUDY.format(task="gliders", metric="kl/source") + "checkpoint: {every: 10 min}"))
+    assert preparing.work(a_study()).options.checkpoint == "1"
+    assert preparing.work(own).options.checkpoint == "10 min"
+    assert preparing.work(own, Options(checkpoint="3")).options.checkpoint == "3"
+
+
 def test_a_studys_work_has_its_fixed_changes_objective_and_runtime() -> None:
     work = preparing.work(a_study(metric="kl/source"))
     assert work.max_epochs == 7

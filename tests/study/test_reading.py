@@ -135,9 +135,9 @@ def test_all_mistakes_at_once_with_their_lines() -> None:
         study.parse(loads(BAD, "bad.yaml"))
     lines = str(refused.value).splitlines()
     assert lines[2] == (
-        "bad.yaml:2: methd: no such part of a study; did you mean 'method'? (known: arms, budget, components, design, "
-        "draws, fixed, method, objective, published, question, resources, runtime, sampler, search, seed, seeds, "
-        "spread, stopper, study, task, tune)"
+        "bad.yaml:2: methd: no such part of a study; did you mean 'method'? (known: arms, budget, checkpoint, "
+        "components, design, draws, fixed, method, objective, published, question, resources, runtime, sampler, "
+        "search, seed, seeds, spread, stopper, study, task, tune)"
     )
     assert lines[0] == "bad.yaml:1: method: is missing"
     assert lines[1] == "bad.yaml:1: study: a name has letters, digits, - and _, got 'm had'"
@@ -253,3 +253,14 @@ def test_a_grid_needs_no_number_of_trials() -> None:
     assert made.budget.trials is None
     assert made.trials == 2
     assert study.parse(loads(EXAMPLE)).trials == 12
+
+
+def test_how_often_a_trial_is_saved() -> None:
+    def read(said: str) -> Any:
+        return study.parse(loads(EXAMPLE + f"checkpoint: {said}\n", "s.yaml")).checkpoint.every
+
+    assert [read("{every: 5}"), read("{every: 10 min}")] == [5, "10 min"]
+    with pytest.raises(ConfigError, match=r"checkpoint: every so many epochs \(5\) or minutes \(10 min\), got 'often'"):
+        read("{every: often}")
+    with pytest.raises(ConfigError, match="checkpoint"):
+        read("{each: 5}")

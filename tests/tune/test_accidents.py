@@ -10,7 +10,7 @@ import pytest
 import torch
 from ray.exceptions import ObjectLostError, RayActorError
 
-from dfkd_ray.tune.accidents import Accident, Hung, Recovery, is_accident, reason
+from dfkd_ray.tune.accidents import Accident, Hung, Recovery, check_seen, is_accident, reason
 from dfkd_ray.tune.trials import Trial
 from dfkd_ray.util.errors import ConfigError, DataError, MissingExtra, TrialFailed
 
@@ -111,3 +111,12 @@ def test_it_is_hopeless_when_more_in_a_row_than_run_at_a_time_are_set_aside() ->
     recovery.met(trial(4, 1))
     assert recovery.hopeless(2)
     assert recovery.cause == "accident of 4"
+
+
+def test_a_node_that_does_not_see_a_trials_folder_runs_none(tmp_path: Path) -> None:
+    for place in (None, str(tmp_path), "s3://bucket/x/trials/0000"):
+        check_seen(place)
+    gone = tmp_path / "gone"
+    said = f" does not see {gone}: nodes without a shared disk need --out s3://BUCKET/STUDY "
+    with pytest.raises(Accident, match=said):
+        check_seen(str(gone))

@@ -65,6 +65,11 @@ def test_it_is_no_failure_of_a_trial() -> None:
     )
 
 
+def test_a_study_in_a_store_is_named_by_its_uri(tmp_path: Path) -> None:
+    (tmp_path / "store.url").write_text("s3://bucket/mhad\n")
+    assert str(Interrupted(tmp_path)) == "interrupted; resume with: dfkd-ray resume s3://bucket/mhad"
+
+
 def test_what_the_user_has_turned_off_stays_off() -> None:
     """`nohup` ignores SIGHUP for the process that it starts."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -14,7 +14,7 @@ from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.util.errors import ConfigError
 
 SAID: dict[str, Any] = {
-    "out": Path("there"),
+    "out": "there",
     "runner": "ray",
     "address": "auto",
     "insecure": True,
@@ -23,6 +23,7 @@ SAID: dict[str, Any] = {
     "concurrency": 3,
     "retries": 0,
     "watchdog": 0.0,
+    "checkpoint": "5",
     "isolate": True,
     "fresh": True,
     "parquet": True,
@@ -92,3 +93,15 @@ def test_a_ledger_keeps_what_holds_again_with_whole_paths(tmp_path: Path, monkey
     back = Options.of({**kept, "of a later version": 1})
     assert back == Options(**{**SAID, "out": None, "fresh": False}).absolute()
     assert back.plain() == kept
+
+
+def test_how_often_and_where_to_are_read_at_once() -> None:
+    for said in ("5", "10 min", "1h"):
+        assert Options(checkpoint=said).plain() == {"checkpoint": said}
+    with pytest.raises(
+        ConfigError, match=r"^--checkpoint: every so many epochs \(5\) or minutes \(10 min\), got 'often'$"
+    ):
+        Options(checkpoint="often")
+    with pytest.raises(ConfigError, match=r"^--out: s4://b/x: unknown scheme 's4'; did you mean 's3'"):
+        Options(out="s4://b/x")
+    assert Options(out="s3://b/x").plain() == {}, "it holds for one command"

@@ -232,3 +232,14 @@ def test_what_was_asked_for_comes_from_the_card_of_the_run_where_no_table_knows(
     done, history = mended(tmp_path)
     assert "trial 1: what was asked for is taken from its run.json" in done.told
     assert (history.trials[1].changes, history.trials[1].seed) == (before.changes, before.seed)
+
+
+def test_the_ledger_of_a_study_in_a_store_is_left_alone(tmp_path: Path, whole: bytes) -> None:
+    data = broken(tmp_path, whole, 3)
+    (tmp_path / "store.url").write_text("s3://bucket/mhad\n")
+    said = "is the copy of s3://bucket/mhad, whose ledger is never changed: to go on without what is damaged, copy"
+    with pytest.raises(
+        StudyError, match=f"^{tmp_path} {said} {tmp_path} without store.url, and repair and resume that$"
+    ):
+        repair(tmp_path)
+    assert (tmp_path / NAME).read_bytes() == data

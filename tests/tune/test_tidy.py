@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.tidy import Tidier
 from dfkd_ray.util import folders
+from dfkd_ray.util.store import Store
 from tests.tune import ablations
 from tests.tune.test_history import MULTI, asked, ended, records, row
 from tests.tune.toys import opening
@@ -82,3 +86,28 @@ def test_an_end_looks_at_no_more_folders_in_a_large_study(
     history.apply(ended(trials, "complete", [0.2]))
     tidier.ended(trials)
     assert sorted(looked) == [0, trials], "the one that ended, and the one that was best before"
+
+
+def test_a_store_is_tidied_alike_once_its_ledger_says_so_and_the_best_come_home(bucket: str, tmp_path: Path) -> None:
+    """With a mirror that does things when the test tells it to."""
+    held, acts = Store(bucket), list[Callable[[], None]]()
+    mirror: Any = SimpleNamespace(store=held, later=acts.append)
+    for number in range(3):
+        for name in ("student.safetensors", "checkpoint-000001.pt"):
+            held.put(f"trials/{number:04d}/{name}", b"x")
+    history = History(records())
+    tidier = Tidier(tmp_path, history, mirror)
+    for number, (state, value) in enumerate([("complete", 0.5), ("pruned", 0.9), ("complete", 0.6)]):
+        history.apply(asked(number))
+        history.apply(row(number, 1, 0.1))
+        history.apply(ended(number, state, [value]))
+        tidier.ended(number)
+    assert len(held.names()) == 6, "the ledger is not there yet"
+    for act in acts:
+        act()
+    assert held.names() == ["trials/0002/student.safetensors"]
+    assert left(tmp_path)[2] == ["student.safetensors"]
+    held.put("trials/0001/student.safetensors", b"x")
+    Tidier(tmp_path, history, mirror)
+    acts[-2]()
+    assert held.names() == ["trials/0002/student.safetensors"], "what a killed session left over goes as well"

@@ -43,3 +43,15 @@ def test_trials_with_folders_go_by_number(tmp_path: Path) -> None:
     for name in ("10000", "0002", "notes"):
         (tmp_path / "trials" / name).mkdir(parents=True)
     assert folders.trials(tmp_path) == [2, 10000]
+
+
+def test_trials_of_which_there_are_files_by_name() -> None:
+    names = [
+        "trials/0002/run.json",
+        "trials/0010/run.json",
+        "trials/0002/a/b",
+        "trials/best/x",
+        "trials/0003",
+        "a/0001/b",
+    ]
+    assert folders.trials_in(names) == [2, 10]

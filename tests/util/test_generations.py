@@ -78,3 +78,18 @@ def test_what_goes_on_from_the_one_before_keeps_it_while_it_writes(
     put(path, b"1")
     assert is_sound(path)
     assert is_sound(generations.before(path))
+
+
+def test_one_that_lacks_what_it_needs_is_damaged_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "c.pt"
+    put(path, b"0")
+    put(path, b"1")
+
+    def load(each: Path) -> bytes:
+        if each == path:
+            raise generations.Unsound("a part is lost")
+        return each.read_bytes()
+
+    assert generations.read(path, load).startswith(b"0")
+    assert names(tmp_path) == ["c_before.pt"]
+    assert "a damaged checkpoint, removed: the one before it goes on" in capsys.readouterr().err

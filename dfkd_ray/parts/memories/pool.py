@@ -40,7 +40,11 @@ class LivePoolMemory:
         self.spec = spec
         self.images: Tensor | None = None
         self.labels: Tensor | None = None
-        self.size = self.next = 0
+        self.added = 0  # images ever
+
+    @property
+    def size(self) -> int:
+        return min(self.added, self.spec.capacity)
 
     def refill(self, source: LiveSource, batch: int, rng: torch.Generator) -> None:
         for _ in range(self.spec.batches):
@@ -58,21 +62,23 @@ class LivePoolMemory:
             self.images = images.new_zeros((self.spec.capacity, *images.shape[1:]), dtype=torch.float16)
             self.labels = None if labels is None else labels.new_zeros(self.spec.capacity)
         images = images[: self.spec.capacity]
-        rows = (torch.arange(len(images), device=images.device) + self.next) % self.spec.capacity
+        rows = (torch.arange(len(images), device=images.device) + self.added) % self.spec.capacity
         self.images[rows] = images.to(torch.float16)
         if self.labels is not None and labels is not None:
             self.labels[rows] = labels[: self.spec.capacity]
-        self.next = (self.next + len(images)) % self.spec.capacity
-        self.size = min(self.size + len(images), self.spec.capacity)
+        self.added += len(images)
 
     def state_dict(self) -> dict[str, Any]:
-        """What the pool holds so far, not the room that it has: early checkpoints are small."""
+        """What the pool holds so far, not the room that it has: early checkpoints are small.
+
+        `added` tells a checkpoint which rows are new, see `runs/rings.py`.
+        """
         held = {name: None if ring is None else self._held(ring) for name, ring in self._rings().items()}
-        return {**held, "size": self.size, "next": self.next}
+        return {**held, "added": self.added}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.images, self.labels = (self._room(state[name]) for name in self._rings())
-        self.size, self.next = state["size"], state["next"]
+        self.added = state["added"]
 
     def _rings(self) -> dict[str, Tensor | None]:
         return {"images": self.images, "labels": self.labels}
