@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from dfkd_ray.study import Resources
 from dfkd_ray.util.errors import StudyError
 
 TOKEN = Path(".ray") / "auth_token"  # under the home folder, where Ray looks for it
@@ -99,21 +98,6 @@ def ensure_token() -> dict[str, str]:
     with os.fdopen(handle, "w") as file:
         file.write(token)
     return {}
-
-
-def room(there: Mapping[str, float], share: Resources) -> int:
-    """How many trials there is room for."""
-    cpus, gpus = there.get("CPU", 0.0), there.get("GPU", 0.0)
-    return int(min(cpus / share.cpu, gpus / share.gpu if share.gpu else cpus / share.cpu))
-
-
-def fitting(there: Mapping[str, float], share: Resources) -> int:
-    """How many trials a cluster has room for; StudyError if not even one."""
-    found = room(there, share)
-    if found < 1:
-        has = f"{there.get('CPU', 0.0):g} and {there.get('GPU', 0.0):g}"
-        raise StudyError(f"a trial takes {share.cpu:g} cpu and {share.gpu:g} gpu (resources), this cluster has {has}")
-    return found
 
 
 def worker_environment(threads: int) -> Mapping[str, str]:
