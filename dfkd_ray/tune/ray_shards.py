@@ -33,8 +33,7 @@ def each(
 
     `do` must be idempotent: a part whose worker was killed is done again, `retries` times. Its own errors are raised
     here. address, insecure: see ray_cluster.cluster; wait, device: see ray_cluster.room. Raises
-    Interrupted on Ctrl-C, when no worker is left running;
-    StudyError.
+    Interrupted on Ctrl-C, when no worker is left running; StudyError.
     """
     with cluster(address, share, insecure), Interrupts() as interrupts:
         there = room(share, address, wait, device)

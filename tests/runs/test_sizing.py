@@ -75,7 +75,6 @@ def test_without_an_address_it_is_this_machine(monkeypatch: pytest.MonkeyPatch) 
 SCRIPT = """
 import json, os, sys
 from types import SimpleNamespace
-os.environ["RAY_AUTH_MODE"] = "token"
 from dfkd_ray.runs import probe, sizing
 from dfkd_ray.study import Resources
 from dfkd_ray.tune.options import Options
@@ -101,7 +100,9 @@ print(json.dumps([os.getpid(), out]))
 
 @pytest.mark.ray
 def test_of_a_cluster_its_nodes_are_counted_and_the_probe_runs_there() -> None:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    """Three times in one process, as `reproduce` connects again after its plan."""
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_AUTH_MODE"}
+    environment["PYTHONPATH"] = str(ROOT)
     with Holder() as holder:
         holder.add("g", num_cpus=1, num_gpus=2)
         command = [sys.executable, "-c", SCRIPT, holder.address]
