@@ -57,7 +57,8 @@ class Link:
     def _look(self) -> None:
         """As many trials at a time as there is room for now."""
         try:
-            self.tuner.concurrency = int(max(1, min(self._limit, self.room.look())))
+            still = bool(self.trials) and all(trial.status == trial.PENDING for trial in self.trials.values())
+            self.tuner.concurrency = int(max(1, min(self._limit, self.room.look(still))))
         except StudyError as error:
             raise Interrupted(self.tuner.folder, str(error)) from None
 

@@ -135,11 +135,12 @@ class Room:
         self._ask, self._wait, self._say, self._ticks = nodes, wait, say, ticks
         self._looked = self._said = -math.inf
         self._without: float | None = None  # since when nothing fits
+        self._still: float | None = None  # since when trials wait and none runs, although some fit
         self.count = self._idle = 0
         self.look()
 
-    def look(self) -> int:
-        """How many trials fit; the nodes are asked once a second at most."""
+    def look(self, still: bool = False) -> int:
+        """How many trials fit; the nodes are asked once a second at most. still: trials wait, and none runs."""
         now = self._ticks()
         if now < self._looked + LOOK:
             return self.count
@@ -153,6 +154,7 @@ class Room:
             if self.count != before and not first:
                 self._say(f"the cluster has {_many(self.nodes)} now: {self.count} at a time")
             self._look_for_idle()
+        self._taken(now, still and self.count > 0)
         return self.count
 
     def _nothing(self, now: float) -> None:
@@ -167,6 +169,16 @@ class Room:
         if now >= self._said + SAY:
             self._said = now
             self._say(f"{why}: waiting for another node, {roughly(self._wait - waited)} more (--wait)")
+
+    def _taken(self, now: float, still: bool) -> None:
+        if not still:
+            self._still = None
+        elif self._still is None:
+            self._still = self._said = now
+        elif now >= self._said + SAY:
+            self._said, waited = now, roughly(now - self._still)
+            held = f"others hold the room for {self.count} at a time, or processes start slowly"
+            self._say(f"no trial has begun for {waited}: {held}")
 
     def _look_for_idle(self) -> None:
         idle = idle_gpus(self.nodes, self.share)

@@ -61,6 +61,16 @@ def test_of_a_cluster_one_more_is_asked_for_than_fits(options: dict[str, Any], m
     assert made.tuner.concurrency == at_once
 
 
+def test_the_room_is_told_whether_trials_wait_and_none_runs() -> None:
+    made, _ = link([Node("a", {"CPU": 2})], Resources(gpu=0), address="auto")
+    told: list[bool] = []
+    made.room = SimpleNamespace(look=lambda still: told.append(still) or 2)  # type: ignore[assignment, func-returns-value]
+    for states in ((), ("P",), ("P", "R"), ("P", "P")):
+        made.trials = {str(n): SimpleNamespace(PENDING="P", status=state) for n, state in enumerate(states)}
+        made.check()
+    assert told == [False, True, False, True]
+
+
 def test_where_there_is_no_room_yet_one_is_asked_for() -> None:
     nodes = [Node("head", {})]
     made, clock = link(nodes, Resources(gpu=1), address="auto")

@@ -209,6 +209,22 @@ def test_waiting_is_told_every_minute_and_has_an_end() -> None:
     assert SAY == 60
 
 
+def test_room_that_others_hold_is_told_every_minute() -> None:
+    cluster = Cluster(node(2))
+    room = cluster.room(Resources(gpu=0))
+    for second in range(1, 130):
+        cluster.clock = float(second)
+        room.look(still=True)
+    held = "others hold the room for 2 at a time, or processes start slowly"
+    assert cluster.said == [f"no trial has begun for {waited}: {held}" for waited in ("60 s", "2 min")]
+    cluster.clock = 200
+    room.look(still=False)
+    for second in range(201, 260):
+        cluster.clock = float(second)
+        room.look(still=True)
+    assert len(cluster.said) == 2, "a minute begins again when one has run"
+
+
 def test_no_waiting() -> None:
     why = re.escape("a trial takes 2 cpu (resources), and the only node has 1 cpu")
     with pytest.raises(StudyError, match=f"^{why}; --wait says how long to wait for another node$"):
