@@ -41,8 +41,9 @@ _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 def environment(address: str | None) -> Iterator[None]:
     """Ray's settings, for as long as the block runs."""
     wanted = dict(_DRIVER)
-    if "ray" not in sys.modules and (address is None or has_token()):
-        # where Ray is imported already it is too late, and ray.init turns authentication on by itself (from 2.59)
+    if ("ray" not in sys.modules) if address is None else has_token():
+        # where Ray is imported already it is too late for a Ray of one's own, and ray.init turns authentication on by
+        # itself (from 2.59); a cluster is asked by another process first (ray_probe.py), which reads it anew
         wanted["RAY_AUTH_MODE"] = "token"
     if address is None:
         wanted |= _LOOPBACK
