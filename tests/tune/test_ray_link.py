@@ -172,11 +172,6 @@ def when(said: Callable[[], bool], act: Callable[[], None]) -> threading.Thread:
     return thread
 
 
-def rows(folder: Path, count: int) -> Callable[[], bool]:
-    ledger = folder / "ledger.jsonl"
-    return lambda: ledger.exists() and ledger.read_text().count('"kind":"row"') >= count
-
-
 @pytest.mark.ray
 def test_nodes_that_join_are_used_and_one_that_is_killed_is_done_without(
     holder: Holder, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -208,10 +203,12 @@ def test_nodes_that_join_are_used_and_one_that_is_killed_is_done_without(
     assert len({trial["device"] for trial in found}) == 2, "a process on each"
     assert [trial["attempts"] for trial in found] == [1] * 6
 
-    third = when(rows(tmp_path / "killed", 4), lambda: holder.kill("b"))
-    found = run(tmp_path / "killed", toys.Toy(pause=0.6), study(10), holder)
+    place = tmp_path / "again"
+    place.mkdir()
+    third = when(lambda: len(list(place.iterdir())) == 2, lambda: holder.kill("b"))
+    found = run(tmp_path / "killed", toys.Meeting(folder=str(place), pause=1.5), study(4), holder)
     third.join()
-    assert sorted(trial["attempts"] for trial in found) == [1] * 9 + [2]
+    assert sorted(trial["attempts"] for trial in found) == [1] * 3 + [2]
     assert "the cluster has 2 nodes now: 1 at a time\n" in capfd.readouterr().err
 
 
