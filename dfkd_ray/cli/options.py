@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args, get_origin, get_type_hints
 
 import typer
 
-from dfkd_ray.tune.options import Options
+from dfkd_ray.tune.options import Options, parse_gpu
 from dfkd_ray.util import choices, limits, store
+from dfkd_ray.util.durations import seconds
 from dfkd_ray.util.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -38,6 +39,19 @@ def on_disk(value: Path | None) -> Path | None:
     return value
 
 
+def told(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """The same for Typer, which says of a ValueError only what was given."""
+
+    @wraps(parse)
+    def parsed(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+
+    return parsed
+
+
 _TOLD = {each.name: each.metadata["help"] for each in fields(Options)}
 
 
@@ -49,6 +63,15 @@ Cache = Annotated[choices.Cache, typer.Option(help=_TOLD["cache"])]
 Threads = Annotated[int, typer.Option(min=0, callback=bounded, help=_TOLD["threads"])]
 Address = Annotated[str | None, typer.Option(help=_TOLD["address"])]
 Insecure = Annotated[bool, typer.Option("--insecure", help=_TOLD["insecure"])]
+_SHARD = {name: text.replace("trial", "shard") for name, text in _TOLD.items()}
+Cpu = Annotated[float | None, typer.Option(callback=bounded, help=_SHARD["cpu"], show_default="1")]
+Gpu = Annotated[
+    str | None, typer.Option(parser=told(parse_gpu), metavar="auto|FLOAT", help=_SHARD["gpu"], show_default="auto")
+]
+Memory = Annotated[float | None, typer.Option(callback=bounded, help=_SHARD["memory"])]
+Accelerator = Annotated[str | None, typer.Option(help=_SHARD["accelerator"])]
+Custom = Annotated[list[str] | None, typer.Option(metavar="NAME=AMOUNT", help=_SHARD["custom"])]
+Wait = Annotated[str | None, typer.Option(parser=told(seconds), metavar="DURATION", help=_SHARD["wait"])]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change a path of the method, e.g. --set schedule.epochs=20; null removes a loss term."),
@@ -138,10 +161,12 @@ def _options(group: Any) -> Iterator[inspect.Parameter]:
 
 def _described(f: Field[Any], hint: Any) -> tuple[Any, Any]:
     """Default and annotation of a field that says by itself what it is for, see `Options`."""
-    more = {"min": f.metadata["min"]} if "min" in f.metadata else {}
+    more = {key: f.metadata[key] for key in ("min", "metavar") if key in f.metadata}
+    if parse := f.metadata.get("parse"):  # whatever it makes of the text: Typer knows no unions
+        more, hint = {**more, "parser": told(parse)}, str | None
     option = typer.Option(f"--{f.name}", help=f.metadata["help"], show_default=f.metadata.get("shown", False), **more)
     if get_origin(hint) is tuple:  # one that may be given again
-        return None, Annotated[list[Path] | None, option]
+        return None, Annotated[list[get_args(hint)[0]] | None, option]  # type: ignore[misc]
     return f.default, Annotated[hint, option]
 
 

@@ -15,6 +15,7 @@ from dfkd_ray.util import shipped, store
 from dfkd_ray.util.errors import StudyError
 
 if TYPE_CHECKING:
+    from dfkd_ray.methods.method import Method
     from dfkd_ray.runs.distillation import Distillation
     from dfkd_ray.study import Study
     from dfkd_ray.study.overrides import Overrides
@@ -32,34 +33,30 @@ def checked(file: str, how: Options, overrides: Overrides | None = None) -> tupl
 
 
 def planned(study: Study, work: Distillation, how: Options) -> Iterator[str]:
-    """The plan, from a probe of a few steps, in lines."""
-    import torch
+    """The plan, from a probe of a few steps where the trials will run, in lines."""
+    from dfkd_ray.runs import planning, sizing
 
-    from dfkd_ray.runs import planning
-    from dfkd_ray.runs.probe import probe
-
-    study = replace(study, resources=how.resources(study.resources))
     at_once = 1 if how.runner == "serial" else how.concurrency
-    schedule, gpus = work.method.schedule, torch.cuda.device_count()
     known = duplicates(study, work)
-    each = arms_cost(study, work, known)
-    cost = None if each else probe(work, threads(study, work), study.seed)
-    yield from planning.describe(study, schedule, cost, at_once, spread(study, how), known, gpus, each)
+    arms = lone_arms(study, work, known)
+    works = [replace(work, method=method) for method in arms.values()] or [work]
+    asked = how.resources(study.resources)
+    count = asked.threads if work.options.threads is None else work.options.threads
+    place, share, costs = sizing.measure(works, asked, count, study.seed, how)
+    each = {} if costs is None else {arm: cost.trial(arms[arm].schedule) for arm, cost in zip(arms, costs)}
+    cost = costs[0] if costs and not arms else None
+    settled, schedule = replace(study, resources=share), work.method.schedule
+    yield from planning.describe(settled, schedule, cost, at_once, spread(study, how), known, place, each)
+    if costs is None and (why := place.misfit(share)):
+        yield f"{why}; nothing was measured"
 
 
 def folder_of(study: Study, how: Options) -> Path:
     return store.folder_of(how.out or Path("reports") / study.study)
 
 
-def threads(study: Study, work: Distillation) -> int:
-    """How many a trial computes with."""
-    return study.resources.threads if work.options.threads is None else work.options.threads
-
-
-def arms_cost(study: Study, work: Distillation, known: Duplicates | None) -> dict[str, float]:
-    """Seconds of a trial of each arm that is run, where arms differ in method or schedule; else nothing."""
-    from dfkd_ray.runs.probe import probe
-
+def lone_arms(study: Study, work: Distillation, known: Duplicates | None) -> dict[str, Method]:
+    """The method of each arm that is run, where arms differ in method or schedule; else nothing."""
     if study.ablation is None or known is None:
         return {}
     left = {*known.alike, *known.refused}
@@ -67,9 +64,7 @@ def arms_cost(study: Study, work: Distillation, known: Duplicates | None) -> dic
     named = any("method" in arm.changes for arm in study.ablation.arms)
     if not named and len({method.schedule for method in methods.values()}) < 2:
         return {}
-    own = {name: replace(work, method=method) for name, method in methods.items()}
-    count = threads(study, work)
-    return {name: probe(own[name], count, study.seed).trial(method.schedule) for name, method in methods.items()}
+    return methods
 
 
 def duplicates(study: Study, work: Distillation) -> Duplicates | None:

@@ -12,6 +12,7 @@ import typer
 
 from dfkd_ray.cli import app, options
 from dfkd_ray.cli.subject import Subject, folder_name
+from dfkd_ray.tune.options import Options
 from dfkd_ray.util.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -38,14 +39,20 @@ class Kept:
 
 @dataclass(frozen=True)
 class Cluster:
-    """What a shard takes under Ray."""
+    """What a shard takes under Ray: as of a trial, see `Options`."""
 
     address: options.Address = None
     insecure: options.Insecure = False
-    cpu: Annotated[float, typer.Option(callback=options.bounded, help="Of each shard under Ray.")] = 1
-    gpu: Annotated[
-        float | None, typer.Option(callback=options.bounded, help="Likewise.", show_default="1 where there is one")
-    ] = None
+    cpu: options.Cpu = None
+    gpu: options.Gpu = None
+    memory: options.Memory = None
+    accelerator: options.Accelerator = None
+    custom: options.Custom = None
+    wait: options.Wait = None
+
+    @property
+    def said(self) -> Options:
+        return Options(**{**vars(self), "custom": tuple(self.custom or ())})
 
 
 @app.command()
@@ -74,8 +81,8 @@ def synthesize(
     from dfkd_ray.methods import config
     from dfkd_ray.runs import preparing
     from dfkd_ray.runs.synthesis import Synthesis
-    from dfkd_ray.tune.options import Options
 
+    asked = cluster.said
     index, of = _shards(shards)
     resolved = config.change(config.load(method), subject.assigned(changes))
     how = Options(weights=weights, device=device, precision=precision, threads=threads)
@@ -85,7 +92,7 @@ def synthesize(
     what = Synthesis(work, str(folder.resolve()), images, seed, of, kept.pixels, kept.format)
     with options.going_on_with("dfkd-ray", *sys.argv[1:]):
         if index is None and of > 1:
-            _under_ray(what, cluster)
+            _under_ray(what, asked)
         else:
             _here(what, index or 1)
     typer.echo(f"the pool is {folder}")
@@ -108,14 +115,12 @@ def _here(what: Synthesis, index: int) -> None:
         typer.echo(f"{number}  {names[made.label]}  {made.images} images  {made.seconds:.1f} s")
 
 
-def _under_ray(what: Synthesis, cluster: Cluster) -> None:
+def _under_ray(what: Synthesis, cluster: Options) -> None:
     """All shards, on the shares of a cluster."""
-    import torch
-
     from dfkd_ray.study import Resources
     from dfkd_ray.tune.ray_setup import environment
 
-    share = Resources(cluster.cpu, float(torch.cuda.is_available()) if cluster.gpu is None else cluster.gpu)
+    share, device = cluster.resources(Resources()), what.work.runtime.device
 
     def fill(index: int) -> int:
         return sum(1 for _ in what.fill(index))
@@ -124,5 +129,8 @@ def _under_ray(what: Synthesis, cluster: Cluster) -> None:
         from dfkd_ray.tune import ray_shards
 
         numbers = range(1, what.shards + 1)
-        for index, made in ray_shards.each(fill, numbers, share, cluster.address, cluster.insecure):
+        each = ray_shards.each(
+            fill, numbers, share, cluster.address, cluster.insecure, wait=cluster.wait, device=device
+        )
+        for index, made in each:
             typer.echo(f"shard {index} of {what.shards}: {made} of {len(what.mine(index))} trajectories were made now")

@@ -84,7 +84,7 @@ def configured(raw: Any) -> str:
         return "" if raw is None else str(raw)
     name = raw.get("name")
     options = ", ".join(
-        f"{key} {words.setting(value)}" for key, value in raw.items() if key != "name" and value is not None
+        f"{key} {words.setting(value)}" for key, value in raw.items() if key != "name" and value not in (None, {})
     )
     return options if name is None else f"{name} ({options})" if options else str(name)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from dfkd_ray import metrics
 from dfkd_ray.methods.method import Schedule
 from dfkd_ray.runs import telling
 from dfkd_ray.runs.probe import StepSeconds
+from dfkd_ray.runs.sizing import Place, here, packing
 from dfkd_ray.runs.telling import Spread
 from dfkd_ray.stats.looks import Told
 from dfkd_ray.study import Study, arms, plain
@@ -15,9 +17,8 @@ from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.domains import canonical
 from dfkd_ray.study.specs import Asha, Tpe
 from dfkd_ray.tune.duplicates import Duplicates, find_duplicates
-from dfkd_ray.tune.ray_setup import room
+from dfkd_ray.tune.room import fitting, settled
 from dfkd_ray.tune.window import BEST
-from dfkd_ray.util.host import cores
 
 
 def describe(
@@ -27,15 +28,15 @@ def describe(
     concurrency: int | None,
     spread: Spread | None = None,
     duplicates: Duplicates | None = None,
-    gpus: int = 0,
+    place: Place | None = None,
     each: Mapping[str, float] | None = None,
 ) -> Iterator[str]:
     """Lines for the terminal: trials, steps, seconds a trial, hours in all; no stopper is counted on but named.
 
     `cost`: None where nothing can be measured. `spread`: of earlier ablations, where the study states none.
     `duplicates`: what is known of an ablation's arms; without it those are alike that make the same changes.
-    `gpus`: of this machine. `each`: seconds of a trial of each arm, where arms differ in method or schedule; then
-    `schedule` and `cost` are of none of them.
+    `place`: where it will run, else this machine without a GPU. `each`: seconds of a trial of each arm, where arms
+    differ in method or schedule; then `schedule` and `cost` are of none of them.
     """
     written = plain(study)
     names = f"sampler {written['sampler']['name']}, stopper {written['stopper']['name']}"
@@ -51,10 +52,14 @@ def describe(
     width = max(map(len, searched), default=0)
     for path, domain in searched.items():
         yield f"  {path:<{width}}  {', '.join(f'{key} {value}' for key, value in domain.items())}"
-    seconds, said = _measured(schedule, cost, each)
+    place = place or here()
+    study = replace(study, resources=settled(study.resources, place.nodes))
+    seconds, said = _measured(schedule, cost, each, place)
     yield from said
     if seconds is not None:
-        yield from _hours(study, schedule, seconds, concurrency, gpus, duplicates)
+        yield from _hours(study, schedule, seconds, concurrency, place, duplicates)
+    if cost is not None:
+        yield from packing(cost, study.resources, place)
 
 
 def _window(study: Study) -> Iterator[str]:
@@ -66,13 +71,13 @@ def _window(study: Study) -> Iterator[str]:
 
 
 def _measured(
-    schedule: Schedule, cost: StepSeconds | None, each: Mapping[str, float] | None
+    schedule: Schedule, cost: StepSeconds | None, each: Mapping[str, float] | None, place: Place
 ) -> tuple[float | None, list[str]]:
     """Seconds of a trial, None where nothing was measured, and what is said of them."""
     if each:
         mean = sum(each.values()) / len(each)
         told = ", ".join(f"{arm} {_time(own)}" for arm, own in each.items())
-        return mean, [f"measured here, a trial of each arm: {told}; mean {_time(mean)}"]
+        return mean, [f"measured {place.at}, a trial of each arm: {told}; mean {_time(mean)}"]
     length = (
         f"a trial: {schedule.epochs} epochs x {schedule.rounds} rounds, "
         f"{schedule.source_rounds * schedule.source_steps} source steps "
@@ -82,19 +87,25 @@ def _measured(
         return None, [length]
     seconds = cost.trial(schedule)
     steps = f"{cost.source_step:.3f} s a source step, {cost.student_step:.3f} s a student step"
-    return seconds, [length, f"measured here: {steps}, {cost.evaluation:.2f} s an evaluation: {_time(seconds)} a trial"]
+    return seconds, [
+        length,
+        f"measured {place.at}: {steps}, {cost.evaluation:.2f} s an evaluation: {_time(seconds)} a trial",
+    ]
 
 
 def _hours(
-    study: Study, schedule: Schedule, seconds: float, concurrency: int | None, gpus: int, duplicates: Duplicates | None
+    study: Study,
+    schedule: Schedule,
+    seconds: float,
+    concurrency: int | None,
+    place: Place,
+    duplicates: Duplicates | None,
 ) -> Iterator[str]:
     """Hours of the study, at so many seconds a trial."""
-    share, cpus = study.resources, cores()
-    here = room({"CPU": cpus, "GPU": gpus}, share)
-    at_once = concurrency or max(1, here)
-    if not concurrency and not here:
-        has = f"this machine has {cpus} and {gpus}"
-        yield f"no trial fits here: it takes {share.cpu:g} cpu and {share.gpu:g} gpu (resources), {has}"
+    share = study.resources
+    at_once = concurrency or max(1, fitting(place.nodes, share))
+    if not concurrency and (why := place.misfit(share)):
+        yield why
     ablation = study.ablation
     twins = 0 if duplicates is None else len(duplicates.alike) + len(duplicates.refused)
     trials = study.trials if ablation is None else ablation.most_trials - twins * ablation.of_each_arm
@@ -106,7 +117,7 @@ def _hours(
         return
     total = trials * seconds
     at_once = min(at_once, trials)
-    shares = {"CPU": share.cpu, "GPU": share.gpu}
+    shares = {"CPU": share.cpu, "GPU": float(share.gpu)}
     hours = ", ".join(f"{_time(total * part)} of {what}" for what, part in shares.items() if part)
     count = f"{'at most ' if ablation is not None and ablation.trials is None else ''}{trials} trials"
     yield f"{count}, {at_once} at a time: at most {hours}, {_time(total / at_once)} on the clock"

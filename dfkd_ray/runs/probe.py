@@ -18,11 +18,16 @@ STEPS = 2  # of each phase, after one that is not counted
 
 @dataclass(frozen=True)
 class StepSeconds:
-    """Seconds of one source step, of one student step, and of the evaluation after an epoch."""
+    """Seconds of one source step, of one student step, and of the evaluation after an epoch; and of a GPU the bytes
+    that the trial held at most (with what CUDA keeps for itself), the bytes that it has, and the share of the steps
+    that it computed: None where its profiler does not tell."""
 
     source_step: float
     student_step: float
     evaluation: float
+    memory: int = 0
+    gpu_memory: int = 0
+    busy: float | None = None
 
     def trial(self, schedule: Schedule) -> float:
         """Seconds of a trial that runs to its last epoch."""
@@ -35,13 +40,41 @@ def probe(work: Distillation, threads: int, seed: int = 0) -> StepSeconds:
     """Measure one trial of `work` with the given CPU threads, on the device that its runtime names."""
     runtime = replace(work.runtime, threads=threads)
     device = runtime.open()
-    cost = _measure(work, runtime, device, seed)
-    if device.type == "cuda":
-        torch.cuda.empty_cache()  # whoever runs the trials next, in processes of their own, finds the memory free
+    if device.type != "cuda":
+        return _measure(work, runtime, device, seed)[0]
+    torch.cuda.reset_peak_memory_stats(device)
+    cost, step = _measure(work, runtime, device, seed)
+    free, there = torch.cuda.mem_get_info(device)
+    kept = there - free - torch.cuda.memory_reserved(device)  # by CUDA, in each process
+    cost = replace(
+        cost,
+        memory=torch.cuda.max_memory_reserved(device) + kept,
+        gpu_memory=there,
+        busy=_busy(step, device),
+    )
+    torch.cuda.empty_cache()  # whoever runs the trials next, in processes of their own, finds the memory free
     return cost
 
 
-def _measure(work: Distillation, runtime: Runtime, device: torch.device, seed: int) -> StepSeconds:
+def _busy(step: Callable[[], object], device: torch.device) -> float | None:
+    """The share of a step's time that the GPU computes."""
+    from torch.profiler import ProfilerActivity, profile
+
+    torch.cuda.synchronize(device)
+    began = time.perf_counter()
+    with profile(activities=[ProfilerActivity.CUDA]) as seen:
+        for _ in range(STEPS):
+            step()
+        torch.cuda.synchronize(device)
+        seconds = time.perf_counter() - began
+    computed = sum(event.self_device_time_total for event in seen.key_averages()) / 1e6
+    return min(1.0, computed / seconds) if computed else None
+
+
+def _measure(
+    work: Distillation, runtime: Runtime, device: torch.device, seed: int
+) -> tuple[StepSeconds, Callable[[], object]]:
+    """What a trial takes, and a step of the student, to be looked at again."""
     method = work.method
     run = work.open(method, seed, runtime, device)
     rng = run.begin(1)
@@ -62,7 +95,7 @@ def _measure(work: Distillation, runtime: Runtime, device: torch.device, seed: i
 
     run.memory.refill(run.source, batch, rng)
     seconds = {"source": _time(source) if run.source_steps else 0.0, "student": _time(student)}
-    return StepSeconds(seconds["source"], seconds["student"], _time(lambda: work.evaluate(run)))
+    return StepSeconds(seconds["source"], seconds["student"], _time(lambda: work.evaluate(run))), student
 
 
 def _time(step: Callable[[], object]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from dfkd_ray import metrics
@@ -60,17 +60,34 @@ class Budget:
 
 @dataclass(frozen=True)
 class Resources:
-    """What one trial takes; both may be fractions. A trial computes with max(1, floor(cpu)) threads, and on all of its
-    GPUs, a process on each."""
+    """What one trial takes of a machine; cpu and gpu may be fractions. It computes with max(1, floor(cpu)) threads, and
+    on all of its GPUs, a process on each.
+
+    gpu: `auto` is one where there are GPUs, and none where the device is the CPU. accelerator: a type of GPU by Ray's
+    name, such as H100. custom: amounts of what a cluster calls its own, by name.
+    """
 
     cpu: float = 1
-    gpu: float = 0
+    gpu: float | Literal["auto"] = "auto"
+    memory: float | None = None  # GB of the machine's; null: not asked about
+    accelerator: str | None = None
+    custom: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.cpu > 0:
             raise ValueError(f"cpu must be > 0, got {self.cpu:g}")
-        if self.gpu < 0 or (self.gpu > 1 and self.gpu != int(self.gpu)):
+        if isinstance(self.gpu, str):
+            if self.gpu != "auto":
+                raise ValueError(f"gpu must be auto or a number, got {self.gpu!r}")
+        elif self.gpu < 0 or (self.gpu > 1 and self.gpu != int(self.gpu)):
             raise ValueError(f"gpu must be 0, a fraction of one, or a whole number, got {self.gpu:g}")
+        if self.accelerator is not None and not self.gpu:
+            raise ValueError(f"accelerator {self.accelerator} is a type of GPU, and gpu is 0")
+        for name, amount in {"memory": self.memory, **self.custom}.items():
+            if amount is not None and not amount > 0:
+                raise ValueError(f"{name} must be > 0, got {amount:g}")
+        if own := {"CPU", "GPU", "memory", "object_store_memory"} & self.custom.keys():
+            raise ValueError(f"custom is for what a cluster calls its own, and Ray has {', '.join(sorted(own))} itself")
 
     @property
     def threads(self) -> int:
@@ -79,7 +96,14 @@ class Resources:
     @property
     def ranks(self) -> int:
         """Processes that share a trial: one a GPU."""
-        return max(1, int(self.gpu))
+        return 1 if self.gpu == "auto" else max(1, int(self.gpu))
+
+    def settled(self, gpus: bool, device: str | None = None) -> Resources:
+        """The same with a number in place of `auto`, where there are GPUs or none."""
+        if self.gpu != "auto":
+            return self
+        takes = (gpus or self.accelerator is not None) and device != "cpu"
+        return replace(self, gpu=int(takes), accelerator=self.accelerator if takes else None)
 
 
 @dataclass(frozen=True)

@@ -5,20 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from dfkd_ray.study import Resources
+from dfkd_ray.tune.room import WAIT
 from dfkd_ray.tune.watchdog import FACTOR
 from dfkd_ray.util import limits
 from dfkd_ray.util.choices import Cache, Precision, Runner
+from dfkd_ray.util.durations import seconds
 from dfkd_ray.util.errors import ConfigError
 from dfkd_ray.util.every import Every
 from dfkd_ray.util.secrets import redacted_facts
 from dfkd_ray.util.store import url_of
 
-if TYPE_CHECKING:
-    from dfkd_ray.study import Resources
-
 RETRIES = 2
+
+
+def parse_gpu(text: str) -> float | str:
+    """`auto`, or a number; ValueError for all else."""
+    try:
+        return text if text == "auto" else limits.real(text)
+    except ValueError:
+        raise ValueError(f"takes auto or a number of GPUs, got {text!r}") from None
 
 
 def _option(told: str, *, default: Any = None, **more: Any) -> Any:
@@ -44,8 +52,24 @@ class Options:
     address: str | None = _option("Of a running Ray cluster: auto or host:port.")
     insecure: bool = _option("Also a cluster that asks for no token: whoever reaches it can run code.", default=False)
     cpu: float | None = _option("CPUs of each trial under Ray.", shown="the study's resources")
-    gpu: float | None = _option("GPUs of each trial under Ray; may be a fraction.", shown="the study's resources")
-    concurrency: int | None = _option("Trials at a time.", shown="as many as fit", min=1)
+    gpu: float | str | None = _option(
+        "GPUs of each trial under Ray, may be a fraction; auto: one where there are GPUs.",
+        shown="the study's resources, else auto",
+        parse=parse_gpu,
+        metavar="auto|FLOAT",
+    )
+    memory: float | None = _option("GB of memory that each trial asks for under Ray.", shown="the study's resources")
+    accelerator: str | None = _option("Type of GPU by Ray's name, such as H100.", shown="the study's resources")
+    custom: tuple[str, ...] = _option(
+        "What else a trial takes of a cluster's own resources.", default=(), metavar="NAME=AMOUNT"
+    )
+    wait: float | None = _option(
+        "How long to wait for a node that a trial fits on to join the cluster: 90s, 30min, 2h; 0: not at all.",
+        shown=f"{WAIT / 3600:g} h",
+        parse=seconds,
+        metavar="DURATION",
+    )
+    concurrency: int | None = _option("Trials at a time, at most.", shown="as many as fit", min=1)
     retries: int | None = _option(
         "How often in a row a trial goes on from its checkpoint after an accident (a dead worker, a full disk, no "
         "memory) before it gained an epoch.",
@@ -95,6 +119,7 @@ class Options:
             url_of(self.out or "")
         except ConfigError as error:
             raise ConfigError(problem.under("--out") for problem in error.problems) from None
+        _amounts(self.custom)
         if self.runner == "serial":
             for name in sorted(_RAY & self.said.keys()):
                 raise ConfigError.at(f"--{name}", "is for --runner ray")
@@ -117,8 +142,9 @@ class Options:
 
     def resources(self, own: Resources) -> Resources:
         """What a trial takes: the study's `resources`, and what was said over them."""
-        said = {name: value for name in ("cpu", "gpu") if (value := getattr(self, name)) is not None}
-        return replace(own, **said)
+        names = ("cpu", "gpu", "memory", "accelerator")
+        said = {name: value for name in names if (value := getattr(self, name)) is not None}
+        return replace(own, **said, custom={**own.custom, **_amounts(self.custom)})
 
     def absolute(self) -> Options:
         """The same with absolute paths: workers, and whoever resumes, may stand elsewhere."""
@@ -136,10 +162,26 @@ class Options:
         known = {each.name for each in fields(cls)}
         values = {name: value for name, value in plain.items() if name in known}
         values |= {name: Path(values[name]) for name in ("weights", "data") if name in values}
-        return cls(**{**values, "reuse": tuple(map(Path, values.get("reuse", ())))})
+        values |= {"reuse": tuple(map(Path, values.get("reuse", ()))), "custom": tuple(values.get("custom", ()))}
+        return cls(**values)
 
 
-_RAY = {"address", "insecure", "cpu", "gpu", "concurrency", "isolate"}  # what only Ray takes
+def _amounts(said: tuple[str, ...]) -> dict[str, float]:
+    """`("tpu=2",)` as amounts by name; ConfigError for what is no such pair."""
+    amounts: dict[str, float] = {}
+    for each in said:
+        name, _, amount = each.partition("=")
+        try:
+            if not name:
+                raise ValueError(name)
+            amounts[name] = limits.real(amount)
+        except ValueError:
+            raise ConfigError.at("--custom", f"takes name=amount, such as licence=1, got {each!r}") from None
+    return amounts
+
+
+# what only Ray takes
+_RAY = {*("address", "insecure", "cpu", "gpu", "memory", "accelerator", "custom", "wait", "concurrency", "isolate")}
 NOTHING_SAID = Options()
 _ONCE = ("out", "fresh")  # they hold for one command
 

@@ -20,6 +20,7 @@ from dfkd_ray.study import Resources
 from dfkd_ray.tune import ray_address, ray_folder, ray_ports
 from dfkd_ray.tune.ray_head import Head
 from dfkd_ray.tune.ray_setup import new_enough, worker_environment
+from dfkd_ray.tune.room import WAIT, Node, Room, settled
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.host import cores
 
@@ -109,6 +110,20 @@ def _say_who_gets_in(token: bool) -> None:
         _say(f"Ray listens on all interfaces ({where}): it lets in {who}; a firewall or --runner serial closes it")
     elif not token:
         _say("Ray lets in everybody on this machine, without a token")
+
+
+def nodes() -> list[Node]:
+    """The nodes that live now, of the cluster that this process is connected to."""
+    return [Node(node["NodeID"], node["Resources"]) for node in ray.nodes() if node["Alive"]]
+
+
+def room(share: Resources, address: str | None, wait: float | None = None, device: str | None = None) -> Room:
+    """For trials that take so much, on the cluster that this process is connected to; `gpu: auto` asks its nodes.
+
+    wait: seconds for a node that fits, where others can join; see Room, and `settled` for the device.
+    """
+    wait = None if address is None else WAIT if wait is None else wait
+    return Room(settled(share, nodes(), device), nodes, wait, _say)
 
 
 def _say(line: str) -> None:

@@ -7,7 +7,6 @@ again: its searcher and its scheduler ask the tuner, and its own state goes to a
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,8 @@ from dfkd_ray.tune.accidents import Accident, check_seen, is_accident, reason
 from dfkd_ray.tune.endings import Ending
 from dfkd_ray.tune.interrupts import Interrupted, Interrupts
 from dfkd_ray.tune.options import Options
-from dfkd_ray.tune.ray_cluster import cluster
-from dfkd_ray.tune.ray_setup import fitting
+from dfkd_ray.tune.ray_cluster import cluster, room
+from dfkd_ray.tune.ray_link import Leave, Link
 from dfkd_ray.tune.serial_runner import ENDED_EARLY
 from dfkd_ray.tune.tuner import Tuner
 from dfkd_ray.tune.work import Job, Work
@@ -31,8 +30,9 @@ def run(tuner: Tuner, work: Work, options: Options) -> None:
     """Run the study to its end.
 
     options.address: of a running cluster ("auto", "host:port"), else one is started on this machine for as long as the
-    study runs. concurrency: trials at a time, else as many as fit. isolate: a new process for each trial (some 4 s
-    each) instead of warm ones. Raises Interrupted on Ctrl-C or where no trial can go on, StudyError.
+    study runs. concurrency: trials at a time at most, else as many as fit. isolate: a new process for each trial (some
+    4 s each) instead of warm ones. wait: seconds for a node that fits to join. Raises Interrupted on Ctrl-C or where no
+    trial can go on, StudyError.
     """
 
     def leave() -> str:
@@ -41,20 +41,20 @@ def run(tuner: Tuner, work: Work, options: Options) -> None:
 
     joined = cluster(options.address, tuner.resources, options.insecure, leave)
     with joined, tempfile.TemporaryDirectory(prefix="dfkd-ray-") as scratch:
-        tuner.concurrency = options.concurrency or fitting(ray.cluster_resources(), tuner.resources)
+        device = options.runtime(tuner.study.runtime).get("device")
+        there = room(tuner.resources, options.address, options.wait, device)
         with Interrupts() as interrupts:
-            link = _Link(tuner, interrupts)
+            link = Link(tuner, interrupts, there, options)
             try:
                 _tune(link, work, options, scratch)
-            except _Leave as leaving:
+            except Leave as leaving:
                 raise leaving.error from None
             interrupts.check()
     tuner.check()
     tuner.finish()
 
 
-def _tune(link: _Link, work: Work, options: Options, scratch: str) -> None:
-    share = link.tuner.resources
+def _tune(link: Link, work: Work, options: Options, scratch: str) -> None:
     tune.run(
         tune.with_parameters(_Trial, parcel=cloudpickle.dumps(work)),  # into the object store, once
         name="study",
@@ -62,7 +62,6 @@ def _tune(link: _Link, work: Work, options: Options, scratch: str) -> None:
         scheduler=_Reporting(link),
         callbacks=[_Watching(link)],
         num_samples=-1,
-        resources_per_trial={"cpu": share.cpu, "gpu": share.gpu},
         reuse_actors=not options.isolate,
         max_failures=0,  # an accident is the tuner's to judge
         raise_on_failed_trial=False,
@@ -79,6 +78,10 @@ class _Trial(tune.Trainable):  # type: ignore[misc]
 
     _work: Any = None
     _rows: Any = None
+
+    @classmethod
+    def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        return tune.PlacementGroupFactory(**config["share"])
 
     def setup(self, config: dict[str, Any], parcel: bytes) -> None:
         self._parcel = parcel
@@ -111,61 +114,26 @@ class _Trial(tune.Trainable):  # type: ignore[misc]
             self._rows = None
 
 
-class _Leave(BaseException):
-    """Carries an error out of Tune, which would wrap or swallow it, without its slow clean-up: the cluster is left."""
-
-    def __init__(self, error: BaseException) -> None:
-        self.error = error
-
-
-class _Link:
-    """What the three parts of Tune below share: the tuner, which trial is whose job, and the first error."""
-
-    def __init__(self, tuner: Tuner, interrupts: Interrupts) -> None:
-        self.tuner, self.interrupts = tuner, interrupts
-        self.jobs: dict[str, Job] = {}  # of running trials, by Tune's id
-        self.trials: dict[str, Any] = {}
-        self.hung: dict[str, str] = {}  # trials that were ended since they hang, and what is said of it
-        self.error: BaseException | None = None
-
-    def call(self, act: Callable[..., Any], *args: Any) -> Any:
-        """act(*args); an error is kept until `check`, since Tune calls this from where it would swallow it."""
-        if self.error is None:
-            try:
-                return act(*args)
-            except BaseException as error:
-                self.error = error
-        return None
-
-    def check(self) -> None:
-        try:
-            if self.error is not None:
-                raise self.error
-            self.interrupts.check()
-            self.tuner.check()
-        except BaseException as error:
-            raise _Leave(error) from None
-
-
 class _Asking(Searcher):  # type: ignore[misc]
     """Asks the tuner for jobs, no more than run at a time: a proposal is made when there is room for it."""
 
-    def __init__(self, link: _Link) -> None:
+    def __init__(self, link: Link) -> None:
         super().__init__()
         self._link = link
 
     def suggest(self, trial_id: str) -> Any:
-        if len(self._link.jobs) >= self._link.tuner.concurrency:
+        if self._link.full:
             return None
         job = self._link.call(self._link.tuner.next_job)
         if job is None:  # what is running may lead to more: Tune asks again
             return None if self._link.jobs else Searcher.FINISHED
         self._link.jobs[trial_id] = job
-        return {"job": job}
+        return {"job": job, "share": self._link.share(trial_id)}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         job = self._link.jobs.pop(trial_id)
         trial = self._link.trials.pop(trial_id, None)
+        self._link.nodes.pop(trial_id, None)
         if error:
             told = self._link.hung.pop(trial_id, None) or _death(trial)
             self._link.call(self._link.tuner.accident, job, told)
@@ -180,12 +148,16 @@ class _Asking(Searcher):  # type: ignore[misc]
 class _Reporting(FIFOScheduler):  # type: ignore[misc]
     """Hands each row to the tuner and stops a trial when the tuner says so."""
 
-    def __init__(self, link: _Link) -> None:
+    def __init__(self, link: Link) -> None:
         super().__init__()
         self._link = link
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         self._link.trials[trial.trial_id] = trial
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        """Whose process may be one that has ended its trial: not Tune's first, see `Link.without_a_process`."""
+        return self._link.without_a_process()
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         job, tuner = self._link.jobs[trial.trial_id], self._link.tuner
@@ -199,7 +171,7 @@ class _Reporting(FIFOScheduler):  # type: ignore[misc]
 class _Watching(tune.Callback):  # type: ignore[misc]
     """Tells the tuner when a trial starts (again), and is where errors and Ctrl-C come out."""
 
-    def __init__(self, link: _Link) -> None:
+    def __init__(self, link: Link) -> None:
         self._link = link
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from dfkd_ray.study import Resources
 from dfkd_ray.util.errors import StudyError
 
 TOKEN = Path(".ray") / "auth_token"  # under the home folder, where Ray looks for it
@@ -42,8 +41,9 @@ _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 def environment(address: str | None) -> Iterator[None]:
     """Ray's settings, for as long as the block runs."""
     wanted = dict(_DRIVER)
-    if "ray" not in sys.modules and (address is None or has_token()):
-        # where Ray is imported already it is too late, and ray.init turns authentication on by itself (from 2.59)
+    if ("ray" not in sys.modules) if address is None else has_token():
+        # where Ray is imported already it is too late for a Ray of one's own, and ray.init turns authentication on by
+        # itself (from 2.59); a cluster is asked by another process first (ray_probe.py), which reads it anew
         wanted["RAY_AUTH_MODE"] = "token"
     if address is None:
         wanted |= _LOOPBACK
@@ -99,21 +99,6 @@ def ensure_token() -> dict[str, str]:
     with os.fdopen(handle, "w") as file:
         file.write(token)
     return {}
-
-
-def room(there: Mapping[str, float], share: Resources) -> int:
-    """How many trials there is room for."""
-    cpus, gpus = there.get("CPU", 0.0), there.get("GPU", 0.0)
-    return int(min(cpus / share.cpu, gpus / share.gpu if share.gpu else cpus / share.cpu))
-
-
-def fitting(there: Mapping[str, float], share: Resources) -> int:
-    """How many trials a cluster has room for; StudyError if not even one."""
-    found = room(there, share)
-    if found < 1:
-        has = f"{there.get('CPU', 0.0):g} and {there.get('GPU', 0.0):g}"
-        raise StudyError(f"a trial takes {share.cpu:g} cpu and {share.gpu:g} gpu (resources), this cluster has {has}")
-    return found
 
 
 def worker_environment(threads: int) -> Mapping[str, str]:

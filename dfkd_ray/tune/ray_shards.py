@@ -11,8 +11,8 @@ from ray.exceptions import RayTaskError, WorkerCrashedError
 
 from dfkd_ray.study import Resources
 from dfkd_ray.tune.interrupts import Interrupts
-from dfkd_ray.tune.ray_cluster import cluster
-from dfkd_ray.tune.ray_setup import fitting
+from dfkd_ray.tune.ray_cluster import cluster, room
+from dfkd_ray.tune.room import demand
 from dfkd_ray.util.errors import StudyError
 
 T = TypeVar("T")
@@ -26,23 +26,33 @@ def each(
     address: str | None = None,
     insecure: bool = False,
     retries: int = 2,
+    wait: float | None = None,
+    device: str | None = None,
 ) -> Iterator[tuple[int, T]]:
     """do(number) for each, as many at a time as there is room for; yields what each returns, as it ends.
 
     `do` must be idempotent: a part whose worker was killed is done again, `retries` times. Its own errors are raised
-    here. address, insecure: see ray_cluster.cluster. Raises Interrupted on Ctrl-C, when no worker is left running;
-    StudyError.
+    here. address, insecure: see ray_cluster.cluster; wait, device: see ray_cluster.room. Raises
+    Interrupted on Ctrl-C, when no worker is left running; StudyError.
     """
     with cluster(address, share, insecure), Interrupts() as interrupts:
-        fitting(ray.cluster_resources(), share)
-        task = ray.remote(do).options(num_cpus=share.cpu, num_gpus=share.gpu, max_retries=retries)
+        there = room(share, address, wait, device)
+        task = ray.remote(do).options(**_asked(there.share), max_retries=retries)
         running = {task.remote(number): number for number in numbers}
         with _ended(running):
             while running:
                 interrupts.check()
+                there.look()
                 done, _ = ray.wait(list(running), timeout=_WAIT)
                 for reference in done:
                     yield running.pop(reference), _result(reference)
+
+
+def _asked(share: Resources) -> dict[str, Any]:
+    """What a part takes, as Ray's options of a task."""
+    asks = demand(share)
+    own = {"num_cpus": asks.pop("CPU"), "num_gpus": asks.pop("GPU", 0), "memory": asks.pop("memory", None)}
+    return {**own, "resources": asks}
 
 
 @contextmanager

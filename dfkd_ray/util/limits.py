@@ -43,6 +43,7 @@ MOST: Mapping[str, float] = {
     "columns": 256,
     "doublings": 10,
     "hours": 10**6,
+    "wait": 365 * 86_400,
 }
 PIXELS = 3 * 8_192**2  # of one image, all its channels
 

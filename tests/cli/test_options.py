@@ -14,6 +14,7 @@ from dfkd_ray.cli.options import SmallTry, assignments, going_on_with, unfolded
 from dfkd_ray.study.overrides import Overrides
 from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.util.errors import ConfigError
+from tests.cli.commands import dfkd
 
 
 def test_assignments_are_read_as_yaml_would_be() -> None:
@@ -117,6 +118,32 @@ def test_the_options_of_a_run_say_themselves_what_they_are_for() -> None:
     assert typed(*words) == Options(**made)
     with pytest.raises(ConfigError, match="--concurrency: is for --runner ray"):
         typed("--runner", "serial", "--concurrency", "2")
+
+
+def test_what_a_trial_takes_and_how_long_is_waited_are_read_from_words() -> None:
+    words = ["--gpu", "0.5", "--memory", "16", "--accelerator", "H100", "--custom", "a=1", "--custom", "b=2"]
+    said = typed(*words, "--wait", "30min")
+    assert said == Options(gpu=0.5, memory=16, accelerator="H100", custom=("a=1", "b=2"), wait=1800)
+    assert typed("--gpu", "auto", "--wait", "0").said == {"gpu": "auto", "wait": 0}
+
+
+@pytest.mark.parametrize("command", [["sweep", "mhad"], ["synthesize", "diff_dfkd", "--images", "4"]])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--gpu", "all"], "takes auto or a number of GPUs, got 'all'"),
+        (["--gpu", "1e9"], "must be at most 100,000, got 1e+09"),
+        (["--wait", "1 week"], "a duration is a number with s, min, h or d, such as 30min; got '1 week'"),
+        (["--wait", "9999d"], "must be at most 31,536,000, got 8.63914e+08"),
+        (["--custom", "licence"], "--custom: takes name=amount, such as licence=1, got 'licence'"),
+        (["--memory", "1e200"], "must be at most 1e+100, got 1e+200"),
+    ],
+)
+def test_words_that_are_none_of_these(command: list[str], words: list[str], said: str, tmp_path: Path) -> None:
+    done = dfkd(*command, *words, cwd=tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert said in " ".join(done.err.replace("│", " ").split())
+    assert list(tmp_path.iterdir()) == []
 
 
 SIX = ("distill", "sweep", "ablate", "resume", "plan", "reproduce")

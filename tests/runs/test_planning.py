@@ -8,10 +8,10 @@ from dfkd_ray import study
 from dfkd_ray.methods.method import Schedule
 from dfkd_ray.runs import planning
 from dfkd_ray.runs.probe import StepSeconds
-from dfkd_ray.study import Resources
+from dfkd_ray.runs.sizing import Place
 from dfkd_ray.study.specs import Asha
 from dfkd_ray.tune.duplicates import Duplicates
-from dfkd_ray.tune.ray_setup import fitting
+from dfkd_ray.tune.room import Node
 from dfkd_ray.util.yamls import Document
 from tests.stats.rule import told_among
 
@@ -20,7 +20,11 @@ COST = StepSeconds(source_step=0.5, student_step=0.25, evaluation=1.0)
 TRIAL = 9 * (10 * (2 * 0.5 + 5 * 0.25) + 1.0)  # 211.5 s
 
 
-def lines(concurrency: int | None = 1, gpus: int = 0, **parts: Any) -> list[str]:
+def here(cpus: int, gpus: int = 0) -> Place:
+    return Place([Node("here", {"CPU": cpus, "GPU": gpus})])
+
+
+def lines(concurrency: int | None = 1, place: Place | None = None, **parts: Any) -> list[str]:
     raw = {
         "study": "a",
         "question": "Which?",
@@ -31,7 +35,7 @@ def lines(concurrency: int | None = 1, gpus: int = 0, **parts: Any) -> list[str]
         "budget": {"trials": 6},
     }
     made = study.parse(Document({**raw, **parts}))
-    return list(planning.describe(made, SCHEDULE, COST, concurrency, gpus=gpus))
+    return list(planning.describe(made, SCHEDULE, COST, concurrency, place=place))
 
 
 def test_it_says_what_runs_and_what_it_costs() -> None:
@@ -79,11 +83,10 @@ def test_arms_of_several_lengths_cost_their_mean() -> None:
     assert not any(line.startswith("a trial: ") for line in said), "there is no one schedule"
 
 
-def test_trials_at_a_time_share_the_clock_not_the_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trials_at_a_time_share_the_clock_not_the_cost() -> None:
     assert lines(3)[-1] == "6 trials, 3 at a time: at most 21 min of CPU, 7 min on the clock"
     assert lines(100)[-1].startswith("6 trials, 6 at a time: ")
-    monkeypatch.setattr(planning, "cores", lambda: 8)
-    gpu = lines(None, 1, resources={"cpu": 4, "gpu": 0.5})[-1]
+    gpu = lines(None, here(8, 1), resources={"cpu": 4, "gpu": 0.5})[-1]
     assert gpu == "6 trials, 2 at a time: at most 85 min of CPU, 11 min of GPU, 11 min on the clock"
 
 
@@ -97,24 +100,29 @@ def test_trials_at_a_time_share_the_clock_not_the_cost(monkeypatch: pytest.Monke
         ({"cpu": 4, "gpu": 0.25}, 2, 2),
     ],
 )
-def test_as_many_run_at_a_time_as_the_runner_would_start(
-    resources: dict[str, float], gpus: int, at_once: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_as_many_run_at_a_time_as_the_runner_would_start(resources: dict[str, float], gpus: int, at_once: int) -> None:
     """Of a machine with 8 CPUs, and GPUs or none."""
-    monkeypatch.setattr(planning, "cores", lambda: 8)
-    assert lines(None, gpus, resources=resources)[-1].startswith(f"6 trials, {at_once} at a time: ")
-    assert fitting({"CPU": 8, "GPU": gpus}, Resources(**resources)) == at_once
+    assert lines(None, here(8, gpus), resources=resources)[-1].startswith(f"6 trials, {at_once} at a time: ")
+
+
+def test_trials_of_a_cluster_are_on_one_node_each() -> None:
+    cluster = Place([Node("a", {"CPU": 3}), Node("b", {"CPU": 3, "GPU": 1})], cluster=True)
+    said = lines(None, cluster, resources={"cpu": 2})
+    assert said[-1] == "6 trials, 1 at a time: at most 42 min of CPU, 21 min of GPU, 21 min on the clock", "gpu: auto"
+    assert said[-2].startswith("measured on the cluster: 0.500 s a source step, ")
+    assert lines(None, cluster, resources={"cpu": 2, "gpu": 0})[-1].startswith("6 trials, 2 at a time: ")
+    *_, why, last = lines(None, cluster, resources={"cpu": 4})
+    takes = "a trial takes 4 cpu, 1 gpu (resources), and the largest of 2 nodes has 3 cpu, 1 gpu"
+    assert why == f"no trial fits on the cluster: {takes}"
+    assert last.startswith("6 trials, 1 at a time: ")
 
 
 @pytest.mark.parametrize("resources", [{"cpu": 16}, {"cpu": 1, "gpu": 0.5}])
-def test_a_machine_that_is_too_small_is_planned_on_and_said_so(
-    resources: dict[str, float], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_machine_that_is_too_small_is_planned_on_and_said_so(resources: dict[str, float]) -> None:
     """A study for a cluster is planned where it is written."""
-    monkeypatch.setattr(planning, "cores", lambda: 8)
-    *_, said, trials = lines(None, resources=resources)
-    share = f"{resources['cpu']} cpu and {resources.get('gpu', 0)} gpu"
-    assert said == f"no trial fits here: it takes {share} (resources), this machine has 8 and 0"
+    *_, said, trials = lines(None, here(8), resources=resources)
+    share, has = ("1 cpu, 0.5 gpu", "8 cpu, 0 gpu") if "gpu" in resources else ("16 cpu", "8 cpu")
+    assert said == f"no trial fits here: a trial takes {share} (resources), and this machine has {has}"
     assert trials.startswith("6 trials, 1 at a time: ")
     assert "no trial fits here" not in "".join(lines(2, resources=resources)), "who says how many knows the machine"
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -77,3 +78,34 @@ def test_a_trial_is_its_steps_and_its_evaluations() -> None:
     cost = probe.StepSeconds(source_step=2.0, student_step=3.0, evaluation=5.0)
     plan = Schedule(epochs=7, rounds=11, source_steps=13, student_steps=17, batch=2)
     assert cost.trial(plan) == 7 * (11 * (13 * 2 + 17 * 3) + 5)
+
+
+@pytest.mark.parametrize(("computed", "busy"), [((1e6, 2e6), 0.75), ((5e6,), 1.0), ((), None)])
+def test_of_a_gpu_it_tells_memory_and_work(
+    computed: tuple[float, ...], busy: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch's own numbers replaced: 50 of 80 bytes free, 20 reserved of at most 25; us of kernels in 4 s."""
+
+    class Profile:
+        def __init__(self, activities: Any) -> None:
+            pass
+
+        def __enter__(self) -> Profile:
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            pass
+
+        def key_averages(self) -> list[Any]:
+            return [SimpleNamespace(self_device_time_total=time) for time in computed]
+
+    told = {"mem_get_info": (50, 80), "memory_reserved": 20, "max_memory_reserved": 25}
+    for name in (*told, "reset_peak_memory_stats", "synchronize", "empty_cache"):
+        monkeypatch.setattr(torch.cuda, name, lambda *args, name=name: told.get(name))
+    monkeypatch.setattr(probe.Runtime, "open", lambda self: torch.device("cuda"))
+    monkeypatch.setattr(probe, "_measure", lambda *args: (probe.StepSeconds(1.0, 2.0, 3.0), lambda: None))
+    monkeypatch.setattr("torch.profiler.profile", Profile)
+    monkeypatch.setattr("time.perf_counter", iter([10.0, 14.0]).__next__)
+    found = probe.probe(work("noise_kd"), threads=1)
+    kept = 80 - 50 - 20
+    assert found == probe.StepSeconds(1.0, 2.0, 3.0, memory=25 + kept, gpu_memory=80, busy=busy)

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dfkd_ray import study
+from dfkd_ray.study import Resources
 from dfkd_ray.study.domains import Bool, Choice, Int, Log, Uniform
 from dfkd_ray.study.specs import Asha, Grid, Median, Nsga2, Qmc, Tpe
 from dfkd_ray.util import yamls
@@ -264,3 +265,38 @@ def test_how_often_a_trial_is_saved() -> None:
         read("{every: often}")
     with pytest.raises(ConfigError, match="checkpoint"):
         read("{each: 5}")
+
+
+RESOURCES = """study: a
+method: noise_kd
+task: gliders
+objective: {metric: val_accuracy}
+budget: {trials: 1}
+resources:
+"""
+
+
+def test_what_a_trial_takes() -> None:
+    full = "  {cpu: 4, gpu: 0.5, memory: 16, accelerator: H100, custom: {licence: 1, disk/ssd: 0.5}}\n"
+    made = study.parse(loads(RESOURCES + full, "a.yaml"))
+    assert made.resources == Resources(4, 0.5, 16, "H100", {"licence": 1, "disk/ssd": 0.5})
+    assert study.parse(Document(study.plain(made))) == made
+    assert study.parse(loads(RESOURCES + "  {cpu: 2, gpu: auto}\n", "a.yaml")).resources == Resources(2)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("gpu: all", "gpu: should be a valid number or 'auto', got 'all'"),
+        ("memory: 0", "memory must be > 0, got 0"),
+        ("accelerator: 100", "accelerator: should be a valid string, got 100"),
+        ("custom: {CPU: 1}", "custom is for what a cluster calls its own, and Ray has CPU itself"),
+        ("custom: [1]", "custom: should be a valid dictionary, got [1]"),
+        ("acelerator: H100", "acelerator: no such field; did you mean 'accelerator'? (known: "),
+    ],
+)
+def test_what_no_trial_takes(line: str, said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        study.parse(loads(f"{RESOURCES}  {line}\n", "a.yaml"))
+    assert said in str(refused.value)
+    assert str(refused.value).startswith("a.yaml:")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dfkd_ray.study import Resources
-from dfkd_ray.tune.options import NOTHING_SAID, Options
+from dfkd_ray.tune.options import NOTHING_SAID, Options, parse_gpu
 from dfkd_ray.util.errors import ConfigError
 
 SAID: dict[str, Any] = {
@@ -20,6 +20,10 @@ SAID: dict[str, Any] = {
     "insecure": True,
     "cpu": 2.0,
     "gpu": 0.5,
+    "memory": 8.0,
+    "accelerator": "H100",
+    "custom": ("licence=1", "tpu=2.5"),
+    "wait": 0.0,
     "concurrency": 3,
     "retries": 0,
     "watchdog": 0.0,
@@ -57,7 +61,10 @@ def test_a_study_of_ray_may_go_on_without_it() -> None:
     assert Options(runner="serial").over(before).said == {"runner": "serial", "threads": 3}
 
 
-@pytest.mark.parametrize("name", ["address", "insecure", "cpu", "gpu", "concurrency", "isolate"])
+@pytest.mark.parametrize(
+    "name",
+    [*("address", "insecure", "cpu", "gpu", "memory", "accelerator", "custom", "wait"), "concurrency", "isolate"],
+)
 def test_what_only_ray_takes_is_refused_without_it(name: str) -> None:
     value = SAID[name] or 1
     with pytest.raises(ConfigError, match=rf"^--{name}: is for --runner ray$"):
@@ -71,8 +78,26 @@ def test_a_trial_takes_what_the_study_says_and_what_was_said_over_it() -> None:
     assert Options(precision="float32", threads=0).runtime(own) == {**own, "precision": "float32", "threads": 0}
     assert NOTHING_SAID.resources(Resources(2, 1)) == Resources(2, 1)
     assert Options(gpu=0.5).resources(Resources(2, 1)) == Resources(2, 0.5)
+    said = Options(gpu="auto", memory=8, accelerator="T4", custom=("b=2.5",))
+    assert said.resources(Resources(2, 1, custom={"a": 1, "b": 1})) == Resources(2, "auto", 8, "T4", {"a": 1, "b": 2.5})
     with pytest.raises(ValueError, match="cpu must be > 0"):
         Options(cpu=0).resources(Resources())
+
+
+@pytest.mark.parametrize("said", ["licence", "licence=", "licence=one", "=1", "a=nan"])
+def test_an_amount_is_a_name_and_a_number(said: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^--custom: takes name=amount, such as licence=1, got '{said}'$"):
+        Options(custom=(said,))
+
+
+@pytest.mark.parametrize(("text", "value"), [("auto", "auto"), ("0", 0), ("0.5", 0.5), ("2", 2)])
+def test_gpus_are_a_number_or_auto(text: str, value: float | str) -> None:
+    assert parse_gpu(text) == value
+
+
+def test_gpus_are_nothing_else() -> None:
+    with pytest.raises(ValueError, match=r"^takes auto or a number of GPUs, got 'all'$"):
+        parse_gpu("all")
 
 
 def test_a_ledger_keeps_no_secret() -> None:
@@ -87,6 +112,7 @@ def test_a_ledger_keeps_what_holds_again_with_whole_paths(tmp_path: Path, monkey
     assert kept == {
         **{key: value for key, value in SAID.items() if key not in ("out", "fresh")},
         "reuse": [str(tmp_path / "a"), str(tmp_path / "b")],
+        "custom": ["licence=1", "tpu=2.5"],
         "weights": str(tmp_path / "w.pt"),
         "data": str(tmp_path / "d"),
     }

@@ -180,6 +180,25 @@ def test_who_gets_in_is_said_where_others_do(
     assert capsys.readouterr().err == said
 
 
+def test_room_is_on_the_nodes_that_live(
+    module: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def node(name: str, alive: bool = True, **has: float) -> dict[str, Any]:
+        return {"NodeID": name, "Alive": alive, "Resources": has}
+
+    there = [node("a", CPU=2), node("dead", alive=False), node("g", CPU=8, GPU=3)]
+    module.ray.nodes = lambda: there
+    assert [(each.id, each.has) for each in module.nodes()] == [("a", {"CPU": 2}), ("g", {"CPU": 8, "GPU": 3})]
+    assert (module.room(Resources(), "host:1").count, module.room(Resources(), None, device="cpu").count) == (3, 10)
+    assert capsys.readouterr().err.startswith("warning: 3 of 3 GPUs will be idle: a trial takes 1 cpu; ")
+    with pytest.raises(StudyError, match=r"and the largest of 2 nodes has 8 cpu, 3 gpu; --wait says how long"):
+        module.room(Resources(cpu=9), "host:1", wait=0)
+    with pytest.raises(StudyError, match=r"and this machine has 8 cpu, 3 gpu$"):
+        module.room(Resources(cpu=9), None, wait=60)
+    assert module.room(Resources(cpu=9), "host:1").count == 0, "others may join"
+    assert capsys.readouterr().err.endswith("waiting for another node, 1 h 0 min more (--wait)\n")
+
+
 def test_a_cluster_whose_head_is_dead_is_left_without_waiting_for_it(
     module: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

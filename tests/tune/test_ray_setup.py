@@ -9,12 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from dfkd_ray.study import Resources
 from dfkd_ray.tune.ray_setup import (
     OLDEST,
     ensure_token,
     environment,
-    fitting,
     has_token,
     new_enough,
     worker_environment,
@@ -125,14 +123,6 @@ def test_a_ray_without_tokens_is_refused(version: str) -> None:
 def test_the_oldest_ray_is_the_one_that_is_asked_for() -> None:
     asked = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["dependencies"]
     assert f"ray[tune]>={'.'.join(map(str, OLDEST))}" in asked
-
-
-def test_how_many_trials_fit() -> None:
-    assert fitting({"CPU": 8.0}, Resources(cpu=3)) == 2
-    assert fitting({"CPU": 2.0}, Resources(cpu=0.5)) == 4
-    assert fitting({"CPU": 64.0, "GPU": 2.0}, Resources(cpu=4, gpu=0.25)) == 8
-    with pytest.raises(StudyError, match=r"a trial takes 1 cpu and 1 gpu \(resources\), this cluster has 8 and 0"):
-        fitting({"CPU": 8.0}, Resources(gpu=1))
 
 
 def test_workers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,5 +65,5 @@ def test_its_own_error_comes_out_as_it_is(each: Any) -> None:
 
 
 def test_a_share_that_does_not_fit(each: Any) -> None:
-    with pytest.raises(StudyError, match=r"a trial takes 999 cpu and 0 gpu \(resources\), this cluster has"):
+    with pytest.raises(StudyError, match=r"a trial takes 999 cpu \(resources\), and this machine has \d+ cpu"):
         list(each(lambda number: number, [1], Resources(cpu=999)))

@@ -177,6 +177,21 @@ class Toy:
         return float(top * (1 - 0.5**epoch) + 0.001 * job.seed)
 
 
+@dataclass(frozen=True)
+class Meeting(Toy):
+    """A trial begins when so many processes are there, each with a file of its name in a folder; or after 2 min."""
+
+    folder: str = ""
+    processes: int = 2
+
+    def epochs(self, job: Job) -> Iterator[Row]:
+        (Path(self.folder) / str(os.getpid())).touch()
+        deadline = time.monotonic() + 120
+        while len(os.listdir(self.folder)) < self.processes and time.monotonic() < deadline:
+            time.sleep(0.05)
+        yield from super().epochs(job)
+
+
 def _again(memory: Path, times: int) -> bool:
     """Whether it has happened less often than that; counts it."""
     before = int(memory.read_text()) if memory.exists() else 0

@@ -1,0 +1,87 @@
+"""What the parts of Ray Tune share with one another and with the tuner. Imports no Ray itself."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from dfkd_ray.tune.interrupts import Interrupted, Interrupts
+from dfkd_ray.tune.options import Options
+from dfkd_ray.tune.room import Room, demand
+from dfkd_ray.tune.tuner import Tuner
+from dfkd_ray.tune.work import Job
+from dfkd_ray.util.errors import StudyError
+
+
+class Leave(BaseException):
+    """Carries an error out of Tune, which would wrap or swallow it, without its slow clean-up: the cluster is left."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+class Link:
+    """The tuner, the room, which trial is whose job, and the first error."""
+
+    def __init__(self, tuner: Tuner, interrupts: Interrupts, there: Room, options: Options) -> None:
+        self.tuner, self.interrupts, self.room = tuner, interrupts, there
+        self._limit = math.inf if options.concurrency is None else options.concurrency
+        self._ahead = int(options.address is not None)  # one more than fits: an autoscaler sees what is wanted
+        self.nodes: dict[str, str] = {}  # where a running trial was sent to, if it is not all the same
+        self.jobs: dict[str, Job] = {}  # of running trials, by Tune's id
+        self.trials: dict[str, Any] = {}
+        self.hung: dict[str, str] = {}  # trials that were ended since they hang, and what is said of it
+        self.error: BaseException | None = None
+
+    def call(self, act: Callable[..., Any], *args: Any) -> Any:
+        """act(*args); an error is kept until `check`, since Tune calls this from where it would swallow it."""
+        if self.error is None:
+            try:
+                return act(*args)
+            except BaseException as error:
+                self.error = error
+        return None
+
+    def check(self) -> None:
+        try:
+            if self.error is not None:
+                raise self.error
+            self.interrupts.check()
+            self.tuner.check()
+            self._look()
+        except BaseException as error:
+            raise Leave(error) from None
+
+    def _look(self) -> None:
+        """As many trials at a time as there is room for now."""
+        try:
+            still = bool(self.trials) and all(trial.status == trial.PENDING for trial in self.trials.values())
+            self.tuner.concurrency = int(max(1, min(self._limit, self.room.look(still))))
+        except StudyError as error:
+            raise Interrupted(self.tuner.folder, str(error)) from None
+
+    @property
+    def full(self) -> bool:
+        """Whether as many trials are asked for as may be."""
+        return len(self.jobs) >= min(self._limit, self.room.count + self._ahead)
+
+    def without_a_process(self) -> Any:
+        """The first trial that waits for room. None where those that wait have processes that are being started.
+
+        Tune's own rule gives the first that waits the process of one that has ended, and drops its own half-way: then
+        short trials on a slow machine keep the others from ever being ready. Of the places that no trial runs on one
+        may hold a process that has just ended its trial; on the others they are being started.
+        """
+        waiting = [trial for name in self.jobs if (trial := self.trials.get(name)) and trial.status == trial.PENDING]
+        starting = max(0, self.room.count - (len(self.jobs) - len(waiting)) - 1)
+        return next(iter(waiting[starting:]), None)
+
+    def share(self, name: str) -> dict[str, Any]:
+        """What a trial asks Ray for: of any node, unless one is better (a hint: Ray takes another where it is full)."""
+        asks: dict[str, Any] = {"bundles": [demand(self.room.share)]}
+        if (node := self.room.preferred(Counter(self.nodes.values()))) is not None:
+            self.nodes[name] = node
+            asks |= {"strategy": "STRICT_PACK", "_soft_target_node_id": node}
+        return asks
