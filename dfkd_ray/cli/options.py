@@ -132,7 +132,8 @@ def _options(group: Any) -> Iterator[inspect.Parameter]:
 def _described(f: Field[Any], hint: Any) -> tuple[Any, Any]:
     """Default and annotation of a field that says by itself what it is for, see `Options`."""
     more = {"min": f.metadata["min"]} if "min" in f.metadata else {}
-    option = typer.Option(f"--{f.name}", help=f.metadata["help"], show_default=f.metadata.get("shown", False), **more)
+    name = f.metadata.get("name", f.name)
+    option = typer.Option(f"--{name}", help=f.metadata["help"], show_default=f.metadata.get("shown", False), **more)
     if get_origin(hint) is tuple:  # one that may be given again
         return None, Annotated[list[Path] | None, option]
     return f.default, Annotated[hint, option]

@@ -11,6 +11,7 @@ import typer
 
 from dfkd_ray.cli import options, outcome
 from dfkd_ray.tune.options import Options
+from dfkd_ray.tune.ray_setup import in_a_job
 from dfkd_ray.util import shipped
 from dfkd_ray.util.errors import StudyError
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from dfkd_ray.tune.duplicates import Duplicates
     from dfkd_ray.tune.history import History
     from dfkd_ray.tune.launch import StudyFacts
+
+SHOWN = 4  # differences of two studies
 
 
 def checked(file: str, how: Options, overrides: Overrides | None = None) -> tuple[Study, Distillation]:
@@ -125,6 +128,10 @@ def start(study: Study, work: Distillation, how: Options) -> None:
     from dfkd_ray.tune.observers import live
 
     folder, teacher = folder_of(study, how), work.task.teacher.file
+    if in_a_job() and not folder.is_absolute():
+        raise StudyError(f"{folder} would go with this Ray job: say --out with an absolute path on a disk that stays")
+    if how.go_on and begun(folder, study, work):
+        return resume(folder, replace(how, out=None, go_on=False), accept_changes=False)
     how = replace(how, weights=how.weights or teacher)  # also where it was found: who resumes may stand elsewhere
     typer.echo(outcome.announcement(study, folder, duplicates(study, work)))
     if work.options.weights is None and teacher is not None:
@@ -133,6 +140,42 @@ def start(study: Study, work: Distillation, how: Options) -> None:
     with options.going_on_with("dfkd-ray", "resume", str(folder)):
         summary = launch.start(study, bound(work, told.experiment), folder, told, how, live.view())
     outcome.close(summary, work)
+
+
+def begun(folder: Path, study: Study, work: Distillation) -> bool:
+    """Whether a folder holds this study already; StudyError where it holds another.
+
+    Files are compared by their names: each try of a job finds its own in another place. What they say is compared too.
+    """
+    from dfkd_ray import study as studies
+    from dfkd_ray.methods import config
+    from dfkd_ray.tune.history import read_history
+    from dfkd_ray.tune.ledger import NAME, read_records
+    from dfkd_ray.util.differing import differing
+
+    if not (folder / NAME).exists() or len(read_records(folder / NAME)[0]) < 2:
+        return False
+    there = read_history(folder)
+    methods = {name: config.plain(method) for name, method in work.methods.items()}
+    held, asked = (
+        _by_name({"": studies.plain(made), "methods": named})
+        for made, named in ((there.study, there.methods), (study, methods))
+    )
+    if found := [f"{path.lstrip('.')}: {a} there, {b} here" for path, a, b in differing(held, asked)]:
+        raise StudyError(
+            f"{folder} holds another study: {'; '.join(found[:SHOWN])}; name another folder with --out, or go on with "
+            f"what it holds: dfkd-ray resume {folder}"
+        )
+    return True
+
+
+def _by_name(plain: Any) -> Any:
+    """Plain data with the name of each file in place of its absolute path."""
+    if isinstance(plain, dict):
+        return {_by_name(key): _by_name(value) for key, value in plain.items()}
+    if isinstance(plain, (list, tuple)):
+        return [_by_name(each) for each in plain]
+    return Path(plain).name if isinstance(plain, str) and Path(plain).is_absolute() else plain
 
 
 def resume(folder: Path, how: Options, accept_changes: bool, failed: bool = False) -> None:
@@ -149,8 +192,8 @@ def resume(folder: Path, how: Options, accept_changes: bool, failed: bool = Fals
         made.append(work)
         return work, {"provenance": session(options), **record}
 
-    if how.out is not None or how.fresh:
-        raise StudyError(f"resume goes on in {folder}: --out and --fresh are for a new study")
+    if how.out is not None or how.fresh or how.go_on:
+        raise StudyError(f"resume goes on in {folder}: --out, --fresh and --continue are for `sweep` and `ablate`")
     with options.going_on_with("dfkd-ray", "resume", str(folder)):
         summary = launch.resume(folder, make, how, live.view(), failed=failed)
     outcome.close(summary, made[0])

@@ -20,7 +20,8 @@ RETRIES = 2
 
 
 def _option(told: str, *, default: Any = None, **more: Any) -> Any:
-    """A field that the command line offers as an option: `told` is its help, `shown` what holds where nobody says."""
+    """A field that the command line offers as an option: `told` is its help, `shown` what holds where nobody says,
+    `name` what it is called there, where a field cannot be called so."""
     return field(default=default, metadata={"help": told, **more})
 
 
@@ -55,6 +56,11 @@ class Options:
     )
     isolate: bool = _option("A new process for each trial (seconds each).", default=False)
     fresh: bool = _option("Move what is in the folder aside and begin anew.", default=False)
+    go_on: bool = _option(
+        "Go on with the study where the folder holds it already, as `resume` does: for a job that is tried again.",
+        default=False,
+        name="continue",
+    )
     parquet: bool = _option("Write trials and steps as Parquet too.", default=False)
     reuse: tuple[Path, ...] = _option("Folder of an earlier study whose finished trials may be taken over.", default=())
     weights: Path | None = _option(
@@ -79,6 +85,8 @@ class Options:
                     limits.check(name, value)
                 except limits.TooLarge as error:
                     raise ConfigError.at(f"--{name}", str(error)) from None
+        if self.fresh and self.go_on:
+            raise ConfigError.at("--continue", "goes on with what --fresh moves aside")
         if self.runner == "serial":
             for name in sorted(_RAY & self.said.keys()):
                 raise ConfigError.at(f"--{name}", "is for --runner ray")
@@ -125,7 +133,7 @@ class Options:
 
 _RAY = {"address", "insecure", "cpu", "gpu", "concurrency", "isolate"}  # what only Ray takes
 NOTHING_SAID = Options()
-_ONCE = ("out", "fresh")  # they hold for one command
+_ONCE = ("out", "fresh", "go_on")  # they hold for one command
 
 
 def _plain(value: Any) -> Any:

@@ -46,14 +46,11 @@ def check(address: str, insecure: bool = False) -> bool:
     keeps_out = bool(told.get("refused"))
     if not keeps_out:
         if not insecure:
-            raise StudyError(
-                f"the Ray cluster at {at} asks for no token: whoever reaches it can run code on it, and as you. Start "
-                f"it with RAY_AUTH_MODE=token in the environment of each `ray start`, or say --insecure"
-            )
+            raise StudyError(open_to_all(at))
     else:
         told = _is_cluster(at, _ask(at, {}))
         if told.get("refused"):
-            raise StudyError(_refusal(at))
+            raise StudyError(refusal(at))
     _same_versions(at, told)
     return keeps_out
 
@@ -108,7 +105,16 @@ def _ours(address: str) -> None:
         )
 
 
-def _refusal(address: str) -> str:
+def open_to_all(address: str) -> str:
+    """Why a cluster that keeps nobody out is not used."""
+    return (
+        f"the Ray cluster at {address} asks for no token: whoever reaches it can run code on it, and as you. Start "
+        f"it with RAY_AUTH_MODE=token in the environment of each `ray start`, or say --insecure"
+    )
+
+
+def refusal(address: str) -> str:
+    """Why a cluster has refused this process."""
     if os.environ.get("RAY_AUTH_MODE", "").lower() == "disabled":
         return f"the Ray cluster at {address} asks for a token, and RAY_AUTH_MODE=disabled sends none: unset it"
     what = "does not take this process's token" if has_token() else "asks for a token, and there is none here"
