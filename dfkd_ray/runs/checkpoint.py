@@ -67,9 +67,14 @@ class Checkpoint:
         The one of the epoch before stays beside it.
         """
         self.rows.append(row)
+        if self.folder is not None:
+            self._leave_curve(row)
+            self.write()
+
+    def write(self) -> None:
+        """Write the checkpoint in one atomic step, of a run that may stand in the middle of an epoch."""
         if self.folder is None:
             return
-        self._leave_curve(row)
         state = {
             "of": self._of,
             "run": self.run.state_dict(),

@@ -30,8 +30,10 @@ from dfkd_ray.teachers.weights import fill
 from dfkd_ray.train.loop import distill
 from dfkd_ray.train.run import Run
 from dfkd_ray.train.runtime import Meter, Runtime, parse_runtime
+from dfkd_ray.tune.accidents import Accident
 from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.tune.work import Job, Row
+from dfkd_ray.util import leaving
 from dfkd_ray.util.seeding import stream
 
 
@@ -146,7 +148,7 @@ class Distillation:
         facts: dict[str, Any] = {"host": platform.node(), "device": _device_name(device)}
         facts |= {"fingerprint": config.fingerprint(method), "method": config.plain(method)}
         started = time.perf_counter() - checkpoint.seconds
-        for epoch in distill(run):
+        for epoch in distill(run, leaving.told):
             found = evaluator.metrics() | epoch.losses | {metrics.LR: run.lr}
             checkpoint.note(epoch.number, found, self.metric, self.sign)
             last = epoch.number == method.schedule.epochs
@@ -164,6 +166,9 @@ class Distillation:
                 checkpoint.export(card, row.final)  # before the last checkpoint: whoever finds that finds these too
             checkpoint.save(row)
             yield row
+        if run.epoch < method.schedule.epochs:
+            checkpoint.write()
+            raise Accident(f"{leaving.SAVED}{leaving.told()}")
 
     def open(self, method: Method, seed: int, runtime: Runtime, device: torch.device) -> Run:
         """What is live of a distillation has the name that all call it by: a run."""

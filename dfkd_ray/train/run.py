@@ -29,7 +29,8 @@ class Run:
     """A method in motion: networks, source, memory, objectives, optimiser, and where it stands.
 
     Every random number of epoch e comes from generators seeded with (seed, e), so a run that is resumed at the end of
-    an epoch ends in the same bits as one that was not interrupted, and evaluation between epochs changes nothing.
+    an epoch ends in the same bits as one that was not interrupted, and evaluation between epochs changes nothing. One
+    that is saved in the middle of an epoch carries these generators as they stand.
     teacher and student: modules on `device`, the same classes; image: (C, H, W); mean, std: of the teacher's input;
     names: of the classes, for sources that are told them in words.
     """
@@ -72,6 +73,8 @@ class Run:
         self.optimizer, self.scaler = self._new_optimizer(), LossScaler(runtime.precision, device)
         self._first = self._learned() if method.schedule.rehearse_every else {}
         self.rng = torch.Generator(device)
+        self.means = Means()  # of the epoch that is under way
+        self._within: dict[str, Any] | None = None  # how it stood, where it was saved in the middle
         self.epoch = 0  # epochs done
         self.rounds = 0  # rounds done, over all epochs
 
@@ -132,13 +135,36 @@ class Run:
         return max(0, self.rounds - plan.warmup * plan.rounds)
 
     def begin(self, epoch: int) -> torch.Generator:
-        """Seed everything random for one epoch; dropout and the like read torch's own generator."""
+        """Seed everything random for one epoch, or go on with it where the run was saved in its middle; dropout and the
+        like read torch's own generator."""
+        if self._within is not None:
+            return self._again(epoch, self._within)
         if self._first and epoch == self.method.schedule.warmup + 1:
             self._begin_anew()
         self.source_loss.begin(epoch)
         self.student_loss.begin(epoch)
+        self.means = Means()
         torch.manual_seed(stream_seed(self.seed, "torch", epoch))
         return self.rng.manual_seed(stream_seed(self.seed, "epoch", epoch))
+
+    def _again(self, epoch: int, within: Mapping[str, Any]) -> torch.Generator:
+        """Everything random as it stood in the middle of an epoch."""
+        self.source_loss.begin(epoch)
+        self.student_loss.begin(epoch)
+        self.means.sums, self.means.counts = within["sums"], within["counts"]
+        torch.set_rng_state(within["torch"].cpu())
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(within["cuda"].cpu(), self.device)
+        self._within = None
+        return self.rng.set_state(within["rng"].cpu())
+
+    def _standing(self) -> dict[str, Any]:
+        """What `_again` goes on from; nothing at the end of an epoch."""
+        if self.rounds == self.epoch * self.method.schedule.rounds:
+            return {}
+        own = {"cuda": torch.cuda.get_rng_state(self.device)} if self.device.type == "cuda" else {}
+        random = {"rng": self.rng.get_state(), "torch": torch.get_rng_state(), **own}
+        return {"within": {**random, "sums": self.means.sums, "counts": self.means.counts}}
 
     def precision(self) -> AbstractContextManager[Any]:
         return self.runtime.autocast(self.device)
@@ -172,11 +198,12 @@ class Run:
         return self.method.student.optimizer.open(learnable)
 
     def state_dict(self) -> dict[str, Any]:
-        """The whole state at the end of an epoch."""
+        """The whole state at the end of a round."""
         parts = {part: getattr(self, part).state_dict() for part in self._PARTS}
         # how the student began: while it rehearses, and not for the rest of the run
         first = {"first": self._first} if self._first and self.epoch <= self.method.schedule.warmup else {}
-        return {**parts, **first, "scaler": self.scaler.state_dict(), "epoch": self.epoch, "rounds": self.rounds}
+        stands = {"scaler": self.scaler.state_dict(), "epoch": self.epoch, "rounds": self.rounds}
+        return {**parts, **first, **stands, **self._standing()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken."""
@@ -184,7 +211,7 @@ class Run:
             getattr(self, part).load_state_dict(state[part])
         self.scaler.load_state_dict(state.get("scaler", {}))
         self._first = state.get("first", self._first)
-        self.epoch, self.rounds = state["epoch"], state["rounds"]
+        self.epoch, self.rounds, self._within = state["epoch"], state["rounds"], state.get("within")
 
     _PARTS = ("student", "source", "memory", "source_loss", "student_loss", "optimizer")
 
