@@ -59,7 +59,9 @@ def run(tuner: Tuner, work: Work, options: Options) -> None:
 def _tune(link: _Link, work: Work, options: Options, scratch: str) -> None:
     share = link.tuner.resources
     tune.run(
-        tune.with_parameters(_Trial, parcel=cloudpickle.dumps(work), version=__version__),  # into the object store, once
+        tune.with_parameters(
+            _Trial, parcel=cloudpickle.dumps(work), version=__version__
+        ),  # into the object store, once
         name="study",
         search_alg=_Asking(link),
         scheduler=_Reporting(link),
