@@ -280,9 +280,14 @@ def _line(job: Any) -> str:
     end = (job.end_time or time.time() * 1000) / 1000
     took = f", {roughly(end - job.start_time / 1000)}" if job.start_time else ""
     folder = f", {facts['folder']}" if "folder" in facts else ""
-    ended = job.status.is_terminal() and job.message
-    message = f": {str(job.message).strip().splitlines()[0]}" if ended else ""
+    message = f": {_last_words(str(job.message))}" if job.message and job.status.is_terminal() else ""
     return f"{job.submission_id} {job.status}{took}{folder}{message}"
+
+
+def _last_words(message: str) -> str:
+    """Of what Ray says of a job that has ended: its first line, or where it quotes the job's log the last of that."""
+    first, *log = [line for line in message.splitlines() if line.strip()] or [""]
+    return log[-1] if log else first
 
 
 def _exit_code(job: Any) -> int:

@@ -27,7 +27,7 @@ MOST = 256 << 20  # bytes of an archive: a log is held in memory on its way
 UNPACKED = 2 << 30  # bytes of all its files
 FILES = 100_000
 _LINE = 57 * 64  # bytes that become a line
-_LEFT_OUT = ("checkpoint", ".")  # how the names begin of what only the machine needs that ran the study
+_LEFT_OUT = ("checkpoint*", ".*", "*.lock")  # what only the machine needs that ran the study
 
 
 def pack(folder: Path, students: Students = "best") -> Iterator[str]:
@@ -103,7 +103,7 @@ def _chosen(folder: Path, students: Students) -> Iterator[Path]:
     best = read_history(folder).best() if students == "best" else None
     keeps = None if best is None else folders.of_trial(folder, best.number)
     for path in sorted(folder.rglob("*")):
-        if not path.is_file() or path.is_symlink() or path.name.startswith(_LEFT_OUT):
+        if not path.is_file() or path.is_symlink() or any(map(path.match, _LEFT_OUT)):
             continue
         student = path.name in folders.STUDENTS.values()
         if not student or students == "all" or path.parent == keeps:

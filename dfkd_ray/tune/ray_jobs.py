@@ -94,12 +94,12 @@ class Jobs:
         try:
             return act(*args, **more)
         except AuthenticationError as error:
-            raise StudyError(f"{self.address}: {_first_line(error)}") from None
+            raise StudyError(f"{self.address}: {_told(error)}") from None
         except (RuntimeError, ConnectionError, ValueError) as error:
             if job is not None and any(word in str(error) for word in _UNKNOWN):
                 known = [each.submission_id for each in self.all()]
                 raise StudyError(f"there is no job {job!r} at {self.address}{did_you_mean(job, known)}") from None
-            raise StudyError(f"the Ray cluster at {self.address} says: {_first_line(error)}") from None
+            raise StudyError(f"the Ray cluster at {self.address} says: {_told(error)}") from None
 
 
 def succeeded(job: Any) -> bool:
@@ -107,5 +107,7 @@ def succeeded(job: Any) -> bool:
     return bool(job.status == JobStatus.SUCCEEDED)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+def _told(error: Exception) -> str:
+    """The first line of what is said; of a traceback of the cluster's the last."""
+    lines = [line for line in str(error).splitlines() if line.strip(" .")] or [type(error).__name__]
+    return lines[-1 if "Traceback" in lines[0] else 0].strip()

@@ -1,9 +1,14 @@
-"""A process that holds a Ray cluster of two nodes behind a token: prints its address, ends with its input."""
+"""A process that holds a Ray cluster of two nodes behind a token: prints its address, ends with its input.
+
+With the word `dashboard` it has one, which takes jobs, and whose address is printed too (extra `cluster`).
+"""
 
 from __future__ import annotations
 
 import os
+import socket
 import sys
+from typing import Any
 
 from dfkd_ray.tune.ray_setup import ensure_token
 
@@ -15,9 +20,14 @@ os.environ.update(ensure_token())
 def main() -> None:
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    wanted = "dashboard" in sys.argv[1:]
+    head: dict[str, Any] = {"num_cpus": 1, "include_dashboard": wanted}
+    if wanted:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            head["dashboard_port"] = free.getsockname()[1]
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     cluster.add_node(num_cpus=1)
-    print(cluster.address, flush=True)
+    print(cluster.address, *([f"http://{cluster.head_node.webui_url}"] if wanted else []), flush=True)
     sys.stdin.read()
     cluster.shutdown()
 
