@@ -292,8 +292,6 @@ def _last_words(message: str) -> str:
 
 def _exit_code(job: Any) -> int:
     """A job's exit code; 130 of one that was stopped, 3 of one that ended otherwise without one."""
-    from dfkd_ray.tune.ray_jobs import succeeded
-
-    if succeeded(job):
+    if str(job.status) == "SUCCEEDED":
         return 0
     return int(job.driver_exit_code or (130 if str(job.status) == "STOPPED" else GivenUp.exit_code))

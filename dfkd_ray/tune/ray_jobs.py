@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ray.exceptions import AuthenticationError
-from ray.job_submission import JobStatus, JobSubmissionClient
+from ray.job_submission import JobSubmissionClient
 
 from dfkd_ray.tune import ray_dashboard
 from dfkd_ray.util.errors import MissingExtra, StudyError
@@ -100,11 +100,6 @@ class Jobs:
                 known = [each.submission_id for each in self.all()]
                 raise StudyError(f"there is no job {job!r} at {self.address}{did_you_mean(job, known)}") from None
             raise StudyError(f"the Ray cluster at {self.address} says: {_told(error)}") from None
-
-
-def succeeded(job: Any) -> bool:
-    """Whether a job has ended well."""
-    return bool(job.status == JobStatus.SUCCEEDED)
 
 
 def _told(error: Exception) -> str:

@@ -50,21 +50,19 @@ def test_a_job_runs_and_is_followed_to_its_end(jobs: Any) -> None:
 
 @pytest.mark.ray
 def test_a_job_that_is_stopped_has_time_to_save(jobs: Any) -> None:
-    from dfkd_ray.tune.ray_jobs import succeeded
-
     jobs.submit(shlex.join([sys.executable, "-c", SAVES]), "saves", {}, {})
     deadline = time.monotonic() + 120
     while "begun" not in jobs.logs("saves") and time.monotonic() < deadline:
         time.sleep(0.5)
     ended = jobs.stop("saves")
-    assert (str(ended.status), succeeded(ended)) == ("STOPPED", False)
+    assert str(ended.status) == "STOPPED"
     assert jobs.logs("saves").splitlines()[-1] == "saved"
 
 
 @pytest.mark.ray
 def test_what_the_cluster_refuses_is_a_line(jobs: Any) -> None:
     jobs.submit("true", "twice", {}, {})
-    with pytest.raises(StudyError, match=rf"^the Ray cluster at {jobs.address} says: ValueError: .*twice already exists"):
+    with pytest.raises(StudyError, match=r"^the Ray cluster at http://\S+ says: ValueError: .*twice already exists"):
         jobs.submit("true", "twice", {}, {})
     with pytest.raises(StudyError) as refused:
         jobs.one("twise")
