@@ -128,7 +128,7 @@ def start(study: Study, work: Distillation, how: Options) -> None:
     from dfkd_ray.tune.observers import live
 
     folder, teacher = folder_of(study, how), work.task.teacher.file
-    if in_a_job() and not folder.is_absolute():
+    if in_a_job() and not (folder.is_absolute() or ":/" in str(how.out)):
         raise StudyError(f"{folder} would go with this Ray job: say --out with an absolute path on a disk that stays")
     if how.go_on and begun(folder, study, work):
         return resume(folder, replace(how, out=None, go_on=False), accept_changes=False)

@@ -26,7 +26,7 @@ _LIMIT = 60.0  # seconds for the probe, which gives up by itself before, also on
 _LOOK = 2.0  # seconds for a port to answer
 _HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # RFC 9113, 3.4: an empty SETTINGS
 _TYPE, _SETTINGS = 3, bytes([4])  # where the type of a frame stands, and that of the first of a server
-_PATIENCE = {"RAY_gcs_rpc_server_connect_timeout_s": "3", "RAY_gcs_rpc_server_reconnect_timeout_s": "1"}
+_PATIENCE = {"RAY_gcs_rpc_server_connect_timeout_s": "10", "RAY_gcs_rpc_server_reconnect_timeout_s": "1"}
 _NOBODY = {"RAY_AUTH_MODE": "disabled", "RAY_USE_TLS": "0"}  # one that has no credentials
 _WHERE = "in RAY_AUTH_TOKEN or ~/.ray/auth_token"
 

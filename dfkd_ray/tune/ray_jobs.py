@@ -18,6 +18,10 @@ from dfkd_ray.util.errors import MissingExtra, StudyError
 from dfkd_ray.util.registry import did_you_mean
 
 STOPPING = 60  # seconds for a study to write its tables after it was told to stop; Ray alone gives it 3
+_LOGGERS = (  # each tells all that it does, and minds no parent's level
+    *("ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk"),
+    "ray._private.runtime_env.packaging",
+)
 _LOOK = 1.0  # seconds between two looks at a job
 _UNKNOWN = ("status code 404", "does not exist")
 
@@ -29,8 +33,8 @@ class Jobs:
         for package in ("aiohttp", "requests"):
             if importlib.util.find_spec(package) is None:
                 raise MissingExtra(package, "cluster", "sending jobs to a Ray cluster")
-        for module in (JobSubmissionClient, JobSubmissionClient.__mro__[1]):  # each has a logger that tells all it does
-            logging.getLogger(module.__module__).setLevel(logging.CRITICAL)
+        for name in _LOGGERS:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         self.address = address
         before = os.environ.get(ray_dashboard.NAMED)
         os.environ[ray_dashboard.NAMED] = address  # or the client would follow RAY_ADDRESS

@@ -26,7 +26,7 @@ def asked(address: str) -> dict[str, Any]:
     except (ConnectionError, ValueError) as error:
         return {"nowhere": str(error).partition("\n")[0]}
     try:
-        told = json.loads(GcsClient(address=found).internal_kv_get(*METADATA, timeout=5) or b"{}")
+        told = json.loads(GcsClient(address=found).internal_kv_get(*METADATA, timeout=15) or b"{}")
     except AuthenticationError:
         return {"address": found, "refused": True}
     return {"address": found, "ray": told.get("ray_version"), "python": told.get("python_version")}

@@ -199,7 +199,8 @@ def test_a_study_is_sent_stopped_sent_again_and_fetched(folder: Path) -> None:
         where = ("--address", address)
         assert dfkd(*sent, "--name", "one", *where).code == 0
         while not (there / NAME).exists() or len(read_records(there / NAME)[0]) < 5:
-            time.sleep(0.2)
+            assert "FAILED" not in (told := dfkd("status", "one", *where)).out, (told, dfkd("logs", "one", *where))
+            time.sleep(1)
         stopped = dfkd("stop", "one", *where)
         assert stopped.out.startswith("one STOPPED"), stopped
         assert dfkd(*sent, "--name", "two", *where).code == 0
