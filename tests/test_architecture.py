@@ -71,21 +71,8 @@ LONG_FUNCTIONS = {
 }
 # A command is registered on the app of its package, so the package imports its modules last.
 COMMANDS = (
-    *(
-        "catalogue",
-        "data",
-        "evaluate",
-        "export",
-        "job",
-        "pool",
-        "repair",
-        "reproduce",
-        "run",
-        "study",
-        "synthesize",
-        "teach",
-    ),
-    "teach_diffusion",
+    *("catalogue", "data", "evaluate", "export", "job", "pool", "repair", "reproduce", "run", "study", "synthesize"),
+    *("teach", "teach_diffusion"),
 )
 CIRCLES = {frozenset({"dfkd_ray.cli", f"dfkd_ray.cli.{name}"}) for name in COMMANDS}
 
