@@ -1,6 +1,6 @@
 """A study's folder as text and back: a job has nothing but its log to send files home through.
 
-The text is lines of base64 between a first and a last line that name it; in it is a tar archive, gzipped.
+The text is lines of base64 between a first line, which has its SHA-256, and a last; in it is a tar archive, gzipped.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import json
+import shutil
 import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -48,37 +48,37 @@ def pack(folder: Path, students: Students = "best") -> Iterator[str]:
             f"{folder} packs into {memory(len(data))}, and a job's log takes {memory(MOST)}: {fewer} takes less, or "
             f"copy the folder from the cluster's disk"
         )
-    head = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-    yield f"{FIRST}{json.dumps(head)}"
+    yield f"{FIRST}{hashlib.sha256(data).hexdigest()}"
     for start in range(0, len(data), _LINE):
         yield base64.b64encode(data[start : start + _LINE]).decode()
     yield LAST
 
 
 def unpack(lines: Iterable[str], into: Path) -> int:
-    """Write what `pack` has packed into a folder; how many files. DataError where the text is not whole."""
+    """Write what `pack` has packed into a folder; how many files. DataError where the text is not whole, and where a
+    file would lie elsewhere."""
     data = _archive(iter(lines))
-    count = 0
-    with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
-        members = archive.getmembers()
-        if len(members) > FILES or sum(each.size for each in members) > UNPACKED:
-            raise DataError(f"what was packed unpacks into more than {FILES:,} files or {memory(UNPACKED)}")
-        for member in members:
-            safe = tarfile.data_filter(member, str(into))
-            if not safe.isfile():
-                raise DataError(f"what was packed has {member.name!r}, which is no file")
-            path = into / safe.name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_write(path) as file:
-                file.write(_content(archive, member))
-            count += 1
-    return count
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
+            members = archive.getmembers()
+            if len(members) > FILES or sum(each.size for each in members) > UNPACKED:
+                raise DataError(f"what was packed unpacks into more than {FILES:,} files or {memory(UNPACKED)}")
+            safe = [tarfile.data_filter(member, str(into)) for member in members]
+            for member in safe:
+                _write(archive, member, into)
+    except tarfile.TarError as error:
+        raise DataError(f"what was packed is no archive that may be unpacked: {error}") from None
+    return len(safe)
 
 
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    file = archive.extractfile(member)
-    assert file is not None
-    return file.read()
+def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, into: Path) -> None:
+    if not member.isfile():
+        raise DataError(f"what was packed has {member.name!r}, which is no file")
+    (into / member.name).parent.mkdir(parents=True, exist_ok=True)
+    content = archive.extractfile(member)
+    assert content is not None
+    with atomic_write(into / member.name) as file:
+        shutil.copyfileobj(content, file)
 
 
 def _archive(lines: Iterator[str]) -> bytes:
@@ -92,9 +92,11 @@ def _archive(lines: Iterator[str]) -> bytes:
         body.append(line)
     else:
         raise DataError("what the job has packed does not end: its log is cut")
-    told = json.loads(head.removeprefix(FIRST))
-    data = base64.b64decode("".join(body))
-    if len(data) != told["bytes"] or hashlib.sha256(data).hexdigest() != told["sha256"]:
+    try:
+        data = base64.b64decode("".join(body), validate=True)
+    except ValueError:
+        data = b""
+    if hashlib.sha256(data).hexdigest() != head.removeprefix(FIRST):
         raise DataError("what the job has packed is damaged: its checksum is another")
     return data
 

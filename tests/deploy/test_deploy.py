@@ -208,7 +208,7 @@ def test_the_image_is_of_the_ray_that_all_files_name_and_runs_as_nobody_in_parti
     assert steps[0][0] == "FROM"
     assert not steps[0][1].endswith(":latest")
     assert ":" in steps[0][1]
-    assert [rest for step, rest in steps if step == "USER"] == ["ray"]
+    assert [rest for step, rest in steps if step == "USER"] == ["1000"]
     (ray,) = [rest.partition("=")[2] for step, rest in steps if step == "ARG"]
     assert tuple(map(int, ray.split(".")[:2])) >= OLDEST
     assert documents("kuberay.yaml")[1]["spec"]["rayClusterSpec"]["rayVersion"] == ray
