@@ -72,7 +72,7 @@ LONG_FUNCTIONS = {
 # A command is registered on the app of its package, so the package imports its modules last.
 COMMANDS = (
     *("catalogue", "data", "evaluate", "export", "job", "pool", "repair", "reproduce", "run", "study", "synthesize"),
-    *("teach", "teach_diffusion"),
+    *("submit", "teach", "teach_diffusion"),
 )
 CIRCLES = {frozenset({"dfkd_ray.cli", f"dfkd_ray.cli.{name}"}) for name in COMMANDS}
 

@@ -79,6 +79,7 @@ from dfkd_ray.cli import (  # noqa: E402  they add their commands to `app`
     reproduce,  # noqa: F401
     run,  # noqa: F401
     study,  # noqa: F401
+    submit,  # noqa: F401
     synthesize,  # noqa: F401
     teach,  # noqa: F401
     teach_diffusion,  # noqa: F401

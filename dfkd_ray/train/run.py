@@ -20,8 +20,9 @@ from dfkd_ray.parts.optimizers import descend, set_lr
 from dfkd_ray.parts.signals import Setting, Signals, layout
 from dfkd_ray.parts.slots import Belongs, Counts, Meets, Skips
 from dfkd_ray.parts.views import augment
+from dfkd_ray.train.means import Means
 from dfkd_ray.train.runtime import Runtime
-from dfkd_ray.util.errors import ConfigError, TrialFailed
+from dfkd_ray.util.errors import ConfigError
 from dfkd_ray.util.seeding import stream, stream_seed
 
 
@@ -229,25 +230,3 @@ def _at(slot: str) -> Iterator[None]:
 
 def _learnable(module: nn.Module) -> list[nn.Parameter]:
     return [p for p in module.parameters() if p.requires_grad]
-
-
-class Means:
-    """Running means of loss values, kept on the device until the epoch ends (reading one stalls a GPU)."""
-
-    def __init__(self) -> None:
-        self.sums: dict[str, Tensor] = {}
-        self.counts: dict[str, int] = {}
-
-    def add(self, phase: str, values: Mapping[str, Tensor]) -> None:
-        for name, value in values.items():
-            key = metrics.loss(phase, name)
-            self.sums[key] = self.sums[key] + value if key in self.sums else value
-            self.counts[key] = self.counts.get(key, 0) + 1
-
-    def close(self) -> dict[str, float]:
-        """The means as numbers; TrialFailed names the terms that are not finite."""
-        means = {key: float(total) / self.counts[key] for key, total in self.sums.items()}
-        bad = [key for key, value in means.items() if not abs(value) < float("inf")]
-        if bad:
-            raise TrialFailed(f"not finite: {', '.join(sorted(bad))}")
-        return means
