@@ -13,7 +13,7 @@ from dfkd_ray.cli import options, outcome
 from dfkd_ray.tune.options import Options
 from dfkd_ray.tune.ray_setup import in_a_job
 from dfkd_ray.util import shipped
-from dfkd_ray.util.errors import StudyError
+from dfkd_ray.util.errors import ConfigError, StudyError
 
 if TYPE_CHECKING:
     from dfkd_ray.runs.distillation import Distillation
@@ -130,6 +130,8 @@ def start(study: Study, work: Distillation, how: Options) -> None:
     folder, teacher = folder_of(study, how), work.task.teacher.file
     if in_a_job() and not (folder.is_absolute() or ":/" in str(how.out)):
         raise StudyError(f"{folder} would go with this Ray job: say --out with an absolute path on a disk that stays")
+    if how.go_on and how.fresh:
+        raise ConfigError.at("--continue", "goes on with what --fresh moves aside")
     if how.go_on and begun(folder, study, work):
         return resume(folder, replace(how, out=None, go_on=False), accept_changes=False)
     how = replace(how, weights=how.weights or teacher)  # also where it was found: who resumes may stand elsewhere

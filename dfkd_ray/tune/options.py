@@ -85,8 +85,6 @@ class Options:
                     limits.check(name, value)
                 except limits.TooLarge as error:
                     raise ConfigError.at(f"--{name}", str(error)) from None
-        if self.fresh and self.go_on:
-            raise ConfigError.at("--continue", "goes on with what --fresh moves aside")
         if self.runner == "serial":
             for name in sorted(_RAY & self.said.keys()):
                 raise ConfigError.at(f"--{name}", "is for --runner ray")
