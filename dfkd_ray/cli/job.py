@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import shlex
 import time
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dfkd_ray.cli import app, options
+from dfkd_ray.util import limits
 from dfkd_ray.util.errors import GivenUp, StudyError
 from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.words import roughly
@@ -91,13 +93,14 @@ def pull(
             raise StudyError(f"{job} was not sent by `dfkd-ray submit`, so its folder is not known")
         if "://" in facts["folder"]:
             raise StudyError(f"{job} writes into {facts['folder']}: fetch it from there")
-        into = out or Path("reports") / facts["study"]
+        into = out or Path("reports") / plain_name(facts["study"])
         _check_pulled(into, facts["folder"])
         packing = f"pull-{job}-{secrets.token_hex(3)}"
         command = ["python", "-m", "dfkd_ray", "pack", facts["folder"], "--students", students]
         jobs.submit(shlex.join(command), packing, {}, {"study": facts["study"], "what": "pull"})
         ended = jobs.ended(packing)
         said = jobs.logs(packing)
+        jobs.forget(packing)
     if _exit_code(ended):
         why = next((line for line in said.splitlines() if line.startswith("error: ")), _line(ended))
         raise StudyError(why.removeprefix("error: "))
@@ -134,10 +137,13 @@ def connected(address: str | None, insecure: bool) -> Iterator[Jobs]:
         yield Jobs(at)
 
 
+def plain_name(study: str) -> str:
+    """A study's name as it may stand in a URL and be a folder, whoever has written it."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", study)[: limits.NAME].strip("-") or "study"
+
+
 def _check_pulled(into: Path, folder: str) -> None:
     """StudyError for a folder that holds anything but an earlier copy of that one."""
-    from dfkd_ray.util import limits
-
     if not into.exists() or not any(into.iterdir()):
         return
     mark = into / PULLED

@@ -60,7 +60,7 @@ def submit(
     words = [asked.command, asked.word, "--address", "auto", "--out", out, *rest]
     _check(context, words)
     made = {**_runtime_env(environment), "env_vars": _env_vars(environment, env)}
-    name = named or f"{asked.name}-{secrets.token_hex(3)}"
+    name = named or f"{job.plain_name(asked.name)}-{secrets.token_hex(3)}"
     with job.connected(address, insecure) as jobs, tempfile.TemporaryDirectory(prefix="dfkd-ray-") as staged:
         job_files.stage(files, Path(staged))
         if files or folder:

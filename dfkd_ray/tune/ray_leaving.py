@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import FrameType
 
 import ray
@@ -32,15 +34,12 @@ def watch() -> None:
 
 def look(node: str, asked: Callable[[], Mapping[str, int]], pause: float = LOOK) -> None:
     """Look until the node is drained, or nobody knows any more."""
-    over = threading.Event()
-    while not over.wait(pause):
-        try:
-            drained = node in asked()
-        except Exception:  # the head is gone: the driver sees to that
-            continue
-        if drained:
-            leaving.tell(DRAINED)
-            return
+    while True:
+        time.sleep(pause)
+        with suppress(Exception):  # the head is gone: the driver sees to that
+            if node in asked():
+                leaving.tell(DRAINED)
+                return
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -42,6 +42,11 @@ def test_a_job_in_a_line() -> None:
     assert commands._line(details(metadata=None, status="STOPPED", message="Stopped.")) == "tiny-1 STOPPED: Stopped."
 
 
+def test_a_name_from_elsewhere_leads_nowhere_else() -> None:
+    found = [commands.plain_name(name) for name in ("mhad_2", "../../etc", "a b/c?d", "", "/", "x" * 500)]
+    assert found == ["mhad_2", "etc", "a-b-c-d", "study", "study", "x" * 100]
+
+
 @pytest.mark.parametrize(
     ("status", "driver", "code"),
     [("SUCCEEDED", 0, 0), ("FAILED", 2, 2), ("FAILED", None, 3), ("STOPPED", None, 130), ("STOPPED", 130, 130)],
@@ -92,6 +97,7 @@ def test_a_study_is_sent_stopped_sent_again_and_fetched(folder: Path) -> None:
         assert [line.split(",")[0] for line in told] == ["one STOPPED", "two SUCCEEDED"]
         pulled = dfkd("pull", "two", *where)
         assert pulled.code == 0, pulled
+        assert dfkd("status", *where).out.splitlines() == told, "what has packed is gone"
     copy = folder / "reports" / "tiny"
     kinds = [record["kind"] for record in read_records(copy / NAME)[0]]
     assert (kinds.count("asked"), kinds.count("resumed"), kinds[-1]) == (2, 1, "finished")
