@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,13 +16,14 @@ import pytest
 
 from dfkd_ray.cli import job as commands
 from dfkd_ray.tune.ledger import NAME, read_records
-from tests.cli.commands import Done
+from tests.cli.commands import Done, dfkd, refused
 from tests.cli.sent import write
+from tests.tune import toys
 from tests.tune.dashboards import dashboard
 
 ROOT = Path(__file__).resolve().parents[2]
 PIPES: dict[str, Any] = {"capture_output": True, "text": True}
-SMALL = ["schedule.epochs=3", "schedule.rounds=1", "schedule.student_steps=2", "schedule.batch=4"]
+SMALL = ["schedule.epochs=3", "schedule.rounds=10", "schedule.student_steps=20", "schedule.batch=4"]
 SETS = [word for each in SMALL for word in ("--set", each)]
 
 
@@ -64,6 +67,55 @@ def test_a_copy_is_written_over_no_other_folder(tmp_path: Path) -> None:
     commands._check_pulled(tmp_path / "new", "/x")
 
 
+class Cluster:
+    """Has run a study into a folder, and packs it when it is sent a job that does so."""
+
+    address = "http://head:8265"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.said, self.there = folder, "", ["mhad-1"]
+
+    def one(self, job: str) -> Any:
+        return details(metadata={"study": "mhad", "folder": str(self.folder)} if job == "mhad-1" else {})
+
+    def submit(self, command: str, job: str, environment: dict[str, Any], facts: dict[str, str]) -> None:
+        done = dfkd(*shlex.split(command)[3:])
+        self.said, self.code = f"Running entrypoint\n{done.err}{done.out}", done.code
+        self.there.append(job)
+
+    def ended(self, job: str) -> Any:
+        return details(status="FAILED" if self.code else "SUCCEEDED", driver_exit_code=self.code)
+
+    def logs(self, job: str) -> str:
+        return self.said
+
+    def forget(self, job: str) -> None:
+        self.there.remove(job)
+
+
+def test_a_study_is_fetched_and_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = Cluster(tmp_path / "there")
+    monkeypatch.setattr(commands, "connected", lambda address, insecure: nullcontext(there))
+    (tmp_path / "here").mkdir()
+    assert refused("pull", "mhad-1", cwd=tmp_path / "here") == (
+        f"{there.folder} holds no study to pull: there is no ledger.jsonl"
+    )
+    assert refused("pull", "other", cwd=tmp_path / "here") == (
+        "other was not sent by `dfkd-ray submit`, so its folder is not known"
+    )
+    toys.start(toys.study({"trials: 8": "trials: 2"}), toys.Toy(), there.folder)
+    for _ in range(2):
+        done = dfkd("pull", "mhad-1", cwd=tmp_path / "here")
+        assert (done.code, done.out.partition(" ")[2]) == (
+            0,
+            f"files of {there.folder} are in reports/mhad; page: reports/mhad/report.html\n",
+        )
+    copy = tmp_path / "here" / "reports" / "mhad"
+    assert (copy / NAME).read_bytes() == (there.folder / NAME).read_bytes()
+    assert there.there == ["mhad-1"], "what has packed is forgotten"
+    assert dfkd("pull", "mhad-1", "--students", "some").code == 2
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     write(tmp_path)
@@ -74,7 +126,7 @@ def folder(tmp_path: Path) -> Path:
 def test_a_study_is_sent_stopped_sent_again_and_fetched(folder: Path) -> None:
     """Each command in a process of its own: Ray reads once, when it is imported, whether there are tokens."""
 
-    def dfkd(*words: Any) -> Done:
+    def own(*words: Any) -> Done:
         command = [sys.executable, "-m", "dfkd_ray", *map(str, words)]
         done = subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, **PIPES)
         return Done(done.returncode, done.stdout, done.stderr)
@@ -83,21 +135,21 @@ def test_a_study_is_sent_stopped_sent_again_and_fetched(folder: Path) -> None:
     sent = ("submit", "tiny.yaml", "--out", there, *SETS, "--env", "OMP_NUM_THREADS=1", "--env", "GLIBC_TUNABLES=")
     with dashboard() as address:
         where = ("--address", address)
-        assert dfkd(*sent, "--name", "one", *where).code == 0
+        assert own(*sent, "--name", "one", *where).code == 0
         while not (there / NAME).exists() or len(read_records(there / NAME)[0]) < 5:
-            assert "FAILED" not in (told := dfkd("status", "one", *where)).out, (told, dfkd("logs", "one", *where))
+            assert "FAILED" not in (told := own("status", "one", *where)).out, (told, own("logs", "one", *where))
             time.sleep(1)
-        stopped = dfkd("stop", "one", *where)
+        stopped = own("stop", "one", *where)
         assert stopped.out.startswith("one STOPPED"), stopped
-        assert dfkd(*sent, "--name", "two", *where).code == 0
-        followed = dfkd("logs", "-f", "two", *where)
+        assert own(*sent, "--name", "two", *where).code == 0
+        followed = own("logs", "-f", "two", *where)
         assert followed.code == 0, followed
         assert "2 complete, 0 stopped early, 0 failed" in followed.out
-        told = dfkd("status", *where).out.splitlines()
+        told = own("status", *where).out.splitlines()
         assert [line.split(",")[0] for line in told] == ["one STOPPED", "two SUCCEEDED"]
-        pulled = dfkd("pull", "two", *where)
+        pulled = own("pull", "two", *where)
         assert pulled.code == 0, pulled
-        assert dfkd("status", *where).out.splitlines() == told, "what has packed is gone"
+        assert own("status", *where).out.splitlines() == told, "what has packed is gone"
     copy = folder / "reports" / "tiny"
     kinds = [record["kind"] for record in read_records(copy / NAME)[0]]
     assert (kinds.count("asked"), kinds.count("resumed"), kinds[-1]) == (2, 1, "finished")
