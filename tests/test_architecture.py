@@ -99,6 +99,7 @@ MIRRORS_NOTHING = {
     "parts/losses/test_contract.py": "every term of the registry",
     "parts/memories/test_contract.py": "every memory of the registry",
     "parts/sources/test_contract.py": "every source of the registry",
+    "parts/views/test_contract.py": "every view of the registry",
     "report/test_browser.py": "the page in a browser",
     "report/test_contract.py": "every chart of the registry",
     "report/test_example.py": "the example that ships",

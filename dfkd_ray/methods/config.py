@@ -10,14 +10,14 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-import dfkd_ray.parts.classical
 import dfkd_ray.parts.losses
 import dfkd_ray.parts.memories
-import dfkd_ray.parts.sources  # noqa: F401  these fill their registries
+import dfkd_ray.parts.sources
+import dfkd_ray.parts.views  # noqa: F401  these fill their registries
 from dfkd_ray.methods.method import Method, Schedule, Student, Teacher
+from dfkd_ray.parts.augmenting import Views
 from dfkd_ray.parts.slots import memories, sources
 from dfkd_ray.parts.total_loss import TotalLoss, Weighted, terms
-from dfkd_ray.parts.views import Views
 from dfkd_ray.util import limits, yamls
 from dfkd_ray.util.errors import ConfigError, Problem, UnknownName
 from dfkd_ray.util.registry import did_you_mean

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from dfkd_ray.nets.initialisation import Initialisation
+from dfkd_ray.parts.augmenting import Views
 from dfkd_ray.parts.memories.fresh import Fresh
 from dfkd_ray.parts.optimizers import SGD, Cosine, LrSchedule, OptimizerSpec, lr_schedules, optimizers
 from dfkd_ray.parts.sources.generator import Generator
 from dfkd_ray.parts.total_loss import TotalLoss
-from dfkd_ray.parts.views import Views
 
 
 @dataclass(frozen=True)

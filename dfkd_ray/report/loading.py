@@ -13,7 +13,8 @@ from dfkd_ray.report import steps
 from dfkd_ray.util import tables, words
 from dfkd_ray.util.errors import StudyError
 
-LATER = {"trials": ("draw", "tuning", "changed")}  # columns that the first tables of this schema did not have
+# columns that the first tables of this schema did not have
+LATER = {"trials": ("draw", "tuning", "changed"), "effects": ("low", "high")}
 
 
 def whole(kind: str, path: Path) -> pa.Table:

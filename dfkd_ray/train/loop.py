@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from dfkd_ray.parts.augmenting import augment
 from dfkd_ray.parts.signals import Signals, frozen, mode
-from dfkd_ray.parts.views import augment
 from dfkd_ray.train.run import Run
 
 

@@ -16,10 +16,10 @@ from dfkd_ray import metrics
 from dfkd_ray.methods.method import Method
 from dfkd_ray.nets.heads import ToData
 from dfkd_ray.nets.precision import LossScaler
+from dfkd_ray.parts.augmenting import augment
 from dfkd_ray.parts.optimizers import descend, set_lr
 from dfkd_ray.parts.signals import Setting, Signals, layout
 from dfkd_ray.parts.slots import Belongs, Counts, Meets, Skips
-from dfkd_ray.parts.views import augment
 from dfkd_ray.train.means import Means
 from dfkd_ray.train.runtime import Runtime
 from dfkd_ray.util.errors import ConfigError

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dfkd_ray.methods.method import Schedule, Student, Teacher
-from dfkd_ray.parts.views import Views
+from dfkd_ray.parts.augmenting import Views
 from dfkd_ray.study.ablation import Tune
 from dfkd_ray.study.study import Budget, Objective, Resources
 from dfkd_ray.train.runtime import Runtime

@@ -71,7 +71,7 @@ def test_it_says_what_it_runs_and_each_trials_arm(story: Story) -> None:
 
 def test_it_ends_with_effects_and_a_page(story: Story) -> None:
     lines = story.whole.out.splitlines()
-    assert lines[12] == "effects on kl/source, 95 % intervals, p by the paired t test after Holm:"
+    assert lines[12] == "effects on kl/source, 95 % intervals and p, each over all effects of its kind:"
     assert [line.partition(": ")[0] for line in lines[13:16]] == [
         f"  {name} on against off, the rest on" for name in ("mhad", "sfcl", "reuse")
     ]
@@ -175,9 +175,9 @@ def test_the_plan_prints_the_design_and_what_it_can_tell(story: Story) -> None:
         "arm            mhad  sfcl  reuse",
     ]
     assert "3 seeds for each arm: 3 pairs" in lines
-    (alone, holm) = (line for line in lines if line.startswith("smallest effect told with power 0.8, "))
+    (alone, among) = (line for line in lines if line.startswith("smallest effect told with power 0.8, "))
     assert alone.endswith(" nats, measured in reports/parts)"), "the study's own folder first"
-    assert ", after Holm's rule over 3 effects, at worst: " in holm
+    assert ", among 3 effects that scatter alike: " in among
     assert "the same method, run once: full, without reuse" in lines
     assert lines[-1].startswith("9 trials, 1 at a time: at most ")
 

@@ -72,8 +72,10 @@ EFFECT: dict[str, Any] = {
     "contrast": "a against b",
     "metric": "val_accuracy",
     "difference": 0.021,
-    "t_low": -0.001,
-    "t_high": 0.043,
+    "low": -0.001,
+    "high": 0.043,
+    "t_low": 0.001,  # another interval: of this effect by itself
+    "t_high": 0.041,
     "p_holm": 0.0612,
     "pairs": 5,
     "lost": 0,
@@ -84,15 +86,15 @@ EFFECT: dict[str, Any] = {
 def test_effects_are_of_the_first_objective_in_points() -> None:
     rows = [EFFECT, {**EFFECT, "metric": "kl/noise", "difference": 0.4}]
     head, line = outcome.effects(rows)
-    assert head == "effects on val_accuracy, 95 % intervals, p by the paired t test after Holm:"
+    assert head == "effects on val_accuracy, 95 % intervals and p, each over all effects of its kind:"
     assert line == "  a against b: +2.1 [-0.1, +4.3] points, p 0.0612, 5 pairs: cannot be told apart at this budget"
-    assert next(outcome.effects(rows, 3)) == f"{head.removesuffix(':')}, both over 3 looks:"
+    assert next(outcome.effects(rows, 3)) == f"{head.removesuffix(':')} and 3 looks:"
     assert list(outcome.effects([])) == ["no effects yet"]
 
 
 @pytest.mark.parametrize("metric", ["diversity", "outside", "relative_accuracy/last", "kl/noise", "batchnorm/source"])
 def test_terminal_and_page_print_one_effect_alike(metric: str) -> None:
-    numbers = {"difference": 0.946, "t_low": -0.021, "t_high": 1.913}
+    numbers = {"difference": 0.946, "low": -0.021, "high": 1.913}
     (line,) = list(outcome.effects([{**EFFECT, "metric": metric, **numbers}]))[1:]
     of_page = [words.for_terminal(metrics.difference(metric, value)) for value in numbers.values()]
     unit = {"kl/noise": " nats", "batchnorm/source": ""}.get(metric, " points")
@@ -104,7 +106,7 @@ def test_terminal_and_page_print_one_effect_alike(metric: str) -> None:
     ("changes", "line"),
     [
         (
-            {"t_low": None, "t_high": None, "p_holm": None, "pairs": 1, "lost": 4, "verdict": "too few pairs to tell"},
+            {"low": None, "high": None, "p_holm": None, "pairs": 1, "lost": 4, "verdict": "too few pairs to tell"},
             "  a against b: +2.1 points, 1 pairs, 4 lost: too few pairs to tell",
         ),
         (
@@ -157,8 +159,8 @@ NOTE: dict[str, Any] = {
             "by": "table",
             "published": 2.86,
             "difference": 1.04,
-            "t_low": 0.2,
-            "t_high": 1.88,
+            "low": 0.2,
+            "high": 1.88,
             "pairs": 5,
             "verdict": "holds here",
         },
@@ -167,8 +169,8 @@ NOTE: dict[str, Any] = {
             "by": "text",
             "published": 0.1,
             "difference": None,
-            "t_low": None,
-            "t_high": None,
+            "low": None,
+            "high": None,
             "pairs": 0,
             "verdict": "cannot be told",
         },
@@ -182,7 +184,7 @@ def test_published_and_measured_stand_in_columns() -> None:
         "                    published      measured here  n  difference",
         "  baseline              51.34  41.3 [39.0, 43.5]  5       -10.1",
         "  +A        54.20 (secondary)                  -  0           -",
-        "what the table claims, each by its own 95 % interval:",
+        "what the table claims, with 95 % intervals over all claims:",
         "  holds here: A helps (published +2.86, here +1.0 [+0.2, +1.9], 5 pairs)",
         "  cannot be told: A hurts (published +0.10, here nothing measured, 0 pairs)",
     ]

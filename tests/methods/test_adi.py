@@ -14,7 +14,9 @@ from dfkd_ray.parts.losses.total_variation import TotalVariation
 from dfkd_ray.parts.optimizers import SGD, Adam
 from dfkd_ray.parts.signals import Signals
 from dfkd_ray.parts.sources.pixels import Pixels
-from dfkd_ray.parts.views import Crop, Flip, Jitter
+from dfkd_ray.parts.views.crop import Crop
+from dfkd_ray.parts.views.flip import Flip
+from dfkd_ray.parts.views.jitter import Jitter
 from tests.tiny import opened, shrunk, toy, walked
 
 METHOD = config.load("adi")

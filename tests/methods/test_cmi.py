@@ -13,7 +13,8 @@ from dfkd_ray.parts.losses.contrastive import Contrastive
 from dfkd_ray.parts.optimizers import SGD, Adam, Cosine
 from dfkd_ray.parts.sources.lifecycles import Renew
 from dfkd_ray.parts.sources.upsampling import Upsampling
-from dfkd_ray.parts.views import Crop, Flip
+from dfkd_ray.parts.views.crop import Crop
+from dfkd_ray.parts.views.flip import Flip
 from tests.tiny import differing, flat, opened, shrunk, walked
 
 METHOD = config.load("cmi")

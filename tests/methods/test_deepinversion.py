@@ -11,7 +11,8 @@ from dfkd_ray.parts.losses.batchnorm import BatchNorm
 from dfkd_ray.parts.losses.l2 import L2
 from dfkd_ray.parts.optimizers import Adam, Constant, Cosine
 from dfkd_ray.parts.sources.pixels import Pixels
-from dfkd_ray.parts.views import Flip, Jitter
+from dfkd_ray.parts.views.flip import Flip
+from dfkd_ray.parts.views.jitter import Jitter
 from tests.tiny import Toy, differing, flat, opened, shrunk, walked
 
 METHOD = config.load("deepinversion")

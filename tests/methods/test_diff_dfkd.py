@@ -13,7 +13,8 @@ from dfkd_ray.parts.losses.adversarial import Adversarial
 from dfkd_ray.parts.losses.kd import KD
 from dfkd_ray.parts.memories.pool import PoolMemory
 from dfkd_ray.parts.optimizers import SGD
-from dfkd_ray.parts.views import Crop, Flip
+from dfkd_ray.parts.views.crop import Crop
+from dfkd_ray.parts.views.flip import Flip
 from dfkd_ray.train.loop import distill
 from tests.tiny import opened, shrunk, walked
 

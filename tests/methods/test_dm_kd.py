@@ -9,7 +9,8 @@ from dfkd_ray.methods import config
 from dfkd_ray.parts.losses.kd import KD
 from dfkd_ray.parts.memories.pool import PoolMemory
 from dfkd_ray.parts.optimizers import SGD
-from dfkd_ray.parts.views import Flip, ResizedCrop
+from dfkd_ray.parts.views.flip import Flip
+from dfkd_ray.parts.views.resized_crop import ResizedCrop
 from dfkd_ray.train.loop import distill
 from tests.tiny import opened, shrunk, toy
 

@@ -13,7 +13,8 @@ from dfkd_ray.methods import config
 from dfkd_ray.parts.optimizers import SGD, Adam
 from dfkd_ray.parts.sources.meta import Meta
 from dfkd_ray.parts.sources.upsampling import Upsampling
-from dfkd_ray.parts.views import Crop, Flip
+from dfkd_ray.parts.views.crop import Crop
+from dfkd_ray.parts.views.flip import Flip
 from tests.methods.bodies import agree, built, stated
 from tests.tiny import differing, flat, opened, shrunk, walked
 

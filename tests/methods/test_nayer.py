@@ -13,7 +13,8 @@ from dfkd_ray.methods import config
 from dfkd_ray.parts.optimizers import SGD, Adam
 from dfkd_ray.parts.sources.lifecycles import Renew
 from dfkd_ray.parts.sources.noisy_layer import NoisyLayer
-from dfkd_ray.parts.views import Crop, Flip
+from dfkd_ray.parts.views.crop import Crop
+from dfkd_ray.parts.views.flip import Flip
 from dfkd_ray.util.errors import ConfigError
 from tests.tiny import CLASSES, opened, shrunk, walked
 

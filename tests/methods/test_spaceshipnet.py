@@ -15,7 +15,8 @@ from dfkd_ray.parts.losses.grad_cam import GradCam
 from dfkd_ray.parts.memories.feature_exchange import FeatureExchange
 from dfkd_ray.parts.optimizers import SGD, Adam, Cosine
 from dfkd_ray.parts.sources.forget import Forget
-from dfkd_ray.parts.views import Crop, Flip
+from dfkd_ray.parts.views.crop import Crop
+from dfkd_ray.parts.views.flip import Flip
 from tests.methods.bodies import agree, built, stated
 from tests.tiny import opened, shrunk, walked
 

@@ -73,10 +73,10 @@ PUBLISHED: dict[str, Any] = {
         | {"n": 0, "difference": None},
     ],
     "claims": [
-        {"text": "order 3 beats order 1", "by": "text", "published": 1.73, "difference": 20.3, "t_low": 14.2}
-        | {"t_high": 26.4, "pairs": 5, "verdict": "holds here"},
-        {"text": "order 2 beats order 1", "by": "table", "published": 0.8, "difference": None, "t_low": None}
-        | {"t_high": None, "pairs": 1, "verdict": "cannot be told"},
+        {"text": "order 3 beats order 1", "by": "text", "published": 1.73, "difference": 20.3, "low": 14.2}
+        | {"high": 26.4, "pairs": 5, "verdict": "holds here"},
+        {"text": "order 2 beats order 1", "by": "table", "published": 0.8, "difference": None, "low": None}
+        | {"high": None, "pairs": 1, "verdict": "cannot be told"},
     ],
 }
 
@@ -145,7 +145,8 @@ STUDIES: Mapping[str, Callable[[], Tables]] = {
 
 def effect(component: str, difference: float | None = 0.352, **given: Any) -> dict[str, Any]:
     """A row of `effects.arrow`; name what shall differ."""
-    half = {} if difference is None else {"t_low": difference - 0.15, "t_high": difference + 0.15}
+    ends = {} if difference is None else {"low": difference - 0.15, "high": difference + 0.15}
+    ends |= {f"t_{end}": 0.9 * value for end, value in ends.items()}  # another interval: nobody may take it for this
     row = {
         "component": component,
         "kind": "simple",
@@ -159,7 +160,7 @@ def effect(component: str, difference: float | None = 0.352, **given: Any) -> di
         "exact": True,
         "verdict": "helps",
     }
-    return {**row, **half, **given}
+    return {**row, **ends, **given}
 
 
 def with_effects(*rows: Mapping[str, Any], **note: Any) -> Tables:

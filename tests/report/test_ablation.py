@@ -15,10 +15,18 @@ def plain(html: str) -> str:
 
 
 def test_the_table_of_effects_has_all_that_a_reader_needs() -> None:
-    row = effect("mhad", 0.352, boot_low=0.25, boot_high=0.45, p_t=0.001, p_wilcoxon=0.0625, lost=1)
+    row = effect(
+        "mhad", 0.352, t_low=0.18, t_high=0.48, boot_low=0.25, boot_high=0.45, p_t=0.001, p_wilcoxon=0.0625, lost=1
+    )
     text = plain(written(ablation.effect_tables(with_effects(row))))
     assert "Effects on validation accuracy, points" in text
-    assert "mhad on against off, the rest on +35.2 20.2 to 50.2 0.002 helps 5 1 25.0 to 45.0 0.001 0.062" in text
+    assert (
+        "mhad on against off, the rest on +35.2 20.2 to 50.2 0.002 helps 5 1 18.0 to 48.0 25.0 to 45.0 0.001 0.062"
+        in text
+    )
+    assert (
+        "95 % interval p Verdict Pairs Lost Student's interval, by itself Bootstrap interval p (t) p (Wilcoxon)" in text
+    )
     assert "Aliased" not in text
 
 
@@ -135,7 +143,7 @@ def test_tuning_is_stated_and_counted_apart() -> None:
 
 
 def test_a_difference_that_rounds_to_nothing_has_no_sign() -> None:
-    text = plain(written(ablation.effect_tables(with_effects(effect("mhad", -0.0001, t_low=-0.2, t_high=0.2)))))
+    text = plain(written(ablation.effect_tables(with_effects(effect("mhad", -0.0001, low=-0.2, high=0.2)))))
     assert f"0.0 {MINUS}20.0 to 20.0" in text
 
 

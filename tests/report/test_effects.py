@@ -38,8 +38,10 @@ def test_a_sweep_has_none_whatever_lies_beside_it() -> None:
 
 
 def test_what_is_missing_or_not_finite_is_none() -> None:
-    found = first(t_low=math.nan, t_high=math.inf, boot_low=None, p_holm=0.0, pairs=None, lost=None, aliases=None)
-    assert (found.t_low, found.t_high, found.boot_low, found.p_holm) == (None, None, None, 0.0)
+    found = first(
+        low=math.nan, high=math.inf, t_low=math.nan, boot_low=None, p_holm=0.0, pairs=None, lost=None, aliases=None
+    )
+    assert (found.low, found.high, found.t_low, found.boot_low, found.p_holm) == (None, None, None, None, 0.0)
     assert (found.pairs, found.lost, found.aliases) == (0, 0, ())
     assert [first(exact=value).exact for value in (True, None, False)] == [True, True, False]
 

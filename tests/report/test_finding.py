@@ -25,18 +25,18 @@ def of(*rows: dict[str, Any], **note: Any) -> str:
 
 
 def test_the_sentence_that_a_paper_would_print() -> None:
-    mhad = effect("mhad", 0.352, t_low=0.201, t_high=0.503)
+    mhad = effect("mhad", 0.352, low=0.201, high=0.503)
     assert of(mhad, effect("sfcl", 0.004, verdict=OPEN, p_holm=0.8)) == (
-        "Without mhad, validation accuracy falls by 35.2 points (95 % interval 20.1 to 50.3, n = 5, p = 0.002 after "
-        "Holm); sfcl cannot be told apart at this budget."
+        "Without mhad, validation accuracy falls by 35.2 points (95 % interval 20.1 to 50.3, n = 5, p = 0.002); "
+        "sfcl cannot be told apart at this budget."
     )
 
 
 def test_what_hurts_is_named_apart_behind_what_helps_and_its_interval_is_turned() -> None:
-    prior = effect("bn_prior", -0.12, t_low=-0.2, t_high=-0.04, verdict="hurts", p_holm=0.0004)
+    prior = effect("bn_prior", -0.12, low=-0.2, high=-0.04, verdict="hurts", p_holm=0.0004)
     text = of(prior, effect("mhad"), effect("sfcl", verdict=OPEN), effect("kd", verdict=OPEN))
     assert text.index("Without mhad, validation accuracy falls") < text.index("without bn_prior, it rises")
-    assert "it rises by 12.0 points (95 % interval 4.0 to 20.0, n = 5, p < 0.001 after Holm), so bn_prior hurts" in text
+    assert "it rises by 12.0 points (95 % interval 4.0 to 20.0, n = 5, p < 0.001), so bn_prior hurts" in text
     assert text.endswith("; neither sfcl nor kd can be told apart at this budget.")
     assert "mhad helps" not in text
 
@@ -82,7 +82,7 @@ def test_an_interaction_is_told_only_where_its_verdict_tells_it() -> None:
 
 def test_lost_pairs_and_aliases_weaken_the_claim_in_the_same_brackets() -> None:
     text = of(effect("mhad", lost=2, aliases=["sfcl x kd", "a x b x c"]))
-    assert "after Holm, 2 pairs lost, aliased with sfcl x kd and a x b x c)" in text
+    assert "n = 5, p = 0.002, 2 pairs lost, aliased with sfcl x kd and a x b x c)" in text
 
 
 def test_shapley_values_make_no_claim_of_their_own() -> None:
@@ -128,7 +128,7 @@ def test_twins_are_no_finding() -> None:
 def test_no_claim_is_stronger_than_its_verdict() -> None:
     for make in ablations.STUDIES.values():
         tables = make()
-        spelled = len(re.findall(r"after Holm", finding.sentence(tables)))
+        spelled = len(re.findall(r"95.% interval", finding.sentence(tables)))
         told = [e for e in tables.effects.to_pylist() if e["metric"] == "val_accuracy"]  # type: ignore[union-attr]
         decided = [e for e in told if e["verdict"] in ("helps", "hurts") and e["kind"] != "shapley"]
         assert spelled <= len(decided)

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+from dfkd_ray import report
 from dfkd_ray.report import loading
 from dfkd_ray.util import tables
 from dfkd_ray.util.errors import StudyError
+from dfkd_ray.util.words import NBSP
+from tests.report.ablations import leave_one_out
 from tests.report.studies import demo, write
 
 
@@ -47,3 +51,14 @@ def test_the_first_tables_had_no_draws(tmp_path: Path) -> None:
     path = tmp_path / "trials.arrow"
     tables.write(demo().trials.drop_columns(["draw", "tuning"]), path)
     assert loading.read("trials", path)["draw"].null_count == 12
+
+
+def test_the_first_effects_had_no_interval_of_the_verdict(tmp_path: Path) -> None:
+    """The page of a study of before there was one: no interval, rather than another one, and no refusal."""
+    one = leave_one_out()
+    assert one.effects is not None
+    write(tmp_path, replace(one, effects=one.effects.drop_columns(["low", "high"])))
+    read = loading.read("effects", tmp_path / "effects.arrow")
+    assert read["low"].null_count == read["high"].null_count == len(read) > 0
+    page = report.build(tmp_path).read_text(encoding="utf-8").replace(NBSP, " ")
+    assert "95 % interval –, n = 5" in page

@@ -13,6 +13,7 @@ from dfkd_ray.study.specs import Asha
 from dfkd_ray.tune.duplicates import Duplicates
 from dfkd_ray.tune.ray_setup import fitting
 from dfkd_ray.util.yamls import Document
+from tests.stats.rule import told_among
 
 SCHEDULE = Schedule(epochs=9, rounds=10, source_steps=2, student_steps=5, batch=64)
 COST = StepSeconds(source_step=0.5, student_step=0.25, evaluation=1.0)
@@ -204,8 +205,8 @@ def test_an_ablation_in_full() -> None:
         "5 seeds for each arm: 5 pairs",
         f"smallest effect told with power 0.8, by itself: {2 * detectable(5, 0.05):.1f} points "
         "(spread 2.0 points, measured in reports/a)",
-        "smallest effect told with power 0.8, after Holm's rule over 3 effects, at worst: "
-        f"{2 * detectable(5, 0.05 / 3):.1f} points (spread 2.0 points, measured in reports/a)",
+        "smallest effect told with power 0.8, among 3 effects that scatter alike: "
+        f"{2 * told_among(5, 0.05, 3):.1f} points (spread 2.0 points, measured in reports/a)",
         "a trial: 9 epochs x 10 rounds, 180 source steps and 450 student steps of 64 images",
         "measured here: 0.500 s a source step, 0.250 s a student step, 1.00 s an evaluation: 4 min a trial",
         "20 trials, 2 at a time: at most 70 min of CPU, 35 min on the clock",
@@ -221,7 +222,7 @@ def test_without_a_spread_it_is_told_in_standard_deviations() -> None:
     unit = "standard deviations of a paired difference of two arms"
     assert smallest(ablation()) == [
         f"by itself: {detectable(5, 0.05):.2f} {unit}",
-        f"after Holm's rule over 3 effects, at worst: {detectable(5, 0.05 / 3):.2f} {unit}",
+        f"among 3 effects that scatter alike: {told_among(5, 0.05, 3):.2f} {unit}",
     ]
 
 
@@ -242,7 +243,7 @@ def test_a_factorial_tells_main_effects_by_all_its_arms_and_in_a_family_of_their
     assert "nothing is confounded; a main effect is a mean over all levels of the rest" in found
     assert smallest(found) == [
         f"by itself: {detectable(5, 0.05):.1f} points (spread 2.0 points, stated)",
-        f"after Holm's rule over 3 effects, at worst: {detectable(5, 0.05 / 3):.1f} points (spread 2.0 points, stated)",
+        f"among 3 effects that scatter alike: {told_among(5, 0.05, 3):.1f} points (spread 2.0 points, stated)",
     ]
 
 
@@ -291,7 +292,7 @@ def test_a_path_says_how_far_it_may_go() -> None:
     found = ablation(design="path", spread=1.0)
     assert "3 rounds, at most 7 arms; these are the arms of the first round" in found
     assert found[-1].startswith(f"at most {7 * 5} trials, ")
-    assert smallest(found)[1].startswith("after Holm's rule over 3 effects, ")
+    assert smallest(found)[1].startswith("among 3 effects that scatter alike: ")
 
 
 # ---- arms that are not run

@@ -305,7 +305,10 @@ def test_the_same_seed_gives_the_same_numbers_and_resamples_are_optional() -> No
 
 values = st.lists(st.tuples(*[st.integers(0, 400).map(lambda i: i / 4)] * 3), min_size=3, max_size=9)
 THREE = [against("a", "b"), against("b", "c"), Contrast("d", "interaction", "", {"a": 0.5, "b": -1.0, "c": 0.5})]
-NUMBERS = ("difference", "standard_error", "t_low", "t_high", "boot_low", "boot_high", "p_t", "p_wilcoxon", "p_holm")
+NUMBERS = (
+    *("difference", "standard_error", "low", "high", "t_low", "t_high", "boot_low", "boot_high"),
+    *("p_t", "p_wilcoxon", "p_holm"),
+)
 
 
 def table_of(rows: list[tuple[float, ...]], by_pair: list[float]) -> Outcomes:
@@ -376,8 +379,9 @@ def test_arms_by_themselves() -> None:
 
 def test_the_widest_interval() -> None:
     effect = one(ON, OFF)
-    narrow, wide = replace(effect, t_low=1.0, t_high=2.0), replace(effect, t_low=-2.0, t_high=1.5)
-    shapley = replace(effect, kind="shapley", t_low=-9.0, t_high=9.0)
+    narrow, wide = replace(effect, low=1.0, high=2.0), replace(effect, low=-2.0, high=1.5)
+    shapley = replace(effect, kind="shapley", low=-9.0, high=9.0)
     assert widest([narrow, wide, shapley]) == 3.5
     assert widest([narrow, one([1.0], [2.0])]) == math.inf
     assert widest([shapley]) == widest([]) == math.inf
+    assert widest([one([0.3] * 5, [0.1] * 5)]) == math.inf, "no spread to measure by"

@@ -71,7 +71,7 @@ def test_later_seeds_say_nothing_at_an_earlier_look() -> None:
 def test_an_interval_that_pays_for_its_looks_has_to_be_narrow_enough() -> None:
     (one,) = effects([A], first(5), "", "max", resamples=0)
     (paid,) = effects([A], first(5), "", "max", resamples=0, looks=3)
-    narrow, wide = ((e.t_high or 0.0) - (e.t_low or 0.0) for e in (one, paid))
+    narrow, wide = ((e.high or 0.0) - (e.low or 0.0) for e in (one, paid))
     assert narrow < wide
     assert wanted(first(5), wide) == 5
     assert wanted(first(5), (narrow + wide) / 2) == 10
@@ -113,6 +113,6 @@ def test_no_more_than_one_study_in_twenty_is_wrong_whatever_stops_it(until: Unti
     for _ in range(400):
         found = stopped(outcomes({arm: [rng.gauss(0, 1) for _ in SEEDS] for arm in ("full", "a", "b")}), until)
         wrong += any(effect.verdict in TOLD for effect in found)
-        missed += not (found[0].t_low or 0.0) <= 0 <= (found[0].t_high or 0.0)
+        missed += not (found[0].low or 0.0) <= 0 <= (found[0].high or 0.0)
     assert wrong <= 33
     assert missed <= 33

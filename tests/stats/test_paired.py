@@ -83,37 +83,6 @@ def test_wilcoxon_by_hand() -> None:
     assert paired.wilcoxon([0, 2, 3, 4]) == 0.25
 
 
-def test_holm_by_hand() -> None:
-    """0.01 * 4, 0.02 * 3, then 0.03 * 2 = 0.06, and 0.04 * 1 raised to what stands before it."""
-    assert paired.holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
-    assert paired.holm([0.005, 0.4, 0.6]) == pytest.approx([0.015, 0.8, 0.8])
-    assert paired.holm([0.5, 0.5]) == [1, 1]
-    assert paired.holm([0.03]) == [0.03]
-    assert paired.holm([]) == []
-
-
-@RELAXED
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
-def test_holm_is_the_step_down_rule(ps: list[float]) -> None:
-    """An adjusted p is at most a when the rule, run at a, rejects: up to the first p that is above a / (left over)."""
-    adjusted = paired.holm(ps)
-    assert all(p <= q <= 1 for p, q in zip(ps, adjusted))
-    for level in (0.01, 0.05, 0.3):
-        rejected = set()
-        for step, i in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
-            if ps[i] * (len(ps) - step) > level:
-                break
-            rejected.add(i)
-        assert {i for i, q in enumerate(adjusted) if q <= level} == rejected
-
-
-@RELAXED
-@given(st.lists(st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.01, 0.02, 0.5, 1.0])), min_size=1, max_size=12))
-def test_holm_is_that_of_statsmodels(ps: list[float]) -> None:
-    multitest = pytest.importorskip("statsmodels.stats.multitest")
-    assert paired.holm(ps) == multitest.multipletests(ps, method="holm")[1].tolist()
-
-
 @pytest.mark.parametrize("n", [8, 20, 60])
 def test_the_bootstrap_is_that_of_scipy(n: int) -> None:
     """On skewed values, so that neither bias nor acceleration is near 0; two streams of numbers, so not to the bit."""

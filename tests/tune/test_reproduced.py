@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy import stats
 
 from dfkd_ray import study as studies
 from dfkd_ray.study import published
@@ -87,14 +88,17 @@ def test_rows_and_claims_in_points() -> None:
         "by": "table",
         "published": pytest.approx(56.93 - 56.12),
         "difference": pytest.approx(12.0),  # 12, 13, 11, 12 by seed: standard deviation sqrt(2 / 3)
-        "t_low": pytest.approx(12 - T3 * (2 / 3) ** 0.5 / 2),
-        "t_high": pytest.approx(12 + T3 * (2 / 3) ** 0.5 / 2),
+        "low": pytest.approx(12 - T3 * (2 / 3) ** 0.5 / 2),  # all three are told, so the last is judged alone
+        "high": pytest.approx(12 + T3 * (2 / 3) ** 0.5 / 2),
         "pairs": 4,
         "verdict": "holds here",
     }
     assert (beats_2["difference"], beats_2["verdict"]) == (pytest.approx(2.0), "holds here")  # 2, 3, 1, 2
     assert (theirs["text"], theirs["by"]) == ("order 1 beats order 2", "text")
     assert (theirs["difference"], theirs["verdict"]) == (pytest.approx(-10.0), "fails here")
+    # -10 by every seed: no spread of its own, so it is guarded by 0.4 of the widest of the table, at 95 % of the level.
+    half = stats.t.isf(0.05 * 0.95 / 2, 3) * 0.4 * (2 / 3) ** 0.5 / 2
+    assert (theirs["low"], theirs["high"]) == pytest.approx((-10 - half, -10 + half))
 
 
 def test_an_interval_ends_where_the_metric_does() -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dfkd_ray.parts import mixing
-from dfkd_ray.parts.classical import transformed
+from dfkd_ray.parts.views.classical import transformed
 from dfkd_ray.util.registry import Registry
 
 
@@ -57,7 +57,7 @@ class LatentMixUp:
 @augmentations.register("classical")
 @dataclass(frozen=True)
 class LatentClassical:
-    """Ten classical transforms of images, see `parts.classical`: the third setting of that switch."""
+    """Ten classical transforms of images, see `views.classical`: the third setting of that switch."""
 
     def __call__(self, z: Tensor, rng: torch.Generator) -> Tensor:
         return transformed(z, rng)

@@ -5,9 +5,9 @@ import pickle
 import pytest
 import torch
 
-from dfkd_ray.parts.classical import transformed
 from dfkd_ray.parts.mixing import beta, cutmix, mixup
 from dfkd_ray.parts.sources.latents import LatentClassical, LatentCutMix, LatentMixUp, augmentations
+from dfkd_ray.parts.views.classical import transformed
 
 Z = torch.randn(4, 4, 16, 16, generator=torch.Generator().manual_seed(0))
 

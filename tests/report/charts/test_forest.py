@@ -10,6 +10,7 @@ import pytest
 from dfkd_ray.report.chart import HELPS, HURTS, PRUNED
 from dfkd_ray.report.charts.forest import Forest
 from dfkd_ray.util import tables as arrow
+from dfkd_ray.util.words import NBSP
 from tests.report import ablations
 from tests.report.ablations import effect, with_effects
 from tests.report.charts.drawn import first_panel
@@ -20,8 +21,8 @@ def test_the_forest_has_each_effect_of_the_objective_and_of_the_test_in_the_orde
     assert tables.effects is not None
     wanted = [row for row in tables.effects.to_pylist() if row["metric"] in ("val_accuracy", "test_accuracy/last")]
     found = Forest.prepare(tables).to_pylist()
-    assert [(r["metric"], r["difference"], r["t_low"], r["boot_high"], r["verdict"]) for r in found] == [
-        (r["metric"], r["difference"], r["t_low"], r["boot_high"], r["verdict"]) for r in wanted
+    assert [(r["metric"], r["difference"], r["low"], r["high"], r["verdict"]) for r in found] == [
+        (r["metric"], r["difference"], r["low"], r["high"], r["verdict"]) for r in wanted
     ]
     first = [row for row in found if row["panel"] == "Validation accuracy"]
     assert [(row["group"], row["label"]) for row in first] == [
@@ -51,7 +52,7 @@ def test_a_verdict_is_seen_by_shape_and_colour_and_read_in_words() -> None:
         effect("d", None, verdict="too few pairs to tell"),
     )
     figure = Forest.draw(Forest.prepare(tables)).to_dict()
-    marks = {t["marker"]["symbol"]: t for t in figure["data"][1:]}
+    marks = {t["marker"]["symbol"]: t for t in figure["data"]}
     assert {symbol: t["marker"]["color"] for symbol, t in marks.items()} == {
         "circle": HELPS,
         "square": HURTS,
@@ -65,11 +66,19 @@ def test_a_verdict_is_seen_by_shape_and_colour_and_read_in_words() -> None:
 
 
 def test_intervals_in_the_forest_reach_from_end_to_end() -> None:
-    tables = with_effects(effect("a", 0.3, t_low=0.1, t_high=0.6, boot_low=0.2, boot_high=0.5))
-    boot, marks = Forest.draw(Forest.prepare(tables)).to_dict()["data"]
+    """Of the verdict; those of the effect by itself are told where it is pointed at."""
+    row = effect("a", 0.3, low=0.1, high=0.6, t_low=0.15, t_high=0.45, boot_low=0.2, boot_high=0.5)
+    (marks,) = Forest.draw(Forest.prepare(with_effects(row))).to_dict()["data"]
     assert (list(marks["error_x"]["array"]), list(marks["error_x"]["arrayminus"])) == ([30.0], [20.0])
-    assert boot["error_x"]["array"][0] == pytest.approx(20.0)
-    assert boot["error_x"]["arrayminus"][0] == pytest.approx(10.0)
+    (about,) = marks["hovertext"]
+    assert "95 % interval 10.0 to 60.0" in about.replace(NBSP, " ")
+    assert "by itself: Student's 15.0 to 45.0, the bootstrap's 20.0 to 50.0" in about.replace(NBSP, " ")
+
+
+def test_an_effect_without_an_interval_has_a_mark_and_no_bar() -> None:
+    (marks,) = Forest.draw(Forest.prepare(with_effects(effect("a", 0.3, low=None, high=None)))).to_dict()["data"]
+    assert list(marks["x"]) == [30.0]
+    assert (list(marks["error_x"]["array"]), list(marks["error_x"]["arrayminus"])) == ([0], [0])
 
 
 @pytest.mark.parametrize(("name", "exact"), [("factorial", True), ("fractional factorial", False)])

@@ -79,7 +79,7 @@ def test_a_share_stands_where_it_begins_with_its_own_interval() -> None:
     shares = Shapley.prepare(tables).to_pylist()[1:-1]
     assert [row["label"] for row in shares] == [effect["component"] for effect in told]
     for row, effect in zip(shares, told, strict=True):
-        ends = (row["start"] + effect[key] for key in ("difference", "t_low", "t_high"))
+        ends = (row["start"] + effect[key] for key in ("difference", "low", "high"))
         assert (row["end"], row["low"], row["high"]) == pytest.approx(tuple(ends))
 
 
