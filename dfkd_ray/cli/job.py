@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import shlex
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dfkd_ray.cli import app, options
+from dfkd_ray.cli import app, dashboard, options
 from dfkd_ray.util import limits
 from dfkd_ray.util.errors import GivenUp, StudyError
 from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.words import roughly
 
 if TYPE_CHECKING:
-    from dfkd_ray.tune.ray_jobs import Jobs
+    pass
 
-Address = Annotated[
-    str | None,
-    typer.Option(
-        help="Of the cluster's dashboard: http://HOST:8265.",
-        show_default="RAY_API_SERVER_ADDRESS, or this machine's",
-    ),
-]
 Job = Annotated[str, typer.Argument(metavar="JOB", help="The job, as `submit` called it; see `status`.")]
 PULLED = "pulled.json"  # says of a folder whose copy it is
 
@@ -37,11 +27,11 @@ PULLED = "pulled.json"  # says of a folder whose copy it is
 @app.command()
 def status(
     job: Annotated[str | None, typer.Argument(metavar="JOB", help="One job alone.")] = None,
-    address: Address = None,
+    address: dashboard.Address = None,
     insecure: options.Insecure = False,
 ) -> None:
     """The jobs of a cluster, the newest last: name, state, since when, folder."""
-    with connected(address, insecure) as jobs:
+    with dashboard.connected(address, insecure) as jobs:
         found = [jobs.one(job)] if job else jobs.all()
     for each in found:
         typer.echo(_line(each))
@@ -53,11 +43,11 @@ def status(
 def logs(
     job: Job,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the job ends.")] = False,
-    address: Address = None,
+    address: dashboard.Address = None,
     insecure: options.Insecure = False,
 ) -> None:
     """What a job has printed. With -f its exit code is the job's."""
-    with connected(address, insecure) as jobs:
+    with dashboard.connected(address, insecure) as jobs:
         if not follow:
             typer.echo(jobs.logs(job), nl=False)
             return
@@ -68,9 +58,9 @@ def logs(
 
 
 @app.command()
-def stop(job: Job, address: Address = None, insecure: options.Insecure = False) -> None:
+def stop(job: Job, address: dashboard.Address = None, insecure: options.Insecure = False) -> None:
     """Interrupt a job as Ctrl-C would, and wait for its tables; `submit` with the same words goes on."""
-    with connected(address, insecure) as jobs:
+    with dashboard.connected(address, insecure) as jobs:
         typer.echo(_line(jobs.stop(job)))
 
 
@@ -79,7 +69,7 @@ def pull(
     job: Job,
     out: Annotated[Path | None, typer.Option(help="Folder.", show_default="reports/<study>")] = None,
     students: Annotated[str, typer.Option(metavar="best|all|none", help="Of which trials.")] = "best",
-    address: Address = None,
+    address: dashboard.Address = None,
     insecure: options.Insecure = False,
 ) -> None:
     """Fetch a study from a cluster: tables, ledger, page, pictures, students; its checkpoints stay."""
@@ -87,13 +77,13 @@ def pull(
 
     if students not in ("best", "all", "none"):
         raise typer.BadParameter(f"--students takes best, all or none, got {students!r}")
-    with connected(address, insecure) as jobs:
+    with dashboard.connected(address, insecure) as jobs:
         facts = jobs.one(job).metadata or {}
         if "folder" not in facts:
             raise StudyError(f"{job} was not sent by `dfkd-ray submit`, so its folder is not known")
         if "://" in facts["folder"]:
             raise StudyError(f"{job} writes into {facts['folder']}: fetch it from there")
-        into = out or Path("reports") / plain_name(facts["study"])
+        into = out or Path("reports") / dashboard.plain_name(facts["study"])
         _check_pulled(into, facts["folder"])
         packing = f"pull-{job}-{secrets.token_hex(3)}"
         command = ["python", "-m", "dfkd_ray", "pack", facts["folder"], "--students", students]
@@ -120,26 +110,6 @@ def pack(
 
     for line in packing.pack(folder, students):  # type: ignore[arg-type]
         typer.echo(line)
-
-
-@contextmanager
-def connected(address: str | None, insecure: bool) -> Iterator[Jobs]:
-    """The jobs of a cluster; StudyError where it may not be used, MissingExtra."""
-    from dfkd_ray.tune import ray_dashboard
-    from dfkd_ray.tune.ray_setup import environment
-
-    at, other = ray_dashboard.check(address, insecure)
-    if other:
-        typer.echo(f"{other}: its own runs the job", err=True)
-    with environment(at):
-        from dfkd_ray.tune.ray_jobs import Jobs
-
-        yield Jobs(at)
-
-
-def plain_name(study: str) -> str:
-    """A study's name as it may stand in a URL and be a folder, whoever has written it."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", study)[: limits.NAME].strip("-") or "study"
 
 
 def _check_pulled(into: Path, folder: str) -> None:

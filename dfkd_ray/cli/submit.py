@@ -12,9 +12,20 @@ import typer
 from typer.main import get_command
 
 from dfkd_ray import __version__
-from dfkd_ray.cli import app, job, options
+from dfkd_ray.cli import app, dashboard, options
 from dfkd_ray.util import shipped
 from dfkd_ray.util.errors import ConfigError, StudyError
+
+Weights = Annotated[str | None, typer.Option(help="The teacher: a file here, which is sent; or a path there.")]
+Folder = Annotated[
+    Path | None, typer.Option(help="Send this whole folder, in which the study's file is, own code and all.")
+]
+RuntimeEnv = Annotated[
+    Path | None, typer.Option("--runtime-env", metavar="FILE", help="Ray's runtime environment, a YAML file.")
+]
+Variables = Annotated[
+    list[str] | None, typer.Option(metavar="NAME=VALUE", help="A variable of the job's environment; wins.")
+]
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -26,20 +37,12 @@ def submit(
     out: Annotated[
         str, typer.Option(help="The study's folder on the cluster: an absolute path that outlives it, or a URI.")
     ],
-    address: job.Address = None,
+    address: dashboard.Address = None,
     insecure: options.Insecure = False,
-    weights: Annotated[
-        str | None, typer.Option(help="The teacher: a file here, which is sent; or a path there.")
-    ] = None,
-    folder: Annotated[
-        Path | None, typer.Option(help="Send this whole folder, in which the study's file is, own code and all.")
-    ] = None,
-    environment: Annotated[
-        Path | None, typer.Option("--runtime-env", metavar="FILE", help="Ray's runtime environment, a YAML file.")
-    ] = None,
-    env: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A variable of the job's environment; wins.")
-    ] = None,
+    weights: Weights = None,
+    folder: Folder = None,
+    environment: RuntimeEnv = None,
+    env: Variables = None,
     named: Annotated[str | None, typer.Option("--name", help="Of the job.", show_default="after the study")] = None,
 ) -> None:
     """Run a study on a cluster, where it goes on when this machine is off. The same command again goes on with it.
@@ -50,26 +53,21 @@ def submit(
 
     _check_out(out)
     asked = _Asked(study, folder)
-    files, rest = dict(job_files.named(asked.file)) if asked.file and folder is None else {}, list(context.args)
-    if weights is not None:
-        rest += ["--weights", _sent(Path(weights), files)]
-    if insecure:
-        rest.append("--insecure")
-    if "--fresh" not in rest:
-        rest.append("--continue")
-    words = [asked.command, asked.word, "--address", "auto", "--out", out, *rest]
+    files = dict(job_files.named(asked.file)) if asked.file and folder is None else {}
+    own = [] if weights is None else ["--weights", _sent(Path(weights), files)]
+    own += ["--insecure"] * insecure + ["--continue"] * ("--fresh" not in context.args)
+    words = [asked.command, asked.word, "--address", "auto", "--out", out, *context.args, *own]
     _check(context, words)
     made = {**_runtime_env(environment), "env_vars": _env_vars(environment, env)}
-    name = named or f"{job.plain_name(asked.name)}-{secrets.token_hex(3)}"
-    with job.connected(address, insecure) as jobs, tempfile.TemporaryDirectory(prefix="dfkd-ray-") as staged:
+    name = named or f"{dashboard.plain_name(asked.name)}-{secrets.token_hex(3)}"
+    with dashboard.connected(address, insecure) as jobs, tempfile.TemporaryDirectory(prefix="dfkd-ray-") as staged:
         job_files.stage(files, Path(staged))
         if files or folder:
             made["working_dir"] = str(folder or staged)
         command = shlex.join(["python", "-m", "dfkd_ray", "--of", __version__, *words])
         jobs.submit(command, name, made, {"study": asked.name, "folder": out, "dfkd_ray": __version__})
-        where = f"{name} --address {jobs.address}" + (" --insecure" if insecure else "")
-    typer.echo(f"{name} is on its way: {command}")
-    typer.echo(f"  dfkd-ray logs -f {where}\n  dfkd-ray pull {where}")
+    where = f"{name} --address {jobs.address}" + " --insecure" * insecure
+    typer.echo(f"{name} is on its way: {command}\n  dfkd-ray logs -f {where}\n  dfkd-ray pull {where}")
 
 
 class _Asked:

@@ -36,6 +36,8 @@ class Run:
     names: of the classes, for sources that are told them in words.
     """
 
+    _within: Mapping[str, Any] | None = None  # how an epoch stood where the run was saved in its middle
+
     def __init__(
         self,
         method: Method,
@@ -75,9 +77,7 @@ class Run:
         self._first = self._learned() if method.schedule.rehearse_every else {}
         self.rng = torch.Generator(device)
         self.means = Means()  # of the epoch that is under way
-        self._within: dict[str, Any] | None = None  # how it stood, where it was saved in the middle
-        self.epoch = 0  # epochs done
-        self.rounds = 0  # rounds done, over all epochs
+        self.epoch, self.rounds = 0, 0  # done, the rounds over all epochs
 
     @cached_property
     def to_data(self) -> ToData:

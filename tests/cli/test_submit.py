@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dfkd_ray import __version__
-from dfkd_ray.cli import job
+from dfkd_ray.cli import dashboard
 from tests.cli.commands import Done, dfkd, refused
 from tests.cli.sent import METHOD, STUDY, write
 
@@ -40,7 +40,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     def jobs(address: str | None, insecure: bool) -> Iterator[Cluster]:
         yield there
 
-    monkeypatch.setattr(job, "connected", jobs)
+    monkeypatch.setattr(dashboard, "connected", jobs)
     return there
 
 
