@@ -138,7 +138,7 @@ def test_a_study_is_sent_stopped_sent_again_and_fetched(folder: Path) -> None:
         assert stopped.out.startswith("one STOPPED"), stopped
         assert own(*sent, "--name", "two", *where).code == 0
         followed = own("logs", "-f", "two", *where)
-        assert followed.code == 0, followed
+        assert followed.code == 0, followed.out + followed.err
         assert "2 complete, 0 stopped early, 0 failed" in followed.out
         told = own("status", *where).out.splitlines()
         assert [line.split(",")[0] for line in told] == ["one STOPPED", "two SUCCEEDED"]

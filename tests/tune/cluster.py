@@ -1,6 +1,6 @@
 """A process that holds a Ray cluster of two nodes behind a token: prints its address, ends with its input.
 
-With the word `dashboard` it has one, which takes jobs, and whose address is printed too (extra `cluster`). It has a
+With the word `dashboard` it is one node, and has one, which takes jobs, and whose address is printed too (extra `cluster`). It has a
 folder of its own then: Ray tells a job to join the cluster that was started last in the same one.
 """
 
@@ -25,12 +25,13 @@ def main() -> None:
     wanted = "dashboard" in sys.argv[1:]
     folder = tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) if wanted else None
     where: dict[str, Any] = {"temp_dir": folder.name} if folder else {}
-    head: dict[str, Any] = {"num_cpus": 1, "include_dashboard": wanted, **where}
+    head: dict[str, Any] = {"num_cpus": 1 + wanted, "include_dashboard": wanted, **where}
     if wanted:
         with socket.create_server(("127.0.0.1", 0)) as free:
             head["dashboard_port"] = free.getsockname()[1]
     cluster = Cluster(initialize_head=True, head_node_args=head)
-    cluster.add_node(num_cpus=1, **where)
+    if not wanted:
+        cluster.add_node(num_cpus=1)
     print(cluster.address, *([f"http://{cluster.head_node.webui_url}"] if wanted else []), flush=True)
     sys.stdin.read()
     cluster.shutdown()
