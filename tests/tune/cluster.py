@@ -1,7 +1,7 @@
 """A process that holds a Ray cluster of two nodes behind a token: prints its address, ends with its input.
 
-With the word `dashboard` it is one node, and has one, which takes jobs, and whose address is printed too (extra `cluster`). It has a
-folder of its own then: Ray tells a job to join the cluster that was started last in the same one.
+With the word `dashboard` it is one node, and has one, which takes jobs, and whose address is printed too (extra
+`cluster`). It has a folder of its own then: Ray tells a job to join the cluster that was started last in the same one.
 """
 
 from __future__ import annotations
