@@ -90,7 +90,6 @@ def pull(
         jobs.submit(shlex.join(command), packing, {}, {"study": facts["study"], "what": "pull"})
         ended = jobs.ended(packing)
         said = jobs.logs(packing)
-        jobs.forget(packing)
     if _exit_code(ended):
         why = next((line for line in said.splitlines() if line.startswith("error: ")), _line(ended))
         raise StudyError(why.removeprefix("error: "))

@@ -87,10 +87,6 @@ class Jobs:
         self._call(self._client.stop_job, job, job=job)
         return self.ended(job)
 
-    def forget(self, job: str) -> None:
-        """Take a job that has ended off the list."""
-        self._call(self._client.delete_job, job, job=job)
-
     def ended(self, job: str) -> Any:
         """A job, when it has ended."""
         while not (found := self.one(job)).status.is_terminal():

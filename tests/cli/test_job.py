@@ -68,7 +68,7 @@ class Cluster:
     address = "http://head:8265"
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.said, self.there = folder, "", ["mhad-1"]
+        self.folder, self.said = folder, ""
 
     def one(self, job: str) -> Any:
         return details(metadata={"study": "mhad", "folder": str(self.folder)} if job == "mhad-1" else {})
@@ -76,16 +76,12 @@ class Cluster:
     def submit(self, command: str, job: str, environment: dict[str, Any], facts: dict[str, str]) -> None:
         done = dfkd(*shlex.split(command)[3:])
         self.said, self.code = f"Running entrypoint\n{done.err}{done.out}", done.code
-        self.there.append(job)
 
     def ended(self, job: str) -> Any:
         return details(status="FAILED" if self.code else "SUCCEEDED", driver_exit_code=self.code)
 
     def logs(self, job: str) -> str:
         return self.said
-
-    def forget(self, job: str) -> None:
-        self.there.remove(job)
 
 
 def test_a_study_is_fetched_and_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +103,6 @@ def test_a_study_is_fetched_and_fetched_again(tmp_path: Path, monkeypatch: pytes
         )
     copy = tmp_path / "here" / "reports" / "mhad"
     assert (copy / NAME).read_bytes() == (there.folder / NAME).read_bytes()
-    assert there.there == ["mhad-1"], "what has packed is forgotten"
     assert dfkd("pull", "mhad-1", "--students", "some").code == 2
 
 
@@ -144,7 +139,6 @@ def test_a_study_is_sent_stopped_sent_again_and_fetched(folder: Path) -> None:
         assert [line.split(",")[0] for line in told] == ["one STOPPED", "two SUCCEEDED"]
         pulled = own("pull", "two", *where)
         assert pulled.code == 0, pulled
-        assert own("status", *where).out.splitlines() == told, "what has packed is gone"
     copy = folder / "reports" / "tiny"
     kinds = [record["kind"] for record in read_records(copy / NAME)[0]]
     assert (kinds.count("asked"), kinds.count("resumed"), kinds[-1]) == (2, 1, "finished")
