@@ -31,6 +31,7 @@ from dfkd_ray.train.run import Run
 from dfkd_ray.train.runtime import Runtime
 from dfkd_ray.tune import ledger
 from dfkd_ray.tune.history import History
+from dfkd_ray.tune.packing import pack, unpack
 from dfkd_ray.tune.work import Row
 from dfkd_ray.util import shipped
 from dfkd_ray.util.tables import read
@@ -119,6 +120,10 @@ def _ledgered(path: Path) -> None:
     History(records)
 
 
+def _packed(path: Path) -> None:
+    unpack(path.read_text(encoding="utf-8", errors="replace").splitlines(), path.parent / "unpacked")
+
+
 def _run() -> Run:
     torch.manual_seed(0)
     method = config.change(config.load("noise_kd"), SHORT)
@@ -194,6 +199,7 @@ def kinds(folder: Path) -> dict[str, Kind]:
         "pool": Kind([pooled["pool.json"]], variants.of_json, "pool.json", _pool, {shard: pooled[shard]}),
         "shard": Kind([pooled[shard]], hostile.broken, shard, _shard, {"pool.json": pooled["pool.json"]}),
         "ledger": Kind(_files(run / ledger.NAME), variants.ledger_lines, ledger.NAME, _ledgered),
+        "packed": Kind(["\n".join(pack(run)).encode()], hostile.broken, "log.txt", _packed),
         "checkpoint": Kind(_files(folder / "checkpoint.pt"), hostile.broken, "checkpoint.pt", _checkpoint),
         "safetensors": Kind(weights[:1], hostile.broken, "t.safetensors", _teacher),
         "state_dict": Kind(weights[1:], hostile.broken, "t.pt", _teacher),

@@ -57,7 +57,7 @@ THIRD_PARTIES = {
     "filelock": {"util.locks", "datasets.pools.shard"},
     "scipy": {"parts.losses.kdci", "datasets.fgvc", "report", "stats"},
     "optuna": {"tune.search", "tune.importance"},
-    "ray": {"tune.ray_runner", "tune.ray_cluster", "tune.ray_probe", "tune.ray_shards"},
+    "ray": {f"tune.ray_{name}" for name in ("cluster", "jobs", "leaving", "probe", "runner", "shards")},
     "rich": {"tune.observers.live", "cli"},
     "typer": {"cli"},
 }
@@ -72,8 +72,8 @@ LONG_FUNCTIONS = {
 }
 # A command is registered on the app of its package, so the package imports its modules last.
 COMMANDS = (
-    *("catalogue", "data", "evaluate", "export", "pool", "repair", "reproduce", "run", "study", "synthesize", "teach"),
-    "teach_diffusion",
+    *("catalogue", "data", "evaluate", "export", "job", "pool", "repair", "reproduce", "run", "study", "synthesize"),
+    *("submit", "teach", "teach_diffusion"),
 )
 CIRCLES = {frozenset({"dfkd_ray.cli", f"dfkd_ray.cli.{name}"}) for name in COMMANDS}
 
@@ -91,6 +91,7 @@ MIRRORS_NOTHING = {
     "cli/test_folder.py": "folder:PATH in every command that takes a task",
     "cli/test_report.py": "a command as its user meets it",
     "datasets/test_shared.py": "real images and teachers, where they are at hand",
+    "deploy/test_deploy.py": "the files that bring a study to a cluster",
     "docs/test_contributing.py": "the documentation",
     "docs/test_pages.py": "the documentation",
     "docs/test_site.py": "the documentation",

@@ -9,7 +9,7 @@ import typer
 
 from dfkd_ray import __version__
 from dfkd_ray.cli.bars import bar
-from dfkd_ray.util.errors import ConfigError, DfkdError
+from dfkd_ray.util.errors import ConfigError, DfkdError, StudyError
 from dfkd_ray.util.files import why
 from dfkd_ray.util.progress import displayed
 
@@ -30,12 +30,19 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
+def _of(version: str | None) -> None:
+    """A job says which dfkd-ray has sent it."""
+    if version not in (None, __version__):
+        raise StudyError(f"the cluster has dfkd-ray {__version__}, the job was sent by {version}: it takes its own")
+
+
 @app.callback()
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
+    of: Annotated[str | None, typer.Option("--of", callback=_of, is_eager=True, hidden=True)] = None,
 ) -> None:
     global _debug
     _debug = debug
@@ -66,11 +73,13 @@ from dfkd_ray.cli import (  # noqa: E402  they add their commands to `app`
     data,  # noqa: F401
     evaluate,  # noqa: F401
     export,  # noqa: F401
+    job,  # noqa: F401
     pool,  # noqa: F401
     repair,  # noqa: F401
     reproduce,  # noqa: F401
     run,  # noqa: F401
     study,  # noqa: F401
+    submit,  # noqa: F401
     synthesize,  # noqa: F401
     teach,  # noqa: F401
     teach_diffusion,  # noqa: F401

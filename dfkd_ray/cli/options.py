@@ -164,7 +164,8 @@ def _described(f: Field[Any], hint: Any) -> tuple[Any, Any]:
     more = {key: f.metadata[key] for key in ("min", "metavar") if key in f.metadata}
     if parse := f.metadata.get("parse"):  # whatever it makes of the text: Typer knows no unions
         more, hint = {**more, "parser": told(parse)}, str | None
-    option = typer.Option(f"--{f.name}", help=f.metadata["help"], show_default=f.metadata.get("shown", False), **more)
+    name = f.metadata.get("name", f.name)
+    option = typer.Option(f"--{name}", help=f.metadata["help"], show_default=f.metadata.get("shown", False), **more)
     if get_origin(hint) is tuple:  # one that may be given again
         return None, Annotated[list[get_args(hint)[0]] | None, option]  # type: ignore[misc]
     return f.default, Annotated[hint, option]

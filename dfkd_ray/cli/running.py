@@ -11,8 +11,9 @@ import typer
 
 from dfkd_ray.cli import options, outcome
 from dfkd_ray.tune.options import Options
+from dfkd_ray.tune.ray_setup import in_a_job
 from dfkd_ray.util import shipped, store
-from dfkd_ray.util.errors import StudyError
+from dfkd_ray.util.errors import ConfigError, StudyError
 
 if TYPE_CHECKING:
     from dfkd_ray.methods.method import Method
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from dfkd_ray.tune.duplicates import Duplicates
     from dfkd_ray.tune.history import History
     from dfkd_ray.tune.launch import StudyFacts
+
+SHOWN = 4  # differences of two studies
 
 
 def checked(file: str, how: Options, overrides: Overrides | None = None) -> tuple[Study, Distillation]:
@@ -120,6 +123,13 @@ def start(study: Study, work: Distillation, how: Options) -> None:
     from dfkd_ray.tune.observers import live
 
     folder, teacher = folder_of(study, how), work.task.teacher.file
+    if in_a_job() and not (folder.is_absolute() or store.of(folder) is not None):
+        way_on = "say --out with an absolute path on a disk that stays, or a URI"
+        raise StudyError(f"{folder} would go with this Ray job: {way_on}")
+    if how.go_on and how.fresh:
+        raise ConfigError.at("--continue", "goes on with what --fresh moves aside")
+    if how.go_on and begun(folder, study, work):
+        return resume(folder, replace(how, out=None, go_on=False), accept_changes=False)
     how = replace(how, weights=how.weights or teacher)  # also where it was found: who resumes may stand elsewhere
     typer.echo(outcome.announcement(study, folder, duplicates(study, work)))
     if work.options.weights is None and teacher is not None:
@@ -128,6 +138,44 @@ def start(study: Study, work: Distillation, how: Options) -> None:
     with options.going_on_with("dfkd-ray", "resume", store.place_of(folder)):
         summary = launch.start(study, bound(work, told.experiment), folder, told, how, live.view())
     outcome.close(summary, work)
+
+
+def begun(folder: Path, study: Study, work: Distillation) -> bool:
+    """Whether a folder holds this study already; StudyError where it holds another.
+
+    Files are compared by their names: each try of a job finds its own in another place. What they say is compared too.
+    """
+    from dfkd_ray import study as studies
+    from dfkd_ray.methods import config
+    from dfkd_ray.tune.copies import refresh
+    from dfkd_ray.tune.history import read_history
+    from dfkd_ray.tune.ledger import NAME, read_records
+    from dfkd_ray.util.differing import differing
+
+    refresh(folder)
+    if not (folder / NAME).exists() or len(read_records(folder / NAME)[0]) < 2:
+        return False
+    there = read_history(folder)
+    methods = {name: config.plain(method) for name, method in work.methods.items()}
+    held, asked = (
+        _by_name({"": studies.plain(made), "methods": named})
+        for made, named in ((there.study, there.methods), (study, methods))
+    )
+    if found := [f"{path.lstrip('.')}: {a} there, {b} here" for path, a, b in differing(held, asked)]:
+        raise StudyError(
+            f"{folder} holds another study: {'; '.join(found[:SHOWN])}; name another folder with --out, or go on with "
+            f"what it holds: dfkd-ray resume {store.place_of(folder)}"
+        )
+    return True
+
+
+def _by_name(plain: Any) -> Any:
+    """Plain data with the name of each file in place of its absolute path."""
+    if isinstance(plain, dict):
+        return {_by_name(key): _by_name(value) for key, value in plain.items()}
+    if isinstance(plain, (list, tuple)):
+        return [_by_name(each) for each in plain]
+    return Path(plain).name if isinstance(plain, str) and Path(plain).is_absolute() else plain
 
 
 def resume(place: str | Path, how: Options, accept_changes: bool, failed: bool = False) -> None:
@@ -144,8 +192,8 @@ def resume(place: str | Path, how: Options, accept_changes: bool, failed: bool =
         made.append(work)
         return work, {"provenance": session(options), **record}
 
-    if how.out is not None or how.fresh:
-        raise StudyError(f"resume goes on in {place}: --out and --fresh are for a new study")
+    if how.out is not None or how.fresh or how.go_on:
+        raise StudyError(f"resume goes on in {place}: --out, --fresh and --continue are for `sweep` and `ablate`")
     folder = store.existing(place)
     with options.going_on_with("dfkd-ray", "resume", store.place_of(folder)):
         summary = launch.resume(folder, make, how, live.view(), failed=failed)

@@ -8,17 +8,18 @@ size, on the parameters they are averaged (`Ranks.average`), and where they leav
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
+
+from dfkd_ray.nets.all_rows import OfAllRows, broad
 
 T = TypeVar("T")
 
@@ -51,7 +52,7 @@ class Ranks:
         The mean of squared deviations is several times faster than `var` of a permuted copy and exact to rounding.
         """
         mean = self.channels(x)
-        return mean, self.channels((x - _broad(mean, x)).square())
+        return mean, self.channels((x - broad(mean, x)).square())
 
     def channels(self, x: Tensor) -> Tensor:
         """The mean (C,) of each channel of x (b, C, ...), over the rows of all ranks."""
@@ -73,6 +74,14 @@ class Ranks:
             return True
         sums = torch.stack([each.double().sum() for each in tensors]).nan_to_num()
         return bool((self.whole(sums[None]) == sums).all())
+
+    def any(self, own: bool) -> bool:
+        """Whether one of the ranks says so; asked beside the devices, so that none of them is waited for."""
+        if self.count == 1:
+            return own
+        said = torch.tensor(int(own))
+        dist.all_reduce(said, dist.ReduceOp.MAX, beside())
+        return bool(said)
 
     def wait(self) -> None:
         """Until all ranks are here."""
@@ -105,12 +114,18 @@ class Ranks:
         if self.count == 1:
             yield
             return
-        with ALONE.together(), _OfAllRows(self):
+        with ALONE.together(), OfAllRows(self):
             yield
 
 
 ALONE = Ranks()
 _present = ALONE
+
+
+@cache
+def beside() -> Any:
+    """The group of the same processes that talks by the CPU; all of them make it at the same time."""
+    return None if dist.get_backend() == "gloo" else dist.new_group(backend="gloo")
 
 
 def present() -> Ranks:
@@ -179,64 +194,3 @@ def _averaged(x: Tensor, ranks: Ranks) -> Tensor:
     """The mean over the ranks, in the place of x, which is contiguous."""
     dist.all_reduce(x)
     return x.div_(ranks.count)
-
-
-class _OfAllRows(TorchFunctionMode):
-    """What a network in training mode does with a batch as a whole, it does with the rows of all ranks."""
-
-    def __init__(self, ranks: Ranks) -> None:
-        super().__init__()
-        self.ranks = ranks
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None) -> Any:
-        if func is F.batch_norm:
-            return _batch_norm(self.ranks, *args, **(kwargs or {}))
-        if func in _DROPOUTS:
-            return _dropout(self.ranks, func, *args, **(kwargs or {}))
-        return func(*args, **(kwargs or {}))
-
-
-_DROPOUTS = {F.dropout, F.dropout1d, F.dropout2d, F.dropout3d}
-
-
-def _batch_norm(
-    ranks: Ranks,
-    input: Tensor,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Tensor:
-    """`F.batch_norm`, whose names these are, with the statistics of all rows."""
-    if not training:
-        return F.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
-    x = input.to(torch.promote_types(input.dtype, torch.float32))
-    mean = ranks.channels(x)
-    centred = x - _broad(mean, x)  # once, since autograd keeps it
-    var = ranks.channels(centred.square())
-    count = ranks.count * x.numel() // x.shape[1]
-    with torch.no_grad():
-        for running, new in ((running_mean, mean), (running_var, var * (count / max(count - 1, 1)))):
-            if running is not None:
-                running.lerp_(new.to(running.dtype), momentum)
-    scale = (var + eps).rsqrt() if weight is None else (var + eps).rsqrt() * weight
-    out = centred * _broad(scale, x)
-    return (out if bias is None else out + _broad(bias, x)).to(input.dtype)
-
-
-def _dropout(
-    ranks: Ranks, draw: Any, input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
-) -> Tensor:
-    """`draw` of all rows, of which this rank takes its own: so the numbers are those of one process."""
-    if not training:
-        return input
-    kept: Tensor = draw(input.new_ones((ranks.count * len(input), *input.shape[1:])), p, True, False)
-    return input * kept.chunk(ranks.count)[ranks.own]
-
-
-def _broad(channels: Tensor, x: Tensor) -> Tensor:
-    """(C,) as it joins x (B, C, ...)."""
-    return channels.view(-1, *(1 for _ in x.shape[2:]))

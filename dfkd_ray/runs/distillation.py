@@ -33,8 +33,10 @@ from dfkd_ray.train.loop import Epoch, distill
 from dfkd_ray.train.processes import check_shares, together
 from dfkd_ray.train.run import Run
 from dfkd_ray.train.runtime import Meter, Runtime, parse_runtime
+from dfkd_ray.tune.accidents import Accident
 from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.tune.work import Job, Row
+from dfkd_ray.util import leaving
 from dfkd_ray.util.errors import TrialFailed
 from dfkd_ray.util.every import Every
 from dfkd_ray.util.host import cores
@@ -187,6 +189,9 @@ class Distillation:
                 checkpoint.export(card, row.final)  # before the last checkpoint: whoever finds that finds these too
             checkpoint.save(row)
             yield row
+        if run.epoch < method.schedule.epochs:
+            checkpoint.write()
+            raise Accident(f"{leaving.SAVED}{leaving.told()}")
 
     def _beside(self, run: Run, checkpoint: Checkpoint) -> None:
         """What the other ranks do: nothing is measured, kept or told by them."""
@@ -197,12 +202,16 @@ class Distillation:
 
     def _together(self, run: Run) -> Iterator[Epoch]:
         """The epochs that are left, of all ranks together; TrialFailed where these have come to differ."""
-        for epoch in self.ranks.each(distill(run)):
+        for epoch in self.ranks.each(distill(run, self._leaves)):
             if not self.ranks.agree(run.student.state_dict().values()):
                 raise TrialFailed(
                     "the student is not the same on all GPUs of the trial: take gpu: 1, and tell us of it"
                 )
             yield epoch
+
+    def _leaves(self) -> bool:
+        """Whether the work has to end: all who share it leave after the same round, when the first knows why."""
+        return self.ranks.any(self.ranks.own == 0 and leaving.told() is not None)
 
     def open(self, method: Method, seed: int, runtime: Runtime, device: torch.device) -> Run:
         """What is live of a distillation has the name that all call it by: a run."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dfkd_ray.parts.augmenting import augment
 from dfkd_ray.parts.signals import Signals, frozen, mode
-from dfkd_ray.train.run import Means, Run
+from dfkd_ray.train.run import Run
 
 
 class Epoch(NamedTuple):
@@ -21,15 +21,18 @@ class Epoch(NamedTuple):
     losses: dict[str, float]
 
 
-def distill(run: Run) -> Iterator[Epoch]:
+def distill(run: Run, leave: Callable[[], object] = lambda: False) -> Iterator[Epoch]:
     """Teach `run.student` from `run.teacher` alone, from where the run stands to its last epoch.
 
-    Yields after each epoch, when the run may be evaluated, saved, or left: whoever iterates decides.
+    Yields after each epoch, when the run may be evaluated, saved, or left: whoever iterates decides. leave: asked
+    before each round; where it says so the loop ends there, and the run may be saved in the middle of its epoch.
     """
     plan = run.method.schedule
     for epoch in range(run.epoch + 1, plan.epochs + 1):
-        rng, means = run.begin(epoch), Means()
-        for _ in range(plan.rounds):
+        rng, means = run.begin(epoch), run.means
+        while run.rounds < epoch * plan.rounds:
+            if leave():
+                return
             # 1. the source looks for images that the teacher finds typical and the student finds hard
             if plan.source_moves(epoch):
                 with run.precision(), frozen(run.student), mode(run.student, plan.student_in_synthesis == "train"):

@@ -15,6 +15,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from multiprocessing.connection import Connection, wait
@@ -26,10 +27,14 @@ import torch
 import torch.distributed as dist
 
 from dfkd_ray.nets.sharing import Ranks
+from dfkd_ray.util import leaving
 from dfkd_ray.util.errors import ConfigError
+from dfkd_ray.util.files import atomic_write
 
 Task = Callable[[Ranks, str], Iterator[Any]]
 GRACE = 3.0  # seconds that a rank's death may take to be seen where another tells of its consequences
+LOOK = 1.0  # seconds between two looks whether all have to leave
+_LEAVE = "leave"  # the file that says why
 PATIENCE = timedelta(days=7)  # of a collective: who hangs is the watchdog's to say, and an evaluation may take long
 
 
@@ -71,7 +76,7 @@ def together(count: int, task: Task, device: str = "auto") -> Iterator[Any]:
     with tempfile.TemporaryDirectory(prefix="dfkd-ranks-") as meeting, contextlib.ExitStack() as ending:
         for own in range(count):
             here, there = context.Pipe()
-            told = (there, Ranks(count, own), device, str(Path(meeting, "ranks")))
+            told = (there, Ranks(count, own), device, meeting)
             process = context.Process(target=_rank, args=told, daemon=True, name=f"rank {own} of {count}")
             process.start()
             there.close()
@@ -80,7 +85,7 @@ def together(count: int, task: Task, device: str = "auto") -> Iterator[Any]:
         for line in crew:  # when all have been started: who is sent a lot has to be there
             line.send_bytes(parcel)
         first = next(iter(crew))
-        while (found := _told(first, crew)) is not None:
+        while (found := _told(first, crew, Path(meeting, _LEAVE))) is not None:
             yield found[0]
             with contextlib.suppress(OSError):  # it has died, which is seen where it is listened to
                 first.send("on")
@@ -95,10 +100,16 @@ def _parcel(task: Task, count: int) -> bytes:
         raise ConfigError.at("resources.gpu", f"{why}: define it in a module, or take gpu: 1") from None
 
 
-def _told(first: Connection, crew: dict[Connection, BaseProcess]) -> tuple[Any] | None:
-    """What the first rank yields next, in a tuple; None at its end."""
+def _told(first: Connection, crew: dict[Connection, BaseProcess], leave: Path) -> tuple[Any] | None:
+    """What the first rank yields next, in a tuple; None at its end.
+
+    Where this process is told to leave, it tells them so, in a file.
+    """
     while True:
-        for line in wait(list(crew)):
+        if (why := leaving.told()) and not leave.exists():
+            with atomic_write(leave) as file:
+                file.write(why.encode())
+        for line in wait(list(crew), LOOK):
             assert isinstance(line, Connection)
             kind, what = _read(line)
             if kind in ("error", "dead"):
@@ -141,7 +152,9 @@ def _end(line: Connection, process: BaseProcess) -> None:
 def _rank(line: Connection, ranks: Ranks, device: str, meeting: str) -> None:
     """A process of the crew, from its beginning to its end."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for whoever watches
+    threading.Thread(target=_leave_with_parent, args=(Path(meeting, _LEAVE),), daemon=True).start()
+    for each in (signal.SIGINT, signal.SIGTERM):  # meant for whoever watches
+        signal.signal(each, signal.SIG_IGN)
     try:
         task = pickle.loads(line.recv_bytes())  # nosec B301
         own = device_of(device, ranks.own, ranks.count)
@@ -165,7 +178,11 @@ def _join(ranks: Ranks, device: str, meeting: str) -> None:
         backend = "nccl"
         torch.cuda.set_device(device)
     dist.init_process_group(
-        backend, init_method=f"file://{meeting}", rank=ranks.own, world_size=ranks.count, timeout=PATIENCE
+        backend,
+        init_method=f"file://{Path(meeting, 'ranks')}",
+        rank=ranks.own,
+        world_size=ranks.count,
+        timeout=PATIENCE,
     )
 
 
@@ -174,6 +191,12 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+def _leave_with_parent(leave: Path) -> None:
+    while not leave.exists():
+        time.sleep(LOOK)
+    leaving.tell(leave.read_text())
 
 
 def _portable(error: BaseException) -> BaseException:

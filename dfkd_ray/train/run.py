@@ -20,8 +20,9 @@ from dfkd_ray.parts.augmenting import augment
 from dfkd_ray.parts.optimizers import descend, set_lr
 from dfkd_ray.parts.signals import Setting, Signals, layout
 from dfkd_ray.parts.slots import Belongs, Counts, Meets, Skips
+from dfkd_ray.train.means import Means
 from dfkd_ray.train.runtime import Runtime
-from dfkd_ray.util.errors import ConfigError, TrialFailed
+from dfkd_ray.util.errors import ConfigError
 from dfkd_ray.util.seeding import stream, stream_seed
 
 
@@ -29,10 +30,13 @@ class Run:
     """A method in motion: networks, source, memory, objectives, optimiser, and where it stands.
 
     Every random number of epoch e comes from generators seeded with (seed, e), so a run that is resumed at the end of
-    an epoch ends in the same bits as one that was not interrupted, and evaluation between epochs changes nothing.
+    an epoch ends in the same bits as one that was not interrupted, and evaluation between epochs changes nothing. One
+    that is saved in the middle of an epoch carries these generators as they stand.
     teacher and student: modules on `device`, the same classes; image: (C, H, W); mean, std: of the teacher's input;
     names: of the classes, for sources that are told them in words.
     """
+
+    _within: Mapping[str, Any] | None = None  # how an epoch stood where the run was saved in its middle
 
     def __init__(
         self,
@@ -72,8 +76,8 @@ class Run:
         self.optimizer, self.scaler = self._new_optimizer(), LossScaler(runtime.precision, device)
         self._first = self._learned() if method.schedule.rehearse_every else {}
         self.rng = torch.Generator(device)
-        self.epoch = 0  # epochs done
-        self.rounds = 0  # rounds done, over all epochs
+        self.means = Means()  # of the epoch that is under way
+        self.epoch, self.rounds = 0, 0  # done, the rounds over all epochs
 
     @cached_property
     def to_data(self) -> ToData:
@@ -132,13 +136,36 @@ class Run:
         return max(0, self.rounds - plan.warmup * plan.rounds)
 
     def begin(self, epoch: int) -> torch.Generator:
-        """Seed everything random for one epoch; dropout and the like read torch's own generator."""
+        """Seed everything random for one epoch, or go on with it where the run was saved in its middle; dropout and the
+        like read torch's own generator."""
+        if self._within is not None:
+            return self._again(epoch, self._within)
         if self._first and epoch == self.method.schedule.warmup + 1:
             self._begin_anew()
         self.source_loss.begin(epoch)
         self.student_loss.begin(epoch)
+        self.means = Means()
         torch.manual_seed(stream_seed(self.seed, "torch", epoch))
         return self.rng.manual_seed(stream_seed(self.seed, "epoch", epoch))
+
+    def _again(self, epoch: int, within: Mapping[str, Any]) -> torch.Generator:
+        """Everything random as it stood in the middle of an epoch."""
+        self.source_loss.begin(epoch)
+        self.student_loss.begin(epoch)
+        self.means.sums, self.means.counts = within["sums"], within["counts"]
+        torch.set_rng_state(within["torch"].cpu())
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(within["cuda"].cpu(), self.device)
+        self._within = None
+        return self.rng.set_state(within["rng"].cpu())
+
+    def _standing(self) -> dict[str, Any]:
+        """What `_again` goes on from; nothing at the end of an epoch."""
+        if self.rounds == self.epoch * self.method.schedule.rounds:
+            return {}
+        own = {"cuda": torch.cuda.get_rng_state(self.device)} if self.device.type == "cuda" else {}
+        random = {"rng": self.rng.get_state(), "torch": torch.get_rng_state(), **own}
+        return {"within": {**random, "sums": self.means.sums, "counts": self.means.counts}}
 
     def precision(self) -> AbstractContextManager[Any]:
         return self.runtime.autocast(self.device)
@@ -172,11 +199,12 @@ class Run:
         return self.method.student.optimizer.open(learnable)
 
     def state_dict(self) -> dict[str, Any]:
-        """The whole state at the end of an epoch."""
+        """The whole state at the end of a round."""
         parts = {part: getattr(self, part).state_dict() for part in self._PARTS}
         # how the student began: while it rehearses, and not for the rest of the run
         first = {"first": self._first} if self._first and self.epoch <= self.method.schedule.warmup else {}
-        return {**parts, **first, "scaler": self.scaler.state_dict(), "epoch": self.epoch, "rounds": self.rounds}
+        stands = {"scaler": self.scaler.state_dict(), "epoch": self.epoch, "rounds": self.rounds}
+        return {**parts, **first, **stands, **self._standing()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken."""
@@ -184,7 +212,7 @@ class Run:
             getattr(self, part).load_state_dict(state[part])
         self.scaler.load_state_dict(state.get("scaler", {}))
         self._first = state.get("first", self._first)
-        self.epoch, self.rounds = state["epoch"], state["rounds"]
+        self.epoch, self.rounds, self._within = state["epoch"], state["rounds"], state.get("within")
 
     _PARTS = ("student", "source", "memory", "source_loss", "student_loss", "optimizer")
 
@@ -202,25 +230,3 @@ def _at(slot: str) -> Iterator[None]:
 
 def _learnable(module: nn.Module) -> list[nn.Parameter]:
     return [p for p in module.parameters() if p.requires_grad]
-
-
-class Means:
-    """Running means of loss values, kept on the device until the epoch ends (reading one stalls a GPU)."""
-
-    def __init__(self) -> None:
-        self.sums: dict[str, Tensor] = {}
-        self.counts: dict[str, int] = {}
-
-    def add(self, phase: str, values: Mapping[str, Tensor]) -> None:
-        for name, value in values.items():
-            key = metrics.loss(phase, name)
-            self.sums[key] = self.sums[key] + value if key in self.sums else value
-            self.counts[key] = self.counts.get(key, 0) + 1
-
-    def close(self) -> dict[str, float]:
-        """The means as numbers; TrialFailed names the terms that are not finite."""
-        means = {key: float(total) / self.counts[key] for key, total in self.sums.items()}
-        bad = [key for key, value in means.items() if not abs(value) < float("inf")]
-        if bad:
-            raise TrialFailed(f"not finite: {', '.join(sorted(bad))}")
-        return means

@@ -17,6 +17,7 @@ from dfkd_ray.tune.ranks import Ranks
 from dfkd_ray.tune.stoppers import ranks_for
 from dfkd_ray.tune.tally import Tally
 from dfkd_ray.tune.trials import Trial
+from dfkd_ray.util import leaving
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.words import shorten
 from dfkd_ray.util.yamls import Document
@@ -177,7 +178,8 @@ class History:
     def _accident(self, record: Record) -> None:
         """The trial goes on; its reason says what has happened until it ends."""
         trial = self.trials[record["trial"]]
-        trial.stalled = 0 if trial.epoch > trial._mark else trial.stalled + 1
+        if not record["reason"].startswith(leaving.SAVED):  # else it has lost nothing
+            trial.stalled = 0 if trial.epoch > trial._mark else trial.stalled + 1
         trial.reason, trial._mark = record["reason"], trial.epoch
 
     def _ended(self, record: Record) -> None:

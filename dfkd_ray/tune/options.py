@@ -30,7 +30,8 @@ def parse_gpu(text: str) -> float | str:
 
 
 def _option(told: str, *, default: Any = None, **more: Any) -> Any:
-    """A field that the command line offers as an option: `told` is its help, `shown` what holds where nobody says."""
+    """A field that the command line offers as an option: `told` is its help, `shown` what holds where nobody says,
+    `name` what it is called there, where a field cannot be called so."""
     return field(default=default, metadata={"help": told, **more})
 
 
@@ -87,6 +88,11 @@ class Options:
     )
     isolate: bool = _option("A new process for each trial (seconds each).", default=False)
     fresh: bool = _option("Move what is in the folder aside and begin anew.", default=False)
+    go_on: bool = _option(
+        "Go on with the study where the folder holds it already, as `resume` does: for a job that is tried again.",
+        default=False,
+        name="continue",
+    )
     parquet: bool = _option("Write trials and steps as Parquet too.", default=False)
     reuse: tuple[Path, ...] = _option("Folder of an earlier study whose finished trials may be taken over.", default=())
     weights: Path | None = _option(
@@ -183,7 +189,7 @@ def _amounts(said: tuple[str, ...]) -> dict[str, float]:
 # what only Ray takes
 _RAY = {*("address", "insecure", "cpu", "gpu", "memory", "accelerator", "custom", "wait", "concurrency", "isolate")}
 NOTHING_SAID = Options()
-_ONCE = ("out", "fresh")  # they hold for one command
+_ONCE = ("out", "fresh", "go_on")  # they hold for one command
 
 
 def _plain(value: Any) -> Any:

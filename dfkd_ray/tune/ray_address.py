@@ -23,7 +23,10 @@ from dfkd_ray.util.errors import StudyError
 
 _PROBE = Path(__file__).with_name("ray_probe.py")
 _LIMIT = 60.0  # seconds for the probe, which gives up by itself before, also on a busy machine
-_PATIENCE = {"RAY_gcs_rpc_server_connect_timeout_s": "3", "RAY_gcs_rpc_server_reconnect_timeout_s": "1"}
+_LOOK = 2.0  # seconds for a port to answer
+_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # RFC 9113, 3.4: an empty SETTINGS
+_TYPE, _SETTINGS = 3, bytes([4])  # where the type of a frame stands, and that of the first of a server
+_PATIENCE = {"RAY_gcs_rpc_server_connect_timeout_s": "10", "RAY_gcs_rpc_server_reconnect_timeout_s": "1"}
 _NOBODY = {"RAY_AUTH_MODE": "disabled", "RAY_USE_TLS": "0"}  # one that has no credentials
 _WHERE = "in RAY_AUTH_TOKEN or ~/.ray/auth_token"
 
@@ -36,7 +39,13 @@ def check(address: str, insecure: bool = False) -> bool:
     named = os.environ.get("RAY_ADDRESS") or address if address == "auto" else address
     if named != "auto":
         _answering(named)
-    found = _ask(named, _NOBODY)
+    with _Probe(_NOBODY) as stranger, _Probe({}) as user:
+        return _let_in(named, stranger, user, insecure)
+
+
+def _let_in(named: str, stranger: _Probe, user: _Probe, insecure: bool) -> bool:
+    """See `check`. stranger, user: who ask without and with what this process has."""
+    found = stranger.ask(named)
     if found is None and os.environ.get("RAY_USE_TLS", "0") == "1":
         found = {"address": named, "refused": True}  # certificates keep others out
     told = _is_cluster(named, found)
@@ -46,14 +55,11 @@ def check(address: str, insecure: bool = False) -> bool:
     keeps_out = bool(told.get("refused"))
     if not keeps_out:
         if not insecure:
-            raise StudyError(
-                f"the Ray cluster at {at} asks for no token: whoever reaches it can run code on it, and as you. Start "
-                f"it with RAY_AUTH_MODE=token in the environment of each `ray start`, or say --insecure"
-            )
+            raise StudyError(open_to_all(at))
     else:
-        told = _is_cluster(at, _ask(at, {}))
+        told = _is_cluster(at, user.ask(at))
         if told.get("refused"):
-            raise StudyError(_refusal(at))
+            raise StudyError(refusal(at))
     _same_versions(at, told)
     return keeps_out
 
@@ -64,35 +70,69 @@ def _answering(address: str) -> None:
     if "://" in address:
         raise StudyError(
             f"{address} is an address of Ray Client, which dfkd-ray does not speak: run it on a machine of the "
-            f"cluster with --address auto, or send it there by `ray job submit`; or say --address host:port of the GCS"
+            f"cluster with --address auto, or send it there by `dfkd-ray submit`; or say --address host:port of the GCS"
         )
     if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         raise StudyError(f"the address of a Ray cluster is `auto` or host:port, got {address!r}")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_LOOK) as there:
+            told = _greeting(there)
     except (OSError, UnicodeError) as error:
         raise StudyError(f"no Ray cluster answers at {address}: {getattr(error, 'strerror', None) or error}") from None
-
-
-def _ask(address: str, more: Mapping[str, str]) -> dict[str, Any] | None:
-    """What ray_probe.py prints, with `more` in its environment; None where nobody tells it anything."""
-    command = [sys.executable, "-P", str(_PROBE), address]
-    try:
-        done = subprocess.run(
-            command, env={**os.environ, **_PATIENCE, **more}, capture_output=True, text=True, timeout=_LIMIT
+    if told.startswith(b"HTTP/"):
+        raise StudyError(
+            f"what answers at {address} is no GCS (port 6379) but speaks HTTP: if it is the dashboard (8265), send it "
+            f"a job: dfkd-ray submit STUDY --address http://{address} --out FOLDER"
         )
-        told = json.loads(done.stdout.strip().rpartition("\n")[2])
-    except (subprocess.TimeoutExpired, ValueError):
-        return None
-    return told if isinstance(told, dict) else None
+    if told[_TYPE : _TYPE + 1] != _SETTINGS and os.environ.get("RAY_USE_TLS", "0") != "1":
+        raise StudyError(_no_cluster(address))
+
+
+def _greeting(there: socket.socket) -> bytes:
+    """The first bytes that a server says to a client of HTTP/2, as those of gRPC are; none where it is mute."""
+    try:
+        there.sendall(_HELLO)
+        return there.recv(9)
+    except (TimeoutError, ConnectionError):
+        return b""
+
+
+class _Probe:
+    """ray_probe.py, with `more` in its environment: it starts, which takes the longest, and waits to be asked."""
+
+    def __init__(self, more: Mapping[str, str]) -> None:
+        pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", str(_PROBE)], env={**os.environ, **_PATIENCE, **more}, text=True, **pipes
+        )
+
+    def ask(self, address: str) -> dict[str, Any] | None:
+        """What it prints of the cluster there; None where nobody tells it anything."""
+        try:
+            said, _ = self._process.communicate(f"{address}\n", timeout=_LIMIT)
+            told = json.loads(said.strip().rpartition("\n")[2])
+        except (subprocess.TimeoutExpired, ValueError):
+            return None
+        return told if isinstance(told, dict) else None
+
+    def __enter__(self) -> _Probe:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._process.kill()
+        self._process.communicate()
 
 
 def _is_cluster(address: str, found: dict[str, Any] | None) -> dict[str, Any]:
     if found is None:
-        raise StudyError(f"what answers at {address} is no Ray cluster, or one of another kind: it says nothing to Ray")
+        raise StudyError(_no_cluster(address))
     if "nowhere" in found:
         raise StudyError(f"--address {address}: {found['nowhere']}")
     return found
+
+
+def _no_cluster(address: str) -> str:
+    return f"what answers at {address} is no Ray cluster, or one of another kind: it says nothing to Ray"
 
 
 def _ours(address: str) -> None:
@@ -108,7 +148,16 @@ def _ours(address: str) -> None:
         )
 
 
-def _refusal(address: str) -> str:
+def open_to_all(address: str) -> str:
+    """Why a cluster that keeps nobody out is not used."""
+    return (
+        f"the Ray cluster at {address} asks for no token: whoever reaches it can run code on it, and as you. Start "
+        f"it with RAY_AUTH_MODE=token in the environment of each `ray start`, or say --insecure"
+    )
+
+
+def refusal(address: str) -> str:
+    """Why a cluster has refused this process."""
     if os.environ.get("RAY_AUTH_MODE", "").lower() == "disabled":
         return f"the Ray cluster at {address} asks for a token, and RAY_AUTH_MODE=disabled sends none: unset it"
     what = "does not take this process's token" if has_token() else "asks for a token, and there is none here"

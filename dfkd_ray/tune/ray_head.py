@@ -14,9 +14,9 @@ import threading
 import time
 from collections.abc import Callable
 
-PATIENCE = 25.0  # seconds without an answer: time to be started again, and less than the 60 after which Ray ends us
-LOOK = 2.0  # seconds between two looks, and for an answer
-GRACE = 3.0  # seconds for the main thread to leave, each time that it is asked to
+PATIENCE = 9.0  # seconds without an answer: time to be started again, and far less than the 60 that Ray waits
+LOOK = 1.0  # seconds between two looks, and for an answer
+GRACE = 2.0  # seconds for the main thread to leave, each time that it is asked to
 
 
 class Head:

@@ -1,7 +1,8 @@
 """Asks a Ray cluster whether it lets this process in: a program of its own, run by ray_address.py.
 
-Ray's client ends the process that it is in when nobody answers, and says so in lines of C++. Prints one object in JSON:
-address, and `ray` and `python` (the cluster's versions), or `refused`, or `nowhere`.
+Ray's client ends the process that it is in when nobody answers, and says so in lines of C++. Reads the address when
+it is ready to ask, and prints one object in JSON: address, and `ray` and `python` (the cluster's versions), or
+`refused`, or `nowhere`.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ def asked(address: str) -> dict[str, Any]:
     except (ConnectionError, ValueError) as error:
         return {"nowhere": str(error).partition("\n")[0]}
     try:
-        told = json.loads(GcsClient(address=found).internal_kv_get(*METADATA, timeout=5) or b"{}")
+        told = json.loads(GcsClient(address=found).internal_kv_get(*METADATA, timeout=15) or b"{}")
     except AuthenticationError:
         return {"address": found, "refused": True}
     return {"address": found, "ray": told.get("ray_version"), "python": told.get("python_version")}
 
 
 if __name__ == "__main__":
-    print(json.dumps(asked(sys.argv[1])), flush=True)
+    import ray._raylet  # before it is asked, since it takes the longest  # noqa: F401
+
+    print(json.dumps(asked(sys.stdin.readline().strip())), flush=True)
     os._exit(0)  # the client's threads may wait for their cluster

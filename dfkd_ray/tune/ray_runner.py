@@ -6,6 +6,7 @@ again: its searcher and its scheduler ask the tuner, and its own state goes to a
 
 from __future__ import annotations
 
+import platform
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from ray import cloudpickle, tune
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
+from dfkd_ray import __version__
+from dfkd_ray.tune import ray_leaving
 from dfkd_ray.tune.accidents import Accident, check_seen, is_accident, reason
 from dfkd_ray.tune.endings import Ending
 from dfkd_ray.tune.interrupts import Interrupted, Interrupts
@@ -56,7 +59,9 @@ def run(tuner: Tuner, work: Work, options: Options) -> None:
 
 def _tune(link: Link, work: Work, options: Options, scratch: str) -> None:
     tune.run(
-        tune.with_parameters(_Trial, parcel=cloudpickle.dumps(work)),  # into the object store, once
+        tune.with_parameters(
+            _Trial, parcel=cloudpickle.dumps(work), version=__version__
+        ),  # into the object store, once
         name="study",
         search_alg=_Asking(link),
         scheduler=_Reporting(link),
@@ -83,8 +88,9 @@ class _Trial(tune.Trainable):  # type: ignore[misc]
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
         return tune.PlacementGroupFactory(**config["share"])
 
-    def setup(self, config: dict[str, Any], parcel: bytes) -> None:
-        self._parcel = parcel
+    def setup(self, config: dict[str, Any], parcel: bytes, version: str) -> None:
+        self._parcel, self._version = parcel, version
+        ray_leaving.watch()
         self._job: Job = config["job"]
 
     def reset_config(self, config: dict[str, Any]) -> bool:
@@ -94,6 +100,9 @@ class _Trial(tune.Trainable):  # type: ignore[misc]
 
     def step(self) -> dict[str, Any]:
         try:
+            if self._version != __version__:
+                told = f"{platform.node()} has dfkd-ray {__version__}, the driver {self._version}"
+                raise Accident(f"{told}: both have to be the same")
             if self._work is None:  # here and not in `setup`, where an error would count as the death of a worker
                 self._work = cloudpickle.loads(self._parcel)
                 self._parcel = b""

@@ -6,6 +6,7 @@ back afterwards. A value that the user has set wins.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -35,6 +36,8 @@ _DRIVER = {
 # Ray's ports on 127.0.0.1 alone. Made for systems whose firewalls ask about each port; where it is set to 0, Ray takes
 # the loopback for this machine's address on Linux too. `_node_ip_address` does not do it: Ray undoes it (2.60).
 _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+
+_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # where the cluster's job manager tells a driver how it was sent
 
 
 @contextmanager
@@ -80,6 +83,17 @@ def has_token() -> bool:
     return bool(named) or (Path.home() / TOKEN).is_file()
 
 
+def token() -> str | None:
+    """The token of this user, None where there is none."""
+    if said := os.environ.get("RAY_AUTH_TOKEN"):
+        return said
+    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    try:
+        return (Path(named) if named else Path.home() / TOKEN).read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
 def ensure_token() -> dict[str, str]:
     """A token that nobody else can read, where Ray looks for it; Ray itself would write it readable to all (0644).
 
@@ -112,4 +126,15 @@ def worker_environment(threads: int) -> Mapping[str, str]:
     chosen["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "1"  # a trial without a share of a GPU sees none
     if "GLIBC_TUNABLES" not in os.environ:
         chosen["GLIBC_TUNABLES"] = MALLOC
-    return chosen
+    return {name: value for name, value in chosen.items() if name not in _of_the_job()}
+
+
+def in_a_job() -> bool:
+    """Whether this process is the driver of a job that was sent to a Ray cluster."""
+    return _JOB in os.environ
+
+
+def _of_the_job() -> Mapping[str, str]:
+    """The variables that whoever sent this job has set for its workers; Ray refuses one that is said twice."""
+    told = json.loads(os.environ.get(_JOB, "{}"))
+    return (told.get("runtime_env") or {}).get("env_vars") or {}

@@ -222,7 +222,7 @@ class Tuner:
 
     def _job(self, trial: Trial) -> Job:
         """What a runner gets; in a store the trial is known first, so that no other machine gives its number away."""
-        folder, mirror = self._folder(trial.number), self.ledger.mirror
+        folder, mirror = folders.of_trial(self._root, trial.number), self.ledger.mirror
         if mirror is None:
             folder.mkdir(parents=True, exist_ok=True)
         else:
@@ -230,9 +230,6 @@ class Tuner:
         place = str(folder) if mirror is None else mirror.place(folder)
         rest = (trial.arm, self.threads, self.study.study, self.resources.ranks)
         return Job(trial.number, trial.changes, trial.seed, place, *rest)
-
-    def _folder(self, number: int) -> Path:
-        return folders.of_trial(self._root, number)
 
     def _note(self, kind: str, **facts: Any) -> None:
         """Into the ledger first, then into memory: as the ledger gives it back, so that a resume sees the same."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
+from contextlib import suppress
 from dataclasses import dataclass
 
-_SAID = re.compile(r"(\d{1,6})(?: ?(min|h))?")
-_SECONDS = {"min": 60, "h": 3600}
+from dfkd_ray.util.durations import seconds
 
 
 @dataclass(frozen=True)
@@ -14,7 +13,7 @@ class Every:
     """epochs: 0 where it goes by seconds."""
 
     epochs: int = 1
-    seconds: int = 0
+    seconds: float = 0
 
     def due(self, epochs: int, seconds: float) -> bool:
         """Whether it is to be done, so many epochs and seconds after it was done last."""
@@ -23,8 +22,10 @@ class Every:
     @classmethod
     def parse(cls, said: int | str) -> Every:
         """`5`, `10 min`, `1h`; ValueError for all else."""
-        found = _SAID.fullmatch(str(said).strip())
-        if found is None or not int(found[1]):
-            raise ValueError(f"every so many epochs (5) or minutes (10 min), got {said!r}")
-        count = int(found[1])
-        return cls(count) if found[2] is None else cls(0, count * _SECONDS[found[2]])
+        text = str(said).strip()
+        if text.isdecimal() and len(text) < 7 and int(text):
+            return cls(int(text))
+        with suppress(ValueError):
+            if text[-1:].isalpha() and (found := seconds(text)) >= 1:
+                return cls(0, found)
+        raise ValueError(f"every so many epochs (5) or minutes (10 min), got {said!r}")

@@ -246,6 +246,49 @@ def test_an_edited_method_is_refused_with_both_digests(stopped: Path) -> None:
     assert marks(stopped) == [None] * 3
 
 
+def test_a_job_that_is_tried_again_goes_on_from_wherever_its_files_are_now(stopped: Path) -> None:
+    there = stopped.parent / "another session"
+    there.mkdir()
+    for name in ("mine.yaml", "sweep.yaml"):
+        (stopped.parent / name).rename(there / name)
+    again = ("sweep", "sweep.yaml", *SERIAL, "--out", stopped, "--continue")
+    for edited, told in ((("batch: 4", "batch: 8"), "schedule.batch: 4 there, 8 here"), (("", ""), "")):
+        (there / "mine.yaml").write_text(MINE.replace(*edited))
+        if told:
+            assert refused(*again, cwd=there) == (
+                f"{stopped} holds another study: methods.mine.yaml.{told}; name another folder with --out, or go on "
+                f"with what it holds: dfkd-ray resume {stopped}"
+            )
+    done = dfkd(*again, cwd=there)
+    assert (done.code, marks(stopped)) == (0, [None] * 3), done
+    before = (stopped / NAME).read_bytes()
+    once_more = dfkd(*again, cwd=there)
+    assert once_more.code == 0
+    assert "3 complete" in once_more.out
+    assert (stopped / NAME).read_bytes().startswith(before)
+    told = refused(*again[:2], *SERIAL, "--out", stopped, "--trials", "2", "--continue", cwd=there)
+    assert told.startswith(f"{stopped} holds another study: budget.trials: 3 there, 2 here; name another folder")
+
+
+def test_to_go_on_needs_no_study_that_is_there(tmp_path: Path) -> None:
+    for name, text in {"mine.yaml": MINE, "sweep.yaml": SWEEP}.items():
+        (tmp_path / name).write_text(text)
+    words = ("sweep", "sweep.yaml", *SERIAL, "--out", "out", "--trials", "1", "--continue")
+    assert refused(*words, "--fresh", cwd=tmp_path) == "--continue: goes on with what --fresh moves aside"
+    assert dfkd(*words, cwd=tmp_path).code == 0
+    told = refused("resume", tmp_path / "out", "--continue")
+    assert told == f"resume goes on in {tmp_path}/out: --out, --fresh and --continue are for `sweep` and `ablate`"
+
+
+def test_a_job_of_ray_leaves_nothing_in_its_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
+    for name, text in {"mine.yaml": MINE, "sweep.yaml": SWEEP}.items():
+        (tmp_path / name).write_text(text)
+    assert refused("sweep", "sweep.yaml", *SERIAL, cwd=tmp_path).endswith(
+        " would go with this Ray job: say --out with an absolute path on a disk that stays, or a URI"
+    )
+
+
 def test_accepted_changes_are_run_and_marked_in_tables_page_and_terminal(stopped: Path) -> None:
     mine, (old, new) = stopped.parent / "mine.yaml", prints(stopped)
     mine.write_text(MINE.replace("batch: 4", "batch: 8"))

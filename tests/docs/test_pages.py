@@ -36,6 +36,8 @@ def exists(words: list[str], whole: bool = True) -> None:
         command, rest = command.commands[rest[0]], rest[1:]
     assert not hasattr(command, "commands"), f"{words} names no command"
     known = {option for parameter in command.params for option in parameter.opts}
+    if command.name == "submit":  # takes what the command takes that it sends
+        known |= {option for each in get_command(cli.app).commands["reproduce"].params for option in each.opts}  # type: ignore[attr-defined]
     assert [word for word in rest if word.startswith("--") and word.partition("=")[0] not in known] == []
     arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
     assert not whole or len(rest) >= sum(argument.required for argument in arguments), words

@@ -85,6 +85,22 @@ def test_a_run_that_was_killed_ends_in_the_same_bits(name: str, killed_after: in
     )
 
 
+@every_method
+def test_a_run_that_left_in_the_middle_of_an_epoch_ends_in_the_same_bits(name: str) -> None:
+    method = config.change(shrunk(name), {"schedule.rounds": 2})
+    undisturbed, first = opened(method), opened(method)
+    losses = [epoch.losses for epoch in distill(undisturbed)]
+    before = [epoch.losses for epoch in distill(first, lambda: first.rounds == 3)]
+    state = through_a_file(first.state_dict())  # before anybody else reads torch's generator
+    assert (len(before), first.rounds) == (1, 3)
+    second = opened(method, student=toy(99, dropout=0.3))
+    second.load_state_dict(state)
+    after = [epoch.losses for epoch in distill(second)]
+    assert not differing(
+        {**second.state_dict(), "losses": before + after}, {**undisturbed.state_dict(), "losses": losses}
+    )
+
+
 def parameters(run: Run) -> dict[str, nn.Parameter]:
     """Of the student and of what its loss learns."""
     return dict([*run.student.named_parameters(), *run.student_loss.named_parameters(prefix="student_loss")])

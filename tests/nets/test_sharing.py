@@ -35,6 +35,7 @@ def test_one_rank_alone_changes_nothing() -> None:
     assert ALONE.part(x) is ALONE.whole(x) is ALONE.mean(x) is x
     ALONE.average([x])
     ALONE.wait()
+    assert [ALONE.any(own) for own in (True, False)] == [True, False]
     with ALONE.passing():
         assert present() is ALONE
     assert torch.equal(shared(torch.square, x), x.square())
@@ -105,6 +106,7 @@ def steps(ranks: Ranks, device: str) -> Iterator[dict[str, Tensor]]:
     yield {"lies": torch.tensor(ranks.whole(maps).is_contiguous(memory_format=torch.channels_last))}
     ranks.wait()
     yield {"moments": torch.stack(ranks.moments(x))}
+    yield {"any": torch.tensor([ranks.any(ranks.own == 1), ranks.any(False)])}
     yield {"agree": torch.tensor([ranks.agree([torch.ones(3), maps[:0]]), ranks.agree([torch.ones(3), x])])}
 
 
@@ -133,6 +135,10 @@ def test_rows_of_every_kind_are_joined(on_two: list[dict[str, Tensor]]) -> None:
     assert (mean, variance) == (6.5, 26.25)
 
 
+def test_what_one_rank_says_all_hear(on_two: list[dict[str, Tensor]]) -> None:
+    assert on_two[8]["any"].tolist() == [True, False]
+
+
 def test_ranks_that_have_come_to_differ_know_it(on_two: list[dict[str, Tensor]]) -> None:
-    assert on_two[8]["agree"].tolist() == [True, False]
+    assert on_two[9]["agree"].tolist() == [True, False]
     assert ALONE.agree([torch.ones(2)])

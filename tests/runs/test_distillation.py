@@ -24,8 +24,10 @@ from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.runs.preparing import prepare
 from dfkd_ray.train.run import Run
 from dfkd_ray.train.runtime import Runtime
+from dfkd_ray.tune.accidents import Accident
 from dfkd_ray.tune.options import Options
 from dfkd_ray.tune.work import Job, Row
+from dfkd_ray.util import leaving
 from dfkd_ray.util.errors import DataError, TrialFailed
 
 SMALL: dict[str, Any] = {
@@ -190,6 +192,20 @@ def test_a_job_that_was_closed_ends_in_the_same_bits_and_reports_all_rows(
     assert [row.seconds for row in again] == sorted(row.seconds for row in again)
     assert students(tmp_path) == files
     assert list(made().epochs(job(tmp_path))) == again, "and once more, without any work"
+
+
+def test_one_that_is_told_to_end_saves_between_two_rounds_and_ends_in_the_same_bits(
+    undisturbed: tuple[list[Row], dict[str, bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, files = undisturbed
+    told = iter([None] * 2 + ["SIGTERM"] * 9)
+    with monkeypatch.context() as patch:
+        patch.setattr(leaving, "told", lambda: next(told))
+        epochs = made().epochs(job(tmp_path))
+        with pytest.raises(Accident, match=r"^told to leave, and has saved a checkpoint: SIGTERM$"):
+            list(epochs)
+    assert [facts(row) for row in made().epochs(job(tmp_path))] == [facts(row) for row in rows]
+    assert students(tmp_path) == files
 
 
 FRESH = """

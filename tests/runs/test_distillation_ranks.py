@@ -13,8 +13,10 @@ from safetensors.torch import load_file
 from dfkd_ray.methods import config
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.runs.preparing import prepare
+from dfkd_ray.tune.accidents import Accident
 from dfkd_ray.tune.options import Options
 from dfkd_ray.tune.work import Job, Row
+from dfkd_ray.util import leaving
 from dfkd_ray.util.errors import ConfigError
 
 CHANGES: dict[str, Any] = {
@@ -55,6 +57,23 @@ def test_two_ranks_leave_what_one_process_leaves_and_go_on_where_they_were_left(
     students = [load_file(tmp_path / which / "student.safetensors") for which in ("alone", "two")]
     for name, value in students[0].items():
         torch.testing.assert_close(students[1][name], value, rtol=1e-2, atol=1e-2, msg=name)
+
+
+def test_two_ranks_that_are_told_to_leave_save_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
+    long = {**CHANGES, "schedule": {**CHANGES["schedule"], "rounds": 40}}
+    there = replace(work(), method=config.change(config.load("dfkd_fgvc"), long))
+    begun = there.epochs(job(tmp_path, 2))
+    first = next(begun)
+    leaving.tell("SIGTERM")
+    try:
+        with pytest.raises(Accident, match=r"^told to leave, and has saved a checkpoint: SIGTERM$"):
+            next(begun)
+    finally:
+        leaving.forget()
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["run"].get("within"), "it was in the middle"
+    again = list(there.epochs(job(tmp_path, 2)))
+    assert [row.epoch for row in again] == [1, 2]
+    assert losses(again[0]) == losses(first)
 
 
 def test_a_batch_that_cannot_be_shared_is_refused_before_a_process_starts(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import torch.distributed as dist
 
 from dfkd_ray.nets.sharing import Ranks
 from dfkd_ray.train.processes import check_shares, device_of, together
+from dfkd_ray.util import leaving
 from dfkd_ray.util.errors import ConfigError
 
 
@@ -84,6 +85,29 @@ def test_what_meets_one_rank_ends_all(how: str, kind: type[Exception], said: str
     heard = together(2, partial(failing, how), "cpu")
     with pytest.raises(kind, match=said):
         assert list(heard) == [0]
+
+
+def leaving_together(ranks: Ranks, device: str) -> Iterator[list[object]]:
+    """Goes on until the first rank knows why not: all after the same round."""
+    rounds = 0
+    while not ranks.any(ranks.own == 0 and leaving.told() is not None):
+        rounds += 1
+        os.kill(os.getpid(), signal.SIGTERM)  # as a batch system sends it to all: who watches decides
+        yield [rounds, "goes on"]
+    there = ranks.whole(torch.tensor([[rounds]])).flatten().tolist()
+    yield [*there, leaving.told()]
+
+
+def test_who_is_told_to_leave_tells_the_ranks() -> None:
+    heard = together(2, leaving_together, "cpu")
+    assert next(heard) == [1, "goes on"]
+    leaving.tell("its node is being drained")
+    try:
+        *_, (one, other, why) = heard
+    finally:
+        leaving.forget()
+    assert one == other
+    assert why == "its node is being drained"
 
 
 def lonely(folder: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dfkd_ray.tune.history import History
+from dfkd_ray.util import leaving
 from dfkd_ray.util.errors import StudyError
 from tests.tune import toys
 from tests.tune.toys import opening
@@ -131,6 +132,17 @@ def test_the_cell_of_an_ablation_is_remembered() -> None:
 def test_records_that_do_not_fit_together_are_one_error(found: list[dict[str, Any]], says: str) -> None:
     with pytest.raises(StudyError, match=says):
         History(found)
+
+
+def test_a_trial_that_has_saved_before_it_left_has_lost_nothing() -> None:
+    def left(reason: str) -> dict[str, Any]:
+        return {"kind": "accident", "time": 103.0, "trial": 0, "reason": reason}
+
+    history = History([*records(), asked(0), left("killed"), *[left(f"{leaving.SAVED}SIGTERM")] * 5])
+    assert (history.trials[0].stalled, history.trials[0].state) == (1, "running")
+    assert history.trials[0].reason == "told to leave, and has saved a checkpoint: SIGTERM"
+    history.apply(left("killed"))
+    assert history.trials[0].stalled == 2
 
 
 def test_an_accident_leaves_a_trial_running_and_counts_where_no_epoch_was_gained() -> None:

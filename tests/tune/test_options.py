@@ -30,6 +30,7 @@ SAID: dict[str, Any] = {
     "checkpoint": "5",
     "isolate": True,
     "fresh": True,
+    "go_on": True,
     "parquet": True,
     "reuse": (Path("a"), Path("b")),
     "weights": Path("w.pt"),
@@ -110,14 +111,14 @@ def test_a_ledger_keeps_what_holds_again_with_whole_paths(tmp_path: Path, monkey
     monkeypatch.chdir(tmp_path)
     kept = json.loads(json.dumps(Options(**SAID).plain()))
     assert kept == {
-        **{key: value for key, value in SAID.items() if key not in ("out", "fresh")},
+        **{key: value for key, value in SAID.items() if key not in ("out", "fresh", "go_on")},
         "reuse": [str(tmp_path / "a"), str(tmp_path / "b")],
         "custom": ["licence=1", "tpu=2.5"],
         "weights": str(tmp_path / "w.pt"),
         "data": str(tmp_path / "d"),
     }
     back = Options.of({**kept, "of a later version": 1})
-    assert back == Options(**{**SAID, "out": None, "fresh": False}).absolute()
+    assert back == Options(**{**SAID, "out": None, "fresh": False, "go_on": False}).absolute()
     assert back.plain() == kept
 
 

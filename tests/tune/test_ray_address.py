@@ -6,7 +6,9 @@ import getpass
 import os
 import platform
 import socket
+import threading
 from collections.abc import Mapping
+from contextlib import nullcontext
 from importlib import metadata
 from typing import Any
 
@@ -38,11 +40,18 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def answering(monkeypatch: pytest.MonkeyPatch, asked: list[Any], *answers: Any) -> None:
     left = list(answers)
 
-    def ask(address: str, more: Mapping[str, str]) -> Any:
-        asked.append((address, more.get("RAY_AUTH_MODE")))
-        return left.pop(0)
+    class Probe(nullcontext[None]):
+        def __init__(self, more: Mapping[str, str]) -> None:
+            self.mode = more.get("RAY_AUTH_MODE")
 
-    monkeypatch.setattr(ray_address, "_ask", ask)
+        def __enter__(self) -> Any:
+            return self
+
+        def ask(self, address: str) -> Any:
+            asked.append((address, self.mode))
+            return left.pop(0)
+
+    monkeypatch.setattr(ray_address, "_Probe", Probe)
 
 
 def refusal(address: str, insecure: bool = False) -> str:
@@ -136,7 +145,6 @@ def test_auto_goes_by_the_environment_as_ray_does(monkeypatch: pytest.MonkeyPatc
 def test_an_address_where_nobody_answers_is_refused_at_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        ray_address._answering(f"127.0.0.1:{port}")
     assert refusal(f"127.0.0.1:{port}") == f"no Ray cluster answers at 127.0.0.1:{port}: Connection refused"
 
 
@@ -148,13 +156,59 @@ def test_what_is_no_address(address: str) -> None:
 def test_an_address_of_ray_client_says_what_to_give_instead() -> None:
     assert refusal("ray://head:10001") == (
         "ray://head:10001 is an address of Ray Client, which dfkd-ray does not speak: run it on a machine of the "
-        "cluster with --address auto, or send it there by `ray job submit`; or say --address host:port of the GCS"
+        "cluster with --address auto, or send it there by `dfkd-ray submit`; or say --address host:port of the GCS"
     )
 
 
-@pytest.mark.ray
+def answered(*said: bytes) -> str:
+    """The refusal of a service that says so much to whoever connects, and closes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            there, _ = listener.accept()
+            there.recv(1_000)
+            for each in said:
+                there.sendall(each)
+            there.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        at = f"127.0.0.1:{listener.getsockname()[1]}"
+        told = refusal(at).replace(at, "AT")
+        thread.join()
+    return told
+
+
+NO_CLUSTER = "what answers at AT is no Ray cluster, or one of another kind: it says nothing to Ray"
+
+
 def test_another_service_on_the_port_is_told_apart() -> None:
-    """It takes connections and says nothing, as many do to whom one has to speak first."""
+    assert answered(b"SSH-2.0-OpenSSH_9.2") == NO_CLUSTER
+    assert answered() == NO_CLUSTER
+    assert answered(b"HTTP/1.1 400 Bad Request") == (
+        "what answers at AT is no GCS (port 6379) but speaks HTTP: if it is the dashboard (8265), send it a job: "
+        "dfkd-ray submit STUDY --address http://AT --out FOLDER"
+    )
+
+
+def test_one_that_waits_for_others_to_speak_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_address, "_LOOK", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         at = f"127.0.0.1:{mute.getsockname()[1]}"
-        assert refusal(at) == f"what answers at {at} is no Ray cluster, or one of another kind: it says nothing to Ray"
+        assert refusal(at) == NO_CLUSTER.replace("AT", at)
+
+
+def test_what_speaks_http_2_may_be_a_cluster() -> None:
+    """The frame of RFC 9113, 6.5: length 0, type 4, no flags, stream 0."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            there, _ = listener.accept()
+            assert there.recv(24) == b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+            there.sendall(b"\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+            there.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        ray_address._answering(f"127.0.0.1:{listener.getsockname()[1]}")
+        thread.join()

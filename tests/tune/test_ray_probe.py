@@ -6,9 +6,10 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,12 +42,17 @@ def _of_this_machine_no_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.delenv(name, raising=False)
 
 
+def asked(address: str, more: Mapping[str, str]) -> dict[str, Any] | None:
+    with ray_address._Probe(more) as probe:
+        return probe.ask(address)
+
+
 def test_what_it_says(cluster: tuple[str, str]) -> None:
     mode, address = cluster
     told = {"address": address, "ray": metadata.version("ray"), "python": platform.python_version()}
-    assert ray_address._ask(address, {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}) == told
+    assert asked(address, {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}) == told
     nobody = {"address": address, "refused": True} if mode == "token" else told
-    assert ray_address._ask(address, {"RAY_AUTH_MODE": "disabled"}) == nobody
+    assert asked(address, {"RAY_AUTH_MODE": "disabled"}) == nobody
 
 
 def test_who_is_let_in(cluster: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,6 +72,6 @@ def test_who_is_let_in(cluster: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 
 
 def test_where_there_is_no_cluster_it_says_so() -> None:
-    found = ray_address._ask("no address", {})
+    found = asked("no address", {})
     assert found is not None
     assert [*found] == ["nowhere"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import tomllib
@@ -14,7 +15,9 @@ from dfkd_ray.tune.ray_setup import (
     ensure_token,
     environment,
     has_token,
+    in_a_job,
     new_enough,
+    token,
     worker_environment,
 )
 from dfkd_ray.util.errors import StudyError
@@ -123,6 +126,31 @@ def test_a_ray_without_tokens_is_refused(version: str) -> None:
 def test_the_oldest_ray_is_the_one_that_is_asked_for() -> None:
     asked = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["dependencies"]
     assert f"ray[tune]>={'.'.join(map(str, OLDEST))}" in asked
+
+
+def test_what_a_job_has_said_of_its_workers_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray refuses to merge a variable that is said twice, whatever the values are."""
+    told = {"runtime_env": {"env_vars": {"OMP_NUM_THREADS": "7", "OTHER": "x"}}, "metadata": {}}
+    assert not in_a_job()
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", json.dumps(told))
+    assert in_a_job()
+    found = worker_environment(3)
+    assert "OMP_NUM_THREADS" not in found
+    assert found["MKL_NUM_THREADS"] == "3"
+    for nothing in ({}, {"runtime_env": None}, {"runtime_env": {"pip": ["timm"]}}):
+        monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", json.dumps(nothing))
+        assert worker_environment(3)["OMP_NUM_THREADS"] == "3"
+
+
+def test_the_token_is_where_ray_looks_for_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert token() is None
+    ensure_token()
+    assert token() == (home / ".ray" / "auth_token").read_text()
+    (home / "other").write_text("  in a file\n")
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(home / "other"))
+    assert token() == "in a file"
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "said")
+    assert token() == "said"
 
 
 def test_workers(monkeypatch: pytest.MonkeyPatch) -> None:

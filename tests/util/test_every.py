@@ -15,13 +15,15 @@ from dfkd_ray.util.every import Every
         ("10 min", Every(0, 600)),
         ("10min", Every(0, 600)),
         (" 2 h ", Every(0, 7200)),
+        ("1.5h", Every(0, 5400)),
+        ("90 s", Every(0, 90)),
     ],
 )
 def test_epochs_or_minutes(said: int | str, made: Every) -> None:
     assert Every.parse(said) == made
 
 
-@pytest.mark.parametrize("said", [0, -1, "0 min", "often", "1.5", "5 s", "", 10_000_000])
+@pytest.mark.parametrize("said", [0, -1, "0 min", "often", "1.5", "0.5 s", "", "5 weeks", 10_000_000])
 def test_anything_else_is_refused(said: int | str) -> None:
     with pytest.raises(ValueError, match=r"^every so many epochs \(5\) or minutes \(10 min\), got "):
         Every.parse(said)

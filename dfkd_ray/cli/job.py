@@ -1,0 +1,143 @@
+"""Jobs on a Ray cluster that is elsewhere, sent there by `submit`: `status`, `logs`, `stop`, `pull`."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shlex
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dfkd_ray.cli import app, dashboard, options
+from dfkd_ray.util import limits
+from dfkd_ray.util.errors import GivenUp, StudyError
+from dfkd_ray.util.files import atomic_write
+from dfkd_ray.util.words import roughly
+
+if TYPE_CHECKING:
+    pass
+
+Job = Annotated[str, typer.Argument(metavar="JOB", help="The job, as `submit` called it; see `status`.")]
+PULLED = "pulled.json"  # says of a folder whose copy it is
+
+
+@app.command()
+def status(
+    job: Annotated[str | None, typer.Argument(metavar="JOB", help="One job alone.")] = None,
+    address: dashboard.Address = None,
+    insecure: options.Insecure = False,
+) -> None:
+    """The jobs of a cluster, the newest last: name, state, since when, folder."""
+    with dashboard.connected(address, insecure) as jobs:
+        found = [jobs.one(job)] if job else jobs.all()
+    for each in found:
+        typer.echo(_line(each))
+    if not found:
+        typer.echo(f"no job at {jobs.address}")
+
+
+@app.command()
+def logs(
+    job: Job,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the job ends.")] = False,
+    address: dashboard.Address = None,
+    insecure: options.Insecure = False,
+) -> None:
+    """What a job has printed. With -f its exit code is the job's."""
+    with dashboard.connected(address, insecure) as jobs:
+        if not follow:
+            typer.echo(jobs.logs(job), nl=False)
+            return
+        ended = jobs.follow(job, lambda text: typer.echo(text, nl=False))
+    typer.echo(_line(ended), err=True)
+    if code := _exit_code(ended):
+        raise typer.Exit(code)
+
+
+@app.command()
+def stop(job: Job, address: dashboard.Address = None, insecure: options.Insecure = False) -> None:
+    """Interrupt a job as Ctrl-C would, and wait for its tables; `submit` with the same words goes on."""
+    with dashboard.connected(address, insecure) as jobs:
+        typer.echo(_line(jobs.stop(job)))
+
+
+@app.command()
+def pull(
+    job: Job,
+    out: Annotated[Path | None, typer.Option(help="Folder.", show_default="reports/<study>")] = None,
+    students: Annotated[str, typer.Option(metavar="best|all|none", help="Of which trials.")] = "best",
+    address: dashboard.Address = None,
+    insecure: options.Insecure = False,
+) -> None:
+    """Fetch a study from a cluster: tables, ledger, page, pictures, students; its checkpoints stay."""
+    from dfkd_ray.tune.packing import unpack
+
+    if students not in ("best", "all", "none"):
+        raise typer.BadParameter(f"--students takes best, all or none, got {students!r}")
+    with dashboard.connected(address, insecure) as jobs:
+        facts = jobs.one(job).metadata or {}
+        if "folder" not in facts:
+            raise StudyError(f"{job} was not sent by `dfkd-ray submit`, so its folder is not known")
+        if "://" in facts["folder"]:
+            raise StudyError(f"{job} writes into {facts['folder']}: fetch it from there")
+        into = out or Path("reports") / dashboard.plain_name(facts["study"])
+        _check_pulled(into, facts["folder"])
+        packing = f"pull-{job}-{secrets.token_hex(3)}"
+        command = ["python", "-m", "dfkd_ray", "pack", facts["folder"], "--students", students]
+        jobs.submit(shlex.join(command), packing, {}, {"study": facts["study"], "what": "pull"})
+        ended = jobs.ended(packing)
+        said = jobs.logs(packing)
+    if _exit_code(ended):
+        why = next((line for line in said.splitlines() if line.startswith("error: ")), _line(ended))
+        raise StudyError(why.removeprefix("error: "))
+    into.mkdir(parents=True, exist_ok=True)
+    count = unpack(said.splitlines(), into)
+    with atomic_write(into / PULLED) as file:
+        file.write(json.dumps({"folder": facts["folder"], "from": jobs.address, "job": job}).encode())
+    typer.echo(f"{count} files of {facts['folder']} are in {into}; page: {into / 'report.html'}")
+
+
+@app.command(hidden=True)
+def pack(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER")], students: Annotated[str, typer.Option()] = "best"
+) -> None:
+    """What `pull` has a cluster do."""
+    from dfkd_ray.tune import packing
+
+    for line in packing.pack(folder, students):  # type: ignore[arg-type]
+        typer.echo(line)
+
+
+def _check_pulled(into: Path, folder: str) -> None:
+    """StudyError for a folder that holds anything but an earlier copy of that one."""
+    if not into.exists() or not any(into.iterdir()):
+        return
+    mark = into / PULLED
+    if not mark.is_file() or limits.read_json(mark).get("folder") != folder:
+        raise StudyError(f"{into} is there already, and is no copy of {folder}: name another folder with --out")
+
+
+def _line(job: Any) -> str:
+    """`mhad-1f2e3d RUNNING, 5 min, /shared/mhad: message`."""
+    facts = job.metadata or {}
+    end = (job.end_time or time.time() * 1000) / 1000
+    took = f", {roughly(end - job.start_time / 1000)}" if job.start_time else ""
+    folder = f", {facts['folder']}" if "folder" in facts else ""
+    message = f": {_last_words(str(job.message))}" if job.message and job.status.is_terminal() else ""
+    return f"{job.submission_id} {job.status}{took}{folder}{message}"
+
+
+def _last_words(message: str) -> str:
+    """Of what Ray says of a job that has ended: its first line, or where it quotes the job's log the last of that."""
+    first, *log = [line for line in message.splitlines() if line.strip()] or [""]
+    return log[-1] if log else first
+
+
+def _exit_code(job: Any) -> int:
+    """A job's exit code; 130 of one that was stopped, 3 of one that ended otherwise without one."""
+    if str(job.status) == "SUCCEEDED":
+        return 0
+    return int(job.driver_exit_code or (130 if str(job.status) == "STOPPED" else GivenUp.exit_code))
