@@ -146,7 +146,8 @@ def test_every_command_and_option_stands_in_the_reference(site: Path, pages: dic
     text = " ".join("".join(pages[site / "reference" / "commands.html"].words).split())
 
     def look(command: object, words: str) -> None:
-        for name, inner in getattr(command, "commands", {}).items():
+        shown = {name: inner for name, inner in getattr(command, "commands", {}).items() if not inner.hidden}
+        for name, inner in shown.items():
             path = f"{words} {name}"
             assert path in text
             for parameter in inner.params:
