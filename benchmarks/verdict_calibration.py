@@ -35,7 +35,7 @@ def counted(pairs: int, family: int, studies: int) -> float:
 
 
 def show(studies: int) -> None:
-    """Print the table, a row for each number of pairs; the shipped one is rounded up, and to what skewed values need."""
+    """Print the table, a row for each number of pairs; the shipped one is rounded up, to what skewed values need."""
     print("pairs   " + "".join(f"{family:>7}" for family in FAMILIES))
     for pairs in PAIRS:
         found = (counted(pairs, family, max(1000, studies * 16 // (pairs * family))) for family in FAMILIES)

@@ -3,6 +3,7 @@
     OMP_NUM_THREADS=1 python -m benchmarks verdicts --studies 2000
     OMP_NUM_THREADS=1 python -m benchmarks verdicts --studies 200 --design methods --seeds 3
     OMP_NUM_THREADS=1 python -m benchmarks verdicts --calibrate --studies 40000
+    OMP_NUM_THREADS=1 python -m benchmarks verdicts --rules --seeds 3 5
 
 Each row is a design with a kind of arms, and so many seeds, without any effect (`wrong`: the share of studies in which
 some effect is told, of the family that errs most; `cover`: the share of intervals of verdicts that hold the truth) and
@@ -11,6 +12,7 @@ told with the other). `Holm` is the rule before: the p of plain t under the rule
 accuracy, and a seed moves all arms of a study by 5 points. Exit code 1 where `wrong` is above 6 %.
 
 `--calibrate` prints how many comparisons of plain t a family of guarded ones counts for: the table in `stats/verdicts`.
+`--rules` puts other rules beside the shipped one, on the arms of `methods`.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from typing import Any
 
 import numpy as np
 import verdict_calibration
+import verdict_rules
 import verdict_studies
 from verdict_studies import ARMS, DESIGNS, Design
 
@@ -140,7 +143,11 @@ def main() -> int:
     parser.add_argument("--arms", action="append", choices=ARMS, help="may be given again; all without")
     parser.add_argument("--seeds", type=int, nargs="+", default=[3, 5, 10])
     parser.add_argument("--calibrate", action="store_true", help="print the table of comparisons instead")
+    parser.add_argument("--rules", action="store_true", help="print other rules beside the shipped one instead")
     asked = parser.parse_args()
+    if asked.rules:
+        verdict_rules.show(asked.studies, asked.seeds)
+        return 0
     if asked.calibrate:
         verdict_calibration.show(asked.studies)
         return 0

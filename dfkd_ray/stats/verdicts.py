@@ -6,8 +6,8 @@ of one study are relatives: so in t = d sqrt(n) / s, no s counts for less than a
 That guarded t is the smaller of the two, and it needs far less for the number of comparisons, since a family in which
 some arm is wide guards all others: at worst, whatever the arms' spreads, it errs as often as `comparisons` comparisons
 of plain t do, found by simulation (`python -m benchmarks verdicts --calibrate`), and is held to be as bad as 2.2 (three
-pairs) to 2.4 (five) at least: for skewed values, of which plain t errs in 7 % of studies. A twentieth of the level stays
-with plain t under Bonferroni's rule, for narrow comparisons beside a very wide one.
+pairs) to 2.4 (five) at least: for skewed values, of which plain t errs in 7 % of studies. A twentieth of the level is
+left to plain t under Bonferroni's rule, for narrow comparisons beside a very wide one.
 
 The rule steps down as Holm's (1979): the most certain one is judged among m, the next among m - 1, and so on; of two
 true hypotheses none is judged among fewer than both, so the chance of any false verdict keeps its bound. Intervals are
