@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dfkd_ray.study import Resources
 from dfkd_ray.tune.room import WAIT
 from dfkd_ray.tune.watchdog import FACTOR
 from dfkd_ray.util import limits
@@ -17,6 +16,9 @@ from dfkd_ray.util.errors import ConfigError
 from dfkd_ray.util.every import Every
 from dfkd_ray.util.secrets import redacted_facts
 from dfkd_ray.util.store import url_of
+
+if TYPE_CHECKING:
+    from dfkd_ray.study import Resources
 
 RETRIES = 2
 

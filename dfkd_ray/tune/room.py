@@ -6,11 +6,14 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from dfkd_ray.study import Resources
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.registry import did_you_mean
 from dfkd_ray.util.words import roughly
+
+if TYPE_CHECKING:
+    from dfkd_ray.study import Resources
 
 LOOK = 1.0  # seconds between two looks at the nodes
 SAY = 60.0  # seconds between two lines while no node fits

@@ -95,7 +95,7 @@ def of(folder: Path) -> Store | None:
     path = folder / NAME
     try:
         url = url_of(limits.read(path, _LONGEST).decode().strip())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (ConfigError, ValueError):
         url = None

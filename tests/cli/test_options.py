@@ -154,7 +154,7 @@ def test_the_six_commands_have_the_same_options_with_the_same_words(command: str
     found = {each.name: each for each in typer.main.get_command(cli.app).commands[command].params}  # type: ignore[attr-defined]
     for each in fields(Options):
         option = found[each.name]
-        assert option.opts == [f"--{each.name}"], "one word, and no --no-..."
+        assert option.opts == [f"--{each.metadata.get('name', each.name)}"], "one word, and no --no-..."
         assert option.secondary_opts == []
         assert option.help == each.metadata["help"]
 
