@@ -24,7 +24,7 @@ COMPONENTS = (
 )
 STUDIES = "search_spaces/"  # before the name of a study that is a method's too
 COLUMN = 40  # the most that a value of `diff` is padded to
-KINDS = ("studies", "methods", "tasks", "nets", *COMPONENTS)
+KINDS = ("studies", "methods", "presets", "tasks", "nets", *COMPONENTS)
 
 
 @app.command()
@@ -51,6 +51,10 @@ def _listing(kind: str) -> list[tuple[str, str]]:
         from dfkd_ray.methods import config
 
         return [(name, _method(name)) for name in config.method_names()]
+    if kind == "presets":
+        from dfkd_ray.methods import presets
+
+        return [(name, presets.headline(name)) for name in presets.names()]
     if kind == "tasks":
         from dfkd_ray import datasets
 
@@ -130,9 +134,11 @@ def show(
         Path | None, typer.Option(callback=options.on_disk, help="Where the picture goes.", show_default="<task>.png")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder or .npz file of the task's images.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Of a method: what this preset changes, and why.")] = None,
+    task: Annotated[str, typer.Option(help="Of --preset: the task that it is for.")] = "gliders",
 ) -> None:
     """Show a method (each value with its source), a task, a study, or the method of a run, as YAML; `--grid` writes a
-    picture of a task."""
+    picture of a task, `--preset` what a preset makes of a method."""
     from dfkd_ray import datasets
 
     run = not grid and _is_run(name)
@@ -141,11 +147,27 @@ def show(
     if grid:
         from dfkd_ray.datasets import picture
 
-        task = datasets.load(name)
-        typer.echo(f"wrote {picture.write_grid(task, out or Path(f'{task.name}.png'), data=data)}")
+        shown = datasets.load(name)
+        typer.echo(f"wrote {picture.write_grid(shown, out or Path(f'{shown.name}.png'), data=data)}")
+    elif preset is not None:
+        for line in _in_preset(name, preset, task):
+            typer.echo(line)
     else:
         for line in which.method_of(Path(name)) if run else described(name):
             typer.echo(line)
+
+
+def _in_preset(name: str, preset: str, task: str) -> Iterator[str]:
+    """A line for each change that a preset makes of a method on a task: `path: value  # why`."""
+    from dfkd_ray import datasets
+    from dfkd_ray.methods import config, presets
+    from dfkd_ray.methods.presets.rules import Seen
+
+    seen = Seen((made := datasets.load(task)).image, len(made.classes))
+    found = presets.changes(config.load(name), name, preset, seen)
+    yield f"# {name} as {preset} has it on {task}: what it changes of the method as published"
+    for path, change in {each.path: each for each in found}.items():
+        yield f"{path}: {_value(change.value)}  # {change.why}"
 
 
 def _is_run(name: str) -> bool:

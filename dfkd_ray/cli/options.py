@@ -85,6 +85,12 @@ AcceptChanges = Annotated[
 Seed = Annotated[int, typer.Option(callback=bounded, help="Of initial weights and of all noise.")]
 
 
+Preset = Annotated[
+    str | None,
+    typer.Option(help="A recipe at a budget: see `ls presets`.", show_default="the study's, or paper"),
+]
+
+
 @dataclass(frozen=True)
 class SmallTry:
     """A small try of a study, without a copy of its file; see `unfolded`."""
@@ -107,12 +113,14 @@ class SmallTry:
             "effect is told apart, or no interval is wider. Intervals and verdicts pay for the looks.",
         ),
     ] = None
+    preset: Preset = None
 
     @property
     def overrides(self) -> Overrides:
         from dfkd_ray.study.overrides import Overrides
 
-        return Overrides(assignments(self.changes), self.trials, self.seeds, self.epochs, _until(self.until))
+        until = _until(self.until)
+        return Overrides(assignments(self.changes), self.trials, self.seeds, self.epochs, until, self.preset)
 
 
 def _until(said: str | None) -> float | Told | None:

@@ -17,6 +17,7 @@ from dfkd_ray.cli.subject import Subject, folder_name
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util import folders, store
 from dfkd_ray.util.errors import ConfigError, GivenUp, StudyError
+from dfkd_ray.util.host import cores
 from dfkd_ray.util.words import share
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 Epochs = Annotated[
     int | None, typer.Option(min=1, callback=options.bounded, help="How many.", show_default="the method's")
 ]
+PROBED = 2_000  # steps: fewer are not worth a probe
+LONG = 3600.0  # seconds
 GoingOn = tuple["Distillation", dict[str, Any]]  # the work, and what the ledger's record keeps of it
 FromPool = Annotated[
     Path | None,
@@ -46,6 +49,7 @@ def distill(
     changes: options.Set = None,
     epochs: Epochs = None,
     pool: FromPool = None,
+    preset: options.Preset = None,
     seed: options.Seed = 0,
     accept_changes: options.AcceptChanges = False,
 ) -> None:
@@ -54,24 +58,33 @@ def distill(
     --pool is short for --set source='{name: stored, folder: POOL}', which a study may have too, under `fixed`, and for
     no memory, warm-up and source loss beside it.
     """
-    from dfkd_ray.methods import config
+    from dfkd_ray import datasets
+    from dfkd_ray.methods import config, presets
+    from dfkd_ray.runs import preparing
     from dfkd_ray.runs.study_file import absolute, absolute_pool
     from dfkd_ray.study.overrides import Overrides
 
     how = Options(runner="serial").over(how) if how.runner is None and how.address is None else how
     how = replace(how, threads=0) if how.threads is None and how.runner == "serial" else how
     name = absolute(method)
-    own = config.load(name)
-    fixed = absolute_pool(_from_pool(pool, own, Overrides(subject.assigned(changes), epochs=epochs).fixed))
-    on = subject.chosen(config.change(own, fixed).teacher.arch, how.weights)
-    folder = store.folder_of(how.out or Path("reports") / f"{Path(method).stem}-{folder_name(on)}-seed{seed}")
+    own, asked = config.load(name), absolute_pool(Overrides(subject.assigned(changes), epochs=epochs).fixed)
+    nets = {path: value for path, value in asked.items() if path.startswith("teacher")}
+    on = subject.chosen(config.change(own, nets).teacher.arch, how.weights)
+    recipe = preset or presets.PAPER
+    own = preparing.in_preset(own, name, recipe, datasets.load(on) if isinstance(on, str) else on)
+    fixed = absolute_pool(_from_pool(pool, own, asked))
+    stem = Path(method).stem if recipe == presets.PAPER else f"{Path(method).stem}-{recipe}"
+    folder = store.folder_of(how.out or Path("reports") / f"{stem}-{folder_name(on)}-seed{seed}")
     study, work = _study(name, own, on, fixed, seed, folder, how)
+    study = replace(study, preset=recipe)
     work.open(work.method, seed, work.runtime, work.runtime.open())  # what does not fit is told before all else
     begun = _begun(study, work, folder, how, accept_changes)
     for line in _introduction(study, work):
         typer.echo(line)
     if begun is not None:
         typer.echo(f"{folder} holds this run already: what is done is not run again")
+    elif preset is None and (said := _long(work)):
+        typer.echo(said)
     with options.going_on_with("dfkd-ray", *sys.argv[1:]):
         trial = _run(study, work, folder, how, begun)
     typer.echo(ending(trial, running.task_info(work), seed))
@@ -124,6 +137,22 @@ def _study(
     return study, replace(made, metric=metric, fixed=fixed, methods={name: own})
 
 
+def _long(work: Distillation) -> str | None:
+    """That a run takes over an hour on this machine, by a probe where it has many steps, and what takes less."""
+    from dfkd_ray.methods import presets
+    from dfkd_ray.runs.probe import probe
+    from dfkd_ray.util.words import roughly
+
+    plan = work.method.schedule
+    if plan.source_rounds * plan.source_steps + plan.student_rounds * plan.student_steps < PROBED:
+        return None
+    seconds = probe(work, work.options.threads or cores()).trial(plan)
+    if seconds < LONG:
+        return None
+    shorter = ", ".join(f"{name} ({presets.headline(name).rstrip('.')})" for name in presets.names()[1:])
+    return f"about {roughly(seconds)} on this machine, as published; --preset takes less: {shorter}"
+
+
 def _introduction(study: Study, work: Distillation) -> Iterator[str]:
     from dfkd_ray.runs import preparing
 
@@ -162,7 +191,7 @@ def _begun(study: Study, work: Distillation, folder: Path, how: Options, accept:
     begun = History(records)
     if not begun.study.one_run:
         raise StudyError(f"{folder} holds a study: name another folder with --out")
-    same = all(getattr(begun.study, what) == getattr(study, what) for what in ("seed", "task_name", "fixed"))
+    same = all(getattr(begun.study, what) == getattr(study, what) for what in ("seed", "task_name", "preset", "fixed"))
     way_on = "name another folder with --out" + (", or go on all the same with --accept-changes" if same else "")
     return running.going_on(folder, begun, study, work, accept and same, way_on)
 

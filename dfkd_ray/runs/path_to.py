@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from dfkd_ray import datasets
 from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Method
-from dfkd_ray.study import components
+from dfkd_ray.runs import preparing
+from dfkd_ray.study import Study, components
 from dfkd_ray.study.components import JOIN, RESERVED
 from dfkd_ray.study.domains import canonical
 from dfkd_ray.study.paths import target_name
@@ -38,7 +40,7 @@ def resolved(document: Document) -> Document:
     if own is None:
         return document
     raw = document.data
-    name, other = str(raw["method"]), _target(own, raw.get("fixed", {}), to)
+    name, other = str(raw["method"]), _target(own, raw, to)
     found = _singly(own, other, config.diff(own, other))
     if len(found) < 2:
         what = f"differ in {next(iter(found))} alone: compare them as `arms`" if found else "are one method"
@@ -56,13 +58,14 @@ def resolved(document: Document) -> Document:
 def _own(raw: Mapping[str, Any]) -> Method | None:
     """The study's method with what it fixes; None where that is wrong, which is told where it stands."""
     try:
-        return config.change(config.load(raw["method"]), raw.get("fixed", {}))
+        return config.change(_in_preset(config.load(raw["method"]), raw["method"], raw), raw.get("fixed", {}))
     except (DfkdError, KeyError, TypeError, AttributeError):
         return None
 
 
-def _target(own: Method, fixed: Mapping[str, Any], to: str | Mapping[str, Any]) -> Method:
+def _target(own: Method, raw: Mapping[str, Any], to: str | Mapping[str, Any]) -> Method:
     """The other end of the path: a method of its own, with what the study fixes, and with changes."""
+    fixed = raw.get("fixed", {})
     changes = {"method": to} if isinstance(to, str) else to
     if not changes:
         raise ConfigError.at(AT, "expected a method, or {path: value} of changes to the study's own, got {}")
@@ -72,11 +75,21 @@ def _target(own: Method, fixed: Mapping[str, Any], to: str | Mapping[str, Any]) 
     rest = {path: value for path, value in changes.items() if path != "method"}
     try:
         if "method" in changes:
-            own = _load(str(changes["method"]))
+            own = _in_preset(_load(str(changes["method"])), str(changes["method"]), raw)
             own = config.change(own, {path: value for path, value in fixed.items() if _has(own, path, value)})
         return config.change(own, rest)
     except ConfigError as error:
         raise ConfigError(problem.under(AT) for problem in error.problems) from None
+
+
+def _in_preset(method: Method, name: str, raw: Mapping[str, Any]) -> Method:
+    """A method as the preset of a study has it; as it is where there is none, or no task to have it for."""
+    preset = raw.get("preset", Study.preset)
+    if preset == Study.preset:
+        return method
+    task = raw["task"]
+    made = datasets.load(task) if isinstance(task, str) else datasets.named.parse(Document(task))
+    return preparing.in_preset(method, name, preset, made)
 
 
 def _load(name: str) -> Method:

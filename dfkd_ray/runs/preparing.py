@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from dfkd_ray import datasets, metrics, nets, teachers
-from dfkd_ray.methods import config
+from dfkd_ray.methods import config, presets
 from dfkd_ray.methods.method import Method
+from dfkd_ray.methods.presets.rules import Seen
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.runs.evaluator import real
 from dfkd_ray.study.study import Study
@@ -24,10 +25,17 @@ from dfkd_ray.util.errors import ConfigError, MissingExtra, StudyError, UnknownN
 from dfkd_ray.util.words import listed
 
 
-def methods_of(study: Study) -> dict[str, Method]:
-    """The methods that a study names, by the name that they have there; ConfigError or UnknownName."""
+def methods_of(study: Study, task: datasets.Task) -> dict[str, Method]:
+    """The methods that a study names, as its preset has them, by the name that they have there; ConfigError or
+    UnknownName."""
     hand = {} if study.ablation is None else study.ablation.hand
-    return {name: config.load(name) for name in (study.method, *(c["method"] for c in hand.values() if "method" in c))}
+    named = (study.method, *(c["method"] for c in hand.values() if "method" in c))
+    return {name: in_preset(config.load(name), name, study.preset, task) for name in named}
+
+
+def in_preset(method: Method, name: str, preset: str, task: datasets.Task) -> Method:
+    """A method as a preset has it on a task; ConfigError or UnknownName."""
+    return presets.under(method, name, preset, Seen(task.image, len(task.classes)))
 
 
 def work(
@@ -41,11 +49,12 @@ def work(
 
     Raises ConfigError or DataError before anything is launched.
     """
-    methods = methods_of(study) if methods is None else methods
+    task = task or task_of(study)
+    methods = methods_of(study, task) if methods is None else methods
     method = config.change(methods[study.method], study.fixed)
     first = study.objective[0]
     own = {"checkpoint": options.checkpoint or str(study.checkpoint.every), **options.runtime(study.runtime)}
-    made = prepare(method, task or task_of(study), replace(options, **own))
+    made = prepare(method, task, replace(options, **own))
     for objective in study.objective:
         _check_reported(objective.metric, made, method)
     return replace(made, metric=first.metric, sign=first.sign, fixed=study.fixed, methods=methods)
@@ -69,12 +78,13 @@ def resumed(history: History, options: Options) -> Distillation:
 
     StudyError for another precision, and for a file that does not fit the study any more.
     """
-    study, own = history.study, [name for name in history.methods if _own_file(name)]
+    study, own, task = history.study, [name for name in history.methods if _own_file(name)], _task_now(history)
     try:
         methods = {
-            name: config.load(name) if name in own else config.parse(was) for name, was in history.methods.items()
+            name: in_preset(config.load(name), name, study.preset, task) if name in own else config.parse(was)
+            for name, was in history.methods.items()
         }
-        made = work(study, options, methods, _task_now(history))
+        made = work(study, options, methods, task)
     except ConfigError as error:
         if not own:
             raise

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dfkd_ray import datasets, metrics, study
-from dfkd_ray.methods import config
+from dfkd_ray.methods import config, presets
+from dfkd_ray.methods.method import Method
 from dfkd_ray.runs import path_to, preparing
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.study import Budget, Study
@@ -151,12 +152,23 @@ def _take_out(raw: dict[str, Any], path: str) -> None:
 def _check_method(made: Study, document: Document, problems: Problems) -> None:
     """Names, fixed changes, searched paths and the runtime, against what exists."""
     problems.attempt("runtime", parse_runtime, made.runtime)
+    task = None
     try:
-        problems.attempt("task", preparing.task_of, made)
+        task = problems.attempt("task", preparing.task_of, made)
     except UnknownName as error:
         problems.add("task", str(error))
     try:
-        method = config.load(made.method)
+        presets.check(made.preset)
+    except UnknownName as error:
+        problems.add("preset", str(error))
+        task = None
+
+    def named(name: str) -> Method:
+        own = config.load(name)
+        return own if task is None else preparing.in_preset(own, name, made.preset, task)
+
+    try:
+        method = named(made.method)
     except UnknownName as error:
         problems.add("method", str(error))
         return
@@ -167,7 +179,12 @@ def _check_method(made: Study, document: Document, problems: Problems) -> None:
             problems.add("objective", f"no trial reports {objective.metric!r}{did_you_mean(objective.metric, known)}")
 
     def accepts(changes: dict[str, Any]) -> None:
-        preparing.accepts(method, changes)
+        other = changes.get("method")
+        if other is None:
+            return preparing.accepts(method, changes)
+        whole = config.change(method, {"method": other})  # told where it stands, if there is none
+        rest = {path: value for path, value in changes.items() if path != "method"}
+        preparing.accepts(named(other) if isinstance(other, str) else whole, rest)
 
     before = len(problems.found)
     without: dict[str, Any] = {"search": {}, "ablation": None, "published": "", "sampler": Tpe()}

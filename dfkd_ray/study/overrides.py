@@ -19,7 +19,8 @@ MOST_TIMES = 4  # as many seeds as at the start: three looks
 class Overrides:
     """changes: over what the study fixes. trials: of a sweep. seeds: of each arm. epochs: of every trial.
 
-    until: seeds are added to those of an ablation until it has told so much, "told" or points.
+    until: seeds are added to those of an ablation until it has told so much, "told" or points. preset: in place of the
+    study's.
     """
 
     changes: Mapping[str, Any] = field(default_factory=dict)
@@ -27,6 +28,7 @@ class Overrides:
     seeds: int | None = None
     epochs: int | None = None
     until: float | Told | None = None
+    preset: str | None = None
 
     @property
     def fixed(self) -> dict[str, Any]:
@@ -50,6 +52,8 @@ class Overrides:
         if not ablation and self.until is not None:
             raise ConfigError.at("--until", "is for an ablation, whose arms get more seeds")
         made = dict(raw)
+        if self.preset is not None:
+            made["preset"] = self.preset
         if self.trials is not None:
             made["budget"] = {**_mapping(raw.get("budget")), "trials": self.trials}
         if self.seeds is not None:

@@ -71,6 +71,8 @@ def plain(study: Study) -> dict[str, Any]:
         out[key] = asdict(out[key])
     for key in ("fixed", "runtime"):
         out[key] = dict(out[key])
+    if study.preset == Study.preset:
+        del out["preset"]
     return {key: value for key, value in out.items() if value or key not in ("search", "published")}
 
 
@@ -193,6 +195,7 @@ class _Simple:
     study: str = ""
     question: str = ""
     method: str = ""
+    preset: str = Study.preset
     fixed: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     runtime: dict[str, Any] = field(default_factory=dict)

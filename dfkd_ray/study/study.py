@@ -126,6 +126,7 @@ class Study:
     objective: tuple[Objective, ...]
     search: space.Space = field(default_factory=dict)
     question: str = ""
+    preset: str = "paper"  # of all its methods, before what is fixed; see methods/presets
     fixed: Mapping[str, Any] = field(default_factory=dict)
     sampler: SamplerSpec = field(default_factory=Tpe)
     stopper: StopperSpec = field(default_factory=NoStopper)
