@@ -13,15 +13,17 @@ from dfkd_ray import nets
 from dfkd_ray.nets import build, classifiers, taps_of
 from dfkd_ray.util.errors import ConfigError, UnknownName
 
-CIFAR = {"resnet8", "resnet20", "resnet56", "cifar_resnet18", "cifar_resnet34", "cifar_vgg11_bn"}
+DEPTHS = (8, 20, 32, 44, 56, 110)
+THIN = {f"resnet{depth}{option}" for depth in DEPTHS for option in ("", "_b")}
+VGG = {f"cifar_vgg{depth}_bn" for depth in (8, 11, 13, 16, 19)}
+CIFAR = THIN | VGG | {"resnet8x4", "resnet32x4", "cifar_resnet18", "cifar_resnet34", "cifar_resnet50"}
 WIDE = {"wrn_16_1", "wrn_16_2", "wrn_40_1", "wrn_40_2"}
 LARGE = {"imagenet_wrn_40_2", "resnet18", "resnet34", "resnet50", "mobilenet_v2", "vgg11_bn"}
 # (channels, side) of the stages, at 32 pixels, and at 64 for those of larger images
 NARROW = [(16, 32), (32, 16), (64, 8)]
 STAGES = {
-    "resnet8": NARROW,
-    "resnet20": NARROW,
-    "resnet56": NARROW,
+    **dict.fromkeys(THIN, NARROW),
+    **dict.fromkeys(("resnet8x4", "resnet32x4"), [(64, 32), (128, 16), (256, 8)]),
     "wrn_16_1": NARROW,
     "wrn_40_1": NARROW,
     "wrn_16_2": [(32, 32), (64, 16), (128, 8)],
@@ -29,7 +31,8 @@ STAGES = {
     "imagenet_wrn_40_2": [(32, 16), (64, 8), (128, 4)],
     "cifar_resnet18": [(64, 32), (128, 16), (256, 8), (512, 4)],
     "cifar_resnet34": [(64, 32), (128, 16), (256, 8), (512, 4)],
-    "cifar_vgg11_bn": [(64, 32), (128, 16), (256, 8), (512, 4), (512, 4)],
+    "cifar_resnet50": [(256, 32), (512, 16), (1024, 8), (2048, 4)],
+    **dict.fromkeys(VGG, [(64, 32), (128, 16), (256, 8), (512, 4), (512, 4)]),
     "resnet18": [(64, 16), (128, 8), (256, 4), (512, 2)],
     "resnet34": [(64, 16), (128, 8), (256, 4), (512, 2)],
     "resnet50": [(256, 16), (512, 8), (1024, 4), (2048, 2)],
