@@ -20,7 +20,7 @@ from dfkd_ray.teachers.weights import adopt, card_path, check_sha256, read_card,
 from dfkd_ray.util import limits
 from dfkd_ray.util.errors import DataError
 
-SUFFIXES = (".safetensors", ".pt", ".pth")
+ENDINGS = (".safetensors", ".pt", ".pth", ".pth.tar", ".th", ".bin", ".ckpt")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def teacher_folders() -> list[Path]:
 def teachers_in(folder: Path) -> Iterator[TeacherFile]:
     """The teachers of a folder, also those with something wrong, and cards whose weights are gone."""
     files = sorted(folder.iterdir()) if folder.is_dir() else []
-    weights = [path for path in files if path.suffix in SUFFIXES]
+    weights = [path for path in files if path.name.endswith(ENDINGS)]
     yield from map(_teacher, weights)
     taken = {card_path(path) for path in weights}
     for path in files:
