@@ -84,7 +84,7 @@ def _complete(
     several = "" if found is None else f"; its names and shapes fit {some([found.arch, *found.also], 4)}"
     other = {option: both for option, both in said.items() if None not in both and both[0] != both[1]}
     problems = [Problem(f"--{o}", f"{g}, but the card of {weights} says {s}") for o, (g, s) in other.items()]
-    lines = {o: f"is missing, and no card beside {weights} says it" for o in missing}
+    lines = dict.fromkeys(missing, f"is missing, and no card beside {weights} says it")
     problems += [Problem(f"--{o}", line + several * (o == "teacher-arch")) for o, line in lines.items()]
     if problems:
         raise ConfigError(problems)

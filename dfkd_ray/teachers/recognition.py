@@ -25,7 +25,10 @@ SMALL, LARGE = 32, 224  # pixels that nets with a 3x3 stem of stride 1, and all 
 Shapes = Mapping[str, tuple[int, ...]]
 
 FAMILIES: tuple[tuple[str, str], ...] = (  # a name that tells them, and what they are: known, but not to be built here
-    (r"features\.\d+\.weight", "a VGG with its max-pools among `features`, as torchvision, kuangliu and chenyaofo have"),
+    (
+        r"features\.\d+\.weight",
+        "a VGG with its max-pools among `features`, as torchvision, kuangliu and chenyaofo have",
+    ),
     (r"(.*\.)?residual_function\.", "a net of weiaicunzai/pytorch-cifar100"),
     (r"stage_\d\.\d+\.conv_a\.", "a ResNet of D-X-Y/ResNeXt-DenseNet, whose shortcuts average"),
     (r"(layer\d\.\d+)\.shortcut\.0\.", "a ResNet of kuangliu/pytorch-cifar's kind, perhaps with pre-activation"),

@@ -51,11 +51,7 @@ def unwrapped(held: Any, weights: Path) -> Unwrapped:
     """The network in what a file holds, the one that the name `weights` asks for; DataError where there is none, or
     where there are several and it asks for none."""
     path, wanted = _parted(weights)
-    found = {each.key: each for each in _parts(_networks(held))}
-    if not found:
-        kind = type(held).__name__
-        inside = f" of {_named(held)}" if isinstance(held, Mapping) and held else ""
-        raise DataError(f"{path}: no weights in it: expected names and tensors, got {kind}{inside}")
+    found = {each.key: each for each in networks(held, path)}
     if wanted is None and len(found) > 1:
         ways = listed([f"--weights '{path}{MARK}{key}'" for key in found], "or")
         raise DataError(f"{path}: holds {len(found)} networks, {listed([*found])}: say which one, by {ways}")
@@ -65,6 +61,15 @@ def unwrapped(held: Any, weights: Path) -> Unwrapped:
     if len(fits) != 1:
         raise DataError(f"{path}: holds no network {wanted!r}{did_you_mean(wanted, [key or '.' for key in found])}")
     return found[fits[0]]
+
+
+def networks(held: Any, path: Path) -> tuple[Unwrapped, ...]:
+    """All networks in what the file at `path` holds, at least one; DataError where there is none."""
+    found = tuple(_parts(_networks(held)))
+    if not found:
+        inside = f" of {_named(held)}" if isinstance(held, Mapping) and held else ""
+        raise DataError(f"{path}: no weights in it: expected names and tensors, got {type(held).__name__}{inside}")
+    return found
 
 
 def _networks(held: Any, key: str = "", deep: int = DEEP) -> Iterator[Unwrapped]:
@@ -82,9 +87,9 @@ def _networks(held: Any, key: str = "", deep: int = DEEP) -> Iterator[Unwrapped]
                 yield Unwrapped(each.state, each.key, (), {**beside, **each.beside})
 
 
-def _parts(networks: Iterable[Unwrapped]) -> Iterator[Unwrapped]:
+def _parts(found: Iterable[Unwrapped]) -> Iterator[Unwrapped]:
     """Each without the prefixes of its wrappers; one that holds a student and its teacher becomes two."""
-    for each in networks:
+    for each in found:
         yield from _stripped(each)
 
 
