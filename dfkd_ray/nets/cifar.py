@@ -1,10 +1,10 @@
 """ResNets for 32-pixel images: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016.
 
-- `resnet8` to `resnet110`: section 4.2, three stages of 16, 32, 64 channels, parameter-free shortcuts (option A). Module
-  names are those of akamaster/pytorch_resnet_cifar10, whose published weights load strictly.
-- `resnet8_b` to `resnet110_b`: the same with 1x1 convolutions as shortcuts (option B), as chenyaofo/pytorch-cifar-models
-  and HobbitLong/RepDistiller have them; `resnet8x4` and `resnet32x4` of the latter are four times as wide behind a stem
-  of 32 channels.
+- `resnet8` to `resnet110`: section 4.2, three stages of 16, 32, 64 channels, parameter-free shortcuts (option A).
+  Module names are those of akamaster/pytorch_resnet_cifar10, whose published weights load strictly.
+- `resnet8_b` to `resnet110_b`: the same with 1x1 convolutions as shortcuts (option B), as
+  chenyaofo/pytorch-cifar-models and HobbitLong/RepDistiller have it; `resnet8x4` and `resnet32x4` of the latter are
+  four times as wide behind a stem of 32 channels.
 - `cifar_resnet18`, `cifar_resnet34`, `cifar_resnet50`: the ImageNet nets with a 3x3 stem of stride 1 and no max-pool,
   four stages, option B; the "ResNet-18/34" of the data-free papers on CIFAR. Module names are kuangliu/pytorch-cifar's.
 """

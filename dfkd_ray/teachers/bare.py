@@ -6,6 +6,7 @@ A task file of one's own says the same with `reader: none`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,38 +51,56 @@ def bare(
     counted, known = class_count(weights, card), arch or architecture(weights, card)
     said = {"classes": (classes, counted)}
     said |= {"channels": (channels, stated[0]), "size": (size, stated[1])} if stated else {}
-    count, image = classes or counted, stated or (None if size is None else (channels or 3, size, size))
-    found = None if known and count and image else recognised(read_weights(weights))
-    if found is not None:
-        tell(_guessed(weights, found, known, count, image))
-        known = known or (None if found.also else found.arch)
-        count = count or (found.classes if found.classes > 1 else None)
-        image = image or (found.side and (channels or found.channels, found.side, found.side)) or None
-    lacking = {"teacher-arch": known, "classes": count, "size": image}
-    _complete(weights, said, [option for option, value in lacking.items() if not value], found)
+    given = _Given(known, classes or counted, stated or (None if size is None else (channels or 3, size, size)))
+    given, fits = given.with_guesses(weights, channels, tell)
+    lacking = {"teacher-arch": given.arch, "classes": given.classes, "size": given.image}
+    _complete(weights, said, [option for option, value in lacking.items() if not value], fits)
+    count, image = given.classes, given.image
     assert count is not None
     assert image is not None
     statistics, by = _normalisation(weights, card, image, mean, std)
     student = "resnet18" if min(image[1:]) > LARGE else "cifar_resnet18"
     named = names or tuple(map(str, range(count)))
     task = Task(file_of(weights).stem, "none", named, image, *statistics, TeacherRef(""), student, normalised_by=by)
-    return adopt(task, weights, known)
+    return adopt(task, weights, given.arch)
 
 
-def _guessed(weights: Path, found: Recognised, arch: str | None, count: int | None, image: Any) -> str:
-    """What is taken from names and shapes, as nobody has said it."""
-    taken = [] if arch else [found.arch + (f" ({found.naming} names)" if found.naming else "")]
-    taken += [] if count else [f"{found.classes} classes"]
-    taken += [] if image else [f"{found.side} pixels, as such nets are made for (--size says otherwise)"]
-    note = "" if arch or not found.note else f"; {found.note}"
-    return f"{weights.name}: by its names and shapes {', '.join(taken)}{note}"
+@dataclass(frozen=True)
+class _Given:
+    """What is known of a teacher; None where it is not."""
+
+    arch: str | None
+    classes: int | None
+    image: tuple[int, int, int] | None
+
+    def with_guesses(
+        self, weights: Path, channels: int | None, tell: Callable[[str], None]
+    ) -> tuple[_Given, tuple[str, ...]]:
+        """With what names and shapes say of the rest, and the nets that they fit."""
+        if self.arch and self.classes and self.image:
+            return self, ()
+        if (found := recognised(read_weights(weights))) is None:
+            return self, ()
+        fits = (found.arch, *found.also)
+        arch = self.arch or (found.arch if len(fits) == 1 else None)
+        count = self.classes or (found.classes if found.classes > 1 else None)
+        side = found.side
+        image = self.image or (None if side is None else (channels or found.channels, side, side))
+        tell(self._told(weights, found))
+        return _Given(arch, count, image), fits
+
+    def _told(self, weights: Path, found: Recognised) -> str:
+        """What is taken from names and shapes, as nobody has said it."""
+        taken = [] if self.arch else [found.arch + (f" (by {found.naming} names)" if found.naming else "")]
+        taken += [] if self.classes else [f"{found.classes} classes"]
+        taken += [] if self.image else [f"{found.side} pixels, as such nets are made for (--size says otherwise)"]
+        note = "" if self.arch or not found.note else f"; {found.note}"
+        return f"{weights.name}: by its names and shapes {', '.join(taken)}{note}"
 
 
-def _complete(
-    weights: Path, said: Mapping[str, tuple[Any, Any]], missing: Sequence[str], found: Recognised | None
-) -> None:
+def _complete(weights: Path, said: Mapping[str, tuple[Any, Any]], missing: Sequence[str], fits: Sequence[str]) -> None:
     """ConfigError for options that are not what the card says, and for those that are missing. said: both values."""
-    several = "" if found is None else f"; its names and shapes fit {some([found.arch, *found.also], 4)}"
+    several = f"; its names and shapes fit {some(fits, 4)}" if fits else ""
     other = {option: both for option, both in said.items() if None not in both and both[0] != both[1]}
     problems = [Problem(f"--{o}", f"{g}, but the card of {weights} says {s}") for o, (g, s) in other.items()]
     lines = dict.fromkeys(missing, f"is missing, and no card beside {weights} says it")

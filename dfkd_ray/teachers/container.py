@@ -44,8 +44,8 @@ def contents(path: Path) -> Any:
     if told := refusals.by_its_bytes(path, head):
         raise DataError(f"{path}: {told}")
     try:
-        with torch.serialization.safe_globals(list(ALLOWED)):
-            return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(list(ALLOWED)), path.open("rb") as file:  # torch minds the name of a path
+            return torch.load(file, map_location="cpu", weights_only=True)
     except Exception:  # a damaged pickle raises almost anything, and torch's own advice is unsafe
         raise DataError(f"{path}: {refusals.by_its_pickle(path)}") from None
 

@@ -1,7 +1,7 @@
 """From what lies in a checkpoint to names and tensors: which of its networks, without what wrappers wrote around it.
 
-People save a state_dict under a key (`state_dict`, `model`, ...), with an epoch and an optimiser beside it, and with the
-prefixes of what wrapped the network (`module.` of DataParallel, `_orig_mod.` of torch.compile, ...). Where a file holds
+People save a state_dict under a key (`state_dict`, `model`, ...), with an epoch and an optimiser beside it, and with
+the prefixes of what wrapped the network (`module.` of DataParallel, `_orig_mod.` of torch.compile, ...). Where a file holds
 several networks, such as a model and its moving average, its name says which: `t.pth#model_ema`.
 """
 
@@ -59,7 +59,7 @@ def unwrapped(held: Any, weights: Path) -> Unwrapped:
         return next(iter(found.values()))
     fits = [key for key in found if key == wanted or key.rpartition(".")[2] == wanted]
     if len(fits) != 1:
-        raise DataError(f"{path}: holds no network {wanted!r}{did_you_mean(wanted, [key or '.' for key in found])}")
+        raise DataError(f"{path}: holds no network {wanted!r}{did_you_mean(wanted, [key or '.' for key in found], 0.4)}")
     return found[fits[0]]
 
 
