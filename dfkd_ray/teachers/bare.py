@@ -52,9 +52,9 @@ def bare(
     said = {"classes": (classes, counted)}
     said |= {"channels": (channels, stated[0]), "size": (size, stated[1])} if stated else {}
     given = _Given(known, classes or counted, stated or (None if size is None else (channels or 3, size, size)))
-    given, fits = given.with_guesses(weights, channels, tell)
+    given, found = given.with_guesses(weights, channels)
     lacking = {"teacher-arch": given.arch, "classes": given.classes, "size": given.image}
-    _complete(weights, said, [option for option, value in lacking.items() if not value], fits)
+    _complete(weights, said, [option for option, value in lacking.items() if not value], found)
     count, image = given.classes, given.image
     assert count is not None
     assert image is not None
@@ -62,7 +62,10 @@ def bare(
     student = "resnet18" if min(image[1:]) > LARGE else "cifar_resnet18"
     named = names or tuple(map(str, range(count)))
     task = Task(file_of(weights).stem, "none", named, image, *statistics, TeacherRef(""), student, normalised_by=by)
-    return adopt(task, weights, given.arch)
+    made = adopt(task, weights, given.arch)
+    if given.guessed:
+        tell(given.guessed)
+    return made
 
 
 @dataclass(frozen=True)
@@ -72,22 +75,19 @@ class _Given:
     arch: str | None
     classes: int | None
     image: tuple[int, int, int] | None
+    guessed: str = ""  # what of it is a guess, in a line
 
-    def with_guesses(
-        self, weights: Path, channels: int | None, tell: Callable[[str], None]
-    ) -> tuple[_Given, tuple[str, ...]]:
-        """With what names and shapes say of the rest, and the nets that they fit."""
+    def with_guesses(self, weights: Path, channels: int | None) -> tuple[_Given, Recognised | None]:
+        """With what names and shapes say of the rest, and the net that they are of."""
         if self.arch and self.classes and self.image:
-            return self, ()
+            return self, None
         if (found := recognised(read_weights(weights))) is None:
-            return self, ()
-        fits = (found.arch, *found.also)
-        arch = self.arch or (found.arch if len(fits) == 1 else None)
+            return self, None
+        arch = self.arch or (None if found.also else found.arch)
         count = self.classes or (found.classes if found.classes > 1 else None)
         side = found.side
         image = self.image or (None if side is None else (channels or found.channels, side, side))
-        tell(self._told(weights, found))
-        return _Given(arch, count, image), fits
+        return _Given(arch, count, image, self._told(weights, found)), found
 
     def _told(self, weights: Path, found: Recognised) -> str:
         """What is taken from names and shapes, as nobody has said it."""
@@ -98,9 +98,11 @@ class _Given:
         return f"{weights.name}: by its names and shapes {', '.join(taken)}{note}"
 
 
-def _complete(weights: Path, said: Mapping[str, tuple[Any, Any]], missing: Sequence[str], fits: Sequence[str]) -> None:
+def _complete(
+    weights: Path, said: Mapping[str, tuple[Any, Any]], missing: Sequence[str], found: Recognised | None
+) -> None:
     """ConfigError for options that are not what the card says, and for those that are missing. said: both values."""
-    several = f"; its names and shapes fit {some(fits, 4)}" if fits else ""
+    several = f"; its names and shapes fit {some([found.arch, *found.also], 4)}" if found else ""
     other = {option: both for option, both in said.items() if None not in both and both[0] != both[1]}
     problems = [Problem(f"--{o}", f"{g}, but the card of {weights} says {s}") for o, (g, s) in other.items()]
     lines = dict.fromkeys(missing, f"is missing, and no card beside {weights} says it")

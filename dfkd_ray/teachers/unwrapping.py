@@ -1,8 +1,8 @@
 """From what lies in a checkpoint to names and tensors: which of its networks, without what wrappers wrote around it.
 
 People save a state_dict under a key (`state_dict`, `model`, ...), with an epoch and an optimiser beside it, and with
-the prefixes of what wrapped the network (`module.` of DataParallel, `_orig_mod.` of torch.compile, ...). Where a file holds
-several networks, such as a model and its moving average, its name says which: `t.pth#model_ema`.
+the prefixes of what wrapped the network (`module.` of DataParallel, `_orig_mod.` of torch.compile, ...). Where a file
+holds several networks, such as a model and its moving average, its name says which: `t.pth#model_ema`.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def file_of(weights: Path) -> Path:
 
 
 def _parted(weights: Path) -> tuple[Path, str | None]:
-    before, mark, network = weights.name.rpartition(MARK)
-    return (weights.with_name(before), network) if mark and before and not weights.exists() else (weights, None)
+    before, _, network = weights.name.rpartition(MARK)
+    return (weights.with_name(before), network) if before and not weights.exists() else (weights, None)
 
 
 def unwrapped(held: Any, weights: Path) -> Unwrapped:
@@ -59,7 +59,9 @@ def unwrapped(held: Any, weights: Path) -> Unwrapped:
         return next(iter(found.values()))
     fits = [key for key in found if key == wanted or key.rpartition(".")[2] == wanted]
     if len(fits) != 1:
-        raise DataError(f"{path}: holds no network {wanted!r}{did_you_mean(wanted, [key or '.' for key in found], 0.4)}")
+        raise DataError(
+            f"{path}: holds no network {wanted!r}{did_you_mean(wanted, [key or '.' for key in found], 0.4)}"
+        )
     return found[fits[0]]
 
 

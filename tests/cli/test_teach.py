@@ -1,4 +1,4 @@
-"""`teach` and `teachers ls`: a teacher from real images, where it goes, and who finds it there."""
+"""`teach`: a teacher from real images, where it goes, and who finds it there."""
 
 from __future__ import annotations
 

@@ -39,7 +39,9 @@ def test_every_network_of_several(tmp_path: Path) -> None:
     torch.save({name: build(name, 4).state_dict() for name in ("resnet8", "resnet20")}, path)
     rows = list(inspected(path))
     assert [told for name, told in rows if name == "net"] == ["resnet8", "resnet20"]
-    assert [told.split()[4] for name, told in rows if name == "goes on"] == [f"'{path}#{n}'" for n in ("resnet8", "resnet20")]
+    assert [told.split()[4] for name, told in rows if name == "goes on"] == [
+        f"'{path}#{n}'" for n in ("resnet8", "resnet20")
+    ]
     one = list(inspected(tmp_path / "t.pt#resnet20"))
     assert [told for name, told in one if name == "net"] == ["resnet20"]
 

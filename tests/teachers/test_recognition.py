@@ -75,7 +75,8 @@ def test_the_list_of_timms_models_is_well_formed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "side"), [("resnet10t", 176), ("vit_tiny_patch16_224", 224), ("efficientnet_b0", 224), ("regnety_002", 224)]
+    ("name", "side"),
+    [("resnet10t", 176), ("vit_tiny_patch16_224", 224), ("efficientnet_b0", 224), ("regnety_002", 224)],
 )
 def test_models_of_timm(name: str, side: int) -> None:
     timm = pytest.importorskip("timm")

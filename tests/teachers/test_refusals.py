@@ -97,7 +97,8 @@ def test_other_archives(tmp_path: Path) -> None:
         for name in ("weights/a.pth", "weights/b.pth", "README", "LICENSE"):
             archive.writestr(name, "")
     assert said(tmp_path / "t.zip") == (
-        "a zip archive of weights/a.pth, weights/b.pth, README and 1 more: unpack it, and name the file of weights in it"
+        "a zip archive of weights/a.pth, weights/b.pth, README and 1 more: "
+        "unpack it, and name the file of weights in it"
     )
 
 

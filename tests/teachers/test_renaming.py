@@ -56,7 +56,14 @@ def put(module: nn.Module, path: str, child: nn.Module) -> None:
 
 PLAIN = {f"{kind}{number}": f"{kind}{number}" for kind in ("conv", "bn") for number in (1, 2, 3)}
 THEIRS: dict[str, dict[str, str]] = {
-    "torchvision": {**PLAIN, "shortcut": "downsample", "stem": "conv1", "norm": "bn1", "stage": "layer{}", "head": "fc"},
+    "torchvision": {
+        **PLAIN,
+        "shortcut": "downsample",
+        "stem": "conv1",
+        "norm": "bn1",
+        "stage": "layer{}",
+        "head": "fc",
+    },
     "weiaicunzai": {
         **{f"conv{number}": f"residual_function.{3 * number - 3}" for number in (1, 2, 3)},
         **{f"bn{number}": f"residual_function.{3 * number - 2}" for number in (1, 2, 3)},
@@ -99,7 +106,10 @@ NETS = {
     "cifar_resnet18": (64, (64, 128, 256, 512), (2, 2, 2, 2), False),
     "cifar_resnet50": (64, (256, 512, 1024, 2048), (3, 4, 6, 3), True),
 }
-CASES = [("torchvision", arch) for arch in NETS] + [("weiaicunzai", "cifar_resnet18"), ("weiaicunzai", "cifar_resnet50")]
+CASES = [("torchvision", arch) for arch in NETS] + [
+    ("weiaicunzai", "cifar_resnet18"),
+    ("weiaicunzai", "cifar_resnet50"),
+]
 
 
 @pytest.mark.parametrize(("whose", "arch"), CASES)

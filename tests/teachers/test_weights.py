@@ -226,7 +226,9 @@ def test_adopt_without_a_card_takes_the_net_of_the_names_and_shapes(
     torch.save(build(name, 2).state_dict(), tmp_path / "t.pt")
     assert small.teacher.arch == task_arch
     assert teachers.adopt(small, tmp_path / "t.pt").teacher.arch == name
-    assert teachers.adopt(small, tmp_path / "t.pt", "resnet56").teacher.arch == "resnet56", "what is asked for goes first"
+    assert teachers.adopt(small, tmp_path / "t.pt", "resnet56").teacher.arch == "resnet56", (
+        "what is asked for goes first"
+    )
     torch.save({"own.weight": torch.zeros(2)}, tmp_path / "t.pt")
     assert teachers.adopt(small, tmp_path / "t.pt").teacher.arch == task_arch
 

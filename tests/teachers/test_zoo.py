@@ -89,7 +89,9 @@ def test_what_is_not_the_publishers_is_thrown_away(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     teacher = listed(monkeypatch, tmp_path, server, "0" * 8)
-    with pytest.raises(DataError, match=r"theirs.pth: has sha256 \w{12}... and should have 00000000..., as https://page"):
+    with pytest.raises(
+        DataError, match=r"theirs.pth: has sha256 \w{12}... and should have 00000000..., as https://page"
+    ):
         zoo.fetch(teacher, tmp_path / "here")
     assert list((tmp_path / "here").iterdir()) == []
 
