@@ -14,9 +14,11 @@ from typing import Any
 from dfkd_ray.datasets.folder import spoken
 from dfkd_ray.datasets.image_files import data_folder
 from dfkd_ray.datasets.task import Task
+from dfkd_ray.nets import build
 from dfkd_ray.nets.digest import digest
 from dfkd_ray.teachers.seen import seen_by, unlike
-from dfkd_ray.teachers.weights import adopt, card_path, check_sha256, read_card, read_weights
+from dfkd_ray.teachers.stated import class_count, image_size
+from dfkd_ray.teachers.weights import adopt, card_path, check_sha256, fill, read_card, read_weights
 from dfkd_ray.util import limits
 from dfkd_ray.util.errors import DataError
 
@@ -132,9 +134,24 @@ def find_by_digest(task_name: str, arch: str, held: str) -> Path | None:
     for folder in teacher_folders():
         for each in teachers_in(folder):
             of = each.card.get("task"), each.card.get("arch")
-            if not each.problem and of == (task_name, arch) and digest(read_weights(each.weights)) == held:
+            if not each.problem and of == (task_name, arch) and _digest(each, arch) == held:
                 return each.weights
     return None
+
+
+def _digest(each: TeacherFile, arch: str) -> str:
+    """Of the net that the file fills, which has our names and its own type; of the file where its card does not say
+    enough to build it, "" where it does not fit its card."""
+    state = read_weights(each.weights)
+    count, image = class_count(each.weights, each.card), image_size(each.weights, each.card)
+    if count is None or image is None:
+        return digest(state)
+    net = build(arch, count, image[0])
+    try:
+        fill(net, state, str(each.weights))
+    except DataError:
+        return ""
+    return digest(net.state_dict())
 
 
 def with_teacher(task: Task, weights: Path | None = None, arch: str | None = None) -> Task:
