@@ -55,16 +55,13 @@ def bare(
     given, found = given.with_guesses(weights, channels)
     lacking = {"teacher-arch": given.arch, "classes": given.classes, "size": given.image}
     _complete(weights, said, [option for option, value in lacking.items() if not value], found)
-    count, image = given.classes, given.image
-    assert count is not None
-    assert image is not None
+    count, image = given.classes or 0, given.image or (0, 0, 0)  # which `_complete` has seen to
     statistics, by = _normalisation(weights, card, image, mean, std)
     student = "resnet18" if min(image[1:]) > LARGE else "cifar_resnet18"
     named = names or tuple(map(str, range(count)))
     task = Task(file_of(weights).stem, "none", named, image, *statistics, TeacherRef(""), student, normalised_by=by)
     made = adopt(task, weights, given.arch)
-    if given.guessed:
-        tell(given.guessed)
+    given.say(tell)
     return made
 
 
@@ -88,6 +85,11 @@ class _Given:
         side = found.side
         image = self.image or (None if side is None else (channels or found.channels, side, side))
         return _Given(arch, count, image, self._told(weights, found)), found
+
+    def say(self, tell: Callable[[str], None]) -> None:
+        """What of it is a guess, if anything is."""
+        if self.guessed:
+            tell(self.guessed)
 
     def _told(self, weights: Path, found: Recognised) -> str:
         """What is taken from names and shapes, as nobody has said it."""

@@ -200,7 +200,7 @@ def test_of_several_with_one_name_a_digest_tells(places: list[Path]):
 def test_the_digest_is_that_of_the_net_whatever_names_its_file_has(places: list[Path]):
     net = build("resnet8_b", 2)
     theirs = {name.replace("shortcut", "downsample").replace("linear", "fc"): v for name, v in net.state_dict().items()}
-    path = places[0] / "theirs.pt"
+    path = places[1] / "theirs.pt"
     torch.save(theirs, path)
     said = {"task": "photos", "arch": "resnet8_b", "classes": 2, "image": [3, 32, 32]}
     path.with_suffix(".json").write_text(json.dumps(said))
