@@ -75,9 +75,10 @@ def _ours(shapes: Shapes) -> Iterator[Recognised]:
         for names, each, naming in known:
             if names != counted(own.shapes.keys()):
                 continue
-            classes, channels = each[f"{own.head}.weight"][0], each[own.stem][1]
-            if classes < 1 or channels < 1:
+            head, stem = each[f"{own.head}.weight"], each[own.stem]
+            if len(head) != 2 or len(stem) != 4 or not head[0] or not stem[1]:
                 continue
+            classes, channels = head[0], stem[1]
             exact = _made(arch, classes, channels).shapes
             if all(each[name] == exact[name] for name in names):
                 side = SMALL if own.small else LARGE
@@ -117,7 +118,11 @@ def signature(shapes: Shapes) -> str:
 def _timms(shapes: Shapes) -> Recognised | None:
     """A model of timm's, with three channels: the first of those with these names and shapes."""
     lines = _listed().get(signature(shapes), ())
-    fits = [(name, side, shapes[f"{head}.weight"]) for name, side, head in lines if f"{head}.weight" in shapes]
+    fits = [
+        (name, side, shapes[f"{head}.weight"])
+        for name, side, head in lines
+        if len(shapes.get(f"{head}.weight", ())) == 2
+    ]
     if not fits:
         return None
     name, side, weight = fits[0]

@@ -21,6 +21,7 @@ from dfkd_ray.util.words import listed
 
 MARK = "#"  # between a file and the network in it
 DEEP = 4  # mappings in one another
+MOST = 8  # prefixes
 WRAPPERS = ("module", "model", "net", "network", "_orig_mod", "_module", "student", "teacher", "ema", "ema_model")
 # What stands beside a wrapped network among its names and is no part of it: losses and counters of its training.
 _ASIDE = re.compile(r"n_averaged|criterion|(loss|metrics?)(_.*)?|.*_(loss|acc|accuracy|metrics?)")
@@ -102,7 +103,11 @@ def _stripped(each: Unwrapped) -> Iterator[Unwrapped]:
         groups.setdefault(first, {})[rest] = value
     aside = {name: groups[name] for name in groups if _ASIDE.fullmatch(name)}
     wrapped = [name for name in groups if name not in aside]
-    if not wrapped or not all(name in WRAPPERS and "" not in groups[name] for name in wrapped):
+    if (
+        len(each.prefixes) == MOST
+        or not wrapped
+        or not all(name in WRAPPERS and "" not in groups[name] for name in wrapped)
+    ):
         yield each
         return
     for name in wrapped:

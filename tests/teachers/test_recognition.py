@@ -44,6 +44,9 @@ def test_without_counters_as_old_files_are() -> None:
         {name: each for name, each in empty("resnet8", 10).items() if not name.startswith("linear")},
         {**empty("resnet8", 10), "more.weight": torch.zeros(1)},
         {**empty("resnet8", 10), "layer1.0.conv1.weight": torch.zeros(16, 16, 5, 5)},
+        {**empty("resnet8", 10), "linear.weight": torch.zeros(())},
+        {**empty("resnet8", 10), "conv1.weight": torch.zeros(16)},
+        {**empty("resnet8", 10), "linear.weight": torch.zeros(0, 64)},
     ],
 )
 def test_what_is_not_quite_one_is_none(state: Mapping[str, Tensor]) -> None:

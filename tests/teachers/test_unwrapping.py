@@ -122,6 +122,15 @@ def test_what_holds_no_network(held: Any, kind: str) -> None:
     assert str(caught.value) == f"t.pth: no weights in it: expected names and tensors, got {kind}"
 
 
+def test_nests_without_end_come_to_one() -> None:
+    assert unwrapped(prefixed("module." * 5_000), FILE).prefixes == ("module.",) * 8
+    held: dict[str, Any] = state()
+    for _ in range(5):
+        held = {"model": held}
+    with pytest.raises(DataError, match="no weights in it"):
+        unwrapped(held, FILE)
+
+
 def test_the_file_of_a_name(tmp_path: Path) -> None:
     assert file_of(tmp_path / "t.pth#ema") == tmp_path / "t.pth"
     assert file_of(tmp_path / "t.pth") == tmp_path / "t.pth"
