@@ -73,7 +73,7 @@ LONG_FUNCTIONS = {
 # A command is registered on the app of its package, so the package imports its modules last.
 COMMANDS = (
     *("catalogue", "data", "evaluate", "export", "job", "pool", "repair", "reproduce", "run", "study", "synthesize"),
-    *("submit", "teach", "teach_diffusion"),
+    *("submit", "teach", "teach_diffusion", "teachers"),
 )
 CIRCLES = {frozenset({"dfkd_ray.cli", f"dfkd_ray.cli.{name}"}) for name in COMMANDS}
 
@@ -122,6 +122,7 @@ SAME_NAME = {
     ("cli.study", "study", "study.study"): "the commands of a study, its room, and its dataclass",
     ("cli.teach", "teachers.teach"): COMMAND,
     ("cli.teach_diffusion", "teachers.teach_diffusion"): COMMAND,
+    ("cli.teachers", "teachers"): "the commands of teachers that are there, and their room",
     ("cli.training", "datasets.training"): "what is shown of training and the images for it",
     ("datasets.pools.verify", "datasets.verify"): "the same question of a pool and of a data set",
     ("nets.generator", "parts.sources.generator"): NETWORK,

@@ -31,6 +31,8 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         "datasets/*.yaml",
         "datasets/*.safetensors",
         "datasets/*.json",
+        "teachers/*.yaml",
+        "teachers/*.txt",
         "**/*.py",
     ],
 )

@@ -83,4 +83,5 @@ from dfkd_ray.cli import (  # noqa: E402  they add their commands to `app`
     synthesize,  # noqa: F401
     teach,  # noqa: F401
     teach_diffusion,  # noqa: F401
+    teachers,  # noqa: F401
 )

@@ -86,9 +86,7 @@ class StudentOptions(TrialOptions):
         Literal["last", "best"],
         typer.Option("--which", help="Of a run: the student of its last epoch, or of its best by validation."),
     ] = "last"
-    weights: Annotated[
-        Path | None, typer.Option(help="In place of a run: the student's weights (.safetensors, .pt, .pth).")
-    ] = None
+    weights: Annotated[Path | None, typer.Option(help="In place of a run: a file with the student's weights.")] = None
     arch: Annotated[
         str | None, typer.Option(help="Of --weights (see `ls nets`).", show_default="what its card says")
     ] = None

@@ -29,7 +29,10 @@ class Subject:
         ),
     ] = None
     teacher_arch: Annotated[
-        str | None, typer.Option(help="Short for --set teacher.arch=...: see `ls nets`, or timm:NAME.")
+        str | None,
+        typer.Option(
+            help="Short for --set teacher.arch=...: see `ls nets`, or timm:NAME.", show_default="what the file tells"
+        ),
     ] = None
     student_arch: Annotated[
         str | None, typer.Option(help="Short for --set student.arch=...", show_default="the task's")
@@ -77,7 +80,9 @@ class Subject:
         from dfkd_ray import teachers
 
         statistics = {name: _numbers(name, getattr(self, name)) for name in ("mean", "std")}
-        return teachers.bare(arch, self.classes, self.size, self.channels, weights=weights, **statistics)
+        return teachers.bare(
+            arch, self.classes, self.size, self.channels, weights=weights, **statistics, tell=typer.echo
+        )
 
 
 def folder_name(task: str | Task) -> str:

@@ -106,11 +106,14 @@ def _check_out(out: str) -> None:
 
 def _sent(weights: Path, files: dict[str, Path]) -> str:
     """The teacher's file and its card become files of the job where they are here; its name there."""
-    if not weights.is_file():
+    from dfkd_ray.teachers.unwrapping import file_of
+
+    file = file_of(weights)
+    if not file.is_file():
         if not weights.is_absolute() and "://" not in str(weights):
             raise StudyError(f"{weights} is not here: a path on the cluster has to be absolute")
         return str(weights)
-    for each in (weights, weights.with_suffix(".json")):
+    for each in (file, file.with_suffix(".json")):
         if each.is_file():
             files[f"weights/{each.name}"] = each
     return f"weights/{weights.name}"

@@ -1,4 +1,4 @@
-"""Teachers: `teach` one on the real images of its task, `teachers ls` shows those that are there."""
+"""`teach` a teacher on the real images of its task."""
 
 from __future__ import annotations
 
@@ -9,15 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from dfkd_ray.cli import app, options, training
-from dfkd_ray.util.errors import DataError
-from dfkd_ray.util.words import DASH, share
+from dfkd_ray.util.words import share
 
 if TYPE_CHECKING:
     from dfkd_ray.teachers import TeacherEpoch
-    from dfkd_ray.teachers.lookup import TeacherFile
-
-teachers = typer.Typer(no_args_is_help=True, help="The teachers that are there.")
-app.add_typer(teachers, name="teachers")
 
 Epochs = Annotated[
     int | None,
@@ -77,46 +72,3 @@ def teach(
 def _line(epoch: TeacherEpoch) -> str:
     number = f"epoch {epoch.epoch:>{len(str(epoch.epochs))}}/{epoch.epochs}"
     return f"{number}  loss {epoch.loss:.3f}  val {share(epoch.val_accuracy)}  {epoch.seconds:.0f} s"
-
-
-@teachers.command("ls")
-def _ls(
-    folders: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="[DIR]...", help="teachers/, $DFKD_RAY_TEACHERS and teachers/ among the data sets."),
-    ] = None,
-    check: Annotated[bool, typer.Option("--check", help="Compare each file with the sha256 of its card.")] = False,
-) -> None:
-    """List teachers with what their cards say; those with something wrong too, which is exit code 2 with --check."""
-    from dfkd_ray.teachers.lookup import teacher_folders, teachers_in
-
-    if missing := [folder for folder in folders or [] if not folder.is_dir()]:
-        raise DataError(f"{missing[0]}: there is no such folder")
-    places = folders or teacher_folders()
-    rows = [each.checked() if check else each for folder in places for each in teachers_in(folder)]
-    if not rows:
-        searched = ", ".join(map(str, places))
-        typer.echo(f"no teachers in {searched}; `dfkd-ray teach TASK` trains one")
-        return
-    cells = [("task", "net", "classes", "image", "val", "test", "init", "file"), *map(_cells, rows)]
-    widths = [max(map(len, column)) for column in zip(*cells)]
-    for row in cells:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
-    wrong = [each for each in rows if each.problem]
-    for each in wrong:
-        typer.echo(each.problem)
-    if check and wrong:
-        raise typer.Exit(2)
-
-
-def _cells(each: TeacherFile) -> tuple[str, ...]:
-    card = each.card
-    image, accuracy, pretrained = card.get("image"), card.get("accuracy"), card.get("pretrained")
-    shares = accuracy if isinstance(accuracy, dict) else {}
-    return (
-        *(str(card.get(key, DASH)) for key in ("task", "arch", "classes")),
-        "x".join(map(str, image)) if isinstance(image, list) else DASH,
-        *(share(value) if isinstance(value := shares.get(which), float) else DASH for which in ("val", "test")),
-        DASH if pretrained is None else "imagenet" if pretrained else "scratch",
-        str(each.weights),
-    )

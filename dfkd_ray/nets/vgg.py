@@ -2,6 +2,7 @@
 
 `cifar_vgg11_bn` is column A without its three dense layers: the mean over space goes straight into a linear layer. So
 it is the "VGG-11" of the data-free papers on CIFAR; torchvision's `vgg11_bn`, for 224 pixels, has 129 M parameters.
+`cifar_vgg13_bn`, `cifar_vgg16_bn` and `cifar_vgg19_bn` are columns B, D and E; `cifar_vgg8_bn` is RepDistiller's own.
 Module names are those of HobbitLong/RepDistiller, which FastDFKD's code names as its source, so that weights of either
 load strictly. The stages are the outputs of the five blocks after their last ReLU, as for torchvision's VGG.
 """
@@ -13,10 +14,16 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dfkd_ray.nets.builders import classifiers
+from dfkd_ray.nets.builders import Builder, classifiers
 from dfkd_ray.nets.taps import Taps
 
-A = ((64,), (128,), (256, 256), (512, 512), (512, 512))  # channels of the convolutions, block by block
+BLOCKS = {  # channels of the convolutions, block by block
+    8: ((64,), (128,), (256,), (512,), (512,)),
+    11: ((64,), (128,), (256,) * 2, (512,) * 2, (512,) * 2),
+    13: ((64,) * 2, (128,) * 2, (256,) * 2, (512,) * 2, (512,) * 2),
+    16: ((64,) * 2, (128,) * 2, (256,) * 3, (512,) * 3, (512,) * 3),
+    19: ((64,) * 2, (128,) * 2, (256,) * 4, (512,) * 4, (512,) * 4),
+}
 
 
 class CifarVGG(nn.Module):
@@ -58,6 +65,12 @@ def _block(inputs: int, widths: Sequence[int]) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-@classifiers.register("cifar_vgg11_bn")
-def _vgg11_bn(classes: int, channels: int = 3) -> nn.Module:
-    return CifarVGG(A, classes, channels)
+def _builder(depth: int) -> Builder:
+    def build(classes: int, channels: int = 3) -> nn.Module:
+        return CifarVGG(BLOCKS[depth], classes, channels)
+
+    return build
+
+
+for _depth in BLOCKS:
+    classifiers.register(f"cifar_vgg{_depth}_bn")(_builder(_depth))

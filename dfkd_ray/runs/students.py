@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from dfkd_ray import datasets, nets, teachers
 from dfkd_ray.nets.digest import digest
 from dfkd_ray.runs.card import RunCard, Which
+from dfkd_ray.teachers.recognition import recognised
 from dfkd_ray.teachers.stated import architecture
 from dfkd_ray.teachers.weights import fill, read_card, read_weights
 from dfkd_ray.util.errors import ConfigError, StudyError
@@ -104,11 +105,19 @@ def of_file(
     card = read_card(weights) or {}
     spec = _named(task or card.get("task"), weights, arch, given=task is not None)
     known = _teacher(spec, teacher, teacher_arch)
-    arch = arch or architecture(weights, card)
-    if arch is None:
-        raise ConfigError.at("--arch", f"no card beside {weights} says which net it is: give --arch, see `ls nets`")
+    arch = arch or architecture(weights, card) or _guessed(weights)
     seen = teachers.adopt(spec, weights, arch) if card else spec if known is None else known.task
     return Distilled(_network(arch, weights, seen), known)
+
+
+def _guessed(weights: Path) -> str:
+    """Which net a file without a card holds, by its names and shapes."""
+    found = recognised(read_weights(weights))
+    if found is None or found.also:
+        fits = "" if found is None else f" ({', '.join([found.arch, *found.also])} fit)"
+        text = f"neither a card beside {weights} nor its names and shapes say which net it is{fits}"
+        raise ConfigError.at("--arch", f"{text}: give --arch, see `ls nets`")
+    return found.arch
 
 
 def _named(task: str | None, weights: Path, arch: str | None, given: bool) -> datasets.Task:

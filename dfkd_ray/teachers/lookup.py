@@ -14,13 +14,15 @@ from typing import Any
 from dfkd_ray.datasets.folder import spoken
 from dfkd_ray.datasets.image_files import data_folder
 from dfkd_ray.datasets.task import Task
+from dfkd_ray.nets import build
 from dfkd_ray.nets.digest import digest
 from dfkd_ray.teachers.seen import seen_by, unlike
-from dfkd_ray.teachers.weights import adopt, card_path, check_sha256, read_card, read_weights
+from dfkd_ray.teachers.stated import class_count, image_size
+from dfkd_ray.teachers.weights import adopt, card_path, check_sha256, fill, read_card, read_weights
 from dfkd_ray.util import limits
 from dfkd_ray.util.errors import DataError
 
-SUFFIXES = (".safetensors", ".pt", ".pth")
+ENDINGS = (".safetensors", ".pt", ".pth", ".pth.tar", ".th", ".bin", ".ckpt")
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def teacher_folders() -> list[Path]:
 def teachers_in(folder: Path) -> Iterator[TeacherFile]:
     """The teachers of a folder, also those with something wrong, and cards whose weights are gone."""
     files = sorted(folder.iterdir()) if folder.is_dir() else []
-    weights = [path for path in files if path.suffix in SUFFIXES]
+    weights = [path for path in files if path.name.endswith(ENDINGS)]
     yield from map(_teacher, weights)
     taken = {card_path(path) for path in weights}
     for path in files:
@@ -132,9 +134,24 @@ def find_by_digest(task_name: str, arch: str, held: str) -> Path | None:
     for folder in teacher_folders():
         for each in teachers_in(folder):
             of = each.card.get("task"), each.card.get("arch")
-            if not each.problem and of == (task_name, arch) and digest(read_weights(each.weights)) == held:
+            if not each.problem and of == (task_name, arch) and _digest(each, arch) == held:
                 return each.weights
     return None
+
+
+def _digest(each: TeacherFile, arch: str) -> str:
+    """Of the net that the file fills, which has our names and its own type; of the file where its card does not say
+    enough to build it, "" where it does not fit its card."""
+    state = read_weights(each.weights)
+    count, image = class_count(each.weights, each.card), image_size(each.weights, each.card)
+    if count is None or image is None:
+        return digest(state)
+    net = build(arch, count, image[0])
+    try:
+        fill(net, state, str(each.weights))
+    except DataError:
+        return ""
+    return digest(net.state_dict())
 
 
 def with_teacher(task: Task, weights: Path | None = None, arch: str | None = None) -> Task:

@@ -1,4 +1,4 @@
-"""Teachers from files: a plain state_dict, or safetensors, with a JSON card beside it where there is one.
+"""Teachers from files, as people save them, with a JSON card beside them where there is one.
 
 The teacher owns its normalisation. A card (`resnet56.json` or `resnet56.pt.json` beside `resnet56.pt`, or in the header
 of a safetensors file that carries its own) may hold `{"normalise": {"mean": [...], "std": [...]}, "arch": "resnet56",
@@ -13,14 +13,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from dfkd_ray.datasets.folder import as_trained, spoken
 from dfkd_ray.datasets.task import HERE, Task, TeacherRef
 from dfkd_ray.nets import build, taps_of
+from dfkd_ray.teachers.container import contents, is_safetensors
 from dfkd_ray.teachers.finite import check_finite
+from dfkd_ray.teachers.recognition import recognised
+from dfkd_ray.teachers.renaming import COUNTED, fitted
 from dfkd_ray.teachers.stated import architecture, class_count, class_names, image_size
+from dfkd_ray.teachers.unwrapping import file_of, unwrapped
 from dfkd_ray.util import limits, sealed
 from dfkd_ray.util.errors import DataError
 
@@ -50,17 +53,25 @@ def teacher(task: Task, arch: str | None = None, weights: Path | None = None) ->
 def adopt(task: Task, weights: Path, arch: str | None = None) -> Task:
     """The same task with the teacher in the file `weights`, and the normalisation that the card beside it states.
 
-    The net is `arch`, else the card's, else the task's. Without a card the normalisation stays the task's;
-    `normalised_by` says which. Raises DataError when the card says other classes or another size of images.
+    The net is `arch`, else the card's, else what its names and shapes say, else the task's. Without a card the
+    normalisation stays the task's; `normalised_by` says which. Raises DataError when the card says other classes or
+    another size of images.
     """
     card = read_card(weights) or {}
     task = _fitting(task, weights, card)
     mean, std = _normalisation(weights, task)
     accuracy = card.get("accuracy")
     measured = accuracy.get("test") if isinstance(accuracy, Mapping) else None
-    chosen = TeacherRef(arch or architecture(weights, card) or task.teacher.arch, str(weights.resolve()), measured)
+    chosen = arch or architecture(weights, card) or _guessed(weights, task.teacher.arch)
+    teacher = TeacherRef(chosen, str(weights.resolve()), measured)
     by = f"the card beside {weights.name}" if "normalise" in card else task.normalised_by
-    return replace(task, teacher=chosen, mean=mean, std=std, normalised_by=by)
+    return replace(task, teacher=teacher, mean=mean, std=std, normalised_by=by)
+
+
+def _guessed(weights: Path, usual: str) -> str:
+    """The net of a file without a card; the usual one where that is as likely, or where nothing tells."""
+    found = recognised(read_weights(weights)) if file_of(weights).is_file() else None
+    return usual if found is None or found.also else found.arch
 
 
 def network_facts(task: Task, arch: str, pretrained: bool = False) -> dict[str, Any]:
@@ -77,13 +88,14 @@ def network_facts(task: Task, arch: str, pretrained: bool = False) -> dict[str, 
 
 def card_path(weights: Path) -> Path | None:
     """Where the card of a file of weights is, None where there is none."""
+    weights = file_of(weights)
     beside = weights.with_name(f"{weights.name}.json"), weights.with_suffix(".json")
     return next((path for path in beside if path.is_file()), None)
 
 
 def read_card(weights: Path) -> dict[str, Any] | None:
     """What the JSON beside a file of weights says, else the card that it carries; None where there is none."""
-    path = card_path(weights)
+    weights, path = file_of(weights), card_path(weights)
     carried = _carried(weights) if path is None else None
     if path is None and carried is None:
         return None
@@ -102,7 +114,7 @@ def read_card(weights: Path) -> dict[str, Any] | None:
 
 def _carried(weights: Path) -> str | None:
     """The card in the header of a safetensors file; None where it has none, or is no such file."""
-    if weights.suffix != ".safetensors" or not weights.is_file():
+    if not is_safetensors(weights):
         return None
     from safetensors import SafetensorError, safe_open
 
@@ -154,7 +166,7 @@ def check_sha256(weights: Path) -> None:
     if stated is None:
         return
     try:
-        with weights.open("rb") as file:
+        with file_of(weights).open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"{weights}: cannot be read: {error.strerror}") from None
@@ -166,40 +178,25 @@ def _own(task: Task) -> Path:
     if task.teacher.weights is None:
         raise DataError(
             f"the task {task.name} ships no teacher, and `dfkd-ray teachers ls` finds none of that net: give "
-            f"--weights FILE (a plain state_dict or safetensors), or train one with `dfkd-ray teach {spoken(task)}`"
+            f"--weights FILE (a checkpoint or safetensors), or train one with `dfkd-ray teach {spoken(task)}`"
         )
     return HERE / task.teacher.weights
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """A state_dict from `.safetensors`, or from torch.save: plain, under `state_dict`, with `module.` prefixes."""
-    sealed.check(path)
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return dict(load_file(path))
-        raw = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file") from None
-    except Exception:  # a damaged pickle or safetensors raises almost anything, and torch's own advice is unsafe
-        raise DataError(
-            f"{path}: not a plain state_dict or safetensors: damaged, or it holds more than tensors; "
-            f"torch.save(net.state_dict(), ...) writes one"
-        ) from None
-    state = raw.get("state_dict", raw) if isinstance(raw, Mapping) else raw
-    if not isinstance(state, Mapping) or not state or not all(isinstance(v, Tensor) for v in state.values()):
-        raise DataError(f"{path}: not a plain state_dict: expected names and tensors, got {type(state).__name__}")
-    return {str(key).removeprefix("module."): value for key, value in state.items()}
+    """The names and tensors of the network in a file, see `container` and `unwrapping`: `t.pth`, or `t.pth#ema`."""
+    return dict(unwrapped(contents(file_of(path)), path).state)
 
 
 def fill(net: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
-    """Load `state` into `net` strictly; DataError lists what is missing, unexpected, of another shape or not finite.
+    """Load `state` into `net` strictly, by other repositories' names too (see `renaming`); DataError lists what is
+    missing, unexpected, of another shape or not finite.
 
     `num_batches_tracked` may be missing: old files lack it, and a net in eval mode does not read it.
     """
     own = net.state_dict()
-    missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
+    state, _ = fitted(state, own.keys())
+    missing = [key for key in own if key not in state and not key.endswith(COUNTED)]
     unexpected = [key for key in state if key not in own]
     shapes = [
         f"{key} {tuple(state[key].shape)} in the file, {tuple(own[key].shape)} in the net"
@@ -209,6 +206,8 @@ def fill(net: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
     found = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
     if any(found.values()):
         lines = [f"  {len(keys)} {what}: {_some(keys)}" for what, keys in found.items() if keys]
+        known = recognised(state)
+        lines += [f"  by its names and shapes it is {known}"] if known else []
         head = _head(net, state)
         raise DataError("\n".join([f"{origin} does not fit the net {type(net).__name__}:{head}", *lines]))
     check_finite(state, origin)

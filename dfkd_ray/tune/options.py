@@ -98,7 +98,7 @@ class Options:
     parquet: bool = _option("Write trials and steps as Parquet too.", default=False)
     reuse: tuple[Path, ...] = _option("Folder of an earlier study whose finished trials may be taken over.", default=())
     weights: Path | None = _option(
-        "The teacher: a plain state_dict (.pt, .pth) or .safetensors; a card (.json) beside it is read."
+        "The teacher: a checkpoint (FILE#NAME for one network of several); a card (.json) beside it is read."
     )
     data: Path | None = _option("Folder or .npz file of the task's real images, read for evaluation only.")
     device: str | None = _option("auto, cpu, cuda, cuda:1, ...", shown="auto")

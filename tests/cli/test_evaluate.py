@@ -98,8 +98,10 @@ def test_a_task_without_a_teacher_has_a_student_alone(tmp_path: Path) -> None:
     np.savez(tmp_path / "test.npz", images=images, labels=labels % 10)
     save_file(nets.build("resnet8", 10).state_dict(), tmp_path / "s.safetensors")
     words = ["--weights", "s.safetensors", "--task", "cifar10", "--data", "test.npz", "--split", "test"]
-    assert "no card beside s.safetensors says which net it is" in refused("evaluate", *words, cwd=tmp_path)
-    assert "hold_out of cifar10 sets 2000 aside" in refused("evaluate", *words, "--arch", "resnet8", cwd=tmp_path)
+    save_file({"own.weight": torch.zeros(2, 2)}, tmp_path / "o.safetensors")
+    said = refused("evaluate", "--weights", "o.safetensors", *words[2:], cwd=tmp_path)
+    assert "neither a card beside o.safetensors nor its names and shapes say which net it is: give --arch" in said
+    assert "hold_out of cifar10 sets 2000 aside" in refused("evaluate", *words, cwd=tmp_path)
     (tmp_path / "t.yaml").write_text(TEN)
     done = dfkd("evaluate", *words[:2], "--task", "t.yaml", *words[4:6], "--arch", "resnet8", cwd=tmp_path)
     assert (done.code, done.err) == (0, "")

@@ -253,7 +253,7 @@ def test_a_foreign_teacher_is_told_apart_key_by_key(tmp_path: Path) -> None:
     torch.save({"linear.weight": torch.zeros(12, 64)}, path)
     assert " missing: conv1.weight, " in refused(*words)
     path.write_bytes(b"no weights")
-    assert refused(*words).startswith(f"{path}: not a plain state_dict or safetensors")
+    assert refused(*words).startswith(f"{path}: neither safetensors nor a file of torch.save, or damaged")
 
 
 # ---- stopped on the way

@@ -100,11 +100,13 @@ def test_what_belongs_to_a_teacher_without_a_task(words: list[str], message: str
 
 
 def test_mistakes_leave_no_folder(weights: Path, tmp_path: Path) -> None:
-    words = ["distill", "dfkd_fgvc", "--weights", weights, "--out", tmp_path / "run", *SMALL]
-    first, *mistakes = refused(*words).splitlines()
+    own = tmp_path / "own.pt"
+    torch.save({"own.weight": torch.zeros(2, 2)}, own)
+    first, *mistakes = refused("distill", "dfkd_fgvc", "--weights", own, "--out", tmp_path / "run").splitlines()
     assert first == "3 mistakes"
-    said = f"is missing, and no card beside {weights} says it"
+    said = f"is missing, and no card beside {own} says it"
     assert mistakes == [f"  --{option}: {said}" for option in ("teacher-arch", "classes", "size")]
+    words = ["distill", "dfkd_fgvc", "--weights", weights, "--out", tmp_path / "run", *SMALL]
     assert refused(*words, *SAID[:6], "--mean", "dark", "--std", "1") == (
         "--mean: expected numbers such as 0.485,0.456,0.406, got 'dark'"
     )

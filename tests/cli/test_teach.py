@@ -1,4 +1,4 @@
-"""`teach` and `teachers ls`: a teacher from real images, where it goes, and who finds it there."""
+"""`teach`: a teacher from real images, where it goes, and who finds it there."""
 
 from __future__ import annotations
 
@@ -154,42 +154,3 @@ def test_a_mistake_in_a_task_of_ones_own_has_its_line(tmp_path: Path) -> None:
     (tmp_path / "task.yaml").write_text(OWN_TASK.replace("std: [0.3]", "std: [0]").replace("lr: 0.01", "lr: -1"))
     said = refused("teach", "task.yaml", cwd=tmp_path)
     assert "task.yaml:10: recipe: lr must be > 0, got -1" in said
-
-
-# ---- the list
-
-
-def write_card(folder: Path, name: str, **card: Any) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.safetensors").write_bytes(b"")
-    (folder / f"{name}.json").write_text(json.dumps(card))
-
-
-def test_teachers_are_listed_with_what_their_cards_say(tmp_path: Path) -> None:
-    card = {"task": "birds", "arch": "resnet34", "classes": 200, "image": [3, 224, 224], "pretrained": True}
-    write_card(tmp_path / "teachers", "birds", **card, accuracy={"train": 1.0, "val": 0.8125, "test": 0.75})
-    write_card(tmp_path / "data" / "teachers", "old", task="digits", arch="resnet8", classes=10)
-    done = dfkd("teachers", "ls", cwd=tmp_path)
-    assert (done.code, done.err) == (0, "")
-    head, *rows = [line.split() for line in done.out.splitlines()]
-    assert head == ["task", "net", "classes", "image", "val", "test", "init", "file"]
-    birds = ["birds", "resnet34", "200", "3x224x224", "81.2", "%", "75.0", "%", "imagenet"]
-    old = ["digits", "resnet8", "10", *"––––", str(tmp_path / "data" / "teachers" / "old.safetensors")]
-    assert rows == [[*birds, "teachers/birds.safetensors"], old]
-    assert dfkd("teachers", "ls", tmp_path / "data" / "teachers", cwd=tmp_path).out.splitlines()[1].split() == old
-
-
-def test_what_is_wrong_stands_below_and_a_check_fails_on_it(tmp_path: Path) -> None:
-    write_card(tmp_path, "t", task="birds", arch="resnet34", file="t.safetensors", sha256="00" * 32)
-    done = dfkd("teachers", "ls", tmp_path)
-    assert (done.code, len(done.out.splitlines())) == (0, 2)
-    done = dfkd("teachers", "ls", "--check", tmp_path)
-    assert (done.code, done.err) == (2, "")
-    assert done.out.splitlines()[-1].startswith(f"{tmp_path / 't.safetensors'}: damaged, or not the file of its card")
-
-
-def test_where_there_is_none_it_says_where_it_looked(tmp_path: Path) -> None:
-    done = dfkd("teachers", "ls", cwd=tmp_path)
-    places = f"teachers, {tmp_path / 'data' / 'teachers'}"
-    assert done == Done(0, f"no teachers in {places}; `dfkd-ray teach TASK` trains one\n", "")
-    assert refused("teachers", "ls", tmp_path / "no") == f"{tmp_path / 'no'}: there is no such folder"

@@ -23,7 +23,15 @@ def parameters(net: nn.Module) -> int:
     ("arch", "expected"),
     [
         ("resnet20", 269_722),  # akamaster/pytorch_resnet_cifar10
+        ("resnet32", 464_154),
+        ("resnet44", 658_586),
         ("resnet56", 853_018),
+        ("resnet110", 1_727_962),
+        ("resnet20_b", 272_474),  # chenyaofo/pytorch-cifar-models: 0.27 M
+        ("resnet56_b", 855_770),
+        ("resnet8x4", 1_210_410),
+        ("resnet32x4", 7_410_730),
+        ("cifar_resnet50", 23_520_842),
         ("cifar_resnet18", 11_173_962),  # kuangliu/pytorch-cifar
         ("cifar_resnet34", 21_282_122),
     ],

@@ -13,15 +13,17 @@ from dfkd_ray import nets
 from dfkd_ray.nets import build, classifiers, taps_of
 from dfkd_ray.util.errors import ConfigError, UnknownName
 
-CIFAR = {"resnet8", "resnet20", "resnet56", "cifar_resnet18", "cifar_resnet34", "cifar_vgg11_bn"}
+DEPTHS = (8, 20, 32, 44, 56, 110)
+THIN = {f"resnet{depth}{option}" for depth in DEPTHS for option in ("", "_b")}
+VGG = {f"cifar_vgg{depth}_bn" for depth in (8, 11, 13, 16, 19)}
+CIFAR = THIN | VGG | {"resnet8x4", "resnet32x4", "cifar_resnet18", "cifar_resnet34", "cifar_resnet50"}
 WIDE = {"wrn_16_1", "wrn_16_2", "wrn_40_1", "wrn_40_2"}
 LARGE = {"imagenet_wrn_40_2", "resnet18", "resnet34", "resnet50", "mobilenet_v2", "vgg11_bn"}
 # (channels, side) of the stages, at 32 pixels, and at 64 for those of larger images
 NARROW = [(16, 32), (32, 16), (64, 8)]
 STAGES = {
-    "resnet8": NARROW,
-    "resnet20": NARROW,
-    "resnet56": NARROW,
+    **dict.fromkeys(THIN, NARROW),
+    **{key: [(64, 32), (128, 16), (256, 8)] for key in ("resnet8x4", "resnet32x4")},
     "wrn_16_1": NARROW,
     "wrn_40_1": NARROW,
     "wrn_16_2": [(32, 32), (64, 16), (128, 8)],
@@ -29,7 +31,8 @@ STAGES = {
     "imagenet_wrn_40_2": [(32, 16), (64, 8), (128, 4)],
     "cifar_resnet18": [(64, 32), (128, 16), (256, 8), (512, 4)],
     "cifar_resnet34": [(64, 32), (128, 16), (256, 8), (512, 4)],
-    "cifar_vgg11_bn": [(64, 32), (128, 16), (256, 8), (512, 4), (512, 4)],
+    "cifar_resnet50": [(256, 32), (512, 16), (1024, 8), (2048, 4)],
+    **{key: [(64, 32), (128, 16), (256, 8), (512, 4), (512, 4)] for key in VGG},
     "resnet18": [(64, 16), (128, 8), (256, 4), (512, 2)],
     "resnet34": [(64, 16), (128, 8), (256, 4), (512, 2)],
     "resnet50": [(256, 16), (512, 8), (1024, 4), (2048, 2)],
@@ -113,7 +116,7 @@ def test_what_is_tapped_is_right_and_stays_right(arch_and_net: tuple[str, nn.Mod
     net.zero_grad(set_to_none=True)
 
 
-@pytest.mark.parametrize("arch", sorted((CIFAR | WIDE | LARGE) - {"mobilenet_v2", "vgg11_bn", "cifar_vgg11_bn"}))
+@pytest.mark.parametrize("arch", sorted((CIFAR | WIDE | LARGE) - {"mobilenet_v2", "vgg11_bn"} - VGG))
 def test_a_stage_computed_again_from_the_stage_before_is_the_tapped_one(arch: str) -> None:
     net = build(arch, classes=3).eval()
     stages = [net.get_submodule(name) for name in taps_of(net).stages]
@@ -148,8 +151,8 @@ def test_taps_survive_copies_and_stay_out_of_the_state(arch: str) -> None:
 
 
 def test_an_unknown_name_gets_a_hint() -> None:
-    with pytest.raises(UnknownName, match=r"unknown net 'resnet21'; did you mean 'resnet20'\?"):
-        build("resnet21", classes=10)
+    with pytest.raises(UnknownName, match=r"unknown net 'resnet_20'; did you mean 'resnet20'\?"):
+        build("resnet_20", classes=10)
 
 
 @pytest.mark.parametrize(("numbers", "place"), [({"classes": 0}, "classes"), ({"classes": 2, "channels": 0}, "chann")])

@@ -183,7 +183,7 @@ def test_selecting_by_real_images_needs_some(tmp_path: Path) -> None:
 def test_a_task_without_a_teacher_is_a_mistake_of_the_study(tmp_path: Path) -> None:
     assert mistakes(tmp_path, ("task: gliders", "task: cifar10")) == [
         "mine.yaml:1: the task cifar10 ships no teacher, and `dfkd-ray teachers ls` finds none of that net: "
-        "give --weights FILE (a plain state_dict or safetensors), or train one with `dfkd-ray teach cifar10`"
+        "give --weights FILE (a checkpoint or safetensors), or train one with `dfkd-ray teach cifar10`"
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ import torch
 
 from dfkd_ray import datasets, nets, teachers
 from dfkd_ray.teachers import bare
+from dfkd_ray.teachers.recognition import Recognised
 from dfkd_ray.util.errors import ConfigError, DataError
 
+module = importlib.import_module("dfkd_ray.teachers.bare")
 CARD: dict[str, Any] = {
     "arch": "resnet8",
     "classes": 3,
@@ -83,9 +86,45 @@ def test_what_the_card_says_otherwise(given: dict[str, Any], message: str, weigh
 
 def test_what_nobody_says_is_asked_for_at_once(weights: Path) -> None:
     write(weights, arch=None, image=None, classes=None, class_names=None)
+    torch.save({"own.weight": torch.zeros(2, 3)}, weights)
     with pytest.raises(ConfigError) as caught:
         bare(weights=weights)
     assert [problem.path for problem in caught.value.problems] == ["--teacher-arch", "--classes", "--size"]
+
+
+def test_names_and_shapes_say_what_nobody_does(weights: Path) -> None:
+    told: list[str] = []
+    task = bare(weights=weights, mean=[0.5], std=[0.5], tell=told.append)
+    assert (task.teacher.arch, len(task.classes), task.image) == ("resnet8", 3, (3, 32, 32))
+    line = "mine.pt: by its names and shapes resnet8, 3 classes, 32 pixels, as such nets are made for"
+    assert told == [f"{line} (--size says otherwise)"]
+    assert bare(size=48, weights=weights, mean=[0.5], std=[0.5]).image == (3, 48, 48)
+    assert bare("resnet20", weights=weights, mean=[0.5], std=[0.5]).teacher.arch == "resnet20"
+    told.clear()
+    bare("resnet8", 3, 32, weights=weights, mean=[0.5], std=[0.5], tell=told.append)
+    assert told == []
+
+
+def test_where_several_nets_fit_nobody_guesses(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    several = Recognised("timm:a", 3, side=224, also=("timm:b",))
+    monkeypatch.setattr(module, "recognised", lambda state: several)
+    with pytest.raises(ConfigError) as caught:
+        bare(weights=weights)
+    assert str(caught.value) == (
+        f"--teacher-arch: is missing, and no card beside {weights} says it; its names and shapes fit timm:a, timm:b"
+    )
+
+
+def test_one_network_of_several(weights: Path) -> None:
+    states = {name: nets.build("resnet8", count).state_dict() for name, count in (("model", 3), ("ema", 4))}
+    torch.save(states, weights)
+    with pytest.raises(DataError, match=r"mine\.pt: holds 2 networks, model and ema: say which one"):
+        bare(weights=weights)
+    task = bare(weights=weights.with_name("mine.pt#ema"), mean=[0.5], std=[0.5])
+    assert (task.name, len(task.classes)) == ("mine", 4)
+    assert teachers.teacher(task)(torch.zeros(1, 3, 32, 32)).shape == (1, 4)
+    write(weights, classes=4, class_names=list("abcd"), image=[3, 32, 32])
+    assert bare(weights=weights.with_name("mine.pt#ema")).classes == ("a", "b", "c", "d"), "the card is the file's"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import save_file
 
 from dfkd_ray import datasets, teachers
@@ -194,3 +195,15 @@ def test_of_several_with_one_name_a_digest_tells(places: list[Path]):
     assert [teachers.find_by_digest("photos", "resnet8", each) for each in held] == paths
     assert teachers.find_by_digest("photos", "resnet8", "another") is None
     assert teachers.find_by_digest("photos", "resnet20", held[0]) is None
+
+
+def test_the_digest_is_that_of_the_net_whatever_names_its_file_has(places: list[Path]):
+    net = build("resnet8_b", 2)
+    theirs = {name.replace("shortcut", "downsample").replace("linear", "fc"): v for name, v in net.state_dict().items()}
+    path = places[1] / "theirs.pt"
+    torch.save(theirs, path)
+    said = {"task": "photos", "arch": "resnet8_b", "classes": 2, "image": [3, 32, 32]}
+    path.with_suffix(".json").write_text(json.dumps(said))
+    assert teachers.find_by_digest("photos", "resnet8_b", digest(net.state_dict())) == path
+    path.with_suffix(".json").write_text(json.dumps({**said, "classes": 3}))
+    assert teachers.find_by_digest("photos", "resnet8_b", digest(net.state_dict())) is None, "it does not fit its card"

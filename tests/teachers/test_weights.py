@@ -138,7 +138,7 @@ class Sneaky:
 
 def test_a_pickle_that_calls_code_is_refused(small: Task, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     torch.save(Sneaky(), tmp_path / "t.pt")
-    with pytest.raises(DataError, match="not a plain state_dict"):
+    with pytest.raises(DataError, match="not opened: it holds more than tensors"):
         teachers.teacher(small, weights=tmp_path / "t.pt")
     assert "code from" not in capsys.readouterr().out
 
@@ -217,6 +217,40 @@ def test_a_teacher_of_other_classes_or_images_is_refused(
 def test_classes_may_have_other_names(small: Task, tmp_path: Path):
     card(tmp_path / "t.json", classes=2, class_names=["west", "east"], image=[3, 8, 8])
     assert teachers.adopt(small, tmp_path / "t.pt").classes == small.classes
+
+
+@pytest.mark.parametrize(("name", "task_arch"), [("resnet20", "resnet8"), ("wrn_16_1", "resnet8")])
+def test_adopt_without_a_card_takes_the_net_of_the_names_and_shapes(
+    small: Task, tmp_path: Path, name: str, task_arch: str
+):
+    torch.save(build(name, 2).state_dict(), tmp_path / "t.pt")
+    assert small.teacher.arch == task_arch
+    assert teachers.adopt(small, tmp_path / "t.pt").teacher.arch == name
+    assert teachers.adopt(small, tmp_path / "t.pt", "resnet56").teacher.arch == "resnet56", (
+        "what is asked for goes first"
+    )
+    torch.save({"own.weight": torch.zeros(2)}, tmp_path / "t.pt")
+    assert teachers.adopt(small, tmp_path / "t.pt").teacher.arch == task_arch
+
+
+def test_what_does_not_fit_is_said_to_be_what_it_is(small: Task, tmp_path: Path):
+    torch.save(build("resnet20_b", 2).state_dict(), tmp_path / "t.pt")
+    with pytest.raises(DataError, match=r"\n  by its names and shapes it is resnet20_b, 2 classes$"):
+        teachers.teacher(small, "resnet20", tmp_path / "t.pt")
+
+
+def test_one_network_of_a_file_with_its_card(small: Task, state: dict[str, Tensor], tmp_path: Path):
+    path = tmp_path / "t.pth"
+    torch.save({"model": {key: 0 * value for key, value in state.items()}, "model_ema": state}, path)
+    card(tmp_path / "t.json", sha256=hashlib.sha256(path.read_bytes()).hexdigest(), arch="resnet8")
+    task = teachers.adopt(small, tmp_path / "t.pth#model_ema")
+    assert task.teacher.weights == f"{path}#model_ema"
+    assert same(teachers.teacher(task), state)
+
+
+def test_a_card_is_carried_whatever_the_files_name(tmp_path: Path):
+    save_file({"a": torch.zeros(1)}, tmp_path / "t.pt", {weights.CARD: json.dumps({"arch": "resnet8"})})
+    assert weights.read_card(tmp_path / "t.pt") == {"arch": "resnet8"}
 
 
 def test_a_card_that_is_damaged_or_edited(tmp_path: Path):

@@ -1,0 +1,168 @@
+"""Teachers that are there and those that are public: `teachers ls`, `inspect`, `fetch`, `verify`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dfkd_ray.cli import app, options
+from dfkd_ray.util.errors import ConfigError, DataError
+from dfkd_ray.util.words import DASH, share
+
+if TYPE_CHECKING:
+    from dfkd_ray.teachers.lookup import TeacherFile
+
+teachers = typer.Typer(no_args_is_help=True, help="The teachers that are there, and public ones.")
+app.add_typer(teachers, name="teachers")
+
+BY_CHANCE = 3  # standard errors that a measured accuracy may be from the stated one
+Folder = Annotated[Path, typer.Option("--out", callback=options.on_disk, help="Folder.")]
+
+
+@teachers.command()
+def ls(
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[DIR]...", help="teachers/, $DFKD_RAY_TEACHERS and teachers/ among the data sets."),
+    ] = None,
+    known: Annotated[bool, typer.Option("--known", help="Public ones, which `teachers fetch` brings.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Compare each file with the sha256 of its card.")] = False,
+) -> None:
+    """List teachers with what their cards say; those with something wrong too, which is exit code 2 with --check."""
+    from dfkd_ray.teachers.lookup import teacher_folders, teachers_in
+
+    if known:
+        _table(_known())
+        return
+    if missing := [folder for folder in folders or [] if not folder.is_dir()]:
+        raise DataError(f"{missing[0]}: there is no such folder")
+    places = folders or teacher_folders()
+    rows = [each.checked() if check else each for folder in places for each in teachers_in(folder)]
+    if not rows:
+        searched = ", ".join(map(str, places))
+        typer.echo(f"no teachers in {searched}; `dfkd-ray teach TASK` trains one")
+        return
+    _table([("task", "net", "classes", "image", "val", "test", "init", "file"), *map(_cells, rows)])
+    wrong = [each for each in rows if each.problem]
+    for each in wrong:
+        typer.echo(each.problem)
+    if check and wrong:
+        raise typer.Exit(2)
+
+
+def _cells(each: TeacherFile) -> tuple[str, ...]:
+    card = each.card
+    image, accuracy, pretrained = card.get("image"), card.get("accuracy"), card.get("pretrained")
+    shares = accuracy if isinstance(accuracy, dict) else {}
+    return (
+        *(str(card.get(key, DASH)) for key in ("task", "arch", "classes")),
+        "x".join(map(str, image)) if isinstance(image, list) else DASH,
+        *(share(value) if isinstance(value := shares.get(which), float) else DASH for which in ("val", "test")),
+        DASH if pretrained is None else "imagenet" if pretrained else "scratch",
+        str(each.weights),
+    )
+
+
+def _known() -> Iterator[tuple[str, ...]]:
+    """The public teachers, a row each, with a word on whose accuracy it is."""
+    from dfkd_ray.teachers.zoo import zoo
+
+    yield "name", "task", "net", "stated", "sha256", "licence", "address"
+    for each in zoo().teachers:
+        publisher = zoo().publisher(each.publisher)
+        stated = share(each.accuracy) + (f" at {each.at}" if each.at else "")
+        place = each.url or f"by hand: {publisher.page}"
+        yield each.name, each.task, each.arch, stated, each.digest, publisher.licence.partition(" (")[0], place
+
+
+def _table(rows: Iterator[tuple[str, ...]] | Sequence[tuple[str, ...]]) -> None:
+    rows = list(rows)
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    for row in rows:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+
+
+@teachers.command()
+def inspect(
+    weights: Annotated[Path, typer.Argument(metavar="FILE", help="A checkpoint, or FILE#NAME for a network in it.")],
+) -> None:
+    """Say what a checkpoint is: where its weights lie in it, of which net they are, classes, side, and what goes on."""
+    from dfkd_ray.teachers.inspection import inspected
+
+    rows = list(inspected(weights))
+    width = max(len(name) for name, _ in rows)
+    for name, told in rows:
+        typer.echo(f"{name:<{width}}  {told}".rstrip())
+
+
+@teachers.command()
+def fetch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of a public teacher (see `teachers ls --known`).")],
+    out: Folder = Path("teachers"),
+) -> None:
+    """Download a public teacher from its publisher, check it, and write its card; what is there is left alone."""
+    from dfkd_ray.teachers import zoo
+
+    teacher = zoo.known(name)
+    publisher = zoo.zoo().publisher(teacher.publisher)
+    with options.going_on_with("dfkd-ray", *sys.argv[1:]):
+        path, came = zoo.fetch(teacher, out)
+    typer.echo(f"{'wrote' if came else 'there is'} {path} and its card: {teacher.arch} of {teacher.task}")
+    typer.echo(f"sha256: {teacher.digest}{', as it is here' if teacher.sha256 else ', so nothing was compared'}")
+    typer.echo(f"accuracy {share(teacher.accuracy)} ({publisher.stated}); licence: {publisher.licence}")
+    typer.echo(f"measure it: dfkd-ray teachers verify {path}")
+
+
+@teachers.command()
+def verify(
+    weights: Annotated[Path, typer.Argument(metavar="FILE", help="Weights of a teacher.")],
+    task: Annotated[
+        str | None,
+        typer.Option(help="A name, a YAML file or folder:PATH.", show_default="what its card says"),
+    ] = None,
+    data: options.Data = None,
+    cache: options.Cache = "memmap",
+    device: options.Device = "auto",
+    threads: options.Threads = 0,
+) -> None:
+    """Measure a teacher on the test images of its task; exit code 1 where it is not as good as it is said to be."""
+    from dfkd_ray import datasets
+    from dfkd_ray import teachers as room
+    from dfkd_ray.teachers.teach import accuracy
+    from dfkd_ray.teachers.weights import read_card
+    from dfkd_ray.train.runtime import parse_runtime
+
+    runtime = parse_runtime({"device": device, "precision": "float32", "threads": threads, "cache": cache})
+    where = runtime.open()
+    card = read_card(weights) or {}
+    named = task or card.get("task")
+    if named is None:
+        raise ConfigError.at("--task", f"no card beside {weights} says of which task it is: give --task")
+    spec = room.adopt(datasets.load(str(named)), weights)
+    net = room.teacher(spec).to(where)
+    part = datasets.split(spec, "test", data, cache=runtime.cache)
+    right, count = accuracy(spec, net, part), len(part.labels)
+    typer.echo(f"{weights}: {spec.teacher.arch} on {spec.name}, input normalised by {spec.normalised_by}")
+    typer.echo(f"{share(right)} of {count:,} test images are named right")
+    if (stated := _stated(card)) is None:
+        return
+    value, who = stated
+    typer.echo(f"{share(value)} is stated ({who})")
+    if abs(right - value) > BY_CHANCE * (value * (1 - value) / count) ** 0.5:
+        typer.echo("that is further off than chance allows: other images, another normalisation, or another file")
+        raise typer.Exit(1)
+
+
+def _stated(card: Mapping[str, Any]) -> tuple[float, str] | None:
+    """The accuracy on test images that a card states, and who says so and how."""
+    published, measured = card.get("published"), card.get("accuracy")
+    if isinstance(published, dict) and isinstance(published.get("accuracy"), float):
+        at = f", at {published['at']}" if "at" in published else ""
+        return published["accuracy"], f"{published.get('stated_by', 'its publisher')}{at}"
+    if isinstance(measured, dict) and isinstance(measured.get("test"), float):
+        return measured["test"], "its card"
+    return None
