@@ -74,10 +74,11 @@ def shown_trial(trial: Trial, metric: str) -> Shown:
 def _seconds_left(history: History, max_epochs: int, total: int | None, concurrency: int) -> float | None:
     """Epochs still to come, times the median time of one, over the trials that run at a time.
 
-    A trial is taken to need as many epochs as the ended ones did on average, which counts what the stopper saves.
+    That time is told by the trials that have ended, and by those that run where none has. A trial is taken to need as
+    many epochs as the ended ones did on average, which counts what the stopper saves.
     """
     running, to_come, tally = history.running(), max(0, (total or 0) - len(history.trials)), history.tally
-    paces = sorted([*tally.paces, *(t.seconds / t.epoch for t in running if t.epoch and t.seconds)])
+    paces = tally.paces or sorted(t.seconds / t.epoch for t in running if t.epoch and t.seconds)
     if not paces or total is None:
         return None
     ended = tally.states["complete"] + tally.states["pruned"]
