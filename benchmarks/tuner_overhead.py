@@ -3,8 +3,7 @@
 The work reports three rows of 16 metrics and does nothing. Two trials run at a time, in processes that are kept: ours
 through tuner, ledger and Tune; Tune's with a class that it reuses, and a random searcher that is nothing but random;
 and two actors that are called once a report, from one loop of `ray.wait`. What is told of each is the median over
-rounds, from the end of its first trial to the end of its last: seconds of the clock, and of the processor over all
-processes that take part.
+rounds, from the end of its first trial to the end of its last: seconds of the clock, and of the driver's own time.
 """
 
 from __future__ import annotations
@@ -128,23 +127,8 @@ def bare_actors(trials: int, note: Callable[[], None]) -> None:
 KINDS = {"ours": ours, "bare Tune, reuse": bare_tune, "bare actors": bare_actors}
 
 
-def processor() -> float:
-    """Seconds of this process and all that it has started and that live."""
-    import psutil
-
-    own = psutil.Process()
-    total = 0.0
-    for each in [own, *own.children(recursive=True)]:
-        try:
-            times = each.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        total += times.user + times.system + (times.children_user + times.children_system) * (each != own)
-    return total
-
-
 def measured(run: Callable[[int, Callable[[], None]], None], trials: int) -> tuple[float, float, float]:
-    """Seconds to the end of the first trial; then of the clock and of the processor for each of the others."""
+    """Seconds to the end of the first trial; then of the clock and of the driver's own for each of the others."""
     marks: list[tuple[float, float]] = []
     count = 0
 
@@ -152,7 +136,7 @@ def measured(run: Callable[[int, Callable[[], None]], None], trials: int) -> tup
         nonlocal count
         count += 1
         if count in (1, trials):
-            marks.append((time.perf_counter(), processor()))
+            marks.append((time.perf_counter(), time.process_time()))
 
     began = time.perf_counter()
     run(trials, note)
@@ -171,7 +155,7 @@ def overhead(trials: int, rounds: int) -> None:
                 for name, run in KINDS.items():
                     found[name].append(measured(run, trials))
     print(f"{trials} trials, {AT_ONCE} at a time, medians of {rounds} rounds")
-    print("                    first, s   s a trial   of processor")
+    print("                    first, s   s a trial   own time, s")
     for name, all_of_it in found.items():
         first, clock, own = (statistics.median(column) for column in zip(*all_of_it))
         print(f"{name:18} {first:9.2f} {clock:11.4f} {own:14.4f}")
