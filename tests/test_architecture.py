@@ -97,6 +97,7 @@ MIRRORS_NOTHING = {
     "docs/test_site.py": "the documentation",
     "docs/test_tutorial.py": "the documentation",
     "methods/test_contract.py": "every method that ships",
+    "methods/test_contract_devices.py": "the same on a device that is not the CPU",
     "parts/losses/test_contract.py": "every term of the registry",
     "parts/memories/test_contract.py": "every memory of the registry",
     "parts/sources/test_contract.py": "every source of the registry",

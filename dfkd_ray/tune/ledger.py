@@ -1,9 +1,10 @@
 """The ledger: a study's one source of truth, an append-only file of JSON lines.
 
-Each line is one record and ends in its own checksum; it is written in one piece and is on disk before anything acts
-on it. What a crash can leave is half a line after the last newline: reading stops there, and opening for writing cuts
-it off. Anything else that is not as it was written is refused, by its line, and never cut off or emptied: see
-tune/repair.py. One process writes at a time.
+Each line is one record and ends in its own checksum; it is written in one piece and is on disk before anything acts on
+it. That a trial has begun, and its rows, may wait for one another, a moment at most: a power cut takes them with all
+that came after, and their trials report them again from their checkpoints. What a crash can leave is half a line after
+the last newline: reading stops there, and opening for writing cuts it off. Anything else that is not as it was written
+is refused, by its line, and never cut off or emptied: see tune/repair.py. One process writes at a time.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
@@ -25,6 +27,7 @@ from dfkd_ray.util.files import append, sync_folder
 from dfkd_ray.util.locks import Taken, take
 
 NAME = "ledger.jsonl"
+MOMENT = 0.2  # seconds at most between two waits for the disk while records come thick and fast
 Record = dict[str, Any]
 _parse = json.JSONDecoder().raw_decode  # without what `json.loads` finds out before: half of its time for a short text
 _TAIL = len(',"crc32":"00000000"}')
@@ -116,6 +119,7 @@ class Ledger:
         self.path = folder / NAME
         self.records: list[Record] = []
         self.count = 0
+        self._owes, self._settled = False, time.monotonic()
         self._take = take or self.records.append
         self._lock = locked(folder)
         self.mirror: Mirror | None = None
@@ -138,24 +142,42 @@ class Ledger:
         self._take(record)
         self.count += 1
 
-    def append(self, record: Mapping[str, Any]) -> Record:
+    def append(self, record: Mapping[str, Any], wait: bool = True) -> Record:
         """Write one record: see `append_all`."""
-        return self.append_all([record])[0]
+        return self.append_all([record], wait)[0]
 
-    def append_all(self, records: Iterable[Mapping[str, Any]]) -> list[Record]:
+    def append_all(self, records: Iterable[Mapping[str, Any]], wait: bool = True) -> list[Record]:
         """Write records and wait until they are on disk; OSError (and nothing written) if they cannot be.
 
-        Returns them as reading gives them back.
+        Returns them as reading gives them back. Without `wait` they are waited for with the next that are, or by
+        `settle`; only what came within a moment of the last wait, and is no copy of a store's.
         """
         lines = [encode(record) for record in records]
+        wait = wait or self.mirror is not None or self._late
         try:
-            self._size = append(self._file, b"".join(lines), self._size)
+            self._size = append(self._file, b"".join(lines), self._size, wait)
         except OSError as error:
             raise OSError(error.errno, error.strerror or str(error), str(self.path)) from error
+        self._waited(wait)
         self.count += len(lines)
         kept = [record for record in (decode(line[:-1]) for line in lines) if record is not None]
         self._grown(kept)
         return kept
+
+    def settle(self) -> None:
+        """Wait for the disk if there are records that nobody has waited for, for longer than a moment."""
+        if self._owes and self._late:
+            os.fsync(self._file)
+            self._waited(True)
+
+    def _waited(self, all_there: bool) -> None:
+        self._owes = not all_there
+        if all_there:
+            self._settled = time.monotonic()
+
+    @property
+    def _late(self) -> bool:
+        return time.monotonic() > self._settled + MOMENT
 
     def _grown(self, records: Iterable[Record] = ()) -> None:
         if self.mirror is not None:
@@ -181,6 +203,8 @@ class Ledger:
     def close(self) -> None:
         if self.mirror is not None:
             self.mirror.close()
+        if self._owes:
+            os.fsync(self._file)
         os.close(self._file)
         self._lock.close()
 

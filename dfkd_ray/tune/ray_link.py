@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 from dfkd_ray.tune.interrupts import Interrupted, Interrupts
@@ -32,6 +33,7 @@ class Link:
         self.nodes: dict[str, str] = {}  # where a running trial was sent to, if it is not all the same
         self.jobs: dict[str, Job] = {}  # of running trials, by Tune's id
         self.trials: dict[str, Any] = {}
+        self.waiting: dict[str, Any] = {}  # those of them that no process has begun with
         self.hung: dict[str, str] = {}  # trials that were ended since they hang, and what is said of it
         self.error: BaseException | None = None
 
@@ -57,7 +59,7 @@ class Link:
     def _look(self) -> None:
         """As many trials at a time as there is room for now."""
         try:
-            still = bool(self.trials) and all(trial.status == trial.PENDING for trial in self.trials.values())
+            still = bool(self.trials) and len(self.waiting) == len(self.trials)
             self.tuner.concurrency = int(max(1, min(self._limit, self.room.look(still))))
         except StudyError as error:
             raise Interrupted(self.tuner.folder, str(error)) from None
@@ -74,9 +76,9 @@ class Link:
         short trials on a slow machine keep the others from ever being ready. Of the places that no trial runs on one
         may hold a process that has just ended its trial; on the others they are being started.
         """
-        waiting = [trial for name in self.jobs if (trial := self.trials.get(name)) and trial.status == trial.PENDING]
-        starting = max(0, self.room.count - (len(self.jobs) - len(waiting)) - 1)
-        return next(iter(waiting[starting:]), None)
+        running = len(self.jobs) - len(self.waiting)
+        starting = max(0, self.room.count - running - 1)
+        return next(islice(self.waiting.values(), starting, None), None)
 
     def share(self, name: str) -> dict[str, Any]:
         """What a trial asks Ray for: of any node, unless one is better (a hint: Ray takes another where it is full)."""

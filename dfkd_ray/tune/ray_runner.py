@@ -142,6 +142,7 @@ class _Asking(Searcher):  # type: ignore[misc]
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         job = self._link.jobs.pop(trial_id)
         trial = self._link.trials.pop(trial_id, None)
+        self._link.waiting.pop(trial_id, None)
         self._link.nodes.pop(trial_id, None)
         if error:
             told = self._link.hung.pop(trial_id, None) or _death(trial)
@@ -162,7 +163,7 @@ class _Reporting(FIFOScheduler):  # type: ignore[misc]
         self._link = link
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        self._link.trials[trial.trial_id] = trial
+        self._link.trials[trial.trial_id] = self._link.waiting[trial.trial_id] = trial
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
         """Whose process may be one that has ended its trial: not Tune's first, see `Link.without_a_process`."""
@@ -184,6 +185,7 @@ class _Watching(tune.Callback):  # type: ignore[misc]
         self._link = link
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._link.waiting.pop(trial.trial_id)
         self._link.call(self._link.tuner.started, self._link.jobs[trial.trial_id])
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
@@ -195,6 +197,8 @@ class _Watching(tune.Callback):  # type: ignore[misc]
 
     def _end_what_hangs(self) -> None:
         watchdog = self._link.tuner.watchdog
+        if not watchdog.looks():
+            return
         for name, job in self._link.jobs.items():
             actor = self._link.trials[name].temporary_state.ray_actor if name in self._link.trials else None
             if actor is not None and name not in self._link.hung and watchdog.overdue(job.trial):

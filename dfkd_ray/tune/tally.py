@@ -9,6 +9,7 @@ from array import array
 from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 
 
 class Tally:
@@ -42,8 +43,10 @@ class Tally:
         """The values of a trial that is complete; of equals the lower number is best, and all stand on the front."""
         if self.best is None or _key(number, points) < _key(self.best, self.front[self.best]):
             self.best = number
-        if not any(_dominates(other, points) for other in self.front.values()):
-            self.front = {n: other for n, other in self.front.items() if not _dominates(points, other)}
+        there = list(islice(self.front.values(), 1 if len(points) == 1 else None))  # of one objective all are equal
+        if not any(_dominates(other, points) for other in there):
+            if any(_dominates(points, other) for other in there):
+                self.front = {n: other for n, other in self.front.items() if not _dominates(points, other)}
             self.front[number] = points
 
     def reopened(self, number: int, reason: str | None, epochs: int, seconds: float | None) -> None:

@@ -132,7 +132,7 @@ class Tuner:
 
     def started(self, job: Job) -> None:
         """A runner has begun with a job: for the first time, after a resume, or after its worker died."""
-        self._note("started", trial=job.trial)
+        self._note("started", trial=job.trial, wait=False)
         self.watchdog.began(job.trial)
 
     def report(self, job: Job, row: Row) -> Answer:
@@ -143,7 +143,7 @@ class Tuner:
         self.watchdog.reported(job.trial)
         if row.epoch in trial.rows:
             return "continue" if not row.last else self._answer(trial)
-        self._note(**row_records.reported(self._root, trial, row))
+        self._note(**row_records.reported(self._root, trial, row), wait=False)
         self.recovery.gained()
         return self._answer(trial)
 
@@ -163,6 +163,7 @@ class Tuner:
 
     def check(self) -> None:
         """Raise GivenUp if all trials fail alike, Interrupted if none can be run: called where it is safe to stop."""
+        self.ledger.settle()
         if self._given_up is not None:
             raise self._given_up
         if self.recovery.hopeless(self.concurrency):
@@ -231,9 +232,9 @@ class Tuner:
         rest = (trial.arm, self.threads, self.study.study, self.resources.ranks)
         return Job(trial.number, trial.changes, trial.seed, place, *rest)
 
-    def _note(self, kind: str, **facts: Any) -> None:
+    def _note(self, kind: str, wait: bool = True, **facts: Any) -> None:
         """Into the ledger first, then into memory: as the ledger gives it back, so that a resume sees the same."""
-        self._known(self.ledger.append(self._dated({"kind": kind, **facts})))
+        self._known(self.ledger.append(self._dated({"kind": kind, **facts}), wait))
 
     def _note_all(self, records: Iterable[Record]) -> None:
         """What waits together goes to the disk together."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from dfkd_ray.util.words import roughly
 
 FACTOR = 20.0  # an arm of a study may be slower than another by less than that, as a rule
+LOOK = 1.0  # seconds between two looks at all that run
 PATIENCE = 600.0  # seconds: what is shorter is no hang, whatever the multiple
 
 
@@ -21,6 +23,7 @@ class Watchdog:
     ticks: Callable[[], float] = time.monotonic
     slowest: float = 0.0  # seconds between two signs of life; the first epoch's with all that comes before it
     since: dict[int, float] = field(default_factory=dict)  # trial -> its last sign of life
+    _looked: float = -math.inf
 
     def began(self, trial: int) -> None:
         self.since[trial] = self.ticks()
@@ -37,6 +40,14 @@ class Watchdog:
     def limit(self) -> float | None:
         """Seconds that a trial may take for an epoch; None while no epoch was seen, and where it is off."""
         return max(self.factor * self.slowest, self.patience) if self.factor and self.slowest else None
+
+    def looks(self) -> bool:
+        """Whether to ask now who is overdue: a thousand trials need not be looked at with each report of one."""
+        now = self.ticks()
+        if now < self._looked + LOOK:
+            return False
+        self._looked = now
+        return True
 
     def overdue(self, trial: int) -> bool:
         return self.limit is not None and self.ticks() - self.since.get(trial, self.ticks()) > self.limit

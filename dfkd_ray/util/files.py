@@ -71,8 +71,10 @@ def remove_leftovers(path: Path) -> None:
         torn.unlink(missing_ok=True)
 
 
-def append(handle: int, data: Any, end: int) -> int:
+def append(handle: int, data: Any, end: int, wait: bool = True) -> int:
     """Write bytes at the end of an open file, wait until they are on the disk, and return where it ends then.
+
+    Without `wait` they may be on the disk later only, which a crash of the process does not matter to.
 
     OSError if that cannot be, and the file is as it was.
     """
@@ -80,7 +82,8 @@ def append(handle: int, data: Any, end: int) -> int:
         written = os.pwrite(handle, data, end)
         if written < len(data):
             raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes were written")
-        os.fsync(handle)
+        if wait:
+            os.fsync(handle)
     except OSError:
         os.ftruncate(handle, end)
         raise

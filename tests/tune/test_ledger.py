@@ -7,8 +7,10 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -213,3 +215,42 @@ def test_records_are_handed_over_one_by_one_and_not_kept(tmp_path: Path) -> None
     found: list[dict[str, object]] = []
     with Ledger(tmp_path, found.append) as ledger:
         assert (found, ledger.records, ledger.count) == (RECORDS, [], 3)
+
+
+def test_rows_that_come_thick_and_fast_wait_for_the_disk_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced, clock = list[int](), [100.0]
+    monkeypatch.setattr(os, "fsync", synced.append)
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    with Ledger(tmp_path) as ledger:
+
+        def told(wait: bool, after: float) -> int:
+            """Records that the disk was waited for with, when one comes so many seconds after the one before."""
+            synced.clear()
+            clock[0] += after
+            ledger.append({"kind": "row"}, wait)
+            return len(synced)
+
+        assert [told(False, 30), told(False, 0.1), told(True, 0.0), told(False, 0.1)] == [1, 0, 1, 0]
+        synced.clear()
+        ledger.settle()
+        assert synced == []
+        clock[0] += 0.15
+        ledger.settle()
+        ledger.settle()
+        assert len(synced) == 1
+        assert told(False, 0.1) == 0
+        assert len(read_records(tmp_path / NAME)[0]) == 5, "who kills the process takes nothing"
+        synced.clear()
+    assert len(synced) == 1
+
+
+def test_a_copy_of_a_store_is_never_behind_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    with Ledger(tmp_path) as ledger:
+        ledger.mirror = SimpleNamespace(grown=lambda size, pictures: None, close=lambda: None)  # type: ignore[assignment]
+        monkeypatch.setattr(os, "fsync", synced.append)
+        for _ in range(3):
+            ledger.append({"kind": "row"}, wait=False)
+    assert len(synced) == 3

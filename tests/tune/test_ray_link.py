@@ -66,7 +66,8 @@ def test_the_room_is_told_whether_trials_wait_and_none_runs() -> None:
     told: list[bool] = []
     made.room = SimpleNamespace(look=lambda still: told.append(still) or 2)  # type: ignore[assignment, func-returns-value]
     for states in ((), ("P",), ("P", "R"), ("P", "P")):
-        made.trials = {str(n): SimpleNamespace(PENDING="P", status=state) for n, state in enumerate(states)}
+        made.trials = dict.fromkeys(map(str, range(len(states))))
+        made.waiting = {name: None for name, state in zip(made.trials, states) if state == "P"}
         made.check()
     assert told == [False, True, False, True]
 
@@ -132,7 +133,8 @@ def test_a_process_that_has_ended_its_trial_goes_to_one_that_waits(
     made, _ = link([Node("a", {"CPU": 4})], Resources(gpu=0), address="auto")
     for name in (*running, *waiting):
         made.jobs[name] = None  # type: ignore[assignment]
-        made.trials[name] = SimpleNamespace(PENDING="P", status="R" if name in running else "P", name=name)
+        made.trials[name] = SimpleNamespace(name=name)
+    made.waiting = {name: made.trials[name] for name in waiting}
     found = made.without_a_process()
     assert (found and found.name) == chosen
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -253,3 +254,23 @@ def test_the_ledger_is_written_before_anything_acts(tmp_path: Path, monkeypatch:
         assert job is not None
         c.end(job, Ending("failed", "x"))
     assert order == ["append:asked", "record:asked", "append:ended", "record:ended", "tell"]
+
+
+def test_an_ending_is_on_the_disk_before_anything_acts_on_it_and_rows_are_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr("dfkd_ray.tune.ledger.MOMENT", math.inf)  # no moment is ever over
+    with tuner(tmp_path, toys.study(NONE)) as c:
+        job = c.next_job()
+        assert job is not None
+        monkeypatch.setattr(os, "fsync", synced.append)
+        assert run(c, job, [0.1, 0.4, 0.3]) == ["continue"] * 3
+        c.check()
+        assert synced == []
+        monkeypatch.setattr("dfkd_ray.tune.ledger.MOMENT", -1.0)
+        c.check()
+        assert len(synced) == 1
+        monkeypatch.setattr("dfkd_ray.tune.ledger.MOMENT", math.inf)
+        assert c.report(job, row(4, 0.2, last=True)) == "stop"
+        assert len(synced) == 2

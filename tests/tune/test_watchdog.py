@@ -54,3 +54,11 @@ def test_zero_never_barks() -> None:
     watch.reported(0)
     clock.now = 1e9
     assert not watch.overdue(0)
+
+
+def test_one_look_a_second() -> None:
+    watch, clock = dog()
+    looks = []
+    for clock.now in (0.0, 0.5, 0.9, 1.0, 1.1, 2.5):
+        looks.append(watch.looks())
+    assert looks == [True, False, False, True, False, True]

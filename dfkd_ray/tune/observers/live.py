@@ -37,7 +37,12 @@ class Lines(Observer):
 
     def end(self, trial: Trial) -> None:
         if not (self.study.history.study.one_run and trial.state == "complete"):
-            self._print(line(snapshot(self.study), shown_trial(trial, self.study.history.study.objective[0].metric)))
+            self._print(
+                line(
+                    snapshot(self.study, running=False),
+                    shown_trial(trial, self.study.history.study.objective[0].metric),
+                )
+            )
 
         if trial.state == "failed" and not self._failed:  # of the first one also where: the rest is in the tables
             self._failed = True

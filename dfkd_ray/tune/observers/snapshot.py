@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,13 +42,12 @@ class Snapshot:
     seconds_left: float | None
 
 
-def snapshot(progress: Progress) -> Snapshot:
-    """What there is to show now."""
+def snapshot(progress: Progress, running: bool = True) -> Snapshot:
+    """What there is to show now; `running`: with each trial that runs."""
     history, max_epochs, total = progress.history, progress.max_epochs, progress.total
     study = history.study
     metric = study.objective[0].metric
     best = history.best()
-    running = tuple(shown_trial(trial, metric) for trial in history.running())
     return Snapshot(
         study=study.study,
         metric=metric,
@@ -58,7 +56,7 @@ def snapshot(progress: Progress) -> Snapshot:
         complete=history.in_state("complete"),
         pruned=history.in_state("pruned"),
         failed=history.in_state("failed"),
-        running=running,
+        running=tuple(shown_trial(trial, metric) for trial in history.running()) if running else (),
         best=None if best is None else shown_trial(best, metric),
         seconds_left=_seconds_left(history, max_epochs, total, progress.concurrency),
     )
@@ -76,13 +74,11 @@ def shown_trial(trial: Trial, metric: str) -> Shown:
 def _seconds_left(history: History, max_epochs: int, total: int | None, concurrency: int) -> float | None:
     """Epochs still to come, times the median time of one, over the trials that run at a time.
 
-    A trial is taken to need as many epochs as the ended ones did on average, which counts what the stopper saves.
+    That time is told by the trials that have ended, and by those that run where none has. A trial is taken to need as
+    many epochs as the ended ones did on average, which counts what the stopper saves.
     """
     running, to_come, tally = history.running(), max(0, (total or 0) - len(history.trials)), history.tally
-    paces = tally.paces[:]
-    for trial in running:
-        if trial.epoch and trial.seconds:
-            insort(paces, trial.seconds / trial.epoch)
+    paces = tally.paces or sorted(t.seconds / t.epoch for t in running if t.epoch and t.seconds)
     if not paces or total is None:
         return None
     ended = tally.states["complete"] + tally.states["pruned"]
