@@ -192,7 +192,7 @@ def ending(trial: Trial, info: Mapping[str, Any], seed: int) -> str:
     """What became of a run, and where its synthetic images are far from what the teacher knows."""
     assert trial.last is not None
     told, final = trial.last["metrics"], trial.last["final"]
-    return "\n".join([*_far(told[metrics.OUTSIDE]), _tested(told, final, info, seed)])
+    return "\n".join([*_far(told[metrics.OUTSIDE]), *_degenerate(told), _tested(told, final, info, seed)])
 
 
 def _far(outside: float) -> list[str]:
@@ -205,6 +205,14 @@ def _far(outside: float) -> list[str]:
         f"warning: {share(outside)} of the values of the synthetic images are darker than black or lighter than white,",
         "  and on such images no teacher was trained; source.output: normalised or sigmoid keeps a generator there",
     ]
+
+
+def _degenerate(told: Mapping[str, float]) -> Iterator[str]:
+    """A warning where it is easy to agree on the synthetic images, whatever the student knows."""
+    from dfkd_ray.stats import degenerate
+
+    if why := degenerate.reasons(told):
+        yield f"warning: the synthetic images are degenerate ({', '.join(why)}): an agreement on them says nothing"
 
 
 def _tested(told: Mapping[str, float], final: Mapping[str, float], info: Mapping[str, Any], seed: int) -> str:

@@ -62,7 +62,7 @@ def test_it_says_what_it_does_and_what_came_out(finished: tuple[Path, Done]) -> 
     assert teacher == "the teacher is gliders_resnet8.safetensors, as shipped"
     assert [line.split()[:2] for line in epochs] == [["epoch", "1/3"], ["epoch", "2/3"], ["epoch", "3/3"]]
     for line in epochs:
-        for word in ("val", "agreement", "diversity", "source loss", "student loss"):
+        for word in ("val", "agreement", "class_entropy", "source loss", "student loss"):
             assert f"  {word} " in line
         assert line.endswith(" s")
     assert len({len(line) for line in epochs}) == 1, "in columns"
