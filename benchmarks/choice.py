@@ -30,6 +30,7 @@ from dfkd_ray.methods import config
 from dfkd_ray.parts.signals import Setting, catch, deviation, mode, statistics
 from dfkd_ray.report.charts.ranking import agreement
 from dfkd_ray.runs import measures, preparing
+from dfkd_ray.runs.dead_leaves import dead_leaves
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.runs.evaluator import Evaluator, real
 from dfkd_ray.train.loop import distill
@@ -48,20 +49,6 @@ def balanced(teacher: Tensor, student: Tensor) -> float:
     t, same = teacher.argmax(1), teacher.argmax(1) == student.argmax(1)
     classes = range(teacher.shape[1])
     return sum(float(same[t == c].float().mean()) for c in classes if (t == c).any()) / len(classes)
-
-
-def dead_leaves(setting: Setting) -> Tensor:
-    """Discs over discs in random colours, radii by r^-3 (Ruderman 1997; Lee, Mumford and Huang 2001): no data at all."""
-    rng, (channels, height, width) = torch.Generator().manual_seed(4), setting.image
-    out = torch.rand(BANK, channels, 1, 1, generator=rng).expand(BANK, channels, height, width)
-    y, x = torch.arange(height)[:, None], torch.arange(width)
-    for _ in range(100):
-        radius = (1 - torch.rand(BANK, 1, 1, generator=rng) * (1 - (max(height, width) / 2) ** -2)) ** -0.5
-        cy, cx = (torch.rand(BANK, 1, 1, generator=rng) * side for side in (height, width))
-        inside = ((y - cy) ** 2 + (x - cx) ** 2 < radius**2)[:, None]
-        out = torch.where(inside, torch.rand(BANK, channels, 1, 1, generator=rng), out)
-    mean, std = (torch.tensor(values)[:, None, None] for values in (setting.mean, setting.std))
-    return (out - mean) / std
 
 
 def inverted(teacher: nn.Module, setting: Setting, steps: int = 40) -> Tensor:
@@ -116,7 +103,23 @@ def _log(rng: random.Random, low: float, high: float) -> float:
     return math.exp(rng.uniform(math.log(low), math.log(high)))
 
 
-def trial(made: Distillation, number: int, banks: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Any]]:
+def fixed(teacher: nn.Module, setting: Setting, path: Path) -> dict[str, Tensor]:
+    """The banks of fixed images, made once."""
+    if not path.exists():
+        torch.save(
+            {
+                "dead_leaves": dead_leaves(BANK, setting.image, setting.mean, setting.std),
+                "inverted": inverted(teacher, setting),
+            },
+            path,
+        )
+    found: dict[str, Tensor] = torch.load(path)
+    return found
+
+
+def trial(
+    made: Distillation, number: int, banks: dict[str, Tensor], folder: Path
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """What one trial reports, and what is kept of it."""
     name, changes = settings(f"{made.task.name}/{number}")
     arch = {"teacher.arch": made.method.teacher.arch, "student.arch": STUDENT}
@@ -129,7 +132,7 @@ def trial(made: Distillation, number: int, banks: dict[str, Tensor]) -> tuple[di
     found = measures.data_free(run.teacher, run.student, run.source, run.setting)
     own = measures._own(run.source, run.setting, torch.Generator().manual_seed(2)).images
     if not banks:
-        banks |= {"dead_leaves": dead_leaves(run.setting), "inverted": inverted(run.teacher, run.setting)}
+        banks |= fixed(run.teacher, run.setting, folder / f"{made.task.name}_banks.pt")
     for bank, images in {"source": own, **banks}.items():
         t, s = (measures.logits(net, images) for net in (run.teacher, run.student))
         found[f"agreement/{bank}"], found[f"kl/{bank}"] = measures.faithfulness(t, s)
@@ -154,7 +157,7 @@ def record(args: argparse.Namespace) -> None:
         path = args.folder / f"{args.task}_{number:03d}.json"
         if path.exists():
             continue
-        row, kept = trial(made, number, banks)
+        row, kept = trial(made, number, banks, args.folder)
         torch.save({**kept, "teacher": (args.teacher_arch, made.weights)}, path.with_suffix(".pt"))
         path.write_text(json.dumps(row))
         told = {name: round(value, 3) for name, value in row["metrics"].items()}

@@ -77,6 +77,8 @@ TEST_LAST, TEST_BEST = "test_accuracy/last", "test_accuracy/best"
 RELATIVE_LAST, RELATIVE_BEST = "relative_accuracy/last", "relative_accuracy/best"
 AGREEMENT, AGREEMENT_NOISE = "agreement/source", "agreement/noise"
 KL, KL_NOISE = "kl/source", "kl/noise"
+AGREEMENT_LEAVES, KL_LEAVES = "agreement/dead_leaves", "kl/dead_leaves"
+DATA_FREE = KL_LEAVES  # what to select by where there is no real image: see `choice` in benchmarks/RESULTS.md
 BATCHNORM, ASKED, OUTSIDE = "batchnorm/source", "asked/source", "outside"
 CLASS_ENTROPY, UNCERTAINTY = "class_entropy/source", "uncertainty/source"
 IMAGE_DISTANCE, EMBEDDING_DISTANCE = "image_distance/source", "embedding_distance/source"
@@ -93,6 +95,7 @@ _OVER = "test accuracy of the student of the last epoch over that of its teacher
 _AGREE = "share of images for which student and teacher name the same class, from the run's own source, but none that \
 the student trains on"
 _NOISE = "the same on a bank of Gaussian images that is the same for every trial"
+_LEAVES = "the same on dead leaves, discs over discs in random colours, the same for every trial"
 _SPREAD = "entropy of the classes that the teacher names on these images over log K: 100 % where it names all alike"
 _UNSURE = "mean entropy of the teacher's prediction for one of these images over log K: 100 % where it knows none"
 _APART = "root mean square difference of two of these images, black 0 and white 1, mean over all pairs"
@@ -107,6 +110,8 @@ ROWS = (
     Metric(KL, "KL to the teacher, own images", "mean KL(teacher, student) on these images", "min", NATS),
     Metric(AGREEMENT_NOISE, "Agreement with the teacher, noise", _NOISE, "max", SHARE),
     Metric(KL_NOISE, "KL to the teacher, noise", _NOISE, "min", NATS),
+    Metric(AGREEMENT_LEAVES, "Agreement with the teacher, dead leaves", _LEAVES, "max", SHARE),
+    Metric(KL_LEAVES, "KL to the teacher, dead leaves", _LEAVES, "min", NATS),
     Metric(CLASS_ENTROPY, "Class entropy, own images", _SPREAD, "max", SHARE),
     Metric(UNCERTAINTY, "Uncertainty of the teacher, own images", _UNSURE, "min", SHARE),
     Metric(IMAGE_DISTANCE, "Pairwise distance, own images", _APART, "max"),
@@ -137,7 +142,7 @@ ROWS = (
     Metric(PEAK_MEMORY, "Peak memory", "the most that the trial held at once", "min", BYTES, "cost"),
 )
 _GREY = "entropy of the teacher's mean prediction over log K, high also on grey images of which it is unsure"
-OLD = (Metric("diversity", "Prediction diversity, of soft predictions", _GREY, "max", SHARE),)  # in tables of before
+OLD = (Metric("diversity", "Prediction diversity", _GREY, "max", SHARE),)  # in tables of before
 _BY_NAME = {row.name: row for row in (*ROWS, *OLD)}
 
 

@@ -28,6 +28,8 @@ FACTS = [  # name, better, unit, data-free
     ("kl/source", "min", "nats", True),
     ("kl/noise", "min", "nats", True),
     ("skipped/", "min", "count", False),
+    ("agreement/dead_leaves", "max", "share", True),
+    ("kl/dead_leaves", "min", "nats", True),
     ("class_entropy/source", "max", "share", True),
     ("uncertainty/source", "min", "share", True),
     ("image_distance/source", "max", "none", True),
@@ -77,13 +79,13 @@ def test_which_way_is_better_follows_from_the_row(name: str, mode: str) -> None:
 def test_a_metric_of_older_tables_is_read_and_no_trial_reports_it() -> None:
     row = metrics.find("diversity")
     assert (row.unit, row.better, row.data_free) == (metrics.SHARE, "max", True)
-    assert row.label == "Prediction diversity, of soft predictions"
+    assert row.label == "Prediction diversity"
     assert row not in metrics.ROWS
 
 
 KNOWN = (
-    "agreement/noise, agreement/source, asked/source, batchnorm/source, class_entropy/source, "
-    "embedding_distance/source, image_distance/source, kl/noise, kl/source, loss/SLOT/TERM, outside, "
+    "agreement/dead_leaves, agreement/noise, agreement/source, asked/source, batchnorm/source, class_entropy/source, "
+    "embedding_distance/source, image_distance/source, kl/dead_leaves, kl/noise, kl/source, loss/SLOT/TERM, outside, "
     "uncertainty/source, val_accuracy"
 )
 

@@ -16,6 +16,7 @@ from dfkd_ray import metrics
 from dfkd_ray.nets.taps import taps_of
 from dfkd_ray.parts.signals import Norm, Setting, deviation, mode, statistics
 from dfkd_ray.parts.slots import Batch, LiveSource
+from dfkd_ray.runs.dead_leaves import dead_leaves
 
 HELD_OUT = 256  # synthetic images of each bank
 BATCH = 256  # images at a time
@@ -163,8 +164,8 @@ def data_free(teacher: nn.Module, student: nn.Module, source: LiveSource, settin
     `diffusion`, which have no others than they made).
 
     `source`: fresh images of the run's own source, from noise that is the same in every epoch; `asked` is the share of
-    them that the teacher takes for the class asked for. `noise`: a fixed bank of Gaussian images, the same for every
-    trial. Nothing of the run is changed.
+    them that the teacher takes for the class asked for. `noise`, `dead_leaves`: fixed banks of images, the same for
+    every trial, in which none has a hand. Nothing of the run is changed.
     """
     device = next(teacher.parameters()).device
     own, labels = _own(source, setting, torch.Generator(device).manual_seed(2))
@@ -182,6 +183,9 @@ def data_free(teacher: nn.Module, student: nn.Module, source: LiveSource, settin
         out[metrics.ASKED] = float((t.argmax(1) == labels.to(device)).float().mean())
     on_noise = faithfulness(logits(teacher, noise), logits(student, noise))
     out[metrics.AGREEMENT_NOISE], out[metrics.KL_NOISE] = on_noise
+    leaves = dead_leaves(HELD_OUT, setting.image, setting.mean, setting.std)
+    on_leaves = faithfulness(logits(teacher, leaves), logits(student, leaves))
+    out[metrics.AGREEMENT_LEAVES], out[metrics.KL_LEAVES] = on_leaves
     return out
 
 

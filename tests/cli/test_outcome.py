@@ -219,7 +219,7 @@ def test_another_scale_is_said_and_a_study_without_a_table_says_nothing() -> Non
 
 
 def test_degenerate_trials_are_named_by_reason_and_what_became_of_them() -> None:
-    found = {n: ("one class",) for n in range(8)} | {9: ("one image", "one class")}
+    found = dict.fromkeys(range(8), ("one class",)) | {9: ("one image", "one class")}
     trial = ended(8, [0.9], {"agreement/source": 0.9})
     one = summary([(trial, {"agreement/source": 0.9})], trial)
     assert list(outcome.degenerate_lines(replace(one, degenerate=found, guarded=True))) == [

@@ -55,7 +55,7 @@ def test_older_tables_have_nothing_to_judge_by() -> None:
 def test_where_all_are_degenerate_none_has_won() -> None:
     tables = made([0.0, 0.0])
     assert tables.best is None
-    assert answer.sentence(tables) == "No trial has won: 2 complete trials, and each is degenerate."
+    assert answer.sentence(tables).replace(NBSP, " ") == "No trial has won: 2 complete trials, and each is degenerate."
     assert "Every complete trial is degenerate" in str(sections.best(tables))
 
 

@@ -14,6 +14,7 @@ from dfkd_ray import metrics
 from dfkd_ray.parts.signals import Layout, Setting
 from dfkd_ray.parts.slots import Batch
 from dfkd_ray.runs import measures
+from dfkd_ray.runs.dead_leaves import dead_leaves
 from tests.tiny import CLASSES, IMAGE, differing, flat, opened, small, toy, walked
 
 DATA_FREE = {row.name for row in metrics.ROWS if row.data_free}
@@ -197,7 +198,11 @@ def test_the_banks() -> None:
     assert out[metrics.BATCHNORM] == pytest.approx(distance(toy(1), torch.zeros(measures.HELD_OUT, *IMAGE)), rel=1e-5)
     noise = torch.randn(measures.HELD_OUT, *IMAGE, generator=torch.Generator().manual_seed(1))
     assert torch.equal(images[: measures.HELD_OUT], torch.zeros_like(noise))
-    assert torch.equal(images[measures.HELD_OUT :], noise)
+    assert torch.equal(images[measures.HELD_OUT : 2 * measures.HELD_OUT], noise)
+    leaves = dead_leaves(measures.HELD_OUT, IMAGE, SETTING.mean, SETTING.std)
+    assert torch.equal(images[2 * measures.HELD_OUT :], leaves)
+    pair = measures.logits(teacher, leaves), measures.logits(student, leaves)
+    assert (out["agreement/dead_leaves"], out["kl/dead_leaves"]) == measures.faithfulness(*pair)
     t, s = measures.logits(teacher, noise), measures.logits(student, noise)
     assert (out["agreement/noise"], out["kl/noise"]) == measures.faithfulness(t, s)
 
