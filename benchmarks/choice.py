@@ -18,6 +18,7 @@ import random
 import time
 from collections import defaultdict
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -33,6 +34,7 @@ from dfkd_ray.runs import measures, preparing
 from dfkd_ray.runs.dead_leaves import dead_leaves
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.runs.evaluator import Evaluator, real
+from dfkd_ray.stats import degenerate
 from dfkd_ray.train.loop import distill
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util.errors import ConfigError
@@ -41,6 +43,7 @@ ARMS = yaml.safe_load((Path(__file__).parents[1] / "search_spaces/methods.yaml")
 METHODS = ("noise_kd", "dfkd_fgvc", "cmi", "fast", "nayer", "cgdd", "cpsc", "mad", "spaceshipnet", "pre_dfkd", "dafl")
 METHODS += ("dfq", "dfad", "zskt", "fast", "nayer", "mad")  # two of an adversary alone, and more of those that learn
 VAL, BANK, KEPT = 600, 128, 32  # images: to validate on, of a fixed bank, of each trial for the others
+FEW = 12  # trials of a sweep
 STUDENT = "resnet8"
 
 
@@ -172,7 +175,7 @@ def others(rows: list[dict[str, Any]], folder: Path) -> None:
     """Metrics of each trial on the images of all others of its task."""
     kept = [torch.load(folder / f"{row['task']}_{row['trial']:03d}.pt") for row in rows]
     images, (arch, weights) = torch.cat([each["images"] for each in kept]), kept[0]["teacher"]
-    channels, classes = images.shape[1], len(weights[max(weights, key=lambda name: name.endswith(".bias"))])
+    channels, classes = images.shape[1], next(len(weight) for weight in weights.values() if weight.dim() == 2)
     teacher, student = nets.build(arch, classes, channels), nets.build(STUDENT, classes, channels)
     teacher.load_state_dict(weights)
     t = measures.logits(teacher, images)
@@ -184,30 +187,51 @@ def others(rows: list[dict[str, Any]], folder: Path) -> None:
         row["metrics"]["balanced/others"] = balanced(*pair)
 
 
+def ranked(rows: list[dict[str, Any]], name: str) -> list[tuple[float, float, bool]]:
+    """Of each trial that reports a metric: it, higher is better, validation accuracy, and whether it is degenerate."""
+    low = name.startswith("kl/") or metrics.find(name).better == "min"
+    told = [(row["metrics"].get(name, math.nan), row) for row in rows]
+    return [
+        (-value if low else value, row[metrics.VAL_ACCURACY], bool(degenerate.reasons(row["metrics"])))
+        for value, row in told
+        if math.isfinite(value)
+    ]
+
+
+def cost(trials: list[tuple[float, float, bool]], guard: bool) -> float:
+    """Points of validation accuracy that the best of FEW trials by the metric has less than the best by validation."""
+    rng, lost = random.Random(0), []
+    for _ in range(2000):
+        few = rng.sample(trials, min(FEW, len(trials)))
+        sound = [each for each in few if not (guard and each[2])] or few
+        lost.append(max(y for _, y, _ in few) - max(sound)[1])
+    return 100 * sum(lost) / len(lost)
+
+
 def tau(args: argparse.Namespace) -> None:
-    """A table: metric by task, and the mean over tasks; trials whose metric is missing are left out."""
+    """A table: metric by task, means over tasks, and what it costs to choose by it, without and with the guard."""
     tasks: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for path in sorted(args.folder.glob("*.json")):
         row = json.loads(path.read_text())
         tasks[row["task"]].append(row)
-    found: dict[str, dict[str, str]] = defaultdict(dict)
-    means: dict[str, list[float]] = defaultdict(list)
+    found: dict[str, dict[str, tuple[str, float, float, float]]] = defaultdict(dict)
     for task, rows in tasks.items():
         others(rows, args.folder)
         truth = [row[metrics.VAL_ACCURACY] for row in rows]
-        print(f"{task}: {len(rows)} trials, validation {min(truth):.3f} to {max(truth):.3f}")
+        bad = sum(bool(degenerate.reasons(row["metrics"])) for row in rows)
+        print(f"{task}: {len(rows)} trials, {bad} degenerate, validation {min(truth):.3f} to {max(truth):.3f}")
         for name in sorted({name for row in rows for name in row["metrics"]}):
-            low = name.startswith("kl/") or metrics.find(name).better == "min"
-            both = [(row["metrics"][name], row[metrics.VAL_ACCURACY]) for row in rows if name in row["metrics"]]
-            both = [(-x if low else x, y) for x, y in both if math.isfinite(x)]
-            value, left, right = agreement(*map(list, zip(*both)))  # type: ignore[arg-type]
-            if value is not None:
-                found[name][task] = f"{value:+.2f} [{left:+.2f}, {right:+.2f}]"
-                means[name].append(value)
-    print("| metric |", " | ".join(tasks), "| mean |")
-    for name in sorted(found, key=lambda name: -sum(means[name]) / len(tasks)):
-        cells = (found[name].get(task, "") for task in tasks)
-        print(f"| `{name}` |", " | ".join(cells), f"| {sum(means[name]) / len(means[name]):+.2f} |")
+            trials = ranked(rows, name)
+            value, low, high = agreement([x for x, _, _ in trials], [y for _, y, _ in trials])
+            if value is not None and len(trials) > len(rows) / 2:
+                cell = f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"
+                found[name][task] = (cell, value, cost(trials, False), cost(trials, True))
+    everywhere = {name: [own[task] for task in tasks] for name, own in found.items() if len(own) == len(tasks)}
+    means = {name: [fmean(each[i] for each in own) for i in (1, 2, 3)] for name, own in everywhere.items()}
+    print(f"| metric | {' | '.join(tasks)} | mean | cost | guarded |\n|{'---|' * (len(tasks) + 4)}")
+    for name in sorted(everywhere, key=lambda name: -means[name][0]):
+        cells = " | ".join(each[0] for each in everywhere[name])
+        print(f"| `{name}` | {cells} | {means[name][0]:+.2f} | {means[name][1]:.1f} | {means[name][2]:.1f} |")
 
 
 if __name__ == "__main__":
