@@ -77,7 +77,11 @@ TEST_LAST, TEST_BEST = "test_accuracy/last", "test_accuracy/best"
 RELATIVE_LAST, RELATIVE_BEST = "relative_accuracy/last", "relative_accuracy/best"
 AGREEMENT, AGREEMENT_NOISE = "agreement/source", "agreement/noise"
 KL, KL_NOISE = "kl/source", "kl/noise"
-DIVERSITY, BATCHNORM, ASKED, OUTSIDE = "diversity", "batchnorm/source", "asked/source", "outside"
+AGREEMENT_LEAVES, KL_LEAVES = "agreement/dead_leaves", "kl/dead_leaves"
+DATA_FREE = KL_LEAVES  # what to select by where there is no real image: see `choice` in benchmarks/RESULTS.md
+BATCHNORM, ASKED, OUTSIDE = "batchnorm/source", "asked/source", "outside"
+CLASS_ENTROPY, UNCERTAINTY = "class_entropy/source", "uncertainty/source"
+IMAGE_DISTANCE, EMBEDDING_DISTANCE = "image_distance/source", "embedding_distance/source"
 LOSS, LR, SKIPPED = "loss/", "lr/student", "skipped/"
 BEST_EPOCH = "best_epoch"
 STUDENT_UPDATES, SOURCE_UPDATES, STUDENT_IMAGES = "updates/student", "updates/source", "images/student"
@@ -91,7 +95,11 @@ _OVER = "test accuracy of the student of the last epoch over that of its teacher
 _AGREE = "share of images for which student and teacher name the same class, from the run's own source, but none that \
 the student trains on"
 _NOISE = "the same on a bank of Gaussian images that is the same for every trial"
-_SPREAD = "entropy of the teacher's mean prediction over log K: 100 % where all classes are synthesised alike"
+_LEAVES = "the same on dead leaves, discs over discs in random colours, the same for every trial"
+_SPREAD = "entropy of the classes that the teacher names on these images over log K: 100 % where it names all alike"
+_UNSURE = "mean entropy of the teacher's prediction for one of these images over log K: 100 % where it knows none"
+_APART = "root mean square difference of two of these images, black 0 and white 1, mean over all pairs"
+_EMBEDDED = "1 - cosine similarity of the teacher's embeddings of two of these images, mean over all pairs"
 _PRIOR = "how far these images are from the statistics in the teacher's BatchNorm layers"
 _TOLD = "share of these images that the teacher takes for the class that was asked for"
 _SWINGS = "what a curve that swings from epoch to epoch has come to"
@@ -102,7 +110,12 @@ ROWS = (
     Metric(KL, "KL to the teacher, own images", "mean KL(teacher, student) on these images", "min", NATS),
     Metric(AGREEMENT_NOISE, "Agreement with the teacher, noise", _NOISE, "max", SHARE),
     Metric(KL_NOISE, "KL to the teacher, noise", _NOISE, "min", NATS),
-    Metric(DIVERSITY, "Prediction diversity", _SPREAD, "max", SHARE),
+    Metric(AGREEMENT_LEAVES, "Agreement with the teacher, dead leaves", _LEAVES, "max", SHARE),
+    Metric(KL_LEAVES, "KL to the teacher, dead leaves", _LEAVES, "min", NATS),
+    Metric(CLASS_ENTROPY, "Class entropy, own images", _SPREAD, "max", SHARE),
+    Metric(UNCERTAINTY, "Uncertainty of the teacher, own images", _UNSURE, "min", SHARE),
+    Metric(IMAGE_DISTANCE, "Pairwise distance, own images", _APART, "max"),
+    Metric(EMBEDDING_DISTANCE, "Pairwise distance of embeddings, own images", _EMBEDDED, "max"),
     Metric(BATCHNORM, "BatchNorm distance, own images", _PRIOR, "min", needs=NORM),
     Metric(ASKED, "Share of own images of the class asked for", _TOLD, "max", SHARE, needs=LABELS),
     Metric(OUTSIDE, "Values that no picture has, own images", _RANGE, "min", SHARE),
@@ -128,7 +141,9 @@ ROWS = (
     Metric(TIME, "Time", "the trial's own work, over all its attempts", "min", SECONDS, "cost"),
     Metric(PEAK_MEMORY, "Peak memory", "the most that the trial held at once", "min", BYTES, "cost"),
 )
-_BY_NAME = {row.name: row for row in ROWS}
+_GREY = "entropy of the teacher's mean prediction over log K, high also on grey images of which it is unsure"
+OLD = (Metric("diversity", "Prediction diversity", _GREY, "max", SHARE),)  # in tables of before
+_BY_NAME = {row.name: row for row in (*ROWS, *OLD)}
 
 
 def find(name: str) -> Metric:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from dfkd_ray.tune.trials import Trial
 
 
+_NAMED = 6  # degenerate trials of one reason
+
+
 def announcement(study: Study, folder: Path, duplicates: Duplicates | None = None) -> str:
     """The question, and what it will cost; `duplicates`: arms that are not run by themselves."""
     trials = words.for_terminal(words.count(study.trials or 0, "trial"))
@@ -51,9 +54,11 @@ def close(summary: Summary, work: Distillation) -> None:
     else:
         for line in winners(summary, 1 / len(work.task.classes)):
             typer.echo(line)
+    for line in degenerate_lines(summary):
+        typer.echo(line)
     typer.echo(f"page: {pages.build(summary.folder)}")
     publish(summary.folder)
-    if summary.failed or not summary.complete:
+    if summary.failed or not summary.complete or (summary.best is None and not summary.ablation):
         place = store.place_of(summary.folder)
         again = f"; once that is mended: dfkd-ray resume {place} --failed" if summary.failed else ""
         failed = for_terminal(words.count(summary.failed, "trial"))
@@ -74,6 +79,20 @@ def winners(summary: Summary, chance: float) -> Iterator[str]:
         yield f"the front, {for_terminal(words.count(len(summary.front), 'trial'))} that no other dominates:"
         for trial, values in summary.front:
             yield f"  trial {trial.number}: {', '.join(told(*each) for each in values.items())}"
+
+
+def degenerate_lines(summary: Summary) -> Iterator[str]:
+    """The complete trials whose images are no ground to compare them on, by reason, and what became of them."""
+    found = summary.degenerate
+    if not found:
+        return
+    won = summary.best is not None or summary.ablation
+    outcome = "kept from winning" if summary.guarded else "compared on real images all the same"
+    yield f"degenerate, {outcome}:{'' if won else ' no trial has won'}"
+    for why in dict.fromkeys(map(tuple, found.values())):
+        numbers = [str(number) for number, own in found.items() if tuple(own) == why]
+        more = f" and {len(numbers) - _NAMED} more" if len(numbers) > _NAMED else ""
+        yield f"  trial {', '.join(numbers[:_NAMED])}{more}: {', '.join(why)}"
 
 
 def told(metric: str, value: float | None) -> str:

@@ -117,24 +117,25 @@ def _study(
     name: str, own: Method, task: Any, fixed: Mapping[str, Any], seed: int, folder: Path, how: Options
 ) -> tuple[Study, Distillation]:
     """The run as a study of one trial. Its best epoch is chosen by validation accuracy, or where there are no images
-    for that by the agreement with the teacher on synthetic ones."""
+    for that by the default data-free metric."""
     from dfkd_ray.methods import config
     from dfkd_ray.runs import preparing
     from dfkd_ray.study import Budget, Objective, Study
     from dfkd_ray.util import yamls
 
     made = preparing.prepare(config.change(own, fixed), task, how)
-    metric = metrics.VAL_ACCURACY if preparing.evaluable(made) else metrics.AGREEMENT
+    metric = metrics.VAL_ACCURACY if preparing.evaluable(made) else metrics.DATA_FREE
+    objective = Objective(metric)
     study = Study(
         study=re.sub(r"[^A-Za-z0-9_-]+", "-", folder.name).strip("-_") or "run",
         method=name,
         task=task if isinstance(task, str) else yamls.plain(task),
-        objective=(Objective(metric),),
+        objective=(objective,),
         fixed=fixed,
         seed=seed,
         budget=Budget(trials=1),
     )
-    return study, replace(made, metric=metric, fixed=fixed, methods={name: own})
+    return study, replace(made, metric=metric, sign=objective.sign, fixed=fixed, methods={name: own})
 
 
 def _long(work: Distillation) -> str | None:
@@ -192,6 +193,8 @@ def _begun(study: Study, work: Distillation, folder: Path, how: Options, accept:
     if not begun.study.one_run:
         raise StudyError(f"{folder} holds a study: name another folder with --out")
     same = all(getattr(begun.study, what) == getattr(study, what) for what in ("seed", "task_name", "preset", "fixed"))
+    goal = begun.study.objective[0]  # of a run of before: another data-free metric
+    work = replace(work, metric=goal.metric, sign=goal.sign)
     way_on = "name another folder with --out" + (", or go on all the same with --accept-changes" if same else "")
     return running.going_on(folder, begun, study, work, accept and same, way_on)
 
@@ -221,7 +224,7 @@ def ending(trial: Trial, info: Mapping[str, Any], seed: int) -> str:
     """What became of a run, and where its synthetic images are far from what the teacher knows."""
     assert trial.last is not None
     told, final = trial.last["metrics"], trial.last["final"]
-    return "\n".join([*_far(told[metrics.OUTSIDE]), _tested(told, final, info, seed)])
+    return "\n".join([*_far(told[metrics.OUTSIDE]), *_degenerate(told), _tested(told, final, info, seed)])
 
 
 def _far(outside: float) -> list[str]:
@@ -234,6 +237,14 @@ def _far(outside: float) -> list[str]:
         f"warning: {share(outside)} of the values of the synthetic images are darker than black or lighter than white,",
         "  and on such images no teacher was trained; source.output: normalised or sigmoid keeps a generator there",
     ]
+
+
+def _degenerate(told: Mapping[str, float]) -> Iterator[str]:
+    """A warning where it is easy to agree on the synthetic images, whatever the student knows."""
+    from dfkd_ray.stats import degenerate
+
+    if why := degenerate.reasons(told):
+        yield f"warning: the synthetic images are degenerate ({', '.join(why)}): an agreement on them says nothing"
 
 
 def _tested(told: Mapping[str, float], final: Mapping[str, float], info: Mapping[str, Any], seed: int) -> str:

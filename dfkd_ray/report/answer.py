@@ -80,6 +80,8 @@ def _reached(best: TrialRow, tables: Tables) -> str:
 def _nothing(tables: Tables) -> str:
     if not tables.all:
         return "No trial has ended yet, so there is no answer."
+    if tables.degenerate and tables.guarded:
+        return f"No trial has won: {words.count(len(tables.degenerate), 'complete trial')}, and each is degenerate."
     states = Counter(t.state or "unknown" for t in tables.all)
     counts = words.listed([f"{n} {state}" for state, n in sorted(states.items())])
     return f"No trial has completed with a finite value of the objective, so there is no answer ({counts})."

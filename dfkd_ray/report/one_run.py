@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dfkd_ray import metrics
+from dfkd_ray.report import guard
 from dfkd_ray.report.answer import Scores, against, chosen_by, ruler
 from dfkd_ray.report.asked import basics, configured
 from dfkd_ray.report.blocks import (
@@ -48,6 +49,7 @@ def summary(tables: Tables, run: TrialRow) -> Section:
     line = ruler(tables)
     shown: list[Block] = [Heading(head, 1), Text(sentence(tables, run), "answer")]
     shown += [Text(ending, "warning")] if ending else []
+    shown += guard.warnings(tables)
     shown += [_numbers(tables, run)]
     shown += [line] if line is not None else []
     shown += [Heading("What was run", 2), Facts(list(_which(tables, run)))]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dfkd_ray import metrics
-from dfkd_ray.report import finding, published, thinning
+from dfkd_ray.report import finding, guard, published, thinning
 from dfkd_ray.report.answer import Scores, chosen_by, numbers, ruler, sentence
 from dfkd_ray.report.asked import asked, experiment
 from dfkd_ray.report.blocks import (
@@ -50,7 +50,7 @@ def summary(tables: Tables) -> Section:
     shown += [Text(finding.sentence(tables) if ablation else sentence(tables), "answer")]
     shown += [Text(claims, "answer")] if claims else []
     shown += [running] if tables.note.get("finished") is False else []
-    shown += changed(tables)
+    shown += [*changed(tables), *guard.warnings(tables)]
     shown += [finding.numbers(tables) if ablation else numbers(tables)]
     shown += [line] if line is not None and not ablation else []
     shown += [Heading("What was asked", 2), experiment(tables) if ablation else asked(tables)]
@@ -73,7 +73,8 @@ def changed(tables: Tables) -> list[Text]:
 def best(tables: Tables) -> Section:
     title, trial = "The best settings", tables.best
     if trial is None:
-        return Section("best", title, title, [Empty("No trial is complete, so no settings are best.")])
+        why = "Every complete trial is degenerate" if tables.degenerate else "No trial is complete"
+        return Section("best", title, title, [Empty(f"{why}, so no settings are best.")])
     shown = [_setting(p, trial) for p in tables.parameters]
     scores = Scores(trial, tables)
     last, top = (f" (epoch {e})" if e is not None else "" for e in (scores.last_epoch, scores.best_epoch))
@@ -213,6 +214,8 @@ def _whose(tables: Tables) -> dict[str, Callable[[TrialRow], Inline | Cell]]:
         columns["Draw"] = lambda t: _number(t.pair[1], str(t.pair[1]))
     if any(t.tuning for t in tables.all):
         columns["Tuning"] = lambda t: _number(t.row["tuning"], words.number(t.row["tuning"]))
+    if tables.degenerate:
+        columns["Degenerate"] = lambda t: Cell(words.listed(list(tables.degenerate.get(t.number, ()))), wide=True)
     if any(t.changed for t in tables.all):
         columns["Inputs"] = lambda t: Cell(t.changed or "as begun", wide=True)
     return columns

@@ -18,6 +18,7 @@ from dfkd_ray.report.arms import ArmRow, Spread
 from dfkd_ray.report.settings import Parameter, is_number, parameters
 from dfkd_ray.report.steps import CurveTable, curves, named
 from dfkd_ray.report.trial import Goal, TrialRow
+from dfkd_ray.stats import degenerate
 from dfkd_ray.stats import front as pareto
 from dfkd_ray.util import tables, words
 from dfkd_ray.util.errors import StudyError
@@ -146,7 +147,7 @@ class Tables:
 
     @cached_property
     def best(self) -> TrialRow | None:
-        """The best complete trial by the first objective: see `stats.front`."""
+        """The best complete trial by the first objective that nothing keeps from winning: see `stats.front`."""
         number = pareto.best(self._points)
         return next((trial for trial in self.complete if trial.number == number), None)
 
@@ -163,8 +164,26 @@ class Tables:
 
     @property
     def _points(self) -> dict[int, list[float]]:
-        """Of each complete trial its objectives, higher is better."""
-        return {t.number: [o.sign * (v or 0.0) for o, v in zip(self.objectives, t.values)] for t in self.complete}
+        """Of each complete trial that may win its objectives, higher is better."""
+        barred = self.degenerate if self.guarded else {}
+        known = [t for t in self.complete if t.number not in barred]
+        return {t.number: [o.sign * (v or 0.0) for o, v in zip(self.objectives, t.values)] for t in known}
+
+    @property
+    def guarded(self) -> bool:
+        """Whether degenerate trials are kept from winning."""
+        return self.run is None and degenerate.guarded(o.metric for o in self.objectives)
+
+    @cached_property
+    def degenerate(self) -> dict[int, tuple[str, ...]]:
+        """The complete trials that are degenerate at the epoch that was compared, and why."""
+        curves = {rule.metric: self.curve(rule.metric) for rule in degenerate.RULES}
+        found = {}
+        for t in self.complete:
+            epoch = t.row["best_epoch"] if self.objective.at == "best" else t.row["epochs"]
+            values = {name: curve.at(t.number, epoch) for name, curve in curves.items()}
+            found[t.number] = degenerate.reasons({name: v for name, v in values.items() if v is not None})
+        return {number: why for number, why in found.items() if why}
 
     @cached_property
     def metrics(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from dfkd_ray.metrics import VAL_ACCURACY
 from dfkd_ray.runs.card import RunCard
 from dfkd_ray.runs.depot import CHECKPOINT, Depot
 from dfkd_ray.runs.rings import Rings
+from dfkd_ray.stats import degenerate
 from dfkd_ray.teachers.weights import CARD
 from dfkd_ray.train.run import Run
 from dfkd_ray.tune.work import Row
@@ -64,10 +65,12 @@ class Checkpoint:
     def note(self, epoch: int, metrics: Mapping[str, float], metric: str, sign: float) -> None:
         """Remember the student if it is the best so far by the study's first objective (never by the test split).
 
-        While there was no value to choose by, the newest is the best.
+        While there was no value to choose by, the newest is the best; on degenerate images there is no data-free one.
         """
         self.curve.append(metrics.get(VAL_ACCURACY, math.nan))
         value = sign * metrics.get(metric, math.nan)
+        if degenerate.guarded([metric]) and degenerate.reasons(metrics):
+            value = math.nan
         unjudged = math.isnan(value) and self.best_value == -math.inf
         if value > self.best_value or unjudged or not self.best:
             self.best_epoch = epoch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -9,10 +10,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from dfkd_ray import metrics
+from dfkd_ray.nets.taps import taps_of
 from dfkd_ray.parts.signals import Norm, Setting, deviation, mode, statistics
 from dfkd_ray.parts.slots import Batch, LiveSource
+from dfkd_ray.runs.dead_leaves import dead_leaves
 
 HELD_OUT = 256  # synthetic images of each bank
 BATCH = 256  # images at a time
@@ -62,11 +66,39 @@ def divergence(teacher: Tensor, student: Tensor) -> Tensor:
     return (t.exp() * (t - s)).sum(1)
 
 
-def diversity(teacher: Tensor) -> float:
-    """Entropy of the teacher's mean prediction over log K, in [0, 1]: 1 where all classes are synthesised alike."""
-    p = teacher.softmax(1).mean(0)
-    entropy = float(-(p * p.clamp_min(1e-12).log()).sum())
-    return entropy / float(torch.tensor(float(len(p))).log())
+def class_entropy(teacher: Tensor) -> float:
+    """Entropy of the classes that the teacher names over log K, in [0, 1], from logits (N, K).
+
+    Of what it names, not of its mean prediction: one grey image of which it is unsure has one class, not all of them.
+    """
+    share = torch.bincount(teacher.argmax(1), minlength=teacher.shape[1]) / len(teacher)
+    return _entropy(share)
+
+
+def uncertainty(teacher: Tensor) -> float:
+    """Mean entropy of the teacher's prediction for an image over log K, in [0, 1], from logits (N, K)."""
+    return _entropy(teacher.softmax(1))
+
+
+def _entropy(p: Tensor) -> float:
+    """Of distributions (..., K), over log K; the mean over all of them."""
+    return float(torch.special.entr(p).sum(-1).mean()) / math.log(p.shape[-1])
+
+
+def image_distance(images: Tensor, std: tuple[float, ...]) -> float:
+    """Root mean square difference of two of the images (N, C, H, W) over all pairs, black 0 and white 1.
+
+    std: a value a channel, of the normalisation that they are in. The mean of (a - b)^2 over pairs is twice the
+    variance, so no pair is formed.
+    """
+    scale = torch.tensor(std, device=images.device)[:, None, None]
+    return float((2 * (images * scale).var(0).mean()).sqrt())
+
+
+def embedding_distance(embeddings: Tensor) -> float:
+    """1 - cosine similarity of two of the embeddings (N, D), mean over all pairs, in [0, 2]."""
+    count, total = len(embeddings), functional.normalize(embeddings, dim=1).sum(0)
+    return float((count**2 - total.square().sum()) / (count * (count - 1)))
 
 
 def outside(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> float:
@@ -106,6 +138,18 @@ def prior(net: nn.Module) -> Iterator[Callable[[], float | None]]:
             hook.remove()
 
 
+@contextmanager
+def embedded(net: nn.Module) -> Iterator[Callable[[], Tensor]]:
+    """Within the block the embeddings of all that `net` sees are kept: call it for them, (N, D)."""
+    seen: list[Tensor] = []
+    head = net.get_submodule(taps_of(net).head)
+    hook = head.register_forward_pre_hook(lambda module, args: seen.append(args[0].flatten(1).float()))
+    try:
+        yield lambda: torch.cat(seen)
+    finally:
+        hook.remove()
+
+
 def _joined(batches: list[tuple[int, Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     """Mean and biased variance (C,) of several batches together, each with its number of images."""
     counts, means, variances = zip(*batches)
@@ -120,23 +164,28 @@ def data_free(teacher: nn.Module, student: nn.Module, source: LiveSource, settin
     `diffusion`, which have no others than they made).
 
     `source`: fresh images of the run's own source, from noise that is the same in every epoch; `asked` is the share of
-    them that the teacher takes for the class asked for. `noise`: a fixed bank of Gaussian images, the same for every
-    trial. Nothing of the run is changed.
+    them that the teacher takes for the class asked for. `noise`, `dead_leaves`: fixed banks of images, the same for
+    every trial, in which none has a hand. Nothing of the run is changed.
     """
     device = next(teacher.parameters()).device
     own, labels = _own(source, setting, torch.Generator(device).manual_seed(2))
     noise = _noise(HELD_OUT, setting.image, device.type == "cuda")
     out = {metrics.OUTSIDE: outside(own, setting.mean, setting.std)}
-    with prior(teacher) as distance:
+    with prior(teacher) as distance, embedded(teacher) as embeddings:
         t = logits(teacher, own)
     out[metrics.AGREEMENT], out[metrics.KL] = faithfulness(t, logits(student, own))
-    out[metrics.DIVERSITY] = diversity(t)
+    out[metrics.CLASS_ENTROPY], out[metrics.UNCERTAINTY] = class_entropy(t), uncertainty(t)
+    out[metrics.IMAGE_DISTANCE] = image_distance(own, setting.std)
+    out[metrics.EMBEDDING_DISTANCE] = embedding_distance(embeddings())
     if (far := distance()) is not None:
         out[metrics.BATCHNORM] = far
     if labels is not None:
         out[metrics.ASKED] = float((t.argmax(1) == labels.to(device)).float().mean())
     on_noise = faithfulness(logits(teacher, noise), logits(student, noise))
     out[metrics.AGREEMENT_NOISE], out[metrics.KL_NOISE] = on_noise
+    leaves = dead_leaves(HELD_OUT, setting.image, setting.mean, setting.std)
+    on_leaves = faithfulness(logits(teacher, leaves), logits(student, leaves))
+    out[metrics.AGREEMENT_LEAVES], out[metrics.KL_LEAVES] = on_leaves
     return out
 
 

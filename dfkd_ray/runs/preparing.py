@@ -64,8 +64,7 @@ def _check_reported(name: str, made: Distillation, method: Method) -> None:
     """ConfigError where a trial lacks what a metric needs."""
     needs = metrics.find(name).needs
     if needs == metrics.REAL and not evaluable(made):
-        others = ", ".join(row.name for row in metrics.ROWS if row.data_free)
-        hint = f"give --data, or select by a data-free metric: {others}"
+        hint = f"give --data, or select by a data-free metric: {metrics.DATA_FREE} is the one to begin with"
         raise ConfigError.at("objective", f"{name} needs real images of {made.task.name}: {hint}")
     normed = any(weight.endswith("running_mean") for weight in made.weights)
     if (needs == metrics.NORM and not normed) or (needs == metrics.LABELS and not _asks(method)):

@@ -15,7 +15,7 @@ from dfkd_ray.study.arms import Arm
 from dfkd_ray.study.components import Changes
 from dfkd_ray.study.paths import Walk
 from dfkd_ray.tune.history import History
-from dfkd_ray.tune.trials import Trial
+from dfkd_ray.tune.trials import Trial, barred
 
 FINAL = (metrics.TEST_LAST, metrics.TEST_BEST)  # taken once, at the end of a trial
 
@@ -65,7 +65,9 @@ def tuned_changes(history: History, arm: str) -> Changes | None:
     """The changes of the best trial of an arm's own search; None before all have ended, or if all have failed."""
     if not _tuned(history, arm):
         return None
-    best = front.best(history.points(tuning(history, arm)))
+    tuned = tuning(history, arm)
+    sound = [trial for trial in tuned if not barred(history.study, trial)]
+    best = front.best(history.points(sound) or history.points(tuned))
     return None if best is None else history.trials[best].changes
 
 

@@ -122,6 +122,10 @@ def _best(history: History, path: Path) -> Trial:
     states = {trial.state for trial in history.trials.values()}
     if "running" in states:
         raise StudyError(f"{path}: there is none yet: no trial has ended; go on with: dfkd-ray resume {path}")
+    if "complete" in states:
+        raise StudyError(
+            f"{path}: no trial has won: all complete ones are degenerate; --trial N takes one all the same"
+        )
     what = ", ".join(sorted(states)) or "no trial"
     raise StudyError(f"{path}: no trial is complete, so there is no student ({what})")
 

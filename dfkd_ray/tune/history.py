@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from dfkd_ray import study as studies
+from dfkd_ray.stats import degenerate
 from dfkd_ray.study import Study
 from dfkd_ray.study.specs import NoStopper
 from dfkd_ray.tune import ledger
@@ -16,7 +18,7 @@ from dfkd_ray.tune.pictures import Picture
 from dfkd_ray.tune.ranks import Ranks
 from dfkd_ray.tune.stoppers import ranks_for
 from dfkd_ray.tune.tally import Tally
-from dfkd_ray.tune.trials import Trial
+from dfkd_ray.tune.trials import Trial, barred
 from dfkd_ray.util import leaving
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.words import shorten
@@ -75,7 +77,7 @@ class History:
         return {t.number: [value * sign for value, sign in zip(t.values or (), signs)] for t in complete}
 
     def best(self) -> Trial | None:
-        """The best complete trial by the first objective."""
+        """The best complete trial by the first objective that nothing keeps from winning."""
         return None if self.tally.best is None else self.trials[self.tally.best]
 
     def front(self) -> list[Trial]:
@@ -155,6 +157,10 @@ class History:
         self.tally.begun(number)
         self.study_attrs |= record["study_attrs"]
 
+    @property
+    def _guarded(self) -> bool:
+        return degenerate.guarded(objective.metric for objective in self.study.objective)
+
     def _started(self, record: Record) -> None:
         trial = self.trials[record["trial"]]
         trial.attempts += 1
@@ -169,7 +175,10 @@ class History:
             names, values = taken
             metric = self.study.objective[0].metric
             if metric in names:
-                self.ranks.take(trial.number, record["epoch"], values[names.index(metric)])
+                value = values[names.index(metric)]
+                if self._guarded and degenerate.reasons(dict(zip(names, values))):
+                    value = math.nan  # worse than any number: else it would have sound trials stopped
+                self.ranks.take(trial.number, record["epoch"], value)
         if "picture" in record:
             trial.pictures[record["epoch"]] = Picture(**record["picture"])
         if record.get("method"):
@@ -188,7 +197,8 @@ class History:
         trial.values, trial.final = record["values"], record["final"]
         self.tally.ended(trial.number, trial.state, trial.reason, trial.epoch, trial.seconds)
         for number, points in self.points([trial]).items():
-            self.tally.completed(number, points)
+            if not barred(self.study, trial):
+                self.tally.completed(number, points)
 
     def _finished(self, record: Record) -> None:
         self.finished = True

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dfkd_ray import study as studies
+from dfkd_ray.stats import degenerate
 from dfkd_ray.study import Study
 from dfkd_ray.study.arms import Walk
 from dfkd_ray.tune import serial_runner
@@ -47,6 +48,7 @@ class Summary:
     """What became of a study. `best`: the best complete trial, None if there is none.
 
     front: all that no complete trial dominates (of one objective: `best`), each with its objectives by metric.
+    degenerate: of complete trials that are, why; they are kept from winning where `guarded`.
     """
 
     study: str
@@ -60,6 +62,8 @@ class Summary:
     seconds: float
     ablation: bool = False
     front: Sequence[tuple[Trial, Mapping[str, float]]] = ()
+    degenerate: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    guarded: bool = False
 
 
 def start(
@@ -191,6 +195,7 @@ def _run(
 
 def _summary(history: History, folder: Path) -> Summary:
     goals = [objective.metric for objective in history.study.objective]
+    complete = [trial for trial in history.trials.values() if trial.state == "complete"]
     states = {state: history.in_state(state) for state in ("complete", "pruned", "failed", "running")}
     return Summary(
         study=history.study.study,
@@ -200,6 +205,8 @@ def _summary(history: History, folder: Path) -> Summary:
         ablation=history.study.ablation is not None,
         front=[(trial, dict(zip(goals, trial.values or ()))) for trial in history.front()],
         seconds=history.active_seconds,
+        degenerate={trial.number: why for trial in complete if (why := trial.degenerate(history.study.objective[0]))},
+        guarded=degenerate.guarded(goals),
         **states,
     )
 

@@ -14,6 +14,7 @@ import random
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import optuna
@@ -28,7 +29,7 @@ from dfkd_ray.study.specs import Cmaes, Gp, Grid, Nsga2, Qmc, Random, Tpe
 from dfkd_ray.tune.endings import State
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.proposal import Proposal
-from dfkd_ray.tune.trials import Trial
+from dfkd_ray.tune.trials import Trial, barred
 from dfkd_ray.tune.window import Window
 from dfkd_ray.util.registry import Registry
 
@@ -115,6 +116,8 @@ class Search:
             self._storage.set_study_system_attr(self._id, key, value)
         for number in sorted(history.trials):
             trial = history.trials[number]
+            if trial.state == "complete" and barred(self.study, trial):
+                trial = replace(trial, state="failed")  # as it was told
             self._optuna.add_trial(self._frozen(trial))
             if trial.state != "running":
                 self._window.ended(number, trial.state, trial.values, trial.epoch)

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dfkd_ray.study import Objective
+from dfkd_ray.stats import degenerate
+from dfkd_ray.study import Objective, Study
 from dfkd_ray.tune.curves import Rows
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.tune.pictures import Picture
@@ -66,6 +67,28 @@ class Trial:
         return self.rows.curve(metric)
 
     def best_epoch(self, objective: Objective) -> int | None:
-        """The epoch where an objective is best (the first of equals), or None where it is nowhere finite."""
+        """The epoch where an objective is best (the first of equals), or None where it is nowhere finite.
+
+        Of a data-free objective degenerate epochs do not count; where there are no others, it is the last.
+        """
         finite = {e: v * objective.sign for e, v in self.curve(objective.metric).items() if math.isfinite(v)}
-        return max(finite, key=lambda epoch: finite[epoch]) if finite else None
+        broken: set[int] = set()
+        if degenerate.guarded([objective.metric]):
+            broken = {e for rule in degenerate.RULES for e, v in self.curve(rule.metric).items() if rule.broken(v)}
+        sound = [epoch for epoch in finite if epoch not in broken]
+        return max(sound, key=lambda epoch: finite[epoch]) if sound else max(finite, default=None)
+
+    def degenerate(self, objective: Objective) -> tuple[str, ...]:
+        """Why it is, at the epoch that a study with this first objective compares; nothing where it is not."""
+        best = self.best_epoch(objective) if objective.at == "best" else None
+        epoch = self.epoch if best is None else best
+        return degenerate.reasons(self.rows[epoch]["metrics"]) if epoch in self.rows else ()
+
+
+def barred(study: Study, trial: Trial) -> bool:
+    """Whether a trial is kept from winning, since it is degenerate and no objective is taken on real images.
+
+    A run alone has nothing to win.
+    """
+    guarded = not study.one_run and degenerate.guarded(objective.metric for objective in study.objective)
+    return guarded and bool(trial.degenerate(study.objective[0]))

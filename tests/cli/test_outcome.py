@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -215,3 +216,19 @@ def test_another_scale_is_said_and_a_study_without_a_table_says_nothing() -> Non
     assert elsewhere[1] == "  (on gliders, a task of another scale: compare the claims, not the numbers)"
     assert len(elsewhere) == 5
     assert list(outcome.published_lines(None)) == []
+
+
+def test_degenerate_trials_are_named_by_reason_and_what_became_of_them() -> None:
+    found = dict.fromkeys(range(8), ("one class",)) | {9: ("one image", "one class")}
+    trial = ended(8, [0.9], {"agreement/source": 0.9})
+    one = summary([(trial, {"agreement/source": 0.9})], trial)
+    assert list(outcome.degenerate_lines(replace(one, degenerate=found, guarded=True))) == [
+        "degenerate, kept from winning:",
+        "  trial 0, 1, 2, 3, 4, 5 and 2 more: one class",
+        "  trial 9: one image, one class",
+    ]
+    lines = outcome.degenerate_lines(replace(one, degenerate={0: ("one class",)}))
+    assert next(lines) == "degenerate, compared on real images all the same:"
+    lines = outcome.degenerate_lines(replace(summary([], None), degenerate=found, guarded=True))
+    assert next(lines) == "degenerate, kept from winning: no trial has won"
+    assert list(outcome.degenerate_lines(one)) == []

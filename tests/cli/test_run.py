@@ -57,12 +57,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
 def test_it_says_what_it_does_and_what_came_out(finished: tuple[Path, Done]) -> None:
     folder, done = finished
     assert (done.code, done.err) == (0, "")
-    first, teacher, *epochs, ending, where, page = done.out.splitlines()
+    first, teacher, *epochs, warning, ending, where, page = done.out.splitlines()
     assert first == "dfkd_fgvc on gliders: resnet8 -> resnet8, 3 epochs, seed 0; input normalised by the task"
     assert teacher == "the teacher is gliders_resnet8.safetensors, as shipped"
+    assert warning.startswith("warning: the synthetic images are degenerate (")
+    assert warning.endswith("one class): an agreement on them says nothing")
     assert [line.split()[:2] for line in epochs] == [["epoch", "1/3"], ["epoch", "2/3"], ["epoch", "3/3"]]
     for line in epochs:
-        for word in ("val", "agreement", "diversity", "source loss", "student loss"):
+        for word in ("val", "agreement", "class_entropy", "source loss", "student loss"):
             assert f"  {word} " in line
         assert line.endswith(" s")
     assert len({len(line) for line in epochs}) == 1, "in columns"
@@ -332,8 +334,9 @@ def test_without_real_images_it_says_so_before_it_starts(squares: Path) -> None:
     assert lines[1] == f"the teacher is {path}"
     assert lines[2] == "no real images of squares here, so no accuracies (--data); data-free metrics alone"
     assert lines[3].startswith("epoch 1/1  agreement ")
-    assert lines[4].startswith("agreement with the teacher ")
-    assert lines[4].endswith(" on held-out synthetic images (seed 0); no real images to evaluate on: give --data")
+    assert lines[4].startswith("warning: the synthetic images are degenerate (")
+    assert lines[5].startswith("agreement with the teacher ")
+    assert lines[5].endswith(" on held-out synthetic images (seed 0); no real images to evaluate on: give --data")
 
 
 def test_damaged_data_is_an_error_before_the_first_epoch(squares: Path, tmp_path: Path) -> None:

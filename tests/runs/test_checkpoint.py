@@ -49,6 +49,14 @@ def noted(values: list[float], sign: float = 1.0, metric: str = "val_accuracy") 
     return checkpoint
 
 
+@pytest.mark.parametrize(("metric", "best"), [("agreement/source", 2), ("val_accuracy", 1)])
+def test_degenerate_images_make_no_best_student_of_a_data_free_metric(metric: str, best: int) -> None:
+    checkpoint = Checkpoint(opened(small()), None)
+    for epoch, (value, entropy) in enumerate([(1.0, 0.0), (0.7, 0.9), (0.9, 0.0), (0.6, 0.9)], start=1):
+        checkpoint.note(epoch, {metric: value, "class_entropy/source": entropy}, metric, 1)
+    assert checkpoint.best_epoch == best
+
+
 @pytest.mark.parametrize(
     ("values", "sign", "best"),
     [

@@ -136,7 +136,7 @@ def test_the_metrics_of_an_epoch_are_those_that_are_announced(undisturbed: tuple
         gauges = {f"loss/student/high_order/attention_{side}" for side in ("teacher", "student")}
         assert rest == {"lr/student", "loss/source/batchnorm/layers", *gauges}
         assert all(abs(value) < float("inf") for value in row.metrics.values())
-        for share in ("val_accuracy", "agreement/source", "agreement/noise", "diversity"):
+        for share in ("val_accuracy", "agreement/source", "agreement/noise", "class_entropy/source"):
             assert 0 <= row.metrics[share] <= 1
     assert undisturbed[0][-1].metrics["lr/student"] == pytest.approx(0, abs=1e-9)
 

@@ -14,6 +14,7 @@ from dfkd_ray import metrics
 from dfkd_ray.parts.signals import Layout, Setting
 from dfkd_ray.parts.slots import Batch
 from dfkd_ray.runs import measures
+from dfkd_ray.runs.dead_leaves import dead_leaves
 from tests.tiny import CLASSES, IMAGE, differing, flat, opened, small, toy, walked
 
 DATA_FREE = {row.name for row in metrics.ROWS if row.data_free}
@@ -39,14 +40,50 @@ def test_agreement_and_divergence() -> None:
     assert measures.faithfulness(s, t)[1] != pytest.approx(kl), "the teacher comes first"
 
 
-def test_diversity() -> None:
+def test_the_class_entropy_is_of_what_the_teacher_names() -> None:
     t = logits(0)
-    mean = softmax(t.double().numpy()).mean(0)
-    assert measures.diversity(t) == pytest.approx(-(mean * np.log(mean)).sum() / np.log(7), rel=1e-5)
-    one = torch.full((5, 4), -1e4)
-    one[:, 2] = 1e4
-    assert measures.diversity(one) == pytest.approx(0, abs=1e-6)
-    assert measures.diversity(torch.eye(4) * 1e4) == pytest.approx(1)
+    share = np.bincount(t.argmax(1).numpy(), minlength=7) / len(t)
+    share = share[share > 0]
+    assert measures.class_entropy(t) == pytest.approx(-(share * np.log(share)).sum() / np.log(7), rel=1e-5)
+    assert measures.class_entropy(torch.eye(4)) == pytest.approx(1)
+    grey = torch.tensor([0.02, 0.01, 0.0, 0.0]).repeat(9, 1)  # one image, of which the teacher is unsure
+    assert measures.class_entropy(grey) == 0
+    assert measures.uncertainty(grey) == pytest.approx(1, abs=1e-3)
+
+
+def test_the_uncertainty_is_the_mean_over_images() -> None:
+    t = logits(0)
+    p = softmax(t.double().numpy())
+    assert measures.uncertainty(t) == pytest.approx(-(p * np.log(p)).sum(1).mean() / np.log(7), rel=1e-5)
+    assert measures.uncertainty(torch.eye(4) * 1e4) == pytest.approx(0, abs=1e-6)
+
+
+def test_images_are_compared_pair_by_pair() -> None:
+    std = (0.5, 0.25)
+    images = torch.randn(6, 2, 4, 4, generator=torch.Generator().manual_seed(0))
+    pictures = images.numpy() * np.array(std)[:, None, None]
+    pairs = [((pictures[i] - pictures[j]) ** 2).mean() for i in range(6) for j in range(i)]
+    assert measures.image_distance(images, std) == pytest.approx(np.sqrt(np.mean(pairs)), rel=1e-5)
+    assert measures.image_distance(images[:1].repeat(5, 1, 1, 1), std) == pytest.approx(0, abs=1e-6)
+    assert measures.image_distance(torch.tensor([-1.0, 1.0]).view(2, 1, 1, 1) / 2, (1.0,)) == 1, "black and white"
+
+
+def test_embeddings_are_compared_pair_by_pair() -> None:
+    found = torch.randn(6, 5, generator=torch.Generator().manual_seed(0))
+    x = found.numpy() / np.linalg.norm(found.numpy(), axis=1, keepdims=True)
+    pairs = [1 - x[i] @ x[j] for i in range(6) for j in range(i)]
+    assert measures.embedding_distance(found) == pytest.approx(np.mean(pairs), rel=1e-5)
+    assert measures.embedding_distance(found[:1].repeat(5, 1)) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("size", [4, 256])
+def test_the_embeddings_of_all_batches_are_kept_and_no_hook(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measures, "BATCH", size)
+    net, images = toy(1), torch.randn(11, *IMAGE, generator=torch.Generator().manual_seed(0))
+    with measures.embedded(net) as embeddings:
+        found = measures.logits(net, images)
+    assert torch.allclose(net.head(embeddings()), found, atol=1e-5)
+    assert not net.head._forward_pre_hooks
 
 
 def test_accuracy_is_that_of_the_evaluated_net_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +198,11 @@ def test_the_banks() -> None:
     assert out[metrics.BATCHNORM] == pytest.approx(distance(toy(1), torch.zeros(measures.HELD_OUT, *IMAGE)), rel=1e-5)
     noise = torch.randn(measures.HELD_OUT, *IMAGE, generator=torch.Generator().manual_seed(1))
     assert torch.equal(images[: measures.HELD_OUT], torch.zeros_like(noise))
-    assert torch.equal(images[measures.HELD_OUT :], noise)
+    assert torch.equal(images[measures.HELD_OUT : 2 * measures.HELD_OUT], noise)
+    leaves = dead_leaves(measures.HELD_OUT, IMAGE, SETTING.mean, SETTING.std)
+    assert torch.equal(images[2 * measures.HELD_OUT :], leaves)
+    pair = measures.logits(teacher, leaves), measures.logits(student, leaves)
+    assert (out["agreement/dead_leaves"], out["kl/dead_leaves"]) == measures.faithfulness(*pair)
     t, s = measures.logits(teacher, noise), measures.logits(student, noise)
     assert (out["agreement/noise"], out["kl/noise"]) == measures.faithfulness(t, s)
 

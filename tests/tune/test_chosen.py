@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -161,3 +162,10 @@ def test_a_trial_that_was_carried_off_has_no_page(tmp_path: Path) -> None:
     (tmp_path / folders.CARD).write_text("{}")
     with pytest.raises(StudyError, match=r" is a trial apart from its study: a page is made from the tables in its"):
         page_of(tmp_path)
+
+
+def test_of_a_study_whose_trials_are_all_degenerate_none_has_won(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dfkd_ray.tune.history.barred", lambda study, trial: True)
+    error = f"{sweep}: no trial has won: all complete ones are degenerate; --trial N takes one all the same"
+    with pytest.raises(StudyError, match=f"^{re.escape(error)}$"):
+        choose(sweep)

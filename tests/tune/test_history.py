@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -203,3 +204,24 @@ def test_accepted_changes_mark_every_later_trial_and_no_earlier_one() -> None:
     assert marks == [False, True, False, True, True, False]
     assert history.trials[3].changed == "the teacher (a, now b)"
     assert history.accepted
+
+
+def test_a_degenerate_trial_does_not_win_and_has_nobody_stopped() -> None:
+    """With agreements of 1.0 on images of one class: the best is another, and at the rung it ranks last."""
+
+    def told(trial: int, agreement: float, entropy: float) -> dict[str, Any]:
+        return {**row(trial, 1, 0.0), "metrics": {"agreement/source": agreement, "class_entropy/source": entropy}}
+
+    ends = [
+        record
+        for t, (agreement, entropy) in enumerate([(1.0, 0.0), (0.7, 0.9), (0.8, 0.8)])
+        for record in (asked(t), told(t, agreement, entropy), ended(t, "complete", [agreement]))
+    ]
+    history = History([*records({"{metric: val_accuracy}": "{metric: agreement/source}"}), *ends])
+    best = history.best()
+    assert best is not None
+    assert (best.number, [trial.number for trial in history.front()]) == (2, [2])
+    assert history.ranks is not None
+    assert [*history.ranks.at(1)] == [-math.inf, 0.7, 0.8]
+    alone = History([*records({"{metric: val_accuracy}": "{metric: agreement/source}"}), *ends[:3]])
+    assert (alone.best(), alone.front()) == (None, [])

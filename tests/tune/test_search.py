@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from dataclasses import replace
 from typing import Any
 
 import optuna
@@ -220,3 +221,19 @@ def test_optuna_says_nothing(capfd: pytest.CaptureFixture[str], recwarn: pytest.
     assert capfd.readouterr() == ("", "")
     assert not [w for w in recwarn if "optuna" in str(w.filename)]
     assert optuna.logging.get_verbosity() == optuna.logging.ERROR
+
+
+def test_a_degenerate_trial_is_rebuilt_as_it_was_told() -> None:
+    study = replace(make(Random(), RANGES), objective=(Objective("agreement/source"),))
+    ledger, live = Ledger(study), Search(study)
+    proposal = live.propose()
+    assert proposal is not None
+    ledger.asked(proposal)
+    live.tell(0, "failed", [1.0], {1: 1.0}, None)
+    found = {"agreement/source": 1.0, "class_entropy/source": 0.0}
+    ledger.note("row", trial=0, epoch=1, seconds=1.0, metrics=found, last=True, final={})
+    ledger.note("ended", trial=0, state="complete", reason=None, rung=None, values=[1.0], final={})
+    rebuilt = Search(study)
+    rebuilt.rebuild(ledger.history)
+    told, again = live._optuna.get_trials()[0], rebuilt._optuna.get_trials()[0]
+    assert (told.state, told.values) == (again.state, again.values) == (TrialState.FAIL, None)

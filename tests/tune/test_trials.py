@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
 from dfkd_ray import study as studies
 from dfkd_ray.tune.history import History
+from dfkd_ray.tune.trials import barred
 from tests.tune.test_history import asked, records, row
 
 
@@ -19,3 +25,34 @@ def test_the_best_epoch_is_the_first_of_the_best_finite_ones() -> None:
     assert history.trials[0].best_epoch(accuracy) == 3
     assert history.trials[0].best_epoch(kl) == 3
     assert history.trials[0].best_epoch(studies.Objective("absent", "max")) is None
+
+
+DATA_FREE = {"{metric: val_accuracy}": "{metric: agreement/source}"}
+
+
+def judged(trial: int, epoch: int, agreement: float, entropy: float, **more: Any) -> dict[str, Any]:
+    """A row whose images have classes of that entropy."""
+    told = {"agreement/source": agreement, "class_entropy/source": entropy}
+    return {**row(trial, epoch, 0.0, **more), "metrics": told}
+
+
+def test_a_degenerate_epoch_is_not_the_best_of_a_data_free_objective() -> None:
+    history = History([*records(DATA_FREE), asked(0), *(judged(0, e, 1 - e / 10, e / 10 - 0.1) for e in range(1, 5))])
+    trial, agreement = history.trials[0], studies.Objective("agreement/source", at="best")
+    assert trial.best_epoch(agreement) == 2
+    assert trial.degenerate(agreement) == ()
+    history = History([*records(DATA_FREE), asked(0), judged(0, 1, 1.0, 0.0), judged(0, 2, 0.9, 0.0)])
+    assert history.trials[0].best_epoch(agreement) == 2, "the last, where all are degenerate"
+    assert history.trials[0].degenerate(agreement) == ("one class",)
+
+
+@pytest.mark.parametrize(
+    ("metric", "entropy", "kept_back"),
+    [("agreement/source", 0.0, True), ("agreement/source", 0.5, False), ("val_accuracy", 0.0, False)],
+)
+def test_who_is_kept_from_winning(metric: str, entropy: float, kept_back: bool) -> None:
+    changes = {"{metric: val_accuracy}": f"{{metric: {metric}}}"}
+    history = History([*records(changes), asked(0), judged(0, 1, 1.0, entropy)])
+    assert barred(history.study, history.trials[0]) is kept_back
+    alone = replace(history.study, search={})
+    assert barred(alone, history.trials[0]) is False, "a run alone has nothing to win"

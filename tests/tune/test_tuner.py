@@ -274,3 +274,24 @@ def test_an_ending_is_on_the_disk_before_anything_acts_on_it_and_rows_are_with_i
         monkeypatch.setattr("dfkd_ray.tune.ledger.MOMENT", math.inf)
         assert c.report(job, row(4, 0.2, last=True)) == "stop"
         assert len(synced) == 2
+
+
+def test_of_a_degenerate_trial_the_sampler_is_told_that_it_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would look for more of these; the trial itself is complete, and has not won."""
+    told: list[tuple[int, str]] = []
+    blind = toys.study({**NONE, "{metric: val_accuracy}": "{metric: agreement/source}"})
+    with tuner(tmp_path, blind) as c:
+        monkeypatch.setattr(c.search, "tell", lambda number, state, *rest: told.append((number, state)))
+        for entropy in (0.0, 0.9):
+            job = c.next_job()
+            assert job is not None
+            c.started(job)
+            found = {"agreement/source": 1 - entropy / 2, "class_entropy/source": entropy}
+            c.report(job, Row(4, 4.0, found, last=True))
+        assert told == [(0, "failed"), (1, "complete")]
+        assert [trial.state for trial in c.history.trials.values()] == ["complete", "complete"]
+        best = c.history.best()
+        assert best is not None
+        assert best.number == 1

@@ -18,7 +18,7 @@ from dfkd_ray.tune.trials import REUSED, Trial
 from dfkd_ray.util.words import for_terminal, roughly, share
 
 PER_SECOND = 4  # how often the live view changes at most
-SHOWN = (metrics.VAL_ACCURACY, metrics.AGREEMENT, metrics.DIVERSITY, metrics.ASKED)  # of an epoch of a run alone
+SHOWN = (metrics.VAL_ACCURACY, metrics.AGREEMENT, metrics.CLASS_ENTROPY, metrics.ASKED)  # of an epoch of a run alone
 
 
 class Lines(Observer):
@@ -37,12 +37,8 @@ class Lines(Observer):
 
     def end(self, trial: Trial) -> None:
         if not (self.study.history.study.one_run and trial.state == "complete"):
-            self._print(
-                line(
-                    snapshot(self.study, running=False),
-                    shown_trial(trial, self.study.history.study.objective[0].metric),
-                )
-            )
+            ended = shown_trial(trial, self.study.history.study.objective[0])
+            self._print(line(snapshot(self.study, running=False), ended))
 
         if trial.state == "failed" and not self._failed:  # of the first one also where: the rest is in the tables
             self._failed = True
@@ -124,6 +120,8 @@ def line(now: Snapshot, ended: Shown) -> str:
     how = f"{now.metric} {_told(now, ended)} after {_epochs(ended.epoch)}"
     if ended.state == "failed":
         how = (ended.reason or "").partition("\n")[0]
+    if ended.degenerate:
+        what += f", degenerate ({', '.join(ended.degenerate)})"
     arm = "" if ended.arm is None else f" ({ended.arm})"
     parts = [f"trial {ended.trial}{arm} {what}: {how}, {roughly(ended.seconds)}"]
     if now.best is not None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dfkd_ray.study import Objective
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.observers import Progress
 from dfkd_ray.tune.trials import Trial
@@ -24,6 +25,7 @@ class Shown:
     reason: str | None = None
     arm: str | None = None
     seed: int = 0
+    degenerate: Sequence[str] = ()  # why it is, of one that is complete
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ def snapshot(progress: Progress, running: bool = True) -> Snapshot:
     study = history.study
     metric = study.objective[0].metric
     best = history.best()
+    shown = history.running() if running else ()
     return Snapshot(
         study=study.study,
         metric=metric,
@@ -56,19 +59,18 @@ def snapshot(progress: Progress, running: bool = True) -> Snapshot:
         complete=history.in_state("complete"),
         pruned=history.in_state("pruned"),
         failed=history.in_state("failed"),
-        running=tuple(shown_trial(trial, metric) for trial in history.running()) if running else (),
-        best=None if best is None else shown_trial(best, metric),
+        running=tuple(shown_trial(trial, study.objective[0]) for trial in shown),
+        best=None if best is None else shown_trial(best, study.objective[0]),
         seconds_left=_seconds_left(history, max_epochs, total, progress.concurrency),
     )
 
 
-def shown_trial(trial: Trial, metric: str) -> Shown:
+def shown_trial(trial: Trial, objective: Objective) -> Shown:
     """A trial as the view has it."""
-    value = trial.values[0] if trial.values else trial.last["metrics"].get(metric) if trial.last else None
-    seconds = trial.seconds or 0.0
-    return Shown(
-        trial.number, trial.state, trial.epoch, value, trial.changes, seconds, trial.reason, trial.arm, trial.seed
-    )
+    value = trial.values[0] if trial.values else trial.last["metrics"].get(objective.metric) if trial.last else None
+    facts = (trial.number, trial.state, trial.epoch, value, trial.changes, trial.seconds or 0.0, trial.reason)
+    why = trial.degenerate(objective) if trial.state == "complete" else ()
+    return Shown(*facts, trial.arm, trial.seed, why)
 
 
 def _seconds_left(history: History, max_epochs: int, total: int | None, concurrency: int) -> float | None:
