@@ -164,11 +164,14 @@ def _said(task: Task, report: DataReport, shown: int | None) -> Iterator[str]:
         differs = "  differs" if which in report.miscounted else ""
         yield f"{which:<7}{report.counts.get(which, 0):>11,}{official:>11}{differs}"
     damaged = [f"{path}: {wrong}" for path, wrong in report.damaged.items()]
-    kinds = {"unreadable": report.unreadable, "missing": report.missing, "damaged": damaged, "surplus": report.surplus}
+    surplus = "surplus" if report.official or not report.unused.pictures else "in no split, and not used"
+    kinds = {"unreadable": report.unreadable, "missing": report.missing, "damaged": damaged, surplus: report.surplus}
+    kinds |= report.unused.kinds
     for kind, files in kinds.items():
         if files:
             yield f"{kind}: {len(files):,}"
             yield from (f"  {file}" for file in files[:shown])
             if shown is not None and len(files) > shown:
                 yield f"  and {len(files) - shown:,} more (--list names them)"
-    yield "whole: every image is there and can be read" if report.complete else "not as it was published"
+    wrong = "not as it was published" if task.origin is not None else "not whole: see above"
+    yield "whole: every image is there and can be read" if report.complete else wrong

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from dfkd_ray.datasets import uncut
-from dfkd_ray.datasets.image_files import Files, shorter, square
+from dfkd_ray.datasets.image_files import Files, shorter, sound, square
 from dfkd_ray.datasets.readers import channelled, split, unread_split
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.datasets.uncut import Uncut
@@ -46,7 +47,11 @@ def training(task: Task, data: Path | None = None, download: bool = False, cache
         augment = _AUGMENTS[task.recipe.augment]
         return Training(labels, lambda index, rng: augment(images[index], rng))
     (source, classes), origin = unread_split(task, "train", data, download)
-    whole = source.uncut(task, "train", cache) if isinstance(source, Files) else _uncut(task, source, origin)
+    if isinstance(source, Files):
+        read = partial(Files.uncut, task=task, which="train", cache=cache)
+        whole, classes = sound((source, classes), read, task.skip_damaged)
+    else:
+        whole = _uncut(task, source, origin)
     return Training(torch.from_numpy(classes.astype(np.int64)), _cutting(whole, task.image[1], crop))
 
 
