@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from dfkd_ray.cli import app, options
+from dfkd_ray.cli.images import kind_of_file
 from dfkd_ray.cli.student import TrialOptions
 from dfkd_ray.util import shipped, words
 from dfkd_ray.util.errors import StudyError, UnknownName
@@ -173,9 +174,12 @@ def described(name: str) -> Iterator[str]:
     from dfkd_ray.util import yamls
 
     studies = {path.stem: path for path in shipped.studies()}
-    if name in datasets.names() or name.startswith(datasets.FOLDER):
+    kind = kind_of_file(name)
+    if name in datasets.names() or name.startswith(datasets.FOLDER) or kind == "task":
         yield _yaml(yamls.plain(datasets.load(name)))
-    elif name in config.method_names() or Path(name).suffix in (".yaml", ".yml"):
+    elif kind == "study":
+        yield Path(name).read_text(encoding="utf-8").removesuffix("\n")
+    elif name in config.method_names() or kind == "method":
         method = config.load(name)
         yield f"# {name}, fingerprint {config.fingerprint(method)}; every default filled in"
         yield from origins.with_origins(name)

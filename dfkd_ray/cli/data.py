@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dfkd_ray.cli import app, options
+from dfkd_ray.cli.images import Images
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.words import DASH
 
@@ -136,16 +137,17 @@ def bring(task: Task, folder: Path | None) -> None:
 
 
 @data.command()
+@options.unfolded
 def verify(
     name: Name,
+    images: Images,
     folder: Folder = None,
     all_files: Annotated[bool, typer.Option("--list", help="Name every file, not the first few of each kind.")] = False,
 ) -> None:
     """Compare a task's data with what was published, file by file; exit code 1 if it differs."""
-    from dfkd_ray import datasets
     from dfkd_ray.datasets.verify import verify as check
 
-    task = datasets.load(name)
+    task = images.load(name)
     report = check(task, folder)
     if report.root is None:
         typer.echo(_none_needed(task))

@@ -13,6 +13,7 @@ import typer
 
 from dfkd_ray import metrics
 from dfkd_ray.cli import app, options, running
+from dfkd_ray.cli.images import Images
 from dfkd_ray.cli.subject import Subject, folder_name
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util import folders, store
@@ -42,6 +43,7 @@ def distill(
         str, typer.Argument(metavar="METHOD", help="A method by name (see `ls methods`), or a YAML file.")
     ],
     subject: Subject,
+    images: Images,
     how: Options,
     changes: options.Set = None,
     epochs: Epochs = None,
@@ -63,7 +65,7 @@ def distill(
     name = absolute(method)
     own = config.load(name)
     fixed = absolute_pool(_from_pool(pool, own, Overrides(subject.assigned(changes), epochs=epochs).fixed))
-    on = subject.chosen(config.change(own, fixed).teacher.arch, how.weights)
+    on = images.of(subject.chosen(config.change(own, fixed).teacher.arch, how.weights))
     folder = store.folder_of(how.out or Path("reports") / f"{Path(method).stem}-{folder_name(on)}-seed{seed}")
     study, work = _study(name, own, on, fixed, seed, folder, how)
     work.open(work.method, seed, work.runtime, work.runtime.open())  # what does not fit is told before all else

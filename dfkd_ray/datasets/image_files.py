@@ -101,7 +101,11 @@ class Files:
         """
         damaged: dict[int, str] = {}
         one = partial(
-            _picture, mode=MODES[task.image[0]], short=round(task.image[1] / task.crop), side=side, own=bool(_owned(task))
+            _picture,
+            mode=MODES[task.image[0]],
+            short=round(task.image[1] / task.crop),
+            side=side,
+            own=bool(_owned(task)),
         )
         with decoders() as pool, progress(f"{task.name}, {which}", len(self), "images read") as tell:
             for start in range(0, len(self), _CHUNK):
@@ -161,9 +165,9 @@ def _owned(task: Task) -> tuple[str, ...]:
 def _picture(path: Path, mode: str, short: int, side: int | None, own: bool) -> NDArray[np.uint8] | str:
     """(height, width, C) of a file, or what is wrong with it.
 
-    Grey, palette and CMYK become RGB, an alpha channel is dropped. Of a published set no EXIF tag turns the image, which
-    is what torchvision's loader of folders does, and what those who measured on it saw; of one's own it does. An image
-    of one pixel is an image, enlarged like any other.
+    Grey, palette and CMYK become RGB, an alpha channel is dropped. An EXIF tag turns an image of one's own; none of a
+    published set, because those who measured on it saw it as torchvision's loader of folders reads it. An image of one
+    pixel is an image, enlarged like any other.
     """
     try:
         with Image.open(path) as image:

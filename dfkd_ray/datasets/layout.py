@@ -1,4 +1,4 @@
-"""How a folder of one's own is laid out: class folders, splits of those in any spelling, or a table of names and labels.
+"""How a folder of one's own is laid out: class folders, splits of those in any spelling, or a table of labels.
 
 Where there are several, splits go before class folders, and those before a table.
 """
@@ -82,9 +82,9 @@ def of(data: Path) -> Layout:
         return Layout(data.parent, tables=_in_table(data))
     if there := _splits(data):
         return Layout(data, there)
-    if len({name for name in folders_in(data) if split_called(name) is None and holds_pictures(data / name, True)}) < 2:
-        if tables := _tables(data):
-            return Layout(data, tables=tables)
+    classes = {name for name in folders_in(data) if split_called(name) is None and holds_pictures(data / name, True)}
+    if len(classes) < 2 and (tables := _tables(data)):
+        return Layout(data, tables=tables)
     return Layout(data, {WHOLE: ""})
 
 
@@ -131,9 +131,8 @@ def _class_folders(place: Path) -> set[str]:
         first = min(found)
         within = ", ".join(f"{first}/{name}" for name in sorted(folders_in(place / first))[:3])
         raise DataError(
-            f"{place}: no image lies in its folders ({some(sorted(found))}), all lie deeper ({within}), so nobody can tell "
-            f"which are the classes: name the folder that holds their folders, as in folder:{place / first}, or move "
-            f"the images of each class up into its folder"
+            f"{place}: no image lies in its folders ({some(sorted(found))}), all lie deeper ({within}), so nobody can "
+            f"tell which are the classes: name the folder that holds their folders, as in folder:{place / first}, or "
+            f"move the images of each class up into its folder"
         )
     return found
-

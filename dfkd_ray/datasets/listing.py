@@ -77,4 +77,6 @@ def holds_pictures(folder: Path, deep: bool = False) -> bool:
     here = entries(folder)
     if any(not entry.is_dir() and is_picture(entry.path) for entry in here):
         return True
-    return deep and any(holds_pictures(folder / entry.name, deep) for entry in here if entry.is_dir(follow_symlinks=False))
+    return deep and any(
+        holds_pictures(folder / entry.name, deep) for entry in here if entry.is_dir(follow_symlinks=False)
+    )

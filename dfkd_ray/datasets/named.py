@@ -6,10 +6,11 @@ TeacherRef(arch='resnet8', weights='gliders_resnet8.safetensors', test_accuracy=
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from dfkd_ray.datasets import folder
+from dfkd_ray.datasets import derived, folder
 from dfkd_ray.datasets.task import HERE, Task
 from dfkd_ray.util import yamls
 from dfkd_ray.util.errors import UnknownName
@@ -25,13 +26,15 @@ def load(name: str) -> Task:
     """The shipped task of that name, the task in the YAML file at that path, or `folder:PATH`, see `folder.task`.
 
     Raises UnknownName with the nearest name, ConfigError with every mistake of the file, DataError for a folder that
-    holds no classes. Weights and images stand beside the file that names them.
+    holds no classes. Weights and images stand beside the file that names them. A file may be `of` another task.
     """
     if name.startswith(folder.PREFIX):
         return folder.task(name)
     if Path(name).suffix in (".yaml", ".yml"):
         path = Path(name).resolve()
-        task = parse(yamls.load(path))
+        document = yamls.load(path)
+        made = isinstance(document.data, Mapping) and derived.OF in document.data
+        task = parse(derived.spread(document, load) if made else document)
         if task.teacher.weights is not None:
             task = replace(task, teacher=replace(task.teacher, weights=str(path.parent / task.teacher.weights)))
         return task if task.data is None else replace(task, data=str(path.parent / task.data))

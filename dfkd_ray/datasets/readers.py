@@ -74,9 +74,10 @@ def split(
     task or lacks the split.
     """
     (images, labels), origin = unread_split(task, which, data, download)
-    if isinstance(images, Files):
-        images, labels = sound((images, labels), partial(Files.read, task=task, which=which, cache=cache), task.skip_damaged)
-    return _fit(task, images, labels, origin)
+    if not isinstance(images, Files):
+        return _fit(task, images, labels, origin)
+    pixels, labels = sound((images, labels), lambda files: files.read(task, which, cache), task.skip_damaged)
+    return _fit(task, pixels, labels, origin)
 
 
 def unread_split(task: Task, which: SplitName, data: Path | None, download: bool) -> tuple[Part, str]:

@@ -78,7 +78,7 @@ def read(table: Path) -> list[Row]:
     label = _label(table, head, width, {named, split})
     rows: dict[str, Row] = {}
     for number, line in enumerate(lines, start=1):
-        if number == 1 and head or not any(line):
+        if (number == 1 and head) or not any(line):
             continue
         if len(line) <= max(named, label, split or 0) or not line[label].strip():
             raise DataError(f"{table}:{number}: there is no label in this line")

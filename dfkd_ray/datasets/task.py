@@ -128,8 +128,8 @@ class Task:
             raise ValueError(f"image must have at most {limits.PIXELS:,} values, got {self.image}")
         if len(set(self.classes)) != len(self.classes) or len(self.classes) < 2:
             raise ValueError("classes must be at least two different names")
-        if self.among and not {*self.classes} < {*self.among}:
-            raise ValueError("among must hold all classes, and more than those, or none")
+        if self.among and not {*self.classes} <= {*self.among}:
+            raise ValueError("among must hold all classes, or none")
         of = len(self.among or self.classes)
         if self.folders and len({*self.folders}) != of:
             raise ValueError(f"folders must be a different name for each of the {of} classes, or none")

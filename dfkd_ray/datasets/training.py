@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +47,8 @@ def training(task: Task, data: Path | None = None, download: bool = False, cache
         return Training(labels, lambda index, rng: augment(images[index], rng))
     (source, classes), origin = unread_split(task, "train", data, download)
     if isinstance(source, Files):
-        read = partial(Files.uncut, task=task, which="train", cache=cache)
-        whole, classes = sound((source, classes), read, task.skip_damaged)
+        files = (source, classes)
+        whole, classes = sound(files, lambda files: files.uncut(task, "train", cache), task.skip_damaged)
     else:
         whole = _uncut(task, source, origin)
     return Training(torch.from_numpy(classes.astype(np.int64)), _cutting(whole, task.image[1], crop))

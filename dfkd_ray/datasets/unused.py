@@ -36,7 +36,9 @@ class Unused:
         """In one line; empty where there is nothing."""
         told = [f"{count(len(self.pictures), 'image')} in no split"] if self.pictures else []
         told += [f"{count(len(self.empty), 'empty folder')}"] if self.empty else []
-        told += [f"{count(len(self.others), 'file')} that Pillow cannot open{_by_ending(self.others)}"] * bool(self.others)
+        told += [f"{count(len(self.others), 'file')} that Pillow cannot open{_by_ending(self.others)}"] * bool(
+            self.others
+        )
         told += [", ".join(sorted({Path(path).name for path in self.clutter}))] if self.clutter else []
         return "; ".join(told)
 

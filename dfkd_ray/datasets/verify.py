@@ -63,7 +63,7 @@ class DataReport:
 
 
 def verify(task: Task, data: Path | None = None) -> DataReport:
-    """Check every file of the task's images, of some classes of a set those of all; DataError where there is nothing."""
+    """Check every file of the task's images (of all classes, where it has some); DataError where there is nothing."""
     task = replace(task, classes=task.among or task.classes, among=())
     there = opened(task, data)
     report, listed = DataReport(there.root), defaultdict[Path, set[str]](set)
