@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from dfkd_ray.cli import app, options
-from dfkd_ray.cli.images import kind_of_file
+from dfkd_ray.cli.real_images import kind_of_file
 from dfkd_ray.cli.student import TrialOptions
 from dfkd_ray.util import shipped, words
 from dfkd_ray.util.errors import StudyError, UnknownName

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dfkd_ray.cli import app, options
-from dfkd_ray.cli.images import Images
+from dfkd_ray.cli.real_images import ImageOptions
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.words import DASH
 
@@ -140,7 +140,7 @@ def bring(task: Task, folder: Path | None) -> None:
 @options.unfolded
 def verify(
     name: Name,
-    images: Images,
+    images: ImageOptions,
     folder: Folder = None,
     all_files: Annotated[bool, typer.Option("--list", help="Name every file, not the first few of each kind.")] = False,
 ) -> None:

@@ -9,15 +9,35 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from dfkd_ray.cli import app, options
-from dfkd_ray.cli.images import Reading
+from dfkd_ray.cli.real_images import Reading
 from dfkd_ray.cli.student import StudentOptions
 from dfkd_ray.util import words
 from dfkd_ray.util.errors import StudyError
 
 if TYPE_CHECKING:
+    from dfkd_ray.datasets import Task
     from dfkd_ray.runs.students import Distilled
 
 SHOWN = 3  # confused pairs on the terminal
+
+
+Which = Annotated[
+    str,
+    typer.Option(
+        "--split",
+        metavar="test|val|TRAIN/VAL/TEST",
+        help="Which images; of class folders alone the test images by shares such as 0/0/100, which are all.",
+    ),
+]
+
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        callback=options.on_disk,
+        help="Folder.",
+        show_default="evaluation-<which> in the run, or reports/evaluation-<file>",
+    ),
+]
 
 
 @app.command()
@@ -26,22 +46,8 @@ def evaluate(
     student: StudentOptions,
     reading: Reading,
     data: options.Data = None,
-    split: Annotated[
-        str,
-        typer.Option(
-            "--split",
-            metavar="test|val|TRAIN/VAL/TEST",
-            help="Which images; of class folders alone the test images by shares such as 0/0/100, which are all.",
-        ),
-    ] = "test",
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            callback=options.on_disk,
-            help="Folder.",
-            show_default="evaluation-<which> in the run, or reports/evaluation-<file>",
-        ),
-    ] = None,
+    split: Which = "test",
+    out: Out = None,
     cache: options.Cache = "memmap",
     device: options.Device = "auto",
     precision: options.Precision = "float32",
@@ -56,8 +62,7 @@ def evaluate(
     runtime = parse_runtime({"device": device, "precision": precision, "threads": threads, "cache": cache})
     runtime.open()  # a device that is not there is a mistake to hear of at once
     distilled, home = student.open()
-    which: Literal["test", "val"] = "val" if split == "val" else "test"
-    task = reading.over(distilled.task, None if split in ("test", "val") else split)
+    which, task = _chosen(reading, distilled.task, split)
     folder = out or home / student.called("evaluation" if which == "test" else "evaluation-val")
     if (folder / "trials.arrow").exists():
         raise StudyError(f"{folder} holds a study: name another folder with --out")
@@ -70,6 +75,13 @@ def evaluate(
     for line in said(tables.metadata(made["evaluation"])):
         typer.echo(line)
     typer.echo(f"page: {report.build(folder)}")
+
+
+def _chosen(reading: Reading, task: Task, split: str) -> tuple[Literal["test", "val"], Task]:
+    """Which split, and of which task: with other shares its test split."""
+    if split in ("test", "val"):
+        return "val" if split == "val" else "test", reading.over(task)
+    return "test", reading.over(task, split)
 
 
 def _opening(distilled: Distilled, split: str, images: int, shares: str | None) -> str:

@@ -13,7 +13,7 @@ import typer
 
 from dfkd_ray import metrics
 from dfkd_ray.cli import app, options, running
-from dfkd_ray.cli.images import Images
+from dfkd_ray.cli.real_images import ImageOptions
 from dfkd_ray.cli.subject import Subject, folder_name
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util import folders, store
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Epochs = Annotated[
     int | None, typer.Option(min=1, callback=options.bounded, help="How many.", show_default="the method's")
 ]
+Named = Annotated[str, typer.Argument(metavar="METHOD", help="A method by name (see `ls methods`), or a YAML file.")]
 GoingOn = tuple["Distillation", dict[str, Any]]  # the work, and what the ledger's record keeps of it
 FromPool = Annotated[
     Path | None,
@@ -39,11 +40,9 @@ FromPool = Annotated[
 @app.command()
 @options.unfolded
 def distill(
-    method: Annotated[
-        str, typer.Argument(metavar="METHOD", help="A method by name (see `ls methods`), or a YAML file.")
-    ],
+    method: Named,
     subject: Subject,
-    images: Images,
+    images: ImageOptions,
     how: Options,
     changes: options.Set = None,
     epochs: Epochs = None,

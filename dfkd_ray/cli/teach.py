@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from dfkd_ray.cli import app, options, training
-from dfkd_ray.cli.images import Images
+from dfkd_ray.cli.real_images import ImageOptions
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.words import DASH, share
 
@@ -35,18 +35,18 @@ Out = Annotated[
     typer.Option(callback=options.on_disk, help="File.", show_default="teachers/<task>_<arch>.safetensors"),
 ]
 
+Changes = Annotated[list[str] | None, typer.Option("--set", help="Change the recipe, e.g. --set recipe.lr=0.01.")]
+
 
 @app.command()
 @options.unfolded
 def teach(
     task: Annotated[str, typer.Argument(metavar="TASK", help="A name (see `ls tasks`), a YAML file or folder:PATH.")],
-    images: Images,
+    images: ImageOptions,
     arch: Annotated[str | None, typer.Option(help="Architecture (see `ls nets`).", show_default="the task's")] = None,
     init: Init = "scratch",
     epochs: Epochs = None,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Change the recipe, e.g. --set recipe.lr=0.01.")
-    ] = None,
+    changes: Changes = None,
     out: Out = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Train anew, whatever stands there.")] = False,
     seed: options.Seed = 0,

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from dfkd_ray.datasets import layout, shares, table
+from dfkd_ray.datasets import label_table, layout, shares
 from dfkd_ray.datasets.listing import folders_in
 from dfkd_ray.datasets.naming import Classes, split_called
 from dfkd_ray.datasets.readers import Opened, missing, readers
@@ -121,4 +121,4 @@ def _parted(text: str) -> tuple[Path, int]:
 
 def _is_there(path: Path) -> bool:
     """Whether it is a folder, or the table of one."""
-    return path.is_dir() or (path.suffix.lower() in table.ENDINGS and path.is_file())
+    return path.is_dir() or (path.suffix.lower() in label_table.ENDINGS and path.is_file())

@@ -60,7 +60,7 @@ class Files:
     def read(self, task: Task, which: str, cache: Cache = "memmap") -> NDArray[Any]:
         """Images (N, side, side, C) uint8 of the task's size.
 
-        Raises Damaged with the names of the files that are no complete images.
+        Raises DamagedImages with the names of the files that are no complete images.
         """
         channels, side = square(task, self.root)
 
@@ -117,7 +117,7 @@ class Files:
                         yield pixels
                 tell(start + len(paths))
         if damaged:
-            raise Damaged([*damaged], _said([*damaged.values()], len(self), "cannot be read as images"))
+            raise DamagedImages([*damaged], _said([*damaged.values()], len(self), "cannot be read as images"))
 
 
 def square(task: Task, origin: object) -> tuple[int, int]:
@@ -128,7 +128,7 @@ def square(task: Task, origin: object) -> tuple[int, int]:
     return channels, side
 
 
-class Damaged(DataError):
+class DamagedImages(DataError):
     """Files that are no complete images, by their rows; the message names the first of them."""
 
     def __init__(self, rows: Sequence[int], said: str) -> None:
@@ -138,14 +138,14 @@ class Damaged(DataError):
 
 def sound(part: tuple[Files, NDArray[Any]], read: Callable[[Files], T], most: int) -> tuple[T, NDArray[Any]]:
     """What `read` makes of files, and their labels, both without the damaged ones where these are `most` at most: then
-    they are named on standard error. Damaged says how to go on where there are more."""
+    they are named on standard error. DamagedImages says how to go on where there are more."""
     files, labels = part
     try:
         return read(files), labels
-    except Damaged as error:
+    except DamagedImages as error:
         if len(error.rows) > most:
             advice = f"--skip-damaged {len(error.rows)}, or skip_damaged in a task file, goes on without them"
-            raise Damaged(error.rows, f"{error}\n{advice}") from None
+            raise DamagedImages(error.rows, f"{error}\n{advice}") from None
         print(f"warning: left out, {error}", file=sys.stderr, flush=True)
         kept = np.delete(np.arange(len(files)), error.rows)
         return read(files[kept]), labels[kept]

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from dfkd_ray.datasets import table
+from dfkd_ray.datasets import label_table
+from dfkd_ray.datasets.label_table import TableRows
 from dfkd_ray.datasets.listing import entries, folders_in, holds_pictures
 from dfkd_ray.datasets.naming import some, split_called
 from dfkd_ray.datasets.readers import WHICH, Opened, Part
-from dfkd_ray.datasets.shares import Shares
-from dfkd_ray.datasets.table import TableRows
+from dfkd_ray.datasets.shares import SplitShares
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.datasets.trees import ClassFolders, part
 from dfkd_ray.util.errors import DataError
@@ -27,7 +27,7 @@ WHOLE = "whole"  # what has no splits of its own
 
 
 @dataclass(frozen=True)
-class Layout:
+class FolderLayout:
     """folders: that of each split under `root`. tables: where there are no class folders that of each split, and what
     the split is called in it (None: all rows are of it)."""
 
@@ -47,7 +47,8 @@ class Layout:
         own: Mapping[str, Any] = self.folders or self.tables
         places = [own["train"]] if "train" in own else list(own.values())
         if self.tables:
-            return table.labels(row for path, which in places for row in table.read(path) if which in (None, row.split))
+            rows = ((row, which) for path, which in places for row in label_table.read(path))
+            return label_table.labels(row for row, which in rows if which in (None, row.split))
         return tuple(sorted({name for place in places for name in _class_folders(self.root / place)}))
 
     def opened(self, task: Task) -> Opened:
@@ -64,7 +65,7 @@ class Layout:
     def _drawn(self, split: str, parts: Mapping[str, ClassFolders | TableRows]) -> Opened:
         if len(parts) != 1:
             raise DataError(f"{self.root}: it has splits of its own ({', '.join(parts)}), and takes no split {split}")
-        (source,), shares = parts.values(), Shares.parse(split)
+        (source,), shares = parts.values(), SplitShares.parse(split)
         listed = cache(source.listed)
 
         def drawn(place: int) -> Part:
@@ -76,16 +77,16 @@ class Layout:
         return Opened(self.root, {WHICH[place]: lambda place=place: drawn(place) for place in given})  # type: ignore[misc]
 
 
-def of(data: Path) -> Layout:
+def of(data: Path) -> FolderLayout:
     """How a folder, or a table, lays its images out; DataError where two folders are one split."""
-    if data.suffix.lower() in table.ENDINGS:
-        return Layout(data.parent, tables=_in_table(data))
+    if data.suffix.lower() in label_table.ENDINGS:
+        return FolderLayout(data.parent, tables=_in_table(data))
     if there := _splits(data):
-        return Layout(data, there)
+        return FolderLayout(data, there)
     classes = {name for name in folders_in(data) if split_called(name) is None and holds_pictures(data / name, True)}
     if len(classes) < 2 and (tables := _tables(data)):
-        return Layout(data, tables=tables)
-    return Layout(data, {WHOLE: ""})
+        return FolderLayout(data, tables=tables)
+    return FolderLayout(data, {WHOLE: ""})
 
 
 def _splits(root: Path) -> dict[str, str]:
@@ -102,7 +103,7 @@ def _splits(root: Path) -> dict[str, str]:
 
 def _tables(root: Path) -> dict[str, tuple[Path, str | None]]:
     """The tables of a folder: one, or one for each split."""
-    found = sorted(root / each.name for each in entries(root) if Path(each.name).suffix.lower() in table.ENDINGS)
+    found = sorted(root / each.name for each in entries(root) if Path(each.name).suffix.lower() in label_table.ENDINGS)
     by_split = {which: (path, None) for path in found if (which := split_called(path.stem)) is not None}
     if len(found) == 1:
         return _in_table(found[0])
@@ -113,7 +114,7 @@ def _tables(root: Path) -> dict[str, tuple[Path, str | None]]:
 
 
 def _in_table(path: Path) -> dict[str, tuple[Path, str | None]]:
-    named = {row.split for row in table.read(path)} - {None}
+    named = {row.split for row in label_table.read(path)} - {None}
     return _tested({which: (path, which) for which in WHICH if which in named}) if named else {WHOLE: (path, None)}
 
 

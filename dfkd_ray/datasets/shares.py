@@ -15,11 +15,11 @@ _FIRST = (0, 2, 1)  # of a class with too few images: to train, then to test, th
 
 
 @dataclass(frozen=True)
-class Shares:
+class SplitShares:
     """Per cent of the images of each class to train, to validate and to test; `seed` draws others.
 
-    >>> Shares.parse("80/10/10:7")
-    Shares(train=80, val=10, test=10, seed=7)
+    >>> SplitShares.parse("80/10/10:7")
+    SplitShares(train=80, val=10, test=10, seed=7)
     """
 
     train: int
@@ -28,7 +28,7 @@ class Shares:
     seed: int = 0
 
     @classmethod
-    def parse(cls, text: str) -> Shares:
+    def parse(cls, text: str) -> SplitShares:
         """ValueError for what is no three whole numbers that add up to 100, and perhaps a seed."""
         found = re.fullmatch(r"(\d{1,3})/(\d{1,3})/(\d{1,3})(?::(\d{1,18}))?", text, re.ASCII)
         made = None if found is None else cls(*(int(number or 0) for number in found.groups()))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from dfkd_ray.datasets.origin import Origin
-from dfkd_ray.datasets.shares import Shares
+from dfkd_ray.datasets.shares import SplitShares
 from dfkd_ray.util import limits
 
 HERE = Path(__file__).parent
@@ -94,9 +94,8 @@ class Task:
     `data`: where its images are, unless `--data` says otherwise; a path beside the YAML file, or an absolute one.
     `origin`: where its data comes from; None where it needs none, or the user brings it.
     `recipe` trains a teacher from scratch, `fine_tuning` one that starts from ImageNet's weights: see `recipe_from`.
-    `among`: the classes of the data, where `classes` are some of them. `split`: of class folders, or a table of files,
-    without splits of their own, the shares of train, val and test: see `Shares`. `skip_damaged`: how many files of each
-    split may be damaged, and are left out.
+    `among`: the classes of the data, where `classes` are some of them. `split`: see `SplitShares`, of a folder of one's
+    own that has no splits. `skip_damaged`: how many files of each split may be damaged, and are left out.
     """
 
     name: str
@@ -134,7 +133,7 @@ class Task:
         if self.folders and len({*self.folders}) != of:
             raise ValueError(f"folders must be a different name for each of the {of} classes, or none")
         if self.split is not None:
-            Shares.parse(self.split)
+            SplitShares.parse(self.split)
         if self.skip_damaged < 0:
             raise ValueError(f"skip_damaged must be >= 0, got {self.skip_damaged}")
         if not 0 < self.crop <= 1:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Set
-from dataclasses import dataclass, field
+from collections.abc import Set
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from dfkd_ray.datasets import layout
 from dfkd_ray.datasets.image_files import Files
 from dfkd_ray.datasets.listing import is_clutter, is_picture
 from dfkd_ray.datasets.readers import opened
@@ -19,18 +20,21 @@ from dfkd_ray.util.words import count
 @dataclass(frozen=True)
 class Unused:
     """Paths under the folder: pictures that are in no split, folders without anything, files that are no picture to
-    Pillow, and what systems and archivers leave behind (of a folder of theirs the folder)."""
+    Pillow, and what systems and archivers leave behind (of a folder of theirs the folder). deeper: folders within those
+    of the classes, whose images are used, and of those classes, as torchvision's ImageFolder has it."""
 
     pictures: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
     clutter: list[str] = field(default_factory=list)
+    deeper: list[str] = field(default_factory=list)
 
     @property
     def kinds(self) -> dict[str, list[str]]:
         """By what a report calls them, without pictures: those are a mistake, these are not."""
-        kinds = {"empty folders": self.empty, f"no pictures{_by_ending(self.others)}": self.others}
-        return {kind: paths for kind, paths in {**kinds, "skipped": self.clutter}.items() if paths}
+        kinds = {"empty folders": self.empty, f"no pictures to Pillow{_by_ending(self.others)}": self.others}
+        kinds |= {"skipped": self.clutter, "folders within a class's, and of that class": self.deeper}
+        return {kind: paths for kind, paths in kinds.items() if paths}
 
     def __str__(self) -> str:
         """In one line; empty where there is nothing."""
@@ -67,26 +71,18 @@ def of_task(task: Task, data: Path | None = None) -> Unused:
     if task.reader != "folder":
         return Unused()
     root, parts = opened(task, data)
-    used: set[str] = set(_tables(task, data))
+    there = layout.of(data or Path(task.data or "."))
+    used, deeper = {str(path) for path, _ in there.tables.values()}, set[str]()
     for part in parts.values():
         try:
             images = part().images
         except DataError:  # which is told where the split is read
             continue
-        used |= set(paths(images)) if isinstance(images, Files) else set()
-    return Unused() if root is None else unused(root, used)
-
-
-def paths(files: Files) -> Iterator[str]:
-    """Of all the files."""
-    return (os.path.normpath(os.path.join(files.root, name)) for name in files.names)
-
-
-def _tables(task: Task, data: Path | None) -> Iterator[str]:
-    from dfkd_ray.datasets import layout
-
-    where = data or Path(task.data or ".")
-    return (str(path) for path, _ in layout.of(where).tables.values())
+        if isinstance(images, Files) and root is not None:
+            used |= {os.path.normpath(os.path.join(images.root, name)) for name in images.names}
+            places = {Path(name).parent for name in images.names if there.folders and name.count("/") > 1}
+            deeper |= {os.path.relpath(images.root / place, root) for place in places}
+    return Unused() if root is None else replace(unused(root, used), deeper=sorted(deeper))
 
 
 def _by_ending(files: list[str]) -> str:

@@ -71,7 +71,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Images(Reading):
+class ImageOptions(Reading):
     """The same, and how class folders are split."""
 
     shares: Shares = None
@@ -80,7 +80,7 @@ class Images(Reading):
         """A task by name or made; the same where nothing was said, else one that is read as it was."""
         from dfkd_ray import datasets
 
-        if self == Images():
+        if self == ImageOptions():
             return task
         return self.over(datasets.load(task) if isinstance(task, str) else task, self.shares)
 

@@ -31,7 +31,7 @@ _SPLITS = ("split", "set", "subset", "partition", "fold")
 _LOOKED_AT = 50  # rows, to find the column of names
 
 
-class Row(NamedTuple):
+class Labelled(NamedTuple):
     """A line of a table: the file under its folder, the class, and the split, if it names one."""
 
     file: str
@@ -64,7 +64,7 @@ class TableRows:
         return [row.file for row in own], np.array([labels[row.label] for row in own], np.int64)
 
 
-def read(table: Path) -> list[Row]:
+def read(table: Path) -> list[Labelled]:
     """All rows; DataError where a column cannot be found, or a line names no picture, two, or one that stands above."""
     lines = _lines(table)
     find = partial(_find, _index(pictures_in(table.parent, deep=True)))
@@ -76,7 +76,7 @@ def read(table: Path) -> list[Row]:
     head = [] if find(lines[0][named]) else [_core(word) for word in lines[0]]
     split = next((at for at, word in enumerate(head) if word in _SPLITS and at != named), None)
     label = _label(table, head, width, {named, split})
-    rows: dict[str, Row] = {}
+    rows: dict[str, Labelled] = {}
     for number, line in enumerate(lines, start=1):
         if (number == 1 and head) or not any(line):
             continue
@@ -87,11 +87,11 @@ def read(table: Path) -> list[Row]:
         if len(files) != 1 or files[0] in rows:
             wrong = "no picture here" if not files else "several" if len(files) > 1 else "stands in a line above too"
             raise DataError(f"{table}:{number}: {line[named]} is {wrong}{f': {some(files)}' if files[1:] else ''}")
-        rows[files[0]] = Row(files[0], line[label].strip(), which)
+        rows[files[0]] = Labelled(files[0], line[label].strip(), which)
     return list(rows.values())
 
 
-def labels(rows: Iterable[Row]) -> tuple[str, ...]:
+def labels(rows: Iterable[Labelled]) -> tuple[str, ...]:
     """The classes of some rows, sorted: numbers by their size, all else as words."""
     found = {row.label for row in rows}
     return tuple(sorted(found, key=int if all(name.isdecimal() for name in found) else str))
