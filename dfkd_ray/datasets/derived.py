@@ -31,7 +31,8 @@ def spread(document: yamls.Document, load: Callable[[str], Task]) -> yamls.Docum
     """
     problems = yamls.Problems()
     own = {key: value for key, value in document.data.items() if key not in (OF, FIRST)}
-    base = problems.attempt(OF, load, _beside(document.data[OF], Path(document.file or ".").parent))
+    name = problems.attempt("", _beside, document.data[OF], Path(document.file or ".").parent)
+    base = None if name is None else problems.attempt(OF, load, name)
     if base is None:
         raise document.locate(problems.found)
     chosen = problems.attempt("", _chosen, base, own.pop("classes", None), document.data.get(FIRST))
@@ -56,12 +57,14 @@ def _chosen(base: Task, classes: Any, first: Any) -> tuple[str, ...]:
         return base.classes[:first]
     if classes is None:
         return base.classes
-    if not isinstance(classes, list) or len(classes) < 2 or not all(isinstance(name, str) for name in classes):
-        raise ConfigError.at("classes", f"should be at least two names, got {classes!r}")
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise ConfigError.at("classes", f"should be a list of names, got {classes!r}")
     known = Classes(base.classes, base.name)
     labels = [known.label(name) for name in classes]
     if unknown := [name for name, label in zip(classes, labels) if label is None]:
         raise ConfigError.at("classes", known.unknown(unknown))
+    if len(labels) < 2 or len({*labels}) < len(labels):
+        raise ConfigError.at("classes", "must be at least two different names")
     return tuple(base.classes[label] for label in labels if label is not None)
 
 

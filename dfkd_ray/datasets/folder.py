@@ -43,7 +43,7 @@ def task(name: str) -> Task:
         )
     crops = TeachRecipe(epochs=200, batch=64, lr=0.1, weight_decay=5e-4, augment="resized_crop_flip")
     made = Task(
-        name=root.name.removesuffix(root.suffix) if root.is_file() else root.name,
+        name=_name(root),
         reader="folder",
         classes=classes,
         image=(3, SIDE, SIDE),
@@ -62,11 +62,15 @@ def task(name: str) -> Task:
 
 
 def spoken(task: Task) -> str:
-    """What a command calls a task by: its name, or `folder:PATH@SIDE`, the path from here where it lies below."""
+    """What a command calls a task by: its name, or `folder:PATH@SIDE` (the path from here where it lies below), and how
+    that is split where it is not as usual. A folder's task of another name has that of its file."""
     if task.reader != "folder" or task.data is None:
         return task.name
     path, here = Path(task.data), Path.cwd()
-    return f"{PREFIX}{path.relative_to(here) if here in path.parents else path}@{task.image[1]}"
+    if task.name != _name(path):
+        return f"{task.name}.yaml"
+    split = "" if task.split in (None, shares.USUAL) else f" --split {task.split}"
+    return f"{PREFIX}{path.relative_to(here) if here in path.parents else path}@{task.image[1]}{split}"
 
 
 def as_trained(task: Task, names: tuple[str, ...] | None, image: tuple[int, int, int] | None, net: str) -> Task:
@@ -117,6 +121,10 @@ def _parted(text: str) -> tuple[Path, int]:
         near = did_you_mean(root.name, beside).partition(" (")[0]
         raise DataError(f"{PREFIX}{text}: there is no folder {root}{near}")
     return root.resolve(), int(side[:9])
+
+
+def _name(root: Path) -> str:
+    return root.stem if root.suffix.lower() in label_table.ENDINGS else root.name
 
 
 def _is_there(path: Path) -> bool:

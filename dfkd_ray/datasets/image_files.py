@@ -15,7 +15,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -146,9 +146,15 @@ def sound(part: tuple[Files, NDArray[Any]], read: Callable[[Files], T], most: in
         if len(error.rows) > most:
             advice = f"--skip-damaged {len(error.rows)}, or skip_damaged in a task file, goes on without them"
             raise DamagedImages(error.rows, f"{error}\n{advice}") from None
-        print(f"warning: left out, {error}", file=sys.stderr, flush=True)
+        _warn(f"left out, {error}")
         kept = np.delete(np.arange(len(files)), error.rows)
         return read(files[kept]), labels[kept]
+
+
+@cache
+def _warn(line: str) -> None:
+    """Once a process: a split may be read twice."""
+    print(f"warning: {line}", file=sys.stderr, flush=True)
 
 
 def _said(files: Sequence[str], of: int, what: str) -> str:
@@ -171,7 +177,8 @@ def _picture(path: Path, mode: str, short: int, side: int | None, own: bool) -> 
     """
     try:
         with Image.open(path) as image:
-            picture = _of_bytes(ImageOps.exif_transpose(image) if own else image, own).convert(mode)
+            turned = ImageOps.exif_transpose(image) if own else image
+            picture = _of_bytes(turned, image.format, own).convert(mode)
     except Exception as error:  # a damaged file raises almost anything
         return f"{path}: {str(error) or type(error).__name__}"
     picture = shorter(picture, short)
@@ -181,10 +188,10 @@ def _picture(path: Path, mode: str, short: int, side: int | None, own: bool) -> 
     return uncut.pixels(picture)
 
 
-def _of_bytes(image: Image.Image, own: bool) -> Image.Image:
+def _of_bytes(image: Image.Image, kind: str | None, own: bool) -> Image.Image:
     """Grey levels of 16 bits as bytes, where Pillow would make nearly all of them white: of one's own images from the
     darkest to the lightest, because few cameras and scanners fill 16 bits; of published ones the high bytes."""
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in _DEEP):
+    if image.mode.startswith("I;16") or (image.mode == "I" and kind in _DEEP):
         levels = np.asarray(image).astype(np.int64)
         low, high = (int(levels.min()), int(levels.max())) if own else (0, 0)
         spread = (levels - low) * 255 // (high - low) if high > low else levels >> 8

@@ -11,7 +11,7 @@ import csv
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -67,13 +67,13 @@ class TableRows:
 def read(table: Path) -> list[Labelled]:
     """All rows; DataError where a column cannot be found, or a line names no picture, two, or one that stands above."""
     lines = _lines(table)
-    find = partial(_find, _index(pictures_in(table.parent, deep=True)))
+    index, whole = _index(pictures_in(table.parent, deep=True)), split_called(table.stem)
     width = max(map(len, lines))
-    found = [sum(len(find(line[at])) == 1 for line in lines[:_LOOKED_AT] if at < len(line)) for at in range(width)]
+    found = [sum(bool(_find(index, whole, word)) for word in column) for column in _columns(lines[:_LOOKED_AT])]
     named = max(range(width), key=found.__getitem__)
     if not found[named]:
         raise DataError(f"{table}: no column names pictures that lie beside it or in folders there")
-    head = [] if find(lines[0][named]) else [_core(word) for word in lines[0]]
+    head = [] if _find(index, whole, lines[0][named]) else [_core(word) for word in lines[0]]
     split = next((at for at, word in enumerate(head) if word in _SPLITS and at != named), None)
     label = _label(table, head, width, {named, split})
     rows: dict[str, Labelled] = {}
@@ -83,10 +83,10 @@ def read(table: Path) -> list[Labelled]:
         if len(line) <= max(named, label, split or 0) or not line[label].strip():
             raise DataError(f"{table}:{number}: there is no label in this line")
         which = None if split is None else _split(table, number, line[split])
-        files = find(line[named], which or split_called(table.stem))
+        files = _find(index, which or whole, line[named])
         if len(files) != 1 or files[0] in rows:
-            wrong = "no picture here" if not files else "several" if len(files) > 1 else "stands in a line above too"
-            raise DataError(f"{table}:{number}: {line[named]} is {wrong}{f': {some(files)}' if files[1:] else ''}")
+            several = f"is one of several pictures: {some(files)}" if files[1:] else "stands in a line above too"
+            raise DataError(f"{table}:{number}: {line[named]} {several if files else 'is no picture here'}")
         rows[files[0]] = Labelled(files[0], line[label].strip(), which)
     return list(rows.values())
 
@@ -107,6 +107,10 @@ def _lines(table: Path) -> list[list[str]]:
     if not any(map(any, found)):
         raise DataError(f"{table}: there is no line in it")
     return found
+
+
+def _columns(lines: Sequence[Sequence[str]]) -> Iterable[Sequence[str]]:
+    return zip_longest(*lines, fillvalue="")
 
 
 def _label(table: Path, head: Sequence[str], width: int, taken: set[int | None]) -> int:
@@ -139,7 +143,7 @@ def _index(files: Iterable[str]) -> _Index:
     return index
 
 
-def _find(index: _Index, word: str, which: str | None = None) -> list[str]:
+def _find(index: _Index, which: str | None, word: str) -> list[str]:
     """The files that a word of a table means; of several, those in the folder of the row's split."""
     path = word.strip().replace("\\", "/").removeprefix("./")
     found = index.get(path) or index.get(PurePosixPath(path).name, [])

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from dfkd_ray.datasets import derived, folder
 from dfkd_ray.datasets.task import HERE, Task
 from dfkd_ray.util import yamls
-from dfkd_ray.util.errors import UnknownName
+from dfkd_ray.util.errors import ConfigError, UnknownName
 from dfkd_ray.util.registry import did_you_mean
 
 
@@ -22,11 +23,12 @@ def names() -> list[str]:
     return sorted(path.stem for path in HERE.glob("*.yaml"))
 
 
-def load(name: str) -> Task:
+def load(name: str, above: tuple[Path, ...] = ()) -> Task:
     """The shipped task of that name, the task in the YAML file at that path, or `folder:PATH`, see `folder.task`.
 
     Raises UnknownName with the nearest name, ConfigError with every mistake of the file, DataError for a folder that
-    holds no classes. Weights and images stand beside the file that names them. A file may be `of` another task.
+    holds no classes. Weights and images stand beside the file that names them. A file may be `of` another task; `above`: those that
+    are read because of which this one is.
     """
     if name.startswith(folder.PREFIX):
         return folder.task(name)
@@ -34,7 +36,9 @@ def load(name: str) -> Task:
         path = Path(name).resolve()
         document = yamls.load(path)
         made = isinstance(document.data, Mapping) and derived.OF in document.data
-        task = parse(derived.spread(document, load) if made else document)
+        if path in above:
+            raise ConfigError.at("", f"{path} is of itself")
+        task = parse(derived.spread(document, partial(load, above=(*above, path))) if made else document)
         if task.teacher.weights is not None:
             task = replace(task, teacher=replace(task.teacher, weights=str(path.parent / task.teacher.weights)))
         return task if task.data is None else replace(task, data=str(path.parent / task.data))

@@ -14,7 +14,7 @@ from dfkd_ray.datasets.listing import is_clutter, is_picture
 from dfkd_ray.datasets.readers import opened
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.util.errors import DataError
-from dfkd_ray.util.words import count
+from dfkd_ray.util.words import count, for_terminal
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Unused:
             self.others
         )
         told += [", ".join(sorted({Path(path).name for path in self.clutter}))] if self.clutter else []
-        return "; ".join(told)
+        return for_terminal("; ".join(told))
 
 
 def unused(root: Path, used: Set[str]) -> Unused:
@@ -67,9 +67,10 @@ def unused(root: Path, used: Set[str]) -> Unused:
 
 
 def of_task(task: Task, data: Path | None = None) -> Unused:
-    """Of a task of one's own folder; of any other nothing."""
+    """Of a task of one's own folder (of all classes, where it has some); of any other nothing."""
     if task.reader != "folder":
         return Unused()
+    task = replace(task, classes=task.among or task.classes, among=())
     root, parts = opened(task, data)
     there = layout.of(data or Path(task.data or "."))
     used, deeper = {str(path) for path, _ in there.tables.values()}, set[str]()

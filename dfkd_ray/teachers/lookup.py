@@ -134,6 +134,14 @@ def _has_seen(each: TeacherFile, here: Mapping[str, Any], task: Task, arch: str)
     return False, f"{each.weights} is not taken: it {how}; {again}` trains one"
 
 
+def _same_split(task: Task, weights: Path) -> None:
+    """Says where a teacher that somebody names was taught on another split of the same images."""
+    card, place = read_card(weights) or {}, str(Path(task.data or "."))
+    split = card.get("split")
+    if card.get("folder") == place and split not in (None, task.split):
+        _say(f"{weights} was taught by the split {split}, not by {task.split}: --split {split} takes the same images")
+
+
 @cache
 def _say(line: str) -> None:
     """Once a process."""
@@ -160,6 +168,8 @@ def taught(task: Task, weights: Path | None = None, arch: str | None = None) -> 
 
 def with_teacher(task: Task, weights: Path | None = None, arch: str | None = None) -> Task:
     """The task with the teacher in `weights`, else its own, else the one that is found; see `adopt`."""
+    if weights is not None and task.split is not None:
+        _same_split(task, weights)
     if weights is None and task.teacher.weights is None:
         weights = find_teacher(task, arch or task.teacher.arch)
     return task if weights is None else adopt(task, weights, arch)
