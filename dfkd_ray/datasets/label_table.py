@@ -68,19 +68,19 @@ def read(table: Path) -> list[Labelled]:
     """All rows; DataError where a column cannot be found, or a line names no picture, two, or one that stands above."""
     lines = _lines(table)
     index, whole = _index(pictures_in(table.parent, deep=True)), split_called(table.stem)
-    width = max(map(len, lines))
-    found = [sum(bool(_find(index, whole, word)) for word in column) for column in _columns(lines[:_LOOKED_AT])]
-    named = max(range(width), key=found.__getitem__)
+    columns = list(zip_longest(*lines, fillvalue=""))
+    found = [sum(bool(_find(index, whole, word)) for word in column[:_LOOKED_AT]) for column in columns]
+    named = found.index(max(found))
     if not found[named]:
         raise DataError(f"{table}: no column names pictures that lie beside it or in folders there")
-    head = [] if _find(index, whole, lines[0][named]) else [_core(word) for word in lines[0]]
+    head = [] if _find(index, whole, columns[named][0]) else [_core(column[0]) for column in columns]
     split = next((at for at, word in enumerate(head) if word in _SPLITS and at != named), None)
-    label = _label(table, head, width, {named, split})
+    label = _label(table, head, len(columns), {named, split})
     rows: dict[str, Labelled] = {}
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(zip(*columns), start=1):
         if (number == 1 and head) or not any(line):
             continue
-        if len(line) <= max(named, label, split or 0) or not line[label].strip():
+        if not line[label].strip():
             raise DataError(f"{table}:{number}: there is no label in this line")
         which = None if split is None else _split(table, number, line[split])
         files = _find(index, which or whole, line[named])
@@ -107,10 +107,6 @@ def _lines(table: Path) -> list[list[str]]:
     if not any(map(any, found)):
         raise DataError(f"{table}: there is no line in it")
     return found
-
-
-def _columns(lines: Sequence[Sequence[str]]) -> Iterable[Sequence[str]]:
-    return zip_longest(*lines, fillvalue="")
 
 
 def _label(table: Path, head: Sequence[str], width: int, taken: set[int | None]) -> int:

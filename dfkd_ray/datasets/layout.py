@@ -17,7 +17,7 @@ from dfkd_ray.datasets import label_table
 from dfkd_ray.datasets.label_table import TableRows
 from dfkd_ray.datasets.listing import entries, folders_in, holds_pictures
 from dfkd_ray.datasets.naming import some, split_called
-from dfkd_ray.datasets.readers import WHICH, Opened, Part
+from dfkd_ray.datasets.readers import WHICH, NoSplit, Opened, Part
 from dfkd_ray.datasets.shares import SplitShares
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.datasets.trees import ClassFolders, part
@@ -71,6 +71,9 @@ class FolderLayout:
         def drawn(place: int) -> Part:
             names, labels = listed()
             rows = np.flatnonzero(shares.draw([Path(name).as_posix() for name in names], labels) == place)
+            if names and not len(rows):
+                few = f"{len(names)} images are too few to be split {split}"
+                raise NoSplit(f"{source.root}: {few}: none is left for {WHICH[place]}")
             return part(source.root, [names[row] for row in rows], labels[rows])
 
         given = [place for place in range(len(WHICH)) if getattr(shares, WHICH[place])]

@@ -27,8 +27,8 @@ def load(name: str, above: tuple[Path, ...] = ()) -> Task:
     """The shipped task of that name, the task in the YAML file at that path, or `folder:PATH`, see `folder.task`.
 
     Raises UnknownName with the nearest name, ConfigError with every mistake of the file, DataError for a folder that
-    holds no classes. Weights and images stand beside the file that names them. A file may be `of` another task; `above`: those that
-    are read because of which this one is.
+    holds no classes. Weights and images stand beside the file that names them. A file may be `of` another task; `above`
+    are those files that this one is read for.
     """
     if name.startswith(folder.PREFIX):
         return folder.task(name)

@@ -78,7 +78,7 @@ def test_a_task_of_a_task_of_a_task(tmp_path: Path) -> None:
             r"mine.yaml:2: classes: 'dgo' is no class of cifar10; did you mean 'dog'\?$",
         ),
         ("of: cifar10\nclasses: cat\n", r"mine.yaml:2: classes: should be a list of names, got 'cat'$"),
-        ("of: cifar10\nclasses: [cat, cat]\n", r"classes must be at least two different names$"),
+        ("of: cifar10\nclasses: [cat, cat]\n", r"mine.yaml:2: classes: must be at least two different names$"),
         ("of: cifar10\nfrist: 3\n", r"mine.yaml:2: frist: no such field; did you mean 'fit'\?"),
         ("of: cifar10\nsplit: 80/20\n", r"split must be per cent to train, .*, got '80/20'$"),
         ("of: cifar10\nskip_damaged: -1\n", r"skip_damaged must be >= 0, got -1$"),

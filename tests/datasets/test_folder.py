@@ -30,7 +30,7 @@ def folder(path: Path, side: int = 8) -> Task:
     return datasets.load(f"folder:{path}@{side}")
 
 
-def tested(path: Path) -> Task:
+def measured(path: Path) -> Task:
     """All its images are there to measure."""
     return replace(folder(path), split="0/0/100")
 
@@ -53,7 +53,7 @@ def test_a_file_more_moves_no_other_but_at_the_borders(tmp_path: Path):
 
 
 def test_all_of_the_folders_may_be_the_test_split(pets: Path):
-    task = tested(pets)
+    task = measured(pets)
     assert (task.name, task.classes, task.image) == ("pets", ("cat", "dog", "newt"), (3, 8, 8))
     assert labelled(datasets.split(task, "test")) == {0: 1, 2: 1, 4: 1, 6: 0, 8: 0, 10: 2}
     for which in ("train", "val"):  # test images choose nothing
@@ -99,7 +99,7 @@ def test_training_images_alone_test_nothing(tmp_path: Path):
 
 def test_a_class_may_be_called_train(tmp_path: Path):
     write_classes(tmp_path, {"bus": 1, "train": 1})
-    assert labelled(datasets.split(tested(tmp_path), "test")) == {0: 0, 2: 1}
+    assert labelled(datasets.split(measured(tmp_path), "test")) == {0: 0, 2: 1}
 
 
 @pytest.mark.parametrize(("text", "image", "net"), [
@@ -157,11 +157,11 @@ def test_a_folder_that_is_no_task(tmp_path: Path, made: list[str], text: str, me
 def test_images_that_are_no_images_and_classes_that_are_empty(pets: Path):
     truncate(write_image(pets / "dog" / "big.png", (1, 2, 3), (300, 300)))
     with pytest.raises(DataError, match=r"1 of 7 files cannot be read as images:\n  .*dog.big.png: "):
-        datasets.split(tested(pets), "test")
+        datasets.split(measured(pets), "test")
     (pets / "dog" / "big.png").unlink()
     (pets / "eel").mkdir()
     assert folder(pets).classes == ("cat", "dog", "newt")
-    assert len(datasets.split(tested(pets), "test").labels) == 6
+    assert len(datasets.split(measured(pets), "test").labels) == 6
 
 
 def test_a_class_of_the_test_split_that_nobody_is_taught(tmp_path: Path):
@@ -182,7 +182,7 @@ NAMES = ["dog", "axolotl", "Cat", "newt"]
 
 
 def test_the_folders_are_classes_of_the_teacher_by_name(pets: Path, tmp_path: Path):
-    task = teachers.adopt(tested(pets), teacher(tmp_path / "t.pt", class_names=NAMES))
+    task = teachers.adopt(measured(pets), teacher(tmp_path / "t.pt", class_names=NAMES))
     assert task.classes == tuple(NAMES)
     assert labelled(datasets.split(task, "test")) == {0: 0, 2: 0, 4: 0, 6: 2, 8: 2, 10: 3}
     assert teachers.teacher(task)(torch.zeros(1, 3, 8, 8)).shape == (1, 4)

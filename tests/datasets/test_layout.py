@@ -9,6 +9,7 @@ import pytest
 from dfkd_ray import datasets
 from dfkd_ray.datasets import layout
 from dfkd_ray.datasets.identity import definition, of_split, of_task
+from dfkd_ray.datasets.readers import NoSplit
 from dfkd_ray.util.errors import DataError
 from tests.datasets.trees import every, write_classes, write_image
 
@@ -79,6 +80,14 @@ def test_what_has_splits_takes_no_other(tmp_path: Path) -> None:
     task = replace(datasets.load(f"folder:{tmp_path}@8"), split="80/10/10")
     with pytest.raises(DataError, match=r"it has splits of its own \(test, train\), and takes no split 80/10/10$"):
         datasets.split(task, "train")
+
+
+def test_too_few_images_to_be_split(tmp_path: Path) -> None:
+    write_classes(tmp_path, {"a": 1, "b": 2})
+    task = datasets.load(f"folder:{tmp_path}@8")
+    assert [len(datasets.split(task, which).labels) for which in ("train", "test")] == [2, 1]
+    with pytest.raises(NoSplit, match=r": 3 images are too few to be split 80/10/10: none is left for val$"):
+        datasets.split(task, "val")
 
 
 def test_training_images_alone_may_be_split(tmp_path: Path) -> None:
