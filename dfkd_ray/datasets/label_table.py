@@ -23,6 +23,7 @@ from dfkd_ray.datasets.naming import Classes, some, split_called
 from dfkd_ray.datasets.readers import Part
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.datasets.trees import part
+from dfkd_ray.util import limits
 from dfkd_ray.util.errors import DataError
 
 ENDINGS = (".csv", ".tsv")
@@ -99,10 +100,11 @@ def labels(rows: Iterable[Labelled]) -> tuple[str, ...]:
 
 def _lines(table: Path) -> list[list[str]]:
     try:
-        text = table.read_text(encoding="utf-8-sig")
+        text = limits.read(table, limits.JSON_BYTES).decode("utf-8-sig")
         first = text.partition("\n")[0]
         found = list(csv.reader(text.splitlines(), delimiter=max(",;\t", key=first.count)))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        limits.count("columns", max(found, key=len, default=[]), limits.KEYS)
+    except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{table}: cannot be read: {error}") from None
     if not any(map(any, found)):
         raise DataError(f"{table}: there is no line in it")
