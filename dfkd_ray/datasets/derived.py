@@ -2,7 +2,7 @@
 
 ```yaml
 of: cub200             # a task by name, a file, or folder:PATH@SIDE
-classes: [Bobolink, Indigo Bunting]   # or first: 10
+classes: [013.Bobolink, 014.Indigo_Bunting]   # or first: 10
 hold_out: {train: 0.2}
 ```
 """
