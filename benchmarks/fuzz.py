@@ -152,8 +152,8 @@ def replay(kind: str, number: int, folder: Path, seed: int) -> None:
 
 
 KINDS = (
-    *("study", "method", "set", "task", "card", "run", "pool", "shard", "ledger", "checkpoint", "safetensors"),
-    *("state_dict", "trials", "steps", "effects", "images", "page"),
+    *("study", "method", "set", "task", "labels", "card", "run", "pool", "shard", "ledger", "checkpoint"),
+    *("safetensors", "state_dict", "trials", "steps", "effects", "images", "page"),
 )
 
 

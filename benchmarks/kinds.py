@@ -16,12 +16,14 @@ from typing import Any
 import hostile
 import torch
 import variants
+from PIL import Image
 
 from dfkd_ray import nets, report, teachers
 from dfkd_ray.cli import app, options
 from dfkd_ray.datasets import HERE, named
 from dfkd_ray.datasets.pools import Pool, PoolCard, PoolRow, TeacherFacts
 from dfkd_ray.datasets.pools.verify import verify
+from dfkd_ray.datasets.readers import opened
 from dfkd_ray.methods import config
 from dfkd_ray.report.view import Tables
 from dfkd_ray.runs.card import RunCard
@@ -38,6 +40,8 @@ from dfkd_ray.util.tables import read
 
 ROOT = Path(__file__).parents[1]
 TASK = named.load("gliders")
+DERIVED = b"of: cub200\nclasses: [013.Bobolink, 014.Indigo_Bunting]\nhold_out: {train: 0.2}\nskip_damaged: 2\n"
+LABELS = b"file,label,split\na.png,cat,train\nb,dog,validation\n"
 SHORT = {"schedule.epochs": 1, "schedule.rounds": 1, "schedule.student_steps": 1, "schedule.batch": 4}
 
 
@@ -80,6 +84,10 @@ def _set(path: Path) -> None:
 
 def _task(path: Path) -> None:
     named.load(str(path))
+
+
+def _labels(path: Path) -> None:
+    opened(named.load(f"folder:{path}@8"))
 
 
 def _card(path: Path) -> None:
@@ -193,7 +201,8 @@ def kinds(folder: Path) -> dict[str, Kind]:
         "study": Kind(_files(*shipped.studies()), variants.of_yaml, "study.yaml", _study),
         "method": Kind(_files(*config.METHODS.glob("*.yaml")), variants.of_yaml, "method.yaml", _method),
         "set": Kind([set_lines], variants.assignments, "set.txt", _set),
-        "task": Kind(_files(*HERE.glob("*.yaml")), variants.of_yaml, "task.yaml", _task),
+        "task": Kind([*_files(*HERE.glob("*.yaml")), DERIVED], variants.of_yaml, "task.yaml", _task),
+        "labels": Kind([LABELS], hostile.broken, "labels.csv", _labels, dict.fromkeys(("a.png", "b.png"), _picture())),
         "card": Kind([card], variants.of_json, "t.json", _card, {"t.safetensors": weights[0]}),
         "run": Kind(_files(run_folder / "run.json"), variants.of_json, "run.json", _run_card),
         "pool": Kind([pooled["pool.json"]], variants.of_json, "pool.json", _pool, {shard: pooled[shard]}),
@@ -210,6 +219,12 @@ def kinds(folder: Path) -> dict[str, Kind]:
     small = {path.name: path.read_bytes() for path in run.glob("*.arrow")}
     found["page"] = Kind([small["trials.arrow"]], variants.of_arrow, "trials.arrow", _page, small)
     return found
+
+
+def _picture() -> bytes:
+    file = BytesIO()
+    Image.new("RGB", (4, 4)).save(file, "PNG")
+    return file.getvalue()
 
 
 def _files(*paths: Path) -> list[bytes]:

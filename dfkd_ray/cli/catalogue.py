@@ -12,25 +12,22 @@ from typing import Annotated, Any
 import typer
 
 from dfkd_ray.cli import app, options
+from dfkd_ray.cli.kinds import KINDS, listing
+from dfkd_ray.cli.real_images import kind_of_file
 from dfkd_ray.cli.student import TrialOptions
 from dfkd_ray.util import shipped, words
 from dfkd_ray.util.errors import StudyError, UnknownName
 from dfkd_ray.util.files import atomic_write
-from dfkd_ray.util.registry import Registry, did_you_mean
+from dfkd_ray.util.registry import did_you_mean
 
-COMPONENTS = (
-    *("losses", "sources", "lifecycles", "conditioners", "augmentations", "memories", "views"),
-    *("samplers", "stoppers", "designs"),
-)
 STUDIES = "search_spaces/"  # before the name of a study that is a method's too
 COLUMN = 40  # the most that a value of `diff` is padded to
-KINDS = ("studies", "methods", "presets", "tasks", "nets", *COMPONENTS)
 
 
 @app.command()
 def ls(kind: Annotated[str, typer.Argument(metavar="KIND", help=f"{', '.join(KINDS)}.")] = "studies") -> None:
     """List what is shipped, a name and a line each."""
-    rows = dict(_listing(kind))
+    rows = dict(listing(kind))
     indent = max(map(len, rows), default=0) + 2
     for name, line in rows.items():
         typer.echo(_wrapped(f"{name:<{indent}}{line}", indent))
@@ -42,78 +39,6 @@ def _wrapped(text: str, indent: int) -> str:
         return text.rstrip()
     width = max(60, shutil.get_terminal_size().columns)
     return textwrap.fill(text, width, subsequent_indent=" " * indent, break_on_hyphens=False)
-
-
-def _listing(kind: str) -> list[tuple[str, str]]:
-    if kind == "studies":
-        return [(path.stem, shipped.question(path)) for path in shipped.studies()]
-    if kind == "methods":
-        from dfkd_ray.methods import config
-
-        return [(name, _method(name)) for name in config.method_names()]
-    if kind == "presets":
-        from dfkd_ray.methods import presets
-
-        return [(name, presets.headline(name)) for name in presets.names()]
-    if kind == "tasks":
-        from dfkd_ray import datasets
-
-        return [(name, shipped.headline(datasets.HERE / f"{name}.yaml")) for name in datasets.names()]
-    if kind == "nets":
-        from dfkd_ray import nets
-
-        return [(name, _net(name)) for name in nets.classifiers]
-    if kind not in COMPONENTS:
-        raise UnknownName(f"unknown kind {kind!r}{did_you_mean(kind, KINDS)}")
-    found = registry(kind)
-    return [(name, shipped.first_sentence(found[name].__doc__ or "")) for name in found]
-
-
-def registry(kind: str) -> Registry[Any]:
-    """What there is of a kind of component."""
-    if kind in ("samplers", "stoppers"):
-        from dfkd_ray.study import specs
-
-        found: Registry[Any] = getattr(specs, kind)
-        return found
-    if kind == "designs":
-        from dfkd_ray.study.arms import designs
-
-        return designs
-    from dfkd_ray.methods import config  # noqa: F401  config fills the registries
-    from dfkd_ray.parts import slots, total_loss
-
-    if kind == "losses":
-        return total_loss.terms
-    if kind in ("lifecycles", "conditioners", "augmentations"):
-        from dfkd_ray.parts.sources.conditions import conditioners
-        from dfkd_ray.parts.sources.latents import augmentations
-        from dfkd_ray.parts.sources.lifecycles import lifecycles
-
-        parts: dict[str, Registry[Any]] = {"lifecycles": lifecycles, "conditioners": conditioners}
-        return parts.get(kind, augmentations)
-    found = getattr(slots, kind)
-    return found
-
-
-def _method(name: str) -> str:
-    """The first sentence of a method's file, and what it rests on where that is not the paper or its code."""
-    from dfkd_ray.methods import config, origins
-
-    said = {"secondary": " [from secondary sources]", "reconstruction": " [reconstruction]"}
-    return shipped.headline(config.method_file(name)) + said.get(origins.evidence(name) or "", "")
-
-
-def _net(name: str) -> str:
-    """How large a net is; its weights are counted, not made."""
-    import torch
-
-    from dfkd_ray import nets
-
-    with torch.device("meta"):
-        net = nets.build(name, classes=10)
-    millions = sum(p.numel() for p in net.parameters()) / 1e6
-    return f"{millions:6.2f} M parameters at 10 classes, stages {', '.join(nets.taps_of(net).stages)}"
 
 
 @app.command()
@@ -195,9 +120,12 @@ def described(name: str) -> Iterator[str]:
     from dfkd_ray.util import yamls
 
     studies = {path.stem: path for path in shipped.studies()}
-    if name in datasets.names() or name.startswith(datasets.FOLDER):
+    kind = kind_of_file(name)
+    if name in datasets.names() or name.startswith(datasets.FOLDER) or kind == "task":
         yield _yaml(yamls.plain(datasets.load(name)))
-    elif name in config.method_names() or Path(name).suffix in (".yaml", ".yml"):
+    elif kind == "study":
+        yield Path(name).read_text(encoding="utf-8").removesuffix("\n")
+    elif name in config.method_names() or kind == "method":
         method = config.load(name)
         yield f"# {name}, fingerprint {config.fingerprint(method)}; every default filled in"
         yield from origins.with_origins(name)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dfkd_ray.cli import app, options
+from dfkd_ray.cli.real_images import ImageOptions
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.words import DASH
 
@@ -136,16 +137,17 @@ def bring(task: Task, folder: Path | None) -> None:
 
 
 @data.command()
+@options.unfolded
 def verify(
     name: Name,
+    images: ImageOptions,
     folder: Folder = None,
     all_files: Annotated[bool, typer.Option("--list", help="Name every file, not the first few of each kind.")] = False,
 ) -> None:
     """Compare a task's data with what was published, file by file; exit code 1 if it differs."""
-    from dfkd_ray import datasets
     from dfkd_ray.datasets.verify import verify as check
 
-    task = datasets.load(name)
+    task = images.load(name)
     report = check(task, folder)
     if report.root is None:
         typer.echo(_none_needed(task))
@@ -164,11 +166,14 @@ def _said(task: Task, report: DataReport, shown: int | None) -> Iterator[str]:
         differs = "  differs" if which in report.miscounted else ""
         yield f"{which:<7}{report.counts.get(which, 0):>11,}{official:>11}{differs}"
     damaged = [f"{path}: {wrong}" for path, wrong in report.damaged.items()]
-    kinds = {"unreadable": report.unreadable, "missing": report.missing, "damaged": damaged, "surplus": report.surplus}
+    surplus = "surplus" if report.official or not report.unused.pictures else "in no split, and not used"
+    kinds = {"unreadable": report.unreadable, "missing": report.missing, "damaged": damaged, surplus: report.surplus}
+    kinds |= report.unused.kinds
     for kind, files in kinds.items():
         if files:
             yield f"{kind}: {len(files):,}"
             yield from (f"  {file}" for file in files[:shown])
             if shown is not None and len(files) > shown:
                 yield f"  and {len(files) - shown:,} more (--list names them)"
-    yield "whole: every image is there and can be read" if report.complete else "not as it was published"
+    wrong = "not as it was published" if task.origin is not None else "not whole: see above"
+    yield "whole: every image is there and can be read" if report.complete else wrong

@@ -9,30 +9,45 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from dfkd_ray.cli import app, options
+from dfkd_ray.cli.real_images import Reading
 from dfkd_ray.cli.student import StudentOptions
 from dfkd_ray.util import words
 from dfkd_ray.util.errors import StudyError
 
 if TYPE_CHECKING:
+    from dfkd_ray.datasets import Task
     from dfkd_ray.runs.students import Distilled
 
 SHOWN = 3  # confused pairs on the terminal
+
+
+Which = Annotated[
+    str,
+    typer.Option(
+        "--split",
+        metavar="test|val|TRAIN/VAL/TEST",
+        help="Which images; of class folders alone the test images by shares such as 0/0/100, which are all.",
+    ),
+]
+
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        callback=options.on_disk,
+        help="Folder.",
+        show_default="evaluation-<which> in the run, or reports/evaluation-<file>",
+    ),
+]
 
 
 @app.command()
 @options.unfolded
 def evaluate(
     student: StudentOptions,
+    reading: Reading,
     data: options.Data = None,
-    split: Annotated[Literal["test", "val"], typer.Option("--split", help="Which images.")] = "test",
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            callback=options.on_disk,
-            help="Folder.",
-            show_default="evaluation-<which> in the run, or reports/evaluation-<file>",
-        ),
-    ] = None,
+    split: Which = "test",
+    out: Out = None,
     cache: options.Cache = "memmap",
     device: options.Device = "auto",
     precision: options.Precision = "float32",
@@ -47,13 +62,14 @@ def evaluate(
     runtime = parse_runtime({"device": device, "precision": precision, "threads": threads, "cache": cache})
     runtime.open()  # a device that is not there is a mistake to hear of at once
     distilled, home = student.open()
-    folder = out or home / student.called("evaluation" if split == "test" else "evaluation-val")
+    which, task = _chosen(reading, distilled.task, split)
+    folder = out or home / student.called("evaluation" if which == "test" else "evaluation-val")
     if (folder / "trials.arrow").exists():
         raise StudyError(f"{folder} holds a study: name another folder with --out")
-    part = datasets.split(distilled.task, split, data or distilled.data, cache=runtime.cache)
+    part = datasets.split(task, which, data or distilled.data, cache=runtime.cache)
     folder.mkdir(parents=True, exist_ok=True)
-    typer.echo(_opening(distilled, split, len(part.labels)))
-    made = Evaluation(distilled, part, runtime).tables(_note(distilled, split))
+    typer.echo(_opening(distilled, which, len(part.labels), task.split))
+    made = Evaluation(distilled, part, runtime).tables(_note(distilled, which))
     for kind, table in made.items():
         tables.write(table, folder / f"{kind}.arrow")
     for line in said(tables.metadata(made["evaluation"])):
@@ -61,12 +77,20 @@ def evaluate(
     typer.echo(f"page: {report.build(folder)}")
 
 
-def _opening(distilled: Distilled, split: str, images: int) -> str:
+def _chosen(reading: Reading, task: Task, split: str) -> tuple[Literal["test", "val"], Task]:
+    """Which split, and of which task: with other shares its test split."""
+    if split in ("test", "val"):
+        return "val" if split == "val" else "test", reading.over(task)
+    return "test", reading.over(task, split)
+
+
+def _opening(distilled: Distilled, split: str, images: int, shares: str | None) -> str:
     nets = ", ".join(f"{name} {network.arch} ({network.weights.name})" for name, network in distilled.networks.items())
     alone = "" if distilled.teacher is not None else "; there is no teacher of this task here (--teacher)"
     alone = f"; {distilled.alone}" if distilled.alone else alone
     other = "" if distilled.run.get("own_teacher", True) else "; that is not the teacher that taught it"
-    return f"{distilled.task.name}, {images} images of split {split}: {nets}{alone}{other}"
+    drawn = "" if shares is None else f" by {shares}"
+    return f"{distilled.task.name}, {images} images of split {split}{drawn}: {nets}{alone}{other}"
 
 
 def _note(distilled: Distilled, split: str) -> dict[str, Any]:

@@ -126,7 +126,7 @@ def _lacking(made: Study, how: Options) -> list[str]:
     arch = config.change(config.load(made.method), made.fixed).teacher.arch
 
     def teacher() -> object:
-        return teachers.teacher(teachers.with_teacher(task, how.weights, arch), arch)
+        return teachers.teacher(teachers.taught(task, how.weights, arch), arch)
 
     def images() -> object:
         return datasets.split(task, "val", how.data)

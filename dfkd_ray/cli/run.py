@@ -13,11 +13,12 @@ import typer
 
 from dfkd_ray import metrics
 from dfkd_ray.cli import app, options, running
+from dfkd_ray.cli.beginning import introduction
+from dfkd_ray.cli.real_images import ImageOptions
 from dfkd_ray.cli.subject import Subject, folder_name
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util import folders, store
 from dfkd_ray.util.errors import ConfigError, GivenUp, StudyError
-from dfkd_ray.util.host import cores
 from dfkd_ray.util.words import share
 
 if TYPE_CHECKING:
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 Epochs = Annotated[
     int | None, typer.Option(min=1, callback=options.bounded, help="How many.", show_default="the method's")
 ]
-PROBED = 2_000  # steps: fewer are not worth a probe
-LONG = 3600.0  # seconds
+Named = Annotated[str, typer.Argument(metavar="METHOD", help="A method by name (see `ls methods`), or a YAML file.")]
 GoingOn = tuple["Distillation", dict[str, Any]]  # the work, and what the ledger's record keeps of it
 FromPool = Annotated[
     Path | None,
@@ -41,10 +41,9 @@ FromPool = Annotated[
 @app.command()
 @options.unfolded
 def distill(
-    method: Annotated[
-        str, typer.Argument(metavar="METHOD", help="A method by name (see `ls methods`), or a YAML file.")
-    ],
+    method: Named,
     subject: Subject,
+    images: ImageOptions,
     how: Options,
     changes: options.Set = None,
     epochs: Epochs = None,
@@ -64,32 +63,32 @@ def distill(
     from dfkd_ray.runs.study_file import absolute, absolute_pool
     from dfkd_ray.study.overrides import Overrides
 
-    how = Options(runner="serial").over(how) if how.runner is None and how.address is None else how
-    how = replace(how, threads=0) if how.threads is None and how.runner == "serial" else how
+    how = _alone(how)
     name = absolute(method)
     own, asked = config.load(name), absolute_pool(Overrides(subject.assigned(changes), epochs=epochs).fixed)
     nets = {path: value for path, value in asked.items() if path.startswith("teacher")}
-    on = subject.chosen(config.change(own, nets).teacher.arch, how.weights)
+    on = images.of(subject.chosen(config.change(own, nets).teacher.arch, how.weights))
     recipe = preset or presets.PAPER
     own = preparing.in_preset(own, name, recipe, datasets.load(on) if isinstance(on, str) else on)
     fixed = absolute_pool(_from_pool(pool, own, asked))
     stem = Path(method).stem if recipe == presets.PAPER else f"{Path(method).stem}-{recipe}"
     folder = store.folder_of(how.out or Path("reports") / f"{stem}-{folder_name(on)}-seed{seed}")
-    study, work = _study(name, own, on, fixed, seed, folder, how)
-    study = replace(study, preset=recipe)
+    study, work = _study(name, own, on, fixed, seed, folder, how, recipe)
     work.open(work.method, seed, work.runtime, work.runtime.open())  # what does not fit is told before all else
     begun = _begun(study, work, folder, how, accept_changes)
-    for line in _introduction(study, work):
+    for line in introduction(study, work, None if begun is None else folder, preset is None):
         typer.echo(line)
-    if begun is not None:
-        typer.echo(f"{folder} holds this run already: what is done is not run again")
-    elif preset is None and (said := _long(work)):
-        typer.echo(said)
     with options.going_on_with("dfkd-ray", *sys.argv[1:]):
         trial = _run(study, work, folder, how, begun)
     typer.echo(ending(trial, running.task_info(work), seed))
     typer.echo(f"student, curves and images are in {folders.of_trial(folder, 0)}")
     typer.echo(f"page: {running.page(folder)}")
+
+
+def _alone(how: Options) -> Options:
+    """A run by itself needs no Ray, and may have all threads."""
+    how = Options(runner="serial").over(how) if how.runner is None and how.address is None else how
+    return replace(how, threads=0) if how.threads is None and how.runner == "serial" else how
 
 
 def _from_pool(pool: Path | None, method: Method, changes: dict[str, Any]) -> dict[str, Any]:
@@ -114,7 +113,7 @@ def _from_pool(pool: Path | None, method: Method, changes: dict[str, Any]) -> di
 
 
 def _study(
-    name: str, own: Method, task: Any, fixed: Mapping[str, Any], seed: int, folder: Path, how: Options
+    name: str, own: Method, task: Any, fixed: Mapping[str, Any], seed: int, folder: Path, how: Options, preset: str
 ) -> tuple[Study, Distillation]:
     """The run as a study of one trial. Its best epoch is chosen by validation accuracy, or where there are no images
     for that by the default data-free metric."""
@@ -129,6 +128,7 @@ def _study(
     study = Study(
         study=re.sub(r"[^A-Za-z0-9_-]+", "-", folder.name).strip("-_") or "run",
         method=name,
+        preset=preset,
         task=task if isinstance(task, str) else yamls.plain(task),
         objective=(objective,),
         fixed=fixed,
@@ -136,38 +136,6 @@ def _study(
         budget=Budget(trials=1),
     )
     return study, replace(made, metric=metric, sign=objective.sign, fixed=fixed, methods={name: own})
-
-
-def _long(work: Distillation) -> str | None:
-    """That a run takes over an hour on this machine, by a probe where it has many steps, and what takes less."""
-    from dfkd_ray.methods import presets
-    from dfkd_ray.runs.probe import probe
-    from dfkd_ray.util.words import roughly
-
-    plan = work.method.schedule
-    if plan.source_rounds * plan.source_steps + plan.student_rounds * plan.student_steps < PROBED:
-        return None
-    seconds = probe(work, work.options.threads or cores()).trial(plan)
-    if seconds < LONG:
-        return None
-    shorter = ", ".join(f"{name} ({presets.headline(name).rstrip('.')})" for name in presets.names()[1:])
-    return f"about {roughly(seconds)} on this machine, as published; --preset takes less: {shorter}"
-
-
-def _introduction(study: Study, work: Distillation) -> Iterator[str]:
-    from dfkd_ray.runs import preparing
-
-    task = work.task
-    nets = f"{work.method.teacher.arch or task.teacher.arch} -> {work.method.student.arch or task.student}"
-    length = f"{work.method.schedule.epochs} epochs, seed {study.seed}"
-    yield f"{study.method_name} on {task.name}: {nets}, {length}; input normalised by {task.normalised_by}"
-    yield f"the teacher is {task.teacher.file or f'{task.teacher.weights}, as shipped'}"
-    if preparing.evaluable(work):
-        return
-    if preparing.evaluable(work, "test"):
-        yield f"no images of {task.name} to validate on: data-free metrics alone, and test accuracy at the end"
-    else:
-        yield f"no real images of {task.name} here, so no accuracies (--data); data-free metrics alone"
 
 
 def _begun(study: Study, work: Distillation, folder: Path, how: Options, accept: bool) -> GoingOn | None:

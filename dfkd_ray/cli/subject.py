@@ -90,7 +90,7 @@ def folder_name(task: str | Task) -> str:
     from dfkd_ray import datasets
 
     if not isinstance(task, str):
-        return task.name
+        return task.slug
     if not task.startswith(datasets.FOLDER):
         return Path(task).stem
     _, at, side = datasets.spoken(made := datasets.load(task)).rpartition("@")

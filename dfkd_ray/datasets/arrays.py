@@ -24,7 +24,10 @@ def _gliders(task: Task, data: Path) -> Opened:
 
 @readers.register("npz")
 def _npz(task: Task, data: Path) -> Opened:
-    """`images`, `labels` alone are a test split; `train_images`, `train_labels`, `val_...`, `test_...` are those."""
+    """`images`, `labels` alone are a test split; `train_images`, `train_labels`, `val_...`, `test_...` are those.
+
+    Labels of shape (N, 1), as MedMNIST has them, are (N,).
+    """
     if data.suffix != ".npz":
         raise DataError("this task reads an .npz of uint8 images and labels: give --data FILE.npz")
     try:
@@ -49,9 +52,10 @@ def _npz(task: Task, data: Path) -> Opened:
 def _members(data: Path, prefix: str) -> Part:
     try:
         with np.load(data, allow_pickle=False) as archive:
-            return Part(archive[f"{prefix}images"], archive[f"{prefix}labels"])
+            images, labels = archive[f"{prefix}images"], archive[f"{prefix}labels"]
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zipfile.error) as error:
         raise DataError(f"{data}: {prefix}images or {prefix}labels is damaged: {error}") from None
+    return Part(images, labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels)
 
 
 @readers.register("digits")

@@ -1,10 +1,10 @@
-"""`folder:PATH`: any folder of images as a task, with a folder for each class.
+"""`folder:PATH`: any folder of images as a task, laid out as people lay them out.
 
-PATH holds the folders of the classes, which are the test split, or `train/`, `val/`, `test/` (or some of them) with
-such folders in each; without a `test/`, `val/` is the test split. Where there are test images alone there are none for
-validation: nothing is chosen by images that are there to measure. `folder:PATH@96` reads them at 96 pixels in place of
-224. A teacher's card goes before: with its `class_names` the folders are classes of the teacher, and its `image` is the
-size where none is asked for.
+PATH holds the folders of the classes, or `train/`, `val/`, `test/` (or some of them, as `split_called` knows them) with
+such folders in each, or a table of names and labels, which may be PATH itself. Without a `test/`, `val/` is the test
+split. What has no splits is split by the task's `split`, 80/10/10 where nobody says otherwise. `folder:PATH@96` reads
+the images at 96 pixels in place of 224. A teacher's card goes before: with its `class_names` the folders are classes of
+the teacher, and its `image` is the size where none is asked for.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from dfkd_ray.datasets.naming import Classes
-from dfkd_ray.datasets.readers import WHICH, Opened, missing, readers
+from dfkd_ray.datasets import label_table, layout, shares
+from dfkd_ray.datasets.listing import folders_in
+from dfkd_ray.datasets.naming import Classes, split_called
+from dfkd_ray.datasets.readers import Opened, missing, readers
 from dfkd_ray.datasets.task import HoldOut, Task, TeacherRef, TeachRecipe
-from dfkd_ray.datasets.trees import folders_in, splits
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.limits import MOST
 from dfkd_ray.util.registry import did_you_mean
@@ -32,17 +33,19 @@ def task(name: str) -> Task:
     Nets, cut and recipe are those of cars196, at 64 pixels and below those of tiny_imagenet; a choice.
     """
     root, side = _parted(name.removeprefix(PREFIX))
-    there = _splits(root)
-    places = [there["train"]] if "train" in there else there.values()
-    classes = {each for place in places for each in folders_in(root / place)}
-    if len(classes) < 2 or classes <= {*WHICH}:
-        found = f"there is {', '.join(sorted(classes))}" if classes else "there is none"
-        raise DataError(f"{root}: there must be a folder for each class, and at least two of them; {found}")
+    there = layout.of(root)
+    classes = there.classes
+    if len(classes) < 2 or all(map(split_called, classes)):
+        found = f"there is {', '.join(classes)}" if classes else "there is none"
+        raise DataError(
+            f"{root}: there must be a folder for each class, and at least two of them; {found} (with all images in one "
+            f"folder, a table beside them, such as labels.csv, says a name and a label a line)"
+        )
     crops = TeachRecipe(epochs=200, batch=64, lr=0.1, weight_decay=5e-4, augment="resized_crop_flip")
     made = Task(
-        name=root.name,
+        name=_name(root),
         reader="folder",
-        classes=tuple(sorted(classes)),
+        classes=classes,
         image=(3, SIDE, SIDE),
         mean=_MEAN,
         std=_STD,
@@ -53,13 +56,21 @@ def task(name: str) -> Task:
         recipe=crops,
         normalised_by="ImageNet's mean and std",
         data=str(root),
+        split=shares.USUAL if there.whole else None,
     )
     return _sized(made, (3, side, side))
 
 
 def spoken(task: Task) -> str:
-    """What a command calls a task by: its name, or `folder:PATH@SIDE`."""
-    return task.name if task.reader != "folder" else f"{PREFIX}{task.data}@{task.image[1]}"
+    """What a command calls a task by: its name, or `folder:PATH@SIDE` (the path from here where it lies below), and how
+    that is split where it is not as usual. A folder's task of another name has that of its file."""
+    if task.reader != "folder" or task.data is None:
+        return task.name
+    path, here = Path(task.data), Path.cwd()
+    if task.name != _name(path):
+        return f"{task.name}.yaml"
+    split = "" if task.split in (None, shares.USUAL) else f" --split {task.split}"
+    return f"{PREFIX}{path.relative_to(here) if here in path.parents else path}@{task.image[1]}{split}"
 
 
 def as_trained(task: Task, names: tuple[str, ...] | None, image: tuple[int, int, int] | None, net: str) -> Task:
@@ -69,7 +80,7 @@ def as_trained(task: Task, names: tuple[str, ...] | None, image: tuple[int, int,
     """
     if task.reader != "folder":
         return task
-    if names is not None:
+    if names is not None and not task.among:
         known = Classes(names, net)
         if len(known.exact) != len(names):
             raise DataError(f"{net}: two of its classes have the same name")
@@ -92,29 +103,30 @@ def _sized(task: Task, image: tuple[int, int, int]) -> Task:
 
 @readers.register("folder")
 def _folder(task: Task, data: Path) -> Opened:
-    """`folder:PATH`: the folders of the classes, or `train/`, `val/`, `test/` with them; not every class has to be."""
-    if not data.is_dir():
-        raise missing(task, data, "a folder for each class, or train/, val/ and test/ with those")
-    return splits(task, data, _splits(data), partly=True)
-
-
-def _splits(root: Path) -> dict[str, str]:
-    """The folder of each split. One that is called `train` and holds no folder is a class of that name."""
-    there: dict[str, str] = {which: which for which in WHICH if (root / which).is_dir() and folders_in(root / which)}
-    if "val" in there and "test" not in there:
-        there["test"] = there.pop("val")
-    return there or {"test": ""}
+    """`folder:PATH`: class folders, splits of those, or a table of names and labels; not every class has to be."""
+    if not data.exists():
+        raise missing(task, data, "a folder for each class, or train/, val/ and test/ with those, or a table")
+    return layout.of(data).opened(task)
 
 
 def _parted(text: str) -> tuple[Path, int]:
-    """Folder and side of `PATH` or `PATH@SIDE`."""
+    """Folder (or table) and side of `PATH` or `PATH@SIDE`."""
     whole = Path(text).expanduser()
     before, at, behind = text.rpartition("@")
-    root, side = (Path(before).expanduser(), behind) if at and not whole.is_dir() else (whole, str(SIDE))
-    if at and root.is_dir() and not (side.isdecimal() and 0 < int(side[:9]) <= MOST["image"]):
+    root, side = (Path(before).expanduser(), behind) if at and not _is_there(whole) else (whole, str(SIDE))
+    if at and _is_there(root) and not (side.isdecimal() and 0 < int(side[:9]) <= MOST["image"]):
         raise DataError(f"{PREFIX}{text}: behind @ stands the side of the images in pixels, as in {PREFIX}{before}@96")
-    if not root.is_dir():
+    if not _is_there(root):
         beside = folders_in(root.resolve().parent) if root.resolve().parent.is_dir() else set()
         near = did_you_mean(root.name, beside).partition(" (")[0]
         raise DataError(f"{PREFIX}{text}: there is no folder {root}{near}")
     return root.resolve(), int(side[:9])
+
+
+def _name(root: Path) -> str:
+    return root.stem if root.suffix.lower() in label_table.ENDINGS else root.name
+
+
+def _is_there(path: Path) -> bool:
+    """Whether it is a folder, or the table of one."""
+    return path.is_dir() or (path.suffix.lower() in label_table.ENDINGS and path.is_file())

@@ -12,15 +12,16 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from dfkd_ray.datasets import uncut
 from dfkd_ray.datasets.cache import kept
@@ -30,9 +31,11 @@ from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.host import decoders
 from dfkd_ray.util.progress import progress
 
+T = TypeVar("T")
 MODES = {1: "L", 3: "RGB"}  # by the channels of a task
 _REVISION = 2  # of decoding and cutting: another number makes other caches
 _CHUNK = 256  # files at a time
+_DEEP = ("PNG", "PPM")  # whose grey of 16 bits some versions of Pillow call I
 _SHOWN = 10  # damaged files in a message
 
 
@@ -43,7 +46,7 @@ def data_folder() -> Path:
 
 @dataclass(frozen=True)
 class Files:
-    """Image files that nobody has read yet, by name under `root`; a slice of them is files again."""
+    """Image files that nobody has read yet, by name under `root`; a slice of them, or some rows, are files again."""
 
     root: Path
     names: Sequence[str]
@@ -51,13 +54,13 @@ class Files:
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, part: slice) -> Files:
-        return replace(self, names=self.names[part])
+    def __getitem__(self, part: slice | NDArray[np.int64]) -> Files:
+        return replace(self, names=self.names[part] if isinstance(part, slice) else [self.names[row] for row in part])
 
     def read(self, task: Task, which: str, cache: Cache = "memmap") -> NDArray[Any]:
         """Images (N, side, side, C) uint8 of the task's size.
 
-        Raises DataError with the names of the files that are no complete images.
+        Raises DamagedImages with the names of the files that are no complete images.
         """
         channels, side = square(task, self.root)
 
@@ -66,14 +69,14 @@ class Files:
                 file.write(pixels.transpose(2, 0, 1).tobytes())
             return len(self), channels, side, side
 
-        path = self._cache(f"{task.name}_{which}_{side}px", channels, side, task.crop)
+        path = self._cache(f"{task.name}_{which}_{side}px", channels, side, task.crop, *_owned(task))
         return kept(path, cache, write).transpose(0, 2, 3, 1)
 
     def uncut(self, task: Task, which: str, cache: Cache = "memmap") -> uncut.Uncut:
         """The same images with what a centre crop takes off, to draw crops from."""
         channels, side = square(task, self.root)
         short = round(side / task.crop)
-        path = self._cache(f"{task.name}_{which}_uncut_{short}px", channels, short, "uncut")
+        path = self._cache(f"{task.name}_{which}_uncut_{short}px", channels, short, "uncut", *_owned(task))
         flat = kept(path, cache, lambda file: uncut.write(file, self._decoded(task, which)))
         return uncut.read(flat, len(self))
 
@@ -87,7 +90,8 @@ class Files:
                 continue
             times = found.st_mtime_ns, found.st_ctime_ns  # a copy may keep the one, never the other
             digest.update(f"{name}\0{found.st_size}\0{times}\n".encode(errors="surrogateescape"))
-        _complain(gone, len(self), "cannot be read")
+        if gone:
+            raise DataError(_said(gone, len(self), "cannot be read"))
         return data_folder() / "cache" / (re.sub(r"\W", "_", f"{title}_") + digest.hexdigest()[:16] + ".npy")
 
     def _decoded(self, task: Task, which: str, side: int | None = None) -> Iterator[NDArray[np.uint8]]:
@@ -95,18 +99,25 @@ class Files:
 
         In threads: Pillow lets go of the interpreter while it decodes and resizes.
         """
-        damaged: list[str] = []
-        one = partial(_picture, mode=MODES[task.image[0]], short=round(task.image[1] / task.crop), side=side)
+        damaged: dict[int, str] = {}
+        one = partial(
+            _picture,
+            mode=MODES[task.image[0]],
+            short=round(task.image[1] / task.crop),
+            side=side,
+            own=bool(_owned(task)),
+        )
         with decoders() as pool, progress(f"{task.name}, {which}", len(self), "images read") as tell:
             for start in range(0, len(self), _CHUNK):
                 paths = [self.root / name for name in self.names[start : start + _CHUNK]]
-                for pixels in pool.map(one, paths):
+                for row, pixels in enumerate(pool.map(one, paths), start=start):
                     if isinstance(pixels, str):
-                        damaged.append(pixels)
+                        damaged[row] = pixels
                     elif not damaged:
                         yield pixels
                 tell(start + len(paths))
-        _complain(damaged, len(self), "cannot be read as images")
+        if damaged:
+            raise DamagedImages([*damaged], _said([*damaged.values()], len(self), "cannot be read as images"))
 
 
 def square(task: Task, origin: object) -> tuple[int, int]:
@@ -117,23 +128,57 @@ def square(task: Task, origin: object) -> tuple[int, int]:
     return channels, side
 
 
-def _complain(files: Sequence[str], of: int, what: str) -> None:
-    """DataError that lists the first of some files; nothing where there are none."""
-    if files:
-        more = [f"and {len(files) - _SHOWN} more"] if len(files) > _SHOWN else []
-        said = "\n  ".join([*files[:_SHOWN], *more])
-        raise DataError(f"{len(files)} of {of} files {what}:\n  {said}")
+class DamagedImages(DataError):
+    """Files that are no complete images, by their rows; the message names the first of them."""
+
+    def __init__(self, rows: Sequence[int], said: str) -> None:
+        super().__init__(said)
+        self.rows = rows
 
 
-def _picture(path: Path, mode: str, short: int, side: int | None) -> NDArray[np.uint8] | str:
+def sound(part: tuple[Files, NDArray[Any]], read: Callable[[Files], T], most: int) -> tuple[T, NDArray[Any]]:
+    """What `read` makes of files, and their labels, both without the damaged ones where these are `most` at most: then
+    they are named on standard error. DamagedImages says how to go on where there are more."""
+    files, labels = part
+    try:
+        return read(files), labels
+    except DamagedImages as error:
+        if len(error.rows) > most:
+            advice = f"--skip-damaged {len(error.rows)}, or skip_damaged in a task file, goes on without them"
+            raise DamagedImages(error.rows, f"{error}\n{advice}") from None
+        _warn(f"left out, {error}")
+        kept = np.delete(np.arange(len(files)), error.rows)
+        return read(files[kept]), labels[kept]
+
+
+@cache
+def _warn(line: str) -> None:
+    """Once a process: a split may be read twice."""
+    print(f"warning: {line}", file=sys.stderr, flush=True)
+
+
+def _said(files: Sequence[str], of: int, what: str) -> str:
+    """The first of some files."""
+    more = [f"and {len(files) - _SHOWN} more"] if len(files) > _SHOWN else []
+    return f"{len(files)} of {of} files {what}:\n  " + "\n  ".join([*files[:_SHOWN], *more])
+
+
+def _owned(task: Task) -> tuple[str, ...]:
+    """What caches of images that nobody published are known by: see `_picture`."""
+    return ("own",) if task.origin is None else ()
+
+
+def _picture(path: Path, mode: str, short: int, side: int | None, own: bool) -> NDArray[np.uint8] | str:
     """(height, width, C) of a file, or what is wrong with it.
 
-    Grey, palette and CMYK become RGB, an alpha channel is dropped, and no EXIF tag turns the image: what torchvision's
-    loader of folders does. An image of one pixel is an image, enlarged like any other.
+    Grey, palette and CMYK become RGB, an alpha channel is dropped. An EXIF tag turns an image of one's own; none of a
+    published set, because those who measured on it saw it as torchvision's loader of folders reads it. An image of one
+    pixel is an image, enlarged like any other.
     """
     try:
         with Image.open(path) as image:
-            picture = _of_bytes(image).convert(mode)
+            turned = ImageOps.exif_transpose(image) if own else image
+            picture = _of_bytes(turned, image.format, own).convert(mode)
     except Exception as error:  # a damaged file raises almost anything
         return f"{path}: {str(error) or type(error).__name__}"
     picture = shorter(picture, short)
@@ -143,10 +188,14 @@ def _picture(path: Path, mode: str, short: int, side: int | None) -> NDArray[np.
     return uncut.pixels(picture)
 
 
-def _of_bytes(image: Image.Image) -> Image.Image:
-    """Grey levels of 16 bits as their high bytes: Pillow would make nearly all of them white."""
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+def _of_bytes(image: Image.Image, kind: str | None, own: bool) -> Image.Image:
+    """Grey levels of 16 bits as bytes, where Pillow would make nearly all of them white: of one's own images from the
+    darkest to the lightest, because few cameras and scanners fill 16 bits; of published ones the high bytes."""
+    if image.mode.startswith("I;16") or (image.mode == "I" and kind in _DEEP):
+        levels = np.asarray(image).astype(np.int64)
+        low, high = (int(levels.min()), int(levels.max())) if own else (0, 0)
+        spread = (levels - low) * 255 // (high - low) if high > low else levels >> 8
+        return Image.fromarray(spread.astype(np.uint8))
     if image.mode in ("I", "F"):
         raise ValueError("its pixels are neither bytes nor of 16 bits")
     return image

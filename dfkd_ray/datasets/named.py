@@ -6,13 +6,15 @@ TeacherRef(arch='resnet8', weights='gliders_resnet8.safetensors', test_accuracy=
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from dfkd_ray.datasets import folder
+from dfkd_ray.datasets import derived, folder
 from dfkd_ray.datasets.task import HERE, Task
 from dfkd_ray.util import yamls
-from dfkd_ray.util.errors import UnknownName
+from dfkd_ray.util.errors import ConfigError, UnknownName
 from dfkd_ray.util.registry import did_you_mean
 
 
@@ -21,17 +23,22 @@ def names() -> list[str]:
     return sorted(path.stem for path in HERE.glob("*.yaml"))
 
 
-def load(name: str) -> Task:
+def load(name: str, above: tuple[Path, ...] = ()) -> Task:
     """The shipped task of that name, the task in the YAML file at that path, or `folder:PATH`, see `folder.task`.
 
     Raises UnknownName with the nearest name, ConfigError with every mistake of the file, DataError for a folder that
-    holds no classes. Weights and images stand beside the file that names them.
+    holds no classes. Weights and images stand beside the file that names them. A file may be `of` another task; `above`
+    are those files that this one is read for.
     """
     if name.startswith(folder.PREFIX):
         return folder.task(name)
     if Path(name).suffix in (".yaml", ".yml"):
         path = Path(name).resolve()
-        task = parse(yamls.load(path))
+        document = yamls.load(path)
+        made = isinstance(document.data, Mapping) and derived.OF in document.data
+        if path in above:
+            raise ConfigError.at("", f"{path} is of itself")
+        task = parse(derived.spread(document, partial(load, above=(*above, path))) if made else document)
         if task.teacher.weights is not None:
             task = replace(task, teacher=replace(task.teacher, weights=str(path.parent / task.teacher.weights)))
         return task if task.data is None else replace(task, data=str(path.parent / task.data))

@@ -8,6 +8,11 @@ from collections.abc import Sequence
 from dfkd_ray.util.registry import did_you_mean
 
 _SHOWN = 5  # names in a message
+_SPLITS = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing", "eval"),
+}
 
 
 class Classes:
@@ -40,3 +45,9 @@ def some(names: Sequence[str]) -> str:
 
 def _core(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+def split_called(name: str) -> str | None:
+    """`train`, `val` or `test`, where a folder, a table or a word in one is called so, in any case."""
+    word = name.casefold()
+    return next((which for which, words in _SPLITS.items() if word in words), None)

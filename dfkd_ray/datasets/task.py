@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from dfkd_ray.datasets.origin import Origin
+from dfkd_ray.datasets.shares import SplitShares
 from dfkd_ray.util import limits
 
 HERE = Path(__file__).parent
@@ -68,8 +69,8 @@ class HoldOut:
     """Where validation images come from when the data has none of its own.
 
     With a training split: its last `train` images. With a test split alone: its first `test` images, and the test split
-    is the rest; with 0 there are none for validation. Below 1: that share of them. Images in folders (and CIFAR-100's)
-    come in an order whose every end holds the classes by their shares.
+    is the rest; with 0, or where there are no more than those, there are none for validation. Below 1: that share of
+    them. Images in folders (and CIFAR-100's) come in an order whose every end holds the classes by their shares.
     """
 
     train: int | float = 5_000
@@ -93,6 +94,8 @@ class Task:
     `data`: where its images are, unless `--data` says otherwise; a path beside the YAML file, or an absolute one.
     `origin`: where its data comes from; None where it needs none, or the user brings it.
     `recipe` trains a teacher from scratch, `fine_tuning` one that starts from ImageNet's weights: see `recipe_from`.
+    `among`: the classes of the data, where `classes` are some of them. `split`: see `SplitShares`, of a folder of one's
+    own that has no splits. `skip_damaged`: how many files of each split may be damaged, and are left out.
     """
 
     name: str
@@ -112,6 +115,9 @@ class Task:
     normalised_by: str = "the task"
     data: str | None = None
     origin: Origin | None = None
+    among: tuple[str, ...] = ()
+    split: str | None = None
+    skip_damaged: int = 0
 
     def __post_init__(self) -> None:
         if not self.name or Path(self.name).name != self.name:  # folders and files are called by it
@@ -121,8 +127,15 @@ class Task:
             raise ValueError(f"image must have at most {limits.PIXELS:,} values, got {self.image}")
         if len(set(self.classes)) != len(self.classes) or len(self.classes) < 2:
             raise ValueError("classes must be at least two different names")
-        if self.folders and len({*self.folders}) != len(self.classes):
-            raise ValueError(f"folders must be a different name for each of the {len(self.classes)} classes, or none")
+        if self.among and not {*self.classes} <= {*self.among}:
+            raise ValueError("among must hold all classes, or none")
+        of = len(self.among or self.classes)
+        if self.folders and len({*self.folders}) != of:
+            raise ValueError(f"folders must be a different name for each of the {of} classes, or none")
+        if self.split is not None:
+            SplitShares.parse(self.split)
+        if self.skip_damaged < 0:
+            raise ValueError(f"skip_damaged must be >= 0, got {self.skip_damaged}")
         if not 0 < self.crop <= 1:
             raise ValueError(f"crop must be above 0 and at most 1, got {self.crop}")
         if min(self.image) < 1:

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from dfkd_ray.datasets import uncut
-from dfkd_ray.datasets.image_files import Files, shorter, square
+from dfkd_ray.datasets.image_files import Files, shorter, sound, square
 from dfkd_ray.datasets.readers import channelled, split, unread_split
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.datasets.uncut import Uncut
@@ -46,7 +46,11 @@ def training(task: Task, data: Path | None = None, download: bool = False, cache
         augment = _AUGMENTS[task.recipe.augment]
         return Training(labels, lambda index, rng: augment(images[index], rng))
     (source, classes), origin = unread_split(task, "train", data, download)
-    whole = source.uncut(task, "train", cache) if isinstance(source, Files) else _uncut(task, source, origin)
+    if isinstance(source, Files):
+        files = (source, classes)
+        whole, classes = sound(files, lambda files: files.uncut(task, "train", cache), task.skip_damaged)
+    else:
+        whole = _uncut(task, source, origin)
     return Training(torch.from_numpy(classes.astype(np.int64)), _cutting(whole, task.image[1], crop))
 
 

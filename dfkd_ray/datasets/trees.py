@@ -6,7 +6,6 @@ Each hands over its files in a `balanced` order, unread, so that a validation sp
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import partial
@@ -16,12 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfkd_ray.datasets.image_files import Files
+from dfkd_ray.datasets.listing import folders_in, pictures_in
 from dfkd_ray.datasets.naming import Classes, some
 from dfkd_ray.datasets.readers import Opened, Part, Parts, balanced, missing, readers
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.util.errors import DataError
-
-ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 
 
 @readers.register("folders")
@@ -119,7 +117,10 @@ def splits(task: Task, root: Path, folders: dict[str, str], partly: bool = False
 
 @dataclass(frozen=True)
 class ClassFolders:
-    """The split of a folder with a folder for each class (partly: for some); `within`: in each, that of its images."""
+    """The split of a folder with a folder for each class; `within`: in each, that of its images.
+
+    partly: not every class has to be, those without images are none, and images in folders within are of their class.
+    """
 
     task: Task
     root: Path
@@ -127,18 +128,24 @@ class ClassFolders:
     partly: bool = False
 
     def __call__(self) -> Part:
-        return part(self.root, *_listed(self.task, self.root, self.within, partly=self.partly))
+        return part(self.root, *self.listed())
+
+    def listed(self) -> tuple[list[str], NDArray[np.int64]]:
+        """Files and their labels, in the order of the labels."""
+        return _listed(self.task, self.root, self.within, partly=self.partly)
 
 
 def _listed(
     task: Task, root: Path, within: str = "", ignored: Set[str] = frozenset(), partly: bool = False
 ) -> tuple[list[str], NDArray[np.int64]]:
     """Files and labels of a folder with a folder for each class, where `within` names the folder of its images."""
-    folders = _placed(task, root, folders_in(root) - ignored, partly)
+    found = folders_in(root) - ignored
+    pictures = {folder: pictures_in(root / folder, deep=True) for folder in found} if partly else {}
+    folders = _placed(task, root, {folder for folder in found if pictures.get(folder, True)}, partly)
     names: list[str] = []
     labels: list[int] = []
     for label, folder in sorted(folders.items()):
-        own = _images(root / folder / within)
+        own = pictures[folder] if partly else _images(root / folder / within)
         names += [str(Path(folder, within, name)) for name in own]
         labels += [label] * len(own)
     return names, np.array(labels)
@@ -202,21 +209,7 @@ def lines(table: Path) -> list[tuple[int, str]]:
         raise DataError(f"{table}: cannot be read: {error}") from None
 
 
-def folders_in(root: Path) -> set[str]:
-    return {entry.name for entry in _entries(root) if entry.is_dir()}
-
-
 def _images(folder: Path) -> list[str]:
-    names = sorted(entry.name for entry in _entries(folder) if entry.name.lower().endswith(ENDINGS))
-    if not names:
+    if not (names := pictures_in(folder)):
         raise DataError(f"{folder}: there is no image")
     return names
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """What is in a folder, without what is hidden."""
-    try:
-        with os.scandir(folder) as found:
-            return [entry for entry in found if not entry.name.startswith(".")]
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be read: {error}") from None

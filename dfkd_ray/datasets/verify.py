@@ -10,16 +10,18 @@ import math
 import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
 from dfkd_ray.datasets.image_files import Files
+from dfkd_ray.datasets.listing import folders_in, is_clutter, is_picture
 from dfkd_ray.datasets.naming import Classes
 from dfkd_ray.datasets.readers import Part, opened
 from dfkd_ray.datasets.task import Task
-from dfkd_ray.datasets.trees import ENDINGS, ClassFolders, folders_in, lines
+from dfkd_ray.datasets.trees import ClassFolders, lines
+from dfkd_ray.datasets.unused import Unused, of_task
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.host import decoders
 from dfkd_ray.util.progress import progress
@@ -35,7 +37,7 @@ class DataReport:
     """What was found, paths as under `root` (None: there is nothing on a disk).
 
     counts: images that are there, by split; `whole`: of a set without splits. damaged: paths, and what is wrong with
-    each. unreadable: why a split could not be read.
+    each. unreadable: why a split could not be read. unused: what else lies in a folder of one's own.
     """
 
     root: Path | None
@@ -45,6 +47,7 @@ class DataReport:
     damaged: dict[str, str] = field(default_factory=dict)
     surplus: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+    unused: Unused = field(default_factory=Unused)
 
     def path(self, file: Path) -> str:
         return str(file if self.root is None else file.relative_to(self.root))
@@ -60,7 +63,8 @@ class DataReport:
 
 
 def verify(task: Task, data: Path | None = None) -> DataReport:
-    """Check every file of the task's images; DataError where there is nothing."""
+    """Check every file of the task's images (of all classes, where it has some); DataError where there is nothing."""
+    task = replace(task, classes=task.among or task.classes, among=())
     there = opened(task, data)
     report, listed = DataReport(there.root), defaultdict[Path, set[str]](set)
     if there.root is None:
@@ -78,7 +82,9 @@ def verify(task: Task, data: Path | None = None) -> DataReport:
             folder, names = found
             listed[folder].update(names)
             report.counts[which] = _readable(f"{task.name}, {which}", folder, names, report)
-    for folder, own in listed.items():
+    report.unused = of_task(task, data)
+    report.surplus += report.unused.pictures
+    for folder, own in listed.items() if task.reader != "folder" else ():
         report.surplus += [report.path(folder / name) for name in sorted(_images(folder) - own)]
     return report
 
@@ -88,7 +94,7 @@ def _listed(
 ) -> tuple[Path, Sequence[str]] | None:
     """The files of a split, a folder and the names in it; None where it has none, or nobody can tell."""
     try:
-        if isinstance(part, ClassFolders):
+        if isinstance(part, ClassFolders) and not part.partly:
             return part.root, _by_class(part, report)
         if task.reader == "tiny_imagenet":
             table = root / "val" / "val_annotations.txt"
@@ -116,9 +122,8 @@ def _by_class(part: ClassFolders, report: DataReport) -> list[str]:
     known = part.task.folders or part.task.classes
     classes = Classes(known, part.task.name)
     labels = {folder: classes.label(folder) for folder in sorted(folders_in(part.root))}
-    if not part.partly:
-        lacking = [name for label, name in enumerate(known) if label not in labels.values()]
-        report.missing += [f"{report.path(part.root / name)}/" for name in lacking]
+    lacking = [name for label, name in enumerate(known) if label not in labels.values()]
+    report.missing += [f"{report.path(part.root / name)}/" for name in lacking]
     names = []
     for folder in (folder for folder, label in labels.items() if label is not None):
         place = os.path.join(folder, part.within)
@@ -161,9 +166,9 @@ def _images(folder: Path, deep: bool = True) -> set[str]:
     """The images under a folder, without those of what is hidden or belongs to no split."""
     names: set[str] = set()
     for place, inside, files in os.walk(folder):
-        inside[:] = [name for name in inside if deep and not name.startswith(".") and name != _CLUTTER]
+        inside[:] = [name for name in inside if deep and not is_clutter(name) and name != _CLUTTER]
         within = os.path.relpath(place, folder)
-        own = (name for name in files if name.lower().endswith(ENDINGS) and not name.startswith("."))
+        own = (name for name in files if not is_clutter(name) and is_picture(os.path.join(place, name)))
         names.update(os.path.normpath(os.path.join(within, name)) for name in own)
     return names
 

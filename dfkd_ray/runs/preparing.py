@@ -129,7 +129,7 @@ def task_of(study: Study) -> datasets.Task:
 def prepare(method: Method, task: str | datasets.Task, options: Options = NOTHING_SAID) -> Distillation:
     """A method on a task, by name or made, with its teacher: `options.weights`, what the task ships, or one found."""
     task = datasets.load(task) if isinstance(task, str) else task
-    task = teachers.with_teacher(task, options.weights, method.teacher.arch)
+    task = teachers.taught(task, options.weights, method.teacher.arch)
     state = teachers.teacher(task, method.teacher.arch).state_dict()
     made = Distillation(method, task, state, options.absolute())
     if made.data is not None or task.data is not None:  # what is damaged is an error now, not after the last epoch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -152,21 +152,7 @@ def _take_out(raw: dict[str, Any], path: str) -> None:
 def _check_method(made: Study, document: Document, problems: Problems) -> None:
     """Names, fixed changes, searched paths and the runtime, against what exists."""
     problems.attempt("runtime", parse_runtime, made.runtime)
-    task = None
-    try:
-        task = problems.attempt("task", preparing.task_of, made)
-    except UnknownName as error:
-        problems.add("task", str(error))
-    try:
-        presets.check(made.preset)
-    except UnknownName as error:
-        problems.add("preset", str(error))
-        task = None
-
-    def named(name: str) -> Method:
-        own = config.load(name)
-        return own if task is None else preparing.in_preset(own, name, made.preset, task)
-
+    named = _named(made, problems)
     try:
         method = named(made.method)
     except UnknownName as error:
@@ -192,3 +178,23 @@ def _check_method(made: Study, document: Document, problems: Problems) -> None:
     wrong = [problem.path for problem in problems.found[before:]]
     fixed = {path: value for path, value in made.fixed.items() if f"fixed.{path}" not in wrong}
     problems.attempt("", study.check, replace(made, fixed=fixed), accepts, document)
+
+
+def _named(made: Study, problems: Problems) -> Callable[[str], Method]:
+    """Whoever gives a method by name, as the study's preset has it where there are such a preset and a task."""
+    task = None
+    try:
+        task = problems.attempt("task", preparing.task_of, made)
+    except UnknownName as error:
+        problems.add("task", str(error))
+    try:
+        presets.check(made.preset)
+    except UnknownName as error:
+        problems.add("preset", str(error))
+        task = None
+
+    def named(name: str) -> Method:
+        own = config.load(name)
+        return own if task is None else preparing.in_preset(own, name, made.preset, task)
+
+    return named

@@ -93,12 +93,7 @@ def find_teacher(task: Task, arch: str) -> Path | None:
     A task with images of its own takes no teacher that has seen others, whatever its name. What is not taken, where
     that leaves none, and what was taught before the images changed, is said on standard error.
     """
-    named = [
-        (place, each)
-        for place, folder in enumerate(teacher_folders())
-        for each in teachers_in(folder)
-        if not each.problem and each.card.get("task") == task.name and each.card.get("arch") == arch
-    ]
+    named = [(place, each) for place, each in _named(task) if each.card.get("arch") == arch]
     here = seen_by(task) if named and task.data is not None else {}
     told = [(place, each.weights, *_has_seen(each, here, task, arch)) for place, each in named]
     usual = teacher_file(task.slug, arch)
@@ -107,6 +102,24 @@ def find_teacher(task: Task, arch: str) -> Path | None:
         if line:
             _say(line)
     return fits[0][-2] if fits else None
+
+
+def _named(task: Task) -> Iterator[tuple[int, TeacherFile]]:
+    """The sound teachers of a task of that name, each with the number of its folder."""
+    for place, folder in enumerate(teacher_folders()):
+        for each in teachers_in(folder):
+            if not each.problem and each.card.get("task") == task.name:
+                yield place, each
+
+
+def _others(task: Task, arch: str) -> str:
+    """Where a task has no teacher of that net, but of others: which, and how one of it is taught; else nothing."""
+    here = seen_by(task) if task.data is not None else {}
+    known = {str(each.card.get("arch")): each for _, each in _named(task)}
+    fits = sorted(net for net, each in known.items() if _has_seen(each, here, task, net)[0])
+    again = f"dfkd-ray teach {spoken(task)} --arch {arch}"
+    there = f"there is {', '.join(fits)}: --teacher-arch {fits[0] if fits else ''}, or teach one: {again}"
+    return f"no teacher of {arch} for {task.name} here; {there}" if fits else ""
 
 
 def _has_seen(each: TeacherFile, here: Mapping[str, Any], task: Task, arch: str) -> tuple[bool, str]:
@@ -118,9 +131,17 @@ def _has_seen(each: TeacherFile, here: Mapping[str, Any], task: Task, arch: str)
         return False, f"{each.weights} {why}; {again}` trains one, --weights takes this one"
     if (how := unlike(each.card, here)) is None:
         return True, ""
-    if each.card.get("folder") == here.get("folder"):
+    if all(each.card.get(what) == here.get(what) for what in ("folder", "split")):
         return True, f"{each.weights} {how}; {again} --fresh` trains it anew"
     return False, f"{each.weights} is not taken: it {how}; {again}` trains one"
+
+
+def _same_split(task: Task, weights: Path) -> None:
+    """Says where a teacher that somebody names was taught on another split of the same images."""
+    card, place = read_card(weights) or {}, str(Path(task.data or "."))
+    split = card.get("split")
+    if card.get("folder") == place and split not in (None, task.split):
+        _say(f"{weights} was taught by the split {split}, not by {task.split}: --split {split} takes the same images")
 
 
 @cache
@@ -154,8 +175,18 @@ def _digest(each: TeacherFile, arch: str) -> str:
     return digest(net.state_dict())
 
 
+def taught(task: Task, weights: Path | None = None, arch: str | None = None) -> Task:
+    """`with_teacher`; DataError, with the way on, where there is none of that net but of another."""
+    made = with_teacher(task, weights, arch)
+    if made.teacher.weights is None and (others := _others(task, arch or task.teacher.arch)):
+        raise DataError(others)
+    return made
+
+
 def with_teacher(task: Task, weights: Path | None = None, arch: str | None = None) -> Task:
     """The task with the teacher in `weights`, else its own, else the one that is found; see `adopt`."""
+    if weights is not None and task.split is not None:
+        _same_split(task, weights)
     if weights is None and task.teacher.weights is None:
         weights = find_teacher(task, arch or task.teacher.arch)
     return task if weights is None else adopt(task, weights, arch)

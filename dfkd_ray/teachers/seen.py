@@ -13,7 +13,8 @@ from dfkd_ray.util.errors import DataError
 
 
 def seen_by(task: Task, data: Path | None = None) -> dict[str, Any]:
-    """`images`, the identity of each split that is there, and the `folder` (or file) that they lie in.
+    """`images`, the identity of each split that is there, the `folder` (or file) that they lie in, and its `split`
+    where it has none of its own.
 
     Nothing where they are drawn or bundled, or where there are none that can be read.
     """
@@ -22,7 +23,9 @@ def seen_by(task: Task, data: Path | None = None) -> dict[str, Any]:
         found = {} if root is None else _splits(task, data)
     except DataError:
         return {}
-    return {"images": found, "folder": str(root.resolve())} if root is not None and found else {}
+    if root is None or not found:
+        return {}
+    return {"images": found, "folder": str(root.resolve())} | ({} if task.split is None else {"split": task.split})
 
 
 def _splits(task: Task, data: Path | None) -> dict[str, Any]:
@@ -52,6 +55,9 @@ def unlike(card: Mapping[str, Any], here: Mapping[str, Any]) -> str | None:
     which = next((which for which in WHICH if there.get(which) != now.get(which)), None)
     if which is None:
         return None
+    if places[0] == places[1] and card.get("split") != here.get("split"):
+        splits = tuple(of.get("split") or "of its own" for of in (card, here))
+        return f"was taught on the images of {places[1]} by the split {splits[0]}, not by {splits[1]}"
     one, two = (_said(of.get(which)) for of in (there, now))
     if places[0] == places[1]:
         return f"was taught before the images of {places[1]} changed ({which}: {one} then, {two} now)"

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import dfkd_ray.report.charts  # noqa: F401  fills the registry
-from dfkd_ray.cli import catalogue
+from dfkd_ray.cli import kinds
 from dfkd_ray.datasets import readers
 from dfkd_ray.methods import config
 from dfkd_ray.parts.optimizers import lr_schedules, optimizers
@@ -60,7 +60,7 @@ OWN: dict[str, Registry[Any]] = {
 
 def pages() -> Iterator[tuple[str, str, str]]:
     """(path, title, Markdown) of each; a kind that `ls` knows and nobody has named here is named by its key."""
-    for kind in dict.fromkeys([*KINDS, *catalogue.COMPONENTS]):
+    for kind in dict.fromkeys([*KINDS, *kinds.COMPONENTS]):
         title, about = KINDS.get(kind, Kind(kind.capitalize(), ""))
         found = registry(kind)
         entries = (_entry(kind, name, found[name]) for name in found)
@@ -69,7 +69,7 @@ def pages() -> Iterator[tuple[str, str, str]]:
 
 def registry(kind: str) -> Registry[Any]:
     """The registry of a kind."""
-    return OWN[kind] if kind in OWN else catalogue.registry(kind)
+    return OWN[kind] if kind in OWN else kinds.registry(kind)
 
 
 def _entry(kind: str, name: str, component: Any) -> str:

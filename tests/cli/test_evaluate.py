@@ -101,7 +101,13 @@ def test_a_task_without_a_teacher_has_a_student_alone(tmp_path: Path) -> None:
     save_file({"own.weight": torch.zeros(2, 2)}, tmp_path / "o.safetensors")
     said = refused("evaluate", "--weights", "o.safetensors", *words[2:], cwd=tmp_path)
     assert "neither a card beside o.safetensors nor its names and shapes say which net it is: give --arch" in said
-    assert "hold_out of cifar10 sets 2000 aside" in refused("evaluate", *words, cwd=tmp_path)
+    assert dfkd("evaluate", *words, cwd=tmp_path).out.startswith("cifar10, 24 images of split test")
+    val = [*words[:-1], "val", "--arch", "resnet8"]
+    assert "but hold_out of cifar10 sets 2000 aside; --hold-out 0.2 takes a share" in refused(
+        "evaluate", *val, cwd=tmp_path
+    )
+    share = dfkd("evaluate", *val, "--hold-out", "0.5", cwd=tmp_path)
+    assert share.out.startswith("cifar10, 12 images of split val")
     (tmp_path / "t.yaml").write_text(TEN)
     done = dfkd("evaluate", *words[:2], "--task", "t.yaml", *words[4:6], "--arch", "resnet8", cwd=tmp_path)
     assert (done.code, done.err) == (0, "")

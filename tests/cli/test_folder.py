@@ -20,7 +20,7 @@ SHORT = ["--set", "schedule={epochs: 1, rounds: 1, student_steps: 1, batch: 4}",
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder `pets` of two classes, and a teacher of three, `t.safetensors`, with its card."""
     folder = tmp_path_factory.mktemp("folder")
-    write_classes(folder / "pets", {"cat": 3, "dog": 2})
+    write_classes(folder / "pets" / "test", {"cat": 3, "dog": 2})
     torch.manual_seed(0)
     save_file(nets.build("resnet8", 3).state_dict(), folder / "t.safetensors")
     card = {"arch": "resnet8", "class_names": ["dog", "eel", "Cat"], "image": [3, 16, 16]}
@@ -57,7 +57,7 @@ def test_test_images_choose_nothing_and_are_looked_at_in_the_end(place: Path, ru
 
 def test_a_run_is_judged_on_a_folder(place: Path, run: Done, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DFKD_RAY_DATA", str(place / "data2"))
-    write_classes(place / "others", {"Eel": 2, "DOG": 1})
+    write_classes(place / "others" / "test", {"Eel": 2, "DOG": 1})
     words = ["evaluate", f"reports/noise_kd-{slug(place)}-seed0", "--task", "folder:others", "--out", "e"]
     done = dfkd(*words, cwd=place)
     assert (done.code, done.err) == (0, "")
@@ -78,8 +78,8 @@ def test_a_run_is_judged_on_a_folder(place: Path, run: Done, monkeypatch: pytest
 )
 def test_what_cannot_be_is_said_before_there_is_a_folder(place: Path, name: str, words: list[str], said: str) -> None:
     write_classes(place / "eels", {"eel": 1, "dogs": 1})
-    write_classes(place / "torn", {"eel": 1, "dog": 1})
-    truncate(write_image(place / "torn" / "eel" / "image_0001.jpg", (9, 99, 200), (400, 400)))
+    write_classes(place / "torn" / "test", {"eel": 1, "dog": 1})
+    truncate(write_image(place / "torn" / "test" / "eel" / "image_0001.jpg", (9, 99, 200), (400, 400)))
     arguments = ["--task", name, "--weights", "t.safetensors", *SHORT, *words, "--out", "none"]
     assert said in refused("distill", "noise_kd", *arguments, cwd=place)
     assert not (place / "none").exists()

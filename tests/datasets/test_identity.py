@@ -114,7 +114,7 @@ def test_an_npz_is_known_by_its_bytes_and_not_by_its_name(small: Task, tmp_path:
 
 def test_what_is_drawn_needs_no_identity_and_what_is_not_there_is_said(tmp_path: Path) -> None:
     assert of_split(datasets.load("gliders"), "test") is None
-    list(write_classes(tmp_path / "photos", {"cat": 2, "dog": 2}))
+    list(write_classes(tmp_path / "photos" / "test", {"cat": 2, "dog": 2}))
     with pytest.raises(NoSplit):
         of_split(datasets.load(f"folder:{tmp_path / 'photos'}"), "train")
     with pytest.raises(DataError, match=r"gone.jpg: cannot be read: No such file"):

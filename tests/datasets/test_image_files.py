@@ -13,7 +13,8 @@ from torchvision import transforms
 
 from dfkd_ray import datasets
 from dfkd_ray.datasets import Task, image_files
-from dfkd_ray.datasets.image_files import Files
+from dfkd_ray.datasets.image_files import DamagedImages, Files, sound
+from dfkd_ray.datasets.origin import Origin
 from dfkd_ray.util.errors import DataError
 from tests.datasets.trees import truncate, write_image, write_noise
 
@@ -63,10 +64,50 @@ def test_an_alpha_channel_is_dropped(small: Task, cache: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.pgm"])
-def test_grey_of_sixteen_bits_keeps_its_high_bytes(small: Task, cache: Path, tmp_path: Path, name: str):
-    levels = np.random.default_rng(0).integers(0, 65536, (8, 8)).astype(np.uint16)
+def test_grey_of_sixteen_bits_is_spread_over_its_range(small: Task, cache: Path, tmp_path: Path, name: str):
+    levels = np.random.default_rng(0).integers(100, 4096, (8, 8)).astype(np.uint16)  # a camera of 12 bits
     Image.fromarray(levels).save(tmp_path / name)
-    np.testing.assert_array_equal(Files(tmp_path, [name]).read(small, "test")[0, :, :, 1], levels // 256)
+    spread = Files(tmp_path, [name]).read(small, "test")[0, :, :, 1]
+    whole = levels.astype(int) - levels.min()
+    np.testing.assert_array_equal(spread, whole * 255 // whole.max())
+    published = replace(small, origin=Origin("https://example.org", by_hand="ask", folder="small"))
+    np.testing.assert_array_equal(Files(tmp_path, [name]).read(published, "test")[0, :, :, 1], levels // 256)
+
+
+def test_one_level_of_sixteen_bits_is_that_level(small: Task, cache: Path, tmp_path: Path):
+    Image.fromarray(np.full((8, 8), 51_200, np.uint16)).save(tmp_path / "a.png")
+    assert (Files(tmp_path, ["a.png"]).read(small, "test") == 200).all()
+
+
+def test_a_tag_turns_ones_own_images_and_no_published_ones(small: Task, cache: Path, tmp_path: Path):
+    levels = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees, clockwise
+    Image.fromarray(levels).save(tmp_path / "a.png", exif=exif)
+    files = Files(tmp_path, ["a.png"])
+    np.testing.assert_array_equal(files.read(small, "test")[0, :, :, 0], np.rot90(levels, -1))
+    published = replace(small, origin=Origin("https://example.org", by_hand="ask", folder="small"))
+    np.testing.assert_array_equal(files.read(published, "test")[0, :, :, 0], levels)
+
+
+def test_damaged_files_are_left_out_up_to_a_number(
+    small: Task, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    for number in range(4):
+        write_image(tmp_path / f"{number}.png", 10 * number)
+    for number in (0, 2):
+        (tmp_path / f"{number}.png").write_bytes(b"")
+    part = Files(tmp_path, [f"{number}.png" for number in range(4)]), np.arange(4)
+    with pytest.raises(
+        DamagedImages, match=r"2 of 4 files .*\n.*\n.*\n--skip-damaged 2, or skip_damaged in a task file"
+    ):
+        sound(part, lambda files: files.read(small, "test"), 1)
+    pixels, labels = sound(part, lambda files: files.read(small, "test"), 2)
+    assert labels.tolist() == [1, 3]
+    assert pixels[:, 0, 0, 0].tolist() == [10, 30]
+    assert (
+        f"warning: left out, 2 of 4 files cannot be read as images:\n  {tmp_path / '0.png'}" in capsys.readouterr().err
+    )
 
 
 def test_pixels_that_are_no_bytes_are_refused(small: Task, cache: Path, tmp_path: Path):

@@ -83,15 +83,47 @@ def test_a_validation_split_of_its_own_is_taken(small: Task, tmp_path: Path):
         ),
         ({"images": images(9, 8, 8, 3), "labels": labels(9) + 2}, r"labels 2..3 do not fit the 2 classes of small$"),
         ({"images": images(9, 8, 8, 2), "labels": labels(9)}, "2 channels do not fit the 3 of small"),
-        ({"images": images(3, 8, 8, 3), "labels": labels(3)}, "3 test images, but hold_out of small sets 3 aside"),
+        (
+            {"train_images": images(4, 8, 8, 3), "train_labels": labels(4)},
+            r"4 train images, but hold_out of small sets 4 aside; --hold-out 0.2 takes a share of them",
+        ),
+        (
+            {"images": images(9, 8, 8, 3), "labels": np.zeros((9, 14), int)},
+            r"labels must be 6 integers, got .* \(6, 14\)",
+        ),
         ({"images": np.array([None] * 9), "labels": labels(9)}, "damaged"),
     ],
 )
 def test_a_file_that_does_not_fit(small: Task, tmp_path: Path, arrays: dict[str, np.ndarray], message: str):
     data = npz(tmp_path, **arrays)
     with pytest.raises(DataError, match=message) as caught:
-        datasets.split(small, "test", data)
+        datasets.split(small, "test" if "images" in arrays else "val", data)
     assert str(data) in str(caught.value)
+
+
+def test_of_few_test_images_none_are_lent(small: Task, tmp_path: Path):
+    data = npz(tmp_path, images=images(3, 8, 8, 3), labels=labels(3))
+    assert len(datasets.split(small, "test", data).labels) == 3
+    with pytest.raises(
+        NoSplit, match=r"3 test images, but hold_out of small sets 3 aside; --hold-out 0.2 takes a share"
+    ):
+        datasets.split(small, "val", data)
+    third = replace(small, hold_out=HoldOut(test=0.34))
+    assert [len(datasets.split(third, which, data).labels) for which in ("val", "test")] == [1, 2]
+
+
+def test_labels_in_a_column_are_labels(small: Task, tmp_path: Path):
+    data = npz(tmp_path, images=images(9, 8, 8, 3), labels=labels(9)[:, None])
+    assert datasets.split(small, "test", data).labels.tolist() == labels(9)[3:].tolist()
+
+
+def test_some_classes_of_a_set_are_numbered_anew(small: Task, tmp_path: Path):
+    rows, numbers = images(9, 8, 8, 3), np.arange(9) % 3
+    data = npz(tmp_path, images=rows, labels=numbers)
+    some = replace(small, classes=("right", "left"), among=("left", "middle", "right"), hold_out=HoldOut(test=0))
+    part = datasets.split(some, "test", data)
+    assert part.labels.tolist() == [1, 0, 1, 0, 1, 0]
+    np.testing.assert_array_equal(part.images.permute(0, 2, 3, 1), rows[numbers != 1])
 
 
 def test_a_file_that_is_not_there_or_not_an_npz(small: Task, tmp_path: Path):

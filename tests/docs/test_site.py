@@ -14,7 +14,7 @@ from typer.main import get_command
 
 import dfkd_ray.report.charts  # noqa: F401  fills the registry
 from dfkd_ray import cli, datasets, metrics, nets
-from dfkd_ray.cli import catalogue
+from dfkd_ray.cli import kinds
 from dfkd_ray.methods import config
 from dfkd_ray.parts.optimizers import lr_schedules, optimizers
 from dfkd_ray.report.chart import charts
@@ -84,7 +84,7 @@ def headed(page: Page) -> set[str]:
 
 
 REGISTRIES: dict[str, Registry[Any]] = {
-    **{kind: catalogue.registry(kind) for kind in catalogue.COMPONENTS},
+    **{kind: kinds.registry(kind) for kind in kinds.COMPONENTS},
     **{"charts": charts, "domains": domains, "readers": datasets.readers},
     **{"optimizers": optimizers, "lr_schedules": lr_schedules},
 }

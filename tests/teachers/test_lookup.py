@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from dfkd_ray import datasets, teachers
-from dfkd_ray.datasets import Task, TeacherRef
+from dfkd_ray.datasets import Task, TeacherRef, spoken
 from dfkd_ray.nets import build
 from dfkd_ray.nets.digest import digest
 from dfkd_ray.teachers.lookup import teacher_file, teacher_folders, teachers_in
@@ -153,7 +153,7 @@ def test_a_folder_takes_no_teacher_of_another_one_with_its_name(
     assert said.startswith(
         f"warning: {of_first} is not taken: it was taught on the images of {first.data}, not on those"
     )
-    assert said.endswith(f"; `dfkd-ray teach folder:{second.data}@16 --arch resnet8` trains one\n")
+    assert said.endswith(f"; `dfkd-ray teach {spoken(second)} --arch resnet8` trains one\n")
     of_second = put(places[1], "b", task="photos", **seen_by(second))
     assert teachers.find_teacher(second, "resnet8") == of_second
     assert teachers.find_teacher(first, "resnet8") == of_first
@@ -172,7 +172,7 @@ def test_a_teacher_of_the_folder_before_it_grew_is_taken_with_a_word(
         assert found.resolve() == path
     (said,) = capfd.readouterr().err.splitlines()
     assert said.startswith(f"warning: {found} was taught before the images of {first.data} changed (train: 7 files, ")
-    assert said.endswith(f"; `dfkd-ray teach folder:{first.data}@16 --arch resnet8 --fresh` trains it anew")
+    assert said.endswith(f"; `dfkd-ray teach {spoken(first)} --arch resnet8 --fresh` trains it anew")
     current = put(places[0], "z", task="photos", **seen_by(first))
     found = teachers.find_teacher(first, "resnet8")
     assert found is not None

@@ -1,0 +1,56 @@
+"""What a run says before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dfkd_ray.util.host import cores
+from dfkd_ray.util.words import roughly
+
+if TYPE_CHECKING:
+    from dfkd_ray.runs.distillation import Distillation
+    from dfkd_ray.study import Study
+
+PROBED = 2_000  # steps: fewer are not worth a probe
+LONG = 3600.0  # seconds
+
+
+def introduction(study: Study, work: Distillation, begun: Path | None, asks: bool) -> Iterator[str]:
+    """What is run: method, task, nets, length, teacher, and what there is to judge by.
+
+    begun: the folder that holds the run already. asks: whether its length is to be warned of.
+    """
+    from dfkd_ray.runs import preparing
+
+    task = work.task
+    nets = f"{work.method.teacher.arch or task.teacher.arch} -> {work.method.student.arch or task.student}"
+    length = f"{work.method.schedule.epochs} epochs, seed {study.seed}"
+    yield f"{study.method_name} on {task.name}: {nets}, {length}; input normalised by {task.normalised_by}"
+    yield f"the teacher is {task.teacher.file or f'{task.teacher.weights}, as shipped'}"
+    if preparing.evaluable(work):
+        pass
+    elif preparing.evaluable(work, "test"):
+        yield f"no images of {task.name} to validate on: data-free metrics alone, and test accuracy at the end"
+    else:
+        yield f"no real images of {task.name} here, so no accuracies (--data); data-free metrics alone"
+    if begun is not None:
+        yield f"{begun} holds this run already: what is done is not run again"
+    elif asks and (said := warning(work)):
+        yield said
+
+
+def warning(work: Distillation) -> str | None:
+    """That a run takes over an hour on this machine, by a probe where it has many steps, and what takes less."""
+    from dfkd_ray.methods import presets
+    from dfkd_ray.runs.probe import probe
+
+    plan = work.method.schedule
+    if plan.source_rounds * plan.source_steps + plan.student_rounds * plan.student_steps < PROBED:
+        return None
+    seconds = probe(work, work.options.threads or cores()).trial(plan)
+    if seconds < LONG:
+        return None
+    shorter = ", ".join(f"{name} ({presets.headline(name).rstrip('.')})" for name in presets.names()[1:])
+    return f"about {roughly(seconds)} on this machine, as published; --preset takes less: {shorter}"

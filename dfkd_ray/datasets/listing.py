@@ -1,0 +1,82 @@
+"""What lies in a folder: which of it are pictures, and which is what systems and archivers leave behind.
+
+A picture is a file with the ending of one, or whatever its ending one that Pillow knows by its first bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+from PIL import Image
+
+from dfkd_ray.util.errors import DataError
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+_CLUTTER = {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "lost+found", "$recycle.bin", "system volume information"}
+_NO_PIXELS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}  # that Pillow names, and without help cannot draw
+_HEADER = 32  # bytes that tell Pillow's formats apart
+
+
+def is_clutter(name: str) -> bool:
+    """Whether a file or folder is hidden, or is one that no person has made: `__MACOSX`, `Thumbs.db` and the like."""
+    return name.startswith(".") or name.casefold() in _CLUTTER
+
+
+def is_picture(path: str | Path) -> bool:
+    """Whether a file says that it is a picture, sound or damaged."""
+    return str(path).lower().endswith(ENDINGS) or _opens(path)
+
+
+def _opens(path: str | Path) -> bool:
+    """Whether Pillow knows a file by its content; one without the marks of any format is never opened whole."""
+    try:
+        with open(path, "rb") as file:
+            header = file.read(_HEADER)
+        if not any(accept(header) for accept in _accepting()):
+            return False
+        with Image.open(path) as image:
+            return image.format not in _NO_PIXELS
+    except Exception:  # a file that is no picture raises almost anything
+        return False
+
+
+@cache
+def _accepting() -> list[Image._Accept]:  # type: ignore[name-defined]
+    """Pillow's tests of the first bytes. Formats without one are known by their ending alone, and none of them here."""
+    Image.init()
+    return [accept for name, (_, accept) in Image.OPEN.items() if accept is not None and name not in _NO_PIXELS]
+
+
+def entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What is in a folder, without clutter; DataError where it cannot be read."""
+    try:
+        with os.scandir(folder) as found:
+            return [entry for entry in found if not is_clutter(entry.name)]
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read: {error}") from None
+
+
+def folders_in(root: Path) -> set[str]:
+    return {entry.name for entry in entries(root) if entry.is_dir()}
+
+
+def pictures_in(folder: Path, deep: bool = False) -> list[str]:
+    """The pictures of a folder by name, sorted; deep: those in the folders within too, `within/name`, at the end."""
+    here = entries(folder)
+    names = sorted(entry.name for entry in here if not entry.is_dir() and is_picture(entry.path))
+    if deep:
+        for within in sorted(entry.name for entry in here if entry.is_dir(follow_symlinks=False)):
+            names += [f"{within}/{name}" for name in pictures_in(folder / within, deep)]
+    return names
+
+
+def holds_pictures(folder: Path, deep: bool = False) -> bool:
+    """Whether there is one, without a look at all the others."""
+    here = entries(folder)
+    if any(not entry.is_dir() and is_picture(entry.path) for entry in here):
+        return True
+    return deep and any(
+        holds_pictures(folder / entry.name, deep) for entry in here if entry.is_dir(follow_symlinks=False)
+    )

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from dfkd_ray import datasets
+from dfkd_ray.cli.kinds import KINDS
+from dfkd_ray.methods import config
+from dfkd_ray.util import shipped
+from tests.cli.commands import dfkd
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_listed_a_name_and_a_line_each(kind: str) -> None:
+    done = dfkd("ls", kind)
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    if kind != "presets":  # which go from the longest to the shortest
+        assert lines == sorted(lines)
+    found = [re.fullmatch(r"(\S+)( {2,})(\S.{8,})", line) for line in lines]
+    assert all(found), "a name, a gap, and what it is"
+    if kind != "nets":  # whose numbers are aligned to the right
+        assert len({match.start(3) for match in found if match}) == 1, "in two columns"
+
+
+def test_what_is_listed_is_what_there_is() -> None:
+    names = {
+        kind: [line.split()[0] for line in dfkd("ls", kind).out.splitlines()]
+        for kind in ("studies", "methods", "tasks", "losses", "nets", "memories")
+    }
+    assert names["studies"] == [path.stem for path in shipped.studies()]
+    assert names["methods"] == config.method_names()
+    assert names["tasks"] == datasets.names()
+    assert {"kd", "high_order", "semantic_contrast", "batchnorm", "adversarial"} <= set(names["losses"])
+    assert {"fresh", "pool"} <= set(names["memories"])
+    assert dfkd("ls").out == dfkd("ls", "studies").out
+    assert "mhad" in names["studies"]
+    assert "  0.08 M parameters at 10 classes, stages layer1, layer2, layer3" in dfkd("ls", "nets").out
+
+
+def test_a_sentence_is_not_cut() -> None:
+    for kind in ("methods", "tasks"):
+        for line in dfkd("ls", kind).out.splitlines():
+            assert line.removesuffix(" [reconstruction]").removesuffix(" [from secondary sources]")[-1] in ".:)", line

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dfkd_ray import datasets
+from dfkd_ray.datasets.unused import Unused, of_task, unused
+from tests.datasets.trees import write_classes, write_image
+
+pytestmark = pytest.mark.usefixtures("cache")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Two classes of two, and all that one finds beside them."""
+    write_classes(tmp_path, {"a": 2, "b": 2})
+    for name in ("stray.png", "b/old/1.png", "__MACOSX/a/._1.png", ".trash/1.png"):
+        write_image(tmp_path / name)
+    (tmp_path / "empty" / "__MACOSX").mkdir(parents=True)
+    for name in (".DS_Store", "a/Thumbs.db", "README.txt", "a/1.heic", "LICENSE"):
+        (tmp_path / name).write_bytes(b"no picture")
+    return tmp_path
+
+
+def test_all_that_is_not_used_by_its_kind(photos: Path) -> None:
+    found = of_task(datasets.load(f"folder:{photos}@8"))
+    assert found.pictures == ["stray.png"]
+    assert found.empty == ["empty"]
+    assert sorted(found.others) == ["LICENSE", "README.txt", "a/1.heic"]
+    assert sorted(found.clutter) == [".DS_Store", ".trash", "__MACOSX", "a/Thumbs.db", "empty/__MACOSX"]
+    assert found.deeper == ["b/old"]
+    assert [*found.kinds] == [
+        "empty folders",
+        "no pictures to Pillow (1 LICENSE, 1 .txt, 1 .heic)",
+        "skipped",
+        "folders within a class's, and of that class",
+    ]
+    assert str(found) == (
+        "1 image in no split; 1 empty folder; 3 files that Pillow cannot open (1 LICENSE, 1 .txt, 1 .heic); "
+        ".DS_Store, .trash, Thumbs.db, __MACOSX"
+    )
+
+
+def test_a_folder_that_is_used_whole(tmp_path: Path) -> None:
+    write_classes(tmp_path, {"a": 2, "b": 2})
+    found = of_task(datasets.load(f"folder:{tmp_path}@8"))
+    assert (str(found), found.kinds, found) == ("", {}, Unused())
+
+
+def test_a_table_is_used(tmp_path: Path) -> None:
+    for name in "abc":
+        write_image(tmp_path / f"{name}.png")
+    (tmp_path / "t.csv").write_text("file,label\na,x\nb,y\n")
+    assert str(of_task(datasets.load(f"folder:{tmp_path}@8"))) == "1 image in no split"
+
+
+def test_published_sets_are_verified_otherwise(tmp_path: Path) -> None:
+    assert of_task(datasets.load("gliders")) == Unused()
+    assert unused(tmp_path, set()) == Unused()
