@@ -6,6 +6,7 @@ The server keeps all in its memory, so it lives on; what is killed and started a
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
 import subprocess
@@ -22,6 +23,7 @@ class S3:
         from moto.server import ThreadedMotoServer
 
         self._server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else it tells of each request
         self._server.start()
         _, self._behind = self._server.get_host_and_port()
         urlopen(Request(f"http://127.0.0.1:{self._behind}/{BUCKET}", method="PUT")).close()
