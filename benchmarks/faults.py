@@ -1,6 +1,6 @@
 """What accidents do to a study: each is made to happen, the study goes on, and its tables are held to the undisturbed.
 
-    OMP_NUM_THREADS=1 python -m benchmarks faults --repeat 20             # about half an hour
+    OMP_NUM_THREADS=1 python -m benchmarks faults --repeat 20             # about two hours, most of it for clusters
     OMP_NUM_THREADS=1 python -m benchmarks faults --repeat 5 --kind disk_full --seed 7
 
 A row is a kind of accident (`fault_kinds.py`, and under Ray `fault_kinds_ray.py`, `fault_kinds_cluster.py`): how often
