@@ -1,7 +1,7 @@
 """Studies on a cluster of three raylets, by their user's commands: nodes that join, are lost, have no disk in common.
 
-The head runs nothing; `a` has a GPU that is none, and so has `b`, which has `hidden` for itself. Each test says which of
-them it begins with.
+The head runs nothing; `a` has a GPU that is none, and so has `b`, which has `hidden` for itself. Each test says which
+of them it begins with.
 """
 
 from __future__ import annotations
