@@ -45,12 +45,17 @@ class Driver:
     def said(self) -> str:
         return self._path.read_text(errors="replace")
 
-    def until(self, seen: Callable[[], object]) -> float:
-        """Seconds until something can be seen, or until the process has ended."""
+    def until(self, seen: Callable[[], object]) -> float | None:
+        """Seconds until something can be seen; None where the process ends without it."""
         began = time.monotonic()
-        while not seen() and self.process.poll() is None and time.monotonic() - began < LIMIT:
+        while time.monotonic() - began < LIMIT:
+            over = self.process.poll() is not None
+            if seen():
+                return time.monotonic() - began
+            if over:
+                return None
             time.sleep(0.02)
-        return time.monotonic() - began
+        return None
 
     def end(self) -> Ended:
         try:
@@ -111,14 +116,16 @@ def _two(environment: dict[str, str] | None = None) -> Iterator[Holder]:
 
 @kind
 def node_added(place: Place, dice: random.Random, seconds: float) -> str | None:
-    """Seen: until the driver counts it."""
+    """Seen: from the start of its raylet until the driver counts it."""
     _prepared(place)
     with Holder() as holder:
         holder.add("a", num_cpus=1)
         driver = _sweep(place, holder)
         _begun(place, dice, driver)
+        began = time.monotonic()
         holder.add("b", num_cpus=1)
-        place.seen = driver.until(lambda: _counted(3) in driver.said)
+        if driver.until(lambda: _counted(3) in driver.said) is not None:
+            place.seen = time.monotonic() - began
         return _judged(driver.end())
 
 
@@ -143,8 +150,8 @@ def node_drained(place: Place, dice: random.Random, seconds: float) -> str | Non
         _begun(place, dice, driver)
         began = time.monotonic()
         holder.drain("a")
-        driver.until(lambda: _counted(2) in driver.said)
-        place.seen = time.monotonic() - began
+        if driver.until(lambda: _counted(2) in driver.said) is not None:
+            place.seen = time.monotonic() - began
         return _judged(driver.end())
 
 
@@ -156,7 +163,7 @@ def head_killed(place: Place, dice: random.Random, seconds: float) -> str | None
         driver = _sweep(place, holder)
         _begun(place, dice, driver)
         holder.kill("head")
-        place.seen = driver.until(lambda: False)
+        place.seen = driver.until(lambda: driver.process.poll() is not None)
         ended = driver.end()
     if ended.code == 0:
         return None
@@ -168,7 +175,7 @@ def head_killed(place: Place, dice: random.Random, seconds: float) -> str | None
 
 @kind
 def store_killed(place: Place, dice: random.Random, seconds: float) -> str | None:
-    """The study is in a store, which cannot be reached for 2 to 20 s. Seen: nothing is to be."""
+    """The study is in a store, which cannot be reached for 2 to 20 s: nothing is to be seen of it."""
     _prepared(place)
     with S3() as there, _two(there.environment) as holder:
         out = f"s3://{BUCKET}/study"
@@ -181,5 +188,4 @@ def store_killed(place: Place, dice: random.Random, seconds: float) -> str | Non
         ended = driver.end()
         if ended.code != 130:
             return _judged(ended)
-        place.seen = 0.0
         return _judged(Driver(place, "resume", out, "--address", holder.address, environment=there.environment).end())

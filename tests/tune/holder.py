@@ -76,7 +76,9 @@ class Nodes:
     def __init__(self, head: dict[str, Any]) -> None:
         from ray.cluster_utils import Cluster
 
-        self.cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **head})
+        # the agent that starts jobs has any free port, as those of other nodes: of a fixed one a machine has one alone
+        own = {"num_cpus": 0, "include_dashboard": False, "dashboard_agent_listen_port": None, **head}
+        self.cluster = Cluster(initialize_head=True, head_node_args=own)
         self.named: dict[str, Any] = {}
 
     def add(self, name: str, apart: str | None, **options: Any) -> None:
