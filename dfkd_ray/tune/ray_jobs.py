@@ -23,7 +23,7 @@ _LOGGERS = (  # each tells all that it does, and minds no parent's level
     "ray._private.runtime_env.packaging",
 )
 _LOOK = 1.0  # seconds between two looks at a job
-BEGINNING = 60.0  # seconds for a cluster that has just begun to have an agent that starts jobs
+BEGINNING = 30.0  # seconds for a cluster that has just begun to have an agent that starts jobs
 _NO_AGENT = "No available agent"
 _UNKNOWN = ("status code 404", "does not exist")
 

@@ -122,7 +122,7 @@ def process(*words: Any, cwd: Path, **environment: str) -> subprocess.Popen[str]
     return subprocess.Popen(command, cwd=cwd, env=own, text=True, **pipes)
 
 
-def ended(started: subprocess.Popen[str], seconds: float = 240) -> Done:
+def ended(started: subprocess.Popen[str], seconds: float = 400) -> Done:
     """What a process left, which has so long to end."""
     try:
         out, err = started.communicate(timeout=seconds)
