@@ -52,7 +52,7 @@ class Jobs:
         """Run a shell command on the cluster, as a job of that name; `environment`: Ray's runtime environment."""
         own = {"RAY_JOB_STOP_WAIT_TIME_S": str(STOPPING)}
         env_vars = {**own, **(environment.get("env_vars") or {})}
-        asked = {
+        asked: dict[str, Any] = {
             "entrypoint": command,
             "submission_id": job,
             "runtime_env": {**environment, "env_vars": env_vars},
