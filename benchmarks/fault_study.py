@@ -44,10 +44,11 @@ class Ended:
 @dataclass
 class Place:
     """A study's folder, and processes of `dfkd-ray` that work on it. `log`: what was run, and how it ended; `wanted`:
-    what it should come to, where that is not what the others do."""
+    what it should come to, where that is not what the others do; `seen`: seconds until an accident was seen."""
 
     home: Path
     wanted: Found | None = None
+    seen: float | None = None
     log: list[str] = field(default_factory=list)
 
     @property
@@ -125,6 +126,11 @@ def found(folder: Path) -> tuple[Found, int]:
         keys.append((path.parent.name, path.name))
         facts[keys[-1]] = hashlib.sha256(data[8 + int.from_bytes(data[:8], "little") :]).hexdigest()
     return facts, sum(count - 1 for count in Counter(keys).values())
+
+
+def again(folder: Path) -> int:
+    """How often a trial was begun again, from its last checkpoint."""
+    return sum(row["attempts"] - 1 for row in tables.read(folder / "trials.arrow").to_pylist())
 
 
 def fresh(above: Path, name: str) -> Place:

@@ -1,11 +1,13 @@
 """What accidents do to a study: each is made to happen, the study goes on, and its tables are held to the undisturbed.
 
-    OMP_NUM_THREADS=1 python -m benchmarks faults --repeat 20             # about half an hour
+    OMP_NUM_THREADS=1 python -m benchmarks faults --repeat 20             # about two hours, most of it for clusters
     OMP_NUM_THREADS=1 python -m benchmarks faults --repeat 5 --kind disk_full --seed 7
 
-A row is a kind of accident (`fault_kinds.py`): how often it was tried; epochs and trials that were lost, or are there
-twice; values, and students' tensors, whose bits differ; tries that ended in a traceback or another exit code than they
-should. The study is real training on a few small images: a sweep of three trials, three epochs each.
+A row is a kind of accident (`fault_kinds.py`, and under Ray `fault_kinds_ray.py`, `fault_kinds_cluster.py`): how often
+it was tried; epochs and trials that were lost, or are there twice; trials that were begun again from a checkpoint;
+values, and students' tensors, whose bits differ; tries that ended in a traceback or another exit code than they should;
+seconds until it was seen, where that is measured. The study is real training on a few small images: a sweep of three
+trials, three epochs each.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fault_study import Found, Place, found, fresh
+from fault_study import Found, Place, again, found, fresh
 
 from dfkd_ray.datasets import gliders
 from dfkd_ray.runs import evaluator, measures
@@ -54,7 +56,9 @@ class Row:
     lost: int = 0
     doubled: int = 0
     differing: int = 0
+    again: int = 0
     wrong: list[str] = field(default_factory=list)
+    seen: list[float] = field(default_factory=list)  # s
 
     @property
     def good(self) -> bool:
@@ -70,6 +74,9 @@ def judged(row: Row, place: Place, wanted: Found) -> None:
         row.wrong.append(f"{type(error).__name__}: {error}\n{''.join(place.log)}")
         return
     row.doubled += doubled
+    row.again += again(place.folder)
+    if place.seen is not None:
+        row.seen.append(place.seen)
     row.lost += len(wanted.keys() - facts.keys())
     row.differing += sum(facts[key] != wanted[key] for key in wanted.keys() & facts.keys())
     row.differing += len(facts.keys() - wanted.keys())
@@ -92,17 +99,18 @@ def tried(row: Row, place: Place, dice: random.Random, act: Any, seconds: float,
 
 def table(rows: list[Row]) -> str:
     """The rows as Markdown."""
-    head = "| kind | tries | lost | doubled | differing bits | wrong end | verdict |\n|---|---|---|---|---|---|---|"
+    head = "| kind | tries | lost | doubled | begun again | differing bits | wrong end | seen after, s | verdict |"
     told = [
-        f"| {r.kind} | {r.tries} | {r.lost} | {r.doubled} | {r.differing} | {len(r.wrong)} | "
-        f"{'as undisturbed' if r.good else 'NOT'} |"
+        f"| {r.kind} | {r.tries} | {r.lost} | {r.doubled} | {r.again} | {r.differing} | {len(r.wrong)} | "
+        f"{' '.join(f'{seconds:.1f}' for seconds in sorted(r.seen))} | {'as undisturbed' if r.good else 'NOT'} |"
         for r in rows
     ]
-    return "\n".join([head, *told])
+    return "\n".join([head, "|---" * 9 + "|", *told])
 
 
 def main() -> None:
-    import fault_kinds_ray  # noqa: F401  more kinds
+    import fault_kinds_cluster  # noqa: F401  more kinds
+    import fault_kinds_ray  # noqa: F401
     from fault_kinds import KINDS
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])

@@ -23,6 +23,8 @@ _LOGGERS = (  # each tells all that it does, and minds no parent's level
     "ray._private.runtime_env.packaging",
 )
 _LOOK = 1.0  # seconds between two looks at a job
+BEGINNING = 30.0  # seconds for a cluster that has just begun to have an agent that starts jobs
+_NO_AGENT = "No available agent"
 _UNKNOWN = ("status code 404", "does not exist")
 
 
@@ -50,13 +52,21 @@ class Jobs:
         """Run a shell command on the cluster, as a job of that name; `environment`: Ray's runtime environment."""
         own = {"RAY_JOB_STOP_WAIT_TIME_S": str(STOPPING)}
         env_vars = {**own, **(environment.get("env_vars") or {})}
-        self._call(
-            self._client.submit_job,
-            entrypoint=command,
-            submission_id=job,
-            runtime_env={**environment, "env_vars": env_vars},
-            metadata=dict(facts),
-        )
+        asked: dict[str, Any] = {
+            "entrypoint": command,
+            "submission_id": job,
+            "runtime_env": {**environment, "env_vars": env_vars},
+            "metadata": dict(facts),
+        }
+        deadline = time.monotonic() + BEGINNING
+        while True:
+            try:
+                self._call(self._client.submit_job, **asked)
+                return
+            except StudyError as error:
+                if _NO_AGENT not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(_LOOK)
 
     def all(self) -> list[Any]:
         """Those that were submitted, the newest last, each as Ray's JobDetails."""

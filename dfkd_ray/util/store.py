@@ -30,6 +30,10 @@ SCHEMES = ("az", "gs", "s3")  # of stores that have a conditional put
 NAME = "store.url"  # in a copy
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")  # of two letters at least: C:/ is none
 _PATIENCE = timedelta(seconds=60)  # for how long a request is tried again
+_RETRIES = {  # so many that time decides: ten refused connections take two seconds
+    "max_retries": 1_000,
+    "backoff": {"init_backoff": timedelta(seconds=0.2), "max_backoff": timedelta(seconds=3), "base": 2},
+}
 _CHUNK = 8 << 20  # bytes
 _LONGEST = 2_000  # bytes of a URI
 
@@ -128,7 +132,7 @@ class Store:
     @cached_property
     def _objects(self) -> Any:
         with self._told():
-            return _library().store.from_url(self.url, retry_config={"max_retries": 10, "retry_timeout": _PATIENCE})
+            return _library().store.from_url(self.url, retry_config={**_RETRIES, "retry_timeout": _PATIENCE})
 
     def put(self, name: str, data: bytes | BinaryIO) -> None:
         """Write an object, in the place of an earlier one: it is there whole, or not at all."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -19,6 +20,7 @@ from dfkd_ray.datasets import gliders
 from dfkd_ray.runs import evaluator, measures
 from dfkd_ray.runs.checkpoint import Checkpoint
 
+ROOT = Path(__file__).resolve().parents[2]
 SPLITS = {"train": (48, 1), "val": (48, 2), "test": (60, 3)}
 HELD_OUT = 24
 TINY = {  # paths of dfkd_fgvc, so that an epoch takes a tenth of a second
@@ -109,3 +111,21 @@ def interrupted(saves: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Checkpoint, "save", interrupting)
         yield
+
+
+def process(*words: Any, cwd: Path, **environment: str) -> subprocess.Popen[str]:
+    """`dfkd-ray WORDS` in a process of its own, as Ray wants it: it reads once, when it is imported, whether there are
+    tokens."""
+    command = [sys.executable, "-m", "dfkd_ray", *map(str, words)]
+    own = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **environment}
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=cwd, env=own, text=True, **pipes)
+
+
+def ended(started: subprocess.Popen[str], seconds: float = 400) -> Done:
+    """What a process left, which has so long to end."""
+    try:
+        out, err = started.communicate(timeout=seconds)
+    finally:
+        started.kill()
+    return Done(started.returncode, out, err)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
-import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -17,12 +15,10 @@ import pytest
 from dfkd_ray.cli import dashboard
 from dfkd_ray.cli import job as commands
 from dfkd_ray.tune.ledger import NAME, read_records
-from tests.cli.commands import Done, dfkd, refused
+from tests.cli.commands import Done, dfkd, ended, process, refused
 from tests.cli.sent import write
 from tests.tune import dashboards, toys
 
-ROOT = Path(__file__).resolve().parents[2]
-PIPES: dict[str, Any] = {"capture_output": True, "text": True}
 SMALL = ["schedule.epochs=3", "schedule.rounds=10", "schedule.student_steps=20", "schedule.batch=4"]
 SETS = [word for each in SMALL for word in ("--set", each)]
 
@@ -114,23 +110,19 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.ray
 def test_a_study_is_sent_stopped_sent_again_and_fetched(folder: Path) -> None:
-    """Each command in a process of its own: Ray reads once, when it is imported, whether there are tokens."""
-
     def own(*words: Any) -> Done:
-        command = [sys.executable, "-m", "dfkd_ray", *map(str, words)]
-        done = subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, **PIPES)
-        return Done(done.returncode, done.stdout, done.stderr)
+        return ended(process(*words, cwd=folder))
 
     there = folder / "there" / "tiny"
     sent = ("submit", "tiny.yaml", "--out", there, *SETS, "--env", "OMP_NUM_THREADS=1", "--env", "GLIBC_TUNABLES=")
     with dashboards.dashboard() as address:
         where = ("--address", address)
         assert own(*sent, "--name", "one", *where).code == 0
-        while not (there / NAME).exists() or len(read_records(there / NAME)[0]) < 5:
-            assert "FAILED" not in (told := own("status", "one", *where)).out, (told, own("logs", "one", *where))
-            time.sleep(1)
+        deadline = time.monotonic() + 180
+        while (not (there / NAME).exists() or len(read_records(there / NAME)[0]) < 5) and time.monotonic() < deadline:
+            time.sleep(0.2)
         stopped = own("stop", "one", *where)
-        assert stopped.out.startswith("one STOPPED"), stopped
+        assert stopped.out.startswith("one STOPPED"), (stopped, own("logs", "one", *where))
         assert own(*sent, "--name", "two", *where).code == 0
         followed = own("logs", "-f", "two", *where)
         assert followed.code == 0, followed.out + followed.err

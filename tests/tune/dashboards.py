@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.tune.holder import Holder
 
 
 @contextmanager
@@ -19,9 +19,7 @@ def dashboard() -> Iterator[str]:
     """Its address; skips where the extra `cluster` is not installed. A job finds this Python, and the package."""
     pytest.importorskip("aiohttp_cors", reason="the extra `cluster` is not installed")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": path}
-    command = [sys.executable, "-m", "tests.tune.cluster", "dashboard"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes) as holder:  # type: ignore[call-overload]
-        yield holder.stdout.readline().split()[-1]
-        holder.communicate("")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with Holder({"PATH": path}, num_cpus=2, include_dashboard=True, dashboard_port=port) as holder:
+        yield holder.dashboard

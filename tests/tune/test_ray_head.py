@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -12,12 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from dfkd_ray.tune import ray_ports
 from dfkd_ray.tune.interrupts import Interrupted, Interrupts
 from dfkd_ray.tune.ledger import NAME, read_records
 from dfkd_ray.tune.ray_head import GRACE, LOOK, PATIENCE, Head
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.tune.holder import ROOT, Holder
 
 
 def refuse() -> str:
@@ -102,11 +99,8 @@ except tune.Interrupted as stopped:
 @pytest.mark.ray
 def test_a_study_whose_cluster_loses_its_head_ends_with_the_resume_line(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_AUTH_MODE": "token"}
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    command = [sys.executable, "-m", "tests.tune.cluster"]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes) as holder:  # type: ignore[call-overload]
-        address = holder.stdout.readline().strip()
-        gcs = next(each for each in ray_ports._family(holder.pid) if ray_ports._name(each) == "gcs_server")
+    with Holder(num_cpus=1) as holder:
+        address = holder.address
         driver = subprocess.Popen(
             [sys.executable, "-c", DRIVER, str(tmp_path), address],
             cwd=ROOT,
@@ -117,9 +111,8 @@ def test_a_study_whose_cluster_loses_its_head_ends_with_the_resume_line(tmp_path
         deadline = time.monotonic() + 120
         while sum(each["kind"] == "row" for each in records(tmp_path)) < 3 and time.monotonic() < deadline:
             time.sleep(0.1)
-        os.kill(gcs, signal.SIGKILL)
+        holder.kill("head")
         _, said = driver.communicate(timeout=100)
-        holder.kill()  # it would wait for its head
     lines = said.splitlines()
     assert driver.returncode == 130
     assert lines[-2:] == [

@@ -6,6 +6,7 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -67,6 +68,28 @@ def test_what_the_cluster_refuses_is_a_line(jobs: Any) -> None:
     with pytest.raises(StudyError) as refused:
         jobs.one("twise")
     assert str(refused.value).startswith(f"there is no job 'twise' at {jobs.address}; did you mean 'twice'? (known: ")
+
+
+def test_a_cluster_that_has_just_begun_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dfkd_ray.tune import ray_jobs
+
+    asked: list[str] = []
+
+    def submit_job(**job: Any) -> None:
+        asked.append(job["submission_id"])
+        if len(asked) < 3:
+            raise RuntimeError("Request failed with status code 500: No available agent to submit job, try again.")
+
+    jobs = object.__new__(ray_jobs.Jobs)
+    jobs.address, jobs._client = "http://head:8265", SimpleNamespace(submit_job=submit_job)
+    monkeypatch.setattr(ray_jobs, "_LOOK", 0.0)
+    jobs.submit("true", "early", {}, {})
+    assert asked == ["early"] * 3
+    monkeypatch.setattr(ray_jobs, "BEGINNING", -1.0)
+    asked.clear()
+    with pytest.raises(StudyError, match=r"^the Ray cluster at http://head:8265 says: .* No available agent to submit"):
+        jobs.submit("true", "early", {}, {})
+    assert asked == ["early"]
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

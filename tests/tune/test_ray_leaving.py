@@ -23,8 +23,8 @@ from dfkd_ray.tune.ledger import NAME, read_records
 from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util import leaving
 from tests.tune import toys
+from tests.tune.holder import ROOT, Holder
 
-ROOT = Path(__file__).resolve().parents[2]
 STEPS = 40  # of the one epoch
 
 
@@ -113,12 +113,9 @@ def begun(folder: Path, trial: int) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    command = [sys.executable, "-m", "tests.tune.cluster"]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes) as holder:  # type: ignore[call-overload]
-        yield holder.stdout.readline().strip()
-        holder.communicate("")
+    with Holder(num_cpus=1) as holder:
+        holder.add("second", num_cpus=1)
+        yield holder.address
 
 
 @pytest.mark.ray

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -17,9 +14,9 @@ from dfkd_ray.tune import ray_address
 from dfkd_ray.tune.ray_address import check
 from dfkd_ray.tune.ray_setup import environment
 from dfkd_ray.util.errors import StudyError
+from tests.tune.holder import Holder
 
 pytestmark = pytest.mark.ray
-ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "t0ken" * 8
 
 
@@ -27,12 +24,8 @@ TOKEN = "t0ken" * 8
 def cluster(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
     """(its mode, its address)."""
     mode: str = request.param
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_AUTH_MODE": mode, "RAY_AUTH_TOKEN": TOKEN}
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    command = [sys.executable, "-m", "tests.tune.cluster"]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes) as holder:  # type: ignore[call-overload]
-        yield mode, holder.stdout.readline().strip()
-        holder.communicate("")
+    with Holder({"RAY_AUTH_MODE": mode, "RAY_AUTH_TOKEN": TOKEN}) as holder:
+        yield mode, holder.address
 
 
 @pytest.fixture(autouse=True)

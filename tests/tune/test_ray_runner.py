@@ -26,23 +26,18 @@ from dfkd_ray.tune.watchdog import Watchdog
 from dfkd_ray.util import tables
 from dfkd_ray.util.errors import StudyError
 from tests.tune import ablations, toys
+from tests.tune.holder import ROOT, Holder
 
 pytestmark = pytest.mark.ray
-ROOT = Path(__file__).resolve().parents[2]
 ALL = {"stopper: {name: asha, grace: 1, reduction: 2}": "stopper: none"}
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """A cluster of two nodes with one cpu each, behind a token, shared by this file's tests."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "tests.tune.cluster"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes) as holder:  # type: ignore[call-overload]
-        found = holder.stdout.readline().strip()
-        assert ":" in found
-        yield found
-        holder.communicate("")
+    with Holder(num_cpus=1) as holder:
+        holder.add("second", num_cpus=1)
+        yield holder.address
 
 
 def study(trials: int, **changes: Any) -> Study:

@@ -19,21 +19,19 @@ from dfkd_ray.util import store, tables
 from dfkd_ray.util.store import Store
 from tests import s3
 from tests.tune import toys
+from tests.tune.holder import ROOT, Holder
 from tests.tune.stored import STUDY, Kept
 
 pytestmark = pytest.mark.ray
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
 def address(s3_server: str) -> Iterator[str]:
     """A head without a cpu, and two nodes of one: each may be lost."""
-    environment = {**os.environ, **s3.environment(s3_server), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "tests.tune.nodes"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes) as holder:  # type: ignore[call-overload]
-        yield holder.stdout.readline().strip()
-        holder.communicate("")
+    with Holder(s3.environment(s3_server)) as holder:
+        for name in ("a", "b"):
+            holder.add(name, num_cpus=1)
+        yield holder.address
 
 
 def told(folder: Path) -> list[dict[str, Any]]:

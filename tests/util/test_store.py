@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import socket
+import socketserver
 import sys
+import threading
+import time
 from io import BytesIO
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
@@ -163,6 +169,35 @@ def test_a_store_that_does_not_answer_is_told_in_a_line(bucket: str, monkeypatch
     monkeypatch.setattr(store, "_PATIENCE", timedelta(0))
     with pytest.raises(StoreError, match=f"^{bucket}/a: Generic S3 error: "):
         Store(bucket).put("a", b"")
+
+
+def test_a_store_that_is_away_for_some_seconds_is_waited_for(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its port refuses for longer than ten tries take."""
+    behind = urlsplit(os.environ["AWS_ENDPOINT_URL"])
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+
+    class Handed(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.create_connection((behind.hostname, behind.port)) as there:
+                there.sendall(self.request.recv(1 << 16))
+                while data := there.recv(1 << 16):
+                    self.request.sendall(data)
+
+    def later() -> None:
+        time.sleep(6)
+        with socketserver.ThreadingTCPServer(("127.0.0.1", port), Handed) as server:
+            server.daemon_threads = True
+            served.append(server)
+            server.serve_forever()
+
+    served: list[socketserver.TCPServer] = []
+    thread = threading.Thread(target=later)
+    thread.start()
+    assert Store(bucket).names() == []
+    served[0].shutdown()
+    thread.join()
 
 
 def test_a_store_with_nothing_there(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
