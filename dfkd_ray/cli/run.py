@@ -66,29 +66,34 @@ def distill(
     how = _alone(how)
     name = absolute(method)
     own, asked = config.load(name), absolute_pool(Overrides(subject.assigned(changes), epochs=epochs).fixed)
-    nets = {path: value for path, value in asked.items() if path.startswith("teacher")}
-    on = images.of(subject.chosen(config.change(own, nets).teacher.arch, how.weights))
+    on = images.of(subject.chosen(_teacher_of(own, asked), how.weights))
     recipe = preset or presets.PAPER
     own = preparing.in_preset(own, name, recipe, datasets.load(on) if isinstance(on, str) else on)
     fixed = absolute_pool(_from_pool(pool, own, asked))
-    stem = Path(method).stem if recipe == presets.PAPER else f"{Path(method).stem}-{recipe}"
+    stem = Path(method).stem + ("" if recipe == presets.PAPER else f"-{recipe}")
     folder = store.folder_of(how.out or Path("reports") / f"{stem}-{folder_name(on)}-seed{seed}")
     study, work = _study(name, own, on, fixed, seed, folder, how, recipe)
     work.open(work.method, seed, work.runtime, work.runtime.open())  # what does not fit is told before all else
     begun = _begun(study, work, folder, how, accept_changes)
-    for line in introduction(study, work, None if begun is None else folder, preset is None):
-        typer.echo(line)
+    typer.echo("\n".join(introduction(study, work, None if begun is None else folder, preset is None)))
     with options.going_on_with("dfkd-ray", *sys.argv[1:]):
         trial = _run(study, work, folder, how, begun)
     typer.echo(ending(trial, running.task_info(work), seed))
-    typer.echo(f"student, curves and images are in {folders.of_trial(folder, 0)}")
-    typer.echo(f"page: {running.page(folder)}")
+    typer.echo(f"student, curves and images are in {folders.of_trial(folder, 0)}\npage: {running.page(folder)}")
 
 
 def _alone(how: Options) -> Options:
     """A run by itself needs no Ray, and may have all threads."""
     how = Options(runner="serial").over(how) if how.runner is None and how.address is None else how
     return replace(how, threads=0) if how.threads is None and how.runner == "serial" else how
+
+
+def _teacher_of(method: Method, changes: Mapping[str, Any]) -> str | None:
+    """The architecture of its teacher, by what is said of that alone: the rest may need the preset."""
+    from dfkd_ray.methods import config
+
+    nets = {path: value for path, value in changes.items() if path.partition(".")[0] == "teacher"}
+    return config.change(method, nets).teacher.arch
 
 
 def _from_pool(pool: Path | None, method: Method, changes: dict[str, Any]) -> dict[str, Any]:
