@@ -27,7 +27,7 @@ from dfkd_ray.nets.sharing import ALONE, Ranks
 from dfkd_ray.runs.card import RunCard, versions
 from dfkd_ray.runs.checkpoint import EACH_EPOCH, Checkpoint
 from dfkd_ray.runs.depot import Depot, opened
-from dfkd_ray.runs.evaluator import Evaluator, pictured
+from dfkd_ray.runs.evaluator import Evaluator, pictured, real
 from dfkd_ray.teachers.weights import fill
 from dfkd_ray.train.loop import Epoch, distill
 from dfkd_ray.train.processes import check_shares, together
@@ -37,7 +37,7 @@ from dfkd_ray.tune.accidents import Accident
 from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util import leaving
-from dfkd_ray.util.errors import TrialFailed
+from dfkd_ray.util.errors import DataError, TrialFailed
 from dfkd_ray.util.every import Every
 from dfkd_ray.util.host import cores
 from dfkd_ray.util.seeding import stream
@@ -51,7 +51,8 @@ class Distillation:
     loop never sees them. metric, sign: what the best epoch is chosen by; metric * sign is better when higher. fixed:
     what a study fixes in `method`, and in each of the `methods` that its arms take instead, by the name that they have
     there. images: digests of the real images of each split, as far as somebody has looked; a checkpoint is of these,
-    unless other inputs were `accepted`. ranks: the processes that share its jobs, where this is the work of one.
+    unless other inputs were `accepted`. ranks: the processes that share its jobs, where this is the work of one. sent:
+    real images that travel along, by split, so that no machine has to have them.
     """
 
     method: Method
@@ -65,6 +66,7 @@ class Distillation:
     images: Mapping[str, str | None] = field(default_factory=dict)
     accepted: bool = False
     ranks: Ranks = ALONE
+    sent: Mapping[str, datasets.Split] = field(default_factory=dict, repr=False)
 
     @property
     def max_epochs(self) -> int:
@@ -94,7 +96,18 @@ class Distillation:
 
     def evaluate(self, run: Run) -> dict[str, float]:
         """The metrics of a run between two epochs; changes nothing of it."""
-        return Evaluator(self.task, self.data, run).metrics()
+        return Evaluator(self.task, self.real, run).metrics()
+
+    def real(self, which: Any) -> datasets.Split | None:
+        """The real images to validate ("val") or to test on ("test"), None where there are none; DataError where this
+        machine has not those that were there when the study began."""
+        if which in self.sent:
+            return self.sent[which]
+        found = real(self.task, which, self.data, self.runtime.cache)
+        if found is None and self.images.get(which) is not None:
+            here = f"{platform.node()} has no images of {self.task.name} ({which}), which the study began with"
+            raise DataError(f"{here}: --data says a path that each machine has")
+        return found
 
     @cached_property
     def teacher_digest(self) -> str:
@@ -167,7 +180,7 @@ class Distillation:
         rows = list(checkpoint.restore(device))
         self.ranks.wait()
         yield from rows
-        evaluator = Evaluator(self.task, self.data, run)
+        evaluator = Evaluator(self.task, self.real, run)
         facts: dict[str, Any] = {"host": platform.node(), "device": _device_name(device, self.ranks.count)}
         facts |= {"fingerprint": config.fingerprint(method), "method": config.plain(method)}
         started = time.perf_counter() - checkpoint.seconds

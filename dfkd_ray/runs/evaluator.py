@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -24,15 +25,18 @@ GRID = (4, 8)  # rows and columns of such a grid
 
 
 class Evaluator:
-    """Evaluates a run between epochs; the one place where real images meet a student, and they teach it nothing."""
+    """Evaluates a run between epochs; the one place where real images meet a student, and they teach it nothing.
 
-    def __init__(self, task: datasets.Task, data: str | None, run: Run) -> None:
-        self.task, self.data, self.run = task, data, run
+    images: those of "val" or "test", None where there are none.
+    """
+
+    def __init__(self, task: datasets.Task, images: Callable[[Any], datasets.Split | None], run: Run) -> None:
+        self.task, self.images, self.run = task, images, run
 
     def metrics(self) -> dict[str, float]:
         run = self.run
         out = measures.data_free(run.teacher, run.student, run.source, run.setting)
-        images = real(self.task, "val", self.data, run.runtime.cache)
+        images = self.images("val")
         if images is not None:
             out = {metrics.VAL_ACCURACY: self._accuracy(run.student, images), **out}
         return out
@@ -42,7 +46,7 @@ class Evaluator:
         out = {metrics.BEST_EPOCH: float(checkpoint.best_epoch), **self.run.spent()}
         if checkpoint.curve and not math.isnan(checkpoint.curve[-1]):
             out[metrics.VAL_MEDIAN] = measures.median_of_last(checkpoint.curve)
-        images = real(self.task, "test", self.data, self.run.runtime.cache)
+        images = self.images("test")
         if images is None:
             return out
         student, teacher = self.run.student, self._accuracy(self.run.teacher, images)

@@ -24,6 +24,8 @@ from dfkd_ray.util import yamls
 from dfkd_ray.util.errors import ConfigError, MissingExtra, StudyError, UnknownName
 from dfkd_ray.util.words import listed
 
+SENT = 256 << 20  # bytes of real images that travel with the work
+
 
 def methods_of(study: Study, task: datasets.Task) -> dict[str, Method]:
     """The methods that a study names, as its preset has them, by the name that they have there; ConfigError or
@@ -135,7 +137,15 @@ def prepare(method: Method, task: str | datasets.Task, options: Options = NOTHIN
     if made.data is not None or task.data is not None:  # what is damaged is an error now, not after the last epoch
         for which in ("val", "test"):
             real(task, which, made.data, made.runtime.cache)
-    return made
+    return made if options.address is None else replace(made, sent=_sent(made))
+
+
+def _sent(made: Distillation) -> dict[str, datasets.Split]:
+    """The real images that a cluster's nodes get from here, once each, by split; nothing of what is large."""
+    found: dict[datasets.SplitName, datasets.Split | None] = {which: made.real(which) for which in ("val", "test")}
+    there = {which: split for which, split in found.items() if split is not None}
+    small = sum(split.images.nbytes for split in there.values()) <= SENT
+    return {str(which): split for which, split in there.items()} if small else {}
 
 
 def evaluable(made: Distillation, which: datasets.SplitName = "val") -> bool:

@@ -19,9 +19,10 @@ from PIL import Image
 from dfkd_ray import datasets, metrics, teachers
 from dfkd_ray.datasets import gliders
 from dfkd_ray.methods import config
-from dfkd_ray.runs import evaluator, measures, preparing
+from dfkd_ray.runs import distillation, evaluator, measures, preparing
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.runs.preparing import prepare
+from dfkd_ray.stats import degenerate
 from dfkd_ray.train.run import Run
 from dfkd_ray.train.runtime import Runtime
 from dfkd_ray.tune.accidents import Accident
@@ -43,6 +44,7 @@ def _few_images() -> Iterator[None]:
     """A few of the gliders, so that an evaluation is quick."""
     patch = pytest.MonkeyPatch()
     patch.setattr(gliders, "SPLITS", {"train": (48, 1), "val": (48, 2), "test": (60, 3)})
+    patch.setattr(degenerate, "RULES", ())  # which images of six steps would break
     patch.setattr(measures, "HELD_OUT", 24)
     evaluator.real.cache_clear()
     threads = torch.get_num_threads()
@@ -254,7 +256,7 @@ def test_evaluation_changes_no_bit(undisturbed: tuple[list[Row], dict[str, bytes
 def test_the_test_split_is_looked_at_once_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     real = evaluator.real
-    monkeypatch.setattr(evaluator, "real", lambda task, which, *how: asked.append(which) or real(task, which, *how))
+    monkeypatch.setattr(distillation, "real", lambda task, which, *how: asked.append(which) or real(task, which, *how))
     seen = []
     for row in made().epochs(job(None)):
         seen.append(("test" in asked, row.last))
@@ -269,11 +271,34 @@ def test_the_test_split_chooses_nothing(undisturbed: tuple[list[Row], Any], monk
         images, labels = real(task, which, *how)  # type: ignore[misc]
         return datasets.Split(images, labels.flip(0)) if which == "test" else datasets.Split(images, labels)
 
-    monkeypatch.setattr(evaluator, "real", shuffled)
+    monkeypatch.setattr(distillation, "real", shuffled)
     rows = list(made().epochs(job(None)))
     assert [row.metrics for row in rows] == [row.metrics for row in undisturbed[0]]
     same = {key: value for key, value in rows[-1].final.items() if not key.startswith(("test_", "relative_"))}
     assert same == {key: value for key, value in undisturbed[0][-1].final.items() if key in same}
+
+
+def test_images_that_were_sent_are_not_looked_for(
+    undisturbed: tuple[list[Row], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = made()
+    sent = {which: images for which in ("val", "test") if (images := work.real(which)) is not None}
+    assert len(sent) == 2
+    monkeypatch.setattr(distillation, "real", lambda *asked: None)
+    rows = list(replace(work, sent=sent).epochs(job(None)))
+    assert [row.metrics for row in rows] == [row.metrics for row in undisturbed[0]]
+    assert rows[-1].final == undisturbed[0][-1].final
+
+
+def test_a_machine_without_the_images_that_a_study_began_with_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else its trials would end without a validation accuracy, and nobody would know why."""
+    monkeypatch.setattr(distillation, "real", lambda *asked: None)
+    monkeypatch.setattr("platform.node", lambda: "node7")
+    work = replace(made(), images={"val": "abc", "test": None})
+    said = r"^node7 has no images of gliders \(val\), which the study began with: --data says a path that each machine"
+    with pytest.raises(DataError, match=said):
+        next(work.epochs(job(None)))
+    assert work.real("test") is None
 
 
 def test_the_best_epoch_is_that_of_the_studys_metric() -> None:
@@ -338,7 +363,7 @@ def test_a_run_that_diverges_fails_its_trial() -> None:
 def test_where_memory_is_not_enough_it_is_said_what_takes_less(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def exhausted(run: Run) -> Iterator[Any]:
+    def exhausted(run: Run, leave: object) -> Iterator[Any]:
         raise error
         yield
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from dfkd_ray import datasets
 from dfkd_ray.runs import evaluator, measures
 from dfkd_ray.train.run import Run
 from tests.tiny import IMAGE, opened, small
@@ -31,9 +32,8 @@ def final(monkeypatch: pytest.MonkeyPatch, counts: tuple[int, int, int]) -> tupl
     checkpoint: Any = SimpleNamespace(best_epoch=1, curve=[], best=says(run.student, 1))
     says(run.student, 2)
     labels = torch.arange(3).repeat_interleave(torch.tensor(counts))
-    monkeypatch.setattr(evaluator, "real", lambda task, which, *how: (IMAGES, labels))
     task: Any = SimpleNamespace(mean=(0.5,) * 3, std=(0.25,) * 3)
-    return run, evaluator.Evaluator(task, None, run).final(checkpoint)
+    return run, evaluator.Evaluator(task, lambda which: datasets.Split(IMAGES, labels), run).final(checkpoint)
 
 
 def test_relative_accuracy_is_the_students_over_the_teachers(monkeypatch: pytest.MonkeyPatch) -> None:

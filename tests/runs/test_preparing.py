@@ -10,12 +10,14 @@ import pytest
 import torch
 
 from dfkd_ray import datasets, nets, study
-from dfkd_ray.methods import config
+from dfkd_ray.methods import config, presets
+from dfkd_ray.methods.presets.rules import Seen
 from dfkd_ray.runs import preparing
+from dfkd_ray.runs.study_file import open_study
 from dfkd_ray.train.runtime import Runtime
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.options import Options
-from dfkd_ray.util import yamls
+from dfkd_ray.util import shipped, yamls
 from dfkd_ray.util.errors import ConfigError, DataError, StudyError
 from tests.datasets.trees import write_image
 from tests.tune import toys
@@ -63,6 +65,29 @@ def test_how_often_a_trial_is_saved_is_the_studys_word_unless_somebody_says() ->
     assert preparing.work(a_study()).options.checkpoint == "1"
     assert preparing.work(own).options.checkpoint == "10 min"
     assert preparing.work(own, Options(checkpoint="3")).options.checkpoint == "3"
+
+
+def test_a_cluster_gets_the_real_images_along_where_they_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sent(**options: Any) -> dict[str, int]:
+        made = preparing.prepare(config.load("noise_kd"), "gliders", Options(device="cpu", **options))
+        return {which: len(split.images) for which, split in made.sent.items()}
+
+    assert sent() == {}
+    whole = sent(address="auto")
+    assert set(whole) == {"val", "test"}
+    assert min(whole.values()) > 0
+    monkeypatch.setattr(preparing, "SENT", 1000)
+    assert sent(address="auto") == {}
+
+
+def test_a_studys_preset_is_of_all_its_methods_and_stays_theirs() -> None:
+    made = open_study(shipped.study_file("methods"))[1]
+    seen = Seen(made.task.image, len(made.task.classes))
+    for name in ("fast", "dfkd_fgvc", "noise_kd"):
+        assert made.methods[name] == presets.under(config.load(name), name, "laptop", seen)
+        assert made.methods[name] != config.load(name)
+    fast = made.resolve({"method": "fast", "schedule.epochs": 3})
+    assert (fast.schedule.epochs, fast.source.output) == (3, "batchnorm")
 
 
 def test_a_studys_work_has_its_fixed_changes_objective_and_runtime() -> None:
