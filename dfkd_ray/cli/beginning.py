@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dfkd_ray.util.host import cores
 from dfkd_ray.util.words import roughly
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def warning(work: Distillation) -> str | None:
     plan = work.method.schedule
     if plan.source_rounds * plan.source_steps + plan.student_rounds * plan.student_steps < PROBED:
         return None
-    seconds = probe(work, work.options.threads or cores()).trial(plan)
+    seconds = probe(work, work.options.threads or 0).trial(plan)  # 0: as many threads as the run will have
     if seconds < LONG:
         return None
     shorter = ", ".join(f"{name} ({presets.headline(name).rstrip('.')})" for name in presets.names()[1:])

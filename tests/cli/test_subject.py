@@ -168,5 +168,5 @@ def test_a_study_takes_it_as_a_task_of_ones_own(weights: Path, tmp_path: Path) -
     made, work = open_study(file)
     assert (made.objective[0].sign, preparing.evaluable(work)) == (-1.0, False)
     file.write_text(STUDY.format(task=tmp_path / "alone.yaml", metric="val_accuracy"))
-    with pytest.raises(ConfigError, match=f"val_accuracy needs real images of alone: .*{metrics.BATCHNORM}"):
+    with pytest.raises(ConfigError, match=f"val_accuracy needs real images of alone: .*{metrics.DATA_FREE} is the one"):
         open_study(file)
