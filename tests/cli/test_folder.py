@@ -49,6 +49,8 @@ def test_test_images_choose_nothing_and_are_looked_at_in_the_end(place: Path, ru
     assert lines[0].startswith("noise_kd on pets: resnet8 -> resnet8, 1 epochs, seed 0")
     assert lines[2] == "no images of pets to validate on: data-free metrics alone, and test accuracy at the end"
     assert "val " not in lines[3]
+    warning = lines.pop(4)
+    assert warning.startswith("warning: the synthetic images are degenerate (a teacher that is unsure of all): ")
     assert lines[4].startswith("test accuracy ")
     assert lines[4].endswith(" at the last epoch (seed 0; chance 33.3 %)")
     assert lines[5].endswith(f"reports/noise_kd-{slug(place)}-seed0/trials/0000")
