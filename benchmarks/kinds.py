@@ -41,7 +41,7 @@ from dfkd_ray.util.tables import read
 ROOT = Path(__file__).parents[1]
 TASK = named.load("gliders")
 DERIVED = b"of: cub200\nclasses: [013.Bobolink, 014.Indigo_Bunting]\nhold_out: {train: 0.2}\nskip_damaged: 2\n"
-LABELS = b"file,label,split\na.png,cat,train\nb,dog,validation\n"
+LABELS = b"file,label,split\na.png,cat,train\nb,dog,train\n"
 SHORT = {"schedule.epochs": 1, "schedule.rounds": 1, "schedule.student_steps": 1, "schedule.batch": 4}
 
 

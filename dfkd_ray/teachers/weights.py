@@ -114,11 +114,12 @@ def read_card(weights: Path) -> dict[str, Any] | None:
 
 def _carried(weights: Path) -> str | None:
     """The card in the header of a safetensors file; None where it has none, or is no such file."""
+    if weights.is_file():
+        sealed.check(weights)  # before it is asked what it is: a damaged one may look like another kind
     if not is_safetensors(weights):
         return None
     from safetensors import SafetensorError, safe_open
 
-    sealed.check(weights)
     try:
         with safe_open(weights, "pt") as file:
             told: str | None = (file.metadata() or {}).get(CARD)

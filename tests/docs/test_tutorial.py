@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from dfkd_ray import datasets
 from dfkd_ray.cli.options import assignments
-from dfkd_ray.methods import config
+from dfkd_ray.methods import config, presets
+from dfkd_ray.methods.presets.rules import Seen
 from dfkd_ray.util import shipped, yamls
 from tests.cli.commands import dfkd, few_images
 from tests.docs.blocks import PAGES, Block, blocks, commands
@@ -52,5 +54,8 @@ def test_the_student_that_learns_is_the_one_that_was_measured() -> None:
     (words,) = (words for block in TUTORIAL if not block.tested for words in commands(block) if "distill" in words)
     sets = [value for option, value in pairwise(words) if option == "--set"]
     study = yamls.load(shipped.find("methods")).data
-    arm = config.change(config.load("fast"), {**study["fixed"], **study["arms"]["fast"]})
-    assert config.change(config.load(words[2]), assignments(sets)) == arm
+    task = datasets.load(study["task"])
+    assert ["--preset", study["preset"]] == words[words.index("--preset") :][:2]
+    own = presets.under(config.load(words[2]), words[2], study["preset"], Seen(task.image, len(task.classes)))
+    arms = {path: value for path, value in study["arms"]["fast"].items() if path != "method"}
+    assert config.change(own, assignments(sets)) == config.change(own, {**study["fixed"], **arms})

@@ -83,7 +83,7 @@ def test_two_phases() -> None:
         pools.append(flat(memory.state_dict())["images"])
         assert bool(student.passes) is learns, "nothing of the source asks the student"
         student.passes.clear()
-    assert memory.state_dict()["size"] == 32
+    assert memory.state_dict()["added"] == 32
     assert torch.equal(pools[1], pools[2]), "the set is complete"
     assert not torch.equal(pools[0], pools[1])
 

@@ -127,7 +127,7 @@ def test_plotly_text_keeps_no_tag_and_no_entity_that_plotly_would_read() -> None
 
 
 def test_an_axis_of_shares_is_in_per_cent_and_ends_where_they_do() -> None:
-    share, ratio = axis("", metrics.DIVERSITY), axis("", metrics.RELATIVE_LAST)
+    share, ratio = axis("", metrics.CLASS_ENTROPY), axis("", metrics.RELATIVE_LAST)
     assert (share["tickformat"], ratio["tickformat"]) == (".3~p", ".3~p")
     assert share["autorangeoptions"] == {"clipmin": -0.02, "clipmax": 1.02}
     assert "autorangeoptions" not in ratio, "a student may be better than its teacher"

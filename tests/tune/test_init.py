@@ -44,10 +44,13 @@ def test_a_whole_study_loads_no_torch(tmp_path: Path) -> None:
     assert "ray" not in found
 
 
+RAY = [f"ray_{name}.py" for name in ("cluster", "jobs", "leaving", "probe", "runner", "shards")]
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("ray", ["ray_cluster.py", "ray_probe.py", "ray_runner.py", "ray_shards.py"]),
+        ("ray", RAY),
         ("optuna", ["importance.py", "search.py"]),
     ],
 )

@@ -90,13 +90,13 @@ def test_a_crash_at_every_record_changes_nothing(tmp_path: Path, monkeypatch: py
     for k in range(2, count):
         written = 0
 
-        def append(self: Ledger, record: Any, k: int = k) -> Any:
+        def append(self: Ledger, record: Any, wait: bool = True, k: int = k) -> Any:
             nonlocal written
             written += 1
             if written == k and torn:
                 line = encode(record)
                 os.pwrite(self._file, line[: len(line) // 2], self._size)
-            kept = real(self, record) if written < k or not torn else record
+            kept = real(self, record, wait) if written < k or not torn else record
             if written == k:
                 raise Crash
             return kept

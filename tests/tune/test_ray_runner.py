@@ -165,7 +165,7 @@ def test_a_trial_that_fits_nowhere_is_refused(address: str, tmp_path: Path) -> N
 def test_a_mistake_in_every_trial_ends_the_study(address: str, tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="the first 3 trials have all failed alike"):
         start(tmp_path, toys.Toy(raises_at=1), study(8), address=address)
-    assert len(trials(tmp_path)) <= 4  # one more may have been running
+    assert len(trials(tmp_path)) <= 5  # one more may have been running, and one is asked for beside what fits
 
 
 def test_an_ablation_decides_while_trials_run(address: str, tmp_path: Path) -> None:
