@@ -242,7 +242,18 @@ def test_a_foreign_teacher_is_told_apart_key_by_key(tmp_path: Path) -> None:
     foreign = nets.build("resnet20", 10).state_dict()
     path = tmp_path / "foreign.pt"
     torch.save({**foreign, "conv1.weight": torch.zeros(16, 1, 3, 3)}, path)
-    words = ["distill", "noise_kd", "--task", "gliders", "--weights", path, "--out", tmp_path / "run"]
+    words = [
+        "distill",
+        "noise_kd",
+        "--task",
+        "gliders",
+        "--teacher-arch",
+        "resnet8",
+        "--weights",
+        path,
+        "--out",
+        tmp_path / "run",
+    ]
     said = refused(*words).splitlines()
     assert said[0].startswith(f"{path} does not fit the net ")
     kinds = dict(line.strip().split(": ", 1) for line in said[1:] if ": " in line)
