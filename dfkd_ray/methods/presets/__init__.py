@@ -34,10 +34,13 @@ class Preset:
 
 def names() -> list[str]:
     """All presets, from the longest to the shortest."""
-    return [PAPER, *sorted((path.stem for path in _FILES.glob("*.yaml")), key=_LENGTHS.index)]
+    return [PAPER, *sorted((path.stem for path in _FILES.glob("*.yaml")), key=_images, reverse=True)]
 
 
-_LENGTHS = ("gpu-hour", "hour", "laptop")
+def _images(name: str) -> int:
+    """How many images a method of the kind `fresh` goes through."""
+    found = read(name).kinds["fresh"]
+    return found.batch * found.epochs * found.rounds * (found.source_steps + found.student_steps)
 
 
 def headline(name: str) -> str:
