@@ -7,18 +7,18 @@ import secrets
 import shlex
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from dfkd_ray.cli import app, dashboard, options
-from dfkd_ray.util import limits
+from dfkd_ray.util import limits, store
 from dfkd_ray.util.errors import GivenUp, StudyError
 from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.words import roughly
 
 if TYPE_CHECKING:
-    pass
+    from dfkd_ray.tune.packing import Students
 
 Job = Annotated[str, typer.Argument(metavar="JOB", help="The job, as `submit` called it; see `status`.")]
 PULLED = "pulled.json"  # says of a folder whose copy it is
@@ -81,10 +81,10 @@ def pull(
         facts = jobs.one(job).metadata or {}
         if "folder" not in facts:
             raise StudyError(f"{job} was not sent by `dfkd-ray submit`, so its folder is not known")
-        if "://" in facts["folder"]:
-            raise StudyError(f"{job} writes into {facts['folder']}: fetch it from there")
         into = out or Path("reports") / dashboard.plain_name(facts["study"])
         _check_pulled(into, facts["folder"])
+        if store.is_uri(facts["folder"]):
+            return _pull_from_a_store(facts["folder"], into, cast("Students", students))
         packing = f"pull-{job}-{secrets.token_hex(3)}"
         command = ["python", "-m", "dfkd_ray", "pack", facts["folder"], "--students", students]
         jobs.submit(shlex.join(command), packing, {}, {"study": facts["study"], "what": "pull"})
@@ -98,6 +98,13 @@ def pull(
     with atomic_write(into / PULLED) as file:
         file.write(json.dumps({"folder": facts["folder"], "from": jobs.address, "job": job}).encode())
     typer.echo(f"{count} files of {facts['folder']} are in {into}; page: {into / 'report.html'}")
+
+
+def _pull_from_a_store(url: str, into: Path, students: Students) -> None:
+    from dfkd_ray.tune.pulling import fetch
+
+    count = fetch(url, into, students)
+    typer.echo(f"{count} files of {url} are in {into}; page: {into / 'report.html'}")
 
 
 @app.command(hidden=True)
@@ -114,6 +121,8 @@ def pack(
 def _check_pulled(into: Path, folder: str) -> None:
     """StudyError for a folder that holds anything but an earlier copy of that one."""
     if not into.exists() or not any(into.iterdir()):
+        return
+    if (there := store.of(into)) is not None and there.url == folder:
         return
     mark = into / PULLED
     if not mark.is_file() or limits.read_json(mark).get("folder") != folder:

@@ -80,9 +80,15 @@ def folder_of(place: str | Path) -> Path:
     scheme, _, rest = url.partition("://")
     folder = Path("reports") / scheme / rest
     folder.mkdir(parents=True, exist_ok=True)
+    bind(folder, url)
+    return folder
+
+
+def bind(folder: Path, url: str) -> Store:
+    """Let a folder be the copy of what a store has under a URI."""
     with atomic_write(folder / NAME) as file:
         file.write(f"{url}\n".encode())
-    return folder
+    return Store(url)
 
 
 def _local(place: str) -> Path:
