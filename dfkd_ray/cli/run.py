@@ -18,6 +18,7 @@ from dfkd_ray.cli.real_images import ImageOptions
 from dfkd_ray.cli.subject import Subject, folder_name
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util import folders, store
+from dfkd_ray.util.choices import PAPER
 from dfkd_ray.util.errors import ConfigError, GivenUp, StudyError
 from dfkd_ray.util.words import share
 
@@ -58,7 +59,7 @@ def distill(
     no memory, warm-up and source loss beside it.
     """
     from dfkd_ray import datasets
-    from dfkd_ray.methods import config, presets
+    from dfkd_ray.methods import config
     from dfkd_ray.runs import preparing
     from dfkd_ray.runs.study_file import absolute, absolute_pool
     from dfkd_ray.study.overrides import Overrides
@@ -67,10 +68,10 @@ def distill(
     name = absolute(method)
     own, asked = config.load(name), absolute_pool(Overrides(subject.assigned(changes), epochs=epochs).fixed)
     on = images.of(subject.chosen(_teacher_of(own, asked), how.weights))
-    recipe = preset or presets.PAPER
+    recipe = preset or PAPER
     own = preparing.in_preset(own, name, recipe, datasets.load(on) if isinstance(on, str) else on)
     fixed = absolute_pool(_from_pool(pool, own, asked))
-    stem = Path(method).stem + ("" if recipe == presets.PAPER else f"-{recipe}")
+    stem = Path(method).stem + ("" if recipe == PAPER else f"-{recipe}")
     folder = store.folder_of(how.out or Path("reports") / f"{stem}-{folder_name(on)}-seed{seed}")
     study, work = _study(name, own, on, fixed, seed, folder, how, recipe)
     work.open(work.method, seed, work.runtime, work.runtime.open())  # what does not fit is told before all else

@@ -14,6 +14,7 @@ from dfkd_ray.study import space
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.domains import Bool, Choice
 from dfkd_ray.study.specs import Cmaes, Gp, Grid, NoStopper, SamplerSpec, StopperSpec, Tpe, samplers
+from dfkd_ray.util.choices import PAPER
 from dfkd_ray.util.errors import ConfigError, Problem, UnknownName
 from dfkd_ray.util.every import Every
 from dfkd_ray.util.limits import NAME
@@ -126,7 +127,7 @@ class Study:
     objective: tuple[Objective, ...]
     search: space.Space = field(default_factory=dict)
     question: str = ""
-    preset: str = "paper"  # of all its methods, before what is fixed; see methods/presets
+    preset: str = PAPER  # of all its methods, before what is fixed; see methods/presets
     fixed: Mapping[str, Any] = field(default_factory=dict)
     sampler: SamplerSpec = field(default_factory=Tpe)
     stopper: StopperSpec = field(default_factory=NoStopper)

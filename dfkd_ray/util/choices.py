@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+PAPER = "paper"  # the preset that changes nothing
 Precision = Literal["float32", "bfloat16", "float16"]
 Cache = Literal["memmap", "memory"]
 Runner = Literal["ray", "serial"]

@@ -8,7 +8,6 @@ method's own parts is a rule, see `rules`. So a method of one's own has its pres
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,29 +16,23 @@ from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Method
 from dfkd_ray.methods.presets.rules import Amounts, Change, Seen, changes_of
 from dfkd_ray.util import shipped, yamls
-from dfkd_ray.util.errors import ConfigError, UnknownName
+from dfkd_ray.util.choices import PAPER
+from dfkd_ray.util.errors import UnknownName
 from dfkd_ray.util.registry import did_you_mean
 
-PAPER = "paper"
 _FILES = Path(__file__).parent
-
-
-@dataclass(frozen=True)
-class Preset:
-    """kinds: the amounts of each kind of method, see `rules.kind_of`. methods: what a method needs besides, by name."""
-
-    kinds: Mapping[str, Amounts]
-    methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+_OF_METHODS = _FILES / "of_methods.yaml"  # what a method needs in all of them, by name
 
 
 def names() -> list[str]:
     """All presets, from the longest to the shortest."""
-    return [PAPER, *sorted((path.stem for path in _FILES.glob("*.yaml")), key=_images, reverse=True)]
+    shorter = [path.stem for path in _FILES.glob("*.yaml") if path != _OF_METHODS]
+    return [PAPER, *sorted(shorter, key=_images, reverse=True)]
 
 
 def _images(name: str) -> int:
     """How many images a method of the kind `fresh` goes through."""
-    found = read(name).kinds["fresh"]
+    found = read(name)["fresh"]
     return found.batch * found.epochs * found.rounds * (found.source_steps + found.student_steps)
 
 
@@ -58,25 +51,24 @@ def check(name: str) -> str:
 
 
 @cache
-def read(name: str) -> Preset:
-    """A preset from its file."""
-    document = yamls.load(_FILES / f"{name}.yaml")
-    raw = dict(document.data)
-    methods = raw.pop("methods", {})
-    try:
-        return Preset({kind: yamls.typed(Amounts, amounts) for kind, amounts in raw.items()}, methods)
-    except ConfigError as error:
-        raise document.locate(error.problems) from None
+def read(name: str) -> Mapping[str, Amounts]:
+    """The amounts of each kind of method (see `rules.kind_of`) from a preset's file."""
+    return {kind: yamls.typed(Amounts, own) for kind, own in yamls.load(_FILES / f"{name}.yaml").data.items()}
+
+
+@cache
+def _of_methods() -> Mapping[str, Mapping[str, Any]]:
+    found: Mapping[str, Mapping[str, Any]] = yamls.load(_OF_METHODS).data
+    return found
 
 
 def changes(method: Method, name: str, preset: str, seen: Seen) -> list[Change]:
     """What a preset changes in a method, known by `name` where it ships, on a task; nothing where it is `paper`."""
     if check(preset) == PAPER:
         return []
-    found = read(preset)
-    own = found.methods.get(name, {}).items()
+    own = _of_methods().get(name, {}).items()
     told = [Change(path, _value(value, seen), f"{preset}, for {name}") for path, value in own]
-    return [*changes_of(method, found.kinds, seen, preset), *told]
+    return [*changes_of(method, read(preset), seen, preset), *told]
 
 
 def _value(value: Any, seen: Seen) -> Any:
