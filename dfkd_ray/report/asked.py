@@ -54,13 +54,14 @@ def experiment(tables: Tables) -> Facts:
 
 
 def basics(tables: Tables) -> list[tuple[str, object]]:
-    """What every study has: method, task, networks and objectives."""
+    """What every study has: method, preset (None: as published), task, networks and objectives."""
     study, task = tables.study, part(tables.note, "task")
     goals = [
         f"{metrics.label(o.metric)} ({'higher' if o.mode == 'max' else 'lower'} is better)" for o in tables.objectives
     ]
     return [
         ("Method", study.get("method")),
+        ("Preset", study.get("preset")),
         ("Task", _task(study, task)),
         ("Teacher and student", _networks(task)),
         ("Objective", words.listed(goals)),

@@ -40,6 +40,12 @@ def test_a_sweep_says_what_was_searched_in_which_range_and_how_long() -> None:
     assert "Task gliders, 12 classes Teacher and student resnet8 teaches resnet8" in text
 
 
+def test_the_preset_that_fixes_more_than_the_study_says_is_named() -> None:
+    text = plain(written(asked.asked(study([trial(0)], note=noted(preset="laptop")))))
+    assert "Preset laptop Task" in text
+    assert "Preset" not in plain(written(asked.asked(study([trial(0)], note=noted()))))
+
+
 def test_a_sweep_that_has_hardly_begun_and_of_which_little_is_known() -> None:
     text = plain(written(asked.asked(study(note={}))))
     assert "none has ended yet" in text
