@@ -18,8 +18,9 @@ from dfkd_ray.util.errors import DataError, MissingExtra
 
 @readers.register("gliders")
 def _gliders(task: Task, data: Path) -> Opened:
-    """Drawn in code, the same images everywhere: no data is read."""
-    return Opened(None, {which: lambda which=which: Part(*gliders.split(which)) for which in WHICH})  # type: ignore[misc]
+    """Drawn in code at the task's side, the same images everywhere: no data is read."""
+    side = task.image[-1]
+    return Opened(None, {which: lambda which=which: Part(*gliders.split(which, side)) for which in WHICH})  # type: ignore[misc]
 
 
 @readers.register("npz")

@@ -1,6 +1,6 @@
 """`gliders`: aircraft from above, drawn from a seed; 12 classes that differ only in small parts.
 
-wing (straight, swept, delta) x tail (plain, v) x engines (2, 4), at 32x32x3, under random heading (up, give or take
+wing (straight, swept, delta) x tail (plain, v) x engines (2, 4), in colour, under random heading (up, give or take
 20 degrees), size, position, colours, gradient backgrounds and noise. A light airframe of any tint over a dark ground,
 warm engines, cool tails: the parts that decide are small, but they stand out, so that a generator which knows the
 teacher alone can hit upon them.
@@ -8,7 +8,8 @@ The set exists nowhere on disk: `draw(count, seed)` makes it, 12,000 images in 2
 
 Geometry. In the aircraft's own frame u runs to the nose, v to a wing tip, and the fuselage reaches from -1 to 1. An
 aircraft is symmetric, so every part is drawn once over (u, |v|) as a signed distance d (negative inside), and an edge
-covers a pixel by clip(1/2 - d, 0, 1) with d in pixels: anti-aliasing without supersampling.
+covers a pixel by clip(1/2 - d, 0, 1) with d in pixels: anti-aliasing without supersampling. `gliders64` is the same
+drawing at twice the side: lengths in pixels grow with the side.
 """
 
 from __future__ import annotations
@@ -40,13 +41,13 @@ _FUSELAGE, _STROKE, _NACELLE, _COCKPIT = 0.105, 0.11, 0.115, 0.07  # radii
 _CHUNK = 32  # images at a time: the planes of one chunk stay in the cache
 
 
-def split(which: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def split(which: str, size: int = SIZE) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """The images and labels of `train`, `val` or `test`: own seeds, so no image is in two splits."""
-    return draw(*SPLITS[which])
+    return draw(*SPLITS[which], size)
 
 
-def draw(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """`count` images (count, 32, 32, 3) uint8 and labels (count,) int64, 0 1 2 ... 11 0 1 ...
+def draw(count: int, seed: int, size: int = SIZE) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """`count` images (count, size, size, 3) uint8 and labels (count,) int64, 0 1 2 ... 11 0 1 ...
 
     Image i depends on `seed` and i alone: a shorter draw is the beginning of a longer one. PCG64 and float64
     throughout, so another machine differs by a grey level in a stray pixel at most.
@@ -54,17 +55,17 @@ def draw(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     poses, noise = (np.random.Generator(np.random.PCG64(s)) for s in np.random.SeedSequence(seed).spawn(2))
     labels = np.arange(count, dtype=np.int64) % len(CLASSES)
     uniform = poses.random((count, 24))
-    images = np.empty((count, SIZE, SIZE, 3), dtype=np.uint8)
+    images = np.empty((count, size, size, 3), dtype=np.uint8)
     for start in range(0, count, _CHUNK):
         part = slice(start, min(start + _CHUNK, count))
-        clean = _render(labels[part], uniform[part])
+        clean = _render(labels[part], uniform[part], size)
         grain = noise.standard_normal(clean.shape) * 0.02
         images[part] = np.rint(np.clip(clean + grain, 0, 1) * 255)
     return images, labels
 
 
-def _render(labels: NDArray[np.int64], uniform: Array) -> Array:
-    """Images (n, 32, 32, 3) in [0, 1], without noise, from labels (n,) and uniform random numbers (n, 24)."""
+def _render(labels: NDArray[np.int64], uniform: Array, size: int) -> Array:
+    """Images (n, size, size, 3) in [0, 1], without noise, from labels (n,) and uniform random numbers (n, 24)."""
     wing, tail, engines = labels // 4, labels // 2 % 2, labels % 2
     column = iter(uniform.T[:, :, None, None])  # each (n, 1, 1)
 
@@ -72,9 +73,9 @@ def _render(labels: NDArray[np.int64], uniform: Array) -> Array:
         drawn: Array = low + (high - low) * next(column)
         return drawn
 
-    pixel = np.arange(SIZE) + 0.5 - SIZE / 2
-    angle, scale = between(-HEADING, HEADING) - np.pi / 2, between(12.5, 14.5)
-    x, y = pixel[None, None, :] - between(-1.25, 1.25), pixel[None, :, None] - between(-1.25, 1.25)
+    pixel, unit = np.arange(size) + 0.5 - size / 2, size / SIZE
+    angle, scale = between(-HEADING, HEADING) - np.pi / 2, between(12.5, 14.5) * unit
+    x, y = pixel[None, None, :] - between(-1.25, 1.25) * unit, pixel[None, :, None] - between(-1.25, 1.25) * unit
     u = (np.cos(angle) * x + np.sin(angle) * y) / scale
     v = np.abs((np.cos(angle) * y - np.sin(angle) * x) / scale)
 
@@ -83,7 +84,7 @@ def _render(labels: NDArray[np.int64], uniform: Array) -> Array:
         return share
 
     toward = between(0, 2 * np.pi)
-    along = ((np.cos(toward) * pixel[None, None, :] + np.sin(toward) * pixel[None, :, None]) / SIZE + 0.7) / 1.4
+    along = ((np.cos(toward) * pixel[None, None, :] + np.sin(toward) * pixel[None, :, None]) / size + 0.7) / 1.4
     image = _mix(_colour(next(column), between(0.2, 0.7), between(0.05, 0.35)),
                  _colour(next(column), between(0.2, 0.7), between(0.05, 0.35)), along[..., None])  # fmt: skip
     body = _colour(next(column), between(0.0, 0.25), between(0.80, 1.0))

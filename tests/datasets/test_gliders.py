@@ -61,7 +61,7 @@ def test_twelve_classes_of_three_parts():
 def test_a_class_differs_only_in_its_part(one: int, other: int, where: str):
     """The same random numbers, another label: most pixels stay, some change."""
     uniform = np.random.default_rng(0).random((1, 24)).repeat(2, axis=0)
-    first, second = gliders._render(np.array([one, other]), uniform)
+    first, second = gliders._render(np.array([one, other]), uniform, gliders.SIZE)
     share = (np.abs(first - second).max(axis=2) > 0.02).mean()
     low, high = {"engines": (0.01, 0.15), "tail": (0.01, 0.10), "wing": (0.03, 0.30)}[where]
     assert low < share < high, share
@@ -91,8 +91,25 @@ def test_val_and_test_have_the_stated_sizes():
         assert part.labels.bincount().tolist() == [count // 12] * 12
 
 
-def test_the_normalisation_is_that_of_the_training_images():
-    task = datasets.load("gliders")
-    images, _ = gliders.draw(3_000, gliders.SPLITS["train"][1])  # the beginning of the training split
+def test_twice_the_side_is_the_same_drawing_with_more_detail():
+    coarse, labels = gliders.draw(12, seed=7)
+    fine, same = gliders.draw(12, seed=7, size=64)
+    assert fine.shape == (12, 64, 64, 3)
+    assert same.tolist() == labels.tolist()
+    halved = fine.reshape(12, 32, 2, 32, 2, 3).astype(float).mean(axis=(2, 4))
+    assert np.abs(halved - coarse).mean() < 7  # grey levels; edges and noise differ
+    assert np.abs(halved[::-1] - coarse).mean() > 20
+
+
+def test_gliders64_has_the_classes_of_gliders():
+    task = datasets.load("gliders64")
+    assert task.classes == gliders.CLASSES
+    assert datasets.split(task, "val").images.shape == (1_200, 3, 64, 64)
+
+
+@pytest.mark.parametrize("name", ["gliders", "gliders64"])
+def test_the_normalisation_is_that_of_the_training_images(name: str):
+    task = datasets.load(name)
+    images, _ = gliders.draw(1_200, gliders.SPLITS["train"][1], task.image[-1])  # the beginning of the training split
     np.testing.assert_allclose(images.mean(axis=(0, 1, 2)) / 255, task.mean, atol=5e-3)
     np.testing.assert_allclose(images.std(axis=(0, 1, 2)) / 255, task.std, atol=5e-3)
