@@ -22,12 +22,13 @@ from statistics import fmean
 from typing import Any
 
 import torch
-import yaml
 from torch import Tensor, nn
 from torch.nn import functional
 
 from dfkd_ray import metrics, nets
-from dfkd_ray.methods import config
+from dfkd_ray.methods import config, presets
+from dfkd_ray.methods.method import Method
+from dfkd_ray.methods.presets import rules
 from dfkd_ray.parts.signals import Setting, catch, deviation, mode, statistics
 from dfkd_ray.report.charts.ranking import agreement
 from dfkd_ray.runs import measures, preparing
@@ -39,7 +40,6 @@ from dfkd_ray.train.loop import distill
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util.errors import ConfigError
 
-ARMS = yaml.safe_load((Path(__file__).parents[1] / "search_spaces/methods.yaml").read_text())["arms"]
 METHODS = ("noise_kd", "dfkd_fgvc", "cmi", "fast", "nayer", "cgdd", "cpsc", "mad", "spaceshipnet", "pre_dfkd", "dafl")
 METHODS += ("dfq", "dfad", "zskt", "fast", "nayer", "mad")  # two of an adversary alone, and more of those that learn
 VAL, BANK, KEPT = 600, 128, 32  # images: to validate on, of a fixed bank, of each trial for the others
@@ -73,33 +73,39 @@ def inverted(teacher: nn.Module, setting: Setting, steps: int = 40) -> Tensor:
     return images.detach()
 
 
-def settings(key: str) -> tuple[str, dict[str, Any]]:
-    """A method and changes at random, always the same for a key: of budget, rates, output and weights of terms."""
+def settings(key: str, seen: rules.Seen) -> tuple[Method, dict[str, Any]]:
+    """A method under the laptop's preset, cut short, and changes at random, always the same for a key and a task."""
     rng = random.Random(key)
     name = rng.choice(METHODS)
-    changes = {path: value for path, value in ARMS[name].items() if path != "method"}
-    rounds = min(4, changes.get("schedule.rounds", 1))
-    source, student = rng.choice((4, 8, 12)), rng.choice((16, 32, 64))
-    changes |= {"schedule.epochs": 2, "schedule.rounds": rounds, "schedule.batch": 32, "schedule.warmup": 0}
-    changes |= {"schedule.source_steps": source // rounds, "schedule.student_steps": student // rounds}
-    if "source_loss.adversarial.start" in changes:
-        changes["source_loss.adversarial.start"] = 1
-    if name == "noise_kd":
-        del changes["schedule.source_steps"], changes["schedule.warmup"]
-    tried = [("student.optimizer.lr", _log(rng, 0.03, 0.3)), ("source.optimizer.lr", _log(rng, 0.001, 0.05))]
-    tried += [("source.output", rng.choice(("batchnorm", "sigmoid", "tanh")))]
+    method = presets.under(config.load(name), name, "laptop", seen)
+    schedule, longer = method.schedule, rng.choice((2, 3, 4))
+    changes: dict[str, Any] = {"schedule.epochs": schedule.warmup + longer, "schedule.batch": 32}
+    changes["schedule.student_steps"] = max(1, round(schedule.student_steps * rng.choice((0.25, 0.5, 1.0))))
+    tried: list[tuple[str, Any]] = [("source.output", rng.choice(("batchnorm", "sigmoid", "tanh")))]
     tried += [
-        (f"source_loss.{term}.weight", _log(rng, 0.01, 10))
-        for term in ("batchnorm", "adversarial", "onehot", "cross_entropy", "entropy")
-        if term in config.load(name).source_loss.parts and rng.random() < 0.7
+        (path, _read(method, path) * _log(rng, 0.1, 10))
+        for path in ("student.optimizer.lr", "source.optimizer.lr", *_weights(method))
+        if rng.random() < 0.7
     ]
     for path, value in tried:
         try:
-            config.change(config.load(name), {**changes, path: value})
+            config.change(method, {**changes, path: value})
             changes[path] = value
         except ConfigError:  # this method has no such setting
             pass
-    return name, changes
+    return config.change(method, changes), {"method": name, **changes}
+
+
+def _weights(method: Method) -> list[str]:
+    known = ("batchnorm", "adversarial", "onehot", "cross_entropy", "entropy")
+    return [f"source_loss.{term}.weight" for term in known if term in method.source_loss.parts]
+
+
+def _read(method: Method, path: str) -> float:
+    found: Any = method
+    for name in path.split("."):
+        found = found.parts[name] if hasattr(found, "parts") else getattr(found, name, math.nan)
+    return float(found)
 
 
 def _log(rng: random.Random, low: float, high: float) -> float:
@@ -124,13 +130,13 @@ def trial(
     made: Distillation, number: int, banks: dict[str, Tensor], folder: Path
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What one trial reports, and what is kept of it."""
-    name, changes = settings(f"{made.task.name}/{number}")
+    method, changes = settings(f"{made.task.name}/{number}", rules.Seen(made.task.image, len(made.task.classes)))
     arch = {"teacher.arch": made.method.teacher.arch, "student.arch": STUDENT}
-    run = made.open(config.change(config.load(name), {**changes, **arch}), number, made.runtime, torch.device("cpu"))
+    run = made.open(config.change(method, arch), number, made.runtime, torch.device("cpu"))
     began = time.process_time()
     for _ in distill(run):
         pass
-    row: dict[str, Any] = {"task": made.task.name, "trial": number, "method": name, "changes": changes}
+    row: dict[str, Any] = {"task": made.task.name, "trial": number, "changes": changes}
     row["seconds"] = time.process_time() - began
     found = measures.data_free(run.teacher, run.student, run.source, run.setting)
     own = measures._own(run.source, run.setting, torch.Generator().manual_seed(2)).images
@@ -165,7 +171,7 @@ def record(args: argparse.Namespace) -> None:
         path.write_text(json.dumps(row))
         told = {name: round(value, 3) for name, value in row["metrics"].items()}
         print(
-            f"{args.task} {number} {row['method']} {row['seconds']:.1f} s val {row['val_accuracy']:.3f}",
+            f"{args.task} {number} {row['changes']['method']} {row['seconds']:.1f} s val {row['val_accuracy']:.3f}",
             told,
             flush=True,
         )
