@@ -78,8 +78,9 @@ def settings(key: str, seen: rules.Seen) -> tuple[Method, dict[str, Any]]:
     rng = random.Random(key)
     name = rng.choice(METHODS)
     method = presets.under(config.load(name), name, "laptop", seen)
-    schedule, longer = method.schedule, rng.choice((2, 3, 4))
+    schedule, longer = method.schedule, rng.choice((1, 2, 3))
     changes: dict[str, Any] = {"schedule.epochs": schedule.warmup + longer, "schedule.batch": 32}
+    changes["schedule.rounds"] = math.ceil(schedule.rounds / 2)
     changes["schedule.student_steps"] = max(1, round(schedule.student_steps * rng.choice((0.25, 0.5, 1.0))))
     tried: list[tuple[str, Any]] = [("source.output", rng.choice(("batchnorm", "sigmoid", "tanh")))]
     tried += [
