@@ -114,13 +114,20 @@ class SmallTry:
         ),
     ] = None
     preset: Preset = None
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="Another task: a name (see `ls tasks`), a YAML file or folder:PATH.", show_default="the study's"
+        ),
+    ] = None
 
     @property
     def overrides(self) -> Overrides:
+        from dfkd_ray.runs.study_file import absolute
         from dfkd_ray.study.overrides import Overrides
 
-        until = _until(self.until)
-        return Overrides(assignments(self.changes), self.trials, self.seeds, self.epochs, until, self.preset)
+        until, task = _until(self.until), None if self.task is None else absolute(self.task)
+        return Overrides(assignments(self.changes), self.trials, self.seeds, self.epochs, until, self.preset, task)
 
 
 def _until(said: str | None) -> float | Told | None:

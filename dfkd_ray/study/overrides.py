@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from typing import Any
 
 from dfkd_ray.stats.looks import Told
@@ -20,7 +22,7 @@ class Overrides:
     """changes: over what the study fixes. trials: of a sweep. seeds: of each arm. epochs: of every trial.
 
     until: seeds are added to those of an ablation until it has told so much, "told" or points. preset: in place of the
-    study's.
+    study's. task: likewise, and then it is another study, by the name of both.
     """
 
     changes: Mapping[str, Any] = field(default_factory=dict)
@@ -29,6 +31,7 @@ class Overrides:
     epochs: int | None = None
     until: float | Told | None = None
     preset: str | None = None
+    task: str | None = None
 
     @property
     def fixed(self) -> dict[str, Any]:
@@ -51,9 +54,13 @@ class Overrides:
             raise ConfigError.at("--seeds", "is for an ablation: the trials of a sweep have one seed, so say --trials")
         if not ablation and self.until is not None:
             raise ConfigError.at("--until", "is for an ablation, whose arms get more seeds")
+        if self.task is not None and "published" in raw:
+            raise ConfigError.at("--task", "a published table is of its own task, by --column and --scale")
         made = dict(raw)
         if self.preset is not None:
             made["preset"] = self.preset
+        if self.task is not None and self.task != raw.get("task"):
+            made |= {"task": self.task, "study": f"{raw.get('study')}-{_named(self.task)}"}
         if self.trials is not None:
             made["budget"] = {**_mapping(raw.get("budget")), "trials": self.trials}
         if self.seeds is not None:
@@ -72,6 +79,11 @@ def _start_and_max(seeds: Any) -> Mapping[str, Any]:
     if isinstance(seeds, list):
         raise ConfigError.at("--until", "adds seeds to a number of them, and the file lists which: say --seeds")
     return {"start": seeds, "max": MOST_TIMES * seeds} if isinstance(seeds, int) else _mapping(seeds)
+
+
+def _named(task: str) -> str:
+    """A task's name, file or folder in the name of a study."""
+    return re.sub(r"[^\w-]+", "-", PurePath(task.partition(":")[2] or task).stem)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

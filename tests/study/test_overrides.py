@@ -48,6 +48,23 @@ def test_a_length_given_twice_is_refused() -> None:
         over(SWEEP, epochs=1, changes={"schedule.epochs": 2})
 
 
+@pytest.mark.parametrize(
+    ("task", "name"),
+    [("cifar10", "s-cifar10"), ("/a/my birds.yaml", "s-my-birds"), ("folder:/a/birds@64", "s-birds-64")],
+)
+def test_a_study_of_another_task_is_another_study(task: str, name: str) -> None:
+    assert over({**SWEEP, "task": "gliders"}, task=task) == {**SWEEP, "task": task, "study": name}
+
+
+def test_its_own_task_changes_nothing() -> None:
+    assert over({**SWEEP, "task": "gliders"}, task="gliders") == {**SWEEP, "task": "gliders"}
+
+
+def test_a_published_table_keeps_its_task() -> None:
+    with pytest.raises(ConfigError, match=r"^--task: a published table is of its own task, by --column and --scale$"):
+        over({**ABLATION, "published": {"table": "t"}}, task="gliders")
+
+
 def test_an_ablation_with_other_seeds_and_epochs_in_every_arm() -> None:
     assert over(ABLATION, seeds=2)["seeds"] == 2
     made = over(ABLATION, epochs=1)
