@@ -94,8 +94,8 @@ def test_examples_run(block: Block, monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert len(capsys.readouterr().out) > 20
 
 
-def test_pictures_of_the_readme_are_where_it_links_them() -> None:
-    readme = Path(ROOT, "README.md").read_text(encoding="utf-8")
-    for name in ("report.png", "claims.png", "guidance.png"):
-        assert f"(docs/{name})" in readme
+def test_pictures_are_where_they_are_linked() -> None:
+    assert "(docs/report.png)" in (ROOT / "README.md").read_text(encoding="utf-8")
+    for name in ("claims.png", "guidance.png"):
+        assert f"(assets/{name})" in (PAGES / "findings.md").read_text(encoding="utf-8")
         assert (ROOT / "docs" / name).is_file()

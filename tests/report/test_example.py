@@ -1,4 +1,4 @@
-"""The examples under `reports/`: the tables of studies that were run, from which the README's figures come."""
+"""The examples under `reports/`: the tables of studies that were run, from which the figures of README and findings come."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from dfkd_ray.util import tables
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "reports" / "example"
-README = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+README, FINDINGS = (
+    " ".join((ROOT / name).read_text(encoding="utf-8").split()) for name in ("README.md", "docs/pages/findings.md")
+)
 
 
 def rows(study: str, table: str = "trials") -> list[dict[str, Any]]:
@@ -50,7 +52,7 @@ def test_the_readme_says_what_the_sweeps_tables_say() -> None:
     assert f"seed {best['seed']}) {said}, both at the last epoch" in README
 
 
-COMPARED = {  # the effect, whether the README turns it round, and what it says
+COMPARED = {  # the effect, whether the page turns it round, and what it says
     "+MHAD against baseline": (1, "+43.2 [+17.6, +68.7], p 0.008"),
     "+SFCL against baseline": (1, "-9.9 [-55.4, +35.5], p 1"),
     "both against +SFCL": (1, "+37.7 [+2.0, +73.3], p 0.042"),
@@ -62,25 +64,25 @@ COMPARED = {  # the effect, whether the README turns it round, and what it says
 }
 
 
-def test_the_readme_says_what_the_ablations_tables_say() -> None:
+def test_the_findings_say_what_the_ablations_tables_say() -> None:
     effects = {row["contrast"]: row for row in rows("fgvc_claims", "effects") if row["metric"] == "val_accuracy"}
     assert len(effects) == 15
     told = {contrast for contrast, row in effects.items() if row["verdict"] in ("helps", "hurts")}
     assert told == {"+MHAD against baseline", "both against +SFCL"}
-    assert "of fifteen comparisons five seeds told two" in README
-    assert f"p {effects['attention joint against both']['p_holm']:.2g}, cannot be told" in README
+    assert "of fifteen comparisons five seeds told two" in FINDINGS
+    assert f"p {effects['attention joint against both']['p_holm']:.2g}, cannot be told" in FINDINGS
     for contrast, (sign, said) in COMPARED.items():
         row = effects[contrast]
         difference, *ends = (100 * sign * row[key] for key in ("difference", "low", "high"))
         shown = f"{difference:+.1f} [{min(ends):+.1f}, {max(ends):+.1f}]"
         p = f", p {row['p_holm']:.2g}" if "p" in said else ""
         assert shown + p == said
-        assert said in README
+        assert said in FINDINGS
 
 
 def test_the_collapse_of_a_joint_attention_is_in_the_tables() -> None:
     joint = {row["trial"] for row in rows("fgvc_claims") if row["arm"] == "attention joint"}
-    found = re.search(r"its mean falls from ([\d.]+) to ([\d.]+) \(teacher\)", README)
+    found = re.search(r"its mean falls from ([\d.]+) to ([\d.]+) \(teacher\)", FINDINGS)
     assert found
     for epoch, said in zip((1, 9), found.groups()):
         of = [
@@ -95,13 +97,13 @@ def test_the_collapse_of_a_joint_attention_is_in_the_tables() -> None:
 GAUGE = "loss/student/high_order/attention_teacher"
 
 
-def test_the_readme_says_what_the_tables_of_the_methods_say() -> None:
+def test_the_findings_say_what_the_tables_of_the_methods_say() -> None:
     """Student's interval of three values, written out: the quantile 0.975 at 2 degrees of freedom is 4.302653."""
     by_arm: dict[str, list[float]] = {}
     for row in rows("methods"):
         by_arm.setdefault(row["arm"], []).append(100 * dict(row["final"])["test_accuracy/last"])
     assert {len(found) for found in by_arm.values()} == {3}
-    section = README[README.index("## Every method at one budget") :]
+    section = FINDINGS[FINDINGS.index("## Every method at one budget") :]
     cells = re.findall(r"\| ((?:[a-z_]+ \| )+)\|[-|]+ \| ((?:[\d.]+ \[[\d., ]+\] \| ?)+)", section)
     said = {name: cell for names, values in cells for name, cell in zip(names.split(" | "), values.split(" | "))}
     said.pop("", None)
@@ -118,13 +120,13 @@ def test_the_readme_says_what_the_tables_of_the_methods_say() -> None:
     assert (len(told), len(effects)) == (10, 15)
     for name, unit in (("fast", " points"), ("mad", "")):
         difference, low, high = (100 * told[name][key] for key in ("difference", "low", "high"))
-        assert f"{name} by {difference:+.1f}{unit} [{low:+.1f}, {high:+.1f}]" in README
+        assert f"{name} by {difference:+.1f}{unit} [{low:+.1f}, {high:+.1f}]" in FINDINGS
     (dfq,) = [row["p_holm"] for row in effects if row["contrast"].startswith("dfq ")]
     said_so = f"are told apart from `noise_kd` on validation accuracy, all down to mad but dfq (p {dfq:.2g}): "
-    assert f"Ten of fifteen {said_so}" in README
+    assert f"Ten of fifteen {said_so}" in FINDINGS
 
 
-def test_the_readme_says_what_the_tables_of_the_guidance_say() -> None:
+def test_the_findings_say_what_the_tables_of_the_guidance_say() -> None:
     """Student's interval of five values, written out: the quantile 0.975 at 4 degrees of freedom is 2.776445."""
     steps = rows("guidance", "steps")
     asked = {row["trial"]: row["value"] for row in steps if (row["metric"], row["epoch"]) == ("asked/source", 5)}
@@ -142,11 +144,11 @@ def test_the_readme_says_what_the_tables_of_the_guidance_say() -> None:
         low, high = max(mean - half, 0.0), min(mean + half, 100.0)
         levels = " | ".join("on" if name in on else "off" for name in components)
         said = f"| {levels} | {sum(shares) / 5:.1f} % | {mean:.1f} [{low:.1f}, {high:.1f}] |"
-        assert said in README, said
+        assert said in FINDINGS, said
     assert len(by_arm) == 8
     effects = {(row["metric"], row["contrast"].partition(" ")[0]): row for row in rows("guidance", "effects")}
     row = effects["asked/source", "guidance"]
     difference, low, high = (100 * row[key] for key in ("difference", "low", "high"))
-    assert f"{difference:+.1f} points [{low:+.1f}, {high:+.1f}] over all arms, p {row['p_holm']:.2g}." in README
+    assert f"{difference:+.1f} points [{low:+.1f}, {high:+.1f}] over all arms, p {row['p_holm']:.2g}." in FINDINGS
     for component in ("guidance", "cutmix"):
-        assert effects["val_accuracy", component]["verdict"].startswith("cannot be told"), "so the README says"
+        assert effects["val_accuracy", component]["verdict"].startswith("cannot be told"), "so the page says"
