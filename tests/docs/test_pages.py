@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from dfkd_ray import cli
+from dfkd_ray import __version__, cli
 from dfkd_ray.methods import config
 from dfkd_ray.runs import study_file
 from dfkd_ray.util import shipped, yamls
@@ -99,3 +99,18 @@ def test_pictures_are_where_they_are_linked() -> None:
     for name in ("claims.png", "guidance.png"):
         assert f"(assets/{name})" in (PAGES / "findings.md").read_text(encoding="utf-8")
         assert (ROOT / "docs" / name).is_file()
+
+
+def test_messages_that_are_explained_are_messages_of_the_program() -> None:
+    text = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "dfkd_ray").rglob("*.py"))
+    page = (PAGES / "troubleshooting.md").read_text(encoding="utf-8")
+    said = re.findall(r"^### `(.+)`$", page, re.MULTILINE)
+    assert len(said) > 12
+    for message in said:
+        for part in filter(None, (part.strip() for part in message.split("..."))):
+            assert part in text, message
+
+
+def test_the_citation_is_of_this_version() -> None:
+    cited = yamls.loads((ROOT / "CITATION.cff").read_text(encoding="utf-8")).data
+    assert (cited["title"].partition(":")[0], cited["version"]) == ("dfkd-ray", __version__)
