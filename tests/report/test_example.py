@@ -1,4 +1,4 @@
-"""The examples under `reports/`: the tables of studies that were run, from which the figures of README and findings come."""
+"""The examples under `reports/`: tables of studies that were run; README and findings have their figures from these."""
 
 from __future__ import annotations
 
