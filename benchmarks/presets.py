@@ -54,7 +54,7 @@ def lines(table: Table) -> list[str]:
     for arm in sorted(arms, key=lambda arm: fmean(ranked[task][arm] for task in tasks)):
         cells = [f"{fmean(table[t][arm]):.1f} ({', '.join(f'{v:.1f}' for v in table[t][arm])})" for t in tasks]
         found.append(f"| {arm} | {' | '.join(cells)} | {fmean(ranked[t][arm] for t in tasks):.1f} |")
-    found += ["", "| left out | chosen by the others | it has | the best of the task | the first arm |", f"|{'---|' * 5}"]
+    found += ["", "| left out | chosen by the others | it has | best of the task | first arm |", f"|{'---|' * 5}"]
     for task in tasks if len(tasks) > 1 else []:
         chosen, own = best(table, [other for other in tasks if other != task]), best(table, [task])
         told = [fmean(table[task][arm]) for arm in (chosen, own, first)]
