@@ -146,6 +146,7 @@ def trial(
     for bank, images in {"source": own, **banks}.items():
         t, s = (measures.logits(net, images) for net in (run.teacher, run.student))
         found[f"agreement/{bank}"], found[f"kl/{bank}"] = measures.faithfulness(t, s)
+        found[f"correlation/{bank}"] = measures.correlation(t, s)
         found[f"balanced/{bank}"], found[f"classes/{bank}"] = balanced(t, s), measures.class_entropy(t)
     split = real(made.task, "val", made.data, made.runtime.cache)
     assert split is not None
@@ -192,6 +193,7 @@ def others(rows: list[dict[str, Any]], folder: Path) -> None:
         pair = t[known], measures.logits(student, images[known])
         row["metrics"]["agreement/others"], row["metrics"]["kl/others"] = measures.faithfulness(*pair)
         row["metrics"]["balanced/others"] = balanced(*pair)
+        row["metrics"]["correlation/others"] = measures.correlation(*pair)
 
 
 def ranked(rows: list[dict[str, Any]], name: str) -> list[tuple[float, float, bool]]:
