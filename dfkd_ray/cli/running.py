@@ -158,7 +158,7 @@ def begun(folder: Path, study: Study, work: Distillation) -> bool:
     there = read_history(folder)
     methods = {name: config.plain(method) for name, method in work.methods.items()}
     held, asked = (
-        _by_name({"": studies.plain(made), "methods": named})
+        _by_name({"": {**studies.plain(made), "track": []}, "methods": named})
         for made, named in ((there.study, there.methods), (study, methods))
     )
     if found := [f"{path.lstrip('.')}: {a} there, {b} here" for path, a, b in differing(held, asked)]:
