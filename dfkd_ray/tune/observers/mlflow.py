@@ -17,7 +17,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from dfkd_ray.tune.observers.tracking import PATIENCE, About, Curve, Point
+from dfkd_ray.tune.observers.sending import PATIENCE, About, Curve, Point
 
 KEY = "dfkd_ray.key"  # the tag
 STATUS = {"complete": "FINISHED", "pruned": "KILLED"}

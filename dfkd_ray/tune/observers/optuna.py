@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from dfkd_ray.study import Study
 from dfkd_ray.study.domains import Bool, Choice, Domain, canonical
 from dfkd_ray.study.paths import Walk
-from dfkd_ray.tune.observers.tracking import PATIENCE, About, Curve, Point
+from dfkd_ray.tune.observers.sending import PATIENCE, About, Curve, Point
 from dfkd_ray.tune.search import STATES, directions, distribution, quiet
 from dfkd_ray.tune.trials import Trial, barred
 

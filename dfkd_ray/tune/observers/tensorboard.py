@@ -16,7 +16,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-from dfkd_ray.tune.observers.tracking import About, Curve, Point
+from dfkd_ray.tune.observers.sending import About, Curve, Point
 
 _SETTINGS = "_hparams_/session_start_info"
 

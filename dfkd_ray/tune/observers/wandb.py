@@ -11,7 +11,7 @@ from typing import Any
 
 import wandb
 
-from dfkd_ray.tune.observers.tracking import PATIENCE, About, Curve, Point
+from dfkd_ray.tune.observers.sending import PATIENCE, About, Curve, Point
 
 PROJECT = "dfkd-ray"
 _FAILED, _UNFINISHED = 1, 130  # exit codes of a run
