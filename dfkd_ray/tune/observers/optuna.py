@@ -110,8 +110,8 @@ def _distribution(domain: Domain) -> BaseDistribution:
 
 
 def _shown(distribution: BaseDistribution, value: Any) -> Any:
-    by_text = isinstance(distribution, CategoricalDistribution) and not isinstance(value, (bool, int, float, str))
-    return canonical(value) if by_text and value is not None else value
+    by_text = isinstance(distribution, CategoricalDistribution) and value not in distribution.choices
+    return canonical(value) if by_text else value
 
 
 def _outcome(study: Study, trial: Trial) -> tuple[TrialState, list[float] | None]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 from hashlib import sha256
 
-from dfkd_ray.study.trackers import Track, parse
+from dfkd_ray.study.trackers import Track, absolute, parse
 from dfkd_ray.tune.ledger import NAME
 from dfkd_ray.tune.observers import Observer, Progress
 from dfkd_ray.tune.observers.sending import About, Curve, Point, Sender, opener
@@ -50,7 +50,7 @@ class Tracking(Observer):
 
 def listening(tracks: Iterable[str]) -> tuple[Tracking, ...]:
     """An observer for each of these trackers; MissingExtra where a package is not installed."""
-    return tuple(Tracking(parse(text)) for text in dict.fromkeys(tracks))
+    return tuple(Tracking(parse(text)) for text in dict.fromkeys(map(absolute, tracks)))
 
 
 def about_study(study: Progress) -> About:
