@@ -161,11 +161,11 @@ def test_a_mistake_in_a_task_of_ones_own_has_its_line(tmp_path: Path) -> None:
 
 
 def test_a_tracker_has_each_epoch_of_a_teacher_once(squares: Path, tmp_path: Path) -> None:
-    """The third epoch comes after a resume, which tells the first two again."""
+    """A training that was stopped after its last epoch tells all of them again."""
     loader = pytest.importorskip("tensorboard.backend.event_processing.event_file_loader")
     words = ["--track", "tensorboard", "--epochs", 3]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dfkd_ray.teachers.teach.measure_batch_norms", _interrupted)
+        patch.setattr(sys.modules["dfkd_ray.teachers.teach"], "measure_batch_norms", _interrupted)
         assert teach(squares, tmp_path, *words).code == 130
     assert teach(squares, tmp_path, *words).code == 0
     assert "is there" in teach(squares, tmp_path, *words).out
