@@ -182,6 +182,7 @@ def _track(raw: Any) -> tuple[str, ...]:
     listed = [raw] if isinstance(raw, str) else raw
     if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
         raise ConfigError.at("", f"expected a tracker or a list of them, such as [tensorboard], got {raw!r}")
+    limits.count("trackers", listed)
     for each in listed:
         if trackers.secret(each):
             raise ConfigError.at("", "a study file is no place for a password: say --track, or set the environment")

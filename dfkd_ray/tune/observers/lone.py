@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +46,10 @@ class Lone:
 
     def point(self, epoch: int, metrics: Mapping[str, float], seconds: float) -> None:
         if self._tracks and not self._points:
-            self._begin()
+            try:
+                self._begin()
+            except (OSError, ValueError) as error:
+                print(f"warning: no tracker is told: {error}; the work goes on", file=sys.stderr, flush=True)
         self._points[epoch] = Point(metrics, seconds)
         self._tell(replace(self._curve, epoch=epoch))
 

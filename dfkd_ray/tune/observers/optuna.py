@@ -31,6 +31,7 @@ class OptunaStorage:
 
     def __init__(self, url: str, about: About) -> None:
         assert about.study is not None
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.about, self.own = about, about.study
         self.storage = optuna.storages.RDBStorage(_driver(url), engine_kwargs=_patience(url))
         with quiet():

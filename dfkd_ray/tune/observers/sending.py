@@ -193,5 +193,5 @@ def _place(track: Track) -> str:
 
 def _lines(path: Path) -> set[str]:
     """The lines of a file, without one that was not written to its end."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     return {line[:-1] for line in text.splitlines(keepends=True) if line.endswith("\n")}

@@ -21,6 +21,8 @@ class WandB:
     """The runs of the trials that run, and the first step that each lacks."""
 
     def __init__(self, place: str, about: About) -> None:
+        if wandb.setup().settings.mode == "online" and not wandb.login(prompt=False, verify=False):
+            raise ValueError("nobody is logged in: wandb login, or set WANDB_API_KEY, or WANDB_MODE=offline")
         self.entity, _, self.project = place.rpartition("/")
         self.about = about
         self._runs: dict[str, Any] = {}

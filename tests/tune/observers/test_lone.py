@@ -48,6 +48,15 @@ def test_away_is_said_and_training_goes_on(tmp_path: Path, book: Book, capsys: p
     ]
 
 
+def test_a_folder_that_cannot_be_made_stops_no_training(
+    tmp_path: Path, book: Book, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "t").write_text("a file")
+    train(tmp_path / "t", 2, ends=True)
+    assert capsys.readouterr().err.startswith("warning: no tracker is told: [Errno 17] File exists: ")
+    assert book.opened == []
+
+
 @pytest.mark.parametrize(
     ("track", "told"),
     [

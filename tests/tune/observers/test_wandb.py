@@ -14,6 +14,7 @@ from dfkd_ray.tune.observers.sending import About
 from tests.tune.observers import killed
 
 wandb = pytest.importorskip("wandb")
+open_tracker = pytest.importorskip("dfkd_ray.tune.observers.wandb").open_tracker
 BLOCK = 32768  # bytes of LevelDB's log format
 
 
@@ -85,10 +86,22 @@ def test_a_run_has_the_settings_and_the_outcome_of_its_trial(study: Path) -> Non
     assert {trial: record.exit_code for trial, record in records(study, "exit")} == {0: 0, 1: 0, 2: 0}
 
 
-def test_a_place_is_a_project_with_or_without_who_owns_it(tmp_path: Path) -> None:
-    from dfkd_ray.tune.observers.wandb import open_tracker
-
+def test_a_place_is_a_project_with_or_without_who_owns_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     about = About("mhad", "12345678", tmp_path)
+    monkeypatch.setenv("WANDB_MODE", "offline")
     for place, entity, project in (("", "", ""), ("lab", "", "lab"), ("us/lab", "us", "lab")):
         tracker = open_tracker(place, about)
         assert (tracker.entity, tracker.project) == (entity, project)
+    wandb.teardown()
+
+
+def test_nobody_is_asked_to_log_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study that waits for a key to be typed is a study that stands still."""
+    for name in ("WANDB_MODE", "WANDB_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    wandb.teardown()
+    with pytest.raises(ValueError, match="nobody is logged in: wandb login, or set WANDB_API_KEY, or WANDB_MODE=off"):
+        open_tracker("", About("mhad", "12345678", tmp_path))
+    wandb.teardown()
