@@ -12,7 +12,7 @@ COMPONENTS = (
     *("losses", "sources", "lifecycles", "conditioners", "augmentations", "memories", "views"),
     *("samplers", "stoppers", "designs"),
 )
-KINDS = ("studies", "methods", "presets", "tasks", "nets", *COMPONENTS)
+KINDS = ("studies", "methods", "presets", "tasks", "nets", "trackers", *COMPONENTS)
 
 
 def listing(kind: str) -> list[tuple[str, str]]:
@@ -34,6 +34,10 @@ def listing(kind: str) -> list[tuple[str, str]]:
         from dfkd_ray import nets
 
         return [(name, _net(name)) for name in nets.classifiers]
+    if kind == "trackers":
+        from dfkd_ray.study.trackers import TRACKERS
+
+        return list(TRACKERS.items())
     if kind not in COMPONENTS:
         raise UnknownName(f"unknown kind {kind!r}{did_you_mean(kind, KINDS)}")
     found = registry(kind)

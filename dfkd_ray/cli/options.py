@@ -82,6 +82,7 @@ AcceptChanges = Annotated[
         "--accept-changes", help="Go on though method, teacher, task or images are others, and mark each later trial."
     ),
 ]
+Track = Annotated[list[str] | None, typer.Option(metavar="NAME[:PLACE]", help=_TOLD["track"])]
 Seed = Annotated[int, typer.Option(callback=bounded, help="Of initial weights and of all noise.")]
 
 

@@ -129,7 +129,8 @@ def start(study: Study, work: Distillation, how: Options) -> None:
     if how.go_on and how.fresh:
         raise ConfigError.at("--continue", "goes on with what --fresh moves aside")
     if how.go_on and begun(folder, study, work):
-        return resume(folder, replace(how, out=None, go_on=False), accept_changes=False)
+        how = replace(how, out=None, go_on=False, track=how.track or study.track)
+        return resume(folder, how, accept_changes=False)
     how = replace(how, weights=how.weights or teacher)  # also where it was found: who resumes may stand elsewhere
     typer.echo(outcome.announcement(study, folder, duplicates(study, work)))
     if work.options.weights is None and teacher is not None:
@@ -158,7 +159,7 @@ def begun(folder: Path, study: Study, work: Distillation) -> bool:
     there = read_history(folder)
     methods = {name: config.plain(method) for name, method in work.methods.items()}
     held, asked = (
-        _by_name({"": studies.plain(made), "methods": named})
+        _by_name({"": {**studies.plain(made), "track": []}, "methods": named})
         for made, named in ((there.study, there.methods), (study, methods))
     )
     if found := [f"{path.lstrip('.')}: {a} there, {b} here" for path, a, b in differing(held, asked)]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ from dfkd_ray.util.words import share
 if TYPE_CHECKING:
     from dfkd_ray.datasets import Task
     from dfkd_ray.teachers import TeacherEpoch
+    from dfkd_ray.tune.observers.lone import Lone
 
 Epochs = Annotated[
     int | None,
@@ -51,6 +53,7 @@ def teach(
     device: options.Device = "auto",
     precision: options.Precision = "float32",
     threads: options.Threads = 0,
+    track: options.Track = None,
 ) -> None:
     """Train a teacher on the real images of its task; writes the weights and a card. The same command goes on."""
     from dfkd_ray import teachers
@@ -62,18 +65,18 @@ def teach(
     recipe = training.changed(spec.recipe_from(pretrained), epochs, changes)
     path = out or Path("teachers") / teacher_file(spec.slug, arch)
     runtime = parse_runtime({"device": device, "precision": precision, "threads": threads, "cache": cache})
-    where = str(runtime.open())
     settings: dict[str, Any] = {"recipe": recipe, "pretrained": pretrained, "fresh": fresh}
-    settings |= {"data": data, "download": download, "cache": cache, "device": where, "precision": runtime.precision}
-    again = [word for word in sys.argv[1:] if word != "--fresh"]
+    settings |= {"data": data, "download": download, "cache": cache, "precision": runtime.precision}
+    settings["device"] = str(runtime.open())
     told: list[TeacherEpoch] = []
+    followed = _followed(track, path, {"task": spec.name, "arch": arch, "seed": seed, **asdict(recipe)}, fresh)
     for line in _opening(spec, data):
         typer.echo(line)
-    with options.going_on_with("dfkd-ray", *again):
-        card = teachers.teach(spec, arch, seed, out=path, report=training.reporter(told, _line), **settings)
-    wrote = f"wrote {path} and its card" if told else f"{path} is there"
-    accuracies = ", ".join(f"{which} {share(value)}" for which, value in card["accuracy"].items())
-    typer.echo(f"{wrote}: {arch} on {spec.name}, accuracy {accuracies}, {card['seconds']:.0f} s")
+    with options.going_on_with("dfkd-ray", *_again()), followed:
+        settings["report"] = training.reporter(told, _line, _telling(followed))
+        card = teachers.teach(spec, arch, seed, out=path, **settings)
+        followed.end({f"accuracy/{which}": value for which, value in card["accuracy"].items()})
+    typer.echo(_outcome(path, bool(told), f"{arch} on {spec.name}", card))
 
 
 def _opening(task: Task, data: Path | None) -> Iterator[str]:
@@ -84,6 +87,31 @@ def _opening(task: Task, data: Path | None) -> Iterator[str]:
         yield f"{task.name} has no splits of its own: it is split {task.split} by class, into train, val and test"
     if left := str(unused.of_task(task, data)):
         yield f"not used: {left} (`dfkd-ray data verify {spoken(task)}` names them)"
+
+
+def _again() -> list[str]:
+    """The words of the command that goes on."""
+    return [word for word in sys.argv[1:] if word != "--fresh"]
+
+
+def _outcome(path: Path, trained: bool, what: str, card: Mapping[str, Any]) -> str:
+    wrote = f"wrote {path} and its card" if trained else f"{path} is there"
+    accuracies = ", ".join(f"{which} {share(value)}" for which, value in card["accuracy"].items())
+    return f"{wrote}: {what}, accuracy {accuracies}, {card['seconds']:.0f} s"
+
+
+def _followed(track: list[str] | None, path: Path, settings: Mapping[str, Any], fresh: bool) -> Lone:
+    """Trackers of a teacher; what they keep on this disk goes beside its file."""
+    from dfkd_ray.tune.observers.lone import Lone
+
+    return Lone(track or (), path.stem, path.with_suffix(".tracked"), settings, fresh)
+
+
+def _telling(followed: Lone) -> Callable[[TeacherEpoch], None]:
+    def tell(epoch: TeacherEpoch) -> None:
+        followed.point(epoch.epoch, {"loss": epoch.loss, "val_accuracy": epoch.val_accuracy}, epoch.seconds)
+
+    return tell
 
 
 def _line(epoch: TeacherEpoch) -> str:

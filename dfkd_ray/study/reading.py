@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dfkd_ray.study import ablation as ablations
-from dfkd_ray.study import components, domains
+from dfkd_ray.study import components, domains, trackers
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.components import Changes, merged
 from dfkd_ray.study.space import Space
@@ -73,7 +73,8 @@ def plain(study: Study) -> dict[str, Any]:
         out[key] = dict(out[key])
     if study.preset == Study.preset:
         del out["preset"]
-    return {key: value for key, value in out.items() if value or key not in ("search", "published")}
+    out["track"] = list(study.track)
+    return {key: value for key, value in out.items() if value or key not in ("search", "published", "track")}
 
 
 def check(study: Study, accepts: Callable[[Mapping[str, Any]], None], document: Document | None = None) -> None:
@@ -177,6 +178,18 @@ def _search(raw: Any) -> Space:
     return {path: domain for path, domain in read.items() if domain is not None}
 
 
+def _track(raw: Any) -> tuple[str, ...]:
+    listed = [raw] if isinstance(raw, str) else raw
+    if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
+        raise ConfigError.at("", f"expected a tracker or a list of them, such as [tensorboard], got {raw!r}")
+    limits.count("trackers", listed)
+    for each in listed:
+        if trackers.secret(each):
+            raise ConfigError.at("", "a study file is no place for a password: say --track, or set the environment")
+        trackers.parse(each)
+    return tuple(listed)
+
+
 def _once(raw: Mapping[str, Any]) -> bool:
     """Whether a study asks for one trial: then there may be nothing to search."""
     budget = raw.get("budget")
@@ -217,4 +230,5 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "budget": lambda raw: typed(Budget, raw),
     "resources": lambda raw: typed(Resources, raw),
     "checkpoint": lambda raw: typed(Saving, raw),
+    "track": _track,
 }

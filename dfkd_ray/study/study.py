@@ -136,6 +136,9 @@ class Study:
     resources: Resources = field(default_factory=Resources)
     runtime: Mapping[str, Any] = field(default_factory=dict)
     checkpoint: Saving = field(default_factory=Saving)
+    track: tuple[
+        str, ...
+    ] = ()  # trackers that show it as well: tensorboard, mlflow:http://tracking:5000, see `ls trackers`
     ablation: Ablation | None = None  # None: a sweep
     published: str = ""  # the table that it re-runs, whose rows are its arms: dfkd_fgvc/table3, or ...#column of it
 

@@ -32,6 +32,7 @@ SAID: dict[str, Any] = {
     "fresh": True,
     "go_on": True,
     "parquet": True,
+    "track": ("tensorboard", "mlflow:http://here"),
     "reuse": (Path("a"), Path("b")),
     "weights": Path("w.pt"),
     "data": Path("d"),
@@ -114,6 +115,7 @@ def test_a_ledger_keeps_what_holds_again_with_whole_paths(tmp_path: Path, monkey
         **{key: value for key, value in SAID.items() if key not in ("out", "fresh", "go_on")},
         "reuse": [str(tmp_path / "a"), str(tmp_path / "b")],
         "custom": ["licence=1", "tpu=2.5"],
+        "track": ["tensorboard", "mlflow:http://here"],
         "weights": str(tmp_path / "w.pt"),
         "data": str(tmp_path / "d"),
     }
