@@ -14,6 +14,7 @@ from dfkd_ray.util.choices import Cache, Precision, Runner
 from dfkd_ray.util.durations import seconds
 from dfkd_ray.util.errors import ConfigError
 from dfkd_ray.util.every import Every
+from dfkd_ray.util.files import anchored
 from dfkd_ray.util.secrets import redacted_facts
 from dfkd_ray.util.store import url_of
 
@@ -101,6 +102,11 @@ class Options:
         "The teacher: a checkpoint (FILE#NAME for one network of several); a card (.json) beside it is read."
     )
     data: Path | None = _option("Folder or .npz file of the task's real images, read for evaluation only.")
+    plugin: tuple[str, ...] = _option(
+        "Code of your own: a file, a folder or a module that registers losses, nets, tasks ...; or a task's YAML file.",
+        default=(),
+        metavar="FILE|MODULE",
+    )
     device: str | None = _option("auto, cpu, cuda, cuda:1, ...", shown="auto")
     precision: Precision | None = _option(
         "float32; autocast: bfloat16, or float16 for GPUs without it. The weights stay float32.", shown="float32"
@@ -157,7 +163,9 @@ class Options:
     def absolute(self) -> Options:
         """The same with absolute paths: workers, and whoever resumes, may stand elsewhere."""
         paths: dict[str, Any] = {name: p.resolve() for name, p in self.said.items() if isinstance(p, Path)}
-        return replace(self, **paths, reuse=tuple(path.resolve() for path in self.reuse))
+        return replace(
+            self, **paths, reuse=tuple(path.resolve() for path in self.reuse), plugin=tuple(map(anchored, self.plugin))
+        )
 
     def plain(self) -> dict[str, Any]:
         """As a ledger keeps it, without secrets: what holds again at a resume."""
@@ -170,7 +178,8 @@ class Options:
         known = {each.name for each in fields(cls)}
         values = {name: value for name, value in plain.items() if name in known}
         values |= {name: Path(values[name]) for name in ("weights", "data") if name in values}
-        values |= {"reuse": tuple(map(Path, values.get("reuse", ()))), "custom": tuple(values.get("custom", ()))}
+        values |= {name: tuple(values.get(name, ())) for name in ("custom", "plugin")}
+        values |= {"reuse": tuple(map(Path, values.get("reuse", ())))}
         return cls(**values)
 
 
