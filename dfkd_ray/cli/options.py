@@ -183,6 +183,8 @@ def _options(group: Any) -> Iterator[inspect.Parameter]:
 
 def _described(f: Field[Any], hint: Any) -> tuple[Any, Any]:
     """Default and annotation of a field that says by itself what it is for, see `Options`."""
+    if f.name == "plugin":  # what it registers is there before other options ask for it
+        return None, Plugin
     more = {key: f.metadata[key] for key in ("min", "metavar") if key in f.metadata}
     if parse := f.metadata.get("parse"):  # whatever it makes of the text: Typer knows no unions
         more, hint = {**more, "parser": told(parse)}, str | None

@@ -60,12 +60,11 @@ def distill(
     """
     from dfkd_ray import datasets
     from dfkd_ray.methods import config
-    from dfkd_ray.runs import plugins, preparing
+    from dfkd_ray.runs import preparing
     from dfkd_ray.runs.study_file import absolute, absolute_pool
     from dfkd_ray.study.overrides import Overrides
 
     how = _alone(how)
-    plugins.load(how.plugin)
     name = absolute(method)
     own, asked = config.load(name), absolute_pool(Overrides(subject.assigned(changes), epochs=epochs).fixed)
     on = images.of(subject.chosen(_teacher_of(own, asked), how.weights))

@@ -136,7 +136,7 @@ def _file(path: Path) -> None:
     if there is not None and Path(there).resolve() == file:
         if own_code.digest(name) == _loaded.setdefault(name, own_code.digest(name)):
             return
-        _drop(name)
+        drop(name)
     elif _is_taken(name, file):
         raise _refused(path, f"there is another module {name!r}: give the file another name")
     _importable(file.parent.parent if path.is_dir() else file.parent)
@@ -167,7 +167,7 @@ def _importable(folder: Path) -> None:
         sys.path.append(str(folder))
 
 
-def _drop(name: str) -> None:
+def drop(name: str) -> None:
     """Take out a module with all that it imports of one's own, and what these have registered."""
     for each in own_code.modules(name):
         forget(each)
@@ -189,7 +189,7 @@ class _telling:
         if not isinstance(error, (Exception, SystemExit)):
             return
         if self.module is not None:
-            _drop(self.module)
+            drop(self.module)
         raise ConfigError([_problem(error, self.what)]) from error
 
 
