@@ -12,7 +12,7 @@ COMPONENTS = (
     *("losses", "sources", "lifecycles", "conditioners", "augmentations", "memories", "views"),
     *("samplers", "stoppers", "designs", "readers", "charts"),
 )
-KINDS = ("studies", "methods", "presets", "tasks", "nets", *COMPONENTS)
+KINDS = ("studies", "methods", "presets", "tasks", "nets", "metrics", *COMPONENTS)
 
 
 def listing(kind: str) -> list[tuple[str, str]]:
@@ -40,6 +40,14 @@ def listing(kind: str) -> list[tuple[str, str]]:
         from dfkd_ray import nets
 
         return [(name, _from(_net(name), nets.classifiers[name])) for name in nets.classifiers]
+    if kind == "metrics":
+        from dfkd_ray import metrics
+
+        own = metrics.own
+        return [
+            (row.name, _from(row.about, own[row.name]) if row.name in own else row.about)
+            for row in metrics.known_rows()
+        ]
     if kind not in COMPONENTS:
         raise UnknownName(f"unknown kind {kind!r}{did_you_mean(kind, KINDS)}")
     found = registry(kind)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from dfkd_ray import metrics
 from dfkd_ray import study as studies
 from dfkd_ray.datasets.identity import definition, of_folder, of_split, of_task
 from dfkd_ray.datasets.named import tasks
@@ -40,7 +41,7 @@ from dfkd_ray.util.registry import Registry
 Part = dict[str, Any]
 _VERSIONS = ("dfkd_ray", "python", "torch", "torchvision", "numpy", "diffusers", "transformers")
 _PARTS = (sources, memories, views, terms, optimizers, lr_schedules, conditioners, augmentations, lifecycles)
-_REGISTRIES: tuple[Registry[Any], ...] = (*_PARTS, classifiers, tasks, readers, samplers, stoppers)
+_REGISTRIES: tuple[Registry[Any], ...] = (*_PARTS, classifiers, tasks, readers, samplers, stoppers, metrics.own)
 _OWN = __name__.partition(".")[0]
 CODE = "the code "  # of such a module
 IMAGES = {"val": "the images to validate on", "test": "the images to test on"}

@@ -78,7 +78,11 @@ def _imports(module: ModuleType, path: Path) -> Iterator[str]:
     if path.suffix != ".py":
         return
     package = module.__package__ or ""
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    try:
+        tree = ast.parse(path.read_bytes())
+    except SyntaxError:  # somebody is writing it
+        return
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (each.name for each in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -34,6 +34,9 @@ def load(plugins: Iterable[str]) -> None:
 
     ConfigError names the file and the line of what cannot be loaded.
     """
+    plugins = [*plugins]
+    if plugins:
+        from dfkd_ray.methods import config  # noqa: F401  what ships has its names first
     installed()
     for plugin in plugins:
         path = Path(plugin).expanduser()
@@ -205,7 +208,7 @@ def _problem(error: BaseException, what: str) -> Problem:
 
 
 def _missing(path: Path, said: str) -> ConfigError:
-    near = difflib.get_close_matches(path.name, sorted(_beside(path)), n=1)
+    near = difflib.get_close_matches(path.name, sorted({*_beside(path)} - {path.name}), n=1)
     hint = f"; did you mean {str(path.with_name(near[0]))!r}?" if near else ""
     return _refused(path, said + hint)
 

@@ -191,7 +191,7 @@ def reported(method: Method) -> list[str]:
     """The metrics that a trial of the method reports after each epoch, where task and teacher have what they need."""
     slots = {"source": method.source_loss, "student": method.student_loss}
     losses = [metrics.loss(slot, name) for slot, loss in slots.items() for name in (*loss.parts, "total")]
-    told = [row for row in metrics.ROWS if row.when == "epoch" and row.better is not None and row.fair]
+    told = [row for row in metrics.known_rows() if row.when == "epoch" and row.better is not None and row.fair]
     return [*(row.name for row in told if row.needs != metrics.LABELS or _asks(method)), *losses]
 
 

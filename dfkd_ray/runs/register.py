@@ -1,21 +1,28 @@
 """What a file of one's own registers: `from dfkd_ray import register`, then a decorator for each kind.
 
-Each takes the name that configuration files call it by. What is needed is imported when it is asked for.
+Each takes the name that configuration files call it by. What is needed is imported when it is asked for, and with it
+all that ships of the kind, whose names are taken.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
+from inspect import signature
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
+
+from dfkd_ray.util.registry import did_you_mean
+from dfkd_ray.util.shipped import first_sentence
 
 T = TypeVar("T")
 Keep = Callable[[T], T]
+_MEASURED = ("images", "labels", "teacher_logits", "student_logits")
 
 
 def loss(name: str) -> Keep[Any]:
     """A term: a frozen dataclass that is called with signals, or a function of tensors by their names."""
+    import dfkd_ray.parts.losses  # noqa: F401
     from dfkd_ray.parts.total_loss import terms
 
     return terms.register(name)
@@ -23,6 +30,7 @@ def loss(name: str) -> Keep[Any]:
 
 def source(name: str) -> Keep[Any]:
     """A source of images: a frozen dataclass with `open`, see `parts.slots.Source`."""
+    import dfkd_ray.parts.sources  # noqa: F401
     from dfkd_ray.parts.slots import sources
 
     return sources.register(name)
@@ -30,6 +38,7 @@ def source(name: str) -> Keep[Any]:
 
 def memory(name: str) -> Keep[Any]:
     """A memory: a frozen dataclass with `open`, see `parts.slots.Memory`."""
+    import dfkd_ray.parts.memories  # noqa: F401
     from dfkd_ray.parts.slots import memories
 
     return memories.register(name)
@@ -37,6 +46,7 @@ def memory(name: str) -> Keep[Any]:
 
 def view(name: str) -> Keep[Any]:
     """A view: a frozen dataclass that is called with pictures and a generator, see `parts.slots.View`."""
+    import dfkd_ray.parts.views  # noqa: F401
     from dfkd_ray.parts.slots import views
 
     return views.register(name)
@@ -48,8 +58,7 @@ def net(name: str, stages: Sequence[str] = (), head: str | None = None) -> Keep[
     stages: modules in it whose outputs, (B, C, H, W), are its stages, for terms that read them. head: its last linear
     layer, whose input is the embedding; None: the last `nn.Linear` that it has.
     """
-    from dfkd_ray.nets.builders import classifiers
-    from dfkd_ray.nets.taps import Taps, attach_taps, taps_of
+    from dfkd_ray.nets import Taps, attach_taps, classifiers, taps_of
 
     def keep(build: Any) -> Any:
         @wraps(build)
@@ -86,7 +95,8 @@ def task(name: str) -> Keep[Any]:
 def reader(name: str, splits: Sequence[str] = ("train", "test")) -> Keep[Any]:
     """A reader: a function of (split, folder) that returns images, (N, H, W) or (N, H, W, C) uint8, and labels (N,), as
     numpy arrays. `folder` is --data or the task's `data`, and all of its files count for what the images are."""
-    from dfkd_ray.datasets.readers import Opened, Part, readers
+    from dfkd_ray.datasets import readers
+    from dfkd_ray.datasets.readers import Opened, Part
 
     def keep(read: Any) -> Any:
         @wraps(read)
@@ -109,8 +119,34 @@ def _own_folder(task: Any, folder: Path) -> Path | None:
     return None if task.data is None and folder == data_folder() else folder
 
 
+def metric(name: str, better: Literal["max", "min"], label: str = "") -> Keep[Any]:
+    """A metric that every trial reports after each epoch: a function that returns a number for held-out images of the
+    run's own source, by the names of its arguments: `images` (N, C, H, W), `labels` (N,) or None, `teacher_logits` and
+    `student_logits` (N, K). No real image is among them, so a study may select by it."""
+    from dfkd_ray import metrics
+
+    def keep(compute: Any) -> Any:
+        reads = list(signature(compute).parameters)
+        if wrong := [each for each in reads if each not in _MEASURED]:
+            raise ValueError(
+                f"{name}: no argument of a metric is called {wrong[0]!r}{did_you_mean(wrong[0], _MEASURED)}"
+            )
+
+        @wraps(compute)
+        def measured(*given: Any) -> float:
+            values = dict(zip(_MEASURED, given))
+            return float(compute(**{each: values[each] for each in reads}))
+
+        about = first_sentence(compute.__doc__ or "")
+        metrics.own.register(name)(measured).row = metrics.Metric(name, label or name, about, better)
+        return compute
+
+    return keep
+
+
 def chart(name: str) -> Keep[Any]:
     """A chart of a study's page: a subclass of `report.chart.Chart`."""
+    import dfkd_ray.report.charts  # noqa: F401
     from dfkd_ray.report.chart import charts
 
     return charts.register(name)
