@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 from dfkd_ray.util import shipped
@@ -46,7 +47,7 @@ def listing(kind: str) -> list[tuple[str, str]]:
         own = metrics.own
         return [
             (row.name, _from(row.about, own[row.name]) if row.name in own else row.about)
-            for row in metrics.known_rows()
+            for row in sorted(metrics.known_rows(), key=attrgetter("name"))
         ]
     if kind not in COMPONENTS:
         raise UnknownName(f"unknown kind {kind!r}{did_you_mean(kind, KINDS)}")
@@ -118,4 +119,4 @@ def _net(name: str) -> str:
     with torch.device("meta"):
         net = nets.build(name, classes=10)
     millions = sum(p.numel() for p in net.parameters()) / 1e6
-    return f"{millions:6.2f} M parameters at 10 classes, stages {', '.join(nets.taps_of(net).stages)}"
+    return f"{millions:6.2f} M parameters at 10 classes, stages {', '.join(nets.taps_of(net).stages) or 'none'}"

@@ -140,7 +140,7 @@ def _file(path: Path) -> None:
         if own_code.digest(name) == _loaded.setdefault(name, own_code.digest(name)):
             return
         drop(name)
-    elif _is_taken(name, file):
+    elif _is_taken(name):
         raise _refused(path, f"there is another module {name!r}: give the file another name")
     _importable(file.parent.parent if path.is_dir() else file.parent)
     with _telling(_shown(str(file)), name):
@@ -148,12 +148,12 @@ def _file(path: Path) -> None:
     _loaded[name] = own_code.digest(name)
 
 
-def _is_taken(name: str, file: Path) -> bool:
-    """Whether another module has this name."""
+def _is_taken(name: str) -> bool:
+    """Whether another module has this name, loaded or installed."""
     if name in sys.modules or name in sys.stdlib_module_names:
         return True
     spec = find_spec(name)
-    return spec is not None and spec.origin is not None and Path(spec.origin).resolve() != file
+    return spec is not None and spec.origin is not None and not own_code.is_own(spec.origin)
 
 
 def _execute(name: str, file: Path, package: bool) -> None:
@@ -204,7 +204,7 @@ def _problem(error: BaseException, what: str) -> Problem:
     if isinstance(error, ImportError) and own_code.PACKAGE in str(error):
         said = f"{said}; {FACE}"
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if own_code.is_own(frame.filename)]
-    return Problem("", said, _shown(own[-1].filename), own[-1].lineno) if own else Problem("", said, what)
+    return Problem("", said, _shown(own[-1].filename), own[-1].lineno) if own else Problem("", f"{what}: {said}")
 
 
 def _missing(path: Path, said: str) -> ConfigError:
@@ -220,7 +220,7 @@ def _beside(path: Path) -> Iterator[str]:
 
 
 def _refused(path: Path, said: str) -> ConfigError:
-    return ConfigError([Problem("", said, file=str(path))])
+    return ConfigError([Problem("", f"{path}: {said}")])
 
 
 def _shown(file: str) -> str:

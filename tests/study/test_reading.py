@@ -302,3 +302,16 @@ def test_what_no_trial_takes(line: str, said: str) -> None:
         study.parse(loads(f"{RESOURCES}  {line}\n", "a.yaml"))
     assert said in str(refused.value)
     assert str(refused.value).startswith("a.yaml:")
+
+
+def test_plug_ins_are_a_list_or_one() -> None:
+    text = "study: s\nmethod: noise_kd\ntask: gliders\nobjective: {metric: val_accuracy}\n"
+    text += "search: {a: {choice: [1, 2]}}\nbudget: {trials: 1}\n"
+    made = study.parse(yamls.loads(f"{text}plugins: mine.py\n"))
+    assert made.plugins == ("mine.py",)
+    assert study.plain(made)["plugins"] == ["mine.py"]
+    assert study.parse(yamls.loads(f"{text}plugins: [a.py, my.parts]\n")).plugins == ("a.py", "my.parts")
+    assert "plugins" not in study.plain(study.parse(yamls.loads(text)))
+    for wrong in ("{a: b}", "[1]", "['']", "3"):
+        with pytest.raises(ConfigError, match=r"^7: plugins: expected a list of files, folders or modules, got "):
+            study.parse(yamls.loads(f"{text}plugins: {wrong}\n"))

@@ -35,6 +35,7 @@ SAID: dict[str, Any] = {
     "reuse": (Path("a"), Path("b")),
     "weights": Path("w.pt"),
     "data": Path("d"),
+    "plugin": ("mine.py", "my.parts"),
     "device": "cpu",
     "precision": "float16",
     "threads": 0,
@@ -114,6 +115,7 @@ def test_a_ledger_keeps_what_holds_again_with_whole_paths(tmp_path: Path, monkey
         **{key: value for key, value in SAID.items() if key not in ("out", "fresh", "go_on")},
         "reuse": [str(tmp_path / "a"), str(tmp_path / "b")],
         "custom": ["licence=1", "tpu=2.5"],
+        "plugin": ["mine.py", "my.parts"],
         "weights": str(tmp_path / "w.pt"),
         "data": str(tmp_path / "d"),
     }
