@@ -56,7 +56,7 @@ def listing(kind: str) -> list[tuple[str, str]]:
 
 
 def _told(item: Any) -> str:
-    return shipped.first_sentence(item.__doc__ or "")
+    return getattr(item, "title", None) or shipped.first_sentence(item.__doc__ or "")
 
 
 def _from(line: str, item: Any) -> str:

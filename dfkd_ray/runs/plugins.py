@@ -27,6 +27,7 @@ GROUP = "dfkd_ray.plugins"
 YAML = (".yaml", ".yml")
 FACE = "what a file of one's own registers by is imported so: from dfkd_ray import register"
 _loaded: dict[str, str] = {}  # module -> digest of its files when they were loaded
+_folders: list[str] = []  # in which plug-ins stand
 
 
 def load(plugins: Iterable[str]) -> None:
@@ -71,8 +72,7 @@ def recorded(folder: Path, given: Iterable[str] = ()) -> tuple[str, ...]:
     if not told:
         return tuple(given)
     held = (*told[0].get("study", {}).get("plugins", ()), *told[-1].get("options", {}).get("plugin", ()))
-    names = {Path(each).name for each in given}
-    return (*(each for each in dict.fromkeys(held) if Path(each).name not in names), *given)
+    return tuple({Path(each).name: each for each in (*held, *given)}.values())
 
 
 @cache
@@ -145,6 +145,7 @@ def _file(path: Path) -> None:
     _importable(file.parent.parent if path.is_dir() else file.parent)
     with _telling(_shown(str(file)), name):
         _execute(name, file, path.is_dir())
+    _check_beside(name, file.parent)
     _loaded[name] = own_code.digest(name)
 
 
@@ -156,6 +157,16 @@ def _is_taken(name: str) -> bool:
     return spec is not None and spec.origin is not None and not own_code.is_own(spec.origin)
 
 
+def _check_beside(name: str, folder: Path) -> None:
+    """ConfigError where a plug-in has got another's file in place of the one beside it, since both have one name."""
+    for module, file in own_code.modules(name).items():
+        beside = (folder / f"{module}.py").resolve()
+        if beside.is_file() and beside != file:
+            drop(name)
+            said = f"{name} would import {_shown(str(file))} in place of it, which is loaded: give one another name"
+            raise _refused(beside, said)
+
+
 def _execute(name: str, file: Path, package: bool) -> None:
     spec = spec_from_file_location(name, file, submodule_search_locations=[str(file.parent)] if package else None)
     assert spec is not None
@@ -165,9 +176,14 @@ def _execute(name: str, file: Path, package: bool) -> None:
 
 
 def _importable(folder: Path) -> None:
-    """What stands beside a plug-in may be imported by it; what is installed goes before."""
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))
+    """What stands beside a plug-in may be imported by it: after what is installed, before what stands beside others."""
+    if (own := str(folder)) in _folders and own in sys.path:
+        sys.path.remove(own)
+    if own not in sys.path:
+        sys.path.insert(
+            min((sys.path.index(each) for each in _folders if each in sys.path), default=len(sys.path)), own
+        )
+        _folders.append(own)
 
 
 def drop(name: str) -> None:

@@ -59,12 +59,14 @@ def forgotten() -> None:
         plugins.drop(name)
 
 
+@pytest.mark.ray
 def test_a_worker_of_ray_has_what_stands_in_no_folder_of_its(home: Path) -> None:
-    done = ended(process("sweep", "own.yaml", "--concurrency", "1", cwd=home))
+    few = STUDY.replace("{power: 1.0}, {power: 2.0}", "{power: 2.0}").replace("epochs: 2", "epochs: 1")
+    (home / "own.yaml").write_text(few)
+    done = ended(process("sweep", "own.yaml", cwd=home))
     assert done.code == 0, done.err
-    rows = tables.read(home / "reports" / "own" / "trials.arrow").to_pylist()
-    assert [row["state"] for row in rows] == ["complete", "complete"]
-    assert rows[0]["fingerprint"] != rows[1]["fingerprint"]
+    (row,) = tables.read(home / "reports" / "own" / "trials.arrow").to_pylist()
+    assert row["state"] == "complete"
     history = read_history(home / "reports" / "own")
     assert history.study.plugins == (str(home / "mine.py"),)
     own = {"name": "mine", **history.experiment["parts"]["the code mine"]}

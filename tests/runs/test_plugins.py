@@ -163,6 +163,23 @@ def test_a_name_that_no_module_can_have_or_another_has_is_refused() -> None:
         plugins.load(["plugs/plug.py"])
 
 
+def test_each_has_what_stands_beside_it_and_not_what_stands_beside_another(folder: Path) -> None:
+    written("plug_a/plug_one.py", "import plug_beside\n")
+    written("plug_a/plug_beside.py", "SCALE = 3\n")
+    written("plug_b/plug_two.py", "from plug_beside import SCALE\n")
+    written("plug_b/plug_beside.py", "SCALE = 4\n")
+    plugins.load(["plug_a/plug_one.py"])
+    with pytest.raises(ConfigError) as caught:
+        plugins.load(["plug_b/plug_two.py"])
+    assert str(caught.value) == (
+        f"{folder}/plug_b/plug_beside.py: plug_two would import plug_a/plug_beside.py in place of it, which is loaded: "
+        "give one another name"
+    )
+    plugins.drop("plug_one")
+    plugins.load(["plug_b/plug_two.py"])
+    assert sys.modules["plug_two"].SCALE == 4
+
+
 def test_what_is_installed_is_loaded_without_a_word(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written("plug_net.py", "from dfkd_ray import register\nregister.net('plug_net')(lambda classes, channels: None)\n")
     monkeypatch.syspath_prepend(str(folder))
@@ -193,4 +210,4 @@ def test_a_study_remembers_its_plug_ins_by_place_and_digest(folder: Path) -> Non
     ]
     (folder / NAME).write_bytes(b"".join(map(encode, records)))
     assert plugins.recorded(folder) == ("/a/one.py", "/a/two.py", "/b/three.py")
-    assert plugins.recorded(folder, ["here/two.py"]) == ("/a/one.py", "/b/three.py", "here/two.py"), "it has moved"
+    assert plugins.recorded(folder, ["here/two.py"]) == ("/a/one.py", "here/two.py", "/b/three.py"), "it has moved"
