@@ -56,7 +56,9 @@ def listing(kind: str) -> list[tuple[str, str]]:
 
 
 def _told(item: Any) -> str:
-    return getattr(item, "title", None) or shipped.first_sentence(item.__doc__ or "")
+    if hasattr(item, "section"):  # a chart
+        return f"{item.title} ({item.section})"
+    return shipped.first_sentence(item.__doc__ or "")
 
 
 def _from(line: str, item: Any) -> str:
