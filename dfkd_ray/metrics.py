@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from dfkd_ray.util import words
-from dfkd_ray.util.registry import did_you_mean
+from dfkd_ray.util.registry import Registry, did_you_mean
 from dfkd_ray.util.words import DASH, MINUS, NBSP
 
 Mode = Literal["max", "min"]
@@ -157,6 +157,12 @@ ROWS = (
 _GREY = "entropy of the teacher's mean prediction over log K, high also on grey images of which it is unsure"
 OLD = (Metric("diversity", "Prediction diversity", _GREY, "max", SHARE),)  # in tables of before
 _BY_NAME = {row.name: row for row in (*ROWS, *OLD)}
+own: Registry[Any] = Registry("metric")  # of plug-ins: what computes it, which carries its `row`
+
+
+def known_rows() -> tuple[Metric, ...]:
+    """The rows that ship, and those of plug-ins."""
+    return (*ROWS, *(own[name].row for name in own))
 
 
 def find(name: str) -> Metric:
@@ -166,6 +172,8 @@ def find(name: str) -> Metric:
     """
     if name in _BY_NAME:
         return _BY_NAME[name]
+    if name in own:
+        return cast(Metric, own[name].row)
     family = next((row for row in ROWS if row.name.endswith("/") and name.startswith(row.name)), None)
     other = Metric(name, name, "", None, fair=False)
     return other if family is None else replace(family, name=name, label=name)
@@ -185,7 +193,9 @@ def better(name: str) -> Mode:
     if row.better is None and name in _BY_NAME:
         raise ValueError(f"{name} is neither better high nor low: no study may select by it")
     if row.better is None:
-        known = [each.name for each in ROWS if each.when == "epoch" and each.better and not each.name.endswith("/")]
+        known = [
+            each.name for each in known_rows() if each.when == "epoch" and each.better and not each.name.endswith("/")
+        ]
         way = "; a metric of your own needs `mode: max` or `mode: min`"
         raise ValueError(f"no trial reports {name!r}{did_you_mean(name, [*known, loss('SLOT', 'TERM')])}{way}")
     return row.better

@@ -97,6 +97,7 @@ MIRRORS_NOTHING = {
     "datasets/test_shared.py": "real images and teachers, where they are at hand",
     "deploy/test_deploy.py": "the files that bring a study to a cluster",
     "docs/test_contributing.py": "the documentation",
+    "docs/test_own.py": "the documentation",
     "docs/test_pages.py": "the documentation",
     "docs/test_site.py": "the documentation",
     "docs/test_tutorial.py": "the documentation",

@@ -25,8 +25,11 @@ COLUMN = 40  # the most that a value of `diff` is padded to
 
 
 @app.command()
-def ls(kind: Annotated[str, typer.Argument(metavar="KIND", help=f"{', '.join(KINDS)}.")] = "studies") -> None:
-    """List what is shipped, a name and a line each."""
+def ls(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help=f"{', '.join(KINDS)}.")] = "studies",
+    plugin: options.Plugin = None,
+) -> None:
+    """List what there is, a name and a line each, and of what a plug-in brings where it is from."""
     rows = dict(listing(kind))
     indent = max(map(len, rows), default=0) + 2
     for name, line in rows.items():
@@ -61,6 +64,7 @@ def show(
     data: Annotated[Path | None, typer.Option(help="Folder or .npz file of the task's images.")] = None,
     preset: Annotated[str | None, typer.Option(help="Of a method: what this preset changes, and why.")] = None,
     task: Annotated[str, typer.Option(help="Of --preset: the task that it is for.")] = "gliders",
+    plugin: options.Plugin = None,
 ) -> None:
     """Show a method (each value with its source), a task, a study, or the method of a run, as YAML; `--grid` writes a
     picture of a task, `--preset` what a preset makes of a method."""
@@ -145,6 +149,7 @@ def _yaml(data: Any) -> str:
 def diff(
     one: Annotated[str, typer.Argument(metavar="METHOD", help="A method by name, or its file.")],
     other: Annotated[str, typer.Argument(metavar="METHOD", help="Another one.")],
+    plugin: options.Plugin = None,
 ) -> None:
     """Show where two methods differ: what only one of them has, and what both have with other values."""
     from dfkd_ray.methods import config

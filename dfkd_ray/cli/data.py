@@ -29,7 +29,7 @@ Folder = Annotated[
 
 
 @data.command()
-def ls(folder: Folder = None) -> None:
+def ls(folder: Folder = None, plugin: options.Plugin = None) -> None:
     """List the tasks: is their data there, how much of it, the publisher's numbers of images, and where."""
     from dfkd_ray import datasets
 
@@ -94,7 +94,7 @@ def _size(count: int) -> str:
 
 
 @data.command()
-def where(name: Name, folder: Folder = None) -> None:
+def where(name: Name, folder: Folder = None, plugin: options.Plugin = None) -> None:
     """Print the folder of a task's data, or the one where it would be."""
     from dfkd_ray import datasets
     from dfkd_ray.datasets.readers import opened
@@ -143,6 +143,7 @@ def verify(
     images: ImageOptions,
     folder: Folder = None,
     all_files: Annotated[bool, typer.Option("--list", help="Name every file, not the first few of each kind.")] = False,
+    plugin: options.Plugin = None,
 ) -> None:
     """Compare a task's data with what was published, file by file; exit code 1 if it differs."""
     from dfkd_ray.datasets.verify import verify as check

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 from dfkd_ray.util import shipped
@@ -10,9 +11,9 @@ from dfkd_ray.util.registry import Registry, did_you_mean
 
 COMPONENTS = (
     *("losses", "sources", "lifecycles", "conditioners", "augmentations", "memories", "views"),
-    *("samplers", "stoppers", "designs"),
+    *("samplers", "stoppers", "designs", "readers", "charts"),
 )
-KINDS = ("studies", "methods", "presets", "tasks", "nets", "trackers", *COMPONENTS)
+KINDS = ("studies", "methods", "presets", "tasks", "nets", "metrics", "trackers", *COMPONENTS)
 
 
 def listing(kind: str) -> list[tuple[str, str]]:
@@ -29,11 +30,25 @@ def listing(kind: str) -> list[tuple[str, str]]:
     if kind == "tasks":
         from dfkd_ray import datasets
 
-        return [(name, shipped.headline(datasets.HERE / f"{name}.yaml")) for name in datasets.names()]
+        own = datasets.named.tasks
+        return [
+            (name, _from(_told(own[name]), own[name]))
+            if name in own
+            else (name, shipped.headline(datasets.HERE / f"{name}.yaml"))
+            for name in datasets.names()
+        ]
     if kind == "nets":
         from dfkd_ray import nets
 
-        return [(name, _net(name)) for name in nets.classifiers]
+        return [(name, _from(_net(name), nets.classifiers[name])) for name in nets.classifiers]
+    if kind == "metrics":
+        from dfkd_ray import metrics
+
+        own = metrics.own
+        return [
+            (row.name, _from(row.about, own[row.name]) if row.name in own else row.about)
+            for row in sorted(metrics.known_rows(), key=attrgetter("name"))
+        ]
     if kind == "trackers":
         from dfkd_ray.study.trackers import TRACKERS
 
@@ -41,7 +56,20 @@ def listing(kind: str) -> list[tuple[str, str]]:
     if kind not in COMPONENTS:
         raise UnknownName(f"unknown kind {kind!r}{did_you_mean(kind, KINDS)}")
     found = registry(kind)
-    return [(name, shipped.first_sentence(found[name].__doc__ or "")) for name in found]
+    return [(name, _from(_told(found[name]), found[name])) for name in found]
+
+
+def _told(item: Any) -> str:
+    if hasattr(item, "section"):  # a chart
+        return f"{item.title} ({item.section})"
+    return shipped.first_sentence(item.__doc__ or "")
+
+
+def _from(line: str, item: Any) -> str:
+    """The line of a component, with where it is from if it does not ship."""
+    from dfkd_ray.runs import plugins
+
+    return f"{line} [{found}]".lstrip() if (found := plugins.origin(item)) else line
 
 
 def registry(kind: str) -> Registry[Any]:
@@ -51,6 +79,15 @@ def registry(kind: str) -> Registry[Any]:
 
         found: Registry[Any] = getattr(specs, kind)
         return found
+    if kind == "readers":
+        from dfkd_ray.datasets import readers
+
+        return readers
+    if kind == "charts":
+        import dfkd_ray.report.charts  # noqa: F401  fills the registry
+        from dfkd_ray.report.chart import charts
+
+        return charts
     if kind == "designs":
         from dfkd_ray.study.arms import designs
 
@@ -88,4 +125,4 @@ def _net(name: str) -> str:
     with torch.device("meta"):
         net = nets.build(name, classes=10)
     millions = sum(p.numel() for p in net.parameters()) / 1e6
-    return f"{millions:6.2f} M parameters at 10 classes, stages {', '.join(nets.taps_of(net).stages)}"
+    return f"{millions:6.2f} M parameters at 10 classes, stages {', '.join(nets.taps_of(net).stages) or 'none'}"

@@ -63,6 +63,20 @@ Cache = Annotated[choices.Cache, typer.Option(help=_TOLD["cache"])]
 Threads = Annotated[int, typer.Option(min=0, callback=bounded, help=_TOLD["threads"])]
 Address = Annotated[str | None, typer.Option(help=_TOLD["address"])]
 Insecure = Annotated[bool, typer.Option("--insecure", help=_TOLD["insecure"])]
+
+
+def _loaded(value: list[str] | None) -> list[str] | None:
+    """Plug-ins are loaded as soon as they are read, before another option asks for what they register."""
+    from dfkd_ray.runs import plugins
+
+    plugins.load(value or ())
+    return value
+
+
+Plugin = Annotated[
+    list[str] | None,
+    typer.Option("--plugin", callback=_loaded, is_eager=True, metavar="FILE|MODULE", help=_TOLD["plugin"]),
+]
 _SHARD = {name: text.replace("trial", "shard") for name, text in _TOLD.items()}
 Cpu = Annotated[float | None, typer.Option(callback=bounded, help=_SHARD["cpu"], show_default="1")]
 Gpu = Annotated[
@@ -177,6 +191,8 @@ def _options(group: Any) -> Iterator[inspect.Parameter]:
 
 def _described(f: Field[Any], hint: Any) -> tuple[Any, Any]:
     """Default and annotation of a field that says by itself what it is for, see `Options`."""
+    if f.name == "plugin":  # what it registers is there before other options ask for it
+        return None, Plugin
     more = {key: f.metadata[key] for key in ("min", "metavar") if key in f.metadata}
     if parse := f.metadata.get("parse"):  # whatever it makes of the text: Typer knows no unions
         more, hint = {**more, "parser": told(parse)}, str | None

@@ -106,14 +106,16 @@ def facts(study: Study, work: Distillation, how: Options) -> StudyFacts:
     decides = {
         what: part["digest"] for what, part in made["parts"].items() if what.startswith(("the task", "the images"))
     }
-    return StudyFacts(session(how), {**task_info(work), "digests": decides}, methods, made)
+    return StudyFacts(session(work.options, how.runner), {**task_info(work), "digests": decides}, methods, made)
 
 
-def session(how: Options) -> dict[str, Any]:
-    """Versions, host and command of what is run now."""
+def session(how: Options, runner: str | None = None) -> dict[str, Any]:
+    """Versions, host, command and plug-ins of what is run now."""
+    from dfkd_ray.runs import plugins
     from dfkd_ray.util.provenance import provenance
 
-    return provenance(runner=how.runner or "ray")
+    own = {"plugins": plugins.facts(how.plugin)} if how.plugin else {}
+    return provenance(runner=runner or how.runner or "ray", **own)
 
 
 def start(study: Study, work: Distillation, how: Options) -> None:
@@ -182,7 +184,7 @@ def _by_name(plain: Any) -> Any:
 def resume(place: str | Path, how: Options, accept_changes: bool, failed: bool = False) -> None:
     """Go on with the study in a folder, by path or URI, with what its ledger says; what is said now holds over it.
     failed: trials that failed are run again."""
-    from dfkd_ray.runs import preparing
+    from dfkd_ray.runs import plugins, preparing
     from dfkd_ray.tune import launch
     from dfkd_ray.tune.observers import live
 
@@ -196,6 +198,8 @@ def resume(place: str | Path, how: Options, accept_changes: bool, failed: bool =
     if how.out is not None or how.fresh or how.go_on:
         raise StudyError(f"resume goes on in {place}: --out, --fresh and --continue are for `sweep` and `ablate`")
     folder = store.existing(place)
+    how = replace(how, plugin=plugins.recorded(folder, how.plugin))
+    plugins.load(how.plugin)
     with options.going_on_with("dfkd-ray", "resume", store.place_of(folder)):
         summary = launch.resume(folder, make, how, live.view(), failed=failed)
     outcome.close(summary, made[0])

@@ -97,6 +97,7 @@ class StudentOptions(TrialOptions):
         Path | None, typer.Option(help="The teacher's weights.", show_default="that of the run, or the task's own")
     ] = None
     teacher_arch: Annotated[str | None, typer.Option(help="Of --teacher.", show_default="what its card says")] = None
+    plugin: options.Plugin = None
 
     def open(self) -> tuple[Distilled, Path]:
         """Both networks, and where what is made of them goes; a usage error where it is not clear which are meant."""

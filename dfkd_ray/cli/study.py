@@ -63,9 +63,11 @@ def plan(file: File, how: Options, small: options.SmallTry) -> None:
 
 
 @app.command()
-def validate(file: File, weights: options.Weights = None, data: options.Data = None) -> None:
+def validate(
+    file: File, weights: options.Weights = None, data: options.Data = None, plugin: options.Plugin = None
+) -> None:
     """Check a study file: every mistake at once, with its line."""
-    study, _ = running.checked(file, Options(data=data, weights=weights))
+    study, _ = running.checked(file, Options(data=data, weights=weights, plugin=tuple(plugin or ())))
     what = f"{len(study.search)} searched paths" if study.ablation is None else f"{len(study.ablation.arms)} arms"
     typer.echo(f"{study.study}: {what}, method {study.method_name}, task {study.task_name}: valid")
 
@@ -84,6 +86,7 @@ def report(
             callback=options.on_disk, help="Of several: write the table as OUT.md and OUT.tex too.", show_default=False
         ),
     ] = None,
+    plugin: options.Plugin = None,
 ) -> None:
     """Build the page again from a study's tables alone: of the study, of a run, or of one trial, also one that kept
     no student; of several ablations one table, arms x tasks."""

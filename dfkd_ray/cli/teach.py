@@ -54,6 +54,7 @@ def teach(
     precision: options.Precision = "float32",
     threads: options.Threads = 0,
     track: options.Track = None,
+    plugin: options.Plugin = None,
 ) -> None:
     """Train a teacher on the real images of its task; writes the weights and a card. The same command goes on."""
     from dfkd_ray import teachers

@@ -189,7 +189,8 @@ def data_free(teacher: nn.Module, student: nn.Module, source: LiveSource, settin
     out = {metrics.OUTSIDE: outside(own, setting.mean, setting.std)}
     with prior(teacher) as distance, embedded(teacher) as embeddings:
         t = logits(teacher, own)
-    out |= _followed("source", t, logits(student, own))
+    on_own = logits(student, own)
+    out |= _followed("source", t, on_own)
     out[metrics.CLASS_ENTROPY], out[metrics.UNCERTAINTY] = class_entropy(t), uncertainty(t)
     out[metrics.IMAGE_DISTANCE] = image_distance(own, setting.std)
     out[metrics.EMBEDDING_DISTANCE] = embedding_distance(embeddings())
@@ -200,7 +201,7 @@ def data_free(teacher: nn.Module, student: nn.Module, source: LiveSource, settin
     leaves = dead_leaves(HELD_OUT, setting.image, setting.mean, setting.std)
     for bank, images in {"noise": noise, "dead_leaves": leaves}.items():
         out |= _followed(bank, logits(teacher, images), logits(student, images))
-    return out
+    return out | {name: metrics.own[name](own, labels, t, on_own) for name in metrics.own}
 
 
 @lru_cache(maxsize=1)

@@ -19,6 +19,8 @@ from dfkd_ray.util.errors import ConfigError, Problem
 from dfkd_ray.util.registry import did_you_mean
 from dfkd_ray.util.yamls import Document, Problems, component, typed
 
+_UNSAID = ("search", "published", "plugins", "track")  # where they are empty
+
 
 def load(path: Path) -> Study:
     """Read a study file."""
@@ -69,12 +71,11 @@ def plain(study: Study) -> dict[str, Any]:
         out[key] = {"name": spec.registered_as, **asdict(spec)}
     for key in ("budget", "resources", "checkpoint"):
         out[key] = asdict(out[key])
-    for key in ("fixed", "runtime"):
-        out[key] = dict(out[key])
+    for key, kind in {"plugins": list, "track": list, "fixed": dict, "runtime": dict}.items():
+        out[key] = kind(out[key])
     if study.preset == Study.preset:
         del out["preset"]
-    out["track"] = list(study.track)
-    return {key: value for key, value in out.items() if value or key not in ("search", "published", "track")}
+    return {key: value for key, value in out.items() if value or key not in _UNSAID}
 
 
 def check(study: Study, accepts: Callable[[Mapping[str, Any]], None], document: Document | None = None) -> None:
@@ -221,8 +222,18 @@ def _task(raw: Any) -> str | Mapping[str, Any]:
     raise ConfigError.at("", f"expected the name of a task, or the task itself as a mapping, got {raw!r}")
 
 
+def named_plugins(raw: Any) -> tuple[str, ...]:
+    """The plug-ins of a study: a list of them, or one."""
+    named = [raw] if isinstance(raw, str) else raw
+    if not isinstance(named, (list, tuple)) or not all(isinstance(each, str) and each for each in named):
+        raise ConfigError.at("", f"expected a list of files, folders or modules, got {raw!r}")
+    limits.count("plug-ins", named, limits.PATHS)
+    return tuple(named)
+
+
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "task": _task,
+    "plugins": named_plugins,
     "objective": _objectives,
     "search": _search,
     "sampler": lambda raw: component(samplers, raw),

@@ -140,6 +140,7 @@ class Study:
         str, ...
     ] = ()  # trackers that show it as well: tensorboard, mlflow:http://tracking:5000, see `ls trackers`
     ablation: Ablation | None = None  # None: a sweep
+    plugins: tuple[str, ...] = ()  # code of one's own that it needs: files or folders (absolute paths), modules
     published: str = ""  # the table that it re-runs, whose rows are its arms: dfkd_fgvc/table3, or ...#column of it
 
     @property

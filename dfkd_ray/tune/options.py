@@ -15,6 +15,7 @@ from dfkd_ray.util.choices import Cache, Precision, Runner
 from dfkd_ray.util.durations import seconds
 from dfkd_ray.util.errors import ConfigError
 from dfkd_ray.util.every import Every
+from dfkd_ray.util.files import anchored
 from dfkd_ray.util.secrets import redacted_facts
 from dfkd_ray.util.store import url_of
 
@@ -108,6 +109,11 @@ class Options:
         "The teacher: a checkpoint (FILE#NAME for one network of several); a card (.json) beside it is read."
     )
     data: Path | None = _option("Folder or .npz file of the task's real images, read for evaluation only.")
+    plugin: tuple[str, ...] = _option(
+        "Code of your own: a file, a folder or a module that registers losses, nets, tasks ...; or a task's YAML file.",
+        default=(),
+        metavar="FILE|MODULE",
+    )
     device: str | None = _option("auto, cpu, cuda, cuda:1, ...", shown="auto")
     precision: Precision | None = _option(
         "float32; autocast: bfloat16, or float16 for GPUs without it. The weights stay float32.", shown="float32"
@@ -169,8 +175,8 @@ class Options:
     def absolute(self) -> Options:
         """The same with absolute paths: workers, and whoever resumes, may stand elsewhere."""
         paths: dict[str, Any] = {name: p.resolve() for name, p in self.said.items() if isinstance(p, Path)}
-        track = tuple(map(trackers.absolute, self.track))
-        return replace(self, **paths, reuse=tuple(path.resolve() for path in self.reuse), track=track)
+        paths |= {"track": tuple(map(trackers.absolute, self.track)), "plugin": tuple(map(anchored, self.plugin))}
+        return replace(self, **paths, reuse=tuple(path.resolve() for path in self.reuse))
 
     def plain(self) -> dict[str, Any]:
         """As a ledger keeps it, without secrets: what holds again at a resume."""
@@ -184,7 +190,7 @@ class Options:
         known = {each.name for each in fields(cls)}
         values = {name: value for name, value in plain.items() if name in known}
         values |= {name: Path(values[name]) for name in ("weights", "data") if name in values}
-        values |= {name: tuple(values.get(name, ())) for name in ("custom", "track")}
+        values |= {name: tuple(values.get(name, ())) for name in ("custom", "track", "plugin")}
         values |= {"reuse": tuple(map(Path, values.get("reuse", ())))}
         return cls(**values)
 
