@@ -159,11 +159,13 @@ def render(now: Snapshot) -> Any:
         parts.append(Text(f"best {now.metric} {_told(now, now.best)} in trial {now.best.trial}{arm}", "green"))
         parts += [Text(f"  {path} = {_value(value)}") for path, value in now.best.changes.items()]
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("trial", "epoch", now.metric, "time", "settings"):
-        table.add_column(column, overflow="ellipsis", no_wrap=True)
+    for column in ("trial", "epoch", now.metric, "time"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("settings")  # the one that rich may narrow, so that it takes what the others leave
     for trial in now.running:
         changes = [f"{path}={_value(value)}" for path, value in trial.changes.items()]
-        settings = Text(", ".join(changes if trial.arm is None else [f"{trial.arm}, seed {trial.seed}", *changes]))
+        told = ", ".join(changes if trial.arm is None else [f"{trial.arm}, seed {trial.seed}", *changes])
+        settings = Text(told, no_wrap=True, overflow="ellipsis")
         epoch = f"{trial.epoch}/{now.max_epochs}"
         table.add_row(str(trial.trial), epoch, _told(now, trial), roughly(trial.seconds), settings)
     if now.running:
