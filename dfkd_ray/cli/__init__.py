@@ -70,14 +70,18 @@ def _message(error: Exception) -> str:
 
 from dfkd_ray.cli import (  # noqa: E402  they add their commands to `app`
     catalogue,  # noqa: F401
+    compare,  # noqa: F401
     data,  # noqa: F401
     evaluate,  # noqa: F401
+    explain,  # noqa: F401
     export,  # noqa: F401
     job,  # noqa: F401
     pool,  # noqa: F401
     repair,  # noqa: F401
     reproduce,  # noqa: F401
+    rm,  # noqa: F401
     run,  # noqa: F401
+    status,  # noqa: F401
     study,  # noqa: F401
     submit,  # noqa: F401
     synthesize,  # noqa: F401

@@ -12,6 +12,7 @@ COMPONENTS = (
     *("losses", "sources", "lifecycles", "conditioners", "augmentations", "memories", "views"),
     *("samplers", "stoppers", "designs"),
 )
+RUNS = "runs"  # of `ls`: what is not shipped, but has been run here
 KINDS = ("studies", "methods", "presets", "tasks", "nets", *COMPONENTS)
 
 
@@ -35,7 +36,7 @@ def listing(kind: str) -> list[tuple[str, str]]:
 
         return [(name, _net(name)) for name in nets.classifiers]
     if kind not in COMPONENTS:
-        raise UnknownName(f"unknown kind {kind!r}{did_you_mean(kind, KINDS)}")
+        raise UnknownName(f"unknown kind {kind!r}{did_you_mean(kind, [*KINDS, RUNS])}")
     found = registry(kind)
     return [(name, shipped.first_sentence(found[name].__doc__ or "")) for name in found]
 

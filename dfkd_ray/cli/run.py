@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dfkd_ray import metrics
-from dfkd_ray.cli import app, options, running
+from dfkd_ray.cli import app, completion, options, running
 from dfkd_ray.cli.beginning import introduction
 from dfkd_ray.cli.real_images import ImageOptions
 from dfkd_ray.cli.subject import Subject, folder_name
@@ -31,7 +31,14 @@ if TYPE_CHECKING:
 Epochs = Annotated[
     int | None, typer.Option(min=1, callback=options.bounded, help="How many.", show_default="the method's")
 ]
-Named = Annotated[str, typer.Argument(metavar="METHOD", help="A method by name (see `ls methods`), or a YAML file.")]
+Named = Annotated[
+    str,
+    typer.Argument(
+        metavar="METHOD",
+        help="A method by name (see `ls methods`), or a YAML file.",
+        autocompletion=completion.methods,
+    ),
+]
 GoingOn = tuple["Distillation", dict[str, Any]]  # the work, and what the ledger's record keeps of it
 FromPool = Annotated[
     Path | None,

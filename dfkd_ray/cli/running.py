@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +35,25 @@ def checked(file: str, how: Options, overrides: Overrides | None = None) -> tupl
     return open_study(shipped.study_file(file), how, overrides or NO_OVERRIDES)
 
 
-def planned(study: Study, work: Distillation, how: Options) -> Iterator[str]:
-    """The plan, from a probe of a few steps where the trials will run, in lines."""
+@dataclass(frozen=True)
+class Plan:
+    """What a study will run and cost. seconds: of a trial, of an ablation by its arms where these differ; None: nothing
+    could be measured."""
+
+    lines: Sequence[str]
+    seconds: Mapping[str, float] | float | None
+
+    def plain(self, study: Study) -> dict[str, Any]:
+        """The same as plain data."""
+        arms = None if study.ablation is None else [arm.name for arm in study.ablation.arms]
+        told = {"study": study.study, "question": study.question, "method": study.method_name}
+        told |= {"task": study.task_name, "preset": study.preset}
+        counts = {"trials": study.trials, "hours": study.budget.hours, "arms": arms, "searched": [*study.search]}
+        return {**told, **counts, "seconds_a_trial": self.seconds, "lines": list(self.lines)}
+
+
+def planned(study: Study, work: Distillation, how: Options) -> Plan:
+    """The plan, from a probe of a few steps where the trials will run."""
     from dfkd_ray.runs import planning, sizing
 
     at_once = 1 if how.runner == "serial" else how.concurrency
@@ -49,9 +66,10 @@ def planned(study: Study, work: Distillation, how: Options) -> Iterator[str]:
     each = {} if costs is None else {arm: cost.trial(arms[arm].schedule) for arm, cost in zip(arms, costs)}
     cost = costs[0] if costs and not arms else None
     settled, schedule = replace(study, resources=share), work.method.schedule
-    yield from planning.describe(settled, schedule, cost, at_once, spread(study, how), known, place, each)
+    lines = [*planning.describe(settled, schedule, cost, at_once, spread(study, how), known, place, each)]
     if costs is None and (why := place.misfit(share)):
-        yield f"{why}; nothing was measured"
+        lines.append(f"{why}; nothing was measured")
+    return Plan(lines, each or (None if cost is None else cost.trial(schedule)))
 
 
 def folder_of(study: Study, how: Options) -> Path:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from dfkd_ray.cli import app, options, training
+from dfkd_ray.cli import app, completion, options, training
 from dfkd_ray.cli.real_images import ImageOptions
 from dfkd_ray.util.words import share
 
@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from dfkd_ray.datasets import Task
     from dfkd_ray.teachers import TeacherEpoch
 
+Taught = Annotated[
+    str,
+    typer.Argument(
+        metavar="TASK",
+        help="A name (see `ls tasks`), a YAML file or folder:PATH.",
+        autocompletion=completion.tasks,
+    ),
+]
 Epochs = Annotated[
     int | None,
     typer.Option(callback=options.bounded, help="In place of the recipe's.", show_default="the recipe's"),
@@ -36,7 +44,7 @@ Changes = Annotated[list[str] | None, typer.Option("--set", help="Change the rec
 @app.command()
 @options.unfolded
 def teach(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="A name (see `ls tasks`), a YAML file or folder:PATH.")],
+    task: Taught,
     images: ImageOptions,
     arch: Annotated[str | None, typer.Option(help="Architecture (see `ls nets`).", show_default="the task's")] = None,
     init: Init = "scratch",

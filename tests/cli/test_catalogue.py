@@ -15,17 +15,6 @@ from dfkd_ray.util import shipped
 from tests.cli.commands import dfkd, refused
 
 
-def test_a_terminal_gets_lines_that_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "name  " + "word " * 40
-    assert catalogue._wrapped(text, 6) == text.rstrip(), "a pipe gets one line"
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((70, 24)))
-    lines = catalogue._wrapped(text, 6).splitlines()
-    assert len(lines) > 1
-    assert max(map(len, lines)) <= 70
-    assert all(line.startswith("      word") for line in lines[1:])
-
-
 def test_a_study_of_a_methods_name_is_shown_and_copied_by_its_folder(tmp_path: Path) -> None:
     study = shipped.study_file("diff_dfkd").read_text(encoding="utf-8")
     assert dfkd("show", "search_spaces/diff_dfkd").out == study != dfkd("show", "diff_dfkd").out

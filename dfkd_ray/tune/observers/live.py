@@ -15,6 +15,7 @@ from dfkd_ray import metrics
 from dfkd_ray.tune.observers import Observer, Progress
 from dfkd_ray.tune.observers.snapshot import Shown, Snapshot, shown_trial, snapshot
 from dfkd_ray.tune.trials import REUSED, Trial
+from dfkd_ray.util import words
 from dfkd_ray.util.words import for_terminal, roughly, share
 
 PER_SECOND = 4  # how often the live view changes at most
@@ -114,7 +115,7 @@ def _short(metric: str) -> str:
 
 def line(now: Snapshot, ended: Shown) -> str:
     """`trial 3 complete: val_accuracy 71.2 % after 20 epochs, 31 s | best 73.3 % (trial 1) | 4 of 12, 3 min left`"""
-    what = {"pruned": "stopped"}.get(ended.state, ended.state)
+    what = words.state(ended.state)
     if (ended.reason or "").startswith(REUSED):
         what = "reused"
     how = f"{now.metric} {_told(now, ended)} after {_epochs(ended.epoch)}"
@@ -179,7 +180,7 @@ def _told(now: Snapshot, trial: Shown) -> str:
 
 
 def _epochs(count: int) -> str:
-    return f"{count} epoch{'' if count == 1 else 's'}"
+    return for_terminal(words.count(count, "epoch"))
 
 
 def _value(value: Any) -> str:
