@@ -188,13 +188,15 @@ def _run(study: Study, work: Distillation, folder: Path, how: Options, begun: Go
     from dfkd_ray.tune.ledger import NAME, read_records
     from dfkd_ray.tune.observers import live
 
+    # a run in this process has a bar that moves within its epochs: lines above it, and no view that rewrites the screen
+    seen = live.Lines() if how.runner == "serial" else live.view()
     if begun is not None:
         work, record = begun
         told = {"provenance": running.session(how), **record}
-        summary = launch.resume(folder, lambda history, options: (work, told), how, live.view())
+        summary = launch.resume(folder, lambda history, options: (work, told), how, seen)
     else:
         facts = running.facts(study, work, how)
-        summary = launch.start(study, bound(work, facts.experiment), folder, facts, how, live.view())
+        summary = launch.start(study, bound(work, facts.experiment), folder, facts, how, seen)
     trial = History(read_records(folder / NAME)[0]).trials[0]
     if summary.best is None:
         raise GivenUp(f"the run failed: {trial.reason}\n(once that is mended: dfkd-ray resume {folder} --failed)")
