@@ -9,6 +9,7 @@ import typer
 
 from dfkd_ray import __version__
 from dfkd_ray.cli.bars import bar
+from dfkd_ray.cli.printing import say
 from dfkd_ray.util.errors import ConfigError, DfkdError, StudyError
 from dfkd_ray.util.files import why
 from dfkd_ray.util.progress import displayed
@@ -58,7 +59,7 @@ def main() -> None:
     except (DfkdError, OSError) as error:
         if _debug:
             raise
-        typer.echo(f"error: {_message(error)}", err=True)
+        say(f"error: {_message(error)}", err=True)
         sys.exit(getattr(error, "exit_code", DfkdError.exit_code))
 
 

@@ -6,44 +6,21 @@ import json as _json
 import math
 import shutil
 import sys
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from dfkd_ray.util import words
+from dfkd_ray.util.terminal import wrapped
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs, in place of the table.")]
-NARROWEST = 20  # columns
 COLUMN = 40  # the most that a value of `columns` is padded to
-
-
-def wrapped(text: str, indent: int = 2) -> str:
-    """The text within a terminal's width, further lines of each of its lines further in; as it is for a pipe.
-
-    No word is broken: a path that is copied from there is whole.
-    """
-    if not sys.stdout.isatty():
-        return text.rstrip()
-    return "\n".join(_filled(line, max(NARROWEST, shutil.get_terminal_size().columns), indent) for line in _lines(text))
-
-
-def _lines(text: str) -> list[str]:
-    return text.rstrip().splitlines() or [""]
-
-
-def _filled(line: str, width: int, indent: int) -> str:
-    if len(line) <= width:
-        return line
-    own = len(line) - len(line.lstrip())
-    under = " " * (own + indent)
-    return textwrap.fill(line, width, subsequent_indent=under, break_on_hyphens=False, break_long_words=False)
 
 
 def say(text: str, err: bool = False) -> None:
     """Print text in lines that fit."""
-    typer.echo(wrapped(text), err=err)
+    typer.echo(wrapped(text, sys.stderr if err else sys.stdout), err=err)
 
 
 def table(rows: Iterable[Sequence[str]], json: bool = False) -> None:
@@ -57,7 +34,7 @@ def table(rows: Iterable[Sequence[str]], json: bool = False) -> None:
     before = sum(widths[:-1]) + 2 * (len(widths) - 1)
     for row in cells:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
-        typer.echo(wrapped(line, before))
+        typer.echo(wrapped(line, sys.stdout, before))
 
 
 def value(given: Any) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dfkd_ray import metrics
-from dfkd_ray.cli import app, completion, options, running
+from dfkd_ray.cli import app, completion, options, printing, running
 from dfkd_ray.cli.beginning import introduction
 from dfkd_ray.cli.real_images import ImageOptions
 from dfkd_ray.cli.subject import Subject, folder_name
@@ -83,11 +83,11 @@ def distill(
     study, work = _study(name, own, on, fixed, seed, folder, how, recipe)
     work.open(work.method, seed, work.runtime, work.runtime.open())  # what does not fit is told before all else
     begun = _begun(study, work, folder, how, accept_changes)
-    typer.echo("\n".join(introduction(study, work, None if begun is None else folder, preset is None)))
+    printing.say("\n".join(introduction(study, work, None if begun is None else folder, preset is None)))
     with options.going_on_with("dfkd-ray", *sys.argv[1:]):
         trial = _run(study, work, folder, how, begun)
-    typer.echo(ending(trial, running.task_info(work), seed))
-    typer.echo(f"student, curves and images are in {folders.of_trial(folder, 0)}\npage: {running.page(folder)}")
+    printing.say(ending(trial, running.task_info(work), seed))
+    printing.say(f"student, curves and images are in {folders.of_trial(folder, 0)}\npage: {running.page(folder)}")
 
 
 def _alone(how: Options) -> Options:

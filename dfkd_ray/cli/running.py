@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from dfkd_ray.cli import options, outcome
+from dfkd_ray.cli import options, outcome, printing
 from dfkd_ray.tune.options import Options
 from dfkd_ray.tune.ray_setup import in_a_job
 from dfkd_ray.util import shipped, store
@@ -149,9 +147,9 @@ def start(study: Study, work: Distillation, how: Options) -> None:
     if how.go_on and begun(folder, study, work):
         return resume(folder, replace(how, out=None, go_on=False), accept_changes=False)
     how = replace(how, weights=how.weights or teacher)  # also where it was found: who resumes may stand elsewhere
-    typer.echo(outcome.announcement(study, folder, duplicates(study, work)))
+    printing.say(outcome.announcement(study, folder, duplicates(study, work)))
     if work.options.weights is None and teacher is not None:
-        typer.echo(f"the teacher is {teacher}")
+        printing.say(f"the teacher is {teacher}")
     told = facts(study, work, how)
     with options.going_on_with("dfkd-ray", "resume", store.place_of(folder)):
         summary = launch.start(study, bound(work, told.experiment), folder, told, how, live.view())
@@ -227,9 +225,9 @@ def going_on(
 
     work, record = go_on(folder, history, study, work, accept, *way_on)
     if others := other_versions(history.begun, {"versions": versions()}):
-        typer.echo(f"warning: {folder} was begun with other versions ({others})", err=True)
+        printing.say(f"warning: {folder} was begun with other versions ({others})", err=True)
     if changed := record.get("changed", history.changed):
-        typer.echo(f"every trial from here on is marked, since it is run with other inputs: {changed}")
+        printing.say(f"every trial from here on is marked, since it is run with other inputs: {changed}")
     return work, record
 
 

@@ -16,6 +16,7 @@ from dfkd_ray.tune.observers import Observer, Progress
 from dfkd_ray.tune.observers.snapshot import Shown, Snapshot, shown_trial, snapshot
 from dfkd_ray.tune.trials import REUSED, Trial
 from dfkd_ray.util import words
+from dfkd_ray.util.terminal import wrapped
 from dfkd_ray.util.words import for_terminal, roughly, share
 
 PER_SECOND = 4  # how often the live view changes at most
@@ -51,7 +52,8 @@ class Lines(Observer):
         self._print(f"trial {trial.number}, after {_epochs(trial.epoch)}: {what}; it goes on from its checkpoint")
 
     def _print(self, text: str) -> None:
-        print(text, file=self.out or sys.stdout, flush=True)
+        out = self.out or sys.stdout
+        print(wrapped(text, out), file=out, flush=True)
 
 
 class Screen(Lines):
