@@ -144,7 +144,11 @@ def render(now: Snapshot) -> Any:
     from rich.text import Text
 
     done = now.complete + now.pruned + now.failed
-    head = Text.assemble((now.study, "bold"), f"  {done}" + (f" of {now.total}" if now.total else ""), " trials done  ")
+    head = Text.assemble(
+        (now.study, "bold"),
+        f"  {done}" + (f" of {now.total}" if now.total else ""),
+        f" {'trial' if now.total == 1 else 'trials'} done  ",
+    )
     for count, word, style in [
         (now.complete, "complete", "green"),
         (now.pruned, "stopped", "yellow"),
