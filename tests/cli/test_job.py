@@ -138,3 +138,16 @@ def test_a_study_is_sent_stopped_sent_again_and_fetched(folder: Path) -> None:
     students = sorted(path.relative_to(copy).as_posix() for path in copy.rglob("*.safetensors"))
     assert [path.rpartition("/")[2] for path in students] == ["student.safetensors", "student_best.safetensors"]
     assert not [*copy.rglob("checkpoint*"), *copy.rglob("*.lock")]
+
+
+def test_a_job_as_plain_data() -> None:
+    ended = details(status="FAILED", start_time=1_000, end_time=61_000, message="Exit code 2, log:\nerror: no such\n")
+    facts = {
+        "job": "tiny-1",
+        "state": "FAILED",
+        "folder": "/x",
+        "began": 1.0,
+        "ended": 61.0,
+        "message": "error: no such",
+    }
+    assert dashboard.plain(ended) == facts
