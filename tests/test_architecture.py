@@ -76,8 +76,8 @@ LONG_FUNCTIONS = {
 }
 # A command is registered on the app of its package, so the package imports its modules last.
 COMMANDS = (
-    *("catalogue", "data", "evaluate", "export", "job", "pool", "repair", "reproduce", "run", "study", "synthesize"),
-    *("submit", "teach", "teach_diffusion", "teachers"),
+    *("catalogue", "compare", "data", "evaluate", "explain", "export", "job", "pool", "repair", "reproduce"),
+    *("rm", "run", "status", "study", "submit", "synthesize", "teach", "teach_diffusion", "teachers"),
 )
 CIRCLES = {frozenset({"dfkd_ray.cli", f"dfkd_ray.cli.{name}"}) for name in COMMANDS}
 

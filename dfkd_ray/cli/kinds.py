@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from typing import Any
 
@@ -13,50 +14,76 @@ COMPONENTS = (
     *("losses", "sources", "lifecycles", "conditioners", "augmentations", "memories", "views"),
     *("samplers", "stoppers", "designs", "readers", "charts"),
 )
-KINDS = ("studies", "methods", "presets", "tasks", "nets", "metrics", "trackers", *COMPONENTS)
+RUNS = "runs"  # of `ls`: what is not shipped, but has been run here
 
 
 def listing(kind: str) -> list[tuple[str, str]]:
-    if kind == "studies":
-        return [(path.stem, shipped.question(path)) for path in shipped.studies()]
-    if kind == "methods":
-        from dfkd_ray.methods import config
-
-        return [(name, _method(name)) for name in config.method_names()]
-    if kind == "presets":
-        from dfkd_ray.methods import presets
-
-        return [(name, presets.headline(name)) for name in presets.names()]
-    if kind == "tasks":
-        from dfkd_ray import datasets
-
-        own = datasets.named.tasks
-        return [
-            (name, _from(_told(own[name]), own[name]))
-            if name in own
-            else (name, shipped.headline(datasets.HERE / f"{name}.yaml"))
-            for name in datasets.names()
-        ]
-    if kind == "nets":
-        from dfkd_ray import nets
-
-        return [(name, _from(_net(name), nets.classifiers[name])) for name in nets.classifiers]
-    if kind == "metrics":
-        from dfkd_ray import metrics
-
-        own = metrics.own
-        return [
-            (row.name, _from(row.about, own[row.name]) if row.name in own else row.about)
-            for row in sorted(metrics.known_rows(), key=attrgetter("name"))
-        ]
-    if kind == "trackers":
-        from dfkd_ray.study.trackers import TRACKERS
-
-        return list(TRACKERS.items())
+    """Everything of a kind by name, each with a line that says what it is."""
+    if (read := _READ.get(kind)) is not None:
+        return list(read())
     if kind not in COMPONENTS:
-        raise UnknownName(f"unknown kind {kind!r}{did_you_mean(kind, KINDS)}")
+        raise UnknownName(f"unknown kind {kind!r}{did_you_mean(kind, [*KINDS, RUNS])}")
     found = registry(kind)
     return [(name, _from(_told(found[name]), found[name])) for name in found]
+
+
+Rows = Iterable[tuple[str, str]]
+
+
+def _studies() -> Rows:
+    return ((path.stem, shipped.question(path)) for path in shipped.studies())
+
+
+def _methods() -> Rows:
+    from dfkd_ray.methods import config
+
+    return ((name, _method(name)) for name in config.method_names())
+
+
+def _presets() -> Rows:
+    from dfkd_ray.methods import presets
+
+    return ((name, presets.headline(name)) for name in presets.names())
+
+
+def _tasks() -> Rows:
+    from dfkd_ray import datasets
+
+    own = datasets.named.tasks
+    for name in datasets.names():
+        shown = shipped.headline(datasets.HERE / f"{name}.yaml") if name not in own else _told(own[name])
+        yield name, _from(shown, own[name]) if name in own else shown
+
+
+def _nets() -> Rows:
+    from dfkd_ray import nets
+
+    return ((name, _from(_net(name), nets.classifiers[name])) for name in nets.classifiers)
+
+
+def _metrics() -> Rows:
+    from dfkd_ray import metrics
+
+    for row in sorted(metrics.known_rows(), key=attrgetter("name")):
+        yield row.name, _from(row.about, metrics.own[row.name]) if row.name in metrics.own else row.about
+
+
+def _trackers() -> Rows:
+    from dfkd_ray.study.trackers import TRACKERS
+
+    return TRACKERS.items()
+
+
+_READ: Mapping[str, Callable[[], Rows]] = {
+    "studies": _studies,
+    "methods": _methods,
+    "presets": _presets,
+    "tasks": _tasks,
+    "nets": _nets,
+    "metrics": _metrics,
+    "trackers": _trackers,
+}
+KINDS = (*_READ, *COMPONENTS)
 
 
 def _told(item: Any) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args, get_origin, ge
 
 import typer
 
+from dfkd_ray.cli import completion
 from dfkd_ray.tune.options import Options, parse_gpu
 from dfkd_ray.util import choices, limits, store
 from dfkd_ray.util.durations import seconds
@@ -88,7 +89,11 @@ Custom = Annotated[list[str] | None, typer.Option(metavar="NAME=AMOUNT", help=_S
 Wait = Annotated[str | None, typer.Option(parser=told(seconds), metavar="DURATION", help=_SHARD["wait"])]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Change a path of the method, e.g. --set schedule.epochs=20; null removes a loss term."),
+    typer.Option(
+        "--set",
+        help="Change a path of the method, e.g. --set schedule.epochs=20; null removes a loss term. See `explain`.",
+        autocompletion=completion.assignments,
+    ),
 ]
 AcceptChanges = Annotated[
     bool,
@@ -102,7 +107,11 @@ Seed = Annotated[int, typer.Option(callback=bounded, help="Of initial weights an
 
 Preset = Annotated[
     str | None,
-    typer.Option(help="A recipe at a budget: see `ls presets`.", show_default="the study's, or paper"),
+    typer.Option(
+        help="A recipe at a budget: see `ls presets`.",
+        show_default="the study's, or paper",
+        autocompletion=completion.presets,
+    ),
 ]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from dfkd_ray import metrics
+from dfkd_ray.cli import printing
 from dfkd_ray.util import words
 from dfkd_ray.util.errors import GivenUp
 from dfkd_ray.util.words import for_terminal
@@ -43,26 +44,26 @@ def close(summary: Summary, work: Distillation) -> None:
     from dfkd_ray.tune.copies import publish
     from dfkd_ray.util import store, tables
 
-    counts = f"{summary.complete} complete, {summary.pruned} stopped early, {summary.failed} failed"
-    typer.echo(f"{counts}, {summary.seconds:.0f} s")
+    counts = f"{summary.complete} complete, {summary.pruned} stopped, {summary.failed} failed"
+    printing.say(f"{counts}, {summary.seconds:.0f} s")
     if summary.ablation:
         table = tables.read(summary.folder / "effects.arrow")
         note = tables.metadata(table)
         looks = len(note["ablation"]["looks"])
         for line in (*effects(table.to_pylist(), looks), *published_lines(note.get("published"))):
-            typer.echo(line)
+            printing.say(line)
     else:
         for line in winners(summary, 1 / len(work.task.classes)):
-            typer.echo(line)
+            printing.say(line)
     for line in degenerate_lines(summary):
-        typer.echo(line)
-    typer.echo(f"page: {pages.build(summary.folder)}")
+        printing.say(line)
+    printing.say(f"page: {pages.build(summary.folder)}")
     publish(summary.folder)
     if summary.failed or not summary.complete or (summary.best is None and not summary.ablation):
         place = store.place_of(summary.folder)
         again = f"; once that is mended: dfkd-ray resume {place} --failed" if summary.failed else ""
         failed = for_terminal(words.count(summary.failed, "trial"))
-        typer.echo(f"{failed} failed, {summary.complete} are complete{again}", err=True)
+        printing.say(f"{failed} failed, {summary.complete} are complete{again}", err=True)
         raise typer.Exit(GivenUp.exit_code)
 
 
@@ -97,7 +98,12 @@ def degenerate_lines(summary: Summary) -> Iterator[str]:
 
 def told(metric: str, value: float | None) -> str:
     """A metric by its name, and its value as the page prints it."""
-    return f"{metric} {for_terminal(metrics.with_unit(metric, value))}"
+    return f"{metric} {value_of(metric, value)}"
+
+
+def value_of(metric: str, value: float | None) -> str:
+    """A metric's value as the page prints it."""
+    return for_terminal(metrics.with_unit(metric, value))
 
 
 def scores_line(trial: Trial, reached: Mapping[str, float], chance: float) -> str:

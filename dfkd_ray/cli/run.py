@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dfkd_ray import metrics
-from dfkd_ray.cli import app, options, running
+from dfkd_ray.cli import app, completion, options, printing, running
 from dfkd_ray.cli.beginning import introduction
 from dfkd_ray.cli.real_images import ImageOptions
 from dfkd_ray.cli.subject import Subject, folder_name
@@ -31,7 +31,14 @@ if TYPE_CHECKING:
 Epochs = Annotated[
     int | None, typer.Option(min=1, callback=options.bounded, help="How many.", show_default="the method's")
 ]
-Named = Annotated[str, typer.Argument(metavar="METHOD", help="A method by name (see `ls methods`), or a YAML file.")]
+Named = Annotated[
+    str,
+    typer.Argument(
+        metavar="METHOD",
+        help="A method by name (see `ls methods`), or a YAML file.",
+        autocompletion=completion.methods,
+    ),
+]
 GoingOn = tuple["Distillation", dict[str, Any]]  # the work, and what the ledger's record keeps of it
 FromPool = Annotated[
     Path | None,
@@ -76,11 +83,11 @@ def distill(
     study, work = _study(name, own, on, fixed, seed, folder, how, recipe)
     work.open(work.method, seed, work.runtime, work.runtime.open())  # what does not fit is told before all else
     begun = _begun(study, work, folder, how, accept_changes)
-    typer.echo("\n".join(introduction(study, work, None if begun is None else folder, preset is None)))
+    printing.say("\n".join(introduction(study, work, None if begun is None else folder, preset is None)))
     with options.going_on_with("dfkd-ray", *sys.argv[1:]):
         trial = _run(study, work, folder, how, begun)
-    typer.echo(ending(trial, running.task_info(work), seed))
-    typer.echo(f"student, curves and images are in {folders.of_trial(folder, 0)}\npage: {running.page(folder)}")
+    printing.say(ending(trial, running.task_info(work), seed))
+    printing.say(f"student, curves and images are in {folders.of_trial(folder, 0)}\npage: {running.page(folder)}")
 
 
 def _alone(how: Options) -> Options:
@@ -181,13 +188,15 @@ def _run(study: Study, work: Distillation, folder: Path, how: Options, begun: Go
     from dfkd_ray.tune.ledger import NAME, read_records
     from dfkd_ray.tune.observers import live
 
+    # a run in this process has a bar that moves within its epochs: lines above it, and no view that rewrites the screen
+    seen = live.Lines() if how.runner == "serial" else live.view()
     if begun is not None:
         work, record = begun
         told = {"provenance": running.session(how), **record}
-        summary = launch.resume(folder, lambda history, options: (work, told), how, live.view())
+        summary = launch.resume(folder, lambda history, options: (work, told), how, seen)
     else:
         facts = running.facts(study, work, how)
-        summary = launch.start(study, bound(work, facts.experiment), folder, facts, how, live.view())
+        summary = launch.start(study, bound(work, facts.experiment), folder, facts, how, seen)
     trial = History(read_records(folder / NAME)[0]).trials[0]
     if summary.best is None:
         raise GivenUp(f"the run failed: {trial.reason}\n(once that is mended: dfkd-ray resume {folder} --failed)")

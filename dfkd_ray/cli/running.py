@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from dfkd_ray.cli import options, outcome
+from dfkd_ray.cli import options, outcome, printing
 from dfkd_ray.tune.options import Options
 from dfkd_ray.tune.ray_setup import in_a_job
 from dfkd_ray.util import shipped, store
@@ -35,8 +33,25 @@ def checked(file: str, how: Options, overrides: Overrides | None = None) -> tupl
     return open_study(shipped.study_file(file), how, overrides or NO_OVERRIDES)
 
 
-def planned(study: Study, work: Distillation, how: Options) -> Iterator[str]:
-    """The plan, from a probe of a few steps where the trials will run, in lines."""
+@dataclass(frozen=True)
+class Plan:
+    """What a study will run and cost. seconds: of a trial, of an ablation by its arms where these differ; None: nothing
+    could be measured."""
+
+    lines: Sequence[str]
+    seconds: Mapping[str, float] | float | None
+
+    def plain(self, study: Study) -> dict[str, Any]:
+        """The same as plain data."""
+        arms = None if study.ablation is None else [arm.name for arm in study.ablation.arms]
+        told = {"study": study.study, "question": study.question, "method": study.method_name}
+        told |= {"task": study.task_name, "preset": study.preset}
+        counts = {"trials": study.trials, "hours": study.budget.hours, "arms": arms, "searched": [*study.search]}
+        return {**told, **counts, "seconds_a_trial": self.seconds, "lines": list(self.lines)}
+
+
+def planned(study: Study, work: Distillation, how: Options) -> Plan:
+    """The plan, from a probe of a few steps where the trials will run."""
     from dfkd_ray.runs import planning, sizing
 
     at_once = 1 if how.runner == "serial" else how.concurrency
@@ -49,9 +64,10 @@ def planned(study: Study, work: Distillation, how: Options) -> Iterator[str]:
     each = {} if costs is None else {arm: cost.trial(arms[arm].schedule) for arm, cost in zip(arms, costs)}
     cost = costs[0] if costs and not arms else None
     settled, schedule = replace(study, resources=share), work.method.schedule
-    yield from planning.describe(settled, schedule, cost, at_once, spread(study, how), known, place, each)
+    lines = [*planning.describe(settled, schedule, cost, at_once, spread(study, how), known, place, each)]
     if costs is None and (why := place.misfit(share)):
-        yield f"{why}; nothing was measured"
+        lines.append(f"{why}; nothing was measured")
+    return Plan(lines, each or (None if cost is None else cost.trial(schedule)))
 
 
 def folder_of(study: Study, how: Options) -> Path:
@@ -134,9 +150,9 @@ def start(study: Study, work: Distillation, how: Options) -> None:
         how = replace(how, out=None, go_on=False, track=how.track or study.track)
         return resume(folder, how, accept_changes=False)
     how = replace(how, weights=how.weights or teacher)  # also where it was found: who resumes may stand elsewhere
-    typer.echo(outcome.announcement(study, folder, duplicates(study, work)))
+    printing.say(outcome.announcement(study, folder, duplicates(study, work)))
     if work.options.weights is None and teacher is not None:
-        typer.echo(f"the teacher is {teacher}")
+        printing.say(f"the teacher is {teacher}")
     told = facts(study, work, how)
     with options.going_on_with("dfkd-ray", "resume", store.place_of(folder)):
         summary = launch.start(study, bound(work, told.experiment), folder, told, how, live.view())
@@ -214,9 +230,9 @@ def going_on(
 
     work, record = go_on(folder, history, study, work, accept, *way_on)
     if others := other_versions(history.begun, {"versions": versions()}):
-        typer.echo(f"warning: {folder} was begun with other versions ({others})", err=True)
+        printing.say(f"warning: {folder} was begun with other versions ({others})", err=True)
     if changed := record.get("changed", history.changed):
-        typer.echo(f"every trial from here on is marked, since it is run with other inputs: {changed}")
+        printing.say(f"every trial from here on is marked, since it is run with other inputs: {changed}")
     return work, record
 
 

@@ -7,14 +7,24 @@ from typing import Annotated
 
 import typer
 
-from dfkd_ray.cli import app, options, running
+from dfkd_ray.cli import app, completion, options, printing, running
 from dfkd_ray.cli.student import TrialOptions
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util.errors import StudyError
 
-File = Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or the name of a shipped one.")]
+File = Annotated[
+    str,
+    typer.Argument(
+        metavar="STUDY", help="A study file, or the name of a shipped one.", autocompletion=completion.studies
+    ),
+]
 Folder = Annotated[
-    str, typer.Argument(metavar="FOLDER", help="The study's folder, e.g. reports/mhad or s3://bucket/mhad.")
+    str,
+    typer.Argument(
+        metavar="FOLDER",
+        help="The study's folder, e.g. reports/mhad or s3://bucket/mhad.",
+        autocompletion=completion.runs,
+    ),
 ]
 
 
@@ -55,11 +65,15 @@ def resume(
 
 @app.command()
 @options.unfolded
-def plan(file: File, how: Options, small: options.SmallTry) -> None:
+def plan(file: File, how: Options, small: options.SmallTry, json: printing.Json = False) -> None:
     """Say what a study will run and cost, from a probe of a few steps; launches nothing."""
     study, work = running.checked(file, how, small.overrides)
-    for line in running.planned(study, work, how):
-        typer.echo(line)
+    made = running.planned(study, work, how)
+    if json:
+        printing.as_json(made.plain(study))
+        return
+    for line in made.lines:
+        printing.say(line)
 
 
 @app.command()
@@ -77,7 +91,11 @@ def validate(
 def report(
     folders: Annotated[
         list[Path],
-        typer.Argument(metavar="FOLDER...", help="Of a study, of a run, or of one trial; or several, of ablations."),
+        typer.Argument(
+            metavar="FOLDER...",
+            help="Of a study, of a run, or of one trial; or several, of ablations.",
+            autocompletion=completion.runs,
+        ),
     ],
     which: TrialOptions,
     out: Annotated[

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from dfkd_ray.cli import app, options, training
+from dfkd_ray.cli import app, completion, options, training
 from dfkd_ray.cli.real_images import ImageOptions
 from dfkd_ray.util.words import share
 
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from dfkd_ray.teachers import TeacherEpoch
     from dfkd_ray.tune.observers.lone import Lone
 
+Taught = Annotated[
+    str,
+    typer.Argument(
+        metavar="TASK",
+        help="A name (see `ls tasks`), a YAML file or folder:PATH.",
+        autocompletion=completion.tasks,
+    ),
+]
 Epochs = Annotated[
     int | None,
     typer.Option(callback=options.bounded, help="In place of the recipe's.", show_default="the recipe's"),
@@ -38,7 +46,7 @@ Changes = Annotated[list[str] | None, typer.Option("--set", help="Change the rec
 @app.command()
 @options.unfolded
 def teach(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="A name (see `ls tasks`), a YAML file or folder:PATH.")],
+    task: Taught,
     images: ImageOptions,
     arch: Annotated[str | None, typer.Option(help="Architecture (see `ls nets`).", show_default="the task's")] = None,
     init: Init = "scratch",
@@ -66,13 +74,11 @@ def teach(
     recipe = training.changed(spec.recipe_from(pretrained), epochs, changes)
     path = out or Path("teachers") / teacher_file(spec.slug, arch)
     runtime = parse_runtime({"device": device, "precision": precision, "threads": threads, "cache": cache})
-    settings: dict[str, Any] = {"recipe": recipe, "pretrained": pretrained, "fresh": fresh}
-    settings |= {"data": data, "download": download, "cache": cache, "precision": runtime.precision}
-    settings["device"] = str(runtime.open())
+    settings: dict[str, Any] = {"recipe": recipe, "pretrained": pretrained, "fresh": fresh, "data": data}
+    settings |= {"download": download, "cache": cache, "precision": runtime.precision, "device": str(runtime.open())}
     told: list[TeacherEpoch] = []
     followed = _followed(track, path, {"task": spec.name, "arch": arch, "seed": seed, **asdict(recipe)}, fresh)
-    for line in _opening(spec, data):
-        typer.echo(line)
+    _open(spec, data)
     with options.going_on_with("dfkd-ray", *_again()), followed:
         settings["report"] = training.reporter(told, _line, _telling(followed))
         card = teachers.teach(spec, arch, seed, out=path, **settings)
@@ -80,14 +86,14 @@ def teach(
     typer.echo(_outcome(path, bool(told), f"{arch} on {spec.name}", card))
 
 
-def _opening(task: Task, data: Path | None) -> Iterator[str]:
-    """How a folder is split, and what of it is not used."""
+def _open(task: Task, data: Path | None) -> None:
+    """Say how a folder is split, and what of it is not used."""
     from dfkd_ray.datasets import spoken, unused
 
     if task.split is not None:
-        yield f"{task.name} has no splits of its own: it is split {task.split} by class, into train, val and test"
+        typer.echo(f"{task.name} has no splits of its own: it is split {task.split} by class, into train, val and test")
     if left := str(unused.of_task(task, data)):
-        yield f"not used: {left} (`dfkd-ray data verify {spoken(task)}` names them)"
+        typer.echo(f"not used: {left} (`dfkd-ray data verify {spoken(task)}` names them)")
 
 
 def _again() -> list[str]:

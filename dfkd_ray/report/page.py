@@ -29,10 +29,12 @@ from dfkd_ray.report.rendering import render
 from dfkd_ray.report.trial import TrialRow
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
+from dfkd_ray.util.progress import each
 from dfkd_ray.util.tables import OPTIONAL, SCHEMAS
 
 Figures = dict[str, Any]
 BESIDE = "beside it"
+DRAWING = ("drawing", "sections")  # what is told of progress
 
 
 def page(tables: Tables) -> str:
@@ -69,7 +71,7 @@ def document(
 def _sweep(tables: Tables, figures: Figures) -> list[Section | None]:
     """What a sweep's page begins with: the best trial, and every section of charts that applies."""
     first = [sections.summary(tables), sections.best(tables), sections.pictures(tables)]
-    return [*first, *(_charts(name, tables, figures) for name in SECTIONS)]
+    return [*first, *(_charts(name, tables, figures) for name in each(SECTIONS, *DRAWING))]
 
 
 def _ablation(tables: Tables, figures: Figures) -> list[Section | None]:
@@ -81,7 +83,7 @@ def _ablation(tables: Tables, figures: Figures) -> list[Section | None]:
         ablation.design(tables),
         published.side_by_side(tables),
         sections.pictures(tables),
-        *(_charts(name, tables, figures) for name in SECTIONS if name not in more),
+        *(_charts(name, tables, figures) for name in each([n for n in SECTIONS if n not in more], *DRAWING)),
     ]
 
 

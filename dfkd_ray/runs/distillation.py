@@ -41,6 +41,7 @@ from dfkd_ray.util import leaving
 from dfkd_ray.util.errors import DataError, TrialFailed
 from dfkd_ray.util.every import Every
 from dfkd_ray.util.host import cores
+from dfkd_ray.util.progress import progress
 from dfkd_ray.util.seeding import stream
 
 
@@ -217,12 +218,19 @@ class Distillation(TravelsWithCode):
 
     def _together(self, run: Run) -> Iterator[Epoch]:
         """The epochs that are left, of all ranks together; TrialFailed where these have come to differ."""
-        for epoch in self.ranks.each(distill(run, self._leaves)):
-            if not self.ranks.agree(run.student.state_dict().values()):
-                raise TrialFailed(
-                    "the student is not the same on all GPUs of the trial: take gpu: 1, and tell us of it"
-                )
-            yield epoch
+        plan = run.method.schedule
+        with progress("rounds", plan.epochs * plan.rounds, "rounds") as tell:
+
+            def leaves() -> bool:
+                tell(run.rounds)
+                return self._leaves()
+
+            for epoch in self.ranks.each(distill(run, leaves)):
+                if not self.ranks.agree(run.student.state_dict().values()):
+                    raise TrialFailed(
+                        "the student is not the same on all GPUs of the trial: take gpu: 1, and tell us of it"
+                    )
+                yield epoch
 
     def _leaves(self) -> bool:
         """Whether the work has to end: all who share it leave after the same round, when the first knows why."""

@@ -26,11 +26,16 @@ FAR = 0.1  # with more values outside than that, the images are not what the tea
 
 
 @torch.no_grad()
-def logits(net: nn.Module, images: Tensor, prepare: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+def logits(
+    net: nn.Module,
+    images: Tensor,
+    prepare: Callable[[Tensor], Tensor] | None = None,
+    tell: Callable[[int], None] = lambda done: None,
+) -> Tensor:
     """(N, K) of `net` in evaluation mode for images (N, C, H, W), on its device, batch by batch.
 
     prepare: takes a batch to the network's input space; None: it is there. (A split of ImageNet fits a disk as bytes,
-    and no memory as floats.)
+    and no memory as floats.) tell: hears how many images are done.
     """
     device = next(net.parameters()).device
     parts = []
@@ -39,6 +44,7 @@ def logits(net: nn.Module, images: Tensor, prepare: Callable[[Tensor], Tensor] |
             batch = batch.to(device, non_blocking=batch.is_pinned())
             batch = batch if prepare is None else prepare(batch)
             parts.append(net(batch.to(memory_format=torch.channels_last)))
+            tell(sum(map(len, parts)))
     return torch.cat(parts).float()
 
 
