@@ -118,8 +118,10 @@ def role(tables: Tables, number: int, state: str) -> str:
     return state if state in MARKERS else "running"
 
 
-def arm_style(place: int) -> dict[str, str]:
-    """Colour, dash and symbol of the arm at this place."""
+def arm_style(place: int | None) -> dict[str, str]:
+    """Colour, dash and symbol of the arm at this place; None: one of the many without a colour of their own."""
+    if place is None:
+        return {"color": PRUNED, "dash": "solid", "symbol": "circle-open"}
     colour, turn = place % len(ARM_COLOURS), place // len(ARM_COLOURS) % len(ARM_DASHES)
     return {"color": ARM_COLOURS[colour], "dash": ARM_DASHES[turn], "symbol": ARM_SYMBOLS[turn]}
 

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray import metrics
-from dfkd_ray.report import arms
+from dfkd_ray.report import arms, standings
 from dfkd_ray.report.answer import chance, teacher
 from dfkd_ray.report.arms import ArmRow
 from dfkd_ray.report.chart import (
@@ -60,7 +60,7 @@ class ArmMeans(Chart):
     section, rank = ARMS, 10
     title = "What each arm reaches"
     reading = (
-        "Dots are trials, and a line joins those of one seed; the diamond is the arm's mean with its 95 % t interval. "
+        "Arms stand by rank. Dots are trials, and a line joins those of one seed; the diamond is the arm's mean with its 95 % t interval. "
         "Arms share their seeds, so differences are told from the pairs: intervals may overlap and still differ."
     )
     empty = "No arm has a complete trial yet."
@@ -73,7 +73,7 @@ class ArmMeans(Chart):
     @staticmethod
     def prepare(tables: Tables) -> pa.Table:
         told = [o.metric for o in tables.objectives]
-        run = [arm for arm in tables.arms if arm.runs_as is None]
+        run = standings.alone(tables)
         rows = []
         for metric in dict.fromkeys([*told, metrics.TEST_LAST]):
             own = [row for place, arm in enumerate(run) for row in _rows(tables, metric, arm, place)]
