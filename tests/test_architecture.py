@@ -105,6 +105,7 @@ MIRRORS_NOTHING = {
     "parts/views/test_contract.py": "every view of the registry",
     "report/test_browser.py": "the page in a browser",
     "report/test_contract.py": "every chart of the registry",
+    "report/test_table.py": "the table of trials in a browser",
     "report/test_example.py": "the example that ships",
     "report/evaluation/test_contract.py": "every chart of an evaluation",
 }
