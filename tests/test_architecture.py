@@ -73,7 +73,20 @@ LONG_FUNCTIONS = {
 }
 # A command is registered on the app of its package, so the package imports its modules last.
 COMMANDS = (
-    *("catalogue", "data", "evaluate", "export", "job", "pool", "repair", "reproduce", "run", "study", "synthesize"),
+    *(
+        "catalogue",
+        "data",
+        "evaluate",
+        "export",
+        "job",
+        "page",
+        "pool",
+        "repair",
+        "reproduce",
+        "run",
+        "study",
+        "synthesize",
+    ),
     *("submit", "teach", "teach_diffusion", "teachers"),
 )
 CIRCLES = {frozenset({"dfkd_ray.cli", f"dfkd_ray.cli.{name}"}) for name in COMMANDS}
@@ -115,6 +128,7 @@ COMMAND, PAGE, CHART = "a command and what it runs", "what is found and its plac
 OF_BOTH = "the page of a study and that of an evaluation"
 NETWORK = "a network and the source that trains it"
 SAME_NAME = {
+    ("cli.page", "report.evaluation.page", "report.page"): "a command, and the pages of a study and of an evaluation",
     ("cli.options", "tune.options"): "the options, and how the command line offers them",
     ("datasets.pools.card", "runs.card"): "what stands beside a pool, and beside a run",
     ("report.charts.front", "stats.front"): CHART,
@@ -140,7 +154,6 @@ SAME_NAME = {
     ("datasets.pools.pictures", "tune.pictures"): "images of a pool, and grids that a trial reports",
     ("report.effects", "stats.effects"): PAGE,
     ("report.evaluation", "runs.evaluation"): PAGE,
-    ("report.evaluation.page", "report.page"): OF_BOTH,
     ("report.evaluation.sections", "report.sections"): OF_BOTH,
     ("report.evaluation.view", "report.view"): OF_BOTH,
     ("report.published", "study.published"): PAGE,

@@ -74,6 +74,7 @@ from dfkd_ray.cli import (  # noqa: E402  they add their commands to `app`
     evaluate,  # noqa: F401
     export,  # noqa: F401
     job,  # noqa: F401
+    page,  # noqa: F401
     pool,  # noqa: F401
     repair,  # noqa: F401
     reproduce,  # noqa: F401

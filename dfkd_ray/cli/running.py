@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from dfkd_ray.cli import options, outcome
+from dfkd_ray.cli.serving import serving
 from dfkd_ray.tune.options import Options
 from dfkd_ray.tune.ray_setup import in_a_job
 from dfkd_ray.util import shipped, store
@@ -116,8 +117,8 @@ def session(how: Options) -> dict[str, Any]:
     return provenance(runner=how.runner or "ray")
 
 
-def start(study: Study, work: Distillation, how: Options) -> None:
-    """Run a study to its end and say what came of it."""
+def start(study: Study, work: Distillation, how: Options, serve: bool = False) -> None:
+    """Run a study to its end and say what came of it; serve: its page meanwhile."""
     from dfkd_ray.runs.experiment import bound
     from dfkd_ray.tune import launch
     from dfkd_ray.tune.observers import live
@@ -129,13 +130,13 @@ def start(study: Study, work: Distillation, how: Options) -> None:
     if how.go_on and how.fresh:
         raise ConfigError.at("--continue", "goes on with what --fresh moves aside")
     if how.go_on and begun(folder, study, work):
-        return resume(folder, replace(how, out=None, go_on=False), accept_changes=False)
+        return resume(folder, replace(how, out=None, go_on=False), accept_changes=False, serve=serve)
     how = replace(how, weights=how.weights or teacher)  # also where it was found: who resumes may stand elsewhere
     typer.echo(outcome.announcement(study, folder, duplicates(study, work)))
     if work.options.weights is None and teacher is not None:
         typer.echo(f"the teacher is {teacher}")
     told = facts(study, work, how)
-    with options.going_on_with("dfkd-ray", "resume", store.place_of(folder)):
+    with options.going_on_with("dfkd-ray", "resume", store.place_of(folder)), serving(folder, serve):
         summary = launch.start(study, bound(work, told.experiment), folder, told, how, live.view())
     outcome.close(summary, work)
 
@@ -178,9 +179,9 @@ def _by_name(plain: Any) -> Any:
     return Path(plain).name if isinstance(plain, str) and Path(plain).is_absolute() else plain
 
 
-def resume(place: str | Path, how: Options, accept_changes: bool, failed: bool = False) -> None:
+def resume(place: str | Path, how: Options, accept_changes: bool, failed: bool = False, serve: bool = False) -> None:
     """Go on with the study in a folder, by path or URI, with what its ledger says; what is said now holds over it.
-    failed: trials that failed are run again."""
+    failed: trials that failed are run again. serve: the page meanwhile."""
     from dfkd_ray.runs import preparing
     from dfkd_ray.tune import launch
     from dfkd_ray.tune.observers import live
@@ -195,7 +196,7 @@ def resume(place: str | Path, how: Options, accept_changes: bool, failed: bool =
     if how.out is not None or how.fresh or how.go_on:
         raise StudyError(f"resume goes on in {place}: --out, --fresh and --continue are for `sweep` and `ablate`")
     folder = store.existing(place)
-    with options.going_on_with("dfkd-ray", "resume", store.place_of(folder)):
+    with options.going_on_with("dfkd-ray", "resume", store.place_of(folder)), serving(folder, serve):
         summary = launch.resume(folder, make, how, live.view(), failed=failed)
     outcome.close(summary, made[0])
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -60,6 +61,12 @@ def cross(folders: Sequence[Path], out: Path | None = None) -> tuple[str, list[P
             written.append(stem.with_name(f"{stem.name}{suffix}"))
             _write(written[-1], content)
     return text, written
+
+
+def live(page: str, events: str) -> str:
+    """The text of a page as a server gives it: it may listen for events at this address of that server alone."""
+    page = page.replace("default-src &#39;none&#39;", "default-src &#39;none&#39;; connect-src &#39;self&#39;", 1)
+    return page.replace('<html lang="en"', f'<html lang="en" data-events="{html.escape(events)}"', 1)
 
 
 def _evaluation(folder: Path) -> Path:

@@ -44,9 +44,19 @@ class Column:
     def plain(self) -> dict[str, Any]:
         """For the script; texts that say what the values are do not travel twice."""
         same = all(text == ("" if value is None else str(value)) for text, value in zip(self.texts, self.values))
-        kept = {"name": self.name, "number": self.number, "shown": self.shown, "values": list(self.values)}
-        more = {"path": self.path, "unit": self.unit, "log": self.log, "texts": None if same else list(self.texts)}
-        more |= {"scale": None if self.scale == 1.0 else self.scale}
+        kept: dict[str, Any] = {
+            "name": self.name,
+            "number": self.number,
+            "shown": self.shown,
+            "values": list(self.values),
+        }
+        more: dict[str, Any] = {
+            "path": self.path,
+            "unit": self.unit,
+            "log": self.log,
+            "texts": None if same else list(self.texts),
+        }
+        more["scale"] = None if self.scale == 1.0 else self.scale
         return kept | {key: value for key, value in more.items() if value}
 
 

@@ -2,13 +2,19 @@
 (() => {
   const address = document.documentElement.dataset.events;
   if (!address) return;
-  const kept = sessionStorage.getItem("place");
-  if (kept) addEventListener("load", () => scrollTo({ top: Number(kept), behavior: "instant" }));
-  const events = new EventSource(address);
-  events.addEventListener("changed", () => {
-    if (document.getElementById("trial")?.open) return;  // somebody reads: the next change will do
-    sessionStorage.setItem("place", String(scrollY));
+  const kept = JSON.parse(sessionStorage.getItem("kept") ?? "null");
+  if (kept) page.ready.then(() => scrollTo({ top: kept.top, behavior: "instant" }));
+  if (kept?.table) table?.ready.then(() => table.take(kept.table));
+  const reload = () => {
+    sessionStorage.setItem("kept", JSON.stringify({ top: scrollY, table: table?.state() }));
     location.reload();
-  });
-  events.addEventListener("ended", () => events.close());
+  };
+  const trial = document.getElementById("trial");
+  let waits = false;  // somebody reads a trial: not before it is closed
+  trial?.addEventListener("close", () => { if (waits) reload(); });
+  const events = new EventSource(address);
+  let failed = 0;
+  events.addEventListener("open", () => { failed = 0; });
+  events.addEventListener("error", () => { if (++failed > 5) events.close(); });  // the study has ended: the page stays
+  events.addEventListener("changed", () => { if (trial?.open) waits = true; else reload(); });
 })();

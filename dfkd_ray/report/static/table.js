@@ -107,7 +107,7 @@ const table = (() => {
         soon();
       } });
     const name = each.unit ? `${each.name}, ${each.unit}` : each.name;
-    return make("div", { class: "range" }, make("span", {}, name), limit(0, "from"), limit(1, "to"));
+    return make("div", { class: "range", "data-name": each.name }, make("span", {}, name), limit(0, "from"), limit(1, "to"));
   };
   const writeMenus = () => {
     const states = [...new Set(column("State").values)].sort();
@@ -172,5 +172,18 @@ const table = (() => {
     body.replaceChildren(make("tr", {}, make("td", {}, "This table needs a newer browser; its rows are in trials.arrow.")));
   });
 
-  return { data, ready, column, text, view: () => view, csv, json };
+  // What somebody was looking for, to be found again when the page was loaded anew.
+  const kept = () => ({ search: state.search, state: state.state, ranges: state.ranges, sort: state.sort });
+  const take = (before) => {
+    Object.assign(state, before);
+    field("search").value = state.search;
+    field("state").value = state.state;
+    for (const [name, ends] of Object.entries(state.ranges)) {
+      const inputs = [...tools.querySelectorAll(".range")].find((each) => each.dataset.name === name)?.querySelectorAll("input");
+      inputs?.forEach((input, at) => { input.value = ends[at] ?? ""; });
+    }
+    writeHead();
+    update();
+  };
+  return { data, ready, column, text, view: () => view, csv, json, state: kept, take };
 })();
