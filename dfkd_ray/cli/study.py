@@ -112,9 +112,14 @@ def report(
     elif len(folders) > 1:
         if which.given:
             raise typer.BadParameter(f"{which.given[0]} is for one folder")
-        text, written = pages.cross(folders, out)
+        page = pages.compare(folders, out)
+        try:
+            text, written = pages.cross(folders, out)
+        except StudyError as why:  # studies that share no arm have a page all the same
+            text, written = "", []
+            typer.echo(f"no table of arms: {why}", err=True)
         typer.echo(text, nl=False)
-        for path in written:
+        for path in (*written, page):
             typer.echo(f"wrote {path}", err=True)
     elif out is not None:
         raise typer.BadParameter("--out is for several folders; one study's table is its arms.md and arms.tex")

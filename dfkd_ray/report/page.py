@@ -22,7 +22,7 @@ import pyarrow as pa
 from plotly.offline import get_plotlyjs
 
 import dfkd_ray.report.charts  # noqa: F401  registers every chart
-from dfkd_ray.report import ablation, evidence, grid, one_run, published, sections, thinning
+from dfkd_ray.report import ablation, compared, evidence, grid, one_run, published, sections, thinning
 from dfkd_ray.report.blocks import Block, Charted, Panel, Section, Text
 from dfkd_ray.report.chart import ARMS, EFFECTS, RUN, SECTIONS, TRAINING, Drawn, View, charts
 from dfkd_ray.report.details import details
@@ -48,6 +48,20 @@ def page(tables: Tables) -> str:
     kinds = [*SCHEMAS, *(OPTIONAL if tables.is_ablation else ())]
     trials = grid.data(tables) | {"details": details(tables)} if tables.all else None
     return document(str(tables.study.get("study") or "A study"), [*first, *last], figures, kinds, trials=trials)
+
+
+def comparison(studies: compared.Studies) -> str:
+    """The whole page of several studies."""
+    figures: Figures = {}
+    curves = block("best_curves", compared.BestCurves, studies, figures)
+    shown = [
+        compared.summary(studies),
+        compared.differences(studies),
+        Section("curves", "Learning curves", "Learning curves", [curves] if curves is not None else []),
+        compared.arms(studies),
+        compared.trials(studies),
+    ]
+    return document(words.listed(list(studies)), shown, figures, SCHEMAS, f"of {words.listed(list(studies))}")
 
 
 def document(

@@ -167,10 +167,10 @@ const table = (() => {
     update(false);
   };
   const ready = begin();
-  ready.then(() => { document.documentElement.dataset.filled = "yes"; }, (error) => {
+  ready.catch((error) => {
     console.error(error);
     body.replaceChildren(make("tr", {}, make("td", {}, "This table needs a newer browser; its rows are in trials.arrow.")));
-  });
+  }).finally(() => { document.documentElement.dataset.filled = "yes"; });
 
   // What somebody was looking for, to be found again when the page was loaded anew.
   const kept = () => ({ search: state.search, state: state.state, ranges: state.ranges, sort: state.sort });
