@@ -221,7 +221,7 @@ class Charted:
 
 
 @dataclass(frozen=True)
-class Grid:
+class TrialTable:
     """The table of trials, which a script fills and lets one work with; there is one on a page."""
 
     caption: str
@@ -235,7 +235,7 @@ class Folded:
     shown: Sequence[Block]
 
 
-Block = Text | Heading | Empty | Listing | Facts | Table | Numbers | Ruler | Gallery | Charted | Grid | Folded
+Block = Text | Heading | Empty | Listing | Facts | Table | Numbers | Ruler | Gallery | Charted | TrialTable | Folded
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from dfkd_ray.report.blocks import (
     Empty,
     Folded,
     Gallery,
-    Grid,
     Heading,
     Inline,
     Label,
@@ -27,6 +26,7 @@ from dfkd_ray.report.blocks import (
     Strong,
     Table,
     Text,
+    TrialTable,
 )
 from dfkd_ray.report.details import command
 from dfkd_ray.report.settings import Parameter
@@ -168,4 +168,4 @@ def trials(tables: Tables) -> Section:
     if count < len(tables.all):
         told += f" These are the {words.number(count)} best of {words.number(len(tables.all))} trials; all of them are"
         told += " in trials.arrow (pyarrow.feather.read_table reads it)."
-    return Section("trials", title, title, [Text(told, "reading"), Grid("Every trial of the study")])
+    return Section("trials", title, title, [Text(told, "reading"), TrialTable("Every trial of the study")])
