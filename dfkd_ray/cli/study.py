@@ -112,16 +112,23 @@ def report(
     elif len(folders) > 1:
         if which.given:
             raise typer.BadParameter(f"{which.given[0]} is for one folder")
-        page = pages.compare(folders, out)
-        try:
-            text, written = pages.cross(folders, out)
-        except StudyError as why:  # studies that share no arm have a page all the same
-            text, written = "", []
-            typer.echo(f"no table of arms: {why}", err=True)
-        typer.echo(text, nl=False)
-        for path in (*written, page):
-            typer.echo(f"wrote {path}", err=True)
+        _several(folders, out)
     elif out is not None:
         raise typer.BadParameter("--out is for several folders; one study's table is its arms.md and arms.tex")
     else:
         typer.echo(f"wrote {pages.build(*which.page_of(folders[0]))}")
+
+
+def _several(folders: list[Path], out: Path | None) -> None:
+    """One page of several studies; of ablations that share an arm a table too, which alone goes to standard output."""
+    from dfkd_ray import report as pages
+
+    page = pages.compare(folders, out)
+    try:
+        text, written = pages.cross(folders, out)
+    except StudyError as why:  # studies that share no arm have a page all the same
+        text, written = "", []
+        typer.echo(f"no table of arms: {why}", err=True)
+    typer.echo(text, nl=False)
+    for path in (*written, page):
+        typer.echo(f"wrote {path}", err=True)

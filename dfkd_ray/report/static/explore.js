@@ -3,7 +3,7 @@
   const box = document.getElementById("explore");
   if (!box || !table) return;
   const { make } = page;
-  const MOST = 1500, GRID = 30;  // marks; cells of a surface, each way
+  const MOST = 500, GRID = 30;  // marks, as elsewhere on the page; cells of a surface, each way
   const plot = document.getElementById("explore-plot");
   const field = (name) => box.querySelector(`[name="${name}"]`);
   const axis = (each) => ({

@@ -74,7 +74,7 @@ const table = (() => {
       const sort = () => {
         state.sort = [each.name, state.sort?.[0] === each.name && state.sort[1] === 1 ? -1 : 1];
         writeHead();
-        update(false);
+        resort();
         [...head.querySelectorAll("button")].find((button) => button.textContent === each.name)?.focus();
       };
       const name = make("button", { type: "button", title: each.path, onclick: sort }, each.name);
@@ -83,15 +83,19 @@ const table = (() => {
     })));
     box.querySelector("table").style.minWidth = `${shown().reduce((sum, each) => sum + width(each), 0)}ch`;
   };
+  const resort = () => {
+    view.sort(compare());
+    box.scrollTop = 0;
+    render();
+  };
   const update = (told = true) => {
-    view = texts.map((_, i) => i).filter(keeps).sort(compare());
+    view = texts.map((_, i) => i).filter(keeps);
     const chosen = state.search || state.state || state.brush || Object.values(state.ranges).flat().some((end) => end !== null);
     field("clear").hidden = !chosen;
     const some = view.length === texts.length ? "" : `${view.length} of `;
     document.getElementById("grid-count").textContent = `${some}${texts.length} trials${state.brush ? ", chosen in a chart" : ""}`;
     box.querySelector("table").setAttribute("aria-rowcount", view.length + 1);
-    box.scrollTop = 0;
-    render();
+    resort();
     dispatchEvent(new Event("filtered"));
     if (told) page.choose(chosen ? new Set(view.map(number)) : null);
   };
