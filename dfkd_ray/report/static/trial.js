@@ -35,7 +35,7 @@
     const axis = unit === "%" ? { tickformat: ".3~p" } : {};
     const line = { type: "scatter", x: epochs, y: values, mode: epochs.length < 3 ? "lines+markers" : "lines", line: { color: "var(--complete)", width: 2 } };
     const layout = { height: 200, xaxis: { title: { text: "Epoch" } }, yaxis: axis, showlegend: false };
-    return [make("h4", {}, name), plot, () => page.draw(plot, { data: [line], layout })];
+    return [make("h3", {}, name), plot, () => page.draw(plot, { data: [line], layout })];
   };
 
   let before = null;  // what had the focus
