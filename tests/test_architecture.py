@@ -76,7 +76,7 @@ LONG_FUNCTIONS = {
 }
 # A command is registered on the app of its package, so the package imports its modules last.
 COMMANDS = (
-    *("catalogue", "compare", "data", "evaluate", "explain", "export", "job", "pool", "repair", "reproduce"),
+    *("catalogue", "compare", "data", "evaluate", "explain", "export", "job", "page", "pool", "repair", "reproduce"),
     *("rm", "run", "status", "study", "submit", "synthesize", "teach", "teach_diffusion", "teachers"),
 )
 CIRCLES = {frozenset({"dfkd_ray.cli", f"dfkd_ray.cli.{name}"}) for name in COMMANDS}
@@ -109,6 +109,7 @@ MIRRORS_NOTHING = {
     "parts/views/test_contract.py": "every view of the registry",
     "report/test_browser.py": "the page in a browser",
     "report/test_contract.py": "every chart of the registry",
+    "report/test_table.py": "the table of trials in a browser",
     "report/test_example.py": "the example that ships",
     "report/evaluation/test_contract.py": "every chart of an evaluation",
 }
@@ -118,6 +119,7 @@ COMMAND, PAGE, CHART = "a command and what it runs", "what is found and its plac
 OF_BOTH = "the page of a study and that of an evaluation"
 NETWORK = "a network and the source that trains it"
 SAME_NAME = {
+    ("cli.page", "report.evaluation.page", "report.page"): "a command, and the pages of a study and of an evaluation",
     ("cli.options", "tune.options"): "the options, and how the command line offers them",
     ("datasets.pools.card", "runs.card"): "what stands beside a pool, and beside a run",
     ("report.charts.front", "stats.front"): CHART,
@@ -143,7 +145,6 @@ SAME_NAME = {
     ("datasets.pools.pictures", "tune.pictures"): "images of a pool, and grids that a trial reports",
     ("report.effects", "stats.effects"): PAGE,
     ("report.evaluation", "runs.evaluation"): PAGE,
-    ("report.evaluation.page", "report.page"): OF_BOTH,
     ("report.evaluation.sections", "report.sections"): OF_BOTH,
     ("report.evaluation.view", "report.view"): OF_BOTH,
     ("report.published", "study.published"): PAGE,

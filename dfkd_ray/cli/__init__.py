@@ -77,6 +77,7 @@ from dfkd_ray.cli import (  # noqa: E402  they add their commands to `app`
     explain,  # noqa: F401
     export,  # noqa: F401
     job,  # noqa: F401
+    page,  # noqa: F401
     pool,  # noqa: F401
     repair,  # noqa: F401
     reproduce,  # noqa: F401

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dfkd_ray.cli import options, outcome, printing
+from dfkd_ray.cli.serving import serving
 from dfkd_ray.tune.options import Options
 from dfkd_ray.tune.ray_setup import in_a_job
 from dfkd_ray.util import shipped, store
@@ -134,8 +135,8 @@ def session(how: Options, runner: str | None = None) -> dict[str, Any]:
     return provenance(runner=runner or how.runner or "ray", **own)
 
 
-def start(study: Study, work: Distillation, how: Options) -> None:
-    """Run a study to its end and say what came of it."""
+def start(study: Study, work: Distillation, how: Options, serve: bool = False) -> None:
+    """Run a study to its end and say what came of it; serve: its page meanwhile."""
     from dfkd_ray.runs.experiment import bound
     from dfkd_ray.tune import launch
     from dfkd_ray.tune.observers import live
@@ -148,13 +149,13 @@ def start(study: Study, work: Distillation, how: Options) -> None:
         raise ConfigError.at("--continue", "goes on with what --fresh moves aside")
     if how.go_on and begun(folder, study, work):
         how = replace(how, out=None, go_on=False, track=how.track or study.track)
-        return resume(folder, how, accept_changes=False)
+        return resume(folder, how, accept_changes=False, serve=serve)
     how = replace(how, weights=how.weights or teacher)  # also where it was found: who resumes may stand elsewhere
     printing.say(outcome.announcement(study, folder, duplicates(study, work)))
     if work.options.weights is None and teacher is not None:
         printing.say(f"the teacher is {teacher}")
     told = facts(study, work, how)
-    with options.going_on_with("dfkd-ray", "resume", store.place_of(folder)):
+    with options.going_on_with("dfkd-ray", "resume", store.place_of(folder)), serving(folder, serve):
         summary = launch.start(study, bound(work, told.experiment), folder, told, how, live.view())
     outcome.close(summary, work)
 
@@ -197,9 +198,9 @@ def _by_name(plain: Any) -> Any:
     return Path(plain).name if isinstance(plain, str) and Path(plain).is_absolute() else plain
 
 
-def resume(place: str | Path, how: Options, accept_changes: bool, failed: bool = False) -> None:
+def resume(place: str | Path, how: Options, accept_changes: bool, failed: bool = False, serve: bool = False) -> None:
     """Go on with the study in a folder, by path or URI, with what its ledger says; what is said now holds over it.
-    failed: trials that failed are run again."""
+    failed: trials that failed are run again. serve: the page meanwhile."""
     from dfkd_ray.runs import plugins, preparing
     from dfkd_ray.tune import launch
     from dfkd_ray.tune.observers import live
@@ -216,7 +217,7 @@ def resume(place: str | Path, how: Options, accept_changes: bool, failed: bool =
     folder = store.existing(place)
     how = replace(how, plugin=plugins.recorded(folder, how.plugin))
     plugins.load(how.plugin)
-    with options.going_on_with("dfkd-ray", "resume", store.place_of(folder)):
+    with options.going_on_with("dfkd-ray", "resume", store.place_of(folder)), serving(folder, serve):
         summary = launch.resume(folder, make, how, live.view(), failed=failed)
     outcome.close(summary, made[0])
 
