@@ -58,7 +58,7 @@ def show(
     out: Annotated[
         Path | None, typer.Option(callback=options.on_disk, help="Where the picture goes.", show_default="<task>.png")
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder or .npz file of the task's images.")] = None,
+    data: options.OwnImages = None,
     preset: Annotated[str | None, typer.Option(help="Of a method: what this preset changes, and why.")] = None,
     task: Annotated[str, typer.Option(help="Of --preset: the task that it is for.")] = "gliders",
 ) -> None:
@@ -73,7 +73,7 @@ def show(
         from dfkd_ray.datasets import picture
 
         shown = datasets.load(name)
-        typer.echo(f"wrote {picture.write_grid(shown, out or Path(f'{shown.name}.png'), data=data)}")
+        typer.echo(f"wrote {picture.write_grid(shown, out or Path(f'{shown.name}.png'), data=datasets.local(data))}")
     elif preset is not None:
         for line in _in_preset(name, preset, task):
             typer.echo(line)

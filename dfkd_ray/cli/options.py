@@ -56,7 +56,11 @@ _TOLD = {each.name: each.metadata["help"] for each in fields(Options)}
 
 
 Weights = Annotated[Path | None, typer.Option(help=_TOLD["weights"])]
-Data = Annotated[Path | None, typer.Option(help=_TOLD["data"])]
+Data = Annotated[str | None, typer.Option(help=_TOLD["data"])]
+OwnImages = Annotated[
+    str | None,
+    typer.Option(help="Folder or .npz file of the task's real images, by path or URI (s3://, gs://, az://)."),
+]
 Device = Annotated[str, typer.Option(help=_TOLD["device"])]
 Precision = Annotated[choices.Precision, typer.Option(help=_TOLD["precision"])]
 Cache = Annotated[choices.Cache, typer.Option(help=_TOLD["cache"])]

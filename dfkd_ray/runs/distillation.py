@@ -80,8 +80,8 @@ class Distillation:
 
     @property
     def data(self) -> str | None:
-        """Where real images are."""
-        return None if self.options.data is None else str(self.options.data)
+        """Where real images are, by path or URI."""
+        return self.options.data
 
     def resolve(self, changes: Mapping[str, Any]) -> Method:
         """The method with these changes."""

@@ -14,6 +14,7 @@ from typing import Any
 from dfkd_ray import study as studies
 from dfkd_ray.datasets.identity import definition, of_folder, of_split, of_task
 from dfkd_ray.datasets.pools import Pool
+from dfkd_ray.datasets.remote import local
 from dfkd_ray.methods import config
 from dfkd_ray.nets.builders import classifiers
 from dfkd_ray.parts.optimizers import lr_schedules, optimizers
@@ -97,10 +98,9 @@ def _method(work: Distillation, name: str) -> Part:
 
 def _images(work: Distillation, which: Any) -> Part:
     """The real images of a split, as far as there are any."""
-    data = None if work.data is None else Path(work.data)
     if real(work.task, which, work.data, work.runtime.cache) is None:
         return {"digest": None}
-    identity = of_split(work.task, which, data)
+    identity = of_split(work.task, which, local(work.data))
     if identity is None:
         return {"digest": "drawn", "said": "or bundled, the same everywhere"}
     return {"digest": identity.digest, "said": str(identity)}
