@@ -97,7 +97,7 @@ def made_up(made: study.Study, folder: Path) -> tuple[str, dict[str, Any]]:
     images = {f"{which}_images": rng.integers(0, 256, (n, 32, 32, 3), np.uint8) for which, n in parts.items()}
     labels = {f"{which}_labels": rng.integers(0, len(task.classes), n) for which, n in parts.items()}
     np.savez(folder / "images.npz", **images, **labels)
-    return str(folder / "task.yaml"), {"data": folder / "images.npz", "weights": folder / "teacher.pt"}
+    return str(folder / "task.yaml"), {"data": str(folder / "images.npz"), "weights": folder / "teacher.pt"}
 
 
 @every_study
