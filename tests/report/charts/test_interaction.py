@@ -62,7 +62,7 @@ def test_compared_trials_have_the_colour_of_their_value_and_others_are_outlines(
         "best": [4.0],
     }
     assert [list(marks[name].marker.color) for name in ("complete", "best")] == [[0.0, 0.3], [0.6]]
-    assert marks["pruned"].marker.coloraxis is None
+    assert marks["stopped"].marker.coloraxis is None
     assert marks["complete"].marker.coloraxis == marks["best"].marker.coloraxis == "coloraxis"
 
 
