@@ -20,6 +20,7 @@ from dfkd_ray.runs.study_file import open_study
 from dfkd_ray.tune import launch
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util import shipped, tables, yamls
+from dfkd_ray.util.choices import PAPER
 from dfkd_ray.util.errors import ConfigError
 from tests.cli.commands import few_images
 from tests.tiny import painter
@@ -109,7 +110,7 @@ def test_a_tiny_trial_of_it_leaves_tables_and_a_page(name: str, tmp_path: Path) 
     tiny = {} if ships else dict(SMALL)
     tiny |= {path: value for path, value in TINY.items() if method["schedule"][path.partition(".")[2]] >= value}
     plain: dict[str, Any] = study.plain(made) | {"task": task}
-    if "schedule.warmup" in plain["fixed"]:
+    if "schedule.warmup" in plain["fixed"] or (made.preset != PAPER and method["schedule"]["warmup"]):
         tiny |= {"schedule.warmup": 0}
     plain["fixed"] = {**{k: v for k, v in plain["fixed"].items() if k != "schedule"}, **tiny}
     if made.search:
