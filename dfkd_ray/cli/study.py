@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from dfkd_ray.cli import app, options, running
+from dfkd_ray.cli import app, options, terminal
 from dfkd_ray.cli.student import TrialOptions
+from dfkd_ray.runs import running
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util.errors import StudyError
 
@@ -25,7 +26,7 @@ def sweep(file: File, how: Options, small: options.SmallTry) -> None:
     study, work = running.checked(file, how, small.overrides)
     if study.ablation is not None:
         raise StudyError(f"{study.study} is an ablation; run: dfkd-ray ablate {file}")
-    running.start(study, work, how)
+    terminal.close(running.start(study, work, how, terminal.TERMINAL))
 
 
 @app.command()
@@ -35,7 +36,7 @@ def ablate(file: File, how: Options, small: options.SmallTry) -> None:
     study, work = running.checked(file, how, small.overrides)
     if study.ablation is None:
         raise StudyError(f"{study.study} is a sweep; run: dfkd-ray sweep {file}")
-    running.start(study, work, how)
+    terminal.close(running.start(study, work, how, terminal.TERMINAL))
 
 
 @app.command()
@@ -50,7 +51,7 @@ def resume(
 
     What decides results (methods, teacher, task, real images, own code) has to be what it was when it began.
     """
-    running.resume(folder, how, accept_changes, failed)
+    terminal.close(running.resume(folder, how, accept_changes, terminal.TERMINAL, failed))
 
 
 @app.command()

@@ -1,15 +1,15 @@
-"""From a study file to the end of its study: what the commands that run or plan a study share."""
+"""From a study file to the end of its study: what commands and functions that run or plan a study share."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from dfkd_ray.cli import options, outcome
+from dfkd_ray.runs import outcome
+from dfkd_ray.runs.audience import Audience
 from dfkd_ray.tune.options import Options
 from dfkd_ray.tune.ray_setup import in_a_job
 from dfkd_ray.util import shipped, store
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dfkd_ray.runs.distillation import Distillation
     from dfkd_ray.study import Study
     from dfkd_ray.study.overrides import Overrides
+    from dfkd_ray.tune import Summary
     from dfkd_ray.tune.duplicates import Duplicates
     from dfkd_ray.tune.history import History
     from dfkd_ray.tune.launch import StudyFacts
@@ -116,11 +117,10 @@ def session(how: Options) -> dict[str, Any]:
     return provenance(runner=how.runner or "ray")
 
 
-def start(study: Study, work: Distillation, how: Options) -> None:
+def start(study: Study, work: Distillation, how: Options, to: Audience) -> Summary:
     """Run a study to its end and say what came of it."""
     from dfkd_ray.runs.experiment import bound
     from dfkd_ray.tune import launch
-    from dfkd_ray.tune.observers import live
 
     folder, teacher = folder_of(study, how), work.task.teacher.file
     if in_a_job() and not (folder.is_absolute() or store.of(folder) is not None):
@@ -129,15 +129,17 @@ def start(study: Study, work: Distillation, how: Options) -> None:
     if how.go_on and how.fresh:
         raise ConfigError.at("--continue", "goes on with what --fresh moves aside")
     if how.go_on and begun(folder, study, work):
-        return resume(folder, replace(how, out=None, go_on=False), accept_changes=False)
+        return resume(folder, replace(how, out=None, go_on=False), accept_changes=False, to=to)
     how = replace(how, weights=how.weights or teacher)  # also where it was found: who resumes may stand elsewhere
-    typer.echo(outcome.announcement(study, folder, duplicates(study, work)))
+    to.say(outcome.announcement(study, folder, duplicates(study, work)))
     if work.options.weights is None and teacher is not None:
-        typer.echo(f"the teacher is {teacher}")
+        to.say(f"the teacher is {teacher}")
     told = facts(study, work, how)
-    with options.going_on_with("dfkd-ray", "resume", store.place_of(folder)):
-        summary = launch.start(study, bound(work, told.experiment), folder, told, how, live.view())
-    outcome.close(summary, work)
+    with to.going_on("dfkd-ray", "resume", store.place_of(folder)):
+        summary = launch.start(study, bound(work, told.experiment), folder, told, how, to.watching())
+    for line in outcome.closing(summary, work):
+        to.say(line)
+    return summary
 
 
 def begun(folder: Path, study: Study, work: Distillation) -> bool:
@@ -178,30 +180,31 @@ def _by_name(plain: Any) -> Any:
     return Path(plain).name if isinstance(plain, str) and Path(plain).is_absolute() else plain
 
 
-def resume(place: str | Path, how: Options, accept_changes: bool, failed: bool = False) -> None:
+def resume(place: str | Path, how: Options, accept_changes: bool, to: Audience, failed: bool = False) -> Summary:
     """Go on with the study in a folder, by path or URI, with what its ledger says; what is said now holds over it.
     failed: trials that failed are run again."""
     from dfkd_ray.runs import preparing
     from dfkd_ray.tune import launch
-    from dfkd_ray.tune.observers import live
 
     made: list[Distillation] = []
 
     def make(history: History, options: Options) -> tuple[Distillation, dict[str, Any]]:
-        work, record = going_on(folder, history, history.study, preparing.resumed(history, options), accept_changes)
+        work, record = going_on(folder, history, history.study, preparing.resumed(history, options), accept_changes, to)
         made.append(work)
         return work, {"provenance": session(options), **record}
 
     if how.out is not None or how.fresh or how.go_on:
         raise StudyError(f"resume goes on in {place}: --out, --fresh and --continue are for `sweep` and `ablate`")
     folder = store.existing(place)
-    with options.going_on_with("dfkd-ray", "resume", store.place_of(folder)):
-        summary = launch.resume(folder, make, how, live.view(), failed=failed)
-    outcome.close(summary, made[0])
+    with to.going_on("dfkd-ray", "resume", store.place_of(folder)):
+        summary = launch.resume(folder, make, how, to.watching(), failed=failed)
+    for line in outcome.closing(summary, made[0]):
+        to.say(line)
+    return summary
 
 
 def going_on(
-    folder: Path, history: History, study: Study, work: Distillation, accept: bool, *way_on: str
+    folder: Path, history: History, study: Study, work: Distillation, accept: bool, to: Audience, *way_on: str
 ) -> tuple[Distillation, dict[str, Any]]:
     """See `experiment.go_on`; says what is another than it was."""
     from dfkd_ray.runs.experiment import go_on, versions
@@ -209,9 +212,9 @@ def going_on(
 
     work, record = go_on(folder, history, study, work, accept, *way_on)
     if others := other_versions(history.begun, {"versions": versions()}):
-        typer.echo(f"warning: {folder} was begun with other versions ({others})", err=True)
+        print(f"warning: {folder} was begun with other versions ({others})", file=sys.stderr, flush=True)
     if changed := record.get("changed", history.changed):
-        typer.echo(f"every trial from here on is marked, since it is run with other inputs: {changed}")
+        to.say(f"every trial from here on is marked, since it is run with other inputs: {changed}")
     return work, record
 
 
