@@ -27,7 +27,7 @@ FLOORS: list[tuple[str, ...]] = [
     ("methods",),
     ("train",),
     ("runs",),
-    ("cli",),
+    ("cli", "api"),
     ("__main__",),
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -37,7 +37,7 @@ TOWERS = {"stats", "study", "tune", "report"}  # never see a tensor
 
 # Who may import which package of others; "tune" allows it to the whole room, "tune.search" to that module alone.
 THIRD_PARTIES = {
-    "torch": CORE | {"runs", "cli", "util.seeding"},
+    "torch": CORE | {"runs", "cli", "api", "util.seeding"},
     "torchvision": {"nets", "datasets"},
     "numpy": {"datasets", "teachers", "report", "runs", "stats"},
     "PIL": {"datasets", "runs.evaluation"},
@@ -46,17 +46,18 @@ THIRD_PARTIES = {
     "onnxruntime": {"runs.export"},
     "yaml": {"util.yamls", "methods.origins", "report", "cli"},
     "pydantic": {"util.yamls"},
-    "pyarrow": {"util.tables", "report", "datasets.pools"},
+    "pandas": {"api"},
+    "pyarrow": {"util.tables", "report", "datasets.pools", "api.frames"},
     "diffusers": {"nets.pipelines", "teachers.teach_diffusion"},
     "transformers": {"nets.pipelines"},
     "tokenizers": {"nets.pipelines.small"},
-    "plotly": {"report"},
+    "plotly": {"report", "api"},
     "jinja2": {"report.rendering"},
     "markupsafe": {"report.rendering"},
     "obstore": {"util.store"},
     "filelock": {"util.locks", "datasets.pools.shard"},
     "scipy": {"parts.losses.kdci", "datasets.fgvc", "report", "stats"},
-    "optuna": {"tune.search", "tune.importance"},
+    "optuna": {"tune.search", "tune.importance", "tune.optuna_study", "api.results"},
     "ray": {f"tune.ray_{name}" for name in ("cluster", "jobs", "leaving", "probe", "runner", "shards")},
     "rich": {"tune.observers.live", "cli"},
     "typer": {"cli"},
@@ -121,6 +122,7 @@ SAME_NAME = {
     ("cli.pool", "datasets.pools.pool", "parts.memories.pool"): "a command, the images on the disk, those in memory",
     ("cli.repair", "tune.repair"): COMMAND,
     ("cli.run", "train.run"): "the commands of a run and its state",
+    ("cli.subject", "runs.subject"): "the options, and what they mean",
     ("cli.study", "study", "study.study"): "the commands of a study, its room, and its dataclass",
     ("cli.teach", "teachers.teach"): COMMAND,
     ("cli.teach_diffusion", "teachers.teach_diffusion"): COMMAND,
@@ -175,6 +177,8 @@ def imported(tree: ast.AST) -> Iterator[str]:
 
 def own(name: str) -> set[str]:
     """The modules of the package that a module imports."""
+    if name == PACKAGE.name:
+        return set()  # what it offers is imported when it is used: see the test of what importing it loads
     found = set()
     for target in imported(TREES[name]):
         if target.split(".")[0] == "dfkd_ray":
@@ -256,6 +260,9 @@ print(json.dumps(out))
 """
 
 
+MODULES_OF = "import sys, {0}; print(*[name for name in sys.modules if name.split('.')[0] == '{0}'])"
+
+
 def python(code: str, *arguments: str) -> str:
     env = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", code, *arguments], env=env, capture_output=True, text=True)
@@ -273,9 +280,11 @@ def test_importing_loads_nothing_heavy() -> None:
         "dfkd_ray.report",
         "dfkd_ray.study",
         "dfkd_ray.cli",
+        "dfkd_ray.api.commands",
     ]
     loads = json.loads(python(LOADS, json.dumps([*light, "dfkd_ray.train.loop", "dfkd_ray.runs.distillation"])))
     assert [name for name in loads["dfkd_ray"] if name not in sys.stdlib_module_names] == ["dfkd_ray"]
+    assert len(python(MODULES_OF.format("dfkd_ray")).split()) == 1, "nor anything of its own"
     for name in light:
         assert not set(loads[name]) & HEAVY, name
     assert "torch" in loads["dfkd_ray.train.loop"]

@@ -66,11 +66,9 @@ class ImageOptions(Reading):
 
     def of(self, task: str | Task) -> str | Task:
         """A task by name or made; the same where nothing was said, else one that is read as it was."""
-        from dfkd_ray import datasets
+        from dfkd_ray.runs.subject import of_images
 
-        if self == ImageOptions():
-            return task
-        return self.over(datasets.load(task) if isinstance(task, str) else task, self.shares)
+        return of_images(task, skip_damaged=self.skip_damaged, hold_out=self.hold_out, shares=self.shares)
 
     def load(self, name: str) -> Task:
         """The task by name, read so."""

@@ -60,12 +60,10 @@ class Subject:
 
     def assigned(self, changes: list[str] | None) -> dict[str, Any]:
         """The changes of `--set`, with the architectures."""
-        made = options.assignments(changes)
-        for path, arch in {"teacher.arch": self.teacher_arch, "student.arch": self.student_arch}.items():
-            if arch is not None and path in made:
-                raise ConfigError.at("--set", f"{path} is given twice")
-            made |= {} if arch is None else {path: arch}
-        return made
+        from dfkd_ray.runs.subject import with_nets
+
+        nets = {"teacher.arch": self.teacher_arch, "student.arch": self.student_arch}
+        return with_nets(options.assignments(changes), nets)
 
     def chosen(self, arch: str | None, weights: Path | None) -> str | Task:
         """The named task, the teacher in `weights` alone (`arch`: its net), or where there is neither the default."""

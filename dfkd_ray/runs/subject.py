@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,21 @@ def read_as(
         return replace(task, **changes)
     except ValueError as error:
         raise ConfigError.at("", str(error)) from None
+
+
+def of_images(task: str | Task, **reading: Any) -> str | Task:
+    """A task by name or made; the same where nothing is said of its images, else one that is read so, see `read_as`."""
+    if all(value is None for value in reading.values()):
+        return task
+    return read_as(datasets.load(task) if isinstance(task, str) else task, **reading)
+
+
+def with_nets(changes: Mapping[str, Any], nets: Mapping[str, str | None]) -> dict[str, Any]:
+    """Changes of a method, with the architectures that were said by themselves; ConfigError for one given twice."""
+    said = {path: arch for path, arch in nets.items() if arch is not None}
+    for path in said.keys() & changes.keys():
+        raise ConfigError.at("--set", f"{path} is given twice")
+    return {**changes, **said}
 
 
 def folder_name(task: str | Task) -> str:

@@ -42,5 +42,5 @@ def test_the_task_is_asked_for_by_the_teacher_that_is_said(tmp_path: Path) -> No
 
 
 def test_a_pool_and_a_source_of_ones_own_do_not_go_together(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="^--set: source is given twice: --pool says it too$"):
+    with pytest.raises(ConfigError, match=r"^--set: source is given twice: --pool says it too$"):
         lone._from_pool(tmp_path, config.load("noise_kd"), {"source": "noise"})
