@@ -13,9 +13,11 @@ Importing the package imports nothing heavier than the standard library: what it
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # for editors and type checkers
+TYPE_CHECKING = False  # a type checker takes it for true, and `typing` takes longer than all else here
+if TYPE_CHECKING:
+    from typing import Any
+
     from dfkd_ray import study as study
     from dfkd_ray.api.commands import ablate, distill, plan, resume, sweep
     from dfkd_ray.api.results import Results, load

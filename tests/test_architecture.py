@@ -69,6 +69,7 @@ LONG_FILES = {
     "util/yamls.py": "text to data to dataclasses, and back",
 }
 LONG_FUNCTIONS = {
+    "api/commands.py: distill": "its arguments with a line of reference each",
     "teachers/teach.py: teach": "a training loop, from top to bottom",
     "report/charts/ranking.py: draw": "a figure, from top to bottom",
 }

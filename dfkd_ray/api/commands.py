@@ -13,17 +13,15 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dfkd_ray import study as studies
 from dfkd_ray.api import keywords
+from dfkd_ray.api.given import Asked, document
 from dfkd_ray.runs.audience import Audience
 from dfkd_ray.study import Study
 from dfkd_ray.study.overrides import Overrides
 from dfkd_ray.tune.observers import Observer
 from dfkd_ray.tune.options import Options
-from dfkd_ray.util import shipped, yamls
 from dfkd_ray.util.errors import ConfigError, GivenUp, StudyError
 from dfkd_ray.util.registry import did_you_mean
-from dfkd_ray.util.yamls import Document
 
 if TYPE_CHECKING:
     from dfkd_ray.api.results import Results
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
     from dfkd_ray.runs.distillation import Distillation
     from dfkd_ray.tune import Summary
 
-Asked = str | Path | Mapping[str, Any] | Study  # a shipped study, a file, what stands in one, or one that was made
 QUIET = Audience(say=lambda line: None, watching=Observer)
 
 
@@ -193,26 +190,6 @@ def distill(
     with _threads_as_before():
         folder = lone.distill(str(method), find, how, to, asked, pool=own, seed=seed, accept=accept_changes)
     return results.load(folder)
-
-
-def document(study: Asked) -> Document:
-    """A study as its file has it, wherever it comes from; UnknownName, or ConfigError for what is none."""
-    if isinstance(study, Study):
-        return Document(studies.plain(study))
-    if isinstance(study, Mapping):
-        return Document(_plain(study))
-    if isinstance(study, str | Path):
-        return yamls.load(shipped.study_file(str(study)))
-    raise ConfigError.at("", f"expected a study: a name, a file, a mapping or a Study, got {study!r}")
-
-
-def _plain(value: Any) -> Any:
-    """What stands in a mapping, as it would in a file."""
-    if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return str(value) if isinstance(value, Path) else value
 
 
 def _stated(name: str, said: Mapping[str, Any] | None, known: Sequence[str]) -> Mapping[str, Any]:
