@@ -97,6 +97,7 @@ MIRRORS_NOTHING = {
     "deploy/test_deploy.py": "the files that bring a study to a cluster",
     "docs/test_contributing.py": "the documentation",
     "docs/test_pages.py": "the documentation",
+    "docs/test_python.py": "the documentation",
     "docs/test_site.py": "the documentation",
     "docs/test_tutorial.py": "the documentation",
     "methods/test_contract.py": "every method that ships",
