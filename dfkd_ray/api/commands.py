@@ -168,7 +168,8 @@ def distill(
         options: the others of `dfkd-ray distill`, as keywords: `weights=...`, `data=...`, `device="cpu"`, `out=...`.
 
     Raises:
-        ConfigError, UnknownName, DataError: if something does not fit, or is missing.
+        ConfigError: with what does not fit.
+        DataError: if a teacher or images are missing, damaged or of another shape.
         StudyError: if the folder holds another run.
         GivenUp: if the run failed.
     """

@@ -19,9 +19,8 @@ def pages() -> Iterator[tuple[str, str, str]]:
     names = [name for name in dfkd_ray.__all__ if name not in OTHERS]
     functions = sorted(name for name in names if name.islower())
     classes = sorted(name for name in names if name not in functions)
-    entries = [f"## `dfkd_ray.{name}`\n\n::: dfkd_ray.{name}" for name in (*functions, *classes)]
-    more = [f"## `{path.rpartition('.')[2]}`\n\n::: {path}" for path in MORE]
-    yield "reference/python.md", "Python", markup.page("Python", ABOUT, *entries, *more)
+    paths = [f"dfkd_ray.{name}" for name in (*functions, *classes)]
+    yield "reference/python.md", "Python", markup.page("Python", ABOUT, *(f"::: {path}" for path in (*paths, *MORE)))
 
 
 MORE = ("dfkd_ray.api.results.Best", "dfkd_ray.api.commands.Planned")  # what these return
