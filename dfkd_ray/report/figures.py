@@ -7,7 +7,7 @@ import pyarrow as pa
 
 import dfkd_ray.report.charts  # noqa: F401  registers every chart
 from dfkd_ray.report.chart import SECTIONS, charts, escaped
-from dfkd_ray.report.theme import painted
+from dfkd_ray.report.theme import ABOVE, painted
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 from dfkd_ray.util.errors import StudyError, UnknownName
@@ -42,4 +42,5 @@ def figure(tables: Tables, name: str, panel: str | None = None, dark: bool = Fal
         shown = panel or known[0]
         rows = rows.filter(pa.compute.equal(rows["panel"], shown))
         title = f"{title}: {escaped(shown)}" if len(known) > 1 else title
-    return painted(chart.draw(rows), dark).update_layout(title={"text": title})
+    made = painted(chart.draw(rows), dark)
+    return made.update_layout(title={"text": title}, height=made.layout.height + ABOVE)

@@ -18,6 +18,7 @@ import plotly.io as pio
 LIGHT, DARK = "dfkd_ray", "dfkd_ray_dark"
 _COLOUR = re.compile(r"--([\w-]+):\s*(#[0-9a-fA-F]{3,8})\s*;")
 _VARIABLE = re.compile(r"var\(--([\w-]+)\)")
+ABOVE = 76  # pixels over a plot for title and legend, which a page has beside it
 _DARK = "@media (prefers-color-scheme: dark)"
 _STEPS = 9  # of the scale from poor to good
 _FONT = "system-ui, -apple-system, Segoe UI, Roboto, Helvetica Neue, Noto Sans, Arial, sans-serif"
@@ -59,7 +60,7 @@ def _template(dark: bool) -> go.layout.Template:
         "paper_bgcolor": own["paper"],
         "plot_bgcolor": own["paper"],
         "title": {"x": 0.02, "font": {"size": 16, "color": own["ink"]}},
-        "margin": {"l": 16, "r": 16, "t": 88, "b": 16},
+        "margin": {"l": 16, "r": 16, "t": 12 + ABOVE, "b": 16},
         "xaxis": {**axis, "showgrid": False, "showline": True},
         "yaxis": axis,
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": small},

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute  # noqa: F401
 import pytest
 
 from dfkd_ray.report import figures
@@ -22,6 +24,13 @@ def several() -> Tables:
     return study(rows, [], note=noted(objective=TWO))
 
 
+def page_height(tables: Tables, key: str) -> int:
+    rows = charts[key].prepare(tables)
+    first = rows.filter(pa.compute.equal(rows["panel"], rows["panel"][0])) if charts[key].panels else rows
+    height: int = charts[key].draw(first).layout.height
+    return height
+
+
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_chart_that_applies_is_drawn_without_a_variable_of_the_page(name: str) -> None:
     tables = STUDIES[name]()
@@ -36,6 +45,7 @@ def test_every_chart_that_applies_is_drawn_without_a_variable_of_the_page(name: 
         made = figures.figure(tables, key, dark=bool(drawn % 2))
         assert made.layout.title.text.startswith(charts[key].title)
         assert '"var(--' not in made.to_json()
+        assert made.layout.height == page_height(tables, key) + 76, "its title takes nothing from the plot"
         drawn += 1
     assert drawn
 
