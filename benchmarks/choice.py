@@ -146,6 +146,7 @@ def trial(
     for bank, images in {"source": own, **banks}.items():
         t, s = (measures.logits(net, images) for net in (run.teacher, run.student))
         found[f"agreement/{bank}"], found[f"kl/{bank}"] = measures.faithfulness(t, s)
+        found[f"correlation/{bank}"] = measures.correlation(t, s)
         found[f"balanced/{bank}"], found[f"classes/{bank}"] = balanced(t, s), measures.class_entropy(t)
     split = real(made.task, "val", made.data, made.runtime.cache)
     assert split is not None
@@ -179,19 +180,24 @@ def record(args: argparse.Namespace) -> None:
 
 
 def others(rows: list[dict[str, Any]], folder: Path) -> None:
-    """Metrics of each trial on the images of all others of its task."""
+    """Metrics of each trial on the images of all others of its task, and correlations on the fixed banks."""
     kept = [torch.load(folder / f"{row['task']}_{row['trial']:03d}.pt") for row in rows]
     images, (arch, weights) = torch.cat([each["images"] for each in kept]), kept[0]["teacher"]
     channels, classes = images.shape[1], next(len(weight) for weight in weights.values() if weight.dim() == 2)
     teacher, student = nets.build(arch, classes, channels), nets.build(STUDENT, classes, channels)
     teacher.load_state_dict(weights)
     t = measures.logits(teacher, images)
+    banks = torch.load(folder / f"{rows[0]['task']}_banks.pt")
+    fixed = {name: (bank, measures.logits(teacher, bank)) for name, bank in banks.items()}
     for place, (row, each) in enumerate(zip(rows, kept)):
         student.load_state_dict(each["student"])
         known = torch.arange(len(images)) // KEPT != place
         pair = t[known], measures.logits(student, images[known])
         row["metrics"]["agreement/others"], row["metrics"]["kl/others"] = measures.faithfulness(*pair)
         row["metrics"]["balanced/others"] = balanced(*pair)
+        row["metrics"]["correlation/others"] = measures.correlation(*pair)
+        for name, (bank, told) in fixed.items():
+            row["metrics"][f"correlation/{name}"] = measures.correlation(told, measures.logits(student, bank))
 
 
 def ranked(rows: list[dict[str, Any]], name: str) -> list[tuple[float, float, bool]]:

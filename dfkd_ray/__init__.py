@@ -8,6 +8,7 @@
     dfkd_ray.load("reports/mhad").student()
 
 Importing the package imports nothing heavier than the standard library: what it offers is imported when it is used.
+`register` is for components of one's own.
 """
 
 from __future__ import annotations
@@ -21,23 +22,24 @@ if TYPE_CHECKING:
     from dfkd_ray import study as study
     from dfkd_ray.api.commands import ablate, distill, plan, resume, sweep
     from dfkd_ray.api.results import Results, load
+    from dfkd_ray.runs import register as register
 
 __version__ = "0.1.0"
-__all__ = ["Results", "ablate", "distill", "load", "plan", "resume", "study", "sweep"]
-_COMMANDS, _RESULTS = "dfkd_ray.api.commands", "dfkd_ray.api.results"
-_LAZY = {  # name: the module that has it, or that it is
-    **dict.fromkeys(("ablate", "distill", "plan", "resume", "sweep"), _COMMANDS),
-    **dict.fromkeys(("Results", "load"), _RESULTS),
-    "study": "dfkd_ray.study",
+__all__ = ["Results", "ablate", "distill", "load", "plan", "register", "resume", "study", "sweep"]
+_LAZY = {  # name: the module that has it
+    **dict.fromkeys(("ablate", "distill", "plan", "resume", "sweep"), "dfkd_ray.api.commands"),
+    **dict.fromkeys(("Results", "load"), "dfkd_ray.api.results"),
 }
+_MODULES = {"register": "dfkd_ray.runs.register", "study": "dfkd_ray.study"}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(_LAZY[name])
-    return module if _LAZY[name] == f"{__name__}.{name}" else getattr(module, name)
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+    return sorted({*globals(), *__all__})

@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from dfkd_ray.util import words
-from dfkd_ray.util.registry import did_you_mean
+from dfkd_ray.util.registry import Registry, did_you_mean
 from dfkd_ray.util.words import DASH, MINUS, NBSP
 
 Mode = Literal["max", "min"]
@@ -39,6 +39,7 @@ RATIO = Unit("ratio of shares", words.percent, 100.0, "points", "%", 0.0)
 NATS = Unit("nats", lambda value: f"{words.number(value)}{NBSP}nats", 1.0, "nats", "nats", 0.0)
 SECONDS = Unit("seconds", words.duration, 1.0, "s", "s", 0.0)
 BYTES = Unit("bytes", lambda value: words.memory(round(value)), 1.0, "bytes", "bytes", 0.0)
+COEFFICIENT = Unit("coefficient", low=-1.0, high=1.0)
 COUNT = Unit("count", lambda value: words.number(round(value)), low=0.0)
 NONE = Unit("none")
 
@@ -78,7 +79,14 @@ RELATIVE_LAST, RELATIVE_BEST = "relative_accuracy/last", "relative_accuracy/best
 AGREEMENT, AGREEMENT_NOISE = "agreement/source", "agreement/noise"
 KL, KL_NOISE = "kl/source", "kl/noise"
 AGREEMENT_LEAVES, KL_LEAVES = "agreement/dead_leaves", "kl/dead_leaves"
-DATA_FREE = KL_LEAVES  # what to select by where there is no real image: see `choice` in benchmarks/RESULTS.md
+CORRELATION, CORRELATION_NOISE = "correlation/source", "correlation/noise"
+CORRELATION_LEAVES = "correlation/dead_leaves"
+FOLLOWED = {  # of each bank of images
+    "source": (AGREEMENT, KL, CORRELATION),
+    "noise": (AGREEMENT_NOISE, KL_NOISE, CORRELATION_NOISE),
+    "dead_leaves": (AGREEMENT_LEAVES, KL_LEAVES, CORRELATION_LEAVES),
+}
+DATA_FREE = CORRELATION_LEAVES  # what to select by where there is no real image: see `choice` in benchmarks/RESULTS.md
 BATCHNORM, ASKED, OUTSIDE = "batchnorm/source", "asked/source", "outside"
 CLASS_ENTROPY, UNCERTAINTY = "class_entropy/source", "uncertainty/source"
 IMAGE_DISTANCE, EMBEDDING_DISTANCE = "image_distance/source", "embedding_distance/source"
@@ -96,6 +104,8 @@ _AGREE = "share of images for which student and teacher name the same class, fro
 the student trains on"
 _NOISE = "the same on a bank of Gaussian images that is the same for every trial"
 _LEAVES = "the same on dead leaves, discs over discs in random colours, the same for every trial"
+_SHAPE = "Pearson's correlation of the teacher's and the student's logits for one of these images, mean over images: 1 \
+also where the student is surer, or less sure, than its teacher"
 _SPREAD = "entropy of the classes that the teacher names on these images over log K: 100 % where it names all alike"
 _UNSURE = "mean entropy of the teacher's prediction for one of these images over log K: 100 % where it knows none"
 _APART = "root mean square difference of two of these images, black 0 and white 1, mean over all pairs"
@@ -108,10 +118,13 @@ ROWS = (
     Metric(VAL_ACCURACY, "Validation accuracy", "share of validation images named right", "max", SHARE, **_VAL),
     Metric(AGREEMENT, "Agreement with the teacher, own images", _AGREE, "max", SHARE),
     Metric(KL, "KL to the teacher, own images", "mean KL(teacher, student) on these images", "min", NATS),
+    Metric(CORRELATION, "Correlation with the teacher, own images", _SHAPE, "max", COEFFICIENT),
     Metric(AGREEMENT_NOISE, "Agreement with the teacher, noise", _NOISE, "max", SHARE),
     Metric(KL_NOISE, "KL to the teacher, noise", _NOISE, "min", NATS),
+    Metric(CORRELATION_NOISE, "Correlation with the teacher, noise", _NOISE, "max", COEFFICIENT),
     Metric(AGREEMENT_LEAVES, "Agreement with the teacher, dead leaves", _LEAVES, "max", SHARE),
     Metric(KL_LEAVES, "KL to the teacher, dead leaves", _LEAVES, "min", NATS),
+    Metric(CORRELATION_LEAVES, "Correlation with the teacher, dead leaves", _LEAVES, "max", COEFFICIENT),
     Metric(CLASS_ENTROPY, "Class entropy, own images", _SPREAD, "max", SHARE),
     Metric(UNCERTAINTY, "Uncertainty of the teacher, own images", _UNSURE, "min", SHARE),
     Metric(IMAGE_DISTANCE, "Pairwise distance, own images", _APART, "max"),
@@ -144,6 +157,12 @@ ROWS = (
 _GREY = "entropy of the teacher's mean prediction over log K, high also on grey images of which it is unsure"
 OLD = (Metric("diversity", "Prediction diversity", _GREY, "max", SHARE),)  # in tables of before
 _BY_NAME = {row.name: row for row in (*ROWS, *OLD)}
+own: Registry[Any] = Registry("metric")  # of plug-ins: what computes it, which carries its `row`
+
+
+def known_rows() -> tuple[Metric, ...]:
+    """The rows that ship, and those of plug-ins."""
+    return (*ROWS, *(own[name].row for name in own))
 
 
 def find(name: str) -> Metric:
@@ -153,6 +172,8 @@ def find(name: str) -> Metric:
     """
     if name in _BY_NAME:
         return _BY_NAME[name]
+    if name in own:
+        return cast(Metric, own[name].row)
     family = next((row for row in ROWS if row.name.endswith("/") and name.startswith(row.name)), None)
     other = Metric(name, name, "", None, fair=False)
     return other if family is None else replace(family, name=name, label=name)
@@ -172,7 +193,9 @@ def better(name: str) -> Mode:
     if row.better is None and name in _BY_NAME:
         raise ValueError(f"{name} is neither better high nor low: no study may select by it")
     if row.better is None:
-        known = [each.name for each in ROWS if each.when == "epoch" and each.better and not each.name.endswith("/")]
+        known = [
+            each.name for each in known_rows() if each.when == "epoch" and each.better and not each.name.endswith("/")
+        ]
         way = "; a metric of your own needs `mode: max` or `mode: min`"
         raise ValueError(f"no trial reports {name!r}{did_you_mean(name, [*known, loss('SLOT', 'TERM')])}{way}")
     return row.better

@@ -57,7 +57,10 @@ THIRD_PARTIES = {
     "obstore": {"util.store"},
     "filelock": {"util.locks", "datasets.pools.shard"},
     "scipy": {"parts.losses.kdci", "datasets.fgvc", "report", "stats"},
-    "optuna": {"tune.search", "tune.importance", "tune.optuna_study", "api.results"},
+    "mlflow": {"tune.observers.mlflow"},
+    "optuna": {"tune.search", "tune.importance", "tune.optuna_study", "tune.observers.optuna", "api.results"},
+    "tensorboard": {"tune.observers.tensorboard"},
+    "wandb": {"tune.observers.wandb"},
     "ray": {f"tune.ray_{name}" for name in ("cluster", "jobs", "leaving", "probe", "runner", "shards")},
     "rich": {"tune.observers.live", "cli"},
     "typer": {"cli"},
@@ -75,8 +78,8 @@ LONG_FUNCTIONS = {
 }
 # A command is registered on the app of its package, so the package imports its modules last.
 COMMANDS = (
-    *("catalogue", "data", "evaluate", "export", "job", "pool", "repair", "reproduce", "run", "study", "synthesize"),
-    *("submit", "teach", "teach_diffusion", "teachers"),
+    *("catalogue", "compare", "data", "evaluate", "explain", "export", "job", "page", "pool", "repair", "reproduce"),
+    *("rm", "run", "status", "study", "submit", "synthesize", "teach", "teach_diffusion", "teachers"),
 )
 CIRCLES = {frozenset({"dfkd_ray.cli", f"dfkd_ray.cli.{name}"}) for name in COMMANDS}
 
@@ -96,6 +99,7 @@ MIRRORS_NOTHING = {
     "datasets/test_shared.py": "real images and teachers, where they are at hand",
     "deploy/test_deploy.py": "the files that bring a study to a cluster",
     "docs/test_contributing.py": "the documentation",
+    "docs/test_own.py": "the documentation",
     "docs/test_pages.py": "the documentation",
     "docs/test_python.py": "the documentation",
     "docs/test_site.py": "the documentation",
@@ -108,6 +112,7 @@ MIRRORS_NOTHING = {
     "parts/views/test_contract.py": "every view of the registry",
     "report/test_browser.py": "the page in a browser",
     "report/test_contract.py": "every chart of the registry",
+    "report/test_table.py": "the table of trials in a browser",
     "report/test_example.py": "the example that ships",
     "report/evaluation/test_contract.py": "every chart of an evaluation",
 }
@@ -117,6 +122,7 @@ COMMAND, PAGE, CHART = "a command and what it runs", "what is found and its plac
 OF_BOTH = "the page of a study and that of an evaluation"
 NETWORK = "a network and the source that trains it"
 SAME_NAME = {
+    ("cli.page", "report.evaluation.page", "report.page"): "a command, and the pages of a study and of an evaluation",
     ("cli.options", "tune.options"): "the options, and how the command line offers them",
     ("datasets.pools.card", "runs.card"): "what stands beside a pool, and beside a run",
     ("report.charts.front", "stats.front"): CHART,
@@ -143,7 +149,6 @@ SAME_NAME = {
     ("datasets.pools.pictures", "tune.pictures"): "images of a pool, and grids that a trial reports",
     ("report.effects", "stats.effects"): PAGE,
     ("report.evaluation", "runs.evaluation"): PAGE,
-    ("report.evaluation.page", "report.page"): OF_BOTH,
     ("report.evaluation.sections", "report.sections"): OF_BOTH,
     ("report.evaluation.view", "report.view"): OF_BOTH,
     ("report.published", "study.published"): PAGE,

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from html import escape
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,23 +26,10 @@ if TYPE_CHECKING:
     from dfkd_ray.api.results import Results
     from dfkd_ray.datasets import Task
     from dfkd_ray.runs.distillation import Distillation
+    from dfkd_ray.runs.running import Plan
     from dfkd_ray.tune import Summary
 
-QUIET = Audience(say=lambda line: None, watching=Observer)
-
-
-@dataclass(frozen=True)
-class Planned:
-    """What a study will run and cost: printed, it reads as `dfkd-ray plan` says it."""
-
-    study: Study = field(repr=False)
-    lines: Sequence[str]
-
-    def __str__(self) -> str:
-        return "\n".join(self.lines)
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{escape(str(self))}</pre>"
+QUIET = Audience(say=lambda line: None, warn=lambda line: None, watching=lambda lines: Observer())
 
 
 def sweep(study: Asked, *, quiet: bool = False, **options: Any) -> Results:
@@ -91,7 +77,7 @@ def ablate(study: Asked, *, quiet: bool = False, **options: Any) -> Results:
     return _run(made, work, how, quiet)
 
 
-def plan(study: Asked, **options: Any) -> Planned:
+def plan(study: Asked, **options: Any) -> Plan:
     """Say what a study will run and cost, from a probe of a few steps; launches nothing.
 
     Args:
@@ -105,7 +91,7 @@ def plan(study: Asked, **options: Any) -> Planned:
 
     how, made, work = _checked(study, options)
     with _threads_as_before():
-        return Planned(made, [*running.planned(made, work, how)])
+        return running.planned(made, work, how)
 
 
 def resume(
@@ -174,7 +160,7 @@ def distill(
         GivenUp: if the run failed.
     """
     from dfkd_ray.api import results
-    from dfkd_ray.runs import lone, subject
+    from dfkd_ray.runs import solo, subject
 
     how, to = keywords.made(Options, options), _audience(quiet)
     stated = _stated("teacher", teacher, ("classes", "size", "channels", "mean", "std"))
@@ -189,7 +175,7 @@ def distill(
     asked = keywords.made(Overrides, said)
     own = None if pool is None else Path(pool)
     with _threads_as_before():
-        folder = lone.distill(str(method), find, how, to, asked, pool=own, seed=seed, accept=accept_changes)
+        folder = solo.distill(str(method), find, how, to, asked, pool=own, seed=seed, accept=accept_changes)
     return results.load(folder)
 
 

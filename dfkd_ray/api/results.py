@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dfkd_ray import metrics
 from dfkd_ray import study as studies
-from dfkd_ray.report import answer, finding, one_run
+from dfkd_ray.report import answer, finding, one_run, standings
 from dfkd_ray.report.trial import TrialRow
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import store, tables, words
@@ -72,10 +72,11 @@ class Results:
 
     @property
     def answer(self) -> str:
-        """What its page says first, in a sentence."""
+        """What its page says first, in a sentence or two."""
         if (run := self.tables.run) is not None:
             return one_run.sentence(self.tables, run)
-        return finding.sentence(self.tables) if self.tables.is_ablation else answer.sentence(self.tables)
+        told = finding.sentence(self.tables) if self.tables.is_ablation else answer.sentence(self.tables)
+        return " ".join(said for said in (standings.sentence(self.tables), told) if said)
 
     @property
     def best(self) -> Best | None:

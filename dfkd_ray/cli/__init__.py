@@ -9,6 +9,7 @@ import typer
 
 from dfkd_ray import __version__
 from dfkd_ray.cli.bars import bar
+from dfkd_ray.cli.printing import say
 from dfkd_ray.util.errors import ConfigError, DfkdError, StudyError
 from dfkd_ray.util.files import why
 from dfkd_ray.util.progress import displayed
@@ -58,7 +59,7 @@ def main() -> None:
     except (DfkdError, OSError) as error:
         if _debug:
             raise
-        typer.echo(f"error: {_message(error)}", err=True)
+        say(f"error: {_message(error)}", err=True)
         sys.exit(getattr(error, "exit_code", DfkdError.exit_code))
 
 
@@ -70,14 +71,19 @@ def _message(error: Exception) -> str:
 
 from dfkd_ray.cli import (  # noqa: E402  they add their commands to `app`
     catalogue,  # noqa: F401
+    compare,  # noqa: F401
     data,  # noqa: F401
     evaluate,  # noqa: F401
+    explain,  # noqa: F401
     export,  # noqa: F401
     job,  # noqa: F401
+    page,  # noqa: F401
     pool,  # noqa: F401
     repair,  # noqa: F401
     reproduce,  # noqa: F401
+    rm,  # noqa: F401
     run,  # noqa: F401
+    status,  # noqa: F401
     study,  # noqa: F401
     submit,  # noqa: F401
     synthesize,  # noqa: F401

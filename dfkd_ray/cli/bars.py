@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 SOON = 0.5  # seconds: what has been done by then gets no bar
+PACE = 3600.0  # seconds that the time left is told from: a step may take minutes
 
 
 @contextmanager
@@ -28,7 +29,9 @@ def bar(title: str, total: int | None, unit: str) -> Iterator[Callable[[int], No
     columns = [name, progress.BarColumn(), amount, progress.TimeRemainingColumn()]
     both = sys.stdout.isatty()  # lines go above the bar; those for a file or a pipe go there
     screen = Console(stderr=True)
-    shown = progress.Progress(*columns, console=screen, transient=True, redirect_stdout=both)
+    shown = progress.Progress(
+        *columns, console=screen, transient=True, redirect_stdout=both, speed_estimate_period=PACE
+    )
     row, began = shown.add_task(title, total=total), time.monotonic()
 
     def tell(done: int) -> None:

@@ -2,69 +2,95 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from dfkd_ray.cli import app, options
-from dfkd_ray.cli.kinds import KINDS, listing
+from dfkd_ray.cli import app, completion, options, printing, studies
+from dfkd_ray.cli.kinds import KINDS, RUNS, listing
 from dfkd_ray.cli.real_images import kind_of_file
 from dfkd_ray.cli.student import TrialOptions
-from dfkd_ray.util import shipped, words
+from dfkd_ray.util import shipped
 from dfkd_ray.util.errors import StudyError, UnknownName
 from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.registry import did_you_mean
 
 STUDIES = "search_spaces/"  # before the name of a study that is a method's too
-COLUMN = 40  # the most that a value of `diff` is padded to
+Shown = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME|RUN",
+        help="A method (resolved, every default filled in), a task or a study (search_spaces/NAME where a method "
+        "has its name); or RUN, the folder of a run, of a trial, or of a study (then its best trial, or the one "
+        "that is named): its method. What is shipped goes before a folder of that name: ./NAME is the folder.",
+        autocompletion=completion.catalogue,
+    ),
+]
+OfPreset = Annotated[
+    str | None,
+    typer.Option(help="Of a method: what this preset changes, and why.", autocompletion=completion.presets),
+]
 
 
-@app.command()
-def ls(kind: Annotated[str, typer.Argument(metavar="KIND", help=f"{', '.join(KINDS)}.")] = "studies") -> None:
-    """List what is shipped, a name and a line each."""
-    rows = dict(listing(kind))
-    indent = max(map(len, rows), default=0) + 2
-    for name, line in rows.items():
-        typer.echo(_wrapped(f"{name:<{indent}}{line}", indent))
+@app.command(epilog="Examples: dfkd-ray ls losses; dfkd-ray ls runs; dfkd-ray ls runs old/reports --json.")
+def ls(
+    kind: Annotated[
+        str,
+        typer.Argument(metavar="KIND", help=f"{', '.join((*KINDS, RUNS))}.", autocompletion=lambda: [*KINDS, RUNS]),
+    ] = "studies",
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="FOLDER", help="Of `ls runs`: where they are.", show_default="reports")
+    ] = None,
+    plugin: options.Plugin = None,
+    json: printing.Json = False,
+) -> None:
+    """List what there is, a name and a line each, and of what a plug-in brings where it is from; `ls runs` lists the
+    studies and runs that are here."""
+    if kind == RUNS:
+        _runs(folder or Path("reports"), json)
+        return
+    if folder is not None:
+        raise typer.BadParameter(f"FOLDER is for `ls {RUNS}`: what is shipped lies in none")
+    rows = listing(kind)
+    if json:
+        printing.as_json([{"name": name, "what": line} for name, line in rows])
+    else:
+        printing.table(rows)
 
 
-def _wrapped(text: str, indent: int) -> str:
-    """The text within a terminal's width, further lines under the first; one line for a pipe."""
-    if not sys.stdout.isatty():
-        return text.rstrip()
-    width = max(60, shutil.get_terminal_size().columns)
-    return textwrap.fill(text, width, subsequent_indent=" " * indent, break_on_hyphens=False)
+def _runs(folder: Path, json: bool) -> None:
+    found = studies.listed(folder)
+    if json:
+        printing.as_json(found)
+    elif found:
+        printing.table(studies.table_of(found))
+    else:
+        typer.echo(f"no study and no run in {folder}")
 
 
 @app.command()
 @options.unfolded
 def show(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME|RUN",
-            help="A method (resolved, every default filled in), a task or a study (search_spaces/NAME where a method "
-            "has its name); or RUN, the folder of a run, of a trial, or of a study (then its best trial, or the one "
-            "that is named): its method. What is shipped goes before a folder of that name: ./NAME is the folder.",
-        ),
-    ],
+    name: Shown,
     which: TrialOptions,
     grid: Annotated[bool, typer.Option("--grid", help="Of a task: write a picture of its classes.")] = False,
     out: Annotated[
         Path | None, typer.Option(callback=options.on_disk, help="Where the picture goes.", show_default="<task>.png")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder or .npz file of the task's images.")] = None,
-    preset: Annotated[str | None, typer.Option(help="Of a method: what this preset changes, and why.")] = None,
-    task: Annotated[str, typer.Option(help="Of --preset: the task that it is for.")] = "gliders",
+    preset: OfPreset = None,
+    task: Annotated[
+        str, typer.Option(help="Of --preset: the task that it is for.", autocompletion=completion.tasks)
+    ] = "gliders",
+    plugin: options.Plugin = None,
+    json: printing.Json = False,
 ) -> None:
     """Show a method (each value with its source), a task, a study, or the method of a run, as YAML; `--grid` writes a
     picture of a task, `--preset` what a preset makes of a method."""
     from dfkd_ray import datasets
+    from dfkd_ray.util import yamls
 
     run = not grid and _is_run(name)
     if which.given and not run:
@@ -74,12 +100,14 @@ def show(
 
         shown = datasets.load(name)
         typer.echo(f"wrote {picture.write_grid(shown, out or Path(f'{shown.name}.png'), data=data)}")
-    elif preset is not None:
-        for line in _in_preset(name, preset, task):
-            typer.echo(line)
-    else:
-        for line in which.method_of(Path(name)) if run else described(name):
-            typer.echo(line)
+        return
+    lines = which.method_of(Path(name)) if run else described(name)
+    lines = lines if preset is None else _in_preset(name, preset, task)
+    if json:
+        printing.as_json(yamls.loads("\n".join(lines)).data)
+        return
+    for line in lines:
+        typer.echo(line)
 
 
 def _in_preset(name: str, preset: str, task: str) -> Iterator[str]:
@@ -92,7 +120,7 @@ def _in_preset(name: str, preset: str, task: str) -> Iterator[str]:
     found = presets.changes(config.load(name), name, preset, seen)
     yield f"# {name} as {preset} has it on {task}: what it changes of the method as published"
     for path, change in {each.path: each for each in found}.items():
-        yield f"{path}: {_value(change.value)}  # {change.why}"
+        yield f"{path}: {printing.value(change.value)}  # {change.why}"
 
 
 def _is_run(name: str) -> bool:
@@ -143,33 +171,26 @@ def _yaml(data: Any) -> str:
 
 @app.command()
 def diff(
-    one: Annotated[str, typer.Argument(metavar="METHOD", help="A method by name, or its file.")],
-    other: Annotated[str, typer.Argument(metavar="METHOD", help="Another one.")],
+    one: Annotated[
+        str, typer.Argument(metavar="METHOD", help="A method by name, or its file.", autocompletion=completion.methods)
+    ],
+    other: Annotated[str, typer.Argument(metavar="METHOD", help="Another one.", autocompletion=completion.methods)],
+    plugin: options.Plugin = None,
+    json: printing.Json = False,
 ) -> None:
     """Show where two methods differ: what only one of them has, and what both have with other values."""
     from dfkd_ray.methods import config
 
     found = config.diff(config.load(one), config.load(other))
+    if json:
+        printing.as_json([{"path": path, "values": list(both)} for path, both in found.items()])
+        return
     if not found:
         typer.echo(f"{one} and {other} are one method")
         return
-    rows = [("", one, other), *((path, _value(a), _value(b)) for path, (a, b) in found.items())]
-    first = max(len(path) for path, *_ in rows)
-    second = min(max(len(a) for _, a, _ in rows), COLUMN)
-    if sys.stdout.isatty():  # whole components are long: both values get what the paths leave of the line
-        second = min(second, max(16, (shutil.get_terminal_size().columns - first - 4) // 2))
-        rows = [(path, words.shorten(a, second), words.shorten(b, second)) for path, a, b in rows]
-    for path, a, b in rows:
-        typer.echo(f"{path:<{first}}  {a:<{second}}  {b}")
-
-
-def _value(value: Any) -> str:
-    """A value as it would stand in a file, in one line; a dash where there is none."""
-    from dfkd_ray.util import yamls
-
-    if value is None:
-        return words.DASH
-    return yamls.dump(value, default_flow_style=True, width=sys.maxsize).partition("\n")[0]
+    printing.columns(
+        [("", one, other), *((path, printing.value(a), printing.value(b)) for path, (a, b) in found.items())]
+    )
 
 
 @app.command()
@@ -179,6 +200,7 @@ def cp(
         typer.Argument(
             metavar="NAME",
             help="A study (see `ls studies`; search_spaces/NAME where a method has its name) or a method.",
+            autocompletion=completion.catalogue,
         ),
     ],
     to: Annotated[Path, typer.Argument(metavar="TO", help="A folder or a file.")] = Path("."),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dfkd_ray.cli import app, options
+from dfkd_ray.cli import app, completion, options, printing
 from dfkd_ray.cli.real_images import ImageOptions
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.words import DASH
@@ -22,22 +22,25 @@ data = typer.Typer(no_args_is_help=True, help="The data sets of the tasks.")
 app.add_typer(data, name="data")
 
 SHOWN = 5  # files of a kind
-Name = Annotated[str, typer.Argument(metavar="TASK", help="A task by name (see `ls tasks`), or a YAML file.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="TASK", help="A task by name (see `ls tasks`), or a YAML file.", autocompletion=completion.tasks
+    ),
+]
 Folder = Annotated[
     Path | None, typer.Option("--data", help="Folder of data sets.", show_default="$DFKD_RAY_DATA or ~/.cache/dfkd-ray")
 ]
 
 
 @data.command()
-def ls(folder: Folder = None) -> None:
+def ls(folder: Folder = None, plugin: options.Plugin = None, json: printing.Json = False) -> None:
     """List the tasks: is their data there, how much of it, the publisher's numbers of images, and where."""
     from dfkd_ray import datasets
 
     rows = [("task", "data", "size", "images", "folder")]
     rows += [(name, *_row(datasets.load(name), folder)) for name in datasets.names()]
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    for row in rows:
-        typer.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip())
+    printing.table(rows, json)
 
 
 def _row(task: Task, folder: Path | None) -> tuple[str, str, str, str]:
@@ -94,7 +97,7 @@ def _size(count: int) -> str:
 
 
 @data.command()
-def where(name: Name, folder: Folder = None) -> None:
+def where(name: Name, folder: Folder = None, plugin: options.Plugin = None) -> None:
     """Print the folder of a task's data, or the one where it would be."""
     from dfkd_ray import datasets
     from dfkd_ray.datasets.readers import opened
@@ -143,18 +146,22 @@ def verify(
     images: ImageOptions,
     folder: Folder = None,
     all_files: Annotated[bool, typer.Option("--list", help="Name every file, not the first few of each kind.")] = False,
+    plugin: options.Plugin = None,
+    json: printing.Json = False,
 ) -> None:
     """Compare a task's data with what was published, file by file; exit code 1 if it differs."""
     from dfkd_ray.datasets.verify import verify as check
 
     task = images.load(name)
     report = check(task, folder)
-    if report.root is None:
+    if json:
+        printing.as_json({"task": task.name, **vars(report), "complete": report.complete})
+    elif report.root is None:
         typer.echo(_none_needed(task))
-        return
-    for line in _said(task, report, None if all_files else SHOWN):
-        typer.echo(line)
-    if not report.complete:
+    else:
+        for line in _said(task, report, None if all_files else SHOWN):
+            typer.echo(line)
+    if report.root is not None and not report.complete:
         raise typer.Exit(1)
 
 

@@ -63,6 +63,7 @@ def export(
     from dfkd_ray.runs.export.cost import cost
     from dfkd_ray.train.runtime import parse_runtime
     from dfkd_ray.util.files import atomic_write
+    from dfkd_ray.util.progress import each
     from dfkd_ray.util.provenance import provenance
 
     runtime = parse_runtime({"device": device, "precision": precision, "threads": threads})
@@ -78,7 +79,8 @@ def export(
     except exporting.Differs as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
-    costs = {name: cost(network, runtime, chosen) for name, network in distilled.networks.items()}
+    measured = each(list(distilled.networks.items()), "measuring", "networks")
+    costs = {name: cost(network, runtime, chosen) for name, network in measured}
     where = {"device": str(chosen), "precision": precision, "threads": threads}
     told = {"files": files, "costs": costs, "costs_on": where, "card": card, "provenance": provenance()}
     with atomic_write(folder / RECORD) as file:

@@ -1,11 +1,10 @@
-"""Jobs on a Ray cluster that is elsewhere, sent there by `submit`: `status`, `logs`, `stop`, `pull`."""
+"""Jobs on a Ray cluster that is elsewhere, sent there by `submit`: `logs`, `stop`, `pull`; see also `status`."""
 
 from __future__ import annotations
 
 import json
 import secrets
 import shlex
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -15,28 +14,12 @@ from dfkd_ray.cli import app, dashboard, options
 from dfkd_ray.util import limits, store
 from dfkd_ray.util.errors import GivenUp, StudyError
 from dfkd_ray.util.files import atomic_write
-from dfkd_ray.util.words import roughly
 
 if TYPE_CHECKING:
     from dfkd_ray.tune.packing import Students
 
 Job = Annotated[str, typer.Argument(metavar="JOB", help="The job, as `submit` called it; see `status`.")]
 PULLED = "pulled.json"  # says of a folder whose copy it is
-
-
-@app.command()
-def status(
-    job: Annotated[str | None, typer.Argument(metavar="JOB", help="One job alone.")] = None,
-    address: dashboard.Address = None,
-    insecure: options.Insecure = False,
-) -> None:
-    """The jobs of a cluster, the newest last: name, state, since when, folder."""
-    with dashboard.connected(address, insecure) as jobs:
-        found = [jobs.one(job)] if job else jobs.all()
-    for each in found:
-        typer.echo(_line(each))
-    if not found:
-        typer.echo(f"no job at {jobs.address}")
 
 
 @app.command()
@@ -52,7 +35,7 @@ def logs(
             typer.echo(jobs.logs(job), nl=False)
             return
         ended = jobs.follow(job, lambda text: typer.echo(text, nl=False))
-    typer.echo(_line(ended), err=True)
+    typer.echo(dashboard.line(ended), err=True)
     if code := _exit_code(ended):
         raise typer.Exit(code)
 
@@ -61,7 +44,7 @@ def logs(
 def stop(job: Job, address: dashboard.Address = None, insecure: options.Insecure = False) -> None:
     """Interrupt a job as Ctrl-C would, and wait for its tables; `submit` with the same words goes on."""
     with dashboard.connected(address, insecure) as jobs:
-        typer.echo(_line(jobs.stop(job)))
+        typer.echo(dashboard.line(jobs.stop(job)))
 
 
 @app.command()
@@ -91,7 +74,7 @@ def pull(
         ended = jobs.ended(packing)
         said = jobs.logs(packing)
     if _exit_code(ended):
-        why = next((line for line in said.splitlines() if line.startswith("error: ")), _line(ended))
+        why = next((line for line in said.splitlines() if line.startswith("error: ")), dashboard.line(ended))
         raise StudyError(why.removeprefix("error: "))
     into.mkdir(parents=True, exist_ok=True)
     count = unpack(said.splitlines(), into)
@@ -127,22 +110,6 @@ def _check_pulled(into: Path, folder: str) -> None:
     mark = into / PULLED
     if not mark.is_file() or limits.read_json(mark).get("folder") != folder:
         raise StudyError(f"{into} is there already, and is no copy of {folder}: name another folder with --out")
-
-
-def _line(job: Any) -> str:
-    """`mhad-1f2e3d RUNNING, 5 min, /shared/mhad: message`."""
-    facts = job.metadata or {}
-    end = (job.end_time or time.time() * 1000) / 1000
-    took = f", {roughly(end - job.start_time / 1000)}" if job.start_time else ""
-    folder = f", {facts['folder']}" if "folder" in facts else ""
-    message = f": {_last_words(str(job.message))}" if job.message and job.status.is_terminal() else ""
-    return f"{job.submission_id} {job.status}{took}{folder}{message}"
-
-
-def _last_words(message: str) -> str:
-    """Of what Ray says of a job that has ended: its first line, or where it quotes the job's log the last of that."""
-    first, *log = [line for line in message.splitlines() if line.strip()] or [""]
-    return log[-1] if log else first
 
 
 def _exit_code(job: Any) -> int:

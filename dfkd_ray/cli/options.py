@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args, get_origin, ge
 
 import typer
 
+from dfkd_ray.cli import completion
 from dfkd_ray.tune.options import Options, parse_gpu
 from dfkd_ray.util import choices, limits, store
 from dfkd_ray.util.durations import seconds
@@ -63,6 +64,20 @@ Cache = Annotated[choices.Cache, typer.Option(help=_TOLD["cache"])]
 Threads = Annotated[int, typer.Option(min=0, callback=bounded, help=_TOLD["threads"])]
 Address = Annotated[str | None, typer.Option(help=_TOLD["address"])]
 Insecure = Annotated[bool, typer.Option("--insecure", help=_TOLD["insecure"])]
+
+
+def _loaded(value: list[str] | None) -> list[str] | None:
+    """Plug-ins are loaded as soon as they are read, before another option asks for what they register."""
+    from dfkd_ray.runs import plugins
+
+    plugins.load(value or ())
+    return value
+
+
+Plugin = Annotated[
+    list[str] | None,
+    typer.Option("--plugin", callback=_loaded, is_eager=True, metavar="FILE|MODULE", help=_TOLD["plugin"]),
+]
 _SHARD = {name: text.replace("trial", "shard") for name, text in _TOLD.items()}
 Cpu = Annotated[float | None, typer.Option(callback=bounded, help=_SHARD["cpu"], show_default="1")]
 Gpu = Annotated[
@@ -74,7 +89,11 @@ Custom = Annotated[list[str] | None, typer.Option(metavar="NAME=AMOUNT", help=_S
 Wait = Annotated[str | None, typer.Option(parser=told(seconds), metavar="DURATION", help=_SHARD["wait"])]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Change a path of the method, e.g. --set schedule.epochs=20; null removes a loss term."),
+    typer.Option(
+        "--set",
+        help="Change a path of the method, e.g. --set schedule.epochs=20; null removes a loss term. See `explain`.",
+        autocompletion=completion.assignments,
+    ),
 ]
 AcceptChanges = Annotated[
     bool,
@@ -82,12 +101,17 @@ AcceptChanges = Annotated[
         "--accept-changes", help="Go on though method, teacher, task or images are others, and mark each later trial."
     ),
 ]
+Track = Annotated[list[str] | None, typer.Option(metavar="NAME[:PLACE]", help=_TOLD["track"])]
 Seed = Annotated[int, typer.Option(callback=bounded, help="Of initial weights and of all noise.")]
 
 
 Preset = Annotated[
     str | None,
-    typer.Option(help="A recipe at a budget: see `ls presets`.", show_default="the study's, or paper"),
+    typer.Option(
+        help="A recipe at a budget: see `ls presets`.",
+        show_default="the study's, or paper",
+        autocompletion=completion.presets,
+    ),
 ]
 
 
@@ -176,6 +200,8 @@ def _options(group: Any) -> Iterator[inspect.Parameter]:
 
 def _described(f: Field[Any], hint: Any) -> tuple[Any, Any]:
     """Default and annotation of a field that says by itself what it is for, see `Options`."""
+    if f.name == "plugin":  # what it registers is there before other options ask for it
+        return None, Plugin
     more = {key: f.metadata[key] for key in ("min", "metavar") if key in f.metadata}
     if parse := f.metadata.get("parse"):  # whatever it makes of the text: Typer knows no unions
         more, hint = {**more, "parser": told(parse)}, str | None

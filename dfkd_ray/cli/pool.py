@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dfkd_ray.cli import app, options
+from dfkd_ray.cli import app, options, printing
 from dfkd_ray.util.errors import DataError, UnknownName
 from dfkd_ray.util.progress import progress
 from dfkd_ray.util.registry import did_you_mean
@@ -36,6 +36,7 @@ def ls(
     folders: Annotated[
         list[Path] | None, typer.Argument(metavar="[DIR]...", help="Pools, or folders of them.", show_default="pools/")
     ] = None,
+    json: printing.Json = False,
 ) -> None:
     """List pools: of which task and teacher, how many images, and the shards in which no trajectory is missing."""
     from dfkd_ray.datasets.pools import Pool
@@ -44,7 +45,7 @@ def ls(
         raise DataError(f"{missing[0]}: there is no such folder")
     places = folders or [Path("pools")]
     found = [path.parent for place in places for path in [*place.glob("pool.json"), *sorted(place.glob("*/pool.json"))]]
-    if not found:
+    if not found and not json:
         typer.echo(f"no pools in {', '.join(map(str, places))}; `dfkd-ray synthesize METHOD` makes one")
         return
     rows: list[tuple[str, ...]] = [
@@ -57,11 +58,9 @@ def ls(
         except DataError as error:
             rows.append((str(folder), *[DASH] * 7))
             wrong.append(str(error))
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    for row in rows:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+    printing.table(rows, json)
     for line in wrong:
-        typer.echo(line)
+        typer.echo(line, err=json)
 
 
 def _cells(found: Pool) -> tuple[str, ...]:

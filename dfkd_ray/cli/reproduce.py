@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from dfkd_ray.cli import app, options, terminal
+from dfkd_ray.cli import app, listening, options, printing
 from dfkd_ray.runs import running
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util.errors import DfkdError, StudyError, UnknownName
@@ -36,6 +36,7 @@ def reproduce(
         str, typer.Option(help="paper: the table's own task, nets and schedule; gliders: its cells on a laptop.")
     ] = "paper",
     plan: Annotated[bool, typer.Option("--plan", help="Print the plan and launch nothing.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Of --list: print JSON.")] = False,
     how: Options,
     small: options.SmallTry,
 ) -> None:
@@ -44,8 +45,10 @@ def reproduce(
     from dfkd_ray.study import published
 
     if listed:
-        _list()
+        _list(json)
         return
+    if json:
+        raise typer.BadParameter("--json is for --list; of a study: dfkd-ray status STUDY --json")
     if table is None:
         raise typer.BadParameter("which table? See: dfkd-ray reproduce --list")
     chosen = published.load(table)
@@ -93,10 +96,10 @@ def _run(document: Document, made: Study, plan: bool, how: Options) -> None:
             raise
         _without(made, lacking, plan, how)
         return
-    for line in running.planned(study, work, how):
-        typer.echo(line)
+    for line in running.planned(study, work, how).lines:
+        printing.say(line)
     if not plan:
-        terminal.close(running.start(study, work, how, terminal.TERMINAL))
+        listening.close(running.start(study, work, how, listening.TERMINAL))
 
 
 def _without(made: Study, lacking: list[str], plan: bool, how: Options) -> None:
@@ -141,20 +144,24 @@ def _lacking(made: Study, how: Options) -> list[str]:
     return found
 
 
-def _list() -> None:
+def _list(json: bool) -> None:
     """All tables, one row each; in a pipe one line each."""
     from rich.console import Console
     from rich.table import Table as Grid
 
     from dfkd_ray.study import published
 
+    head = ("table", "what", "paper", "can it be run again here?")
+    tables = {name: published.load(name) for name in published.names()}
+    rows = [(name, f"{t.title} ({t.number})", t.source.citation, _here(t)) for name, t in tables.items()]
+    if json:
+        printing.table([head, *rows], json)
+        return
     grid = Grid(box=None, pad_edge=False, header_style="bold")
-    grid.add_column("table", no_wrap=True)
-    for title in ("what", "paper", "can it be run again here?"):
-        grid.add_column(title)
-    for name in published.names():
-        table = published.load(name)
-        grid.add_row(name, f"{table.title} ({table.number})", table.source.citation, _here(table))
+    for title in head:
+        grid.add_column(title, no_wrap=title == "table")
+    for row in rows:
+        grid.add_row(*row)
     console = Console(width=None if sys.stdout.isatty() else PIPE, markup=False, highlight=False)
     with console.capture() as shown:
         console.print(grid)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from dfkd_ray.cli import options
+from dfkd_ray.cli import completion, options
 
 if TYPE_CHECKING:
     from dfkd_ray.runs.students import Distilled
@@ -21,6 +21,7 @@ Run = Annotated[
         metavar="RUN",
         help="The folder of a run, or of a study: then its best trial, or the one that is named.",
         show_default=False,
+        autocompletion=completion.runs,
     ),
 ]
 
@@ -40,14 +41,11 @@ class TrialOptions:
         """The options of these that were given."""
         return [f"--{name}" for name in ("trial", "arm", "seed") if getattr(self, name) is not None]
 
-    def choose(self, path: Path, before: str = "") -> Chosen:
-        """The run's folder; where it is one of several, which one is said, in a line that begins with `before`."""
+    def choose(self, path: Path) -> Chosen:
+        """The run's folder, and where it is one of several, which one."""
         from dfkd_ray.tune.chosen import choose
 
-        chosen = choose(path, self.trial, self.arm, self.seed)
-        if chosen.said:
-            typer.echo(f"{before}{chosen.said}")
-        return chosen
+        return choose(path, self.trial, self.arm, self.seed)
 
     def page_of(self, path: Path) -> tuple[Path, int | None]:
         """The study's folder, and the trial whose page is meant; None: the study's own."""
@@ -61,7 +59,10 @@ class TrialOptions:
         from dfkd_ray.runs.card import RunCard
         from dfkd_ray.util import yamls
 
-        card = RunCard.read(self.choose(path, "# ").folder)
+        chosen = self.choose(path)
+        if chosen.said:
+            yield f"# {chosen.said}"
+        card = RunCard.read(chosen.folder)
         told = {
             "study": card.study,
             "trial": card.trial,
@@ -91,12 +92,18 @@ class StudentOptions(TrialOptions):
         str | None, typer.Option(help="Of --weights (see `ls nets`).", show_default="what its card says")
     ] = None
     task: Annotated[
-        str | None, typer.Option(help="A task by name, a YAML file or folder:PATH.", show_default="that of the run")
+        str | None,
+        typer.Option(
+            help="A task by name, a YAML file or folder:PATH.",
+            show_default="that of the run",
+            autocompletion=completion.tasks,
+        ),
     ] = None
     teacher: Annotated[
         Path | None, typer.Option(help="The teacher's weights.", show_default="that of the run, or the task's own")
     ] = None
     teacher_arch: Annotated[str | None, typer.Option(help="Of --teacher.", show_default="what its card says")] = None
+    plugin: options.Plugin = None
 
     def open(self) -> tuple[Distilled, Path]:
         """Both networks, and where what is made of them goes; a usage error where it is not clear which are meant."""
@@ -107,7 +114,10 @@ class StudentOptions(TrialOptions):
         if self.run is not None:
             if self.arch is not None:
                 raise typer.BadParameter("--arch is for --weights: a run knows its own")
-            folder = self.choose(self.run).folder
+            chosen = self.choose(self.run)
+            if chosen.said:
+                typer.echo(chosen.said)
+            folder = chosen.folder
             found = students.of_run(folder, self.which, self.task, self.teacher, self.teacher_arch)
             return found, folder
         assert self.weights is not None

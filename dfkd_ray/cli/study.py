@@ -7,36 +7,50 @@ from typing import Annotated
 
 import typer
 
-from dfkd_ray.cli import app, options, terminal
+from dfkd_ray.cli import app, completion, listening, options, printing
 from dfkd_ray.cli.student import TrialOptions
 from dfkd_ray.runs import running
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util.errors import StudyError
 
-File = Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or the name of a shipped one.")]
+File = Annotated[
+    str,
+    typer.Argument(
+        metavar="STUDY", help="A study file, or the name of a shipped one.", autocompletion=completion.studies
+    ),
+]
 Folder = Annotated[
-    str, typer.Argument(metavar="FOLDER", help="The study's folder, e.g. reports/mhad or s3://bucket/mhad.")
+    str,
+    typer.Argument(
+        metavar="FOLDER",
+        help="The study's folder, e.g. reports/mhad or s3://bucket/mhad.",
+        autocompletion=completion.runs,
+    ),
+]
+
+Serve = Annotated[
+    bool, typer.Option("--serve", help="Serve the page to this machine meanwhile, under an address with a token.")
 ]
 
 
 @app.command()
 @options.unfolded
-def sweep(file: File, how: Options, small: options.SmallTry) -> None:
+def sweep(file: File, how: Options, small: options.SmallTry, serve: Serve = False) -> None:
     """Search a study's space and write its tables and its page."""
     study, work = running.checked(file, how, small.overrides)
     if study.ablation is not None:
         raise StudyError(f"{study.study} is an ablation; run: dfkd-ray ablate {file}")
-    terminal.close(running.start(study, work, how, terminal.TERMINAL))
+    listening.close(running.start(study, work, how, listening.audience(serve)))
 
 
 @app.command()
 @options.unfolded
-def ablate(file: File, how: Options, small: options.SmallTry) -> None:
+def ablate(file: File, how: Options, small: options.SmallTry, serve: Serve = False) -> None:
     """Run a designed experiment: every arm with the same seeds, its effects with intervals and verdicts."""
     study, work = running.checked(file, how, small.overrides)
     if study.ablation is None:
         raise StudyError(f"{study.study} is a sweep; run: dfkd-ray sweep {file}")
-    terminal.close(running.start(study, work, how, terminal.TERMINAL))
+    listening.close(running.start(study, work, how, listening.audience(serve)))
 
 
 @app.command()
@@ -46,58 +60,98 @@ def resume(
     how: Options,
     failed: Annotated[bool, typer.Option("--failed", help="Run trials that failed again, from the start.")] = False,
     accept_changes: options.AcceptChanges = False,
+    serve: Serve = False,
 ) -> None:
     """Go on with a study or a run that was interrupted or killed; nothing finished is run again.
 
     What decides results (methods, teacher, task, real images, own code) has to be what it was when it began.
     """
-    terminal.close(running.resume(folder, how, accept_changes, terminal.TERMINAL, failed))
+    listening.close(running.resume(folder, how, accept_changes, listening.audience(serve), failed))
 
 
 @app.command()
 @options.unfolded
-def plan(file: File, how: Options, small: options.SmallTry) -> None:
+def plan(file: File, how: Options, small: options.SmallTry, json: printing.Json = False) -> None:
     """Say what a study will run and cost, from a probe of a few steps; launches nothing."""
     study, work = running.checked(file, how, small.overrides)
-    for line in running.planned(study, work, how):
-        typer.echo(line)
+    made = running.planned(study, work, how)
+    if json:
+        printing.as_json(made.plain(study))
+        return
+    for line in made.lines:
+        printing.say(line)
 
 
 @app.command()
-def validate(file: File, weights: options.Weights = None, data: options.Data = None) -> None:
+def validate(
+    file: File, weights: options.Weights = None, data: options.Data = None, plugin: options.Plugin = None
+) -> None:
     """Check a study file: every mistake at once, with its line."""
-    study, _ = running.checked(file, Options(data=data, weights=weights))
+    study, _ = running.checked(file, Options(data=data, weights=weights, plugin=tuple(plugin or ())))
     what = f"{len(study.search)} searched paths" if study.ablation is None else f"{len(study.ablation.arms)} arms"
     typer.echo(f"{study.study}: {what}, method {study.method_name}, task {study.task_name}: valid")
+
+
+Folders = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FOLDER...",
+        help="Of a study, of a run, or of one trial; or several studies.",
+        autocompletion=completion.runs,
+    ),
+]
+Written = Annotated[
+    Path | None,
+    typer.Option(
+        callback=options.on_disk,
+        help="Of several: their page is OUT.html, the table of arms OUT.md and OUT.tex too.",
+        show_default="A-and-B.html beside the first",
+    ),
+]
+Watch = Annotated[
+    bool, typer.Option("--watch", help="Serve the page to this machine, and build it whenever the tables change.")
+]
 
 
 @app.command()
 @options.unfolded
 def report(
-    folders: Annotated[
-        list[Path],
-        typer.Argument(metavar="FOLDER...", help="Of a study, of a run, or of one trial; or several, of ablations."),
-    ],
-    which: TrialOptions,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            callback=options.on_disk, help="Of several: write the table as OUT.md and OUT.tex too.", show_default=False
-        ),
-    ] = None,
+    folders: Folders, which: TrialOptions, out: Written = None, plugin: options.Plugin = None, watch: Watch = False
 ) -> None:
     """Build the page again from a study's tables alone: of the study, of a run, or of one trial, also one that kept
-    no student; of several ablations one table, arms x tasks."""
-    from dfkd_ray import report as pages
+    no student; of several studies one page that compares them, and of ablations a table, arms x tasks.
 
-    if len(folders) > 1:
+    Example: dfkd-ray report reports/mhad --watch
+    """
+    from dfkd_ray import report as pages
+    from dfkd_ray.cli.serving import watch as watched
+
+    if watch and (len(folders) > 1 or which.given or out is not None):
+        raise typer.BadParameter("--watch is for the page of one study")
+    if watch:
+        if not folders[0].is_dir():
+            raise StudyError(f"{folders[0]}: there is no such folder")
+        watched(folders[0])
+    elif len(folders) > 1:
         if which.given:
             raise typer.BadParameter(f"{which.given[0]} is for one folder")
-        text, written = pages.cross(folders, out)
-        typer.echo(text, nl=False)
-        for path in written:
-            typer.echo(f"wrote {path}", err=True)
+        _several(folders, out)
     elif out is not None:
         raise typer.BadParameter("--out is for several folders; one study's table is its arms.md and arms.tex")
     else:
         typer.echo(f"wrote {pages.build(*which.page_of(folders[0]))}")
+
+
+def _several(folders: list[Path], out: Path | None) -> None:
+    """One page of several studies; of ablations that share an arm a table too, which alone goes to standard output."""
+    from dfkd_ray import report as pages
+
+    page = pages.compare(folders, out)
+    try:
+        text, written = pages.cross(folders, out)
+    except StudyError as why:  # studies that share no arm have a page all the same
+        text, written = "", []
+        typer.echo(f"no table of arms: {why}", err=True)
+    typer.echo(text, nl=False)
+    for path in (*written, page):
+        typer.echo(f"wrote {path}", err=True)

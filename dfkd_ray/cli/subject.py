@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dfkd_ray.cli import options
+from dfkd_ray.cli import completion, options
 from dfkd_ray.util.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class Subject:
         typer.Option(
             help="A name (see `ls tasks`), a YAML file or folder:PATH; with --weights and no task the teacher is all.",
             show_default="gliders, without --weights",
+            autocompletion=completion.tasks,
         ),
     ] = None
     teacher_arch: Annotated[

@@ -43,6 +43,7 @@ def submit(
     folder: Folder = None,
     environment: RuntimeEnv = None,
     env: Variables = None,
+    plugin: options.Plugin = None,
     named: Annotated[str | None, typer.Option("--name", help="Of the job.", show_default="after the study")] = None,
 ) -> None:
     """Run a study on a cluster, where it goes on when this machine is off. The same command again goes on with it.
@@ -54,7 +55,7 @@ def submit(
     _check_out(out)
     asked = _Asked(study, folder)
     files = dict(job_files.named(asked.file)) if asked.file and folder is None else {}
-    own = [] if weights is None else ["--weights", _sent(Path(weights), files)]
+    own = [*_weights(weights, files), *_plugins(plugin or [], files, folder)]
     own += ["--insecure"] * insecure + ["--continue"] * ("--fresh" not in context.args)
     words = [asked.command, asked.word, "--address", "auto", "--out", out, *context.args, *own]
     _check(context, words)
@@ -104,6 +105,10 @@ def _check_out(out: str) -> None:
         raise ConfigError.at("--out", f"{told}: an absolute path, or a URI")
 
 
+def _weights(weights: str | None, files: dict[str, Path]) -> list[str]:
+    return [] if weights is None else ["--weights", _sent(Path(weights), files)]
+
+
 def _sent(weights: Path, files: dict[str, Path]) -> str:
     """The teacher's file and its card become files of the job where they are here; its name there."""
     from dfkd_ray.teachers.unwrapping import file_of
@@ -117,6 +122,18 @@ def _sent(weights: Path, files: dict[str, Path]) -> str:
         if each.is_file():
             files[f"weights/{each.name}"] = each
     return f"weights/{weights.name}"
+
+
+def _plugins(given: list[str], files: dict[str, Path], folder: Path | None) -> list[str]:
+    """Own code becomes files of the job, by the names that it has here; the words that load it there."""
+    for name in given:
+        path = Path(name)
+        if folder is not None or not path.exists():  # sent with the folder; a module that the cluster has
+            continue
+        if path.is_absolute() or ".." in path.parts:
+            raise StudyError(f"{name} is not below where you stand: send a folder that has it, --folder")
+        files |= {str(each): each for each in (sorted(path.rglob("*.py")) if path.is_dir() else [path])}
+    return [word for name in given for word in ("--plugin", name)]
 
 
 def _check(context: typer.Context, words: list[str]) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dfkd_ray.cli import app, options
+from dfkd_ray.cli import app, options, printing
 from dfkd_ray.util.errors import ConfigError, DataError
 from dfkd_ray.util.words import DASH, share
 
@@ -31,25 +31,26 @@ def ls(
     ] = None,
     known: Annotated[bool, typer.Option("--known", help="Public ones, which `teachers fetch` brings.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Compare each file with the sha256 of its card.")] = False,
+    json: printing.Json = False,
 ) -> None:
     """List teachers with what their cards say; those with something wrong too, which is exit code 2 with --check."""
     from dfkd_ray.teachers.lookup import teacher_folders, teachers_in
 
     if known:
-        _table(_known())
+        printing.table(_known(), json)
         return
     if missing := [folder for folder in folders or [] if not folder.is_dir()]:
         raise DataError(f"{missing[0]}: there is no such folder")
     places = folders or teacher_folders()
     rows = [each.checked() if check else each for folder in places for each in teachers_in(folder)]
-    if not rows:
+    if not rows and not json:
         searched = ", ".join(map(str, places))
         typer.echo(f"no teachers in {searched}; `dfkd-ray teach TASK` trains one")
         return
-    _table([("task", "net", "classes", "image", "val", "test", "init", "file"), *map(_cells, rows)])
+    printing.table([("task", "net", "classes", "image", "val", "test", "init", "file"), *map(_cells, rows)], json)
     wrong = [each for each in rows if each.problem]
     for each in wrong:
-        typer.echo(each.problem)
+        typer.echo(each.problem, err=json)
     if check and wrong:
         raise typer.Exit(2)
 
@@ -79,24 +80,16 @@ def _known() -> Iterator[tuple[str, ...]]:
         yield each.name, each.task, each.arch, stated, each.digest, publisher.licence.partition(" (")[0], place
 
 
-def _table(rows: Iterator[tuple[str, ...]] | Sequence[tuple[str, ...]]) -> None:
-    rows = list(rows)
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    for row in rows:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
-
-
 @teachers.command()
 def inspect(
     weights: Annotated[Path, typer.Argument(metavar="FILE", help="A checkpoint, or FILE#NAME for a network in it.")],
+    json: printing.Json = False,
 ) -> None:
     """Say what a checkpoint is: where its weights lie in it, of which net they are, classes, side, and what goes on."""
     from dfkd_ray.teachers.inspection import inspected
 
     rows = list(inspected(weights))
-    width = max(len(name) for name, _ in rows)
-    for name, told in rows:
-        typer.echo(f"{name:<{width}}  {told}".rstrip())
+    printing.table([("what", "answer"), *rows] if json else rows, json)
 
 
 @teachers.command()

@@ -33,11 +33,14 @@ def changed(recipe: Recipe, epochs: int | None, pairs: list[str] | None) -> Reci
     return made
 
 
-def reporter(told: list[Epoch], line: Callable[[Epoch], str]) -> Callable[[Epoch], None]:
-    """What is told of each epoch: a line. The epochs are gathered in `told`."""
+def reporter(
+    told: list[Epoch], line: Callable[[Epoch], str], then: Callable[[Epoch], None] = lambda epoch: None
+) -> Callable[[Epoch], None]:
+    """What is told of each epoch: a line, `then` whatever else. The epochs are gathered in `told`."""
 
     def report(epoch: Epoch) -> None:
         told.append(epoch)
         typer.echo(line(epoch))
+        then(epoch)
 
     return report

@@ -144,6 +144,7 @@ def _torchvision(dataset: str, root: Path, above: Path, balance: bool = False) -
 
 @readers.register("none")
 def none(task: Task, data: Path) -> Opened:
+    """Nothing: of a teacher without images of its own, where `--data` says an `.npz`."""
     raise DataError(
         f"{task.name} has no images of its own: give --data FILE.npz with uint8 images and labels, or another --task"
     )

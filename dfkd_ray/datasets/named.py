@@ -6,7 +6,7 @@ TeacherRef(arch='resnet8', weights='gliders_resnet8.safetensors', test_accuracy=
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,16 +15,19 @@ from dfkd_ray.datasets import derived, folder
 from dfkd_ray.datasets.task import HERE, Task
 from dfkd_ray.util import yamls
 from dfkd_ray.util.errors import ConfigError, UnknownName
-from dfkd_ray.util.registry import did_you_mean
+from dfkd_ray.util.registry import Registry, did_you_mean
+
+tasks: Registry[Callable[[], Task]] = Registry("task")  # those of plug-ins, beside the files that ship
 
 
 def names() -> list[str]:
-    """The tasks that ship with the package."""
-    return sorted(path.stem for path in HERE.glob("*.yaml"))
+    """The tasks that ship with the package, and those of plug-ins."""
+    return sorted({*(path.stem for path in HERE.glob("*.yaml")), *tasks})
 
 
 def load(name: str, above: tuple[Path, ...] = ()) -> Task:
-    """The shipped task of that name, the task in the YAML file at that path, or `folder:PATH`, see `folder.task`.
+    """The task of that name, shipped or of a plug-in, that in the YAML file at that path, or `folder:PATH`, see
+    `folder.task`.
 
     Raises UnknownName with the nearest name, ConfigError with every mistake of the file, DataError for a folder that
     holds no classes. Weights and images stand beside the file that names them. A file may be `of` another task; `above`
@@ -42,6 +45,8 @@ def load(name: str, above: tuple[Path, ...] = ()) -> Task:
         if task.teacher.weights is not None:
             task = replace(task, teacher=replace(task.teacher, weights=str(path.parent / task.teacher.weights)))
         return task if task.data is None else replace(task, data=str(path.parent / task.data))
+    if name in tasks:
+        return tasks[name]()
     if name not in names():
         own = f"a task of your own is the path of its .yaml, or {folder.PREFIX}PATH"
         raise UnknownName(f"unknown task {name!r}{did_you_mean(name, names())}; {own}")

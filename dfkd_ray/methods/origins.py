@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 from dfkd_ray.methods import config, marks
 from dfkd_ray.parts.total_loss import TotalLoss, Weighted
 from dfkd_ray.util import yamls
+from dfkd_ray.util.code_files import CodeFile
 from dfkd_ray.util.errors import ConfigError, Problem
 from dfkd_ray.util.yamls import Document
 
@@ -36,14 +37,28 @@ def with_origins(name: str) -> Iterator[str]:
 
     First come the `# Code:` lines of its head; a value that is marked `code` says which of them it is from.
     """
-    path = config.method_file(name)
-    document = yamls.load(path)
-    files = marks.head(path.read_text(encoding="utf-8"), str(path))
-    comments = {line: marks.named(said, files, str(path), line) for line, said in comments_of(path).items()}
+    document, files, comments = _read(name)
     method = config.load(name)
     yield from marks.listed(files)
     for slot, value in config.plain(method).items():
         yield from _lines(slot, slot, value, getattr(method, slot), document, comments)
+
+
+def origin(name: str, path: str) -> str:
+    """Where the value at a path of a method comes from, as `with_origins` has it beside the value."""
+    document, _, comments = _read(name)
+    spec: Any = config.load(name)
+    for key in path.split(".")[:-1]:
+        spec = _part(spec, key)
+    return _origin(path, spec, document, comments)
+
+
+def _read(name: str) -> tuple[Document, Sequence[CodeFile], dict[int, str]]:
+    """A method's file, the files of code that its head names, and the comment of each line."""
+    path = config.method_file(name)
+    files = marks.head(path.read_text(encoding="utf-8"), str(path))
+    comments = {line: marks.named(said, files, str(path), line) for line, said in comments_of(path).items()}
+    return yamls.load(path), files, comments
 
 
 def _lines(

@@ -15,8 +15,9 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
+from dfkd_ray.parts.plain_functions import as_term
 from dfkd_ray.parts.signals import Setting, Signals
-from dfkd_ray.util.errors import ConfigError
+from dfkd_ray.util.errors import ConfigError, TrialFailed
 from dfkd_ray.util.registry import Registry
 from dfkd_ray.util.seeding import stream
 
@@ -34,7 +35,26 @@ class Opens(Protocol):
     def open(self, setting: Setting) -> nn.Module: ...
 
 
-terms: Registry[type[Any]] = Registry("loss term")
+class Terms(Registry[type[Any]]):
+    """The registry of terms; a plain function of tensors is filed as the term that calls it, see `plain_functions`."""
+
+    def register(self, name: str) -> Callable[[Any], Any]:
+        """Decorator, as of every registry; what is decorated stays as it is."""
+        keep = super().register(name)
+
+        def kept(item: Any) -> Any:
+            keep(item if isinstance(item, type) else as_term(item, name, named))
+            return item
+
+        return kept
+
+
+terms = Terms("loss term")
+
+
+def named(name: str, values: Mapping[str, Any]) -> Any:
+    """The term of this name with these fields."""
+    return terms[name](**values)
 
 
 @dataclass(frozen=True)
@@ -115,9 +135,17 @@ class LiveTotalLoss(nn.Module):
                 value = call(signals)
             except ConfigError as error:
                 raise ConfigError(problem.under(name) for problem in error.problems) from None
-            total = total + self.weights[name] * value
+            total = total + self.weights[name] * _scalar(name, value)
             values[name] = value.detach()
             for gauge, reading in getattr(call, "gauges", {}).items():
                 values[f"{name}/{gauge}"] = reading
         values["total"] = total.detach()
         return total, values
+
+
+def _scalar(name: str, value: Any) -> Tensor:
+    """The value of a term; TrialFailed for what is none, which a term of one's own may return."""
+    if isinstance(value, Tensor) and value.ndim == 0:
+        return value
+    got = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+    raise TrialFailed(f"the loss {name} is {got}, and has to be one number, a tensor: its .mean(), say")

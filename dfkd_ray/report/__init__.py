@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -53,13 +54,40 @@ def cross(folders: Sequence[Path], out: Path | None = None) -> tuple[str, list[P
     grid = crossed.arm_table(crossed.read(folders))
     text, written = paste.markdown(grid), []
     if out is not None:
-        stem = out.with_suffix("") if out.suffix in (".md", ".tex") else out
-        if not stem.parent.is_dir():
-            raise StudyError(f"{stem.parent}: there is no such folder")
+        stem = _stem(out)
         for suffix, content in {".md": text, ".tex": paste.latex(grid)}.items():
             written.append(stem.with_name(f"{stem.name}{suffix}"))
             _write(written[-1], content)
     return text, written
+
+
+def compare(folders: Sequence[Path], out: Path | None = None) -> Path:
+    """Write one page of several studies and return its path: `out` with the suffix .html, or beside the first folder.
+
+    StudyError where a folder holds no study, or is named twice.
+    """
+    from dfkd_ray.report import compared
+    from dfkd_ray.report.page import comparison
+
+    text = comparison(compared.read(folders))
+    name = "-and-".join(folder.resolve().name for folder in folders)
+    target = folders[0].parent / f"{name}.html" if out is None else _stem(out).with_name(f"{_stem(out).name}.html")
+    _write(target, text)
+    return target
+
+
+def _stem(out: Path) -> Path:
+    """The path without a suffix of what is written; StudyError where its folder is not there."""
+    stem = out.with_suffix("") if out.suffix in (".md", ".tex", ".html") else out
+    if not stem.parent.is_dir():
+        raise StudyError(f"{stem.parent}: there is no such folder")
+    return stem
+
+
+def live(page: str, events: str) -> str:
+    """The text of a page as a server gives it: it may listen for events at this address of that server alone."""
+    page = page.replace("default-src &#39;none&#39;", "default-src &#39;none&#39;; connect-src &#39;self&#39;", 1)
+    return page.replace('<html lang="en"', f'<html lang="en" data-events="{html.escape(events)}"', 1)
 
 
 def _evaluation(folder: Path) -> Path:

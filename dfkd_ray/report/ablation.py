@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from dfkd_ray import metrics
-from dfkd_ray.report import arms, effects, paste
+from dfkd_ray.report import arms, effects, paste, standings
 from dfkd_ray.report.arms import ArmRow
 from dfkd_ray.report.blocks import Block, Cell, Folded, Heading, Inline, Listing, Mark, Section, Table, Text
 from dfkd_ray.report.caveats import caveats
@@ -90,22 +90,11 @@ def _arms(tables: Tables) -> list[Block]:
     head = ["Arm", "n", "Failed"]
     for metric in shown:
         head += [metrics.headed(metric), f"95{words.NBSP}% interval"]
-    rows = [_arm(tables, arm, shown) for arm in _ranked(tables)]
+    rows = [_arm(tables, arm, shown) for arm in standings.ranked(tables)]
     caption = "The arms, best mean first: mean ± standard deviation of n trials, and Student's interval of the mean"
     told = {metric: [arm.name for arm in tables.arms if tables.spread(arm.trials, metric).cut] for metric in shown}
     notes = [Text(said, "note") for metric, names in told.items() if (said := metrics.cut(metric, names))]
     return [Table(head, rows, caption), *notes]
-
-
-def _ranked(tables: Tables) -> list[ArmRow]:
-    """The arms by their mean of the first objective, the best first; those without a value last."""
-    goal = tables.objective
-
-    def place(arm: ArmRow) -> float:
-        mean = tables.spread(arm.trials, goal.metric).mean
-        return math.inf if mean is None else -goal.sign * mean
-
-    return sorted(tables.arms, key=place)
 
 
 def _arm(tables: Tables, arm: ArmRow, names: Sequence[str]) -> list[Inline | Cell]:

@@ -221,6 +221,13 @@ class Charted:
 
 
 @dataclass(frozen=True)
+class TrialTable:
+    """The table of trials, which a script fills and lets one work with; there is one on a page."""
+
+    caption: str
+
+
+@dataclass(frozen=True)
 class Folded:
     """Something that opens at a click."""
 
@@ -228,7 +235,7 @@ class Folded:
     shown: Sequence[Block]
 
 
-Block = Text | Heading | Empty | Listing | Facts | Table | Numbers | Ruler | Gallery | Charted | Folded
+Block = Text | Heading | Empty | Listing | Facts | Table | Numbers | Ruler | Gallery | Charted | TrialTable | Folded
 
 
 @dataclass(frozen=True)

@@ -118,8 +118,10 @@ def role(tables: Tables, number: int, state: str) -> str:
     return state if state in MARKERS else "running"
 
 
-def arm_style(place: int) -> dict[str, str]:
-    """Colour, dash and symbol of the arm at this place."""
+def arm_style(place: int | None) -> dict[str, str]:
+    """Colour, dash and symbol of the arm at this place; None: one of the many without a colour of their own."""
+    if place is None:
+        return {"color": PRUNED, "dash": "solid", "symbol": "circle-open"}
     colour, turn = place % len(ARM_COLOURS), place // len(ARM_COLOURS) % len(ARM_DASHES)
     return {"color": ARM_COLOURS[colour], "dash": ARM_DASHES[turn], "symbol": ARM_SYMBOLS[turn]}
 
@@ -133,10 +135,19 @@ def by_role(rows: pa.Table) -> Iterable[tuple[str, dict[str, list[Any]]]]:
             yield name, {key: [column[i] for i in chosen] for key, column in data.items()}
 
 
-def points(name: str, x: Sequence[Any], y: Sequence[Any], about: Sequence[str], **more: Any) -> go.Scatter:
-    """Trials of one role as marks."""
+def points(name: str, x: Sequence[Any], y: Sequence[Any], own: Mapping[str, Sequence[Any]], **more: Any) -> go.Scatter:
+    """Trials of one role as marks; `own`: their rows, with columns `trial` and `about`."""
     style = {"mode": "markers", "marker": dict(MARKERS[name]), "name": ROLES[name], "hoverinfo": "text"}
-    return go.Scatter(x=x, y=y, hovertext=[hover(text) for text in about], **{**style, **more})
+    said = [hover(text) for text in own["about"]]
+    return go.Scatter(x=x, y=y, hovertext=said, **{**style, **linked(name, own["trial"]), **more})
+
+
+def linked(name: str | None, trials: Sequence[int | None]) -> dict[str, Any]:
+    """What ties the marks of a trace to their trials: a click opens a trial, what is chosen elsewhere stands out here.
+
+    name: the role of all of them, by which the page may hide them.
+    """
+    return {"customdata": list(trials), "meta": name}
 
 
 def figure(traces: Iterable[Any], height: int = 360, **layout: Any) -> go.Figure:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from dfkd_ray.report import thinning
 from dfkd_ray.report.asked import configured
 from dfkd_ray.report.blocks import Block, Cell, Code, Facts, Folded, Inline, Listing, Mark, Section, Table, Text
+from dfkd_ray.report.trial import TrialRow
 from dfkd_ray.report.view import Tables, mapping, part
 from dfkd_ray.util import words, yamls
 
+_NAMED = 12  # trials of one reason
 _RECORD = {
     "commit": "Commit",
     "dfkd_ray": "dfkd-ray",
@@ -31,20 +34,28 @@ def failures(tables: Tables) -> Section:
     ended = [t for t in tables.all if t.state in ("failed", "pruned")]
     failed = sum(t.state == "failed" for t in ended)
     said = f"{words.count(failed, 'trial')} failed." if failed else "No trial failed."
+    groups: dict[tuple[str, str], list[TrialRow]] = {}
+    for trial in sorted(ended, key=lambda t: t.state):
+        groups.setdefault((trial.state, alike(trial.row["reason"] or words.DASH)), []).append(trial)
     rows: list[list[Inline | Cell]] = [
         [
-            str(t.number),
-            Mark(t.state, "state", t.state),
-            words.number(t.row["epochs"]),
-            Cell(t.row["reason"] or words.DASH, wide=True),
+            Mark(state, "state", state),
+            Cell(own[0].row["reason"] or words.DASH if len(own) == 1 else reason, wide=True),
+            Cell(words.number(len(own)), float(len(own)), number=True),
+            Cell(words.some([str(t.number) for t in own], _NAMED), wide=True),
         ]
-        for t in sorted(ended, key=lambda t: t.state)[: thinning.ROWS]
+        for (state, reason), own in sorted(groups.items(), key=lambda group: (group[0][0], -len(group[1])))
     ]
-    if len(rows) < len(ended):
-        count = f"{words.number(len(rows))} of {words.number(len(ended))} trials that did not complete"
-        said += f" Shown are {count}, those that failed first; the reasons of all are in trials.arrow."
-    listing = Table(["Trial", "State", "Epochs", "Reason"], rows, "Trials that did not complete")
+    head = ["State", "Reason", "Trials", "Which"]
+    if len(rows) > thinning.ROWS:
+        said += f" Shown are the {thinning.ROWS} most frequent of {len(rows)} reasons; all are in the table of trials."
+    listing = Table(head, rows[: thinning.ROWS], "Trials that did not complete, by reason")
     return _section("failures", "Failures and early stops", Text(said), *([listing] if rows else []))
+
+
+def alike(reason: str) -> str:
+    """A reason without its numbers: one word for what differs in the epoch or the value alone."""
+    return re.sub(r"(?<![\w.])[-+]?\d[\d.]*(e[-+]?\d+)?(?![\w])", "…", reason)
 
 
 def budget(tables: Tables) -> Section:

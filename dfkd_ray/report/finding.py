@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from dfkd_ray import metrics
-from dfkd_ray.report import effects
+from dfkd_ray.report import effects, standings
 from dfkd_ray.report.answer import trials, work
-from dfkd_ray.report.arms import ArmRow
 from dfkd_ray.report.blocks import Number, Numbers
 from dfkd_ray.report.effects import HELPS, HURTS, SINGLE, TOO_FEW, EffectRow
 from dfkd_ray.report.trial import Goal
@@ -125,18 +124,14 @@ def _left_open(who: Sequence[str], count: int, verdict: str) -> str:
 
 
 def numbers(tables: Tables) -> Numbers:
-    """The big numbers: how much was told, what the method itself reaches, what it took."""
+    """The big numbers: what the first arm or the method itself reaches, how much was told, what it took."""
     metric = tables.objective.metric
+    leading = standings.lead(tables)
     single = effects.told(tables, metric, *SINGLE)
     told = sum(effect.told for effect in single)
     shown = [Number(f"{told} of {len(single)}", "Effects told apart", f"on {metrics.inside(metric)}, all counted")]
-    if (arm := reference(tables)) is not None:
+    if (arm := standings.reference(tables) if leading is None else leading.first) is not None:
         spread = tables.spread(arm.complete, metric)
         reached, whose = metrics.with_unit(metric, spread.mean), f"{arm.name}, mean of {spread.n}"
-        shown.append(Number(reached, metrics.label(metric), whose))
+        shown.insert(1 if leading is None else 0, Number(reached, metrics.label(metric), whose))
     return Numbers([*shown, trials(tables), work(tables)], first=bool(single))
-
-
-def reference(tables: Tables) -> ArmRow | None:
-    """The arm that the others are read against: `full`, else the first."""
-    return next((arm for arm in tables.arms if arm.name == "full"), next(iter(tables.arms), None))

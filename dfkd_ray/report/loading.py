@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +53,18 @@ def read(kind: str, path: Path) -> Any:
 
 def of_trial(table: pa.Table | Path, number: int) -> pa.Table:
     """The rows of one trial."""
+    return of_trials(table, {number})
+
+
+def of_trials(table: pa.Table | Path, numbers: Collection[int]) -> pa.Table:
+    """The rows of some trials."""
+    wanted = pa.array(sorted(numbers), pa.int32())
     if isinstance(table, Path):
         with tables.opened(table) as file:
             schema = file.schema
-        found = [b.filter(pc.equal(b["trial"], number)) for b in tables.batches(table, schema.names)]
+        found = [b.filter(pc.is_in(b["trial"], wanted)) for b in tables.batches(table, schema.names)]
         return pa.Table.from_batches(found, schema)
-    return table.filter(pc.equal(table["trial"], number))
+    return table.filter(pc.is_in(table["trial"], wanted))
 
 
 def _known(kind: str, path: Path, schema: pa.Schema) -> None:

@@ -14,7 +14,7 @@ import functools
 import gzip
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from typing import Any
 
@@ -22,17 +22,21 @@ import pyarrow as pa
 from plotly.offline import get_plotlyjs
 
 import dfkd_ray.report.charts  # noqa: F401  registers every chart
-from dfkd_ray.report import ablation, evidence, one_run, published, sections, thinning
+from dfkd_ray.report import ablation, compared, evidence, grid, one_run, published, sections, thinning
 from dfkd_ray.report.blocks import Block, Charted, Panel, Section, Text
 from dfkd_ray.report.chart import ARMS, EFFECTS, RUN, SECTIONS, TRAINING, Drawn, View, charts
+from dfkd_ray.report.details import details
 from dfkd_ray.report.rendering import render
 from dfkd_ray.report.trial import TrialRow
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
+from dfkd_ray.util.progress import each
 from dfkd_ray.util.tables import OPTIONAL, SCHEMAS
 
 Figures = dict[str, Any]
 BESIDE = "beside it"
+DRAWING = ("drawing", "sections")  # what is told of progress
+SCRIPTS = ("page.js", "table.js", "trial.js", "explore.js", "live.js")  # one script, in this order
 
 
 def page(tables: Tables) -> str:
@@ -44,14 +48,37 @@ def page(tables: Tables) -> str:
     first = _ablation(tables, figures) if tables.is_ablation else _sweep(tables, figures)
     last = [sections.trials(tables), evidence.failures(tables), evidence.budget(tables), evidence.provenance(tables)]
     kinds = [*SCHEMAS, *(OPTIONAL if tables.is_ablation else ())]
-    return document(str(tables.study.get("study") or "A study"), [*first, *last], figures, kinds)
+    trials = grid.data(tables) | {"details": details(tables)} if tables.all else None
+    return document(str(tables.study.get("study") or "A study"), [*first, *last], figures, kinds, trials=trials)
+
+
+def comparison(studies: compared.Studies) -> str:
+    """The whole page of several studies."""
+    figures: Figures = {}
+    curves = block("best_curves", compared.BestCurves, studies, figures)
+    shown = [
+        compared.summary(studies),
+        compared.differences(studies),
+        Section("curves", "Learning curves", "Learning curves", [curves] if curves is not None else []),
+        compared.arms(studies),
+        compared.trials(studies),
+    ]
+    return document(words.listed(list(studies)), shown, figures, SCHEMAS, f"of {words.listed(list(studies))}")
 
 
 def document(
-    title: str, shown: Iterable[Section | None], figures: Figures, kinds: Iterable[str], place: str = BESIDE
+    title: str,
+    shown: Iterable[Section | None],
+    figures: Figures,
+    kinds: Iterable[str],
+    place: str = BESIDE,
+    trials: Mapping[str, Any] | None = None,
 ) -> str:
-    """Those sections that are there as one page; `kinds`: the tables that it came from, `place`: where they stand."""
-    script = _file("page.js")
+    """Those sections that are there as one page; `kinds`: the tables that it came from, `place`: where they stand.
+
+    trials: what the table of trials is filled with, see `grid`.
+    """
+    script = "\n".join(map(_file, SCRIPTS))
     return render(
         "page.html",
         policy=_policy(get_plotlyjs(), script),
@@ -60,7 +87,8 @@ def document(
         sections=[section for section in shown if section is not None],
         kinds=list(kinds),
         place=place,
-        figures=packed(json.dumps(figures, allow_nan=False, separators=(",", ":"))),
+        figures=packed(_line(figures)),
+        trials=None if trials is None else packed(_line(trials)),
         plotly=_packed_plotly(get_plotlyjs()),
         script=script,
     )
@@ -69,7 +97,7 @@ def document(
 def _sweep(tables: Tables, figures: Figures) -> list[Section | None]:
     """What a sweep's page begins with: the best trial, and every section of charts that applies."""
     first = [sections.summary(tables), sections.best(tables), sections.pictures(tables)]
-    return [*first, *(_charts(name, tables, figures) for name in SECTIONS)]
+    return [*first, *(_charts(name, tables, figures) for name in each(SECTIONS, *DRAWING))]
 
 
 def _ablation(tables: Tables, figures: Figures) -> list[Section | None]:
@@ -81,7 +109,7 @@ def _ablation(tables: Tables, figures: Figures) -> list[Section | None]:
         ablation.design(tables),
         published.side_by_side(tables),
         sections.pictures(tables),
-        *(_charts(name, tables, figures) for name in SECTIONS if name not in more),
+        *(_charts(name, tables, figures) for name in each([n for n in SECTIONS if n not in more], *DRAWING)),
     ]
 
 
@@ -133,6 +161,10 @@ def _panel(key: str, chart: type[Drawn[View]], rows: pa.Table, panel: str | None
     figures[key] = figure
     told = f"{chart.title}{f': {panel}' if panel else ''}. {chart.reading}"
     return Panel(key, told, figure["layout"]["height"], None if panel is None else words.shorten(panel, 60))
+
+
+def _line(data: object) -> str:
+    return json.dumps(data, allow_nan=False, separators=(",", ":"))
 
 
 def packed(text: str) -> str:

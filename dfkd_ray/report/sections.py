@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from dfkd_ray import metrics
-from dfkd_ray.report import finding, guard, published, thinning
+from dfkd_ray.report import finding, guard, published, standings, thinning
 from dfkd_ray.report.answer import Scores, chosen_by, numbers, ruler, sentence
 from dfkd_ray.report.asked import asked, experiment
 from dfkd_ray.report.blocks import (
@@ -23,14 +21,15 @@ from dfkd_ray.report.blocks import (
     Inline,
     Label,
     Listing,
-    Mark,
     Picture,
     Section,
     Strong,
     Table,
     Text,
+    TrialTable,
 )
-from dfkd_ray.report.settings import Parameter, is_number
+from dfkd_ray.report.details import command
+from dfkd_ray.report.settings import Parameter
 from dfkd_ray.report.trial import TrialRow
 from dfkd_ray.report.view import Tables, part
 from dfkd_ray.util import words
@@ -47,6 +46,8 @@ def summary(tables: Tables) -> Section:
     running = Text("This study has not finished: the page shows what has ended so far.", "warning")
     shown: list[Block] = [Text(above, "eyebrow")] if above and question else []
     shown += [Heading(str(question or name or "A study"), 1)]
+    leading = standings.sentence(tables)
+    shown += [Text(leading, "answer")] if leading else []
     shown += [Text(finding.sentence(tables) if ablation else sentence(tables), "answer")]
     shown += [Text(claims, "answer")] if claims else []
     shown += [running] if tables.note.get("finished") is False else []
@@ -81,7 +82,7 @@ def best(tables: Tables) -> Section:
     front = f"{words.count(len(tables.front), 'trial')} on the Pareto front; shown is the best by {chosen_by(tables)}."
     parts: list[Block] = [Text(front, "note")] if len(tables.objectives) > 1 else []
     parts += [Table(["Setting", "Value", "Searched"], shown, f"Settings of trial {trial.number}")] if shown else []
-    reached = ["", f"Last epoch{last}", f"Best epoch{top}"]
+    reached = ["Reached", f"Last epoch{last}", f"Best epoch{top}"]
     parts += [Table(reached, _reached(scores), f"What trial {trial.number} reached")]
     parts += [Text(_honesty(tables, trial), "note"), *again(tables, trial)]
     return Section("best", title, title, parts)
@@ -126,18 +127,8 @@ def tested(trial: TrialRow) -> str:
 
 def again(tables: Tables, trial: TrialRow) -> list[Folded]:
     """The command that teaches one student with these settings."""
-    study = tables.study
-    method, task = study.get("method"), part(tables.note, "task").get("name") or study.get("task")
-    if not isinstance(method, str) or not isinstance(task, str):
-        return []
-    changes = {**part(study, "fixed"), **trial.changes}
-    sets = [f"--set {shlex.quote(f'{path}={_yaml_value(value)}')}" for path, value in changes.items()]
-    command = " \\\n    ".join([f"dfkd-ray distill {shlex.quote(method)} --task {shlex.quote(task)}", *sets])
-    return [Folded("Teach one student with these settings", [Listing(command)])]
-
-
-def _yaml_value(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    told = command(tables, trial)
+    return [] if told is None else [Folded("Teach one student with these settings", [Listing(told)])]
 
 
 def label(parameter: Parameter) -> Label:
@@ -169,62 +160,12 @@ def trials(tables: Tables) -> Section:
     title = "All trials"
     if not tables.all:
         return Section("trials", title, title, [Empty("No trial has ended yet.")])
-    whose = _whose(tables)
-    goals = [metrics.label(o.metric) for o in tables.objectives]
-    head = ["Trial", *whose, "State", *goals, "Test, last epoch", "Epochs", "Time"]
-    shown = thinning.listed(tables)
-    rows = [_trial(t, tables, whose) for t in shown]
-    place = next((i for i, t in enumerate(shown) if tables.best is not None and t.number == tables.best.number), None)
-    told = "Click on a column's name to sort by it. Stopped trials show the objective where they stopped."
-    if len(shown) < len(tables.all):
-        count = f"{words.number(len(shown))} best of {words.number(len(tables.all))} trials"
-        told += f" These are the {count}; all of them are in trials.arrow (pyarrow.feather.read_table reads it)."
-    listing = Table([*head, *map(label, tables.parameters)], rows, "Every trial of the study", place)
-    return Section("trials", title, title, [Text(told, "reading"), listing])
-
-
-def _trial(
-    trial: TrialRow, tables: Tables, whose: Mapping[str, Callable[[TrialRow], Inline | Cell]]
-) -> list[Inline | Cell]:
-    tested = trial.final.get(metrics.TEST_LAST)
-    goals = [_number(v, metrics.with_unit(o.metric, v)) for o, v in zip(tables.objectives, trial.values)]
-    chosen = [
-        _chosen(trial.changes[p.path]) if p.path in trial.changes else Cell(words.DASH) for p in tables.parameters
-    ]
-    return [
-        Cell(str(trial.number), float(trial.number)),
-        *(say(trial) for say in whose.values()),
-        Mark(trial.state, "state", trial.state),
-        *goals,
-        _number(tested, metrics.with_unit(metrics.TEST_LAST, tested)),
-        _number(trial.row["epochs"], words.number(trial.row["epochs"])),
-        _number(trial.row["seconds"], words.duration(trial.row["seconds"])),
-        *chosen,
-    ]
-
-
-def _whose(tables: Tables) -> dict[str, Callable[[TrialRow], Inline | Cell]]:
-    """Columns that say whose trial it is: its arm, seed and draw, and its place in the arm's own search."""
-    columns: dict[str, Callable[[TrialRow], Inline | Cell]] = {}
-    if any(t.arm for t in tables.all):
-        columns["Arm"] = lambda t: t.arm or ""
-    if tables.is_ablation:
-        columns["Seed"] = lambda t: _number(t.pair[0], str(t.pair[0]))
-    if any(t.pair[1] for t in tables.all):
-        columns["Draw"] = lambda t: _number(t.pair[1], str(t.pair[1]))
-    if any(t.tuning for t in tables.all):
-        columns["Tuning"] = lambda t: _number(t.row["tuning"], words.number(t.row["tuning"]))
-    if tables.degenerate:
-        columns["Degenerate"] = lambda t: Cell(words.listed(list(tables.degenerate.get(t.number, ()))), wide=True)
-    if any(t.changed for t in tables.all):
-        columns["Inputs"] = lambda t: Cell(t.changed or "as begun", wide=True)
-    return columns
-
-
-def _number(value: float | None, shown: str) -> Cell:
-    return Cell(shown, None if value is None else float(value), number=True)
-
-
-def _chosen(value: Any) -> Cell:
-    said = words.shorten(words.setting(value))
-    return Cell(said, float(value), number=True) if is_number(value) else Cell(said)
+    told = (
+        "Click on a column's name to sort by it, on a trial's number to open it. Trials that are found, or chosen in a "
+        "chart, stand out in the charts. Stopped trials show the objective where they stopped."
+    )
+    count = min(len(tables.all), thinning.LISTED)
+    if count < len(tables.all):
+        told += f" These are the {words.number(count)} best of {words.number(len(tables.all))} trials; all of them are"
+        told += " in trials.arrow (pyarrow.feather.read_table reads it)."
+    return Section("trials", title, title, [Text(told, "reading"), TrialTable("Every trial of the study")])

@@ -21,7 +21,8 @@ PANEL = 300  # the same in a small panel
 LINES = 200  # trials as lines
 BESIDE = 50  # trials as lines where a band stands for the others
 POINTS = 600  # epochs of a line: an epoch a pixel
-ROWS = 500  # trials in a table
+ROWS = 500  # trials that a page knows in full
+LISTED = 10_000  # trials in the table to work with
 BEST = 10  # one in so many of what is drawn is of the best
 _KEY = b"thinned"  # in the metadata of a chart's rows: what is left out, in sentences
 
@@ -45,10 +46,10 @@ def drawn(
 
 
 def listed(tables: Tables) -> list[TrialRow]:
-    """The trials of the table of trials, by number: all, or about ROWS, the best ones."""
-    if len(tables.all) <= ROWS:
+    """The trials of the table of trials, by number: all, or about LISTED, the best ones."""
+    if len(tables.all) <= LISTED:
         return list(tables.all)
-    kept = always(tables.all, tables, ROWS)
+    kept = always(tables.all, tables, LISTED)
     return [trial for trial in tables.all if trial.number in kept]
 
 

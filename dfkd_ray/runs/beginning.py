@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dfkd_ray.util.errors import ConfigError
 from dfkd_ray.util.words import roughly
 
 if TYPE_CHECKING:
@@ -42,14 +44,40 @@ def introduction(study: Study, work: Distillation, begun: Path | None, asks: boo
 
 def warning(work: Distillation) -> str | None:
     """That a run takes over an hour on this machine, by a probe where it has many steps, and what takes less."""
-    from dfkd_ray.methods import presets
-    from dfkd_ray.runs.probe import probe
-
     plan = work.method.schedule
     if plan.source_rounds * plan.source_steps + plan.student_rounds * plan.student_steps < PROBED:
         return None
-    seconds = probe(work, work.options.threads or 0).trial(plan)  # 0: as many threads as the run will have
+    seconds = _seconds(work)
     if seconds < LONG:
         return None
-    shorter = ", ".join(f"{name} ({presets.headline(name).rstrip('.')})" for name in presets.names()[1:])
-    return f"about {roughly(seconds)} on this machine, as published; --preset takes less: {shorter}"
+    return f"about {_hours(seconds)} on this machine{_shorter(work, seconds)}"
+
+
+def _seconds(work: Distillation) -> float:
+    """Of a run, measured; threads 0: as many as the run will have."""
+    from dfkd_ray.runs.probe import probe
+
+    return probe(work, work.options.threads or 0).trial(work.method.schedule)
+
+
+def _hours(seconds: float) -> str:
+    """A probe of a few steps tells no minutes of a day."""
+    return f"{seconds / 3600:,.0f} h" if seconds >= 10 * 3600 else roughly(seconds)
+
+
+def _shorter(work: Distillation, seconds: float) -> str:
+    """What the shortest preset would take with what else was asked for; nothing where that does not fit, or is no less.
+
+    work: its `methods` has the method as it was before anything was changed.
+    """
+    from dfkd_ray.methods import config, presets
+    from dfkd_ray.runs import preparing
+
+    preset = presets.names()[-1]
+    try:
+        (name, own), *_ = work.methods.items()
+        method = config.change(preparing.in_preset(own, name, preset, work.task), work.fixed)
+        less = _seconds(replace(work, method=method))
+    except ConfigError:
+        return ""
+    return f"; --preset {preset} takes {_hours(less)}, see `ls presets`" if less < seconds else ""

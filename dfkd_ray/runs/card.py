@@ -17,6 +17,7 @@ from dfkd_ray.datasets import Task, named
 from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Method
 from dfkd_ray.metrics import TEST_BEST, TEST_LAST
+from dfkd_ray.runs import plugins
 from dfkd_ray.teachers.weights import network_facts
 from dfkd_ray.util import limits, sealed, yamls
 from dfkd_ray.util.errors import ConfigError, StudyError
@@ -109,13 +110,24 @@ class RunCard:
         if not isinstance(held, dict) or held.get("version") != VERSION:
             why = "not the card of a run that this version of dfkd-ray can read"
             raise StudyError(f"{path}: {why}: take its student by --weights {STUDENTS['last']} --arch NET --task TASK")
+        lost = _load_plugins(folder)
         try:
             method = config.parse(held["method"])
             task = named.parse(yamls.Document(held["task"], file=str(path)))
             facts = yamls.typed(_Facts, {f.name: held[f.name] for f in fields(_Facts)})
         except (ConfigError, KeyError) as error:
-            raise StudyError(f"{path}: not the card of a run: {error}") from None
+            raise StudyError(f"{path}: not the card of a run: {error}{lost}") from None
         return cls(method=method, task=task, **vars(facts))
+
+
+def _load_plugins(folder: Path) -> str:
+    """The plug-ins of the study that a run's folder lies in; of those that cannot be loaded it is told why, which
+    matters where something of theirs is needed."""
+    try:
+        plugins.load(plugins.recorded(folder.absolute().parents[1]))
+    except ConfigError as error:
+        return f"; its plug-in is not what it was ({error})"
+    return ""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from dfkd_ray.runs.card import RunCard, versions
 from dfkd_ray.runs.checkpoint import EACH_EPOCH, Checkpoint
 from dfkd_ray.runs.depot import Depot, opened
 from dfkd_ray.runs.evaluator import Evaluator, pictured, real
+from dfkd_ray.runs.shipping import NONE_OWN, OwnCode, TravelsWithCode
 from dfkd_ray.teachers.weights import fill
 from dfkd_ray.train.loop import Epoch, distill
 from dfkd_ray.train.processes import check_shares, together
@@ -40,11 +41,12 @@ from dfkd_ray.util import leaving
 from dfkd_ray.util.errors import DataError, TrialFailed
 from dfkd_ray.util.every import Every
 from dfkd_ray.util.host import cores
+from dfkd_ray.util.progress import progress
 from dfkd_ray.util.seeding import stream
 
 
 @dataclass(frozen=True)
-class Distillation:
+class Distillation(TravelsWithCode):
     """A method on a task, ready to travel: frozen data and the teacher's weights, no file that a worker would miss.
 
     weights: the teacher's state by name. options: how it is computed, and where real images for evaluation are; the
@@ -52,7 +54,7 @@ class Distillation:
     what a study fixes in `method`, and in each of the `methods` that its arms take instead, by the name that they have
     there. images: digests of the real images of each split, as far as somebody has looked; a checkpoint is of these,
     unless other inputs were `accepted`. ranks: the processes that share its jobs, where this is the work of one. sent:
-    real images that travel along, by split, so that no machine has to have them.
+    real images that travel along, by split, so that no machine has to have them. code: own code that does so.
     """
 
     method: Method
@@ -67,6 +69,7 @@ class Distillation:
     accepted: bool = False
     ranks: Ranks = ALONE
     sent: Mapping[str, datasets.Split] = field(default_factory=dict, repr=False)
+    code: OwnCode = NONE_OWN
 
     @property
     def max_epochs(self) -> int:
@@ -215,12 +218,19 @@ class Distillation:
 
     def _together(self, run: Run) -> Iterator[Epoch]:
         """The epochs that are left, of all ranks together; TrialFailed where these have come to differ."""
-        for epoch in self.ranks.each(distill(run, self._leaves)):
-            if not self.ranks.agree(run.student.state_dict().values()):
-                raise TrialFailed(
-                    "the student is not the same on all GPUs of the trial: take gpu: 1, and tell us of it"
-                )
-            yield epoch
+        plan = run.method.schedule
+        with progress("rounds", plan.epochs * plan.rounds, "rounds") as tell:
+
+            def leaves() -> bool:
+                tell(run.rounds)
+                return self._leaves()
+
+            for epoch in self.ranks.each(distill(run, leaves)):
+                if not self.ranks.agree(run.student.state_dict().values()):
+                    raise TrialFailed(
+                        "the student is not the same on all GPUs of the trial: take gpu: 1, and tell us of it"
+                    )
+                yield epoch
 
     def _leaves(self) -> bool:
         """Whether the work has to end: all who share it leave after the same round, when the first knows why."""

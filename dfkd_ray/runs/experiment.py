@@ -6,14 +6,17 @@ Made when a study begins, and again when it is gone on with: `tune/differences.p
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from dfkd_ray import metrics
 from dfkd_ray import study as studies
 from dfkd_ray.datasets.identity import definition, of_folder, of_split, of_task
+from dfkd_ray.datasets.named import tasks
 from dfkd_ray.datasets.pools import Pool
+from dfkd_ray.datasets.readers import readers
 from dfkd_ray.methods import config
 from dfkd_ray.nets.builders import classifiers
 from dfkd_ray.parts.optimizers import lr_schedules, optimizers
@@ -25,17 +28,22 @@ from dfkd_ray.parts.total_loss import terms
 from dfkd_ray.runs import own_code
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.runs.evaluator import real
+from dfkd_ray.runs.shipping import importable
 from dfkd_ray.study import Study
+from dfkd_ray.study.specs import samplers, stoppers
 from dfkd_ray.tune.differences import WAY_ON, differences, marked, refused
 from dfkd_ray.tune.history import History
 from dfkd_ray.util import yamls
 from dfkd_ray.util.errors import ConfigError
 from dfkd_ray.util.provenance import provenance
+from dfkd_ray.util.registry import Registry
 
 Part = dict[str, Any]
 _VERSIONS = ("dfkd_ray", "python", "torch", "torchvision", "numpy", "diffusers", "transformers")
-_REGISTRIES = (sources, memories, views, terms, optimizers, lr_schedules, conditioners, augmentations, lifecycles)
+_PARTS = (sources, memories, views, terms, optimizers, lr_schedules, conditioners, augmentations, lifecycles)
+_REGISTRIES: tuple[Registry[Any], ...] = (*_PARTS, classifiers, tasks, readers, samplers, stoppers, metrics.own)
 _OWN = __name__.partition(".")[0]
+CODE = "the code "  # of such a module
 IMAGES = {"val": "the images to validate on", "test": "the images to test on"}
 
 
@@ -54,7 +62,9 @@ def experiment(study: Study, work: Distillation) -> dict[str, Any]:
     parts["the task"] = {"digest": of_task(task), "said": task.name, "plain": definition(task)}
     parts |= {what: _images(work, which) for which, what in IMAGES.items()}
     parts["the seed"] = {"digest": str(study.seed)}
-    return {"parts": parts | _code(words) | _folders(words), "versions": versions(), "task": yamls.plain(task)}
+    words |= {task.name, task.reader}
+    parts |= _code(words, work.code.names)
+    return {"parts": parts | _folders(words), "versions": versions(), "task": yamls.plain(task)}
 
 
 def versions() -> dict[str, str]:
@@ -81,9 +91,11 @@ def go_on(
 
 
 def bound(work: Distillation, made: Mapping[str, Any], accepted: bool = False) -> Distillation:
-    """The work as that of an experiment: its checkpoints are of these images, or of any where changes are accepted."""
+    """The work as that of an experiment: its checkpoints are of these images, or of any where changes are accepted; own
+    code that it names travels along."""
     images = {which: made["parts"][what]["digest"] for which, what in IMAGES.items()}
-    return replace(work, images=images, accepted=accepted)
+    code = importable(what.removeprefix(CODE) for what in made["parts"] if what.startswith(CODE))
+    return replace(work, images=images, accepted=accepted, code=code)
 
 
 def _method(work: Distillation, name: str) -> Part:
@@ -118,16 +130,12 @@ def _words(plain: Any) -> Iterator[str]:
         yield from (plain, *plain.split("."))
 
 
-def _code(words: set[str]) -> dict[str, Part]:
-    """Components from outside of the package that are named: their files, with what these import of one's own."""
-    named = (registry[name] for registry in (*_REGISTRIES, classifiers) for name in registry if name in words)
+def _code(words: set[str], given: Iterable[str]) -> dict[str, Part]:
+    """Modules from outside of the package, those that are `given` and those of components that are named: their files,
+    with what these import of one's own; of what is installed the version."""
+    named = (registry[name] for registry in _REGISTRIES for name in registry if name in words)
     modules = {each.__module__ for each in named if each.__module__.partition(".")[0] != _OWN}
-    files = {name: own_code.files(name) for name in sorted(modules)}
-    return {
-        f"the code {name}": {"digest": own_code.digest(name), "said": ", ".join(map(str, found))}
-        for name, found in files.items()
-        if found
-    }
+    return {f"{CODE}{name}": own_code.identity(name) for name in sorted({*modules, *given})}
 
 
 def _folders(words: set[str]) -> dict[str, Part]:

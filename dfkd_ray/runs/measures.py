@@ -26,11 +26,16 @@ FAR = 0.1  # with more values outside than that, the images are not what the tea
 
 
 @torch.no_grad()
-def logits(net: nn.Module, images: Tensor, prepare: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+def logits(
+    net: nn.Module,
+    images: Tensor,
+    prepare: Callable[[Tensor], Tensor] | None = None,
+    tell: Callable[[int], None] = lambda done: None,
+) -> Tensor:
     """(N, K) of `net` in evaluation mode for images (N, C, H, W), on its device, batch by batch.
 
     prepare: takes a batch to the network's input space; None: it is there. (A split of ImageNet fits a disk as bytes,
-    and no memory as floats.)
+    and no memory as floats.) tell: hears how many images are done.
     """
     device = next(net.parameters()).device
     parts = []
@@ -39,6 +44,7 @@ def logits(net: nn.Module, images: Tensor, prepare: Callable[[Tensor], Tensor] |
             batch = batch.to(device, non_blocking=batch.is_pinned())
             batch = batch if prepare is None else prepare(batch)
             parts.append(net(batch.to(memory_format=torch.channels_last)))
+            tell(sum(map(len, parts)))
     return torch.cat(parts).float()
 
 
@@ -64,6 +70,22 @@ def divergence(teacher: Tensor, student: Tensor) -> Tensor:
     """KL(teacher || student) in nats of each image, (N,), from logits (N, K)."""
     t, s = teacher.log_softmax(1), student.log_softmax(1)
     return (t.exp() * (t - s)).sum(1)
+
+
+def correlation(teacher: Tensor, student: Tensor) -> float:
+    """Pearson's correlation of two networks' logits for an image, mean over images, in [-1, 1], from logits (N, K).
+
+    It asks for the order and the distances of the classes, not for their scale, so a student that is surer than its
+    teacher, or that has learned little yet and is unsure, is judged by what it says. 0 where one of them says nothing.
+    """
+    t, s = (each - each.mean(1, keepdim=True) for each in (teacher.float(), student.float()))
+    return float(functional.cosine_similarity(t, s, dim=1).clamp(-1, 1).mean())
+
+
+def _followed(bank: str, teacher: Tensor, student: Tensor) -> dict[str, float]:
+    """How far the student follows its teacher on a bank of images, by name of the metric."""
+    found = (*faithfulness(teacher, student), correlation(teacher, student))
+    return dict(zip(metrics.FOLLOWED[bank], found, strict=True))
 
 
 def class_entropy(teacher: Tensor) -> float:
@@ -173,7 +195,8 @@ def data_free(teacher: nn.Module, student: nn.Module, source: LiveSource, settin
     out = {metrics.OUTSIDE: outside(own, setting.mean, setting.std)}
     with prior(teacher) as distance, embedded(teacher) as embeddings:
         t = logits(teacher, own)
-    out[metrics.AGREEMENT], out[metrics.KL] = faithfulness(t, logits(student, own))
+    on_own = logits(student, own)
+    out |= _followed("source", t, on_own)
     out[metrics.CLASS_ENTROPY], out[metrics.UNCERTAINTY] = class_entropy(t), uncertainty(t)
     out[metrics.IMAGE_DISTANCE] = image_distance(own, setting.std)
     out[metrics.EMBEDDING_DISTANCE] = embedding_distance(embeddings())
@@ -181,12 +204,10 @@ def data_free(teacher: nn.Module, student: nn.Module, source: LiveSource, settin
         out[metrics.BATCHNORM] = far
     if labels is not None:
         out[metrics.ASKED] = float((t.argmax(1) == labels.to(device)).float().mean())
-    on_noise = faithfulness(logits(teacher, noise), logits(student, noise))
-    out[metrics.AGREEMENT_NOISE], out[metrics.KL_NOISE] = on_noise
     leaves = dead_leaves(HELD_OUT, setting.image, setting.mean, setting.std)
-    on_leaves = faithfulness(logits(teacher, leaves), logits(student, leaves))
-    out[metrics.AGREEMENT_LEAVES], out[metrics.KL_LEAVES] = on_leaves
-    return out
+    for bank, images in {"noise": noise, "dead_leaves": leaves}.items():
+        out |= _followed(bank, logits(teacher, images), logits(student, images))
+    return out | {name: metrics.own[name](own, labels, t, on_own) for name in metrics.own}
 
 
 @lru_cache(maxsize=1)

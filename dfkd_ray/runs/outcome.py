@@ -40,7 +40,7 @@ def closing(summary: Summary, work: Distillation) -> Iterator[str]:
     from dfkd_ray.tune.copies import publish
     from dfkd_ray.util import tables
 
-    counts = f"{summary.complete} complete, {summary.pruned} stopped early, {summary.failed} failed"
+    counts = f"{summary.complete} complete, {summary.pruned} stopped, {summary.failed} failed"
     yield f"{counts}, {summary.seconds:.0f} s"
     if summary.ablation:
         table = tables.read(summary.folder / "effects.arrow")
@@ -96,7 +96,12 @@ def degenerate_lines(summary: Summary) -> Iterator[str]:
 
 def told(metric: str, value: float | None) -> str:
     """A metric by its name, and its value as the page prints it."""
-    return f"{metric} {for_terminal(metrics.with_unit(metric, value))}"
+    return f"{metric} {value_of(metric, value)}"
+
+
+def value_of(metric: str, value: float | None) -> str:
+    """A metric's value as the page prints it."""
+    return for_terminal(metrics.with_unit(metric, value))
 
 
 def scores_line(trial: Trial, reached: Mapping[str, float], chance: float) -> str:

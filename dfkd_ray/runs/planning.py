@@ -19,6 +19,8 @@ from dfkd_ray.study.specs import Asha, Tpe
 from dfkd_ray.tune.duplicates import Duplicates, find_duplicates
 from dfkd_ray.tune.room import fitting, settled
 from dfkd_ray.tune.window import BEST
+from dfkd_ray.util import words
+from dfkd_ray.util.words import for_terminal
 
 
 def describe(
@@ -119,15 +121,19 @@ def _hours(
     at_once = min(at_once, trials)
     shares = {"CPU": share.cpu, "GPU": float(share.gpu)}
     hours = ", ".join(f"{_time(total * part)} of {what}" for what, part in shares.items() if part)
-    count = f"{'at most ' if ablation is not None and ablation.trials is None else ''}{trials} trials"
+    count = f"{'at most ' if ablation is not None and ablation.trials is None else ''}{_trials(trials)}"
     yield f"{count}, {at_once} at a time: at most {hours}, {_time(total / at_once)} on the clock"
     if ablation is not None and ablation.seeds.until is not None:
         seeds = ablation.seeds
         more = trials + (len(ablation.arms) - twins) * ablation.points * (len(seeds.listed) - seeds.start)
-        yield f"with all {len(seeds.listed)} seeds: {more} trials, {_time(more * seconds / at_once)} on the clock"
+        yield f"with all {len(seeds.listed)} seeds: {_trials(more)}, {_time(more * seconds / at_once)} on the clock"
     if isinstance(study.stopper, Asha):
         spared = _time(total * _asha_share(study.stopper, schedule.epochs) / at_once)
         yield f"if asha keeps 1 in {study.stopper.reduction} at each rung: about {spared} on the clock"
+
+
+def _trials(count: int) -> str:
+    return for_terminal(words.count(count, "trial"))
 
 
 def _design(study: Study, ablation: Ablation, measured: Spread | None, duplicates: Duplicates) -> Iterator[str]:
@@ -139,7 +145,8 @@ def _design(study: Study, ablation: Ablation, measured: Spread | None, duplicate
     draws = f" x {ablation.points} draws" if ablation.points > 1 else ""
     yield f"{seeds.start} seeds{draws} for each arm{more}: {ablation.pairs} pairs"
     if ablation.tune is not None:
-        yield f"before that {ablation.tune.trials} tuning trials of each arm, with seed {ablation.tune.seed}"
+        count = for_terminal(words.count(ablation.tune.trials, "tuning trial"))
+        yield f"before that {count} of each arm, with seed {ablation.tune.seed}"
     yield from telling.describe(study, ablation, measured)
 
 

@@ -14,8 +14,10 @@ from dfkd_ray import datasets, metrics, nets, teachers
 from dfkd_ray.methods import config, presets
 from dfkd_ray.methods.method import Method
 from dfkd_ray.methods.presets.rules import Seen
+from dfkd_ray.runs import plugins
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.runs.evaluator import real
+from dfkd_ray.runs.shipping import importable
 from dfkd_ray.study.study import Study
 from dfkd_ray.train.runtime import parse_runtime
 from dfkd_ray.tune.history import History
@@ -55,7 +57,8 @@ def work(
     methods = methods_of(study, task) if methods is None else methods
     method = config.change(methods[study.method], study.fixed)
     first = study.objective[0]
-    own = {"checkpoint": options.checkpoint or str(study.checkpoint.every), **options.runtime(study.runtime)}
+    own: dict[str, Any] = {"plugin": tuple(dict.fromkeys([*study.plugins, *options.plugin]))}
+    own |= {"checkpoint": options.checkpoint or str(study.checkpoint.every), **options.runtime(study.runtime)}
     made = prepare(method, task, replace(options, **own))
     for objective in study.objective:
         _check_reported(objective.metric, made, method)
@@ -133,7 +136,8 @@ def prepare(method: Method, task: str | datasets.Task, options: Options = NOTHIN
     task = datasets.load(task) if isinstance(task, str) else task
     task = teachers.taught(task, options.weights, method.teacher.arch)
     state = teachers.teacher(task, method.teacher.arch).state_dict()
-    made = Distillation(method, task, state, options.absolute())
+    code = importable(plugins.modules(options.plugin))
+    made = Distillation(method, task, state, options.absolute(), code=code)
     if made.data is not None or task.data is not None:  # what is damaged is an error now, not after the last epoch
         for which in ("val", "test"):
             real(task, which, made.data, made.runtime.cache)
@@ -187,7 +191,7 @@ def reported(method: Method) -> list[str]:
     """The metrics that a trial of the method reports after each epoch, where task and teacher have what they need."""
     slots = {"source": method.source_loss, "student": method.student_loss}
     losses = [metrics.loss(slot, name) for slot, loss in slots.items() for name in (*loss.parts, "total")]
-    told = [row for row in metrics.ROWS if row.when == "epoch" and row.better is not None and row.fair]
+    told = [row for row in metrics.known_rows() if row.when == "epoch" and row.better is not None and row.fair]
     return [*(row.name for row in told if row.needs != metrics.LABELS or _asks(method)), *losses]
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +36,32 @@ def checked(file: str, how: Options, overrides: Overrides | None = None) -> tupl
     return open_study(shipped.study_file(file), how, overrides or NO_OVERRIDES)
 
 
-def planned(study: Study, work: Distillation, how: Options) -> Iterator[str]:
-    """The plan, from a probe of a few steps where the trials will run, in lines."""
+@dataclass(frozen=True)
+class Plan:
+    """What a study will run and cost. seconds: of a trial, of an ablation by its arms where these differ; None: nothing
+    could be measured."""
+
+    lines: Sequence[str]
+    seconds: Mapping[str, float] | float | None
+
+    def __str__(self) -> str:
+        """As `dfkd-ray plan` says it."""
+        return "\n".join(self.lines)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>"
+
+    def plain(self, study: Study) -> dict[str, Any]:
+        """The same as plain data."""
+        arms = None if study.ablation is None else [arm.name for arm in study.ablation.arms]
+        told = {"study": study.study, "question": study.question, "method": study.method_name}
+        told |= {"task": study.task_name, "preset": study.preset}
+        counts = {"trials": study.trials, "hours": study.budget.hours, "arms": arms, "searched": [*study.search]}
+        return {**told, **counts, "seconds_a_trial": self.seconds, "lines": list(self.lines)}
+
+
+def planned(study: Study, work: Distillation, how: Options) -> Plan:
+    """The plan, from a probe of a few steps where the trials will run."""
     from dfkd_ray.runs import planning, sizing
 
     at_once = 1 if how.runner == "serial" else how.concurrency
@@ -50,9 +74,10 @@ def planned(study: Study, work: Distillation, how: Options) -> Iterator[str]:
     each = {} if costs is None else {arm: cost.trial(arms[arm].schedule) for arm, cost in zip(arms, costs)}
     cost = costs[0] if costs and not arms else None
     settled, schedule = replace(study, resources=share), work.method.schedule
-    yield from planning.describe(settled, schedule, cost, at_once, spread(study, how), known, place, each)
+    lines = [*planning.describe(settled, schedule, cost, at_once, spread(study, how), known, place, each)]
     if costs is None and (why := place.misfit(share)):
-        yield f"{why}; nothing was measured"
+        lines.append(f"{why}; nothing was measured")
+    return Plan(lines, each or (None if cost is None else cost.trial(schedule)))
 
 
 def folder_of(study: Study, how: Options) -> Path:
@@ -90,16 +115,11 @@ def spread(study: Study, how: Options) -> tuple[float, str] | None:
     return None if found is None else (found[0], f"measured in {found[1]}")
 
 
-def task_info(work: Distillation) -> dict[str, Any]:
-    from dfkd_ray.runs import preparing
-
-    return preparing.task_info(work)
-
-
 def facts(study: Study, work: Distillation, how: Options) -> StudyFacts:
     """What the ledger keeps of a study beside its file."""
     from dfkd_ray.methods import config
     from dfkd_ray.runs.experiment import experiment
+    from dfkd_ray.runs.preparing import task_info
     from dfkd_ray.tune.launch import StudyFacts
 
     methods = {name: config.plain(method) for name, method in work.methods.items()}
@@ -107,14 +127,16 @@ def facts(study: Study, work: Distillation, how: Options) -> StudyFacts:
     decides = {
         what: part["digest"] for what, part in made["parts"].items() if what.startswith(("the task", "the images"))
     }
-    return StudyFacts(session(how), {**task_info(work), "digests": decides}, methods, made)
+    return StudyFacts(session(work.options, how.runner), {**task_info(work), "digests": decides}, methods, made)
 
 
-def session(how: Options) -> dict[str, Any]:
-    """Versions, host and command of what is run now."""
+def session(how: Options, runner: str | None = None) -> dict[str, Any]:
+    """Versions, host, command and plug-ins of what is run now."""
+    from dfkd_ray.runs import plugins
     from dfkd_ray.util.provenance import provenance
 
-    return provenance(runner=how.runner or "ray")
+    own = {"plugins": plugins.facts(how.plugin)} if how.plugin else {}
+    return provenance(runner=runner or how.runner or "ray", **own)
 
 
 def start(study: Study, work: Distillation, how: Options, to: Audience) -> Summary:
@@ -129,14 +151,15 @@ def start(study: Study, work: Distillation, how: Options, to: Audience) -> Summa
     if how.go_on and how.fresh:
         raise ConfigError.at("--continue", "goes on with what --fresh moves aside")
     if how.go_on and begun(folder, study, work):
-        return resume(folder, replace(how, out=None, go_on=False), accept_changes=False, to=to)
+        how = replace(how, out=None, go_on=False, track=how.track or study.track)
+        return resume(folder, how, accept_changes=False, to=to)
     how = replace(how, weights=how.weights or teacher)  # also where it was found: who resumes may stand elsewhere
     to.say(outcome.announcement(study, folder, duplicates(study, work)))
     if work.options.weights is None and teacher is not None:
         to.say(f"the teacher is {teacher}")
     told = facts(study, work, how)
-    with to.going_on("dfkd-ray", "resume", store.place_of(folder)):
-        summary = launch.start(study, bound(work, told.experiment), folder, told, how, to.watching())
+    with to.going_on("dfkd-ray", "resume", store.place_of(folder)), to.beside(folder):
+        summary = launch.start(study, bound(work, told.experiment), folder, told, how, to.watching(False))
     for line in outcome.closing(summary, work):
         to.say(line)
     return summary
@@ -160,7 +183,7 @@ def begun(folder: Path, study: Study, work: Distillation) -> bool:
     there = read_history(folder)
     methods = {name: config.plain(method) for name, method in work.methods.items()}
     held, asked = (
-        _by_name({"": studies.plain(made), "methods": named})
+        _by_name({"": {**studies.plain(made), "track": []}, "methods": named})
         for made, named in ((there.study, there.methods), (study, methods))
     )
     if found := [f"{path.lstrip('.')}: {a} there, {b} here" for path, a, b in differing(held, asked)]:
@@ -183,7 +206,7 @@ def _by_name(plain: Any) -> Any:
 def resume(place: str | Path, how: Options, accept_changes: bool, to: Audience, failed: bool = False) -> Summary:
     """Go on with the study in a folder, by path or URI, with what its ledger says; what is said now holds over it.
     failed: trials that failed are run again."""
-    from dfkd_ray.runs import preparing
+    from dfkd_ray.runs import plugins, preparing
     from dfkd_ray.tune import launch
 
     made: list[Distillation] = []
@@ -196,8 +219,10 @@ def resume(place: str | Path, how: Options, accept_changes: bool, to: Audience, 
     if how.out is not None or how.fresh or how.go_on:
         raise StudyError(f"resume goes on in {place}: --out, --fresh and --continue are for `sweep` and `ablate`")
     folder = store.existing(place)
-    with to.going_on("dfkd-ray", "resume", store.place_of(folder)):
-        summary = launch.resume(folder, make, how, to.watching(), failed=failed)
+    how = replace(how, plugin=plugins.recorded(folder, how.plugin))
+    plugins.load(how.plugin)
+    with to.going_on("dfkd-ray", "resume", store.place_of(folder)), to.beside(folder):
+        summary = launch.resume(folder, make, how, to.watching(False), failed=failed)
     for line in outcome.closing(summary, made[0]):
         to.say(line)
     return summary
@@ -212,16 +237,7 @@ def going_on(
 
     work, record = go_on(folder, history, study, work, accept, *way_on)
     if others := other_versions(history.begun, {"versions": versions()}):
-        print(f"warning: {folder} was begun with other versions ({others})", file=sys.stderr, flush=True)
+        to.warn(f"warning: {folder} was begun with other versions ({others})")
     if changed := record.get("changed", history.changed):
         to.say(f"every trial from here on is marked, since it is run with other inputs: {changed}")
     return work, record
-
-
-def page(folder: Path) -> Path:
-    from dfkd_ray import report
-    from dfkd_ray.tune.copies import publish
-
-    made = report.build(folder)
-    publish(folder)
-    return made

@@ -10,16 +10,18 @@ from typing import Any
 from dfkd_ray import datasets, metrics, study
 from dfkd_ray.methods import config, presets
 from dfkd_ray.methods.method import Method
-from dfkd_ray.runs import path_to, preparing
+from dfkd_ray.runs import path_to, plugins, preparing
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.study import Budget, Study
 from dfkd_ray.study.ablation import KEYS
 from dfkd_ray.study.overrides import NO_OVERRIDES, Overrides
+from dfkd_ray.study.reading import named_plugins
 from dfkd_ray.study.specs import Tpe
 from dfkd_ray.train.runtime import parse_runtime
 from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.util import yamls
 from dfkd_ray.util.errors import ConfigError, Problem, UnknownName
+from dfkd_ray.util.files import anchored as beside
 from dfkd_ray.util.registry import did_you_mean
 from dfkd_ray.util.yamls import Document, Problems
 
@@ -35,6 +37,7 @@ def open_document(document: Document, options: Options = NOTHING_SAID) -> tuple[
     """The same for a study that stands in no file of its own."""
     problems = Problems()
     document = anchored(document)
+    _load(document, options)
     document = problems.attempt("", path_to.resolved, document) or document
     parsed = problems.attempt("", study.parse, document)
     made = parsed or _salvage(document, problems.found)
@@ -62,6 +65,10 @@ def anchored(document: Document) -> Document:
     for key in ("method", "task"):
         if isinstance(raw.get(key), str):
             made[key] = absolute(raw[key], *roots)
+    if isinstance(own := raw.get("plugins"), (str, list)):
+        made["plugins"] = [
+            beside(each, *roots) if isinstance(each, str) else each for each in ([own] if isinstance(own, str) else own)
+        ]
     if "fixed" in raw:
         made["fixed"] = absolute_pool(raw["fixed"], *roots)
     if isinstance(raw.get("arms"), Mapping):
@@ -72,6 +79,19 @@ def anchored(document: Document) -> Document:
         if isinstance(design.get("to"), Mapping):
             made["design"]["to"] = _anchored(design["to"], "method", roots)
     return replace(document, data=made)
+
+
+def _load(document: Document, options: Options) -> None:
+    """The plug-ins of a study and of its command, before what they register is looked for; ConfigError."""
+    said = document.data.get("plugins", ()) if isinstance(document.data, Mapping) else ()
+    problems = Problems()
+    own = problems.attempt("plugins", named_plugins, said) or ()  # what is no list is told with all else
+    problems = Problems()
+    for number, plugin in enumerate(own):
+        problems.attempt(f"plugins.{number}", plugins.load, [plugin])
+    if problems.found:
+        raise document.locate(problems.found)
+    plugins.load(options.plugin)
 
 
 def _anchored(part: Any, key: str, roots: list[Path]) -> Any:

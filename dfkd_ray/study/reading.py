@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dfkd_ray.study import ablation as ablations
-from dfkd_ray.study import components, domains
+from dfkd_ray.study import components, domains, trackers
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.components import Changes, merged
 from dfkd_ray.study.space import Space
@@ -18,6 +18,8 @@ from dfkd_ray.util import limits, yamls
 from dfkd_ray.util.errors import ConfigError, Problem
 from dfkd_ray.util.registry import did_you_mean
 from dfkd_ray.util.yamls import Document, Problems, component, typed
+
+_UNSAID = ("search", "published", "plugins", "track")  # where they are empty
 
 
 def load(path: Path) -> Study:
@@ -69,11 +71,11 @@ def plain(study: Study) -> dict[str, Any]:
         out[key] = {"name": spec.registered_as, **asdict(spec)}
     for key in ("budget", "resources", "checkpoint"):
         out[key] = asdict(out[key])
-    for key in ("fixed", "runtime"):
-        out[key] = dict(out[key])
+    for key, kind in {"plugins": list, "track": list, "fixed": dict, "runtime": dict}.items():
+        out[key] = kind(out[key])
     if study.preset == Study.preset:
         del out["preset"]
-    return {key: value for key, value in out.items() if value or key not in ("search", "published")}
+    return {key: value for key, value in out.items() if value or key not in _UNSAID}
 
 
 def check(study: Study, accepts: Callable[[Mapping[str, Any]], None], document: Document | None = None) -> None:
@@ -177,6 +179,18 @@ def _search(raw: Any) -> Space:
     return {path: domain for path, domain in read.items() if domain is not None}
 
 
+def _track(raw: Any) -> tuple[str, ...]:
+    listed = [raw] if isinstance(raw, str) else raw
+    if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
+        raise ConfigError.at("", f"expected a tracker or a list of them, such as [tensorboard], got {raw!r}")
+    limits.count("trackers", listed)
+    for each in listed:
+        if trackers.secret(each):
+            raise ConfigError.at("", "a study file is no place for a password: say --track, or set the environment")
+        trackers.parse(each)
+    return tuple(listed)
+
+
 def _once(raw: Mapping[str, Any]) -> bool:
     """Whether a study asks for one trial: then there may be nothing to search."""
     budget = raw.get("budget")
@@ -208,8 +222,18 @@ def _task(raw: Any) -> str | Mapping[str, Any]:
     raise ConfigError.at("", f"expected the name of a task, or the task itself as a mapping, got {raw!r}")
 
 
+def named_plugins(raw: Any) -> tuple[str, ...]:
+    """The plug-ins of a study: a list of them, or one."""
+    named = [raw] if isinstance(raw, str) else raw
+    if not isinstance(named, (list, tuple)) or not all(isinstance(each, str) and each for each in named):
+        raise ConfigError.at("", f"expected a list of files, folders or modules, got {raw!r}")
+    limits.count("plug-ins", named, limits.PATHS)
+    return tuple(named)
+
+
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "task": _task,
+    "plugins": named_plugins,
     "objective": _objectives,
     "search": _search,
     "sampler": lambda raw: component(samplers, raw),
@@ -217,4 +241,5 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "budget": lambda raw: typed(Budget, raw),
     "resources": lambda raw: typed(Resources, raw),
     "checkpoint": lambda raw: typed(Saving, raw),
+    "track": _track,
 }

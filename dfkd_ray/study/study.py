@@ -136,7 +136,11 @@ class Study:
     resources: Resources = field(default_factory=Resources)
     runtime: Mapping[str, Any] = field(default_factory=dict)
     checkpoint: Saving = field(default_factory=Saving)
+    track: tuple[
+        str, ...
+    ] = ()  # trackers that show it as well: tensorboard, mlflow:http://tracking:5000, see `ls trackers`
     ablation: Ablation | None = None  # None: a sweep
+    plugins: tuple[str, ...] = ()  # code of one's own that it needs: files or folders (absolute paths), modules
     published: str = ""  # the table that it re-runs, whose rows are its arms: dfkd_fgvc/table3, or ...#column of it
 
     @property

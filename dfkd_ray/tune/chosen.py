@@ -11,7 +11,7 @@ from pathlib import Path
 from dfkd_ray.tune import ledger
 from dfkd_ray.tune.history import History, read_history
 from dfkd_ray.tune.trials import Trial
-from dfkd_ray.util import folders
+from dfkd_ray.util import folders, words
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.registry import did_you_mean
 
@@ -126,7 +126,7 @@ def _best(history: History, path: Path) -> Trial:
         raise StudyError(
             f"{path}: no trial has won: all complete ones are degenerate; --trial N takes one all the same"
         )
-    what = ", ".join(sorted(states)) or "no trial"
+    what = ", ".join(sorted(map(words.state, states))) or "no trial"
     raise StudyError(f"{path}: no trial is complete, so there is no student ({what})")
 
 
@@ -138,7 +138,7 @@ def _kept(path: Path, history: History, trial: Trial, why: str) -> Chosen:
     if not (folder / folders.CARD).is_file():
         there = folders.with_students(path)
         reused = f": it was taken over from {trial.reused}" if trial.reused and not trial.attempts else ""
-        state = {"pruned": "stopped early"}.get(trial.state, trial.state)
+        state = words.state(trial.state)
         listed = (
             f"that of trial {there[0]} is" if len(there) == 1 else f"those of trials {', '.join(map(str, there))} are"
         )

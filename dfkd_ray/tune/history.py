@@ -141,9 +141,8 @@ class History:
                 self.tally.reopened(number, old.reason, old.epoch, old.seconds)
             if self.ranks is not None:
                 self.ranks.forget(number)
-            self.trials[number] = Trial(
-                number, old.changes, old.seed, old.arm, old.draw, old.tuning, old.attrs, attempts=old.attempts
-            )
+            kept = (number, old.changes, old.seed, old.arm, old.draw, old.tuning, old.attrs)
+            self.trials[number] = Trial(*kept, attempts=old.attempts, again=old.again + 1)
 
     def _round(self, record: Record) -> None:
         self.resolved |= set(record["arms"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from dfkd_ray.tune.interrupts import Interrupted
 from dfkd_ray.tune.ledger import NAME, Ledger, Record, locked
 from dfkd_ray.tune.observers import Observer
 from dfkd_ray.tune.observers.table_writer import TableWriter
+from dfkd_ray.tune.observers.tracking import listening
 from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.tune.ray_setup import environment
 from dfkd_ray.tune.reuse import Finished, Key, library
@@ -74,7 +75,8 @@ def start(
     A folder that has a ledger is refused, unless `options.fresh`: then it is moved aside, never deleted. Raises
     StudyError, and Interrupted (exit code 130) after Ctrl-C.
     """
-    known = library(options.reuse, facts.task)
+    options = options if options.track else replace(options, track=study.track)
+    known, trackers = library(options.reuse, facts.task), listening(options.track)
     if options.fresh and (there := store.of(folder)) is not None and there.names():
         raise StudyError(f"{there.url} holds a study, and --fresh moves none in a store: name another with --out")
     if options.fresh and (folder / NAME).exists():
@@ -88,7 +90,7 @@ def start(
         ledger.clear()  # of a start that got no further than its first record
         record = first_record(study, facts, options, time.time(), alike(study, work))
         history = History([ledger.append(record)])
-        return _run(ledger, history, folder, work, options, _reuse(known, work, study), observers)
+        return _run(ledger, history, folder, work, options, _reuse(known, work, study), (*trackers, *observers))
 
 
 def first_record(
@@ -120,6 +122,7 @@ def resume(
         if not ledger.count:
             raise StudyError(f"{folder} holds no study to resume: {NAME} is empty")
         options = options.over(Options.of(history.options))
+        trackers = listening(options.track)
         work, session = make(history, options)
         known = library([path for path in options.reuse if path.exists()], history.task)
         record = {"kind": "resumed", "time": time.time(), "options": options.plain(), **session}
@@ -128,7 +131,7 @@ def resume(
         if failed and numbers:
             again = {"kind": "reopened", "time": time.time(), "trials": numbers}
             history.apply(ledger.append(again))
-        return _run(ledger, history, folder, work, options, _reuse(known, work, history.study), observers)
+        return _run(ledger, history, folder, work, options, _reuse(known, work, history.study), (*trackers, *observers))
 
 
 def summary(folder: Path) -> Summary:
@@ -174,8 +177,8 @@ def _run(
     def fingerprint(changes: Mapping[str, Any]) -> str:
         return work.fingerprint(changes)
 
-    listening = (TableWriter(options.parquet), *observers)
-    tuner = Tuner(ledger, history, folder, work.max_epochs, options, listening, reuse=reuse, fingerprint=fingerprint)
+    told = (TableWriter(options.parquet), *observers)
+    tuner = Tuner(ledger, history, folder, work.max_epochs, options, told, reuse=reuse, fingerprint=fingerprint)
     try:
         if options.runner == "serial":
             serial_runner.run(tuner, work)

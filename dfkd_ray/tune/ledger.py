@@ -26,7 +26,7 @@ from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.files import append, sync_folder
 from dfkd_ray.util.locks import Taken, take
 
-NAME = "ledger.jsonl"
+NAME, LOCK = "ledger.jsonl", "ledger.lock"
 MOMENT = 0.2  # seconds at most between two waits for the disk while records come thick and fast
 Record = dict[str, Any]
 _parse = json.JSONDecoder().raw_decode  # without what `json.loads` finds out before: half of its time for a short text
@@ -223,7 +223,7 @@ class locked:
 
     def __init__(self, folder: Path) -> None:
         try:
-            self._lock = take(folder / "ledger.lock")
+            self._lock = take(folder / LOCK)
         except Taken as holder:
             raise StudyError(f"{folder}: this study is being run already by {holder}") from None
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dfkd_ray.study import trackers
 from dfkd_ray.tune.room import WAIT
 from dfkd_ray.tune.watchdog import FACTOR
 from dfkd_ray.util import limits
@@ -14,6 +15,7 @@ from dfkd_ray.util.choices import Cache, Precision, Runner
 from dfkd_ray.util.durations import seconds
 from dfkd_ray.util.errors import ConfigError
 from dfkd_ray.util.every import Every
+from dfkd_ray.util.files import anchored
 from dfkd_ray.util.secrets import redacted_facts
 from dfkd_ray.util.store import url_of
 
@@ -96,11 +98,22 @@ class Options:
         name="continue",
     )
     parquet: bool = _option("Write trials and steps as Parquet too.", default=False)
+    track: tuple[str, ...] = _option(
+        f"A tracker that shows it as well ({', '.join(trackers.TRACKERS)}), and where that is: see `ls trackers`.",
+        shown="the study's",
+        default=(),
+        metavar="NAME[:PLACE]",
+    )
     reuse: tuple[Path, ...] = _option("Folder of an earlier study whose finished trials may be taken over.", default=())
     weights: Path | None = _option(
         "The teacher: a checkpoint (FILE#NAME for one network of several); a card (.json) beside it is read."
     )
     data: Path | None = _option("Folder or .npz file of the task's real images, read for evaluation only.")
+    plugin: tuple[str, ...] = _option(
+        "Code of your own: a file, a folder or a module that registers losses, nets, tasks ...; or a task's YAML file.",
+        default=(),
+        metavar="FILE|MODULE",
+    )
     device: str | None = _option("auto, cpu, cuda, cuda:1, ...", shown="auto")
     precision: Precision | None = _option(
         "float32; autocast: bfloat16, or float16 for GPUs without it. The weights stay float32.", shown="float32"
@@ -128,6 +141,11 @@ class Options:
         except ConfigError as error:
             raise ConfigError(problem.under("--out") for problem in error.problems) from None
         _amounts(self.custom)
+        for each in self.track:
+            try:
+                trackers.parse(each)
+            except ValueError as error:
+                raise ConfigError.at("--track", str(error)) from None
         if self.runner == "serial":
             for name in sorted(_RAY & self.said.keys()):
                 raise ConfigError.at(f"--{name}", "is for --runner ray")
@@ -157,12 +175,14 @@ class Options:
     def absolute(self) -> Options:
         """The same with absolute paths: workers, and whoever resumes, may stand elsewhere."""
         paths: dict[str, Any] = {name: p.resolve() for name, p in self.said.items() if isinstance(p, Path)}
+        paths |= {"track": tuple(map(trackers.absolute, self.track)), "plugin": tuple(map(anchored, self.plugin))}
         return replace(self, **paths, reuse=tuple(path.resolve() for path in self.reuse))
 
     def plain(self) -> dict[str, Any]:
         """As a ledger keeps it, without secrets: what holds again at a resume."""
         said = {name: value for name, value in self.absolute().said.items() if name not in _ONCE}
-        return {name: redacted_facts(_plain(value)) for name, value in said.items()}
+        plain = {name: redacted_facts(_plain(value)) for name, value in said.items() if name != "track"}
+        return plain | ({"track": list(map(trackers.kept, said["track"]))} if "track" in said else {})
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Options:
@@ -170,7 +190,8 @@ class Options:
         known = {each.name for each in fields(cls)}
         values = {name: value for name, value in plain.items() if name in known}
         values |= {name: Path(values[name]) for name in ("weights", "data") if name in values}
-        values |= {"reuse": tuple(map(Path, values.get("reuse", ()))), "custom": tuple(values.get("custom", ()))}
+        values |= {name: tuple(values.get(name, ())) for name in ("custom", "track", "plugin")}
+        values |= {"reuse": tuple(map(Path, values.get("reuse", ())))}
         return cls(**values)
 
 

@@ -53,7 +53,7 @@ def optuna_study(study: Study, trials: Iterable[Past]) -> optuna.Study:
         optuna.logging.set_verbosity(before)
     with quiet():
         made.set_metric_names([objective.metric for objective in study.objective])
-        known = _distributions(study)
+        known = distributions(study)
         made.add_trials([_frozen(study, each, known) for each in trials])
     return made
 
@@ -68,7 +68,7 @@ def _frozen(study: Study, past: Past, known: Mapping[str, BaseDistribution]) -> 
     made = create_trial(
         state=state,
         values=values if state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
-        params={path: _shown(own, settings[path]) for path, own in searched.items()},
+        params={path: shown(own, settings[path]) for path, own in searched.items()},
         distributions=searched,
         user_attrs={**past.facts, **{path: value for path, value in settings.items() if path not in searched}},
         intermediate_values=dict(past.curve) if one else {},
@@ -80,7 +80,7 @@ def _frozen(study: Study, past: Past, known: Mapping[str, BaseDistribution]) -> 
     return made
 
 
-def _distributions(study: Study) -> dict[str, BaseDistribution]:
+def distributions(study: Study) -> dict[str, BaseDistribution]:
     """Of what is searched, and of the arm where all are known before."""
     found = {path: _distribution(domain) for path, domain in study.search.items()}
     if study.ablation is not None and not isinstance(study.ablation.design, Walk):
@@ -95,7 +95,8 @@ def _distribution(domain: Domain) -> BaseDistribution:
     return CategoricalDistribution(values) if plain and 0 < len(set(values)) == len(values) else distribution(domain)
 
 
-def _shown(own: BaseDistribution, value: Any) -> Any:
+def shown(own: BaseDistribution, value: Any) -> Any:
+    """A value as one of its distribution."""
     if isinstance(own, CategoricalDistribution) and value not in own.choices:
         return canonical(value)  # how the sampler knows a choice that is a mapping, or stands beside its equal
     return value

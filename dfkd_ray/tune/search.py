@@ -1,4 +1,4 @@
-"""Who decides: Optuna, by ask and tell. The only file that imports it, but for `importance.py`.
+"""Who decides: Optuna, by ask and tell. But for `importance.py` and the tracker, no other file imports it.
 
 The Optuna study lives in memory and is rebuilt from the ledger, so there is one source of truth. Each proposal comes
 from a sampler made afresh from (seed of the sampler, number of the trial); what a sampler keeps between trials (the

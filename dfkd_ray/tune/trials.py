@@ -43,6 +43,7 @@ class Trial:
     attempts: int = 0
     changed: str | None = None  # what was another than when the study was begun, where that was accepted
     stalled: int = 0  # accidents in a row that came before an epoch was gained, in this session
+    again: int = 0  # how often it was begun anew, after it had failed
     _mark: int = 0  # the epoch at which the last accident found it
 
     @property

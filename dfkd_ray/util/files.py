@@ -99,6 +99,13 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def anchored(name: str, *roots: Path) -> str:
+    """A name with the absolute path of the file or folder that it is under the first of the roots that has it (without
+    roots, from where one stands); else as it is, which may be the name of something else."""
+    there = (root / Path(name).expanduser() for root in roots or (Path(),))
+    return next((str(each.resolve()) for each in there if each.exists()), name)
+
+
 def why(error: OSError) -> str:
     """What an OSError tells a user: the path, and of a full disk which one, and how much is free."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):

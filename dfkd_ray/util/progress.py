@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 class Display(Protocol):
@@ -25,6 +27,14 @@ _display: ContextVar[Display] = ContextVar("display", default=silent)
 def progress(title: str, total: int | None, unit: str) -> AbstractContextManager[Callable[[int], None]]:
     """`with progress("unpacking", 70, "files") as tell: tell(done)`; total None: nobody knows it. unit: "bytes", ..."""
     return _display.get()(title, total, unit)
+
+
+def each(items: Sequence[T], title: str, unit: str) -> Iterator[T]:
+    """The items, one after another; each is told to be done when the next one is asked for."""
+    with progress(title, len(items), unit) as tell:
+        for done, item in enumerate(items, start=1):
+            yield item
+            tell(done)
 
 
 @contextmanager

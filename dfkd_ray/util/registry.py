@@ -7,10 +7,12 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
 from dfkd_ray.util.errors import UnknownName
 
 T = TypeVar("T")
+_all: WeakSet[Registry[Any]] = WeakSet()
 
 
 class Registry(Generic[T]):
@@ -27,13 +29,14 @@ class Registry(Generic[T]):
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._items: dict[str, T] = {}
+        _all.add(self)
 
     def register(self, name: str) -> Callable[[T], T]:
         """Decorator: file the component under `name`, and write the name on it as `registered_as`."""
 
         def keep(item: T) -> T:
             if name in self._items:
-                raise ValueError(f"{self.kind} {name!r} is registered twice")
+                raise ValueError(f"{self.kind} {name!r} is registered twice: {self._items[name].__module__} has it")
             setattr(item, "registered_as", name)  # noqa: B010  so that a spec can be written back as YAML
             self._items[name] = item
             return item
@@ -53,6 +56,12 @@ class Registry(Generic[T]):
 
     def __len__(self) -> int:
         return len(self._items)
+
+
+def forget(module: str) -> None:
+    """Take out of all registries what a module has registered: it is loaded anew, or could not be loaded to its end."""
+    for registry in _all:
+        registry._items = {name: item for name, item in registry._items.items() if item.__module__ != module}
 
 
 def did_you_mean(name: Any, known: Iterable[str], cutoff: float = 0.6) -> str:

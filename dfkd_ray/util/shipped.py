@@ -21,6 +21,16 @@ def studies() -> list[Path]:
     return []
 
 
+def names(folder: str) -> list[str]:
+    """The names of the YAML files in a folder of the package ("methods", "datasets"), without what loads them."""
+    return sorted(path.stem for path in (_PACKAGE / folder).glob("*.yaml") if path.stem != "of_methods")
+
+
+def file_of(folder: str, name: str) -> Path:
+    """Where one of `names` stands."""
+    return _PACKAGE / folder / f"{name}.yaml"
+
+
 def find(name: str) -> Path:
     """A shipped study or method; UnknownName with the nearest.
 

@@ -86,6 +86,11 @@ def count(number_of: int, noun: str, plural: str | None = None) -> str:
     return f"{number_of}{NBSP}{noun if number_of == 1 else plural or noun + 's'}"
 
 
+def state(name: str) -> str:
+    """How a trial has ended, as it is said: what ledger and tables call pruned was stopped."""
+    return "stopped" if name == "pruned" else name
+
+
 def listed(words: Sequence[str], last: str = "and") -> str:
     """`a`, `a and b`, `a, b and c`."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}" if words else ""

@@ -11,7 +11,7 @@ ABOUT = (
     "What `import dfkd_ray` offers; [how it is used](../python.md). Options that commands and functions share stand "
     "with [the commands](commands.md): `--trials 4` is `trials=4`, and a `-` in a name is a `_`."
 )
-OTHERS = ("study",)  # a room, with a reference of its own in the gallery
+OTHERS = ("register", "study")  # modules: of components, which the gallery lists, and of studies
 
 
 def pages() -> Iterator[tuple[str, str, str]]:
@@ -23,4 +23,4 @@ def pages() -> Iterator[tuple[str, str, str]]:
     yield "reference/python.md", "Python", markup.page("Python", ABOUT, *(f"::: {path}" for path in (*paths, *MORE)))
 
 
-MORE = ("dfkd_ray.api.results.Best", "dfkd_ray.api.commands.Planned")  # what these return
+MORE = ("dfkd_ray.api.results.Best", "dfkd_ray.runs.running.Plan")  # what these return

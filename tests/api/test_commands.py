@@ -70,7 +70,6 @@ def test_a_plan_is_what_the_command_prints(tmp_path: Path) -> None:
     made = dfkd_ray.plan(ABLATION, runner="serial", seeds=3)
     assert str(made).splitlines() == list(made.lines)
     assert made._repr_html_().startswith("<pre>")
-    assert made.study.study == "parts"
     (tmp_path / "parts.yaml").write_text(text(ABLATION))
     done = dfkd("plan", "parts.yaml", "--runner", "serial", "--seeds", 3, cwd=tmp_path)
     timeless = [line for line in made.lines if not any(word in line for word in ("about", " s", " min"))]

@@ -11,13 +11,13 @@ import torch
 from safetensors.torch import load_file
 
 import dfkd_ray
-from dfkd_ray.report import finding
+from dfkd_ray.report import finding, standings
 from dfkd_ray.tune.ledger import NAME
 from dfkd_ray.util import folders
 from dfkd_ray.util.errors import StudyError, UnknownName
 from dfkd_ray.util.words import NBSP
 from tests.api.small import KD
-from tests.report.ablations import leave_one_out
+from tests.report.ablations import by_hand, leave_one_out
 from tests.report.studies import demo, noted, one_run, study, write
 
 
@@ -114,6 +114,8 @@ def test_a_degenerate_trial_that_may_not_win_has_failed_for_optuna(tmp_path: Pat
 
 def test_an_ablation_and_a_run_answer_as_their_pages_do(tmp_path: Path) -> None:
     assert saved(tmp_path / "a", leave_one_out()).answer == finding.sentence(leave_one_out())
+    arms = by_hand()
+    assert saved(tmp_path / "c", arms).answer == f"{standings.sentence(arms)} {finding.sentence(arms)}"
     assert saved(tmp_path / "b", one_run()).answer.startswith("dfkd_fgvc on gliders, ")
 
 

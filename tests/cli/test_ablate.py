@@ -67,7 +67,7 @@ def test_it_says_what_it_runs_and_each_trials_arm(story: Story) -> None:
     trials = [line.partition(" complete")[0] for line in lines[2:11]]
     assert trials == [f"trial {3 * seed + i} ({arm})" for seed in range(3) for i, arm in enumerate(ARMS)]
     assert lines[10].rpartition(" | ")[2].startswith("9 of 9")
-    assert lines[11].startswith("9 complete, 0 stopped early, 0 failed, ")
+    assert lines[11].startswith("9 complete, 0 stopped, 0 failed, ")
 
 
 def test_it_ends_with_effects_and_a_page(story: Story) -> None:
@@ -139,7 +139,7 @@ def test_with_reuse_the_rest_alone_is_run(story: Story) -> None:
     assert begun == [9, 10, 11]
     steps = rows(folder, "steps", "seconds")
     assert [step for step in steps if step["trial"] < 9] == rows(story.home / "whole", "steps", "seconds")
-    assert "12 complete, 0 stopped early, 0 failed" in story.more.out
+    assert "12 complete, 0 stopped, 0 failed" in story.more.out
 
 
 def test_a_resumed_study_reuses_what_it_was_told_to(story: Story) -> None:

@@ -43,6 +43,17 @@ def test_of_what_nobody_knows_the_end_the_bar_says_how_much_is_done(monkeypatch:
     assert "7/?" in screen.getvalue()
 
 
+def test_the_time_left_is_told_of_steps_that_take_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rich forgets by itself what is older than 30 s."""
+    screen, clock = terminal(monkeypatch), [0.0]
+    monkeypatch.setattr("rich.console.monotonic", lambda: clock[0])
+    with bars.bar("rounds", 10, "rounds") as tell:
+        for done in range(4):
+            tell(done)
+            clock[0] += 200.0
+    assert "0:20:00" in screen.getvalue() or "0:23:20" in screen.getvalue()
+
+
 def test_what_is_quick_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = terminal(monkeypatch)
     monkeypatch.setattr(bars, "SOON", 1000.0)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -13,17 +14,6 @@ from dfkd_ray.cli import catalogue
 from dfkd_ray.methods import config
 from dfkd_ray.util import shipped
 from tests.cli.commands import dfkd, refused
-
-
-def test_a_terminal_gets_lines_that_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "name  " + "word " * 40
-    assert catalogue._wrapped(text, 6) == text.rstrip(), "a pipe gets one line"
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((70, 24)))
-    lines = catalogue._wrapped(text, 6).splitlines()
-    assert len(lines) > 1
-    assert max(map(len, lines)) <= 70
-    assert all(line.startswith("      word") for line in lines[1:])
 
 
 def test_a_study_of_a_methods_name_is_shown_and_copied_by_its_folder(tmp_path: Path) -> None:
@@ -149,3 +139,24 @@ def test_which_trial_is_asked_of_a_run_alone(option: tuple[str, object]) -> None
     done = dfkd("show", "mhad", *option)
     assert (done.code, done.out) == (2, "")
     assert f"{option[0]} is for a RUN, and mhad is none" in " ".join(done.err.replace("│", " ").split())
+
+
+def test_what_there_is_as_json() -> None:
+    told = json.loads(dfkd("ls", "methods", "--json").out)
+    assert [each["name"] for each in told] == config.method_names()
+    assert json.loads(dfkd("show", "noise_kd", "--json").out) == config.plain(config.load("noise_kd"))
+    assert json.loads(dfkd("show", "gliders", "--json").out)["classes"] == list(datasets.load("gliders").classes)
+    found = config.diff(config.load("cgdd"), config.load("cpsc"))
+    assert [each["path"] for each in json.loads(dfkd("diff", "cgdd", "cpsc", "--json").out)] == [*found]
+    assert json.loads(dfkd("diff", "cgdd", "cgdd", "--json").out) == []
+    tables = json.loads(dfkd("reproduce", "--list", "--json").out)
+    assert {"table", "what", "paper"} < tables[0].keys()
+    assert dfkd("reproduce", "dfkd_fgvc/table3", "--json").code == 2
+
+
+def test_other_tables_as_json(tmp_path: Path) -> None:
+    assert json.loads(dfkd("pool", "ls", "--json", cwd=tmp_path).out) == []
+    assert json.loads(dfkd("teachers", "ls", "--known", "--json").out)[0].keys() >= {"name", "task", "net", "licence"}
+    (gliders,) = [each for each in json.loads(dfkd("data", "ls", "--json").out) if each["task"] == "gliders"]
+    assert gliders["data"] == "none needed"
+    assert json.loads(dfkd("data", "verify", "gliders", "--json").out)["complete"]

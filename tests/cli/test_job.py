@@ -34,11 +34,11 @@ def details(**own: Any) -> SimpleNamespace:
 
 
 def test_a_job_in_a_line() -> None:
-    assert commands._line(details()) == "tiny-1 RUNNING, /x"
+    assert dashboard.line(details()) == "tiny-1 RUNNING, /x"
     log = "Exit code 2, log:\none\nerror: no such\n\n"
     ended = details(status="FAILED", start_time=1_000, end_time=61_000, message=log)
-    assert commands._line(ended) == "tiny-1 FAILED, 60 s, /x: error: no such"
-    assert commands._line(details(metadata=None, status="STOPPED", message="Stopped.")) == "tiny-1 STOPPED: Stopped."
+    assert dashboard.line(ended) == "tiny-1 FAILED, 60 s, /x: error: no such"
+    assert dashboard.line(details(metadata=None, status="STOPPED", message="Stopped.")) == "tiny-1 STOPPED: Stopped."
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_study_is_sent_stopped_sent_again_and_fetched(folder: Path) -> None:
         assert own(*sent, "--name", "two", *where).code == 0
         followed = own("logs", "-f", "two", *where)
         assert followed.code == 0, followed.out + followed.err
-        assert "2 complete, 0 stopped early, 0 failed" in followed.out
+        assert "2 complete, 0 stopped, 0 failed" in followed.out
         told = own("status", *where).out.splitlines()
         assert [line.split(",")[0] for line in told] == ["one STOPPED", "two SUCCEEDED"]
         pulled = own("pull", "two", *where)
@@ -138,3 +138,16 @@ def test_a_study_is_sent_stopped_sent_again_and_fetched(folder: Path) -> None:
     students = sorted(path.relative_to(copy).as_posix() for path in copy.rglob("*.safetensors"))
     assert [path.rpartition("/")[2] for path in students] == ["student.safetensors", "student_best.safetensors"]
     assert not [*copy.rglob("checkpoint*"), *copy.rglob("*.lock")]
+
+
+def test_a_job_as_plain_data() -> None:
+    ended = details(status="FAILED", start_time=1_000, end_time=61_000, message="Exit code 2, log:\nerror: no such\n")
+    facts = {
+        "job": "tiny-1",
+        "state": "FAILED",
+        "folder": "/x",
+        "began": 1.0,
+        "ended": 61.0,
+        "message": "error: no such",
+    }
+    assert dashboard.plain(ended) == facts

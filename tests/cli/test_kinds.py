@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from dfkd_ray import datasets
 from dfkd_ray.cli.kinds import KINDS
 from dfkd_ray.methods import config
+from dfkd_ray.runs import plugins
 from dfkd_ray.util import shipped
 from tests.cli.commands import dfkd
 
@@ -43,3 +45,21 @@ def test_a_sentence_is_not_cut() -> None:
     for kind in ("methods", "tasks"):
         for line in dfkd("ls", kind).out.splitlines():
             assert line.removesuffix(" [reconstruction]").removesuffix(" [from secondary sources]")[-1] in ".:)", line
+
+
+def test_what_a_plug_in_brings_says_where_it_is_from(tmp_path: Path) -> None:
+    (tmp_path / "listed.py").write_text(
+        "from dfkd_ray import register\n"
+        "register.net('listed_net')(lambda classes, channels: __import__('torch').nn.Linear(classes, classes))\n"
+        "@register.metric('listed_metric', better='max')\ndef listed(images):\n    'Half of it. More.'\n"
+        "@register.reader('listed_reader')\ndef read(split, folder):\n    'Reads nothing.'\n"
+    )
+    told = {
+        "nets": "0.00 M parameters at 10 classes, stages none [listed.py]",
+        "metrics": "Half of it. [listed.py]",
+        "readers": "Reads nothing. [listed.py]",
+    }
+    for kind, line in told.items():
+        lines = dfkd("ls", kind, "--plugin", "listed.py", cwd=tmp_path).out.splitlines()
+        assert [each.split(maxsplit=1)[1] for each in lines if each.startswith("listed_")] == [line]
+    plugins.drop("listed")

@@ -23,26 +23,38 @@ def home(tmp_path: Path) -> Path:
 
 def test_arms_by_studies(home: Path) -> None:
     done = dfkd("report", "one", "other", cwd=home)
-    assert (done.code, done.err) == (0, "")
+    assert (done.code, done.err) == (0, "wrote one-and-other.html\n")
     found = crossed.read([home / "one", home / "other"])
     assert done.out == paste.markdown(crossed.arm_table(found))
     assert "| without mhad |" in done.out
     assert "Not the same in all: fixed schedule.epochs: 20 (components) and 3 (other)." in done.out
-    assert sorted(path.name for path in home.iterdir()) == ["one", "other", "sweep"], "nothing is written unasked"
+    assert sorted(path.name for path in home.iterdir()) == ["one", "one-and-other.html", "other", "sweep"]
     written = dfkd("report", "one", "other", "--out", "arms", cwd=home)
-    assert written == (0, done.out, "wrote arms.md\nwrote arms.tex\n"), "the table alone goes into a pipe"
+    assert written == (0, done.out, "wrote arms.md\nwrote arms.tex\nwrote arms.html\n"), (
+        "the table alone goes into a pipe"
+    )
     assert (home / "arms.md").read_text(encoding="utf-8") == done.out
     assert "\\begin{tabular}" in (home / "arms.tex").read_text(encoding="utf-8")
 
 
 def test_what_cannot_be_put_into_a_table(home: Path) -> None:
-    assert refused("report", "one", "sweep", cwd=home) == "sweep holds a sweep: a table of arms is made of ablations"
-    assert refused("report", "one", "one", cwd=home) == "one is named twice: a table of arms needs several studies"
+    page_alone = (
+        "no table of arms: sweep holds a sweep: a table of arms is made of ablations\nwrote one-and-sweep.html\n"
+    )
+    assert dfkd("report", "one", "sweep", cwd=home) == (0, "", page_alone)
+    assert refused("report", "one", "one", cwd=home) == "one is named twice: to compare needs several studies"
     assert refused("report", "one", "none", cwd=home).endswith("missing here: there is no such folder")
     assert refused("report", "one", "other", "--out", "none/arms", cwd=home) == "none: there is no such folder"
     done = dfkd("report", "one", "--out", "arms", cwd=home)
     assert done.code == 2
     assert "--out is for several folders" in done.err
+
+
+def test_what_is_watched_is_the_page_of_one_study(home: Path) -> None:
+    for given in (("one", "other"), ("one", "--trial", 3)):
+        done = dfkd("report", *given, "--watch", cwd=home)
+        assert (done.code, "--watch is for the page of one study" in done.err) == (2, True)
+    assert refused("report", "none", "--watch", cwd=home) == "none: there is no such folder"
 
 
 def test_one_study_is_its_page(home: Path) -> None:

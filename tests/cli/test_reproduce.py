@@ -63,7 +63,7 @@ def test_a_terminal_gets_a_table_that_fits(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(published, "names", lambda: ["dfkd_fgvc/table1"])
     said: list[str] = []
     monkeypatch.setattr(commands.typer, "echo", said.append)
-    commands._list()
+    commands._list(json=False)
     assert len(said) > 2
     assert max(len(re.sub(r"\x1b\[\d*m", "", line)) for line in said) <= 90
 

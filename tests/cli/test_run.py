@@ -432,3 +432,36 @@ def test_a_run_in_a_store_goes_on_on_another_machine(
     assert "holds this run already" in again.out
     assert "epoch" not in [line.split()[0] for line in again.out.splitlines()]
     assert students(copy) == students(finished[0])
+
+
+def test_a_tracker_that_comes_late_has_all_of_a_run_and_the_ledger_no_password(
+    finished: tuple[Path, Done], tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished[0], folder)
+    tracks = ("--track", "tensorboard", "--track", "optuna", "--track", "mlflow:http://me:open-sesame@127.0.0.1:1")
+    done = dfkd("resume", folder, *tracks)
+    assert done.code == 0
+    assert "open-sesame" not in done.out + done.err
+    assert [line[:17] for line in done.err.splitlines()] == ["warning: mlflow: ", "warning: mlflow: "]
+    assert done.err.endswith(f"still away; what it lacks is sent by: dfkd-ray resume {folder}\n")
+    loader = pytest.importorskip("tensorboard.backend.event_processing.event_file_loader")
+    (events,) = (folder / "tensorboard" / "trial-0000").iterdir()
+    values_of = [value for event in loader.EventFileLoader(str(events)).Load() for value in event.summary.value]
+    found = [value.tensor.float_val[0] for value in values_of if value.tag == "val_accuracy"]
+    wanted = [row["value"] for row in values(folder) if row["metric"] == "val_accuracy"]
+    assert found == pytest.approx(wanted)
+    import optuna
+
+    (trial,) = optuna.load_study(study_name=None, storage=f"sqlite:///{folder / 'optuna.db'}").trials
+    assert [trial.intermediate_values[epoch] for epoch in (1, 2, 3)] == wanted
+    record = read_records(folder / NAME)[0][-2]
+    assert record["options"]["track"] == ["tensorboard", "optuna", "mlflow:http://REDACTED@127.0.0.1:1"]
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        assert b"open-sesame" not in path.read_bytes(), path
+
+
+def test_an_unknown_tracker_is_refused_before_all_else(tmp_path: Path) -> None:
+    told = refused("distill", "dfkd_fgvc", "--out", tmp_path / "run", "--track", "wandbb")
+    known = "mlflow, optuna, tensorboard, wandb"
+    assert told == f"--track: unknown tracker 'wandbb'; did you mean 'wandb'? (known: {known})"

@@ -97,7 +97,7 @@ def test_resume_goes_on_with_the_runner_of_the_study_and_finishes(story: Story) 
     assert (story.resumed.code, story.resumed.err) == (0, "")
     lines = story.resumed.out.splitlines()
     assert [re.split(":|,", line)[0] for line in lines[:2]] == ["trial 1 complete", "trial 2 complete"]
-    assert lines[2].startswith("3 complete, 0 stopped early, 0 failed, ")
+    assert lines[2].startswith("3 complete, 0 stopped, 0 failed, ")
     assert lines[3].startswith("best: trial ")
     assert ", seed 0, val_accuracy " in lines[3]
     assert " at the best by val_accuracy (chance 8.3 %)" in lines[3]

@@ -266,6 +266,10 @@ def test_a_job_that_is_tried_again_goes_on_from_wherever_its_files_are_now(stopp
     assert once_more.code == 0
     assert "3 complete" in once_more.out
     assert (stopped / NAME).read_bytes().startswith(before)
+    with (there / "sweep.yaml").open("a") as file:
+        file.write("\ntrack: optuna\n")
+    assert dfkd(*again, cwd=there).code == 0, "a tracker makes no other study"
+    assert (stopped / "optuna.db").exists()
     told = refused(*again[:2], *SERIAL, "--out", stopped, "--trials", "2", "--continue", cwd=there)
     assert told.startswith(f"{stopped} holds another study: budget.trials: 3 there, 2 here; name another folder")
 

@@ -12,6 +12,7 @@ import pytest
 
 from dfkd_ray import __version__
 from dfkd_ray.cli import dashboard
+from dfkd_ray.runs import plugins
 from tests.cli.commands import Done, dfkd, refused
 from tests.cli.sent import METHOD, STUDY, write
 
@@ -123,3 +124,19 @@ def test_the_version_that_sent_a_job_is_the_one_that_runs_it() -> None:
         f"the cluster has dfkd-ray {__version__}, the job was sent by 0.0.9: it takes its own"
     )
     assert dfkd("--of", __version__, "ls", "methods").code == 0
+
+
+def test_own_code_travels_by_the_names_that_it_has(cluster: Cluster, folder: Path) -> None:
+    (folder / "parts").mkdir()
+    for name in ("own.py", "parts/__init__.py", "parts/inner.py"):
+        (folder / name).write_text(f"# {name}\n")
+    words = ("submit", "tiny.yaml", "--out", "/shared/tiny")
+    dfkd(*words, "--plugin", "own.py", "--plugin", "parts", "--plugin", "json", cwd=folder)
+    given = ["--plugin", "own.py", "--plugin", "parts", "--plugin", "json", "--continue"]
+    assert cluster.sent["command"][-7:] == given
+    assert {"own.py", "parts/__init__.py", "parts/inner.py"} <= set(cluster.files)
+    assert refused(*words, "--plugin", str(folder / "own.py"), cwd=folder) == (
+        f"{folder}/own.py is not below where you stand: send a folder that has it, --folder"
+    )
+    for name in ("own", "parts"):
+        plugins.drop(name)

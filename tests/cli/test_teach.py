@@ -158,3 +158,30 @@ def test_a_mistake_in_a_task_of_ones_own_has_its_line(tmp_path: Path) -> None:
     (tmp_path / "task.yaml").write_text(OWN_TASK.replace("std: [0.3]", "std: [0]").replace("lr: 0.01", "lr: -1"))
     said = refused("teach", "task.yaml", cwd=tmp_path)
     assert "task.yaml:10: recipe: lr must be > 0, got -1" in said
+
+
+def test_a_tracker_has_each_epoch_of_a_teacher_once(squares: Path, tmp_path: Path) -> None:
+    """A training that was stopped after its last epoch tells all of them again."""
+    loader = pytest.importorskip("tensorboard.backend.event_processing.event_file_loader")
+    words = ["--track", "tensorboard", "--epochs", 3]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules["dfkd_ray.teachers.teach"], "measure_batch_norms", _interrupted)
+        assert teach(squares, tmp_path, *words).code == 130
+    assert teach(squares, tmp_path, *words).code == 0
+    assert "is there" in teach(squares, tmp_path, *words).out
+    (folder,) = (tmp_path / "teachers" / "squares_resnet8.tracked" / "tensorboard").iterdir()
+    found = [
+        (value.tag, event.step)
+        for file in folder.iterdir()
+        for event in loader.EventFileLoader(str(file)).Load()
+        for value in event.summary.value
+    ]
+    each = [(name, epoch) for epoch in (1, 2, 3) for name in ("loss", "val_accuracy")]
+    final = [(f"accuracy/{which}", 3) for which in ("test", "train", "val")]
+    assert sorted(found) == sorted([*each, *final, ("_hparams_/session_start_info", 0)])
+    told = refused("teach", squares / "squares.yaml", "--track", "optuna", cwd=tmp_path)
+    assert told == "--track: optuna is for studies: a teacher has no trials"
+
+
+def _interrupted(*words: Any) -> None:
+    raise KeyboardInterrupt

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,41 +9,12 @@ import pytest
 
 from dfkd_ray.report import build
 from dfkd_ray.report.view import Tables
-from tests.report import ablations, evaluations
+from tests.report import ablations, browsing, evaluations
+from tests.report.browsing import WebDriverWait, show
 from tests.report.studies import demo, hostile, large, noted, one_run, study, write
 
-webdriver = pytest.importorskip("selenium.webdriver")
-WebDriverWait = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None or DRIVER is None, reason="needs chromium and chromedriver"),
-]
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    driver.set_page_load_timeout(180)
-    driver.set_script_timeout(120)
-    yield driver
-    driver.quit()
+browser = browsing.browser
+pytestmark = browsing.MARKS
 
 
 def several() -> Tables:
@@ -79,19 +48,6 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     made = {name: write(root / name, make()) for name, make in STUDIES.items()}
     made |= {name: evaluations.write(root / name, make()) for name, make in EVALUATIONS.items()}
     return {name: build(folder).as_uri() for name, folder in made.items()}
-
-
-def show(browser: Any, page: str, width: int, dark: bool = False) -> None:
-    """Open the page at a width and wait until Plotly has drawn."""
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-    browser.get_log("browser")
-    browser.get(page)
-    drawn = "return document.documentElement.dataset.drawn === 'yes'"
-    WebDriverWait(browser, 120).until(lambda driver: driver.execute_script(drawn))
-    browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
 
 
 SIZES = """return [...document.querySelectorAll('.plot')].map(plot => {

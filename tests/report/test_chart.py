@@ -46,7 +46,8 @@ def test_arms_have_colours_by_their_place_and_another_dash_on_each_turn() -> Non
 
 
 def test_text_of_a_user_stays_text_in_marks_and_on_axes() -> None:
-    mark = chart.points("complete", [1], [2], ["<b>x</b>\ny"], showlegend=False)
+    mark = chart.points("complete", [1], [2], {"trial": [3], "about": ["<b>x</b>\ny"]}, showlegend=False)
+    assert (list(mark.customdata), mark.meta) == ([3], "complete")
     assert list(mark.hovertext) == ["&lt;b&gt;x&lt;/b&gt;<br>y"]
     assert (mark.name, mark.mode, mark.showlegend) == (ROLES["complete"], "markers", False)
     assert "<b>" not in chart.axis("<b>x</b>")["title"]["text"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from dfkd_ray.report import evidence
 from dfkd_ray.report.blocks import Code
 from dfkd_ray.util.words import NBSP
@@ -24,16 +26,29 @@ def test_failures_come_first_with_their_reason() -> None:
     assert "No trial failed." in written(evidence.failures(study([trial(0)])))
 
 
-def test_of_thousands_that_did_not_complete_the_failed_ones_are_listed_first_and_the_rest_is_named() -> None:
-    rows = [trial(n, state="pruned", reason="asha") for n in range(700)]
+def test_trials_are_grouped_by_reason_whatever_its_numbers_are_the_failed_ones_first() -> None:
+    rows = [trial(n, state="pruned", reason=f"asha: not in the best third at epoch {n % 9}") for n in range(700)]
     rows += [trial(n, state="failed", reason="not finite", attempts=2) for n in range(700, 820)]
-    text = plain(written(evidence.failures(study(rows))))
-    assert (text.count("not finite"), text.count("asha")) == (120, 380)
-    assert (
-        "120 trials failed. Shown are 500 of 820 trials that did not complete, those that failed first; "
-        "the reasons of all are in trials.arrow." in text
-    )
+    rows += [trial(820, state="failed", reason="out of memory on cuda:0 at 1.5e+3 MB")]
+    section = evidence.failures(study(rows))
+    text = re.sub(r"\s+", " ", plain(written(section)))
+    assert "121 trials failed." in text
+    some = "700, 701, 702, 703, 704, 705, 706, 707, 708, 709, 710, 711 and 108 more"
+    assert f"failed not finite 120 {some} failed out of memory on cuda:0 at 1.5e+3 MB 1 820" in text
+    assert "pruned asha: not in the best third at epoch … 700 0, 1, 2" in text
     assert "trial 799 (2) and 20 more" in plain(written(evidence.budget(study(rows))))
+
+
+@pytest.mark.parametrize(
+    ("reason", "wanted"),
+    [
+        ("loss is -1.5e-3 at epoch 3", "loss is … at epoch …"),
+        ("on cuda:0, x2 of resnet18", "on cuda:…, x2 of resnet18"),
+        ("asha", "asha"),
+    ],
+)
+def test_reasons_are_alike_but_for_their_numbers(reason: str, wanted: str) -> None:
+    assert evidence.alike(reason) == wanted
 
 
 def test_cost_adds_up() -> None:

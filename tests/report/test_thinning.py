@@ -155,7 +155,9 @@ def test_a_run_of_many_epochs_keeps_its_best_one_and_says_that_lines_are_thinner
     assert len(thinning.said(Curves.prepare(many))) == 1
 
 
-def test_the_table_of_trials_lists_the_best_ones(tables: Tables) -> None:
+def test_the_table_of_trials_lists_the_best_ones(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert thinning.listed(tables) == list(tables.all)
+    monkeypatch.setattr(thinning, "LISTED", 500)
     listed = [t.number for t in thinning.listed(tables)]
     ranked = sorted(tables.complete, key=lambda t: (-(t.value or 0.0), t.number))
     assert listed == sorted(t.number for t in ranked[:500])

@@ -12,6 +12,6 @@ def test_a_program_is_told_in_lines_and_interrupted_as_python_does(capsys: pytes
     to = Audience()
     to.say("a line")
     assert capsys.readouterr().out == "a line\n"
-    assert type(to.watching()) is Lines
+    assert type(to.watching(False)) is Lines, "standard output is no terminal here"
     with pytest.raises(KeyboardInterrupt), to.going_on("dfkd-ray", "resume", "reports/a"):
         raise KeyboardInterrupt

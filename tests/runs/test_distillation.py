@@ -6,8 +6,8 @@ import io
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from dfkd_ray.tune.options import Options
 from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util import leaving
 from dfkd_ray.util.errors import DataError, TrialFailed
+from dfkd_ray.util.progress import displayed
 
 SMALL: dict[str, Any] = {
     "source": {"name": "generator", "latent": 16, "width": 8, "attention": {"reduction": 2}},
@@ -234,6 +235,21 @@ def test_a_process_that_has_run_another_job_runs_like_a_fresh_one(
     sent = pickle.dumps((made(), job(there)))
     subprocess.run([sys.executable, "-c", FRESH], input=sent, env=env, check=True)
     assert students(here) == students(there) == files
+
+
+def test_rounds_are_told_as_they_are_done() -> None:
+    told: list[object] = []
+
+    @contextmanager
+    def display(title: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
+        told.append((title, total, unit))
+        yield told.append
+
+    plan = made().resolve(CHANGES).schedule
+    count = plan.epochs * plan.rounds
+    with displayed(display):
+        list(made().epochs(job(None)))
+    assert told == [("rounds", count, "rounds"), *range(count)]
 
 
 def test_another_seed_is_another_run(undisturbed: tuple[list[Row], Any]) -> None:

@@ -205,6 +205,17 @@ def test_the_banks() -> None:
     assert (out["agreement/dead_leaves"], out["kl/dead_leaves"]) == measures.faithfulness(*pair)
     t, s = measures.logits(teacher, noise), measures.logits(student, noise)
     assert (out["agreement/noise"], out["kl/noise"]) == measures.faithfulness(t, s)
+    assert out["correlation/dead_leaves"] == measures.correlation(*pair)
+    assert out["correlation/noise"] == measures.correlation(t, s)
+
+
+def test_a_correlation_is_that_of_the_logits_image_by_image_whatever_their_scale() -> None:
+    t, s = torch.randn(6, 5, generator=torch.Generator().manual_seed(0)), torch.randn(6, 5) ** 3
+    expected = sum(float(np.corrcoef(a.numpy(), b.numpy())[0, 1]) for a, b in zip(t, s)) / 6
+    assert measures.correlation(t, s) == pytest.approx(expected, abs=1e-6)
+    assert measures.correlation(t, 0.01 * t + 3) == pytest.approx(1, abs=1e-6)
+    assert measures.correlation(t, -t) == pytest.approx(-1, abs=1e-6)
+    assert measures.correlation(t, torch.ones(6, 5)) == 0, "a student that says nothing"
 
 
 def test_a_gpu_fetches_the_noise_bank_from_pinned_memory(monkeypatch: pytest.MonkeyPatch) -> None:

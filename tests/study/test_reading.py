@@ -137,8 +137,8 @@ def test_all_mistakes_at_once_with_their_lines() -> None:
     lines = str(refused.value).splitlines()
     assert lines[2] == (
         "bad.yaml:2: methd: no such part of a study; did you mean 'method'? (known: arms, budget, checkpoint, "
-        "components, design, draws, fixed, method, objective, preset, published, question, resources, runtime, "
-        "sampler, search, seed, seeds, spread, stopper, study, task, tune)"
+        "components, design, draws, fixed, method, objective, plugins, preset, published, question, resources, "
+        "runtime, sampler, search, seed, seeds, spread, stopper, study, task, track, tune)"
     )
     assert lines[0] == "bad.yaml:1: method: is missing"
     assert lines[1] == "bad.yaml:1: study: a name has letters, digits, - and _, got 'm had'"
@@ -146,7 +146,8 @@ def test_all_mistakes_at_once_with_their_lines() -> None:
         "bad.yaml:3: task: expected the name of a task, or the task itself as a mapping, got 3",
         "bad.yaml:4: objective.0: no trial reports 'val_acuracy'; did you mean 'val_accuracy'? (known: "
         "agreement/dead_leaves, agreement/noise, agreement/source, asked/source, batchnorm/source, "
-        "class_entropy/source, embedding_distance/source, image_distance/source, kl/dead_leaves, kl/noise, kl/source, "
+        "class_entropy/source, correlation/dead_leaves, correlation/noise, correlation/source, "
+        "embedding_distance/source, image_distance/source, kl/dead_leaves, kl/noise, kl/source, "
         "loss/SLOT/TERM, outside, "
         "uncertainty/source, val_accuracy); a metric of your own needs `mode: max` or `mode: min`",
         "bad.yaml:4: objective.1: test_accuracy/last: "
@@ -302,3 +303,16 @@ def test_what_no_trial_takes(line: str, said: str) -> None:
         study.parse(loads(f"{RESOURCES}  {line}\n", "a.yaml"))
     assert said in str(refused.value)
     assert str(refused.value).startswith("a.yaml:")
+
+
+def test_plug_ins_are_a_list_or_one() -> None:
+    text = "study: s\nmethod: noise_kd\ntask: gliders\nobjective: {metric: val_accuracy}\n"
+    text += "search: {a: {choice: [1, 2]}}\nbudget: {trials: 1}\n"
+    made = study.parse(yamls.loads(f"{text}plugins: mine.py\n"))
+    assert made.plugins == ("mine.py",)
+    assert study.plain(made)["plugins"] == ["mine.py"]
+    assert study.parse(yamls.loads(f"{text}plugins: [a.py, my.parts]\n")).plugins == ("a.py", "my.parts")
+    assert "plugins" not in study.plain(study.parse(yamls.loads(text)))
+    for wrong in ("{a: b}", "[1]", "['']", "3"):
+        with pytest.raises(ConfigError, match=r"^7: plugins: expected a list of files, folders or modules, got "):
+            study.parse(yamls.loads(f"{text}plugins: {wrong}\n"))

@@ -51,7 +51,7 @@ RAY = [f"ray_{name}.py" for name in ("cluster", "jobs", "leaving", "probe", "run
     ("name", "expected"),
     [
         ("ray", RAY),
-        ("optuna", ["importance.py", "search.py"]),
+        ("optuna", ["importance.py", "optuna.py", "search.py"]),
     ],
 )
 def test_these_files_alone_import_it(name: str, expected: list[str]) -> None:

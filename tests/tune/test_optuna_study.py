@@ -39,6 +39,8 @@ def test_parameters_are_what_was_searched() -> None:
     assert trial.distributions["a.int"] == IntDistribution(1, 8)
     assert trial.distributions["a.choice"] == CategoricalDistribution(["x", None, 2])
     assert trial.distributions["a.flag"] == CategoricalDistribution([False, True])
+    (trial,) = optuna_study(made(), [Past(0, "complete", {"a.whole": "pixels"}, values=[0.5])]).trials
+    assert trial.params == {"a.whole": '"pixels"'}, "beside a mapping a text is told by its JSON too"
     conditional = {path: value for path, value in POINT.items() if path != "a.flag"} | {"a.choice": None}
     (trial,) = optuna_study(made(), [Past(0, "complete", conditional, values=[0.5])]).trials
     assert "a.flag" not in trial.params

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dfkd_ray.util.files import append, atomic_write, remove_leftovers, replace, sync_folder
+from dfkd_ray.util.files import anchored, append, atomic_write, remove_leftovers, replace, sync_folder
 
 
 def names(folder: Path) -> list[str]:
@@ -124,3 +124,14 @@ def test_what_a_library_makes_of_a_full_disk_is_told_as_it_was(tmp_path: Path) -
     )
     assert (done.stdout, done.returncode) == (f"File too large {path}\n", 0), done.stderr
     assert names(tmp_path) == []
+
+
+def test_a_name_is_a_path_where_a_root_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "mine.py").touch()
+    (tmp_path / "mine.py").touch()
+    monkeypatch.chdir(tmp_path)
+    assert anchored("mine.py") == str(tmp_path / "mine.py")
+    assert anchored("mine.py", tmp_path / "one", Path()) == str(tmp_path / "one" / "mine.py")
+    assert anchored("one/../mine.py") == str(tmp_path / "mine.py")
+    assert anchored("my.parts", tmp_path / "one", Path()) == "my.parts"

@@ -39,6 +39,17 @@ def test_one_has_it_and_the_next_when_it_is_released(bucket: str) -> None:
     second.release()
 
 
+def test_whoever_looks_is_told_the_holder(bucket: str) -> None:
+    store = Store(bucket)
+    assert leases.holder(store) is None
+    lease = Lease(store, SHORT)
+    assert leases.holder(store) == lease._said["holder"]
+    lease.release()
+    assert leases.holder(store) is None
+    told = held(store)
+    assert leases.holder(store) == told["holder"], "of another machine nobody knows better"
+
+
 def test_it_is_renewed_for_as_long_as_its_owner_lives(bucket: str) -> None:
     store = Store(bucket)
     lease = Lease(store, SHORT)

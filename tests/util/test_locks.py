@@ -16,7 +16,7 @@ from pathlib import Path
 import filelock
 import pytest
 
-from dfkd_ray.util.locks import Taken, alone, take
+from dfkd_ray.util.locks import Taken, alone, holder, take
 
 ROOT = Path(__file__).parents[2]
 
@@ -127,3 +127,27 @@ def test_without_locks_nobody_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(filelock, "lock_descriptor", none)
     with alone(tmp_path):
         pass
+
+
+def test_whoever_looks_is_told_the_holder_and_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert holder(path) is None
+    assert not path.exists()
+    with process("lock = take(path)\nprint('held', flush=True)\ntime.sleep(60)", path) as other:
+        assert said(other) == "held"
+        assert holder(path) == f"process {other.pid} on {socket.gethostname()}"
+        with pytest.raises(Taken):
+            take(path)
+    other.wait()
+    assert holder(path) is None, "a lock ends with its process, whatever its file says"
+    assert path.read_text() == f"process {other.pid} on {socket.gethostname()}\n"
+
+
+def test_a_lock_that_somebody_looks_at_is_taken_all_the_same(tmp_path: Path) -> None:
+    """A look holds the lock for a moment: one that lasts a tenth of a second keeps nobody out."""
+    path = tmp_path / "lock"
+    path.touch()
+    handle = os.open(path, os.O_RDONLY)
+    assert filelock.lock_descriptor(handle, blocking=False)
+    threading.Timer(0.05, os.close, (handle,)).start()
+    take(path).release()

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from dfkd_ray.util.progress import displayed, progress
+from dfkd_ray.util.progress import displayed, each, progress
 
 
 def test_nobody_hears_of_it_but_the_display_of_the_block(capsys: pytest.CaptureFixture[str]) -> None:
@@ -38,3 +38,17 @@ def test_a_block_that_fails_takes_its_display_with_it() -> None:
     with progress("after", 1, "files"):
         pass
     assert told == []
+
+
+def test_each_of_several_things_is_told_when_it_is_done() -> None:
+    told: list[object] = []
+
+    @contextmanager
+    def display(title: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
+        told.append((title, total, unit))
+        yield told.append
+
+    with displayed(display):
+        for item in each(["a", "b"], "drawing", "charts"):
+            told.append(item)
+    assert told == [("drawing", 2, "charts"), "a", 1, "b", 2]

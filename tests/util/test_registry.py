@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dfkd_ray.util.errors import UnknownName
-from dfkd_ray.util.registry import Registry, did_you_mean, load_siblings
+from dfkd_ray.util.registry import Registry, did_you_mean, forget, load_siblings
 
 
 @pytest.fixture
@@ -34,6 +34,12 @@ def test_an_unknown_name_names_the_nearest_and_all(colours: Registry[type]) -> N
 def test_a_name_is_taken_once(colours: Registry[type]) -> None:
     with pytest.raises(ValueError, match="colour 'red' is registered twice"):
         colours.register("red")(type("Other", (), {}))
+
+
+def test_what_a_module_has_registered_is_forgotten(colours: Registry[type]) -> None:
+    colours.register("own")(type("Own", (), {"__module__": "mine"}))
+    forget("mine")
+    assert list(colours) == ["blue", "green", "red"]
 
 
 def test_a_tail_where_nothing_is_near_or_known() -> None:

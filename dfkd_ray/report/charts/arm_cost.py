@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray import metrics
-from dfkd_ray.report import arms
+from dfkd_ray.report import arms, standings
 from dfkd_ray.report.arms import ArmRow
 from dfkd_ray.report.chart import ARMS, PAPER, Chart, arm_style, axis, charts, constant, escaped, figure, hover
 from dfkd_ray.report.view import Tables
@@ -19,7 +19,7 @@ ROWS = pa.schema(
     [
         ("metric", pa.string()),
         ("arm", pa.string()),  # with its twins
-        ("place", pa.int32()),  # among the arms: its colour and symbol
+        ("place", pa.int32()),  # of its colour and symbol; null: one of many without
         ("seconds", pa.float64()),  # of a trial, mean over the complete ones
         ("fastest", pa.float64()),
         ("slowest", pa.float64()),
@@ -49,8 +49,7 @@ class ArmCost(Chart):
 
     @staticmethod
     def prepare(tables: Tables) -> pa.Table:
-        run = [arm for arm in tables.arms if arm.runs_as is None]
-        rows = [row for place, arm in enumerate(run) if (row := _row(tables, arm, place)) is not None]
+        rows = [row for arm, place in standings.styled(tables) if (row := _row(tables, arm, place)) is not None]
         return pa.Table.from_pylist(rows, ROWS)
 
     @staticmethod
@@ -71,7 +70,7 @@ class ArmCost(Chart):
         return [said for said in (earlier, cut) if said]
 
 
-def _row(tables: Tables, arm: ArmRow, place: int) -> dict[str, Any] | None:
+def _row(tables: Tables, arm: ArmRow, place: int | None) -> dict[str, Any] | None:
     metric = tables.objective.metric
     timed = [t for t in arm.complete if t.row["seconds"] is not None and math.isfinite(t.row["seconds"])]
     if not timed:
@@ -111,6 +110,7 @@ def _mark(row: dict[str, Any]) -> go.Scatter:
         mode="markers",
         marker={"color": style["color"], "symbol": style["symbol"], "size": 11, "line": {"color": PAPER, "width": 1}},
         name=escaped(row["arm"], 30),
+        showlegend=row["place"] is not None,
         hoverinfo="text",
         hovertext=[hover(row["about"])],
     )

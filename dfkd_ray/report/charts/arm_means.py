@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray import metrics
-from dfkd_ray.report import arms
+from dfkd_ray.report import arms, standings
 from dfkd_ray.report.answer import chance, teacher
 from dfkd_ray.report.arms import ArmRow
 from dfkd_ray.report.chart import (
@@ -42,6 +42,7 @@ ROWS = pa.schema(
         ("arm", pa.string()),
         ("label", pa.string()),  # the arm with its twins
         ("place", pa.int32()),  # of the arm, from the top
+        ("trial", pa.int32()),
         ("pair", pa.string()),  # seed and draw: what trials of different arms share
         ("value", pa.float64()),
         ("low", pa.float64()),  # Student's 95 % interval of the mean
@@ -60,8 +61,8 @@ class ArmMeans(Chart):
     section, rank = ARMS, 10
     title = "What each arm reaches"
     reading = (
-        "Dots are trials, and a line joins those of one seed; the diamond is the arm's mean with its 95 % t interval. "
-        "Arms share their seeds, so differences are told from the pairs: intervals may overlap and still differ."
+        "Arms stand by rank. Dots are trials, and a line joins those of one seed; the diamond is the arm's mean with "
+        "its 95 % t interval. Differences are told from the pairs: intervals may overlap and still differ."
     )
     empty = "No arm has a complete trial yet."
     panels = True
@@ -73,7 +74,7 @@ class ArmMeans(Chart):
     @staticmethod
     def prepare(tables: Tables) -> pa.Table:
         told = [o.metric for o in tables.objectives]
-        run = [arm for arm in tables.arms if arm.runs_as is None]
+        run = standings.alone(tables)
         rows = []
         for metric in dict.fromkeys([*told, metrics.TEST_LAST]):
             own = [row for place, arm in enumerate(run) for row in _rows(tables, metric, arm, place)]
@@ -134,7 +135,7 @@ def _trial(tables: Tables, metric: str, trial: TrialRow, found: float) -> dict[s
     seed, draw = trial.pair
     pair = f"seed {seed}" + (f", draw {draw}" if tables.study.get("draws", 1) != 1 else "")
     said = tables.about(trial, pair, metrics.labelled(metric, found))
-    return {"what": "trial", "pair": pair, "value": found, "about": said}
+    return {"what": "trial", "trial": trial.number, "pair": pair, "value": found, "about": said}
 
 
 def _baseline(tables: Tables) -> str:
@@ -154,6 +155,7 @@ def _trials(rows: Sequence[dict[str, Any]]) -> list[go.Scatter]:
             mode="lines+markers" if len(pairs) <= MOST else "markers",
             line={"color": FAINT, "width": 1},
             marker={"color": COMPLETE, "size": 8, "opacity": 0.75},
+            customdata=[row["trial"] for row in own],
             meta="pair",  # the page lifts the line while one of its marks is pointed at
             hoverinfo="text",
             hovertext=[hover(row["about"]) for row in own],

@@ -72,7 +72,7 @@ class Cost(Chart):
             name="Pareto front",
             hoverinfo="skip",
         )
-        marks = [points(name, own["seconds"], own["value"], own["about"]) for name, own in by_role(rows)]
+        marks = [points(name, own["seconds"], own["value"], own) for name, own in by_role(rows)]
         metric = constant(rows, "metric")
         return figure(
             [line, *marks],

@@ -29,6 +29,7 @@ from dfkd_ray.report.chart import (
     figure,
     hover,
     integer_axis,
+    linked,
     role,
 )
 from dfkd_ray.report.steps import CurveTable
@@ -92,15 +93,16 @@ class Curves(Chart):
     def draw(rows: pa.Table) -> go.Figure:
         traces = _area(rows.filter(pc.equal(rows["role"], ALL)))
         for name, own in by_role(rows):
-            x, y, said = _with_gaps(own)
+            x, y, said, whose = _with_gaps(own)
             colour = MARKERS[name]["color"]
             legend = {"name": ROLES[name], "legendgroup": name}
-            hover = {"hoverinfo": "text", "hovertext": said}
+            hover = {"hoverinfo": "text", "hovertext": said, **linked(name, whose)}
             faint = 1 if name == "best" else max(0.12, min(1.0, 5 / len(set(own["trial"]))))
             line = {"color": colour, **_LINES[name]}
             traces.append(go.Scatter(x=x, y=y, mode="lines", line=line, opacity=faint, **hover, **legend))
             ends = [i for i, last in enumerate(own["last"]) if last]
             at = {"x": [own["epoch"][i] for i in ends], "y": [own["value"][i] for i in ends]}
+            at |= linked(name, [own["trial"][i] for i in ends])
             mark = {**MARKERS[name], "size": 7 if name != "best" else 14}
             traces.append(go.Scatter(**at, mode="markers", marker=mark, hoverinfo="skip", showlegend=False, **legend))
         return figure(
@@ -152,17 +154,20 @@ def _area(rows: pa.Table) -> list[go.Scatter]:
     return [go.Scatter(mode="lines", **band, **common), go.Scatter(mode="lines", **median, **common, showlegend=False)]
 
 
-def _with_gaps(own: dict[str, list[Any]]) -> tuple[list[int | None], list[float | None], list[str]]:
-    """All trials of a role as one line with a gap between trials: 200 trials stay quick to draw."""
+def _with_gaps(own: dict[str, list[Any]]) -> tuple[list[int | None], list[float | None], list[str], list[int | None]]:
+    """All trials of a role as one line with a gap between trials: 200 trials stay quick to draw. Last: whose it is."""
     x: list[int | None] = []
     y: list[float | None] = []
     said: list[str] = []
-    for epoch, reached, about, last in zip(own["epoch"], own["value"], own["about"], own["last"]):
+    whose: list[int | None] = []
+    for epoch, reached, about, last, number in zip(*(own[key] for key in ("epoch", "value", "about", "last", "trial"))):
         x.append(epoch)
         y.append(reached)
         said.append(hover(about))
+        whose.append(number)
         if last:
             x.append(None)
             y.append(None)
             said.append("")
-    return x, y, said
+            whose.append(None)
+    return x, y, said, whose

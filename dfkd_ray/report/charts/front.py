@@ -66,7 +66,7 @@ class Front(Chart):
 
     @staticmethod
     def draw(rows: pa.Table) -> go.Figure:
-        marks = [points(name, own["x"], own["y"], own["about"]) for name, own in by_role(rows)]
+        marks = [points(name, own["x"], own["y"], own) for name, own in by_role(rows)]
         chosen = [(x, y) for x, y, on in zip(*(rows[c].to_pylist() for c in ("x", "y", "front"))) if on]
         ring = go.Scatter(
             x=[x for x, _ in chosen],

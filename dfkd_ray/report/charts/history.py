@@ -88,7 +88,7 @@ class History(Chart):
             name="best so far",
             hoverinfo="skip",
         )
-        marks = [points(name, own["trial"], own["value"], own["about"]) for name, own in by_role(rows)]
+        marks = [points(name, own["trial"], own["value"], own) for name, own in by_role(rows)]
         return figure(
             [line, *marks],
             xaxis=integer_axis("Trial", trials),

@@ -112,7 +112,7 @@ class Interaction(Chart):
         marks = []
         for name, own in by_role(pa.Table.from_pylist(trials, ROWS)):
             x, y = (jitter(own[a], own["trial"], first[f"{a}_kind"]) for a in ("x", "y"))
-            marks.append(points(name, x, y, own["about"], marker=_marker(name, own["value"]), showlegend=False))
+            marks.append(points(name, x, y, own, marker=_marker(name, own["value"]), showlegend=False))
         compared = {row["value"] for row in trials if row["role"] in _COMPARED}
         drawn = figure(
             [*_contour(rows), *marks],

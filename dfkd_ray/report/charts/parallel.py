@@ -26,6 +26,7 @@ from dfkd_ray.report.chart import (
     escaped,
     figure,
     hover,
+    linked,
     role,
 )
 from dfkd_ray.report.settings import Parameter
@@ -34,6 +35,7 @@ from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 
 ABSENT = -0.07  # where a line passes an axis whose setting the trial does not have
+BRUSHED = "axes"  # tells the page that what is chosen on two axes has to be on both
 _CROWD = 40  # with more trials than this the poorer ones are drawn fainter
 _ROOM = 9  # with more options than this only the first and the last are named
 ROWS = pa.schema(
@@ -117,6 +119,9 @@ class Parallel(Chart):
         alike = itertools.groupby(order, lambda own: _style(own[0]["role"], own[0]["score"], len(order) > _CROWD))
         return figure(
             [_lines(list(trials), style) for style, trials in alike],
+            dragmode="select",
+            selectdirection="d",
+            meta=BRUSHED,
             height=60 + 76 * count,
             shapes=lines,
             annotations=[note for row in first for note in _names(row)],
@@ -133,7 +138,8 @@ class Parallel(Chart):
             if absent
             else []
         )
-        return ["The orange line is the best trial; grey ones were stopped early.", *left]
+        brush = "A box drawn on an axis chooses trials (with shift one more, on another axis); a double click frees."
+        return [f"The orange line is the best trial; grey ones were stopped early. {brush}", *left]
 
 
 def _style(role_: str, score: float | None, crowded: bool) -> dict[str, Any]:
@@ -151,11 +157,13 @@ def _lines(trials: Sequence[Sequence[Mapping[str, Any]]], style: Mapping[str, An
     x: list[float | None] = []
     y: list[int | None] = []
     said: list[str] = []
+    whose: list[int | None] = []
     for own in trials:
         gap = [None] if x else []
         x += [*gap, *(ABSENT if row["share"] is None else row["share"] for row in own)]
         y += [*gap, *(row["axis"] for row in own)]
         said += [*("" for _ in gap), *[hover(own[0]["about"])] * len(own)]
+        whose += [*gap, *[own[0]["trial"]] * len(own)]
     return go.Scatter(
         x=x,
         y=y,
@@ -164,6 +172,7 @@ def _lines(trials: Sequence[Sequence[Mapping[str, Any]]], style: Mapping[str, An
         marker={"size": 6 if style["color"] == BEST else 4, "color": style["color"]},
         hoverinfo="text",
         hovertext=said,
+        **linked("pruned" if style["color"] in (FAINT, PRUNED) else "complete", whose),
     )
 
 

@@ -93,9 +93,7 @@ class Slices(Chart):
     @staticmethod
     def draw(rows: pa.Table) -> go.Figure:
         kind, metric = constant(rows, "kind"), constant(rows, "metric")
-        marks = [
-            points(name, jitter(own["x"], own["trial"], kind), own["y"], own["about"]) for name, own in by_role(rows)
-        ]
+        marks = [points(name, jitter(own["x"], own["trial"], kind), own["y"], own) for name, own in by_role(rows)]
         domain = place_axis("", kind, constant(rows, "low"), constant(rows, "high"), constant(rows, "options"))
         return figure(marks, height=250, xaxis=domain, yaxis=axis("", metric), showlegend=False)
 

@@ -80,7 +80,7 @@ def measures_table(tables: EvaluationTables) -> Table:
         values = [tables.share(network, key) for network in tables.networks]
         if any(value is not None for value in values):
             rows.append([name, *(Cell(words.percent(value), number=True) for value in values)])
-    head = ["", *map(str.capitalize, tables.networks)]
+    head = ["Measure", *map(str.capitalize, tables.networks)]
     return Table(head, rows, f"On {words.count(tables.evaluation.num_rows, 'image')}")
 
 

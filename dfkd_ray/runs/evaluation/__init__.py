@@ -24,6 +24,7 @@ from dfkd_ray.runs.students import Distilled, Network
 from dfkd_ray.train.runtime import Runtime
 from dfkd_ray.util import tables
 from dfkd_ray.util.errors import ConfigError, DataError, MissingExtra
+from dfkd_ray.util.progress import progress
 
 
 class Evaluation:
@@ -38,8 +39,9 @@ class Evaluation:
         self.logits: dict[str, Tensor] = {}
         for name, network in distilled.networks.items():
             network.to(self.device)
-            with torch.no_grad(), runtime.autocast(self.device):
-                found = measures.logits(network.net, part.images, network.prepare).cpu()
+            seen = progress(f"the {name} looks", len(part.images), "images")
+            with torch.no_grad(), runtime.autocast(self.device), seen as tell:
+                found = measures.logits(network.net, part.images, network.prepare, tell).cpu()
             if not found.isfinite().all():
                 raise DataError(f"{network.weights}: the {name}'s logits are not finite: it diverged, or is damaged")
             self.logits[name] = found

@@ -18,6 +18,7 @@ from dfkd_ray.runs.students import Network
 from dfkd_ray.teachers.weights import network_facts
 from dfkd_ray.util.errors import DfkdError
 from dfkd_ray.util.files import replace
+from dfkd_ray.util.progress import each
 
 COMPARED = 64  # inputs
 TOLERANCE = 1e-4  # of the largest logit (of 1, where all are smaller)
@@ -55,7 +56,7 @@ def export(
     with _unproven(folder) as beside:
         made = [
             _made(network, kind, beside / (name or network.weights.stem), normalised, card)
-            for kind in dict.fromkeys(kinds)
+            for kind in each(list(dict.fromkeys(kinds)), "exporting", "formats")
         ]
         for path in beside.iterdir():
             replace(path, folder / path.name)

@@ -25,10 +25,17 @@ PLACES = "observers.json"
 class Progress(Protocol):
     """A study that is being run, to look at whenever one likes: the history moves on."""
 
-    folder: Path
-    history: History
-    max_epochs: int
-    concurrency: int  # trials at a time
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def history(self) -> History: ...
+    @property
+    def max_epochs(self) -> int: ...
+
+    @property
+    def concurrency(self) -> int:
+        """Trials at a time."""
+        ...
 
     @property
     def total(self) -> int | None:

@@ -15,6 +15,8 @@ from dfkd_ray import metrics
 from dfkd_ray.tune.observers import Observer, Progress
 from dfkd_ray.tune.observers.snapshot import Shown, Snapshot, shown_trial, snapshot
 from dfkd_ray.tune.trials import REUSED, Trial
+from dfkd_ray.util import words
+from dfkd_ray.util.terminal import wrapped
 from dfkd_ray.util.words import for_terminal, roughly, share
 
 PER_SECOND = 4  # how often the live view changes at most
@@ -50,7 +52,8 @@ class Lines(Observer):
         self._print(f"trial {trial.number}, after {_epochs(trial.epoch)}: {what}; it goes on from its checkpoint")
 
     def _print(self, text: str) -> None:
-        print(text, file=self.out or sys.stdout, flush=True)
+        out = self.out or sys.stdout
+        print(wrapped(text, out), file=out, flush=True)
 
 
 class Screen(Lines):
@@ -114,7 +117,7 @@ def _short(metric: str) -> str:
 
 def line(now: Snapshot, ended: Shown) -> str:
     """`trial 3 complete: val_accuracy 71.2 % after 20 epochs, 31 s | best 73.3 % (trial 1) | 4 of 12, 3 min left`"""
-    what = {"pruned": "stopped"}.get(ended.state, ended.state)
+    what = words.state(ended.state)
     if (ended.reason or "").startswith(REUSED):
         what = "reused"
     how = f"{now.metric} {_told(now, ended)} after {_epochs(ended.epoch)}"
@@ -141,7 +144,11 @@ def render(now: Snapshot) -> Any:
     from rich.text import Text
 
     done = now.complete + now.pruned + now.failed
-    head = Text.assemble((now.study, "bold"), f"  {done}" + (f" of {now.total}" if now.total else ""), " trials done  ")
+    head = Text.assemble(
+        (now.study, "bold"),
+        f"  {done}" + (f" of {now.total}" if now.total else ""),
+        f" {'trial' if now.total == 1 else 'trials'} done  ",
+    )
     for count, word, style in [
         (now.complete, "complete", "green"),
         (now.pruned, "stopped", "yellow"),
@@ -159,11 +166,13 @@ def render(now: Snapshot) -> Any:
         parts.append(Text(f"best {now.metric} {_told(now, now.best)} in trial {now.best.trial}{arm}", "green"))
         parts += [Text(f"  {path} = {_value(value)}") for path, value in now.best.changes.items()]
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("trial", "epoch", now.metric, "time", "settings"):
-        table.add_column(column, overflow="ellipsis", no_wrap=True)
+    for column in ("trial", "epoch", now.metric, "time"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("settings")  # the one that rich may narrow, so that it takes what the others leave
     for trial in now.running:
         changes = [f"{path}={_value(value)}" for path, value in trial.changes.items()]
-        settings = Text(", ".join(changes if trial.arm is None else [f"{trial.arm}, seed {trial.seed}", *changes]))
+        told = ", ".join(changes if trial.arm is None else [f"{trial.arm}, seed {trial.seed}", *changes])
+        settings = Text(told, no_wrap=True, overflow="ellipsis")
         epoch = f"{trial.epoch}/{now.max_epochs}"
         table.add_row(str(trial.trial), epoch, _told(now, trial), roughly(trial.seconds), settings)
     if now.running:
@@ -177,7 +186,7 @@ def _told(now: Snapshot, trial: Shown) -> str:
 
 
 def _epochs(count: int) -> str:
-    return f"{count} epoch{'' if count == 1 else 's'}"
+    return for_terminal(words.count(count, "epoch"))
 
 
 def _value(value: Any) -> str:

@@ -13,7 +13,7 @@ from tests.report import ablations
 
 def test_cost_is_the_mean_of_the_complete_trials_and_reused_ones_are_marked() -> None:
     tables = ablations.by_hand()
-    own = ArmCost.prepare(tables).to_pylist()
+    own = [row for row in ArmCost.prepare(tables).to_pylist() if row["arm"] == "both = order 3"]
     seconds = [row["seconds"] for row in tables.trials.to_pylist() if row["arm"] == "both"]
     assert own[0]["seconds"] == pytest.approx(statistics.fmean(seconds))
     assert (own[0]["fastest"], own[0]["slowest"]) == (min(seconds), max(seconds))
@@ -41,6 +41,6 @@ def test_trials_without_a_time_do_not_count_and_one_alone_has_no_interval() -> N
     first, other = rows.to_pylist()
     assert (first["arm"], first["seconds"], first["value"]) == ("full", 7.0, full[3]["objectives"][0])
     assert (first["low"], first["high"]) == (None, None)
-    assert (other["arm"], other["place"]) == ("without mhad", 1)
+    assert (other["arm"], other["place"]) == ("without mhad", 3), "its rank"
     assert "1\u00a0trial" in first["about"]
     assert ArmCost.draw(rows).data[0].error_y.array is None

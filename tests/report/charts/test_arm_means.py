@@ -22,7 +22,7 @@ def test_arms_have_every_trial_and_their_mean_and_a_twin_has_no_row_of_its_own()
     tables = ablations.by_hand()
     own = [row for row in ArmMeans.prepare(tables).to_pylist() if row["metric"] == "val_accuracy"]
     means = [row for row in own if row["what"] == "mean"]
-    assert [row["label"] for row in means] == ["both = order 3", "order 1", "order_2 & 50%"]
+    assert [row["label"] for row in means] == ["order_2 & 50%", "both = order 3", "order 1"]
     for row in means:
         found = [trial["value"] for trial in own if trial["what"] == "trial" and trial["arm"] == row["arm"]]
         assert found == values(tables, row["arm"])

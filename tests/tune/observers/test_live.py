@@ -68,6 +68,23 @@ def test_settings_from_a_user_are_not_markup() -> None:
     assert "[bold]path[/bold]=[red]x" in out.getvalue()
 
 
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_every_column_has_its_room_and_settings_take_the_rest(width: int) -> None:
+    made = history()
+    made.trials[3].changes = {f"student_loss.semantic_contrast.setting_{n}": 0.125 for n in range(9)}
+    out = io.StringIO()
+    Console(file=out, width=width).print(live.render(snapshot(Standing(made, concurrency=2))))
+    lines = out.getvalue().splitlines()
+    head = next(i for i, line in enumerate(lines) if line.startswith("trial"))
+    assert lines[head].split() == ["trial", "epoch", "val_accuracy", "time", "settings"]
+    row = lines[head + 1]
+    assert row.split()[:6] == ["3", "1/4", "20.0", "%", "2", "s"]
+    assert row[lines[head].index("settings") :].startswith("student_loss.sem")
+    assert len(row) == width
+    assert row.endswith("…")
+    assert len(lines) == head + 2, "a trial is one line"
+
+
 def test_the_bar_has_a_line_of_its_own() -> None:
     out = io.StringIO()
     Console(file=out, width=100).print(live.render(snapshot(Standing(history(), concurrency=2))))

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import typer
 
-from dfkd_ray.cli import terminal
+from dfkd_ray.cli import listening
 from dfkd_ray.tune import Summary
 
 DONE = Summary("s", Path("reports/s"), 2, 0, 0, 0, finished=True, best=None, seconds=1.0, ablation=True)
 
 
 def test_a_study_that_came_to_what_it_was_to_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
-    terminal.close(DONE)
+    listening.close(DONE)
     assert capsys.readouterr() == ("", "")
 
 
@@ -32,6 +32,6 @@ def test_a_study_that_came_to_what_it_was_to_ends_well(capsys: pytest.CaptureFix
 )
 def test_else_it_is_said_with_exit_code_3(ended: Summary, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit) as stop:
-        terminal.close(ended)
+        listening.close(ended)
     assert stop.value.exit_code == 3
     assert capsys.readouterr().err.replace("\xa0", " ") == said

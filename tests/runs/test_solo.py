@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dfkd_ray.methods import config
-from dfkd_ray.runs import lone
+from dfkd_ray.runs import solo
 from dfkd_ray.runs.audience import Audience
 from dfkd_ray.study.overrides import Overrides
 from dfkd_ray.tune.options import Options
@@ -25,7 +25,7 @@ from dfkd_ray.util.errors import ConfigError, StudyError
     ],
 )
 def test_a_run_by_itself_needs_no_ray_and_may_have_all_threads(said: dict[str, Any], expected: dict[str, Any]) -> None:
-    assert lone.alone(Options(**said)).said == expected
+    assert solo.alone(Options(**said)).said == expected
 
 
 def test_the_task_is_asked_for_by_the_teacher_that_is_said(tmp_path: Path) -> None:
@@ -37,10 +37,10 @@ def test_the_task_is_asked_for_by_the_teacher_that_is_said(tmp_path: Path) -> No
 
     changes = {"teacher.arch": "resnet20"}
     with pytest.raises(StudyError, match="enough"):
-        lone.distill("noise_kd", find, Options(weights=tmp_path), Audience(), Overrides(changes))
+        solo.distill("noise_kd", find, Options(weights=tmp_path), Audience(), Overrides(changes))
     assert asked == [("resnet20", tmp_path)]
 
 
 def test_a_pool_and_a_source_of_ones_own_do_not_go_together(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^--set: source is given twice: --pool says it too$"):
-        lone._from_pool(tmp_path, config.load("noise_kd"), {"source": "noise"})
+        solo._from_pool(tmp_path, config.load("noise_kd"), {"source": "noise"})

@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dfkd_ray import datasets, metrics
+from dfkd_ray import datasets, metrics, report
 from dfkd_ray.datasets import Task
 from dfkd_ray.datasets.pools import Pool
 from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Method
-from dfkd_ray.runs import measures, preparing, running
+from dfkd_ray.runs import measures, plugins, preparing, running
 from dfkd_ray.runs.audience import Audience
 from dfkd_ray.runs.beginning import introduction
 from dfkd_ray.runs.distillation import Distillation
@@ -24,7 +24,7 @@ from dfkd_ray.stats import degenerate
 from dfkd_ray.study import Budget, Objective, Study
 from dfkd_ray.study.overrides import Overrides
 from dfkd_ray.tune import launch
-from dfkd_ray.tune.copies import refresh
+from dfkd_ray.tune.copies import publish, refresh
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.ledger import NAME, read_records
 from dfkd_ray.tune.options import Options
@@ -54,6 +54,7 @@ def distill(
     asked: what is said over the method. pool: images on the disk that take the place of the method's own source.
     accept: go on though method, teacher, task or images are others than they were.
     """
+    plugins.load(how.plugin)
     how, name = alone(how), absolute(method)
     own, changes = config.load(name), absolute_pool(asked.fixed)
     on = find(_teacher_of(own, changes), how.weights)
@@ -69,8 +70,9 @@ def distill(
         to.say(line)
     with to.going_on("dfkd-ray", "resume", store.place_of(folder)):
         trial = _run(study, work, folder, how, begun, to)
-    to.say(ending(trial, running.task_info(work), seed))
-    to.say(f"student, curves and images are in {folders.of_trial(folder, 0)}\npage: {running.page(folder)}")
+    to.say(ending(trial, preparing.task_info(work), seed))
+    to.say(f"student, curves and images are in {folders.of_trial(folder, 0)}\npage: {report.build(folder)}")
+    publish(folder)
     return folder
 
 
@@ -153,13 +155,15 @@ def _begun(study: Study, work: Distillation, folder: Path, accept: bool, fresh: 
 
 def _run(study: Study, work: Distillation, folder: Path, how: Options, begun: GoingOn | None, to: Audience) -> Trial:
     """Run to the end, from where it stands; the trial as it ended."""
+    # a run in this process has a bar that moves within its epochs: lines above it, and no view that rewrites the screen
+    seen = to.watching(how.runner == "serial")
     if begun is not None:
         work, record = begun
         told = {"provenance": running.session(how), **record}
-        summary = launch.resume(folder, lambda history, options: (work, told), how, to.watching())
+        summary = launch.resume(folder, lambda history, options: (work, told), how, seen)
     else:
         facts = running.facts(study, work, how)
-        summary = launch.start(study, bound(work, facts.experiment), folder, facts, how, to.watching())
+        summary = launch.start(study, bound(work, facts.experiment), folder, facts, how, seen)
     trial = History(read_records(folder / NAME)[0]).trials[0]
     if summary.best is None:
         raise GivenUp(f"the run failed: {trial.reason}\n(once that is mended: dfkd-ray resume {folder} --failed)")

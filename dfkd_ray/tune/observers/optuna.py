@@ -1,0 +1,119 @@
+"""An Optuna storage: the study with its trials, their parameters, intermediate values and states.
+
+`optuna-dashboard sqlite:///reports/mhad/optuna.db`. The sampler never reads it: its own memory is the ledger. A trial
+has the number that it has here, but for one that failed and was run again, which comes once more.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from datetime import datetime
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from dfkd_ray.study import Study
+from dfkd_ray.tune.observers.sending import PATIENCE, About, Curve, Point
+from dfkd_ray.tune.optuna_study import distributions, shown
+from dfkd_ray.tune.search import STATES, directions, quiet
+from dfkd_ray.tune.trials import Trial, barred
+
+KEY = "key"  # of a trial, as other trackers call it
+LEDGER = "ledger"  # by which a study is told from another of its name
+
+
+class OptunaStorage:
+    """The study in the storage, and the ids of its trials by key."""
+
+    def __init__(self, url: str, about: About) -> None:
+        assert about.study is not None
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.about, self.own = about, about.study
+        self.storage = optuna.storages.RDBStorage(_driver(url), engine_kwargs=_patience(url))
+        with quiet():
+            self.study = self._opened()
+        there = self.study.get_trials(deepcopy=False)
+        self._ids = {trial.user_attrs.get(KEY): trial._trial_id for trial in there}
+        self._ended = {trial._trial_id for trial in there if trial.state.is_finished()}
+        self._metric = self.own.objective[0].metric
+        self._distributions = distributions(self.own)
+
+    def begin(self, curve: Curve) -> None:
+        if curve.key not in self._ids:
+            self._ids[curve.key] = self.storage.create_new_trial(self.study._study_id, self._running(curve))
+
+    def point(self, curve: Curve, epoch: int, point: Point) -> None:
+        trial = self._ids[curve.key]
+        if trial not in self._ended and len(self.own.objective) == 1 and self._metric in point.metrics:
+            self.storage.set_trial_intermediate_value(trial, epoch, point.metrics[self._metric])
+
+    def end(self, curve: Curve) -> None:
+        trial, ended = self._ids[curve.key], curve.trial
+        assert ended is not None
+        if trial in self._ended:
+            return
+        told = {"reason": ended.reason, "rung": ended.rung, "fingerprint": ended.fingerprint, **curve.final}
+        for name, value in told.items():
+            if value is not None:
+                self.storage.set_trial_user_attr(trial, name, value)
+        state, values = _outcome(self.own, ended)
+        self.storage.set_trial_state_values(trial, state, values)
+        self._ended.add(trial)
+
+    def close(self) -> None:
+        self.storage.remove_session()
+        self.storage.engine.dispose()
+
+    def _opened(self) -> optuna.Study:
+        """The study of this name, unless that is another's."""
+        for name in (self.about.name, f"{self.about.name}-{self.about.ident}"):
+            goals = directions(self.own)
+            made = optuna.create_study(storage=self.storage, study_name=name, directions=goals, load_if_exists=True)
+            owner = made.user_attrs.get(LEDGER)
+            if owner == self.about.ident or (owner is None and not made.get_trials(deepcopy=False)):
+                break
+        if owner is None:
+            for key, value in {**self.about.facts, LEDGER: self.about.ident}.items():
+                made.set_user_attr(key, value)
+            made.set_metric_names([objective.metric for objective in self.own.objective])
+        return made
+
+    def _running(self, curve: Curve) -> FrozenTrial:
+        """A trial as it begins; what was not searched are its user attributes."""
+        searched = {name: made for name, made in self._distributions.items() if name in curve.settings}
+        made = create_trial(
+            state=TrialState.RUNNING,
+            params={name: shown(each, curve.settings[name]) for name, each in searched.items()},
+            distributions=searched,
+            user_attrs={KEY: curve.key, **{n: v for n, v in curve.settings.items() if n not in searched}},
+        )
+        made.datetime_start = datetime.fromtimestamp(curve.started or time.time())
+        return made
+
+
+def _outcome(study: Study, trial: Trial) -> tuple[TrialState, list[float] | None]:
+    """As the sampler was told: a degenerate trial that may not win counts as failed."""
+    sound = trial.values is not None and all(map(math.isfinite, trial.values)) and not barred(study, trial)
+    if trial.state == "complete" and not sound:
+        return TrialState.FAIL, None
+    told = trial.state == "complete" or (trial.state == "pruned" and len(study.objective) == 1 and sound)
+    return STATES[trial.state], trial.values if told else None
+
+
+def _driver(url: str) -> str:
+    """PostgreSQL is spoken to by psycopg, whatever SQLAlchemy takes by itself."""
+    scheme, sep, rest = url.partition("://")
+    return f"postgresql+psycopg{sep}{rest}" if scheme in ("postgres", "postgresql") else url
+
+
+def _patience(url: str) -> dict[str, Any]:
+    names = {"sqlite": "timeout", "postgres": "connect_timeout"}
+    found = [name for scheme, name in names.items() if url.startswith(scheme)]
+    return {"connect_args": dict.fromkeys(found, PATIENCE)}
+
+
+def open_tracker(place: str, about: About) -> OptunaStorage:
+    """A file inside the study's folder, where no URL is said."""
+    return OptunaStorage(place or f"sqlite:///{about.folder / 'optuna.db'}", about)

@@ -1,0 +1,76 @@
+"""Trackers listen to the ledger: each is told how the trials of a study stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from hashlib import sha256
+
+from dfkd_ray.study.trackers import Track, absolute, parse
+from dfkd_ray.tune.ledger import NAME
+from dfkd_ray.tune.observers import Observer, Progress
+from dfkd_ray.tune.observers.sending import About, Curve, Point, Sender, opener
+from dfkd_ray.tune.trials import Trial
+from dfkd_ray.util.store import place_of
+
+
+class Tracking(Observer):
+    """Tells one tracker how a study goes. It keeps no place in the ledger: what the tracker has is looked for there."""
+
+    def __init__(self, track: Track) -> None:
+        self.track = track
+        opener(track)  # what is missing is told before anything is run
+        self._begun = 0  # trials that were told of, in the order of their numbers
+
+    def start(self, study: Progress) -> None:
+        self.study = study
+        lacks = f"what it lacks is sent by: dfkd-ray resume {place_of(study.folder)}"
+        self.sender = Sender(self.track, about_study(study), self._all, lacks)
+        self.sender.send(self._all())
+        self._begun = len(study.history.trials)
+
+    def begin(self, trial: Trial) -> None:
+        new = range(self._begun, trial.number + 1)
+        self._begun = max(self._begun, trial.number + 1)
+        self.sender.send([curve_of(self.study.history.trials[number]) for number in new])
+
+    def row(self, trial: Trial, epoch: int) -> None:
+        self.sender.send([curve_of(trial)])
+
+    def end(self, trial: Trial) -> None:
+        self.begin(trial)  # of one that was taken over nobody has heard
+        self.sender.send([curve_of(trial)])
+
+    def close(self) -> None:
+        self.sender.close()
+
+    def _all(self) -> list[Curve]:
+        return [curve_of(trial) for trial in self.study.history.trials.values()]
+
+
+def listening(tracks: Iterable[str]) -> tuple[Tracking, ...]:
+    """An observer for each of these trackers; MissingExtra where a package is not installed."""
+    return tuple(Tracking(parse(text)) for text in dict.fromkeys(map(absolute, tracks)))
+
+
+def about_study(study: Progress) -> About:
+    """A study is told from others of its name by the first line of its ledger, which has the time of its beginning."""
+    with (study.folder / NAME).open("rb") as file:
+        ident = sha256(file.readline()).hexdigest()[:8]
+    made = study.history.study
+    facts = {"study": made.study, "method": made.method_name, "preset": made.preset, "task": made.task_name}
+    return About(made.study, ident, study.folder.resolve(), facts, made)
+
+
+def curve_of(trial: Trial) -> Curve:
+    """A trial as trackers have it. One that failed and was run again is another curve."""
+    key = f"trial-{trial.number:04d}" + (f"-{trial.again + 1}" if trial.again else "")
+    arm = {} if trial.arm is None else {"arm": trial.arm}
+    settings = {**arm, **trial.changes, "seed": trial.seed}
+    at = partial(_point, trial)
+    return Curve(key, settings, trial.epoch, at, trial.started, trial.state, trial.final, trial)
+
+
+def _point(trial: Trial, epoch: int) -> Point | None:
+    row = trial.rows.get(epoch)
+    return None if row is None else Point(row["metrics"], row["seconds"])
