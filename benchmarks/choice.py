@@ -148,10 +148,10 @@ def trial(
         found[f"agreement/{bank}"], found[f"kl/{bank}"] = measures.faithfulness(t, s)
         found[f"correlation/{bank}"] = measures.correlation(t, s)
         found[f"balanced/{bank}"], found[f"classes/{bank}"] = balanced(t, s), measures.class_entropy(t)
-    split = real(made.task, "val", made.data, made.runtime.cache)
+    split = real(made.task, "val", made.options.data, made.runtime.cache)
     assert split is not None
     some = torch.randperm(len(split.labels), generator=torch.Generator().manual_seed(0))[:VAL]
-    evaluator = Evaluator(made.task, made.data, run)
+    evaluator = Evaluator(made.task, made.options.data, run)
     row[metrics.VAL_ACCURACY] = evaluator._accuracy(run.student, type(split)(split.images[some], split.labels[some]))
     row["metrics"] = found
     return row, {"student": run.student.state_dict(), "images": own[:KEPT]}

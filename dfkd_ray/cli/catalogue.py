@@ -79,7 +79,7 @@ def show(
     out: Annotated[
         Path | None, typer.Option(callback=options.on_disk, help="Where the picture goes.", show_default="<task>.png")
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder or .npz file of the task's images.")] = None,
+    data: options.OwnImages = None,
     preset: OfPreset = None,
     task: Annotated[
         str, typer.Option(help="Of --preset: the task that it is for.", autocompletion=completion.tasks)
@@ -99,7 +99,7 @@ def show(
         from dfkd_ray.datasets import picture
 
         shown = datasets.load(name)
-        typer.echo(f"wrote {picture.write_grid(shown, out or Path(f'{shown.name}.png'), data=data)}")
+        typer.echo(f"wrote {picture.write_grid(shown, out or Path(f'{shown.name}.png'), data=datasets.local(data))}")
         return
     lines = which.method_of(Path(name)) if run else described(name)
     lines = lines if preset is None else _in_preset(name, preset, task)

@@ -66,7 +66,7 @@ def evaluate(
     folder = out or home / student.called("evaluation" if which == "test" else "evaluation-val")
     if (folder / "trials.arrow").exists():
         raise StudyError(f"{folder} holds a study: name another folder with --out")
-    part = datasets.split(task, which, data or distilled.data, cache=runtime.cache)
+    part = datasets.split(task, which, datasets.local(data or distilled.data), cache=runtime.cache)
     folder.mkdir(parents=True, exist_ok=True)
     typer.echo(_opening(distilled, which, len(part.labels), task.split))
     made = Evaluation(distilled, part, runtime).tables(_note(distilled, which))

@@ -57,7 +57,8 @@ _TOLD = {each.name: each.metadata["help"] for each in fields(Options)}
 
 
 Weights = Annotated[Path | None, typer.Option(help=_TOLD["weights"])]
-Data = Annotated[Path | None, typer.Option(help=_TOLD["data"])]
+Data = Annotated[str | None, typer.Option(help=_TOLD["data"])]
+OwnImages = Annotated[str | None, typer.Option(help="Real images: a folder or .npz file, by path or URI.")]
 Device = Annotated[str, typer.Option(help=_TOLD["device"])]
 Precision = Annotated[choices.Precision, typer.Option(help=_TOLD["precision"])]
 Cache = Annotated[choices.Cache, typer.Option(help=_TOLD["cache"])]

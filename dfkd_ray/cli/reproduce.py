@@ -133,7 +133,7 @@ def _lacking(made: Study, how: Options) -> list[str]:
         return teachers.teacher(teachers.taught(task, how.weights, arch), arch)
 
     def images() -> object:
-        return datasets.split(task, "val", how.data)
+        return datasets.split(task, "val", datasets.local(how.data))
 
     found = []
     for needed in (teacher, images):

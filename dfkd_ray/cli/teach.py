@@ -55,7 +55,7 @@ def teach(
     out: Out = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Train anew, whatever stands there.")] = False,
     seed: options.Seed = 0,
-    data: Annotated[Path | None, typer.Option(help="Folder or .npz file of the task's real images.")] = None,
+    data: options.OwnImages = None,
     download: Annotated[bool, typer.Option("--download", help="Download the data set if it is missing.")] = False,
     cache: options.Cache = "memmap",
     device: options.Device = "auto",
@@ -65,20 +65,20 @@ def teach(
     plugin: options.Plugin = None,
 ) -> None:
     """Train a teacher on the real images of its task; writes the weights and a card. The same command goes on."""
-    from dfkd_ray import teachers
+    from dfkd_ray import datasets, teachers
     from dfkd_ray.teachers.lookup import teacher_file
     from dfkd_ray.train.runtime import parse_runtime
 
-    spec = images.load(task)
+    spec, there = images.load(task), datasets.local(data)
     arch, pretrained = arch or spec.teacher.arch, init == "imagenet"
     recipe = training.changed(spec.recipe_from(pretrained), epochs, changes)
     path = out or Path("teachers") / teacher_file(spec.slug, arch)
     runtime = parse_runtime({"device": device, "precision": precision, "threads": threads, "cache": cache})
-    settings: dict[str, Any] = {"recipe": recipe, "pretrained": pretrained, "fresh": fresh, "data": data}
+    settings: dict[str, Any] = {"recipe": recipe, "pretrained": pretrained, "fresh": fresh, "data": there}
     settings |= {"download": download, "cache": cache, "precision": runtime.precision, "device": str(runtime.open())}
     told: list[TeacherEpoch] = []
     followed = _followed(track, path, {"task": spec.name, "arch": arch, "seed": seed, **asdict(recipe)}, fresh)
-    _open(spec, data)
+    _open(spec, there)
     with options.going_on_with("dfkd-ray", *_again()), followed:
         settings["report"] = training.reporter(told, _line, _telling(followed))
         card = teachers.teach(spec, arch, seed, out=path, **settings)

@@ -28,7 +28,7 @@ def _teach_diffusion(
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Train anew, whatever stands there.")] = False,
     seed: options.Seed = 0,
-    data: Annotated[Path | None, typer.Option(help="Folder or .npz file of the task's real images.")] = None,
+    data: options.OwnImages = None,
     download: Annotated[bool, typer.Option("--download", help="Download the data set if it is missing.")] = False,
     cache: options.Cache = "memmap",
     device: options.Device = "auto",
@@ -49,7 +49,7 @@ def _teach_diffusion(
     folder = out or Path("diffusion") / spec.slug
     where = str(parse_runtime({"device": device, "threads": threads, "cache": cache}).open())
     settings: dict[str, Any] = {"recipe": recipe, "fresh": fresh, "device": where}
-    settings |= {"data": data, "download": download, "cache": cache}
+    settings |= {"data": datasets.local(data), "download": download, "cache": cache}
     again = [word for word in sys.argv[1:] if word != "--fresh"]
     told: list[DiffusionEpoch] = []
     with options.going_on_with("dfkd-ray", *again):

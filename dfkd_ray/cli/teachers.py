@@ -137,7 +137,7 @@ def verify(
         raise ConfigError.at("--task", f"no card beside {weights} says of which task it is: give --task")
     spec = room.adopt(datasets.load(str(named)), weights)
     net = room.teacher(spec).to(where)
-    part = datasets.split(spec, "test", data, cache=runtime.cache)
+    part = datasets.split(spec, "test", datasets.local(data), cache=runtime.cache)
     right, count = accuracy(spec, net, part), len(part.labels)
     typer.echo(f"{weights}: {spec.teacher.arch} on {spec.name}, input normalised by {spec.normalised_by}")
     typer.echo(f"{share(right)} of {count:,} test images are named right")

@@ -12,6 +12,7 @@ from dfkd_ray.datasets.image_files import data_folder
 from dfkd_ray.datasets.named import load, names
 from dfkd_ray.datasets.picture import write_grid
 from dfkd_ray.datasets.readers import Split, SplitName, readers, split
+from dfkd_ray.datasets.remote import local
 from dfkd_ray.datasets.task import HERE, HoldOut, Task, TeacherRef, TeachRecipe, denormalise, normalise
 from dfkd_ray.datasets.training import Training, training
 
@@ -29,6 +30,7 @@ __all__ = [
     "data_folder",
     "denormalise",
     "load",
+    "local",
     "names",
     "normalise",
     "readers",

@@ -81,11 +81,6 @@ class Distillation(TravelsWithCode):
         own = {each.name for each in fields(Runtime)}
         return parse_runtime({name: value for name, value in self.options.runtime({}).items() if name in own})
 
-    @property
-    def data(self) -> str | None:
-        """Where real images are."""
-        return None if self.options.data is None else str(self.options.data)
-
     def resolve(self, changes: Mapping[str, Any]) -> Method:
         """The method with these changes."""
         if "method" not in changes:
@@ -106,7 +101,7 @@ class Distillation(TravelsWithCode):
         machine has not those that were there when the study began."""
         if which in self.sent:
             return self.sent[which]
-        found = real(self.task, which, self.data, self.runtime.cache)
+        found = real(self.task, which, self.options.data, self.runtime.cache)
         if found is None and self.images.get(which) is not None:
             here = f"{platform.node()} has no images of {self.task.name} ({which}), which the study began with"
             raise DataError(f"{here}: --data says a path that each machine has")
@@ -135,7 +130,7 @@ class Distillation(TravelsWithCode):
             task=self.task,
             teacher_digest=self.teacher_digest,
             metric=self.metric,
-            data=self.data,
+            data=self.options.data,
             versions=versions(),
         )
 

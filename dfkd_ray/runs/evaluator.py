@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -76,7 +75,7 @@ class Evaluator:
 def real(task: datasets.Task, which: Any, data: str | None, cache: Cache = "memmap") -> datasets.Split | None:
     """Real images and labels; None where the user has none. Kept between the trials of one process."""
     try:
-        return datasets.split(task, which, None if data is None else Path(data), cache=cache)
+        return datasets.split(task, which, datasets.local(data), cache=cache)
     except NoSplit:
         return None
     except DataError:

@@ -17,6 +17,7 @@ from dfkd_ray.datasets.identity import definition, of_folder, of_split, of_task
 from dfkd_ray.datasets.named import tasks
 from dfkd_ray.datasets.pools import Pool
 from dfkd_ray.datasets.readers import readers
+from dfkd_ray.datasets.remote import local
 from dfkd_ray.methods import config
 from dfkd_ray.nets.builders import classifiers
 from dfkd_ray.parts.optimizers import lr_schedules, optimizers
@@ -109,10 +110,9 @@ def _method(work: Distillation, name: str) -> Part:
 
 def _images(work: Distillation, which: Any) -> Part:
     """The real images of a split, as far as there are any."""
-    data = None if work.data is None else Path(work.data)
-    if real(work.task, which, work.data, work.runtime.cache) is None:
+    if real(work.task, which, work.options.data, work.runtime.cache) is None:
         return {"digest": None}
-    identity = of_split(work.task, which, data)
+    identity = of_split(work.task, which, local(work.options.data))
     if identity is None:
         return {"digest": "drawn", "said": "or bundled, the same everywhere"}
     return {"digest": identity.digest, "said": str(identity)}

@@ -138,9 +138,11 @@ def prepare(method: Method, task: str | datasets.Task, options: Options = NOTHIN
     state = teachers.teacher(task, method.teacher.arch).state_dict()
     code = importable(plugins.modules(options.plugin))
     made = Distillation(method, task, state, options.absolute(), code=code)
-    if made.data is not None or task.data is not None:  # what is damaged is an error now, not after the last epoch
+    if (
+        made.options.data is not None or task.data is not None
+    ):  # what is damaged is an error now, not after the last epoch
         for which in ("val", "test"):
-            real(task, which, made.data, made.runtime.cache)
+            real(task, which, made.options.data, made.runtime.cache)
     return made if options.address is None else replace(made, sent=_sent(made))
 
 
@@ -154,7 +156,7 @@ def _sent(made: Distillation) -> dict[str, datasets.Split]:
 
 def evaluable(made: Distillation, which: datasets.SplitName = "val") -> bool:
     """Whether there are real images to evaluate on; DataError where `data` is named and cannot be read."""
-    return real(made.task, which, made.data, made.runtime.cache) is not None
+    return real(made.task, which, made.options.data, made.runtime.cache) is not None
 
 
 def task_info(made: Distillation) -> dict[str, Any]:

@@ -44,7 +44,7 @@ class Distilled:
     student: Network
     teacher: Network | None
     run: Mapping[str, Any] = field(default_factory=dict)
-    data: Path | None = None  # where the run found real images
+    data: str | None = None  # where the run found real images, by path or URI
     alone: str = ""  # why there is no teacher beside it, where a run had one
 
     @property
@@ -76,7 +76,7 @@ def of_run(folder: Path, which: Which, task: str | None, teacher: Path | None, t
     own = teacher is None or (known is not None and digest(known.net.state_dict()) == card.teacher_digest)
     facts = {**card.run, "which": which, "own_teacher": own}
     data = card.data if task is None else None
-    return Distilled(student, known, facts, None if data is None else Path(data), alone)
+    return Distilled(student, known, facts, data, alone)
 
 
 def network(folder: Path, which: Which) -> nn.Module:

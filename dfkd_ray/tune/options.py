@@ -17,7 +17,7 @@ from dfkd_ray.util.errors import ConfigError
 from dfkd_ray.util.every import Every
 from dfkd_ray.util.files import anchored
 from dfkd_ray.util.secrets import redacted_facts
-from dfkd_ray.util.store import url_of
+from dfkd_ray.util.store import folder_of, url_of
 
 if TYPE_CHECKING:
     from dfkd_ray.study import Resources
@@ -108,7 +108,9 @@ class Options:
     weights: Path | None = _option(
         "The teacher: a checkpoint (FILE#NAME for one network of several); a card (.json) beside it is read."
     )
-    data: Path | None = _option("Folder or .npz file of the task's real images, read for evaluation only.")
+    data: str | None = _option(
+        "Folder or .npz file of the task's real images, by path or URI (s3://, gs://, az://), read for evaluation only."
+    )
     plugin: tuple[str, ...] = _option(
         "Code of your own: a file, a folder or a module that registers losses, nets, tasks ...; or a task's YAML file.",
         default=(),
@@ -136,10 +138,11 @@ class Options:
             Every.parse(self.checkpoint or 1)
         except ValueError as error:
             raise ConfigError.at("--checkpoint", str(error)) from None
-        try:
-            url_of(self.out or "")
-        except ConfigError as error:
-            raise ConfigError(problem.under("--out") for problem in error.problems) from None
+        for name, place in {"--out": self.out, "--data": self.data}.items():
+            try:
+                url_of(str(place or ""))
+            except ConfigError as error:
+                raise ConfigError(problem.under(name) for problem in error.problems) from None
         _amounts(self.custom)
         for each in self.track:
             try:
@@ -176,6 +179,8 @@ class Options:
         """The same with absolute paths: workers, and whoever resumes, may stand elsewhere."""
         paths: dict[str, Any] = {name: p.resolve() for name, p in self.said.items() if isinstance(p, Path)}
         paths |= {"track": tuple(map(trackers.absolute, self.track)), "plugin": tuple(map(anchored, self.plugin))}
+        if self.data is not None:
+            paths["data"] = url_of(self.data) or str(folder_of(self.data).resolve())
         return replace(self, **paths, reuse=tuple(path.resolve() for path in self.reuse))
 
     def plain(self) -> dict[str, Any]:
@@ -189,7 +194,7 @@ class Options:
         """What `plain` wrote; fields that this version does not know are left out."""
         known = {each.name for each in fields(cls)}
         values = {name: value for name, value in plain.items() if name in known}
-        values |= {name: Path(values[name]) for name in ("weights", "data") if name in values}
+        values |= {"weights": Path(values["weights"])} if "weights" in values else {}
         values |= {name: tuple(values.get(name, ())) for name in ("custom", "track", "plugin")}
         values |= {"reuse": tuple(map(Path, values.get("reuse", ())))}
         return cls(**values)

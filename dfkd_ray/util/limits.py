@@ -45,6 +45,7 @@ MOST: Mapping[str, float] = {
     "hours": 10**6,
     "wait": 365 * 86_400,
 }
+OBJECTS = 5_000_000  # of a store that are brought together
 PIXELS = 3 * 8_192**2  # of one image, all its channels
 
 

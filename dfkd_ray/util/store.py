@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -182,9 +183,19 @@ class Store:
 
     def names(self, under: str = "") -> list[str]:
         """Of all objects under a name, in order."""
+        return [each["path"] for each in self.states(under)]
+
+    def states(self, under: str = "") -> list[dict[str, Any]]:
+        """What the store says of all objects under a name, in order: `path`, `size`, `e_tag`, `version`."""
         with self._told(under):
             pages = _library().list(self._objects, under or None)
-            return sorted(each["path"] for page in pages for each in page)
+            return sorted((each for page in pages for each in page), key=itemgetter("path"))
+
+    def state(self) -> dict[str, Any] | None:
+        """The same of the object that the URI itself names, whose own name is empty; None where there is none."""
+        with self._told(), suppress(FileNotFoundError):
+            return dict(_library().head(self._objects, ""))
+        return None
 
     def remove(self, names: Iterable[str]) -> None:
         """Those that are there."""

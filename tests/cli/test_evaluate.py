@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from dfkd_ray import datasets, nets
 from dfkd_ray.datasets import gliders
 from dfkd_ray.runs.card import RunCard
 from dfkd_ray.util import tables
+from dfkd_ray.util.store import Store
 from tests.cli.commands import SPLITS, Done, dfkd, refused
 
 SHORT = ["--set", "schedule={epochs: 1, rounds: 1, student_steps: 2, batch: 4}"]
@@ -73,6 +75,27 @@ def test_a_run_is_evaluated_beside_its_teacher(run: Path, evaluated: Done) -> No
         "own_teacher": True,
     }
     assert note["networks"]["teacher"]["weights"] == "gliders_resnet8.safetensors"
+
+
+def test_images_of_a_store_are_brought_and_found_again(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DFKD_RAY_DATA", str(tmp_path / "cache"))
+    held = BytesIO()
+    (images, labels), (val_images, val_labels) = (gliders.draw(*SPLITS[which]) for which in ("test", "val"))
+    np.savez(held, images=images, labels=labels, val_images=val_images, val_labels=val_labels)
+    Store(bucket).put("gliders.npz", held.getvalue())
+    taught = dfkd("distill", "noise_kd", *SHORT, "--out", tmp_path / "run", "--data", f"{bucket}/gliders.npz")
+    assert taught.code == 0
+    (line,) = [line for line in taught.err.splitlines() if line.startswith(bucket)]
+    assert " brought to " in line
+    assert RunCard.read(of(tmp_path / "run")).data == f"{bucket}/gliders.npz"
+    (here,) = (tmp_path / "cache").glob("stores/*/*/gliders.npz")
+    found = [dfkd("evaluate", tmp_path / "run", *more).out.splitlines() for more in ([], ["--data", here])]
+    assert found[0] == found[1]
+    absent = f"{bucket}/glider.npz"
+    said = refused("evaluate", tmp_path / "run", "--data", absent)
+    assert said == f"{absent}: there is no such object, and no folder with any"
 
 
 def test_report_builds_its_page_again(run: Path, evaluated: Done, tmp_path: Path) -> None:

@@ -149,8 +149,8 @@ def test_teacher_and_images_are_both_missed(tmp_path: Path, monkeypatch: pytest.
         val_images=np.zeros((4, 32, 32, 3), np.uint8),
         val_labels=np.zeros(4, np.int64),
     )
-    assert commands._lacking(study, Options(data=tmp_path / "few.npz")) == [teacher]
-    (absent,) = commands._lacking(study, Options(data=tmp_path / "few.npz", weights=tmp_path / "no.pt"))
+    assert commands._lacking(study, Options(data=str(tmp_path / "few.npz"))) == [teacher]
+    (absent,) = commands._lacking(study, Options(data=str(tmp_path / "few.npz"), weights=tmp_path / "no.pt"))
     assert absent == f"{tmp_path}/no.pt: there is no such file"
 
 

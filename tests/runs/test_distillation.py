@@ -346,7 +346,7 @@ def test_without_any_real_image_there_are_data_free_metrics(tmp_path: Path) -> N
 def test_data_that_should_be_there_and_is_not_is_an_error(tmp_path: Path) -> None:
     task = replace(datasets.load("gliders"), reader="npz")
     with pytest.raises(DataError, match=str(tmp_path)):
-        next(iter(made(task=task, options=Options(data=tmp_path / "none.npz")).epochs(job(None))))
+        next(iter(made(task=task, options=Options(data=str(tmp_path / "none.npz"))).epochs(job(None))))
 
 
 # ---- what goes wrong

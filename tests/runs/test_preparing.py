@@ -125,7 +125,7 @@ def test_a_study_goes_on_with_its_method_as_it_was(tmp_path: Path, monkeypatch: 
     first = preparing.work(made)
     history = begun(made, first.teacher_digest)
     monkeypatch.setattr(config, "load", lambda name: pytest.fail("its file was read"))
-    work = preparing.resumed(history, Options(threads=3, data=tmp_path))
+    work = preparing.resumed(history, Options(threads=3, data=str(tmp_path)))
     assert (work.method, work.methods) == (first.method, first.methods)
     assert work.runtime == Runtime("cpu", "bfloat16", threads=3)
 

@@ -54,7 +54,7 @@ def test_last_and_best_are_two_students_of_one_teacher(run: Path) -> None:
         assert not network.net.training
         assert not any(p.requires_grad for p in network.net.parameters())
     assert (last.run["seed"], last.run["which"], best.run["which"]) == (3, "last", "best")
-    assert last.data == run.parent / "images"
+    assert last.data == str(run.parent / "images")
 
 
 def test_another_teacher_does_not_change_how_the_student_sees(run: Path, tmp_path: Path) -> None:

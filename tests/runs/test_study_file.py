@@ -177,7 +177,7 @@ def test_selecting_by_real_images_needs_some(tmp_path: Path) -> None:
         data_free = text.replace("val_accuracy", "agreement/source")
         assert open_study(write(tmp_path, data_free), Options(weights=weights))[1].task.name == "cifar10"
         with pytest.raises((ConfigError, DataError), match="there are no images of cifar10"):
-            open_study(write(tmp_path, data_free), Options(data=tmp_path / "nothing", weights=weights))
+            open_study(write(tmp_path, data_free), Options(data=str(tmp_path / "nothing"), weights=weights))
 
 
 def test_a_task_without_a_teacher_is_a_mistake_of_the_study(tmp_path: Path) -> None:

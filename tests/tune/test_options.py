@@ -35,7 +35,7 @@ SAID: dict[str, Any] = {
     "track": ("tensorboard", "mlflow:http://here"),
     "reuse": (Path("a"), Path("b")),
     "weights": Path("w.pt"),
-    "data": Path("d"),
+    "data": "d",
     "plugin": ("mine.py", "my.parts"),
     "device": "cpu",
     "precision": "float16",
@@ -104,9 +104,30 @@ def test_gpus_are_nothing_else() -> None:
 
 
 def test_a_ledger_keeps_no_secret() -> None:
-    kept = Options(data=Path("s3://me:pw@bucket/x"), weights=Path("w.pt?token=abc")).plain()
-    assert "pw" not in kept["data"]
+    kept = Options(data="images?token=abc", weights=Path("w.pt?token=abc")).plain()
+    assert kept["data"].endswith("images?token=REDACTED")
     assert kept["weights"].endswith("w.pt?token=REDACTED")
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("s3://me:pw@bucket/x", "--data: s3://...: credentials go into the environment, see "),
+        ("s4://bucket/x", "--data: s4://bucket/x: unknown scheme 's4'; did you mean 's3'?"),
+    ],
+)
+def test_images_of_no_store_are_refused(data: str, said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        Options(data=data)
+    assert str(refused.value).startswith(said)
+
+
+def test_images_stay_where_they_are_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    places = ["x.npz", f"file://{tmp_path}/x.npz", "S3://bucket//x.npz"]
+    whole = [f"{tmp_path}/x.npz", f"{tmp_path}/x.npz", "s3://bucket/x.npz"]
+    assert [Options(data=place).absolute().data for place in places] == whole
+    assert Options.of(Options(data="s3://bucket/x.npz").plain()).data == "s3://bucket/x.npz"
 
 
 def test_a_ledger_keeps_what_holds_again_with_whole_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

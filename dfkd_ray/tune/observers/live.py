@@ -140,7 +140,6 @@ def render(now: Snapshot) -> Any:
     from rich.console import Group
     from rich.padding import Padding
     from rich.progress_bar import ProgressBar
-    from rich.table import Table
     from rich.text import Text
 
     done = now.complete + now.pruned + now.failed
@@ -165,6 +164,16 @@ def render(now: Snapshot) -> Any:
         arm = "" if now.best.arm is None else f" ({now.best.arm})"
         parts.append(Text(f"best {now.metric} {_told(now, now.best)} in trial {now.best.trial}{arm}", "green"))
         parts += [Text(f"  {path} = {_value(value)}") for path, value in now.best.changes.items()]
+    if now.running:
+        parts.append(_table(now))
+    return Group(*parts)
+
+
+def _table(now: Snapshot) -> Any:
+    """The trials that run, a line each."""
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("trial", "epoch", now.metric, "time"):
         table.add_column(column, no_wrap=True)
@@ -175,9 +184,7 @@ def render(now: Snapshot) -> Any:
         settings = Text(told, no_wrap=True, overflow="ellipsis")
         epoch = f"{trial.epoch}/{now.max_epochs}"
         table.add_row(str(trial.trial), epoch, _told(now, trial), roughly(trial.seconds), settings)
-    if now.running:
-        parts.append(table)
-    return Group(*parts)
+    return table
 
 
 def _told(now: Snapshot, trial: Shown) -> str:
