@@ -17,7 +17,7 @@ from dfkd_ray.util.errors import ConfigError, UnknownName
 @pytest.mark.parametrize(
     ("said", "options"),
     [
-        ({"weights": "a.pt", "data": Path("b")}, Options(weights=Path("a.pt"), data=Path("b"))),
+        ({"weights": "a.pt", "data": Path("b")}, Options(weights=Path("a.pt"), data="b")),
         ({"out": Path("c"), "wait": "2min", "gpu": "auto"}, Options(out="c", wait=120.0, gpu="auto")),
         ({"custom": "tpu=2", "reuse": ["d", Path("e")]}, Options(custom=("tpu=2",), reuse=(Path("d"), Path("e")))),
         ({"runner": "serial", "fresh": True, "threads": None}, Options(runner="serial", fresh=True)),
