@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
@@ -15,7 +16,7 @@ from dfkd_ray.report import answer, finding, one_run, standings
 from dfkd_ray.report.trial import TrialRow
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import store, tables, words
-from dfkd_ray.util.errors import DfkdError, StudyError
+from dfkd_ray.util.errors import ConfigError, DfkdError, StudyError
 from dfkd_ray.util.yamls import Document
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Results:
     @cached_property
     def study(self) -> Study:
         """The study itself, every default filled in; StudyError where its tables do not say."""
+        self._load_plugins()
         try:
             return studies.parse(Document(self.tables.study, file=str(self.folder / "trials.arrow")))
         except DfkdError as error:
@@ -116,6 +118,7 @@ class Results:
         """The names that `figure` knows for this study, in the order of its page."""
         from dfkd_ray.report import figures
 
+        self._load_plugins()
         return figures.names(self.tables)
 
     def figure(self, name: str, *, panel: str | None = None, dark: bool = False) -> go.Figure:
@@ -132,6 +135,7 @@ class Results:
         """
         from dfkd_ray.report import figures
 
+        self._load_plugins()
         return figures.figure(self.tables, name, panel, dark)
 
     def student(
@@ -172,6 +176,13 @@ class Results:
             return Past(trial.number, state, trial.changes, trial.arm, values, own, *at, facts)
 
         return optuna_study(self.study, map(past, made.all))
+
+    def _load_plugins(self) -> None:
+        """Those of the study, for what they register; where one is gone, whatever needs it says so."""
+        from dfkd_ray.runs import plugins
+
+        with suppress(ConfigError):
+            plugins.load(plugins.recorded(self.folder))
 
     def __str__(self) -> str:
         return f"{self.name}: {self.answer}"

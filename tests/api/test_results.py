@@ -15,10 +15,19 @@ from dfkd_ray.report import finding, standings
 from dfkd_ray.tune.ledger import NAME
 from dfkd_ray.util import folders
 from dfkd_ray.util.errors import StudyError, UnknownName
+from dfkd_ray.util.registry import forget
 from dfkd_ray.util.words import NBSP
-from tests.api.small import KD
+from tests.api.small import KD, SWEEP
 from tests.report.ablations import by_hand, leave_one_out
 from tests.report.studies import demo, noted, one_run, study, write
+
+CHART = """from dfkd_ray import register
+from dfkd_ray.report.charts.history import History
+
+@register.chart("own_history")
+class Own(History):
+    title = "{title}"
+"""
 
 
 def saved(folder: Path, tables: Any) -> dfkd_ray.Results:
@@ -79,6 +88,21 @@ def test_figures_are_plotlys_own(swept: dfkd_ray.Results) -> None:
     assert list(made.data[-1].x) == [swept.best.number], "the best lies on top"  # type: ignore[union-attr]
     with pytest.raises(UnknownName, match=r"^unknown figure 'histroy'; did you mean 'history'\?"):
         swept.figure("histroy")
+
+
+def test_the_plug_ins_of_a_study_are_there_when_it_is_loaded(swept: dfkd_ray.Results, tmp_path: Path) -> None:
+    own = tmp_path / "own_chart.py"
+    own.write_text(CHART.format(title="Mine"))
+    options: dict[str, Any] = {"runner": "serial", "trials": 1, "quiet": True, "out": tmp_path / "out"}
+    try:
+        made = dfkd_ray.sweep(SWEEP, plugin=own, **options)
+        assert made.figure("own_history").layout.title.text == "Mine"
+        own.write_text(CHART.format(title="Changed"))
+        assert dfkd_ray.load(made.folder).figure("own_history").layout.title.text == "Changed"
+        own.unlink()
+        assert "history" in dfkd_ray.load(made.folder).figures, "what is gone is not needed here"
+    finally:
+        forget("own_chart")
 
 
 def test_an_optuna_study_has_the_trials(swept: dfkd_ray.Results) -> None:
