@@ -23,18 +23,18 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from dfkd_ray import metrics, nets
 from dfkd_ray.methods import config, presets
 from dfkd_ray.methods.method import Method
 from dfkd_ray.methods.presets import rules
-from dfkd_ray.parts.signals import Setting, catch, deviation, mode, statistics
+from dfkd_ray.parts.signals import Setting
 from dfkd_ray.report.charts.ranking import agreement
 from dfkd_ray.runs import measures, preparing
 from dfkd_ray.runs.dead_leaves import dead_leaves
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.runs.evaluator import Evaluator, real
+from dfkd_ray.runs.inverted import inverted
 from dfkd_ray.stats import degenerate
 from dfkd_ray.train.loop import distill
 from dfkd_ray.tune.options import Options
@@ -52,25 +52,6 @@ def balanced(teacher: Tensor, student: Tensor) -> float:
     t, same = teacher.argmax(1), teacher.argmax(1) == student.argmax(1)
     classes = range(teacher.shape[1])
     return sum(float(same[t == c].float().mean()) for c in classes if (t == c).any()) / len(classes)
-
-
-def inverted(teacher: nn.Module, setting: Setting, steps: int = 40) -> Tensor:
-    """Images of all classes in turn from the teacher alone: cross-entropy, BatchNorm prior and total variation."""
-    mean, std = (torch.tensor(values)[:, None, None] for values in (setting.mean, setting.std))
-    labels = torch.arange(BANK) % setting.classes
-    images = nn.Parameter(torch.randn(BANK, *setting.image, generator=torch.Generator().manual_seed(5)))
-    optimizer = torch.optim.Adam([images], lr=0.1)
-    with mode(teacher, training=False):
-        for _ in range(steps):
-            caught = catch(teacher, images, norms=True)
-            prior = sum(deviation(norm.layer, *statistics(norm)) for norm in caught.norms)
-            rough = images.diff(dim=2).abs().mean() + images.diff(dim=3).abs().mean()
-            loss = functional.cross_entropy(caught.logits, labels) + prior + 0.1 * rough
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            images.data = images.data.clamp(-mean / std, (1 - mean) / std)
-    return images.detach()
 
 
 def settings(key: str, seen: rules.Seen) -> tuple[Method, dict[str, Any]]:
@@ -119,7 +100,7 @@ def fixed(teacher: nn.Module, setting: Setting, path: Path) -> dict[str, Tensor]
         torch.save(
             {
                 "dead_leaves": dead_leaves(BANK, setting.image, setting.mean, setting.std),
-                "inverted": inverted(teacher, setting),
+                "inverted": inverted(teacher, setting, BANK),
             },
             path,
         )

@@ -45,6 +45,7 @@ NONE = Unit("none")
 
 REAL = "real images"
 NORM = "a teacher with BatchNorm layers"
+SELECTED = "a study that selects by it, or by another on these images"
 LABELS = "a source that asks for classes (source.labels)"
 
 
@@ -81,12 +82,17 @@ KL, KL_NOISE = "kl/source", "kl/noise"
 AGREEMENT_LEAVES, KL_LEAVES = "agreement/dead_leaves", "kl/dead_leaves"
 CORRELATION, CORRELATION_NOISE = "correlation/source", "correlation/noise"
 CORRELATION_LEAVES = "correlation/dead_leaves"
+AGREEMENT_INVERTED, KL_INVERTED = "agreement/inverted", "kl/inverted"
+CORRELATION_INVERTED = "correlation/inverted"
 FOLLOWED = {  # of each bank of images
     "source": (AGREEMENT, KL, CORRELATION),
     "noise": (AGREEMENT_NOISE, KL_NOISE, CORRELATION_NOISE),
     "dead_leaves": (AGREEMENT_LEAVES, KL_LEAVES, CORRELATION_LEAVES),
+    "inverted": (AGREEMENT_INVERTED, KL_INVERTED, CORRELATION_INVERTED),
 }
-DATA_FREE = CORRELATION_LEAVES  # what to select by where there is no real image: see `choice` in benchmarks/RESULTS.md
+DATA_FREE = (
+    CORRELATION_INVERTED  # what to select by where there is no real image: see `choice` in benchmarks/RESULTS.md
+)
 BATCHNORM, ASKED, OUTSIDE = "batchnorm/source", "asked/source", "outside"
 CLASS_ENTROPY, UNCERTAINTY = "class_entropy/source", "uncertainty/source"
 IMAGE_DISTANCE, EMBEDDING_DISTANCE = "image_distance/source", "embedding_distance/source"
@@ -104,6 +110,7 @@ _AGREE = "share of images for which student and teacher name the same class, fro
 the student trains on"
 _NOISE = "the same on a bank of Gaussian images that is the same for every trial"
 _LEAVES = "the same on dead leaves, discs over discs in random colours, the same for every trial"
+_INVERTED = "the same on images inverted from the teacher, in steps that are the same for every trial"
 _SHAPE = "Pearson's correlation of the teacher's and the student's logits for one of these images, mean over images: 1 \
 also where the student is surer, or less sure, than its teacher"
 _SPREAD = "entropy of the classes that the teacher names on these images over log K: 100 % where it names all alike"
@@ -125,6 +132,16 @@ ROWS = (
     Metric(AGREEMENT_LEAVES, "Agreement with the teacher, dead leaves", _LEAVES, "max", SHARE),
     Metric(KL_LEAVES, "KL to the teacher, dead leaves", _LEAVES, "min", NATS),
     Metric(CORRELATION_LEAVES, "Correlation with the teacher, dead leaves", _LEAVES, "max", COEFFICIENT),
+    Metric(AGREEMENT_INVERTED, "Agreement with the teacher, inverted images", _INVERTED, "max", SHARE, needs=SELECTED),
+    Metric(KL_INVERTED, "KL to the teacher, inverted images", _INVERTED, "min", NATS, needs=SELECTED),
+    Metric(
+        CORRELATION_INVERTED,
+        "Correlation with the teacher, inverted images",
+        _INVERTED,
+        "max",
+        COEFFICIENT,
+        needs=SELECTED,
+    ),
     Metric(CLASS_ENTROPY, "Class entropy, own images", _SPREAD, "max", SHARE),
     Metric(UNCERTAINTY, "Uncertainty of the teacher, own images", _UNSURE, "min", SHARE),
     Metric(IMAGE_DISTANCE, "Pairwise distance, own images", _APART, "max"),

@@ -33,6 +33,9 @@ FACTS = [  # name, better, unit, data-free
     ("correlation/source", "max", "coefficient", True),
     ("correlation/noise", "max", "coefficient", True),
     ("correlation/dead_leaves", "max", "coefficient", True),
+    ("agreement/inverted", "max", "share", True),
+    ("kl/inverted", "min", "nats", True),
+    ("correlation/inverted", "max", "coefficient", True),
     ("class_entropy/source", "max", "share", True),
     ("uncertainty/source", "min", "share", True),
     ("image_distance/source", "max", "none", True),
@@ -87,10 +90,10 @@ def test_a_metric_of_older_tables_is_read_and_no_trial_reports_it() -> None:
 
 
 KNOWN = (
-    "agreement/dead_leaves, agreement/noise, agreement/source, asked/source, batchnorm/source, class_entropy/source, "
-    "correlation/dead_leaves, correlation/noise, correlation/source, "
-    "embedding_distance/source, image_distance/source, kl/dead_leaves, kl/noise, kl/source, loss/SLOT/TERM, outside, "
-    "uncertainty/source, val_accuracy"
+    "agreement/dead_leaves, agreement/inverted, agreement/noise, agreement/source, asked/source, batchnorm/source, "
+    "class_entropy/source, correlation/dead_leaves, correlation/inverted, correlation/noise, correlation/source, "
+    "embedding_distance/source, image_distance/source, kl/dead_leaves, kl/inverted, kl/noise, kl/source, "
+    "loss/SLOT/TERM, outside, uncertainty/source, val_accuracy"
 )
 
 

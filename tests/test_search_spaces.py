@@ -20,6 +20,7 @@ from dfkd_ray.runs.study_file import open_study
 from dfkd_ray.tune import launch
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util import shipped, tables, yamls
+from dfkd_ray.util.choices import PAPER
 from dfkd_ray.util.errors import ConfigError
 from tests.cli.commands import few_images
 from tests.tiny import painter
@@ -97,7 +98,7 @@ def made_up(made: study.Study, folder: Path) -> tuple[str, dict[str, Any]]:
     images = {f"{which}_images": rng.integers(0, 256, (n, 32, 32, 3), np.uint8) for which, n in parts.items()}
     labels = {f"{which}_labels": rng.integers(0, len(task.classes), n) for which, n in parts.items()}
     np.savez(folder / "images.npz", **images, **labels)
-    return str(folder / "task.yaml"), {"data": folder / "images.npz", "weights": folder / "teacher.pt"}
+    return str(folder / "task.yaml"), {"data": str(folder / "images.npz"), "weights": folder / "teacher.pt"}
 
 
 @every_study
@@ -109,7 +110,7 @@ def test_a_tiny_trial_of_it_leaves_tables_and_a_page(name: str, tmp_path: Path) 
     tiny = {} if ships else dict(SMALL)
     tiny |= {path: value for path, value in TINY.items() if method["schedule"][path.partition(".")[2]] >= value}
     plain: dict[str, Any] = study.plain(made) | {"task": task}
-    if "schedule.warmup" in plain["fixed"]:
+    if "schedule.warmup" in plain["fixed"] or (made.preset != PAPER and method["schedule"]["warmup"]):
         tiny |= {"schedule.warmup": 0}
     plain["fixed"] = {**{k: v for k, v in plain["fixed"].items() if k != "schedule"}, **tiny}
     if made.search:
@@ -126,7 +127,9 @@ def test_a_tiny_trial_of_it_leaves_tables_and_a_page(name: str, tmp_path: Path) 
         cut, work = open_study(path, Options(**brought))
         facts = launch.StudyFacts({}, preparing.task_info(work), {})
         done = launch.start(cut, work, tmp_path / "study", facts, Options(runner="serial"))
-    assert (done.complete, done.failed, done.finished) == (cut.trials, 0, True)
+    arms = [work.fingerprint(arm) for arm in plain.get("arms", {}).values()]  # some differ in lengths alone: one here
+    same = 2 * (len(arms) - len(set(arms)))
+    assert (done.complete, done.failed, done.finished) == (cut.trials - same, 0, True)
     trials = tables.read(tmp_path / "study" / "trials.arrow").to_pylist()
     assert {trial["state"] for trial in trials} == {"complete"}
     page = report.build(tmp_path / "study").read_text(encoding="utf-8")

@@ -12,6 +12,7 @@ import typer
 
 from dfkd_ray.cli import app, completion, options, training
 from dfkd_ray.cli.real_images import ImageOptions
+from dfkd_ray.metrics import VAL_ACCURACY
 from dfkd_ray.util.words import share
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _followed(track: list[str] | None, path: Path, settings: Mapping[str, Any], 
 
 def _telling(followed: Lone) -> Callable[[TeacherEpoch], None]:
     def tell(epoch: TeacherEpoch) -> None:
-        followed.point(epoch.epoch, {"loss": epoch.loss, "val_accuracy": epoch.val_accuracy}, epoch.seconds)
+        followed.point(epoch.epoch, {"loss": epoch.loss, VAL_ACCURACY: epoch.val_accuracy}, epoch.seconds)
 
     return tell
 

@@ -83,7 +83,7 @@ def _nothing(tables: Tables) -> str:
     if tables.degenerate and tables.guarded:
         return f"No trial has won: {words.count(len(tables.degenerate), 'complete trial')}, and each is degenerate."
     states = Counter(t.state or "unknown" for t in tables.all)
-    counts = words.listed([f"{n} {state}" for state, n in sorted(states.items())])
+    counts = words.listed([f"{n} {words.state(state)}" for state, n in sorted(states.items())])
     return f"No trial has completed with a finite value of the objective, so there is no answer ({counts})."
 
 
@@ -113,7 +113,7 @@ def states(tables: Tables) -> str:
     """How many trials ended how."""
     counts = Counter(t.state or "unknown" for t in tables.all)
     order = ("complete", "pruned", "failed", "running")
-    return ", ".join(f"{counts[s]} {s}" for s in [*order, *sorted(set(counts) - set(order))] if counts[s])
+    return ", ".join(f"{counts[s]} {words.state(s)}" for s in [*order, *sorted(set(counts) - set(order))] if counts[s])
 
 
 def numbers(tables: Tables) -> Numbers:

@@ -51,7 +51,7 @@ MARKERS: Mapping[str, Mapping[str, Any]] = {
     "failed": {"color": FAILED, "symbol": "x-thin", "size": 9, "line": {"color": FAILED, "width": 2}},
     "best": {"color": BEST, "symbol": "star", "size": 15, "line": {"color": PAPER, "width": 1}},
 }
-ROLES = {"complete": "complete", "pruned": "pruned", "running": "running", "failed": "failed", "best": "best"}
+ROLES = {"complete": "complete", "pruned": "stopped", "running": "running", "failed": "failed", "best": "best"}
 
 
 View = TypeVar("View")  # the tables that a chart is prepared from

@@ -39,7 +39,7 @@ def failures(tables: Tables) -> Section:
         groups.setdefault((trial.state, alike(trial.row["reason"] or words.DASH)), []).append(trial)
     rows: list[list[Inline | Cell]] = [
         [
-            Mark(state, "state", state),
+            Mark(words.state(state), "state", state),
             Cell(own[0].row["reason"] or words.DASH if len(own) == 1 else reason, wide=True),
             Cell(words.number(len(own)), float(len(own)), number=True),
             Cell(words.some([str(t.number) for t in own], _NAMED), wide=True),

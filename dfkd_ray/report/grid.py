@@ -68,7 +68,7 @@ def columns(tables: Tables, trials: Sequence[TrialRow]) -> list[Column]:
     found = [
         _said("Trial", [t.number for t in trials]),
         *_whose(tables, trials),
-        _said("State", [t.state for t in trials]),
+        _said("State", [words.state(t.state) for t in trials]),
         *goals,
         tested,
         _number("Epochs", [row["epochs"] for row in rows], words.number),

@@ -225,7 +225,7 @@ class Tables:
         chosen = [
             f"{p.label}: {words.setting(trial.changes[p.path])}" for p in self.parameters if p.path in trial.changes
         ]
-        return "\n".join([f"Trial {trial.number}{arm}, {trial.state}", *lines, *chosen[:12]])
+        return "\n".join([f"Trial {trial.number}{arm}, {words.state(trial.state)}", *lines, *chosen[:12]])
 
 
 def part(note: Mapping[str, Any], key: str) -> dict[str, Any]:

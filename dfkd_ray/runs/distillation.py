@@ -50,11 +50,11 @@ class Distillation(TravelsWithCode):
     """A method on a task, ready to travel: frozen data and the teacher's weights, no file that a worker would miss.
 
     weights: the teacher's state by name. options: how it is computed, and where real images for evaluation are; the
-    loop never sees them. metric, sign: what the best epoch is chosen by; metric * sign is better when higher. fixed:
-    what a study fixes in `method`, and in each of the `methods` that its arms take instead, by the name that they have
-    there. images: digests of the real images of each split, as far as somebody has looked; a checkpoint is of these,
-    unless other inputs were `accepted`. ranks: the processes that share its jobs, where this is the work of one. sent:
-    real images that travel along, by split, so that no machine has to have them. code: own code that does so.
+    loop never sees them. metric, sign: what the best epoch is chosen by; metric * sign is better when higher. invert:
+    also images inverted from the teacher are measured on. fixed: what a study fixes in `method`, and in each of the
+    `methods` that its arms take instead, by name. images: digests of the real images of each split, as far as somebody
+    has looked; a checkpoint is of these, unless other inputs were `accepted`. ranks: the processes that share its jobs,
+    where this is the work of one. sent, code: real images by split and own code, which travel along.
     """
 
     method: Method
@@ -70,6 +70,7 @@ class Distillation(TravelsWithCode):
     ranks: Ranks = ALONE
     sent: Mapping[str, datasets.Split] = field(default_factory=dict, repr=False)
     code: OwnCode = NONE_OWN
+    invert: bool = False
 
     @property
     def max_epochs(self) -> int:
@@ -94,7 +95,7 @@ class Distillation(TravelsWithCode):
 
     def evaluate(self, run: Run) -> dict[str, float]:
         """The metrics of a run between two epochs; changes nothing of it."""
-        return Evaluator(self.task, self.real, run).metrics()
+        return Evaluator(self.task, self.real, run, self.invert).metrics()
 
     def real(self, which: Any) -> datasets.Split | None:
         """The real images to validate ("val") or to test on ("test"), None where there are none; DataError where this
@@ -178,7 +179,7 @@ class Distillation(TravelsWithCode):
         rows = list(checkpoint.restore(device))
         self.ranks.wait()
         yield from rows
-        evaluator = Evaluator(self.task, self.real, run)
+        evaluator = Evaluator(self.task, self.real, run, self.invert)
         facts: dict[str, Any] = {"host": platform.node(), "device": _device_name(device, self.ranks.count)}
         facts |= {"fingerprint": config.fingerprint(method), "method": config.plain(method)}
         started = time.perf_counter() - checkpoint.seconds

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dfkd_ray import datasets, metrics
 from dfkd_ray.datasets.picture import contact_sheet
 from dfkd_ray.datasets.readers import NoSplit
 from dfkd_ray.runs import measures
 from dfkd_ray.runs.checkpoint import Checkpoint
+from dfkd_ray.runs.inverted import inverted
 from dfkd_ray.train.run import Run
 from dfkd_ray.util.choices import Cache
 from dfkd_ray.util.errors import DataError
@@ -26,19 +27,28 @@ GRID = (4, 8)  # rows and columns of such a grid
 class Evaluator:
     """Evaluates a run between epochs; the one place where real images meet a student, and they teach it nothing.
 
-    images: those of "val" or "test", None where there are none.
+    images: those of "val" or "test", None where there are none. invert: also on images inverted from the teacher.
     """
 
-    def __init__(self, task: datasets.Task, images: Callable[[Any], datasets.Split | None], run: Run) -> None:
-        self.task, self.images, self.run = task, images, run
+    def __init__(
+        self, task: datasets.Task, images: Callable[[Any], datasets.Split | None], run: Run, invert: bool = False
+    ) -> None:
+        self.task, self.images, self.run, self.invert = task, images, run, invert
 
     def metrics(self) -> dict[str, float]:
         run = self.run
-        out = measures.data_free(run.teacher, run.student, run.source, run.setting)
+        out = measures.data_free(run.teacher, run.student, run.source, run.setting, self._inverted)
         images = self.images("val")
         if images is not None:
             out = {metrics.VAL_ACCURACY: self._accuracy(run.student, images), **out}
         return out
+
+    @cached_property
+    def _inverted(self) -> Tensor | None:
+        if not self.invert:
+            return None
+        at_once = measures.at_a_time(*self.run.setting.image[1:])
+        return inverted(self.run.teacher, self.run.setting, at_once)
 
     def final(self, checkpoint: Checkpoint) -> dict[str, float]:
         """Taken once, at the end, for the report alone: the test split never chose anything."""

@@ -181,13 +181,15 @@ def _joined(batches: list[tuple[int, Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     return mean, (share * (torch.stack(variances) + between)).sum(0)
 
 
-def data_free(teacher: nn.Module, student: nn.Module, source: LiveSource, setting: Setting) -> dict[str, float]:
+def data_free(
+    teacher: nn.Module, student: nn.Module, source: LiveSource, setting: Setting, inverted: Tensor | None = None
+) -> dict[str, float]:
     """Metrics that need no real image, on images that the student never trains on (but those of `pixels` and
     `diffusion`, which have no others than they made).
 
     `source`: fresh images of the run's own source, from noise that is the same in every epoch; `asked` is the share of
-    them that the teacher takes for the class asked for. `noise`, `dead_leaves`: fixed banks of images, the same for
-    every trial, in which none has a hand. Nothing of the run is changed.
+    them that the teacher takes for the class asked for. `noise`, `dead_leaves`, and `inverted` where it is given: fixed
+    banks of images, the same for every trial, in which none has a hand. Nothing of the run is changed.
     """
     device = next(teacher.parameters()).device
     own, labels = _own(source, setting, torch.Generator(device).manual_seed(2))
@@ -205,8 +207,9 @@ def data_free(teacher: nn.Module, student: nn.Module, source: LiveSource, settin
     if labels is not None:
         out[metrics.ASKED] = float((t.argmax(1) == labels.to(device)).float().mean())
     leaves = dead_leaves(HELD_OUT, setting.image, setting.mean, setting.std)
-    for bank, images in {"noise": noise, "dead_leaves": leaves}.items():
-        out |= _followed(bank, logits(teacher, images), logits(student, images))
+    for bank, images in {"noise": noise, "dead_leaves": leaves, "inverted": inverted}.items():
+        if images is not None:
+            out |= _followed(bank, logits(teacher, images), logits(student, images))
     return out | {name: metrics.own[name](own, labels, t, on_own) for name in metrics.own}
 
 

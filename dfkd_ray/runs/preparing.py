@@ -62,7 +62,8 @@ def work(
     made = prepare(method, task, replace(options, **own))
     for objective in study.objective:
         _check_reported(objective.metric, made, method)
-    return replace(made, metric=first.metric, sign=first.sign, fixed=study.fixed, methods=methods)
+    invert = any(objective.metric in metrics.FOLLOWED["inverted"] for objective in study.objective)
+    return replace(made, metric=first.metric, sign=first.sign, fixed=study.fixed, methods=methods, invert=invert)
 
 
 def _check_reported(name: str, made: Distillation, method: Method) -> None:

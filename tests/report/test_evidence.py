@@ -35,7 +35,7 @@ def test_trials_are_grouped_by_reason_whatever_its_numbers_are_the_failed_ones_f
     assert "121 trials failed." in text
     some = "700, 701, 702, 703, 704, 705, 706, 707, 708, 709, 710, 711 and 108 more"
     assert f"failed not finite 120 {some} failed out of memory on cuda:0 at 1.5e+3 MB 1 820" in text
-    assert "pruned asha: not in the best third at epoch … 700 0, 1, 2" in text
+    assert "stopped asha: not in the best third at epoch … 700 0, 1, 2" in text
     assert "trial 799 (2) and 20 more" in plain(written(evidence.budget(study(rows))))
 
 

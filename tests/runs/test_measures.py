@@ -17,7 +17,7 @@ from dfkd_ray.runs import measures
 from dfkd_ray.runs.dead_leaves import dead_leaves
 from tests.tiny import CLASSES, IMAGE, differing, flat, opened, small, toy, walked
 
-DATA_FREE = {row.name for row in metrics.ROWS if row.data_free}
+DATA_FREE = {row.name for row in metrics.ROWS if row.data_free and row.needs != metrics.SELECTED}
 SETTING = Setting(IMAGE, CLASSES, (0.5,) * 3, (0.25,) * 3, Layout((), 6), Layout((), 6))
 
 
@@ -207,6 +207,11 @@ def test_the_banks() -> None:
     assert (out["agreement/noise"], out["kl/noise"]) == measures.faithfulness(t, s)
     assert out["correlation/dead_leaves"] == measures.correlation(*pair)
     assert out["correlation/noise"] == measures.correlation(t, s)
+    assert not out.keys() & metrics.FOLLOWED["inverted"], "only where they are asked for"
+    asked = measures.data_free(teacher, student, source, SETTING, leaves)
+    assert [asked[name] for name in metrics.FOLLOWED["inverted"]] == [
+        out[name] for name in metrics.FOLLOWED["dead_leaves"]
+    ]
 
 
 def test_a_correlation_is_that_of_the_logits_image_by_image_whatever_their_scale() -> None:

@@ -145,9 +145,9 @@ def test_all_mistakes_at_once_with_their_lines() -> None:
     assert lines[3:] == [
         "bad.yaml:3: task: expected the name of a task, or the task itself as a mapping, got 3",
         "bad.yaml:4: objective.0: no trial reports 'val_acuracy'; did you mean 'val_accuracy'? (known: "
-        "agreement/dead_leaves, agreement/noise, agreement/source, asked/source, batchnorm/source, "
-        "class_entropy/source, correlation/dead_leaves, correlation/noise, correlation/source, "
-        "embedding_distance/source, image_distance/source, kl/dead_leaves, kl/noise, kl/source, "
+        "agreement/dead_leaves, agreement/inverted, agreement/noise, agreement/source, asked/source, batchnorm/source, "
+        "class_entropy/source, correlation/dead_leaves, correlation/inverted, correlation/noise, correlation/source, "
+        "embedding_distance/source, image_distance/source, kl/dead_leaves, kl/inverted, kl/noise, kl/source, "
         "loss/SLOT/TERM, outside, "
         "uncertainty/source, val_accuracy); a metric of your own needs `mode: max` or `mode: min`",
         "bad.yaml:4: objective.1: test_accuracy/last: "

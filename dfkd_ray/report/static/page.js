@@ -80,7 +80,7 @@ const page = (() => {
   let chosen = null;
   let hidden = false;
   let brush = () => {};
-  const stopped = new Set(["pruned", "failed"]);
+  const stopped = new Set(["pruned", "stopped", "failed"]);  // a mark's role, or what the table says
   const logs = new Set();
 
   // What is chosen stands out: other marks fade; chosen lines are drawn again over faint ones.

@@ -40,7 +40,7 @@ def test_the_line_of_the_best_so_far_is_a_staircase_under_the_marks_of_each_kind
     assert (line.line.shape, list(line.x), list(line.y)) == ("hv", [1, 2, 3, 4], [None, 0.3, 0.3, 0.6])
     assert [(mark.name, list(mark.x), list(mark.y)) for mark in marks] == [
         ("running", [3], [0.2]),
-        ("pruned", [1], [0.2]),
+        ("stopped", [1], [0.2]),
         ("complete", [2], [0.3]),
         ("best", [4], [0.6]),
     ]

@@ -57,12 +57,12 @@ def test_compared_trials_have_the_colour_of_their_value_and_others_are_outlines(
     prepared = Interaction.prepare(study(rows, steps(3, {"val_accuracy": [0.7]})))
     marks = {mark.name: mark for mark in Interaction.draw(prepared).data}
     assert {name: list(mark.y) for name, mark in marks.items()} == {
-        "pruned": [3.0],
+        "stopped": [3.0],
         "complete": [2.0, 3.0],
         "best": [4.0],
     }
     assert [list(marks[name].marker.color) for name in ("complete", "best")] == [[0.0, 0.3], [0.6]]
-    assert marks["pruned"].marker.coloraxis is None
+    assert marks["stopped"].marker.coloraxis is None
     assert marks["complete"].marker.coloraxis == marks["best"].marker.coloraxis == "coloraxis"
 
 
