@@ -43,7 +43,7 @@ LOADED = [
         "yaml",
     ),
     *("dfkd_ray.runs.study_file", "dfkd_ray.runs.experiment", "dfkd_ray.tune.launch", "dfkd_ray.tune.tabulate"),
-    *("dfkd_ray.tune.search", "dfkd_ray.tune.importance", "dfkd_ray.tune.repair", "dfkd_ray.cli.outcome"),
+    *("dfkd_ray.tune.search", "dfkd_ray.tune.importance", "dfkd_ray.tune.repair", "dfkd_ray.runs.outcome"),
 ]
 
 

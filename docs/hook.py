@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from makers import commands, components, methods, metrics, published, studies, tasks
+from makers import commands, components, methods, metrics, published, python, studies, tasks
 from mkdocs.structure.files import File, Files
 
 HERE = Path(__file__).parent
@@ -15,7 +15,7 @@ PICTURES = ("report.png", "claims.png", "guidance.png")  # README's
 def on_config(config: Any) -> Any:
     """Make the pages; `Gallery` and `Reference` of the navigation list them. Snippets are of the whole checkout."""
     config.mdx_configs["pymdownx.snippets"]["base_path"] = [str(HERE.parent)]
-    makers = (methods, components, studies, tasks, published, commands, metrics)
+    makers = (methods, components, studies, tasks, published, commands, python, metrics)
     config.extra["made"] = made = [page for maker in makers for page in maker.pages()]
     for section in ("Gallery", "Reference"):
         (entry,) = (entry for entry in config.nav if section in entry)

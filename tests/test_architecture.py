@@ -27,7 +27,7 @@ FLOORS: list[tuple[str, ...]] = [
     ("methods",),
     ("train",),
     ("runs",),
-    ("cli",),
+    ("cli", "api"),
     ("__main__",),
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -37,7 +37,7 @@ TOWERS = {"stats", "study", "tune", "report"}  # never see a tensor
 
 # Who may import which package of others; "tune" allows it to the whole room, "tune.search" to that module alone.
 THIRD_PARTIES = {
-    "torch": CORE | {"runs", "cli", "util.seeding"},
+    "torch": CORE | {"runs", "cli", "api", "util.seeding"},
     "torchvision": {"nets", "datasets"},
     "numpy": {"datasets", "teachers", "report", "runs", "stats"},
     "PIL": {"datasets", "runs.evaluation"},
@@ -46,18 +46,19 @@ THIRD_PARTIES = {
     "onnxruntime": {"runs.export"},
     "yaml": {"util.yamls", "methods.origins", "report", "cli"},
     "pydantic": {"util.yamls"},
-    "pyarrow": {"util.tables", "report", "datasets.pools"},
+    "pandas": {"api"},
+    "pyarrow": {"util.tables", "report", "datasets.pools", "api.frames"},
     "diffusers": {"nets.pipelines", "teachers.teach_diffusion"},
     "transformers": {"nets.pipelines"},
     "tokenizers": {"nets.pipelines.small"},
-    "plotly": {"report"},
+    "plotly": {"report", "api"},
     "jinja2": {"report.rendering"},
     "markupsafe": {"report.rendering"},
     "obstore": {"util.store"},
     "filelock": {"util.locks", "datasets.pools.shard"},
     "scipy": {"parts.losses.kdci", "datasets.fgvc", "report", "stats"},
     "mlflow": {"tune.observers.mlflow"},
-    "optuna": {"tune.search", "tune.importance", "tune.observers.optuna"},
+    "optuna": {"tune.search", "tune.importance", "tune.optuna_study", "tune.observers.optuna", "api.results"},
     "tensorboard": {"tune.observers.tensorboard"},
     "wandb": {"tune.observers.wandb"},
     "ray": {f"tune.ray_{name}" for name in ("cluster", "jobs", "leaving", "probe", "runner", "shards")},
@@ -71,6 +72,7 @@ LONG_FILES = {
     "util/yamls.py": "text to data to dataclasses, and back",
 }
 LONG_FUNCTIONS = {
+    "api/commands.py: distill": "its arguments with a line of reference each",
     "teachers/teach.py: teach": "a training loop, from top to bottom",
     "report/charts/ranking.py: draw": "a figure, from top to bottom",
 }
@@ -99,6 +101,7 @@ MIRRORS_NOTHING = {
     "docs/test_contributing.py": "the documentation",
     "docs/test_own.py": "the documentation",
     "docs/test_pages.py": "the documentation",
+    "docs/test_python.py": "the documentation",
     "docs/test_site.py": "the documentation",
     "docs/test_tutorial.py": "the documentation",
     "methods/test_contract.py": "every method that ships",
@@ -127,6 +130,7 @@ SAME_NAME = {
     ("cli.pool", "datasets.pools.pool", "parts.memories.pool"): "a command, the images on the disk, those in memory",
     ("cli.repair", "tune.repair"): COMMAND,
     ("cli.run", "train.run"): "the commands of a run and its state",
+    ("cli.subject", "runs.subject"): "the options, and what they mean",
     ("cli.study", "study", "study.study"): "the commands of a study, its room, and its dataclass",
     ("cli.teach", "teachers.teach"): COMMAND,
     ("cli.teach_diffusion", "teachers.teach_diffusion"): COMMAND,
@@ -180,6 +184,8 @@ def imported(tree: ast.AST) -> Iterator[str]:
 
 def own(name: str) -> set[str]:
     """The modules of the package that a module imports."""
+    if name == PACKAGE.name:
+        return set()  # what it offers is imported when it is used: see the test of what importing it loads
     found = set()
     for target in imported(TREES[name]):
         if target.split(".")[0] == "dfkd_ray":
@@ -261,6 +267,9 @@ print(json.dumps(out))
 """
 
 
+MODULES_OF = "import sys, {0}; print(*[name for name in sys.modules if name.split('.')[0] == '{0}'])"
+
+
 def python(code: str, *arguments: str) -> str:
     env = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", code, *arguments], env=env, capture_output=True, text=True)
@@ -278,9 +287,11 @@ def test_importing_loads_nothing_heavy() -> None:
         "dfkd_ray.report",
         "dfkd_ray.study",
         "dfkd_ray.cli",
+        "dfkd_ray.api.commands",
     ]
     loads = json.loads(python(LOADS, json.dumps([*light, "dfkd_ray.train.loop", "dfkd_ray.runs.distillation"])))
     assert [name for name in loads["dfkd_ray"] if name not in sys.stdlib_module_names] == ["dfkd_ray"]
+    assert len(python(MODULES_OF.format("dfkd_ray")).split()) == 1, "nor anything of its own"
     for name in light:
         assert not set(loads[name]) & HEAVY, name
     assert "torch" in loads["dfkd_ray.train.loop"]

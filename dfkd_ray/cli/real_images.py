@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -52,22 +52,10 @@ class Reading:
     ] = None
 
     def over(self, task: Task, shares: str | None = None) -> Task:
-        """The task read so; a usage error where it cannot be."""
-        from dfkd_ray.datasets import HoldOut
+        """The task read so; ConfigError where it cannot be."""
+        from dfkd_ray.runs.subject import read_as
 
-        changes: dict[str, Any] = {} if self.skip_damaged is None else {"skip_damaged": self.skip_damaged}
-        if shares is not None:
-            if task.reader != "folder":
-                raise typer.BadParameter(
-                    f"--split is for class folders or a table of one's own: {task.name} is neither"
-                )
-            changes["split"] = shares
-        try:
-            if self.hold_out is not None:
-                changes["hold_out"] = HoldOut(train=self.hold_out or task.hold_out.train, test=self.hold_out)
-            return replace(task, **changes)
-        except ValueError as error:
-            raise typer.BadParameter(str(error)) from None
+        return read_as(task, self.skip_damaged, self.hold_out, shares)
 
 
 @dataclass(frozen=True)
@@ -78,11 +66,9 @@ class ImageOptions(Reading):
 
     def of(self, task: str | Task) -> str | Task:
         """A task by name or made; the same where nothing was said, else one that is read as it was."""
-        from dfkd_ray import datasets
+        from dfkd_ray.runs.subject import of_images
 
-        if self == ImageOptions():
-            return task
-        return self.over(datasets.load(task) if isinstance(task, str) else task, self.shares)
+        return of_images(task, skip_damaged=self.skip_damaged, hold_out=self.hold_out, shares=self.shares)
 
     def load(self, name: str) -> Task:
         """The task by name, read so."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from dfkd_ray.cli import app, options, printing, running
+from dfkd_ray.cli import app, listening, options, printing
+from dfkd_ray.runs import running
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util.errors import DfkdError, StudyError, UnknownName
 from dfkd_ray.util.registry import did_you_mean
@@ -98,7 +99,7 @@ def _run(document: Document, made: Study, plan: bool, how: Options) -> None:
     for line in running.planned(study, work, how).lines:
         printing.say(line)
     if not plan:
-        running.start(study, work, how)
+        listening.close(running.start(study, work, how, listening.TERMINAL))
 
 
 def _without(made: Study, lacking: list[str], plan: bool, how: Options) -> None:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from dfkd_ray.cli import app, completion, dashboard, options, outcome, printing, studies
+from dfkd_ray.cli import app, completion, dashboard, options, printing, studies
+from dfkd_ray.runs import outcome
 from dfkd_ray.util import store
 from dfkd_ray.util.errors import DfkdError, StudyError
 

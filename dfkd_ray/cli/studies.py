@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dfkd_ray.cli import outcome
+from dfkd_ray.runs import outcome
 from dfkd_ray.util import store, words
 from dfkd_ray.util.errors import DfkdError, StudyError
 from dfkd_ray.util.words import for_terminal, roughly

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from dfkd_ray.cli import app, completion, options, printing, running
+from dfkd_ray.cli import app, completion, listening, options, printing
 from dfkd_ray.cli.student import TrialOptions
+from dfkd_ray.runs import running
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util.errors import StudyError
 
@@ -39,7 +40,7 @@ def sweep(file: File, how: Options, small: options.SmallTry, serve: Serve = Fals
     study, work = running.checked(file, how, small.overrides)
     if study.ablation is not None:
         raise StudyError(f"{study.study} is an ablation; run: dfkd-ray ablate {file}")
-    running.start(study, work, how, serve)
+    listening.close(running.start(study, work, how, listening.audience(serve)))
 
 
 @app.command()
@@ -49,7 +50,7 @@ def ablate(file: File, how: Options, small: options.SmallTry, serve: Serve = Fal
     study, work = running.checked(file, how, small.overrides)
     if study.ablation is None:
         raise StudyError(f"{study.study} is a sweep; run: dfkd-ray sweep {file}")
-    running.start(study, work, how, serve)
+    listening.close(running.start(study, work, how, listening.audience(serve)))
 
 
 @app.command()
@@ -65,7 +66,7 @@ def resume(
 
     What decides results (methods, teacher, task, real images, own code) has to be what it was when it began.
     """
-    running.resume(folder, how, accept_changes, failed, serve)
+    listening.close(running.resume(folder, how, accept_changes, listening.audience(serve), failed))
 
 
 @app.command()

@@ -61,41 +61,18 @@ class Subject:
 
     def assigned(self, changes: list[str] | None) -> dict[str, Any]:
         """The changes of `--set`, with the architectures."""
-        made = options.assignments(changes)
-        for path, arch in {"teacher.arch": self.teacher_arch, "student.arch": self.student_arch}.items():
-            if arch is not None and path in made:
-                raise ConfigError.at("--set", f"{path} is given twice")
-            made |= {} if arch is None else {path: arch}
-        return made
+        from dfkd_ray.runs.subject import with_nets
+
+        nets = {"teacher.arch": self.teacher_arch, "student.arch": self.student_arch}
+        return with_nets(options.assignments(changes), nets)
 
     def chosen(self, arch: str | None, weights: Path | None) -> str | Task:
         """The named task, the teacher in `weights` alone (`arch`: its net), or where there is neither the default."""
-        given = [name for name in ("classes", "size", "channels", "mean", "std") if getattr(self, name) is not None]
-        if given and (self.task is not None or weights is None):
-            what = "leave it out, or --task" if self.task is not None else "give its --weights"
-            raise typer.BadParameter(f"--{given[0]} is for a teacher without a task: {what}")
-        if self.task is not None or weights is None:
-            from dfkd_ray.runs.study_file import absolute
+        from dfkd_ray.runs import subject
 
-            return absolute(self.task or "gliders")
-        from dfkd_ray import teachers
-
-        statistics = {name: _numbers(name, getattr(self, name)) for name in ("mean", "std")}
-        return teachers.bare(
-            arch, self.classes, self.size, self.channels, weights=weights, **statistics, tell=typer.echo
-        )
-
-
-def folder_name(task: str | Task) -> str:
-    """What a task is called in the name of a folder: without path and ending; see `Task.slug` for `folder:PATH`."""
-    from dfkd_ray import datasets
-
-    if not isinstance(task, str):
-        return task.slug
-    if not task.startswith(datasets.FOLDER):
-        return Path(task).stem
-    _, at, side = datasets.spoken(made := datasets.load(task)).rpartition("@")
-    return f"{made.slug}{at}{side}" if task.endswith(f"{at}{side}") else made.slug
+        stated = {name: getattr(self, name) for name in ("classes", "size", "channels")}
+        stated |= {name: _numbers(name, getattr(self, name)) for name in ("mean", "std")}
+        return subject.chosen(self.task, arch, weights, typer.echo, **stated)
 
 
 def _numbers(name: str, text: str | None) -> tuple[float, ...] | None:

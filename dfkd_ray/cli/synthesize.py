@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from dfkd_ray.cli import app, options
-from dfkd_ray.cli.subject import Subject, folder_name
+from dfkd_ray.cli.subject import Subject
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util.errors import ConfigError
 
@@ -80,6 +80,7 @@ def synthesize(
     """Fill a pool of images by diffusion, guided by the teacher. The same command again makes what is missing."""
     from dfkd_ray.methods import config
     from dfkd_ray.runs import preparing
+    from dfkd_ray.runs.subject import folder_name
     from dfkd_ray.runs.synthesis import Synthesis
 
     asked = cluster.said

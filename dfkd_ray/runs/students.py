@@ -69,10 +69,7 @@ def of_run(folder: Path, which: Which, task: str | None, teacher: Path | None, t
     teacher, teacher_arch: in place of those that taught it. A teacher that is gone, or is not what it was, is left out,
     and `alone` says so. Raises StudyError where there is no finished run.
     """
-    card = RunCard.read(folder)
-    weights = folder / STUDENTS[which]
-    if not weights.is_file():
-        raise StudyError(f"{weights}: there is none yet: the run has not ended; the same command, or resume, goes on")
+    card, weights = RunCard.read(folder), _weights(folder, which)
     spec = card.task if task is None else _known(datasets.load(task), card, weights)
     known, alone = _own_teacher(card, spec) if teacher is None else (_teacher(spec, teacher, teacher_arch), "")
     student = _network(card.student_arch, weights, _normalised(spec if known is None else known.task, card))
@@ -80,6 +77,24 @@ def of_run(folder: Path, which: Which, task: str | None, teacher: Path | None, t
     facts = {**card.run, "which": which, "own_teacher": own}
     data = card.data if task is None else None
     return Distilled(student, known, facts, data, alone)
+
+
+def network(folder: Path, which: Which) -> nn.Module:
+    """The student that a run left in its folder, alone and in evaluation mode; its file's card is its `card`.
+
+    Raises StudyError where there is no finished run.
+    """
+    card, weights = RunCard.read(folder), _weights(folder, which)
+    net = _network(card.student_arch, weights, card.task).net
+    vars(net)["card"] = read_card(weights) or {}
+    return net
+
+
+def _weights(folder: Path, which: Which) -> Path:
+    weights = folder / STUDENTS[which]
+    if not weights.is_file():
+        raise StudyError(f"{weights}: there is none yet: the run has not ended; the same command, or resume, goes on")
+    return weights
 
 
 def _own_teacher(card: RunCard, spec: datasets.Task) -> tuple[Network | None, str]:

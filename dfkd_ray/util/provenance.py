@@ -16,6 +16,8 @@ from dfkd_ray.util.secrets import redacted_command
 
 PACKAGES = ("torch", "torchvision", "numpy", "ray", "optuna", "pyarrow", "plotly", "scipy", "diffusers", "transformers")
 
+_KERNELS = ("ipykernel_launcher.py", "colab_kernel_launcher.py")
+
 
 def provenance(**more: Any) -> dict[str, Any]:
     """Facts about this process as plain data; `more` is added as it is."""
@@ -31,10 +33,16 @@ def provenance(**more: Any) -> dict[str, Any]:
         "cpus": cores(),
         "commit": commit,
         "dirty": dirty,
-        "command": redacted_command([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": _command(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         **more,
     }
+
+
+def _command() -> str:
+    """What was typed; of a notebook its kernel's options say nothing."""
+    name = Path(sys.argv[0]).name
+    return "a notebook" if name in _KERNELS else redacted_command([name, *sys.argv[1:]])
 
 
 def _versions() -> Mapping[str, str]:

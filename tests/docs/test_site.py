@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,7 +13,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from typer.main import get_command
 
-import dfkd_ray.report.charts  # noqa: F401  fills the registry
+import dfkd_ray
+import dfkd_ray.report.charts  # fills the registry
 from dfkd_ray import cli, datasets, metrics, nets
 from dfkd_ray.cli import kinds
 from dfkd_ray.methods import config
@@ -26,8 +28,8 @@ from dfkd_ray.util.words import NBSP
 from tests.docs.blocks import ROOT
 
 pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("mkdocs") is None or importlib.util.find_spec("material") is None,
-    reason="mkdocs-material builds the site; it comes with the extras `docs` and `dev`",
+    any(importlib.util.find_spec(name) is None for name in ("mkdocs", "material", "mkdocstrings")),
+    reason="mkdocs-material, with mkdocstrings, builds the site; it comes with the extras `docs` and `dev`",
 )
 
 
@@ -159,6 +161,17 @@ def test_every_command_and_option_stands_in_the_reference(site: Path, pages: dic
     root = get_command(cli.app)
     assert len(root.commands) >= 13  # type: ignore[attr-defined]
     look(root, "dfkd-ray")
+
+
+def test_every_name_of_the_face_in_python_stands_in_the_reference(pages: dict[Path, Page], site: Path) -> None:
+    page = pages[site / "reference" / "python.html"]
+    text = "".join("".join(page.words).split())
+    for name in (name for name in dfkd_ray.__all__ if name not in ("register", "study")):
+        assert f"dfkd_ray.{name}" in page.anchors
+        about = inspect.getdoc(getattr(dfkd_ray, name))
+        assert about is not None
+        assert "".join(about.partition("\n")[0].replace("`", "").split()) in text
+    assert "sweep(study:Asked,*,quiet:bool=False,**options:Any)->Results" in text, "its signature"
 
 
 def _plain(said: str) -> str:

@@ -25,6 +25,11 @@ def test_it_says_what_ran_where_and_when(monkeypatch: pytest.MonkeyPatch) -> Non
     assert datetime.fromisoformat(facts["started"]).tzinfo is not None
 
 
+def test_the_options_of_a_notebooks_kernel_are_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["/somewhere/ipykernel_launcher.py", "-f", "/somewhere/kernel-1.json"])
+    assert provenance.provenance()["command"] == "a notebook"
+
+
 def test_a_package_that_is_not_installed_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provenance, "PACKAGES", ("torch", "no-such-package-here"))
     assert set(provenance._versions()) == {"torch"}

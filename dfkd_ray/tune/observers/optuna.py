@@ -12,14 +12,12 @@ from datetime import datetime
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from dfkd_ray.study import Study
-from dfkd_ray.study.domains import Bool, Choice, Domain, canonical
-from dfkd_ray.study.paths import Walk
 from dfkd_ray.tune.observers.sending import PATIENCE, About, Curve, Point
-from dfkd_ray.tune.search import STATES, directions, distribution, quiet
+from dfkd_ray.tune.optuna_study import distributions, shown
+from dfkd_ray.tune.search import STATES, directions, quiet
 from dfkd_ray.tune.trials import Trial, barred
 
 KEY = "key"  # of a trial, as other trackers call it
@@ -40,7 +38,7 @@ class OptunaStorage:
         self._ids = {trial.user_attrs.get(KEY): trial._trial_id for trial in there}
         self._ended = {trial._trial_id for trial in there if trial.state.is_finished()}
         self._metric = self.own.objective[0].metric
-        self._distributions = _distributions(self.own)
+        self._distributions = distributions(self.own)
 
     def begin(self, curve: Curve) -> None:
         if curve.key not in self._ids:
@@ -87,32 +85,12 @@ class OptunaStorage:
         searched = {name: made for name, made in self._distributions.items() if name in curve.settings}
         made = create_trial(
             state=TrialState.RUNNING,
-            params={name: _shown(each, curve.settings[name]) for name, each in searched.items()},
+            params={name: shown(each, curve.settings[name]) for name, each in searched.items()},
             distributions=searched,
             user_attrs={KEY: curve.key, **{n: v for n, v in curve.settings.items() if n not in searched}},
         )
         made.datetime_start = datetime.fromtimestamp(curve.started or time.time())
         return made
-
-
-def _distributions(study: Study) -> dict[str, BaseDistribution]:
-    """Of what is searched, and of the arm where all are known before."""
-    found = {path: _distribution(domain) for path, domain in study.search.items()}
-    if study.ablation is not None and not isinstance(study.ablation.design, Walk):
-        found["arm"] = CategoricalDistribution([arm.name for arm in study.ablation.arms])
-    return found
-
-
-def _distribution(domain: Domain) -> BaseDistribution:
-    """As the sampler has it, but that choices stand for themselves where Optuna can tell them apart."""
-    values = list(domain.grid() or ()) if isinstance(domain, (Choice, Bool)) else []
-    plain = all(value is None or isinstance(value, (bool, int, float, str)) for value in values)
-    return CategoricalDistribution(values) if plain and 0 < len(set(values)) == len(values) else distribution(domain)
-
-
-def _shown(distribution: BaseDistribution, value: Any) -> Any:
-    by_text = isinstance(distribution, CategoricalDistribution) and value not in distribution.choices
-    return canonical(value) if by_text else value
 
 
 def _outcome(study: Study, trial: Trial) -> tuple[TrialState, list[float] | None]:

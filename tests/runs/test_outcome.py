@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dfkd_ray import metrics
-from dfkd_ray.cli import outcome
+from dfkd_ray.runs import outcome
 from dfkd_ray.tune import Summary
 from dfkd_ray.tune.curves import Rows
 from dfkd_ray.tune.trials import Trial

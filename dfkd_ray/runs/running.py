@@ -1,14 +1,15 @@
-"""From a study file to the end of its study: what the commands that run or plan a study share."""
+"""From a study file to the end of its study: what commands and functions that run or plan a study share."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dfkd_ray.cli import options, outcome, printing
-from dfkd_ray.cli.serving import serving
+from dfkd_ray.runs import outcome
+from dfkd_ray.runs.audience import Audience
 from dfkd_ray.tune.options import Options
 from dfkd_ray.tune.ray_setup import in_a_job
 from dfkd_ray.util import shipped, store
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from dfkd_ray.runs.distillation import Distillation
     from dfkd_ray.study import Study
     from dfkd_ray.study.overrides import Overrides
+    from dfkd_ray.tune import Summary
     from dfkd_ray.tune.duplicates import Duplicates
     from dfkd_ray.tune.history import History
     from dfkd_ray.tune.launch import StudyFacts
@@ -41,6 +43,13 @@ class Plan:
 
     lines: Sequence[str]
     seconds: Mapping[str, float] | float | None
+
+    def __str__(self) -> str:
+        """As `dfkd-ray plan` says it."""
+        return "\n".join(self.lines)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>"
 
     def plain(self, study: Study) -> dict[str, Any]:
         """The same as plain data."""
@@ -106,16 +115,11 @@ def spread(study: Study, how: Options) -> tuple[float, str] | None:
     return None if found is None else (found[0], f"measured in {found[1]}")
 
 
-def task_info(work: Distillation) -> dict[str, Any]:
-    from dfkd_ray.runs import preparing
-
-    return preparing.task_info(work)
-
-
 def facts(study: Study, work: Distillation, how: Options) -> StudyFacts:
     """What the ledger keeps of a study beside its file."""
     from dfkd_ray.methods import config
     from dfkd_ray.runs.experiment import experiment
+    from dfkd_ray.runs.preparing import task_info
     from dfkd_ray.tune.launch import StudyFacts
 
     methods = {name: config.plain(method) for name, method in work.methods.items()}
@@ -135,11 +139,10 @@ def session(how: Options, runner: str | None = None) -> dict[str, Any]:
     return provenance(runner=runner or how.runner or "ray", **own)
 
 
-def start(study: Study, work: Distillation, how: Options, serve: bool = False) -> None:
-    """Run a study to its end and say what came of it; serve: its page meanwhile."""
+def start(study: Study, work: Distillation, how: Options, to: Audience) -> Summary:
+    """Run a study to its end and say what came of it."""
     from dfkd_ray.runs.experiment import bound
     from dfkd_ray.tune import launch
-    from dfkd_ray.tune.observers import live
 
     folder, teacher = folder_of(study, how), work.task.teacher.file
     if in_a_job() and not (folder.is_absolute() or store.of(folder) is not None):
@@ -149,15 +152,17 @@ def start(study: Study, work: Distillation, how: Options, serve: bool = False) -
         raise ConfigError.at("--continue", "goes on with what --fresh moves aside")
     if how.go_on and begun(folder, study, work):
         how = replace(how, out=None, go_on=False, track=how.track or study.track)
-        return resume(folder, how, accept_changes=False, serve=serve)
+        return resume(folder, how, accept_changes=False, to=to)
     how = replace(how, weights=how.weights or teacher)  # also where it was found: who resumes may stand elsewhere
-    printing.say(outcome.announcement(study, folder, duplicates(study, work)))
+    to.say(outcome.announcement(study, folder, duplicates(study, work)))
     if work.options.weights is None and teacher is not None:
-        printing.say(f"the teacher is {teacher}")
+        to.say(f"the teacher is {teacher}")
     told = facts(study, work, how)
-    with options.going_on_with("dfkd-ray", "resume", store.place_of(folder)), serving(folder, serve):
-        summary = launch.start(study, bound(work, told.experiment), folder, told, how, live.view())
-    outcome.close(summary, work)
+    with to.going_on("dfkd-ray", "resume", store.place_of(folder)), to.beside(folder):
+        summary = launch.start(study, bound(work, told.experiment), folder, told, how, to.watching(False))
+    for line in outcome.closing(summary, work):
+        to.say(line)
+    return summary
 
 
 def begun(folder: Path, study: Study, work: Distillation) -> bool:
@@ -198,17 +203,16 @@ def _by_name(plain: Any) -> Any:
     return Path(plain).name if isinstance(plain, str) and Path(plain).is_absolute() else plain
 
 
-def resume(place: str | Path, how: Options, accept_changes: bool, failed: bool = False, serve: bool = False) -> None:
+def resume(place: str | Path, how: Options, accept_changes: bool, to: Audience, failed: bool = False) -> Summary:
     """Go on with the study in a folder, by path or URI, with what its ledger says; what is said now holds over it.
-    failed: trials that failed are run again. serve: the page meanwhile."""
+    failed: trials that failed are run again."""
     from dfkd_ray.runs import plugins, preparing
     from dfkd_ray.tune import launch
-    from dfkd_ray.tune.observers import live
 
     made: list[Distillation] = []
 
     def make(history: History, options: Options) -> tuple[Distillation, dict[str, Any]]:
-        work, record = going_on(folder, history, history.study, preparing.resumed(history, options), accept_changes)
+        work, record = going_on(folder, history, history.study, preparing.resumed(history, options), accept_changes, to)
         made.append(work)
         return work, {"provenance": session(options), **record}
 
@@ -217,13 +221,15 @@ def resume(place: str | Path, how: Options, accept_changes: bool, failed: bool =
     folder = store.existing(place)
     how = replace(how, plugin=plugins.recorded(folder, how.plugin))
     plugins.load(how.plugin)
-    with options.going_on_with("dfkd-ray", "resume", store.place_of(folder)), serving(folder, serve):
-        summary = launch.resume(folder, make, how, live.view(), failed=failed)
-    outcome.close(summary, made[0])
+    with to.going_on("dfkd-ray", "resume", store.place_of(folder)), to.beside(folder):
+        summary = launch.resume(folder, make, how, to.watching(False), failed=failed)
+    for line in outcome.closing(summary, made[0]):
+        to.say(line)
+    return summary
 
 
 def going_on(
-    folder: Path, history: History, study: Study, work: Distillation, accept: bool, *way_on: str
+    folder: Path, history: History, study: Study, work: Distillation, accept: bool, to: Audience, *way_on: str
 ) -> tuple[Distillation, dict[str, Any]]:
     """See `experiment.go_on`; says what is another than it was."""
     from dfkd_ray.runs.experiment import go_on, versions
@@ -231,16 +237,7 @@ def going_on(
 
     work, record = go_on(folder, history, study, work, accept, *way_on)
     if others := other_versions(history.begun, {"versions": versions()}):
-        printing.say(f"warning: {folder} was begun with other versions ({others})", err=True)
+        to.warn(f"warning: {folder} was begun with other versions ({others})")
     if changed := record.get("changed", history.changed):
-        printing.say(f"every trial from here on is marked, since it is run with other inputs: {changed}")
+        to.say(f"every trial from here on is marked, since it is run with other inputs: {changed}")
     return work, record
-
-
-def page(folder: Path) -> Path:
-    from dfkd_ray import report
-    from dfkd_ray.tune.copies import publish
-
-    made = report.build(folder)
-    publish(folder)
-    return made

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from dfkd_ray.cli import running
 from dfkd_ray.methods import config
+from dfkd_ray.runs import running
 from dfkd_ray.runs.probe import StepSeconds
 from dfkd_ray.runs.study_file import open_document
 from dfkd_ray.util.yamls import Document

@@ -1,4 +1,4 @@
-"""What is said of a study on the terminal: one line where it begins, its answer where it ends."""
+"""What is said of a study: one line where it begins, its answer where it ends."""
 
 from __future__ import annotations
 
@@ -7,12 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from dfkd_ray import metrics
-from dfkd_ray.cli import printing
-from dfkd_ray.util import words
-from dfkd_ray.util.errors import GivenUp
+from dfkd_ray.util import store, words
 from dfkd_ray.util.words import for_terminal
 
 if TYPE_CHECKING:
@@ -38,33 +34,35 @@ def announcement(study: Study, folder: Path, duplicates: Duplicates | None = Non
     return f"{study.question or study.study}\n{study.method_name} on {study.task_name}, {budget}, into {folder}"
 
 
-def close(summary: Summary, work: Distillation) -> None:
-    """The answer in a few lines, and the page; exit code 3 where trials failed, or none is complete."""
+def closing(summary: Summary, work: Distillation) -> Iterator[str]:
+    """The answer in a few lines, and the page, which is made."""
     from dfkd_ray import report as pages
     from dfkd_ray.tune.copies import publish
-    from dfkd_ray.util import store, tables
+    from dfkd_ray.util import tables
 
     counts = f"{summary.complete} complete, {summary.pruned} stopped, {summary.failed} failed"
-    printing.say(f"{counts}, {summary.seconds:.0f} s")
+    yield f"{counts}, {summary.seconds:.0f} s"
     if summary.ablation:
         table = tables.read(summary.folder / "effects.arrow")
         note = tables.metadata(table)
         looks = len(note["ablation"]["looks"])
-        for line in (*effects(table.to_pylist(), looks), *published_lines(note.get("published"))):
-            printing.say(line)
+        yield from effects(table.to_pylist(), looks)
+        yield from published_lines(note.get("published"))
     else:
-        for line in winners(summary, 1 / len(work.task.classes)):
-            printing.say(line)
-    for line in degenerate_lines(summary):
-        printing.say(line)
-    printing.say(f"page: {pages.build(summary.folder)}")
+        yield from winners(summary, 1 / len(work.task.classes))
+    yield from degenerate_lines(summary)
+    yield f"page: {pages.build(summary.folder)}"
     publish(summary.folder)
-    if summary.failed or not summary.complete or (summary.best is None and not summary.ablation):
-        place = store.place_of(summary.folder)
-        again = f"; once that is mended: dfkd-ray resume {place} --failed" if summary.failed else ""
-        failed = for_terminal(words.count(summary.failed, "trial"))
-        printing.say(f"{failed} failed, {summary.complete} are complete{again}", err=True)
-        raise typer.Exit(GivenUp.exit_code)
+
+
+def lacking(summary: Summary) -> str | None:
+    """That trials failed, or none is complete, or none has won; None of a study that came to what it was to."""
+    if not summary.failed and summary.complete and (summary.best is not None or summary.ablation):
+        return None
+    place = store.place_of(summary.folder)
+    again = f"; once that is mended: dfkd-ray resume {place} --failed" if summary.failed else ""
+    failed = for_terminal(words.count(summary.failed, "trial"))
+    return f"{failed} failed, {summary.complete} are complete{again}"
 
 
 def winners(summary: Summary, chance: float) -> Iterator[str]:

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from dfkd_ray.cli.beginning import warning
 from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Schedule
+from dfkd_ray.runs.beginning import warning
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.runs.preparing import prepare
 from dfkd_ray.runs.probe import StepSeconds
