@@ -196,6 +196,16 @@ def conflicts(parts: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem("sampler", f"{_name(sampler)} takes one objective; for several: {able}")
         if not isinstance(parts.get("stopper", NoStopper()), NoStopper):
             yield Problem("stopper", "trials with several objectives cannot be ranked early: `stopper: none`")
+    elif (
+        sampler is not None
+        and sampler.stopped == "refused"
+        and not isinstance(parts.get("stopper", NoStopper()), NoStopper)
+    ):
+        yield Problem(
+            "stopper",
+            f"{_name(sampler)} models values, and that of a trial stopped early is none of its last epoch: "
+            f"`stopper: none`, or take tpe, cmaes or nsga2, which know what was stopped",
+        )
     budget: Budget | None = parts.get("budget")
     endless = "ablation" in parts and parts["ablation"] is None and not isinstance(sampler, Grid)
     if budget is not None and budget.trials is None and budget.hours is None and endless:

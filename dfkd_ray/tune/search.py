@@ -1,4 +1,4 @@
-"""Who decides: Optuna, by ask and tell. But for `importance.py` and the tracker, no other file imports it.
+"""Who decides: Optuna, by ask and tell. `sight.py`, `importance.py` and the tracker import it too, no other file.
 
 The Optuna study lives in memory and is rebuilt from the ledger, so there is one source of truth. Each proposal comes
 from a sampler made afresh from (seed of the sampler, number of the trial); what a sampler keeps between trials (the
@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import random
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -29,6 +29,7 @@ from dfkd_ray.study.specs import Cmaes, Gp, Grid, Nsga2, Qmc, Random, Tpe
 from dfkd_ray.tune.endings import State
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.proposal import Proposal
+from dfkd_ray.tune.sight import Sight
 from dfkd_ray.tune.trials import Trial, barred
 from dfkd_ray.tune.window import Window
 from dfkd_ray.util.registry import Registry
@@ -39,23 +40,13 @@ Build = Callable[[Any, Study, int], BaseSampler]
 builders: Registry[Build] = Registry("sampler")
 
 
-class _Storage(optuna.storages.InMemoryStorage):  # type: ignore[misc]
-    """Shows samplers all trials but those that are `unseen`."""
-
-    unseen: Set[int] = frozenset()
-
-    def get_all_trials(self, study_id: int, deepcopy: bool = True, states: Any = None) -> list[Any]:
-        found: list[Any] = super().get_all_trials(study_id, deepcopy, states)
-        return [trial for trial in found if trial.number not in self.unseen] if self.unseen else found
-
-
 class Search:
     """Proposes changes and is told what became of them."""
 
     def __init__(self, study: Study) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.study = study
-        self._storage = _Storage()
+        self._storage = Sight(stopped_count=study.sampler.stopped == "ranked" and len(study.objective) == 1)
         self._optuna = optuna.create_study(storage=self._storage, study_name="study", directions=directions(study))
         self._id = self._storage.get_study_id_from_name("study")
         self._grid = _grid(study) if isinstance(study.sampler, Grid) else None

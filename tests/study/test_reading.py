@@ -211,6 +211,28 @@ budget: {{trials: 3}}
         study.parse(loads(text))
 
 
+def test_a_sampler_that_cannot_be_told_of_stopped_trials_takes_no_stopper() -> None:
+    text = """
+study: s
+method: m
+task: t
+objective: {metric: val_accuracy}
+search: {a: {log: [1, 2]}, b: {log: [1, 2]}}
+sampler: gp
+stopper: asha
+budget: {trials: 3}
+"""
+    with pytest.raises(ConfigError) as refused:
+        study.parse(loads(text, "study.yaml"))
+    assert str(refused.value) == (
+        "study.yaml:8: stopper: gp models values, and that of a trial stopped early is none of its last epoch: "
+        "`stopper: none`, or take tpe, cmaes or nsga2, which know what was stopped"
+    )
+    for told in ("sampler: cmaes", "sampler: nsga2", "sampler: tpe"):
+        assert study.parse(loads(text.replace("sampler: gp", told))).stopper == Asha()
+    assert study.parse(loads(text.replace("asha", "none"))).sampler.stopped == "refused"
+
+
 def test_not_a_mapping() -> None:
     with pytest.raises(ConfigError, match="expected a study: a mapping with study, method, task, objective, search"):
         study.parse(loads("[1, 2]"))

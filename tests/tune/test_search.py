@@ -127,6 +127,25 @@ def test_models_come_nearer_to_the_optimum_than_their_first_draws(spec: SamplerS
     assert max(values) > -0.1
 
 
+@pytest.mark.parametrize("spec", [Cmaes(seed=1, population=4), Nsga2(seed=1, population=4)], ids=str)
+def test_with_a_stopper_proposals_are_not_those_of_random_and_generations_go_on(spec: SamplerSpec) -> None:
+    """All trials but the first are stopped, as by a strict stopper: Optuna's own samplers would see one trial."""
+    proposed: dict[bool, list[Any]] = {}
+    generations: list[int] = []
+    for drawn in (True, False):
+        search = Search(make(Random(seed=spec.seed) if drawn else spec, RANGES))
+        proposed[drawn] = []
+        for number in range(17):
+            proposal = search.propose()
+            assert proposal is not None
+            proposed[drawn].append(proposal.changes)
+            result = value(dict(proposal.changes))
+            search.tell(number, "pruned" if number else "complete", [result], {1: result}, 1 if number else None)
+            generations += [said for key, said in proposal.attrs.items() if key.endswith(":generation")]
+    assert sum(own != drawn for own, drawn in zip(proposed[False], proposed[True])) >= 12
+    assert max(generations) >= 3
+
+
 def test_a_rebuilt_study_holds_running_trials_open_and_can_be_told_of_them() -> None:
     study = make(Tpe(startup=2), MIXED)
     ledger, search = Ledger(study), Search(study)
