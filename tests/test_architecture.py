@@ -57,7 +57,7 @@ THIRD_PARTIES = {
     "filelock": {"util.locks", "datasets.pools.shard"},
     "scipy": {"parts.losses.kdci", "datasets.fgvc", "report", "stats"},
     "mlflow": {"tune.observers.mlflow"},
-    "optuna": {"tune.search", "tune.sight", "tune.importance", "tune.observers.optuna"},
+    "optuna": {"tune.search", "tune.sampling", "tune.sight", "tune.importance", "tune.observers.optuna"},
     "tensorboard": {"tune.observers.tensorboard"},
     "wandb": {"tune.observers.wandb"},
     "ray": {f"tune.ray_{name}" for name in ("cluster", "jobs", "leaving", "probe", "runner", "shards")},

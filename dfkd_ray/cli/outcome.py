@@ -27,6 +27,8 @@ _NAMED = 6  # degenerate trials of one reason
 
 def announcement(study: Study, folder: Path, duplicates: Duplicates | None = None) -> str:
     """The question, and what it will cost; `duplicates`: arms that are not run by themselves."""
+    from dfkd_ray.study import startup
+
     trials = words.for_terminal(words.count(study.trials or 0, "trial"))
     budget = trials if study.trials else f"{study.budget.hours or math.inf:g} hours"
     if study.ablation is not None:
@@ -34,7 +36,8 @@ def announcement(study: Study, folder: Path, duplicates: Duplicates | None = Non
         run = count - (0 if duplicates is None else len(duplicates.alike) + len(duplicates.refused))
         arms = f"{count} arms" if run == count else f"{count} arms ({run} run)"
         budget = f"{arms} x {study.ablation.pairs} pairs" if study.trials else f"a path from {arms}"
-    return f"{study.question or study.study}\n{study.method_name} on {study.task_name}, {budget}, into {folder}"
+    first = f"{study.question or study.study}\n{study.method_name} on {study.task_name}, {budget}, into {folder}"
+    return "\n".join(filter(None, [first, startup.describe(study)]))
 
 
 def close(summary: Summary, work: Distillation) -> None:
@@ -52,6 +55,8 @@ def close(summary: Summary, work: Distillation) -> None:
         for line in (*effects(table.to_pylist(), looks), *published_lines(note.get("published"))):
             typer.echo(line)
     else:
+        if summary.proposed_by:
+            typer.echo(f"proposed: {words.for_terminal(words.by_model(summary.proposed_by))}")
         for line in winners(summary, 1 / len(work.task.classes)):
             typer.echo(line)
     for line in degenerate_lines(summary):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,10 @@ def asked(tables: Tables) -> Facts:
         ("Searched", space(tables)),
         ("Fixed", fixed(tables)),
         ("Sampler", configured(study.get("sampler"))),
+        (
+            "Proposed",
+            words.by_model(who) if (who := Counter(filter(None, (t.proposed_by for t in tables.all)))) else None,
+        ),
         ("Stopper", configured(study.get("stopper"))),
         ("Budget", " or ".join(limits)),
         ("Trials", states(tables) or "none has ended yet"),

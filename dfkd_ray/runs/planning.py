@@ -12,7 +12,7 @@ from dfkd_ray.runs.probe import StepSeconds
 from dfkd_ray.runs.sizing import Place, here, packing
 from dfkd_ray.runs.telling import Spread
 from dfkd_ray.stats.looks import Told
-from dfkd_ray.study import Study, arms, plain
+from dfkd_ray.study import Study, arms, plain, startup
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.domains import canonical
 from dfkd_ray.study.specs import Asha, Tpe
@@ -43,6 +43,7 @@ def describe(
     yield f"{study.study}: {study.question}" if study.question else study.study
     if study.ablation is None:
         yield f"method {study.method_name}, task {study.task_name}, {names}"
+        yield from filter(None, [startup.describe(study)])
         yield from _window(study)
     else:
         yield f"method {study.method_name}, task {study.task_name}"

@@ -55,7 +55,7 @@ class Tpe:
     """
 
     seed: int = 0
-    startup: int = 10  # trials drawn at random before it models anything
+    startup: int | None = None  # trials drawn at random before it models anything; null: a third, see study/startup.py
     candidates: int = 24
     multivariate: bool | None = None
     seen: int = 3000  # trials
@@ -120,7 +120,7 @@ class Gp:
     """Gaussian process with log expected improvement. Optuna's own, written in torch, which it loads when it models."""
 
     seed: int = 0
-    startup: int = 10
+    startup: int | None = None  # as of tpe
     multi_objective: ClassVar[bool] = False
     stopped: ClassVar[Stopped] = "refused"
 
@@ -134,7 +134,7 @@ class Nsga2:
     """Non-dominated sorting genetic algorithm II (Deb et al., 2002)."""
 
     seed: int = 0
-    population: int = 50
+    population: int | None = None  # null: a fifth of the trials, see study/startup.py
     multi_objective: ClassVar[bool] = True
     stopped: ClassVar[Stopped] = "ranked"
 

@@ -71,12 +71,13 @@ class DesignedSearch:
 
     def _proposal(self, place: PlannedTrial, number: int) -> Proposal:
         attrs: Mapping[str, Any] = {}
-        changes = place.changes
+        changes, proposed_by = place.changes, None
         if changes is None:
             proposed = self._search(place.arm).propose()
             assert proposed is not None, "a range never runs out"
             attrs, changes = proposed.attrs, {**self._changes(place.arm), **proposed.changes}
-        return Proposal(number, changes, attrs, {}, place.seed, place.arm, place.draw, place.tuning)
+            proposed_by = proposed.proposed_by
+        return Proposal(number, changes, attrs, {}, place.seed, place.arm, place.draw, place.tuning, proposed_by)
 
     def _seeds_in_force(self) -> tuple[int, ...]:
         """Found anew when a trial has ended."""
@@ -145,8 +146,9 @@ class DesignedSearch:
 
     @cached_property
     def _sweep(self) -> Study:
-        """The study's `search` by itself."""
-        return replace(self.study, ablation=None, published="", budget=Budget(trials=1))
+        """The study's `search` by itself, for as many trials as an arm is tuned with."""
+        trials = 1 if self.ablation.tune is None else self.ablation.tune.trials
+        return replace(self.study, ablation=None, published="", budget=Budget(trials=trials))
 
     @cached_property
     def _draws(self) -> list[Mapping[str, Any]]:

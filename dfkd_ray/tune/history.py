@@ -142,7 +142,7 @@ class History:
             if self.ranks is not None:
                 self.ranks.forget(number)
             kept = (number, old.changes, old.seed, old.arm, old.draw, old.tuning, old.attrs)
-            self.trials[number] = Trial(*kept, attempts=old.attempts, again=old.again + 1)
+            self.trials[number] = Trial(*kept, proposed_by=old.proposed_by, attempts=old.attempts, again=old.again + 1)
 
     def _round(self, record: Record) -> None:
         self.resolved |= set(record["arms"])
@@ -151,7 +151,9 @@ class History:
 
     def _asked(self, record: Record) -> None:
         number = record["trial"]
-        planned = {key: record[key] for key in ("arm", "draw", "tuning", "attrs", "reused") if key in record}
+        planned = {
+            key: record[key] for key in ("arm", "draw", "tuning", "attrs", "reused", "proposed_by") if key in record
+        }
         self.trials[number] = Trial(number, record["changes"], record["seed"], changed=self.changed, **planned)
         self.tally.begun(number)
         self.study_attrs |= record["study_attrs"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -50,6 +51,7 @@ class Summary:
 
     front: all that no complete trial dominates (of one objective: `best`), each with its objectives by metric.
     degenerate: of complete trials that are, why; they are kept from winning where `guarded`.
+    proposed_by: how many trials the sampler's model proposed, and how many were drawn at random before; see Proposal.
     """
 
     study: str
@@ -65,6 +67,7 @@ class Summary:
     front: Sequence[tuple[Trial, Mapping[str, float]]] = ()
     degenerate: Mapping[int, Sequence[str]] = field(default_factory=dict)
     guarded: bool = False
+    proposed_by: Mapping[str, int] = field(default_factory=dict)
 
 
 def start(
@@ -210,6 +213,7 @@ def _summary(history: History, folder: Path) -> Summary:
         seconds=history.active_seconds,
         degenerate={trial.number: why for trial in complete if (why := trial.degenerate(history.study.objective[0]))},
         guarded=degenerate.guarded(goals),
+        proposed_by=Counter(trial.proposed_by for trial in history.trials.values() if trial.proposed_by),
         **states,
     )
 

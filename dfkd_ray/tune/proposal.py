@@ -8,12 +8,15 @@ from typing import Any, Protocol
 
 from dfkd_ray.tune.history import History
 
+MODEL, DRAWN = "model", "start-up"
+
 
 @dataclass(frozen=True)
 class Proposal:
     """What to try next, and what the sampler has to remember of it: all of it goes into the ledger.
 
     seed: None means the study's. arm, draw and tuning: which trial of an ablation it is, see tune/designed.py.
+    proposed_by: MODEL, or DRAWN at random where a model has nothing to go by yet; None where there is no model.
     """
 
     number: int
@@ -24,6 +27,7 @@ class Proposal:
     arm: str | None = None
     draw: int = 0
     tuning: int | None = None
+    proposed_by: str | None = None
 
 
 class Proposer(Protocol):

@@ -1,4 +1,4 @@
-"""Who decides: Optuna, by ask and tell. `sight.py`, `importance.py` and the tracker import it too, no other file.
+"""Who decides: Optuna, by ask and tell. `sampling.py`, `sight.py`, `importance.py` and the tracker too import it.
 
 The Optuna study lives in memory and is rebuilt from the ledger, so there is one source of truth. Each proposal comes
 from a sampler made afresh from (seed of the sampler, number of the trial); what a sampler keeps between trials (the
@@ -9,35 +9,32 @@ proposes what an undisturbed one does.
 
 from __future__ import annotations
 
-import hashlib
 import random
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, NSGAIISampler, QMCSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState, create_trial
 
 from dfkd_ray.study import Study
 from dfkd_ray.study.domains import Domain, Int, Log, Uniform, canonical
 from dfkd_ray.study.space import draw, enumerate_grid
-from dfkd_ray.study.specs import Cmaes, Gp, Grid, Nsga2, Qmc, Random, Tpe
+from dfkd_ray.study.specs import Grid, Tpe
 from dfkd_ray.tune.endings import State
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.proposal import Proposal
+from dfkd_ray.tune.sampling import builders, who_proposed
 from dfkd_ray.tune.sight import Sight
 from dfkd_ray.tune.trials import Trial, barred
 from dfkd_ray.tune.window import Window
-from dfkd_ray.util.registry import Registry
 
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
-Build = Callable[[Any, Study, int], BaseSampler]
-builders: Registry[Build] = Registry("sampler")
+LEARNT = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 class Search:
@@ -70,6 +67,7 @@ class Search:
             point = self._grid[number]
             self._optuna.enqueue_trial({path: inner(self.study.search[path], point[path]) for path in point})
         self._storage.unseen = self._window.unseen()
+        told = sum(trial.state in LEARNT for trial in self._storage.get_all_trials(self._id, deepcopy=False))
         with quiet():
             name: str = self.study.sampler.registered_as  # type: ignore[attr-defined]
             self._optuna.sampler = builders[name](self.study.sampler, self.study, number)
@@ -78,7 +76,10 @@ class Search:
         self._count += 1
         attrs = self._storage.get_trial_system_attrs(self._trial_id(number))
         after = self._storage.get_study_system_attrs(self._id)
-        return Proposal(number, changes, dict(attrs), {k: v for k, v in after.items() if before.get(k) != v})
+        new = {key: value for key, value in after.items() if before.get(key) != value}
+        return Proposal(
+            number, changes, dict(attrs), new, proposed_by=who_proposed(self.study, told, trial.relative_params, attrs)
+        )
 
     def tell(
         self,
@@ -133,64 +134,9 @@ class Search:
         return found
 
 
-@builders.register("tpe")
-def tpe(spec: Tpe, study: Study, number: int) -> BaseSampler:
-    joint = len(study.objective) == 1 if spec.multivariate is None else spec.multivariate
-    return TPESampler(
-        seed=_seed(spec.seed, number),
-        n_startup_trials=spec.startup,
-        n_ei_candidates=spec.candidates,
-        multivariate=joint,
-        group=joint and any(domain.when for domain in study.search.values()),
-        constant_liar=True,  # running trials count as bad ones, so that parallel proposals differ
-    )
-
-
-@builders.register("random")
-def random_sampler(spec: Random, study: Study, number: int) -> BaseSampler:
-    return RandomSampler(seed=_seed(spec.seed, number))
-
-
-@builders.register("grid")
-def grid(spec: Grid, study: Study, number: int) -> BaseSampler:
-    return RandomSampler(seed=0)  # never draws: each point is put into the queue before it is asked for
-
-
-@builders.register("qmc")
-def qmc(spec: Qmc, study: Study, number: int) -> BaseSampler:
-    return QMCSampler(
-        qmc_type=spec.sequence,
-        scramble=spec.scramble,
-        # The same for all trials: it names the sequence, and the study's attributes the place in it.
-        seed=spec.seed % (1 << 63),
-        independent_sampler=RandomSampler(seed=_seed(spec.seed, number)),
-        warn_independent_sampling=False,
-    )
-
-
-@builders.register("cmaes")
-def cmaes(spec: Cmaes, study: Study, number: int) -> BaseSampler:
-    return CmaEsSampler(seed=_seed(spec.seed, number), popsize=spec.population, warn_independent_sampling=False)
-
-
-@builders.register("gp")
-def gp(spec: Gp, study: Study, number: int) -> BaseSampler:
-    return GPSampler(seed=_seed(spec.seed, number), n_startup_trials=spec.startup)
-
-
-@builders.register("nsga2")
-def nsga2(spec: Nsga2, study: Study, number: int) -> BaseSampler:
-    return NSGAIISampler(seed=_seed(spec.seed, number), population_size=spec.population)
-
-
 def _last(state: str, curve: Mapping[int, float], study: Study) -> dict[int, float]:
     epoch = max(curve, default=None)
     return {} if epoch is None or state != "pruned" or len(study.objective) > 1 else {epoch: curve[epoch]}
-
-
-def _seed(seed: int, number: int) -> int:
-    """31 bits for one trial, from the sampler's seed and the trial's number."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{number}".encode()).digest()[:4], "big") >> 1
 
 
 def directions(study: Study) -> list[str]:

@@ -156,6 +156,7 @@ def _trial_row(study: Study, trial: Trial) -> Record:
         "device": last.get("device"),
         "peak_memory": trial.rows.peak_memory,
         "attempts": trial.attempts,
+        "proposed_by": trial.proposed_by,
         "changed": trial.changed,
         "final": list(trial.final.items()),
     }

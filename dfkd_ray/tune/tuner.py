@@ -107,18 +107,8 @@ class Tuner:
     def _asked(self, proposal: Proposal) -> Trial:
         seed = self.study.seed if proposal.seed is None else proposal.seed
         found = self.reuse(proposal.changes, seed)
-        self._note(
-            "asked",
-            trial=proposal.number,
-            changes=proposal.changes,
-            seed=seed,
-            reused=None if found is None else found.origin,
-            arm=proposal.arm,
-            draw=proposal.draw,
-            tuning=proposal.tuning,
-            attrs=proposal.attrs,
-            study_attrs=proposal.study_attrs,
-        )
+        facts = {**vars(proposal), "seed": seed, "reused": None if found is None else found.origin}
+        self._note("asked", trial=facts.pop("number"), **facts)
         return self.history.trials[proposal.number]
 
     def _taken_over(self, trial: Trial) -> bool:

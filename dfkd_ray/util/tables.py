@@ -60,11 +60,9 @@ TRIALS = pa.schema(
         ("seconds", pa.float64()),  # of the trial's own work, over all its attempts
         ("host", pa.string()),
         ("device", pa.string()),
-        (
-            "peak_memory",
-            pa.int64(),
-        ),  # bytes at its highest: on the GPU, else resident in the trial's process
+        ("peak_memory", pa.int64()),  # bytes at its highest: on the GPU, else resident in the trial's process
         ("attempts", pa.int32()),
+        ("proposed_by", pa.string()),  # model, start-up (drawn at random), null: no model, or of an older version
         ("changed", pa.string()),  # null, or what was another than when the study was begun, and was accepted
         (
             "final",

@@ -42,6 +42,7 @@ def test_it_says_what_runs_and_what_it_costs() -> None:
     assert lines() == [
         "a: Which?",
         "method noise_kd, task gliders, sampler tpe, stopper none",
+        "tpe draws the first 2 of 6 trials at random, its model proposes at most 4",
         "  student_loss.kd.temperature  log [1.0, 20.0]",
         "  schedule.batch               choice [8, 16]",
         "a trial: 9 epochs x 10 rounds, 180 source steps and 450 student steps of 64 images",

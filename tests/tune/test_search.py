@@ -16,7 +16,8 @@ from dfkd_ray.study.domains import Bool, Choice, Int, Log, Uniform
 from dfkd_ray.study.space import enumerate_grid
 from dfkd_ray.study.specs import Cmaes, Gp, Grid, Nsga2, Qmc, Random, SamplerSpec, Tpe, samplers
 from dfkd_ray.tune.history import History
-from dfkd_ray.tune.search import Search, builders
+from dfkd_ray.tune.sampling import builders
+from dfkd_ray.tune.search import Search
 
 RANGES = {"x": Uniform(0, 1, points=5), "y": Log(0.1, 10, points=3), "n": Int(1, 4)}
 MIXED = {**RANGES, "c": Choice(("a", {"k": [1]}, 1, True)), "z": Uniform(0, 1, points=2, when={"c": ("a", 1)})}
@@ -144,6 +145,21 @@ def test_with_a_stopper_proposals_are_not_those_of_random_and_generations_go_on(
             generations += [said for key, said in proposal.attrs.items() if key.endswith(":generation")]
     assert sum(own != drawn for own, drawn in zip(proposed[False], proposed[True])) >= 12
     assert max(generations) >= 3
+
+
+@pytest.mark.parametrize(
+    ("spec", "first"),
+    [(Tpe(startup=4), 4), (Gp(startup=5), 5), (Nsga2(population=4), 4), (Cmaes(population=4), 5), (Random(), None)],
+    ids=str,
+)
+def test_who_made_a_proposal_is_known(spec: SamplerSpec, first: int | None) -> None:
+    search, who = Search(make(spec, RANGES)), []
+    for number in range(7):
+        proposal = search.propose()
+        assert proposal is not None
+        who.append(proposal.proposed_by)
+        search.tell(number, "complete", [value(dict(proposal.changes))], {}, None)
+    assert who == ([None] * 7 if first is None else ["start-up"] * first + ["model"] * (7 - first))
 
 
 def test_a_rebuilt_study_holds_running_trials_open_and_can_be_told_of_them() -> None:
