@@ -55,8 +55,8 @@ def close(summary: Summary, work: Distillation) -> None:
         for line in (*effects(table.to_pylist(), looks), *published_lines(note.get("published"))):
             typer.echo(line)
     else:
-        if summary.proposed_by:
-            typer.echo(f"proposed: {words.for_terminal(words.by_model(summary.proposed_by))}")
+        for line in proposed(summary):
+            typer.echo(line)
         for line in winners(summary, 1 / len(work.task.classes)):
             typer.echo(line)
     for line in degenerate_lines(summary):
@@ -69,6 +69,18 @@ def close(summary: Summary, work: Distillation) -> None:
         failed = for_terminal(words.count(summary.failed, "trial"))
         typer.echo(f"{failed} failed, {summary.complete} are complete{again}", err=True)
         raise typer.Exit(GivenUp.exit_code)
+
+
+def proposed(summary: Summary) -> Iterator[str]:
+    """How much of a sweep its model has proposed, what was not run again, and whether there is nothing else to run."""
+    if summary.proposed_by:
+        yield f"proposed: {for_terminal(words.by_model(summary.proposed_by))}"
+    if summary.repeats:
+        again = for_terminal(words.count(summary.repeats, "proposal"))
+        yield f"{again} repeated a setting with its seed, so the same bits: known, and another was asked for"
+    if summary.exhausted and summary.best is not None and len(summary.best.changes):
+        count = summary.complete + summary.pruned + summary.failed + summary.running
+        yield f"the space is exhausted: it has {for_terminal(words.count(count, 'setting'))}, and all were run"
 
 
 def winners(summary: Summary, chance: float) -> Iterator[str]:

@@ -117,11 +117,13 @@ class Cmaes:
 @samplers.register("gp")
 @dataclass(frozen=True)
 class Gp:
-    """Gaussian process with log expected improvement. Optuna's own, written in torch, which it loads when it models."""
+    """Gaussian process with log expected improvement, of the hypervolume for several objectives.
+
+    Optuna's own, written in torch, which it loads when it models."""
 
     seed: int = 0
     startup: int | None = None  # as of tpe
-    multi_objective: ClassVar[bool] = False
+    multi_objective: ClassVar[bool] = True
     stopped: ClassVar[Stopped] = "refused"
 
     def __post_init__(self) -> None:

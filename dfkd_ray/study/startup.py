@@ -37,6 +37,8 @@ def describe(study: Study) -> str | None:
     name = _name(study.sampler)
     if trials is None:
         return f"{name} draws the first {first} trials at random, its model proposes the others"
+    if trials == study.settings:
+        return f"every one of the {trials} settings is run once: {name} decides their order alone"
     if first >= trials:
         return (
             f"{name} draws the first {first} trials at random, and there are {trials}: this is random search; "

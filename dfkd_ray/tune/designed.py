@@ -127,7 +127,7 @@ class DesignedSearch:
         ]
         alone = History()
         alone.trials = {trial.number: trial for trial in own}
-        search = Search(self._sweep)
+        search = Search(self._sweep, repeating=True)  # an arm is tuned with as many trials as the file says
         search.rebuild(alone)
         return search
 
@@ -157,7 +157,7 @@ class DesignedSearch:
             return [{}]
         from dfkd_ray.tune.search import Search
 
-        search = Search(replace(self._sweep, sampler=Random(seed=self.study.sampler.seed)))
+        search = Search(replace(self._sweep, sampler=Random(seed=self.study.sampler.seed)), repeating=True)
         found = [search.propose() for _ in range(self.ablation.points)]
         return [proposal.changes for proposal in found if proposal is not None]
 

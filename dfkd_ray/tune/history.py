@@ -25,6 +25,7 @@ from dfkd_ray.util.words import shorten
 from dfkd_ray.util.yamls import Document
 
 VERSION = 3  # of the records: 1 had no methods and no options in its first one, 2 no experiment, and its pictures in it
+PLANNED = ("arm", "draw", "tuning", "attrs", "reused", "proposed_by", "repeats")
 OF_A_TRIAL = ("started", "row", "accident", "ended")  # records that follow the "asked" of their trial
 
 
@@ -142,7 +143,9 @@ class History:
             if self.ranks is not None:
                 self.ranks.forget(number)
             kept = (number, old.changes, old.seed, old.arm, old.draw, old.tuning, old.attrs)
-            self.trials[number] = Trial(*kept, proposed_by=old.proposed_by, attempts=old.attempts, again=old.again + 1)
+            self.trials[number] = Trial(
+                *kept, proposed_by=old.proposed_by, repeats=old.repeats, attempts=old.attempts, again=old.again + 1
+            )
 
     def _round(self, record: Record) -> None:
         self.resolved |= set(record["arms"])
@@ -152,7 +155,9 @@ class History:
     def _asked(self, record: Record) -> None:
         number = record["trial"]
         planned = {
-            key: record[key] for key in ("arm", "draw", "tuning", "attrs", "reused", "proposed_by") if key in record
+            key: record[key]
+            for key in ("arm", "draw", "tuning", "attrs", "reused", "proposed_by", "repeats")
+            if key in record
         }
         self.trials[number] = Trial(number, record["changes"], record["seed"], changed=self.changed, **planned)
         self.tally.begun(number)

@@ -52,6 +52,7 @@ class Summary:
     front: all that no complete trial dominates (of one objective: `best`), each with its objectives by metric.
     degenerate: of complete trials that are, why; they are kept from winning where `guarded`.
     proposed_by: how many trials the sampler's model proposed, and how many were drawn at random before; see Proposal.
+    repeats: proposals that were run already, and were not run again. exhausted: there are no other settings to try.
     """
 
     study: str
@@ -68,6 +69,8 @@ class Summary:
     degenerate: Mapping[int, Sequence[str]] = field(default_factory=dict)
     guarded: bool = False
     proposed_by: Mapping[str, int] = field(default_factory=dict)
+    repeats: int = 0
+    exhausted: bool = False
 
 
 def start(
@@ -214,6 +217,8 @@ def _summary(history: History, folder: Path) -> Summary:
         degenerate={trial.number: why for trial in complete if (why := trial.degenerate(history.study.objective[0]))},
         guarded=degenerate.guarded(goals),
         proposed_by=Counter(trial.proposed_by for trial in history.trials.values() if trial.proposed_by),
+        repeats=sum(trial.repeats for trial in history.trials.values()),
+        exhausted=history.study.ablation is None and len(history.trials) == history.study.settings,
         **states,
     )
 

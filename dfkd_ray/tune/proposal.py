@@ -17,6 +17,7 @@ class Proposal:
 
     seed: None means the study's. arm, draw and tuning: which trial of an ablation it is, see tune/designed.py.
     proposed_by: MODEL, or DRAWN at random where a model has nothing to go by yet; None where there is no model.
+    repeats: how many settings that were run already the sampler proposed before.
     """
 
     number: int
@@ -28,6 +29,7 @@ class Proposal:
     draw: int = 0
     tuning: int | None = None
     proposed_by: str | None = None
+    repeats: int = 0
 
 
 class Proposer(Protocol):

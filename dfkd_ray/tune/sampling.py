@@ -14,15 +14,15 @@ from dfkd_ray.study.startup import drawn_first
 from dfkd_ray.tune.proposal import DRAWN, MODEL
 from dfkd_ray.util.registry import Registry
 
-Build = Callable[[Any, Study, int], BaseSampler]
+Build = Callable[[Any, Study, int], BaseSampler]  # (spec, study, seed of this proposal)
 builders: Registry[Build] = Registry("sampler")
 
 
 @builders.register("tpe")
-def tpe(spec: Tpe, study: Study, number: int) -> BaseSampler:
+def tpe(spec: Tpe, study: Study, seed: int) -> BaseSampler:
     joint = len(study.objective) == 1 if spec.multivariate is None else spec.multivariate
     return TPESampler(
-        seed=_seed(spec.seed, number),
+        seed=seed,
         n_startup_trials=drawn_first(study) or 1,
         n_ei_candidates=spec.candidates,
         multivariate=joint,
@@ -32,40 +32,40 @@ def tpe(spec: Tpe, study: Study, number: int) -> BaseSampler:
 
 
 @builders.register("random")
-def random_sampler(spec: Random, study: Study, number: int) -> BaseSampler:
-    return RandomSampler(seed=_seed(spec.seed, number))
+def random_sampler(spec: Random, study: Study, seed: int) -> BaseSampler:
+    return RandomSampler(seed=seed)
 
 
 @builders.register("grid")
-def grid(spec: Grid, study: Study, number: int) -> BaseSampler:
+def grid(spec: Grid, study: Study, seed: int) -> BaseSampler:
     return RandomSampler(seed=0)  # never draws: each point is put into the queue before it is asked for
 
 
 @builders.register("qmc")
-def qmc(spec: Qmc, study: Study, number: int) -> BaseSampler:
+def qmc(spec: Qmc, study: Study, seed: int) -> BaseSampler:
     return QMCSampler(
         qmc_type=spec.sequence,
         scramble=spec.scramble,
         # The same for all trials: it names the sequence, and the study's attributes the place in it.
         seed=spec.seed % (1 << 63),
-        independent_sampler=RandomSampler(seed=_seed(spec.seed, number)),
+        independent_sampler=RandomSampler(seed=seed),
         warn_independent_sampling=False,
     )
 
 
 @builders.register("cmaes")
-def cmaes(spec: Cmaes, study: Study, number: int) -> BaseSampler:
-    return CmaEsSampler(seed=_seed(spec.seed, number), popsize=spec.population, warn_independent_sampling=False)
+def cmaes(spec: Cmaes, study: Study, seed: int) -> BaseSampler:
+    return CmaEsSampler(seed=seed, popsize=spec.population, warn_independent_sampling=False)
 
 
 @builders.register("gp")
-def gp(spec: Gp, study: Study, number: int) -> BaseSampler:
-    return GPSampler(seed=_seed(spec.seed, number), n_startup_trials=drawn_first(study) or 1)
+def gp(spec: Gp, study: Study, seed: int) -> BaseSampler:
+    return GPSampler(seed=seed, n_startup_trials=drawn_first(study) or 1)
 
 
 @builders.register("nsga2")
-def nsga2(spec: Nsga2, study: Study, number: int) -> BaseSampler:
-    return NSGAIISampler(seed=_seed(spec.seed, number), population_size=drawn_first(study) or 2)
+def nsga2(spec: Nsga2, study: Study, seed: int) -> BaseSampler:
+    return NSGAIISampler(seed=seed, population_size=drawn_first(study) or 2)
 
 
 def who_proposed(study: Study, told: int, relative: Mapping[str, Any], attrs: Mapping[str, Any]) -> str | None:
@@ -82,6 +82,7 @@ def who_proposed(study: Study, told: int, relative: Mapping[str, Any], attrs: Ma
     return MODEL if modelled else DRAWN
 
 
-def _seed(seed: int, number: int) -> int:
-    """31 bits for one trial, from the sampler's seed and the trial's number."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{number}".encode()).digest()[:4], "big") >> 1
+def trial_seed(seed: int, number: int, repeats: int = 0) -> int:
+    """31 bits for one trial, from the sampler's seed, the trial's number, and how often it was asked for before."""
+    text = f"{seed}/{number}" + (f"/{repeats}" if repeats else "")
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1

@@ -26,21 +26,23 @@ from dfkd_ray.study.space import draw, enumerate_grid
 from dfkd_ray.study.specs import Grid, Tpe
 from dfkd_ray.tune.endings import State
 from dfkd_ray.tune.history import History
-from dfkd_ray.tune.proposal import Proposal
-from dfkd_ray.tune.sampling import builders, who_proposed
+from dfkd_ray.tune.proposal import DRAWN, Proposal
+from dfkd_ray.tune.sampling import builders, trial_seed, who_proposed
 from dfkd_ray.tune.sight import Sight
 from dfkd_ray.tune.trials import Trial, barred
+from dfkd_ray.tune.untried import Untried
 from dfkd_ray.tune.window import Window
 
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
+REPEATS = 5  # settings in a row that were run already
 LEARNT = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 class Search:
-    """Proposes changes and is told what became of them."""
+    """Proposes changes and is told what became of them; `repeating`: the same ones more than once, too."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, repeating: bool = False) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.study = study
         self._storage = Sight(stopped_count=study.sampler.stopped == "ranked" and len(study.objective) == 1)
@@ -48,6 +50,7 @@ class Search:
         self._id = self._storage.get_study_id_from_name("study")
         self._grid = _grid(study) if isinstance(study.sampler, Grid) else None
         self._count = 0  # trials
+        self._untried = None if repeating or self._grid is not None else Untried(study.search)
         self._distributions = {path: distribution(domain) for path, domain in study.search.items()}
         most = study.sampler.seen if isinstance(study.sampler, Tpe) else None
         self._window = Window([objective.sign for objective in study.objective], most)
@@ -58,28 +61,58 @@ class Search:
         return self.study.trials
 
     def propose(self) -> Proposal | None:
-        """The next trial, or None when every point of a grid has been proposed."""
-        number = self._count
+        """The next trial, or None when every setting has been proposed.
+
+        A setting that was run already is not run again, for its bits would be the same: the sampler is asked again, and
+        after REPEATS of them chance decides.
+        """
+        if self._untried is not None and self._untried.none:
+            return None
+        number, repeats = self._count, 0
         before = dict(self._storage.get_study_system_attrs(self._id))
+        while (asked := self._ask(number, repeats)) is not None:
+            trial, changes, who = asked
+            if self._untried is None or changes in self._untried:
+                break
+            self._storage.forget(trial._trial_id)
+            repeats += 1
+        else:
+            return None
+        self._taken(changes)
+        attrs = self._storage.get_trial_system_attrs(self._trial_id(number))
+        after = self._storage.get_study_system_attrs(self._id)
+        new = {key: value for key, value in after.items() if before.get(key) != value}
+        return Proposal(number, changes, dict(attrs), new, proposed_by=who, repeats=repeats)
+
+    def _ask(self, number: int, repeats: int) -> tuple[optuna.Trial, dict[str, Any], str | None] | None:
+        """Optuna's next trial, its setting and who made it; None when every point of a grid has been proposed."""
+        study, by_chance = self.study, repeats >= REPEATS
+        seed = trial_seed(study.sampler.seed, number, repeats)
+        point: Mapping[str, Any] | None = None
         if self._grid is not None:
             if number >= len(self._grid):
                 return None
             point = self._grid[number]
-            self._optuna.enqueue_trial({path: inner(self.study.search[path], point[path]) for path in point})
+        elif by_chance and self._untried is not None:
+            point = self._untried.any(seed)
+        if point is not None:
+            self._optuna.enqueue_trial({path: inner(study.search[path], value) for path, value in point.items()})
         self._storage.unseen = self._window.unseen()
         told = sum(trial.state in LEARNT for trial in self._storage.get_all_trials(self._id, deepcopy=False))
         with quiet():
-            name: str = self.study.sampler.registered_as  # type: ignore[attr-defined]
-            self._optuna.sampler = builders[name](self.study.sampler, self.study, number)
+            name: str = study.sampler.registered_as  # type: ignore[attr-defined]
+            chance = optuna.samplers.RandomSampler(seed=seed)
+            self._optuna.sampler = chance if by_chance else builders[name](study.sampler, study, seed)
             trial = self._optuna.ask()
-            changes = draw(self.study.search, lambda path, domain: _suggest(trial, path, domain))
+            changes = draw(study.search, lambda path, domain: _suggest(trial, path, domain))
+        attrs = self._storage.get_trial_system_attrs(trial._trial_id)
+        who = who_proposed(study, told, trial.relative_params, attrs)
+        return trial, changes, DRAWN if by_chance and who else who
+
+    def _taken(self, changes: Mapping[str, Any]) -> None:
         self._count += 1
-        attrs = self._storage.get_trial_system_attrs(self._trial_id(number))
-        after = self._storage.get_study_system_attrs(self._id)
-        new = {key: value for key, value in after.items() if before.get(key) != value}
-        return Proposal(
-            number, changes, dict(attrs), new, proposed_by=who_proposed(self.study, told, trial.relative_params, attrs)
-        )
+        if self._untried is not None:
+            self._untried.take(changes)
 
     def tell(
         self,
@@ -111,9 +144,9 @@ class Search:
             if trial.state == "complete" and barred(self.study, trial):
                 trial = replace(trial, state="failed")  # as it was told
             self._optuna.add_trial(self._frozen(trial))
+            self._taken(trial.changes)
             if trial.state != "running":
                 self._window.ended(number, trial.state, trial.values, trial.epoch)
-        self._count += len(history.trials)
 
     def _frozen(self, trial: Trial) -> Any:
         domains = self.study.search
@@ -152,9 +185,10 @@ def _grid(study: Study) -> list[dict[str, Any]]:
 
 def distribution(domain: Domain) -> BaseDistribution:
     if isinstance(domain, Int):
-        return IntDistribution(domain.low, domain.high, step=domain.step)
+        return IntDistribution(domain.low, domain.high, step=domain.step, log=domain.log)
     if isinstance(domain, (Uniform, Log)):
-        return FloatDistribution(domain.low, domain.high, log=isinstance(domain, Log))
+        step = None if isinstance(domain, Log) else domain.step
+        return FloatDistribution(domain.low, domain.high, log=isinstance(domain, Log), step=step)
     return CategoricalDistribution([canonical(value) for value in domain.grid() or ()])
 
 
@@ -165,9 +199,11 @@ def inner(domain: Domain, value: Any) -> Any:
 
 def _suggest(trial: optuna.Trial, path: str, domain: Domain) -> Any:
     if isinstance(domain, Int):
-        return trial.suggest_int(path, domain.low, domain.high, step=domain.step)
-    if isinstance(domain, (Uniform, Log)):
-        return trial.suggest_float(path, domain.low, domain.high, log=isinstance(domain, Log))
+        return trial.suggest_int(path, domain.low, domain.high, step=domain.step, log=domain.log)
+    if isinstance(domain, Log):
+        return trial.suggest_float(path, domain.low, domain.high, log=True)
+    if isinstance(domain, Uniform):
+        return domain.nearest(trial.suggest_float(path, domain.low, domain.high, step=domain.step))
     values = {canonical(value): value for value in domain.grid() or ()}
     return values[trial.suggest_categorical(path, list(values))]
 

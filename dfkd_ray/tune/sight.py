@@ -31,6 +31,13 @@ class Sight(optuna.storages.InMemoryStorage):  # type: ignore[misc]
             found = ranked_last(found, self.get_study_directions(study_id)[0] == StudyDirection.MAXIMIZE)
         return found if states is None else [trial for trial in found if trial.state in states]
 
+    def forget(self, trial_id: int) -> None:
+        """That the latest trial was ever asked for: what it proposed is not run."""
+        study_id, number = self._trial_id_to_study_id_and_number.pop(trial_id)
+        assert number == len(self._studies[study_id].trials) - 1
+        self._studies[study_id].trials.pop()
+        self._max_trial_id -= 1
+
 
 def ranked_last(trials: Iterable[Any], maximize: bool) -> list[Any]:
     """The trials, those that were stopped as complete ones with the value at their rung.

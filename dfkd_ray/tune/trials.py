@@ -30,6 +30,7 @@ class Trial:
     tuning: int | None = None  # its number in the search of its arm; None: it counts for the effects
     attrs: Mapping[str, Any] = field(default_factory=dict)  # what the sampler remembers of it
     proposed_by: str | None = None  # see Proposal
+    repeats: int = 0  # see Proposal
     reused: str | None = None  # whose it is, where a trial of an earlier study is to be taken over
     state: str = "running"
     reason: str | None = None

@@ -52,6 +52,14 @@ def test_it_says_what_runs_and_what_it_costs() -> None:
     assert COST.trial(SCHEDULE) == pytest.approx(TRIAL)
 
 
+def test_it_says_where_there_are_fewer_settings_than_the_budget_pays_for() -> None:
+    said = "the space has 2 settings, fewer than the budget of 6 trials"
+    few = {"search": {"schedule.batch": {"choice": [8, 16]}}}
+    assert said in lines(**few)
+    assert said not in lines(budget={"trials": 2}, **few)
+    assert not any("the space has" in line for line in lines())
+
+
 def test_it_says_where_the_sampler_will_not_see_all_trials() -> None:
     said = "of more than 3000 ended trials tpe models the best 100 and an even sample of the others"
     many = {"search": {"student_loss.kd.temperature": {"log": [1, 20]}}}

@@ -155,7 +155,8 @@ def test_all_mistakes_at_once_with_their_lines() -> None:
         "bad.yaml:6: search.a: unknown domain 'unifrom'; did you mean 'uniform'? "
         "(known: bool, choice, int, log, uniform)",
         "bad.yaml:7: search.b: a log domain starts above 0, got 0",
-        "bad.yaml:9: search.d.pints: no such option of a uniform domain; did you mean 'points'? (known: points, when)",
+        "bad.yaml:9: search.d.pints: no such option of a uniform domain; did you mean 'points'? "
+        "(known: points, step, when)",
         "bad.yaml:10: sampler.name: unknown sampler 'tp'; did you mean 'tpe'? "
         "(known: cmaes, gp, grid, nsga2, qmc, random, tpe)",
         "bad.yaml:11: stopper: grace must be >= 1, got 0",
@@ -196,18 +197,17 @@ def test_messages(old: str, new: str, message: str) -> None:
     assert message in str(refused.value)
 
 
-@pytest.mark.parametrize("name", ["cmaes", "gp"])
-def test_several_objectives_need_a_sampler_that_takes_them(name: str) -> None:
-    text = f"""
+def test_several_objectives_need_a_sampler_that_takes_them() -> None:
+    text = """
 study: s
 method: m
 task: t
-objective: [{{metric: val_accuracy}}, {{metric: kl/noise}}]
-search: {{a: {{log: [1, 2]}}, b: {{log: [1, 2]}}}}
-sampler: {name}
-budget: {{trials: 3}}
+objective: [{metric: val_accuracy}, {metric: kl/noise}]
+search: {a: {log: [1, 2]}, b: {log: [1, 2]}}
+sampler: cmaes
+budget: {trials: 3}
 """
-    with pytest.raises(ConfigError, match=f"{name} takes one objective; for several: grid, nsga2, qmc, random, tpe"):
+    with pytest.raises(ConfigError, match="cmaes takes one objective; for several: gp, grid, nsga2, qmc, random, tpe"):
         study.parse(loads(text))
 
 

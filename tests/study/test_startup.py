@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,11 @@ from dfkd_ray.study.specs import Cmaes, Gp, Nsga2, Random, SamplerSpec, Tpe
 from dfkd_ray.study.startup import describe, drawn_first
 
 SPACE: dict[str, Any] = {"a": Log(1, 2), "b": Uniform(0, 1), "c": Choice((1, 2))}
+
+
+def test_where_every_setting_is_run_there_is_nothing_to_model() -> None:
+    study = replace(sweep(Tpe(), 9), search={"c": SPACE["c"]})
+    assert describe(study) == "every one of the 2 settings is run once: tpe decides their order alone"
 
 
 def sweep(sampler: SamplerSpec, trials: int | None) -> Study:

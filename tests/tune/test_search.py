@@ -17,7 +17,7 @@ from dfkd_ray.study.space import enumerate_grid
 from dfkd_ray.study.specs import Cmaes, Gp, Grid, Nsga2, Qmc, Random, SamplerSpec, Tpe, samplers
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.sampling import builders
-from dfkd_ray.tune.search import Search
+from dfkd_ray.tune.search import REPEATS, Search
 
 RANGES = {"x": Uniform(0, 1, points=5), "y": Log(0.1, 10, points=3), "n": Int(1, 4)}
 MIXED = {**RANGES, "c": Choice(("a", {"k": [1]}, 1, True)), "z": Uniform(0, 1, points=2, when={"c": ("a", 1)})}
@@ -108,9 +108,9 @@ def test_the_same_proposals_again_and_after_a_rebuild_at_any_trial(spec: Sampler
         assert drive(resumed, ledger, total - cut) == undisturbed[cut:]
 
 
-@pytest.mark.parametrize("spec", [Tpe(startup=4), Random(), Grid(), Qmc(), Nsga2(population=4)], ids=str)
+@pytest.mark.parametrize("spec", [Tpe(startup=4), Random(), Grid(), Qmc(), Gp(startup=7), Nsga2(population=4)], ids=str)
 def test_several_objectives(spec: SamplerSpec) -> None:
-    study = make(spec, MIXED, objectives=2)
+    study = make(spec, RANGES if isinstance(spec, Gp) else MIXED, objectives=2)
     undisturbed = drive(Search(study), Ledger(study), 12)
     ledger = Ledger(study)
     drive(Search(study), ledger, 7)
@@ -222,6 +222,79 @@ def test_parallel_grid_proposals_are_different() -> None:
     proposals = [search.propose() for _ in range(7)]
     assert proposals[-1] is None
     assert len({str(proposal.changes) for proposal in proposals if proposal}) == 6
+
+
+SMALL = {"c": Choice(("a", {"k": [1]})), "n": Int(1, 3)}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [Tpe(startup=2), Random(), Qmc(), Gp(startup=2), Nsga2(population=2), Tpe(startup=2, multivariate=False)],
+    ids=str,
+)
+def test_no_setting_is_run_twice_and_an_exhausted_space_ends_the_study(spec: SamplerSpec) -> None:
+    """Six settings and 99 trials: each once, three at a time, the same where each round is rebuilt from the ledger."""
+    study = make(spec, SMALL)
+    assert study.trials == 6
+    runs: list[list[str]] = []
+    for rebuilt in (False, True):
+        search, ledger, seen = Search(study), Ledger(study), list[str]()
+        for _ in range(2):
+            together = [proposal for proposal in (search.propose() for _ in range(3)) if proposal is not None]
+            for proposal in together:
+                ledger.asked(proposal)
+                seen.append(str(proposal.changes))
+            for proposal in together:
+                told = [float(proposal.changes["n"])]
+                search.tell(proposal.number, "complete", told, {}, None)
+                ledger.ended(proposal.number, "complete", told)
+            if rebuilt:
+                search = Search(study)
+                search.rebuild(ledger.history)
+        assert search.propose() is None
+        runs.append(seen)
+    assert runs[0] == runs[1]
+    assert sorted(runs[0]) == sorted(str(point) for point in enumerate_grid(SMALL))
+
+
+def test_what_was_asked_for_again_is_counted_and_the_numbers_of_trials_have_no_gaps() -> None:
+    study = make(Random(seed=0), SMALL)
+    search = Search(study)
+    proposals = [search.propose() for _ in range(7)]
+    assert proposals.pop() is None
+    assert [proposal.number for proposal in proposals if proposal] == list(range(6))
+    drawn = [(str(dict(p.changes)), p.repeats) for p in proposals if p]
+    assert sum(repeats for _, repeats in drawn) == 2
+    assert drawn[0][1] == 0
+    assert max(repeats for _, repeats in drawn) <= REPEATS
+    assert [trial.number for trial in search._optuna.get_trials()] == list(range(6))
+
+
+@pytest.mark.parametrize("spec", [Tpe(startup=2), Random(), Qmc(), Cmaes(population=3), Nsga2(population=3)], ids=str)
+def test_steps_and_logarithms_of_whole_numbers_hold_for_every_sampler(spec: SamplerSpec) -> None:
+    space = {"u": Uniform(0.1, 0.7, step=0.2), "n": Int(1, 1000, log=True)}
+    search = Search(make(spec, space))
+    found = []
+    for number in range(24):
+        proposal = search.propose()
+        assert proposal is not None
+        found.append(proposal.changes)
+        search.tell(number, "complete", [0.5], {}, None)
+    assert {changes["u"] for changes in found} <= {0.1, 0.3, 0.5, 0.7}
+    assert len({changes["u"] for changes in found}) >= 3
+    assert {type(changes["n"]) for changes in found} == {int}
+    assert sum(changes["n"] <= 100 for changes in found) >= 10, "half of a logarithm and more; of plain numbers 2"
+
+
+def test_a_range_that_nobody_can_count_is_never_exhausted_and_designs_may_repeat() -> None:
+    mixed = {"c": Bool(), "x": Uniform(0, 1, points=2, when={"c": (True,)})}
+    search = Search(make(Random(seed=0), mixed))
+    proposals = [search.propose() for _ in range(12)]
+    settings = [str(proposal.changes) for proposal in proposals if proposal]
+    assert len(set(settings)) == 12
+    assert settings.count(str({"c": False})) == 1
+    again = Search(make(Random(seed=0), {"c": Bool()}), repeating=True)
+    assert len([again.propose() for _ in range(5)]) == 5
 
 
 def test_choices_of_any_kind_come_back_as_they_were() -> None:
