@@ -75,6 +75,10 @@ def proposed(summary: Summary) -> Iterator[str]:
     """How much of a sweep its model has proposed, what was not run again, and whether there is nothing else to run."""
     if summary.proposed_by:
         yield f"proposed: {for_terminal(words.by_model(summary.proposed_by))}"
+    if summary.outside:
+        broken = words.listed(sorted({each for why in summary.outside.values() for each in why}))
+        complete = for_terminal(words.count(summary.complete, "complete trial"))
+        yield f"{len(summary.outside)} of {complete} kept from winning by the constraints: {broken}"
     if summary.repeats:
         again = for_terminal(words.count(summary.repeats, "proposal"))
         yield f"{again} repeated a setting with its seed, so the same bits: known, and another was asked for"

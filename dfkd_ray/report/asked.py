@@ -24,6 +24,8 @@ def asked(tables: Tables) -> Facts:
         *basics(tables),
         ("Searched", space(tables)),
         ("Fixed", fixed(tables)),
+        ("Constraints", words.listed([f"{name} {bound}" for name, bound in part(study, "constraints").items()])),
+        ("Outside of them", ", ".join(str(t.number) for t in tables.complete if t.outside)),
         ("Sampler", configured(study.get("sampler"))),
         (
             "Proposed",

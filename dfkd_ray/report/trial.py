@@ -75,6 +75,12 @@ class TrialRow:
         return told
 
     @property
+    def outside(self) -> str | None:
+        """The constraints that it does not keep to, which keeps it from winning."""
+        told: str | None = self.row["outside"]
+        return told
+
+    @property
     def changed(self) -> str | None:
         """What was another than when the study was begun, where that was accepted."""
         told: str | None = self.row["changed"]

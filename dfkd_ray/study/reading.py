@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dfkd_ray.study import ablation as ablations
-from dfkd_ray.study import components, domains, trackers
+from dfkd_ray.study import components, constraints, domains, trackers
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.components import Changes, merged
 from dfkd_ray.study.space import Space
@@ -74,7 +74,10 @@ def plain(study: Study) -> dict[str, Any]:
     if study.preset == Study.preset:
         del out["preset"]
     out["track"] = list(study.track)
-    return {key: value for key, value in out.items() if value or key not in ("search", "published", "track")}
+    out["constraints"] = constraints.plain(study.constraints)
+    return {
+        key: value for key, value in out.items() if value or key not in ("search", "constraints", "published", "track")
+    }
 
 
 def check(study: Study, accepts: Callable[[Mapping[str, Any]], None], document: Document | None = None) -> None:
@@ -225,6 +228,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "task": _task,
     "objective": _objectives,
     "search": _search,
+    "constraints": constraints.parse,
     "sampler": lambda raw: component(samplers, raw),
     "stopper": lambda raw: component(stoppers, raw),
     "budget": lambda raw: typed(Budget, raw),

@@ -13,6 +13,7 @@ from dfkd_ray.study import ablation as ablations
 from dfkd_ray.study import pairs, space
 from dfkd_ray.study import published as tables
 from dfkd_ray.study.ablation import Ablation
+from dfkd_ray.study.constraints import Constraint
 from dfkd_ray.study.specs import Grid, NoStopper, SamplerSpec, StopperSpec, Tpe
 from dfkd_ray.util.choices import PAPER
 from dfkd_ray.util.errors import ConfigError, Problem, UnknownName
@@ -129,6 +130,7 @@ class Study:
     question: str = ""
     preset: str = PAPER  # of all its methods, before what is fixed; see methods/presets
     fixed: Mapping[str, Any] = field(default_factory=dict)
+    constraints: tuple[Constraint, ...] = ()  # what a trial must keep to, to win
     sampler: SamplerSpec = field(default_factory=Tpe)
     stopper: StopperSpec = field(default_factory=NoStopper)
     budget: Budget = field(default_factory=Budget)
@@ -197,6 +199,8 @@ def conflicts(parts: Mapping[str, Any]) -> Iterator[Problem]:
     if len({objective.metric for objective in objectives}) < len(objectives):
         yield Problem("objective", "a metric stands twice")
     yield from pairs.of_results(sampler, objectives, parts.get("stopper", NoStopper()))
+    if parts.get("constraints") and parts.get("ablation") is not None:
+        yield Problem("constraints", "are for what a sweep may choose; the arms of an ablation are all compared")
     budget: Budget | None = parts.get("budget")
     endless = "ablation" in parts and parts["ablation"] is None and not isinstance(sampler, Grid)
     if budget is not None and budget.trials is None and budget.hours is None and endless:

@@ -18,7 +18,7 @@ from dfkd_ray.tune.pictures import Picture
 from dfkd_ray.tune.ranks import Ranks
 from dfkd_ray.tune.stoppers import ranks_for
 from dfkd_ray.tune.tally import Tally
-from dfkd_ray.tune.trials import Trial, barred
+from dfkd_ray.tune.trials import Trial, barred, outside
 from dfkd_ray.util import leaving
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.words import shorten
@@ -203,7 +203,7 @@ class History:
         trial.values, trial.final = record["values"], record["final"]
         self.tally.ended(trial.number, trial.state, trial.reason, trial.epoch, trial.seconds)
         for number, points in self.points([trial]).items():
-            if not barred(self.study, trial):
+            if not barred(self.study, trial) and not outside(self.study, trial):
                 self.tally.completed(number, points)
 
     def _finished(self, record: Record) -> None:

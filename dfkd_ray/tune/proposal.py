@@ -51,8 +51,10 @@ class Proposer(Protocol):
         values: Sequence[float] | None,
         intermediate: Mapping[int, float],
         rung: int | None,
+        excesses: Mapping[str, float] = ...,
     ) -> None:
-        """How a trial ended: its values if complete; its learning curve and rung if it was stopped."""
+        """How a trial ended: its values if complete; its learning curve and rung if it was stopped; by how much it is
+        outside of each constraint, see tune/trials.py."""
         ...
 
     def rebuild(self, history: History) -> None:

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import optuna
@@ -29,7 +30,7 @@ from dfkd_ray.tune.history import History
 from dfkd_ray.tune.proposal import DRAWN, Proposal
 from dfkd_ray.tune.sampling import builders, trial_seed, who_proposed
 from dfkd_ray.tune.sight import Sight
-from dfkd_ray.tune.trials import Trial, barred
+from dfkd_ray.tune.trials import Trial, barred, excesses
 from dfkd_ray.tune.untried import Untried
 from dfkd_ray.tune.window import Window
 
@@ -121,8 +122,9 @@ class Search:
         values: Sequence[float] | None,
         intermediate: Mapping[int, float],
         rung: int | None,
+        excesses: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
-        """How a trial ended: its values if complete; its learning curve and rung if it was stopped.
+        """How a trial ended: its values if complete; its learning curve and rung if it was stopped; its constraints.
 
         Of the curve samplers look at the last epoch alone, and only where a trial was stopped.
         """
@@ -131,6 +133,8 @@ class Search:
             self._storage.set_trial_intermediate_value(trial_id, epoch, value)
         if rung is not None:
             self._storage.set_trial_user_attr(trial_id, "rung", rung)
+        for key, excess in _bounds(state, excesses).items():
+            self._storage.set_trial_system_attr(trial_id, key, excess)
         with quiet():
             self._optuna.tell(number, list(values or ()) if state == "complete" else None, STATES[state])
         self._window.ended(number, state, values, max(intermediate, default=0))
@@ -157,7 +161,7 @@ class Search:
             values=trial.values if trial.state == "complete" or pruned else None,
             params={path: inner(domains[path], value) for path, value in trial.changes.items()},
             distributions={path: self._distributions[path] for path in trial.changes},
-            system_attrs=dict(trial.attrs),
+            system_attrs={**trial.attrs, **_bounds(trial.state, excesses(self.study, trial))},
             user_attrs={} if trial.rung is None else {"rung": trial.rung},
             intermediate_values=_last(trial.state, trial.curve(self.study.objective[0].metric), self.study),
         )
@@ -165,6 +169,12 @@ class Search:
     def _trial_id(self, number: int) -> int:
         found: int = self._storage.get_trial_id_from_study_id_trial_number(self._id, number)
         return found
+
+
+def _bounds(state: str, excesses: Mapping[str, float]) -> dict[str, float]:
+    """The constraints as Optuna keeps them with a trial that has ended with values."""
+    told = excesses if state in ("complete", "pruned") else {}
+    return {f"constraints:{name}": excess for name, excess in told.items()}
 
 
 def _last(state: str, curve: Mapping[int, float], study: Study) -> dict[int, float]:

@@ -12,12 +12,14 @@ import pytest
 from optuna.trial import TrialState
 
 from dfkd_ray.study import Budget, Objective, Study
+from dfkd_ray.study.constraints import Constraint
 from dfkd_ray.study.domains import Bool, Choice, Int, Log, Uniform
 from dfkd_ray.study.space import enumerate_grid
 from dfkd_ray.study.specs import Cmaes, Gp, Grid, Nsga2, Qmc, Random, SamplerSpec, Tpe, samplers
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.sampling import builders
 from dfkd_ray.tune.search import REPEATS, Search
+from dfkd_ray.tune.trials import excesses, outside
 
 RANGES = {"x": Uniform(0, 1, points=5), "y": Log(0.1, 10, points=3), "n": Int(1, 4)}
 MIXED = {**RANGES, "c": Choice(("a", {"k": [1]}, 1, True)), "z": Uniform(0, 1, points=2, when={"c": ("a", 1)})}
@@ -160,6 +162,52 @@ def test_who_made_a_proposal_is_known(spec: SamplerSpec, first: int | None) -> N
         who.append(proposal.proposed_by)
         search.tell(number, "complete", [value(dict(proposal.changes))], {}, None)
     assert who == ([None] * 7 if first is None else ["start-up"] * first + ["model"] * (7 - first))
+
+
+BOUND = (Constraint("val_accuracy", most=True, bound=-0.25), Constraint("seconds", most=False, bound=0.5))
+
+
+@pytest.mark.parametrize("spec", [Tpe(startup=3), Gp(startup=4), Nsga2(population=3)], ids=str)
+def test_samplers_are_told_of_constraints_and_propose_something_else_for_them(spec: SamplerSpec) -> None:
+    """A bound from above on the objective itself: what comes too near to the optimum is outside of it."""
+    total, runs = 8, []
+    for constraints in ((), BOUND):
+        study = replace(make(spec, RANGES), constraints=constraints)
+        search, ledger = Search(study), Ledger(study)
+        proposed = []
+        for number in range(total):
+            proposal = search.propose()
+            assert proposal is not None
+            ledger.asked(proposal)
+            proposed.append(proposal.changes)
+            result = value(dict(proposal.changes))
+            excess = {"val_accuracy": result + 0.25, "seconds": -0.5} if constraints else {}
+            ledger.ended(number, "complete", [result])
+            assert excesses(study, ledger.history.trials[number]) == pytest.approx(excess)
+            search.tell(number, "complete", [result], {}, None, excess)
+        resumed = Search(study)
+        resumed.rebuild(ledger.history)
+        live, again = search._optuna.get_trials(), resumed._optuna.get_trials()
+        assert [trial.constraints for trial in live] == [trial.constraints for trial in again]
+        assert resumed.propose() == search.propose()
+        runs.append(proposed)
+    assert runs[0][:3] == runs[1][:3]
+    assert runs[0] != runs[1]
+
+
+def test_what_does_not_keep_to_a_constraint_does_not_win() -> None:
+    study = replace(make(Random(), RANGES), constraints=BOUND)
+    ledger, search = Ledger(study), Search(study)
+    for number, result in enumerate([-0.1, -0.3, -0.5]):
+        proposal = search.propose()
+        assert proposal is not None
+        ledger.asked(proposal)
+        ledger.ended(number, "complete", [result])
+    best = ledger.history.best()
+    assert best is not None
+    assert best.number == 1
+    assert outside(study, ledger.history.trials[0]) == ("val_accuracy not <= -0.25",)
+    assert outside(study, ledger.history.trials[1]) == ()
 
 
 def test_a_rebuilt_study_holds_running_trials_open_and_can_be_told_of_them() -> None:
