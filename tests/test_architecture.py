@@ -58,7 +58,10 @@ THIRD_PARTIES = {
     "filelock": {"util.locks", "datasets.pools.shard"},
     "scipy": {"parts.losses.kdci", "datasets.fgvc", "report", "stats"},
     "mlflow": {"tune.observers.mlflow"},
-    "optuna": {"tune.search", "tune.importance", "tune.optuna_study", "tune.observers.optuna", "api.results"},
+    "optuna": {
+        *("tune.search", "tune.sampling", "tune.sight", "tune.importance", "tune.optuna_study"),
+        *("tune.observers.optuna", "api.results"),
+    },
     "tensorboard": {"tune.observers.tensorboard"},
     "wandb": {"tune.observers.wandb"},
     "ray": {f"tune.ray_{name}" for name in ("cluster", "jobs", "leaving", "probe", "runner", "shards")},

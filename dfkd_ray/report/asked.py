@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,7 +24,13 @@ def asked(tables: Tables) -> Facts:
         *basics(tables),
         ("Searched", space(tables)),
         ("Fixed", fixed(tables)),
+        ("Constraints", words.listed([f"{name} {bound}" for name, bound in part(study, "constraints").items()])),
+        ("Outside of them", ", ".join(str(t.number) for t in tables.complete if t.outside)),
         ("Sampler", configured(study.get("sampler"))),
+        (
+            "Proposed",
+            words.by_model(who) if (who := Counter(filter(None, (t.proposed_by for t in tables.all)))) else None,
+        ),
         ("Stopper", configured(study.get("stopper"))),
         ("Budget", " or ".join(limits)),
         ("Trials", states(tables) or "none has ended yet"),

@@ -69,6 +69,18 @@ class TrialRow:
         return self.row["tuning"] is not None
 
     @property
+    def proposed_by(self) -> str | None:
+        """The sampler's `model`, or its `start-up` at random; None where there is no model, or nobody wrote it down."""
+        told: str | None = self.row["proposed_by"]
+        return told
+
+    @property
+    def outside(self) -> str | None:
+        """The constraints that it does not keep to, which keeps it from winning."""
+        told: str | None = self.row["outside"]
+        return told
+
+    @property
     def changed(self) -> str | None:
         """What was another than when the study was begun, where that was accepted."""
         told: str | None = self.row["changed"]

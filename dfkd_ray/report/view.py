@@ -166,7 +166,7 @@ class Tables:
     def _points(self) -> dict[int, list[float]]:
         """Of each complete trial that may win its objectives, higher is better."""
         barred = self.degenerate if self.guarded else {}
-        known = [t for t in self.complete if t.number not in barred]
+        known = [t for t in self.complete if t.number not in barred and not t.outside]
         return {t.number: [o.sign * (v or 0.0) for o, v in zip(self.objectives, t.values)] for t in known}
 
     @property

@@ -24,6 +24,8 @@ _NAMED = 6  # degenerate trials of one reason
 
 def announcement(study: Study, folder: Path, duplicates: Duplicates | None = None) -> str:
     """The question, and what it will cost; `duplicates`: arms that are not run by themselves."""
+    from dfkd_ray.study import startup
+
     trials = words.for_terminal(words.count(study.trials or 0, "trial"))
     budget = trials if study.trials else f"{study.budget.hours or math.inf:g} hours"
     if study.ablation is not None:
@@ -31,7 +33,8 @@ def announcement(study: Study, folder: Path, duplicates: Duplicates | None = Non
         run = count - (0 if duplicates is None else len(duplicates.alike) + len(duplicates.refused))
         arms = f"{count} arms" if run == count else f"{count} arms ({run} run)"
         budget = f"{arms} x {study.ablation.pairs} pairs" if study.trials else f"a path from {arms}"
-    return f"{study.question or study.study}\n{study.method_name} on {study.task_name}, {budget}, into {folder}"
+    first = f"{study.question or study.study}\n{study.method_name} on {study.task_name}, {budget}, into {folder}"
+    return "\n".join(filter(None, [first, startup.describe(study)]))
 
 
 def closing(summary: Summary, work: Distillation) -> Iterator[str]:
@@ -49,6 +52,7 @@ def closing(summary: Summary, work: Distillation) -> Iterator[str]:
         yield from effects(table.to_pylist(), looks)
         yield from published_lines(note.get("published"))
     else:
+        yield from proposed(summary)
         yield from winners(summary, 1 / len(work.task.classes))
     yield from degenerate_lines(summary)
     yield f"page: {pages.build(summary.folder)}"
@@ -63,6 +67,22 @@ def lacking(summary: Summary) -> str | None:
     again = f"; once that is mended: dfkd-ray resume {place} --failed" if summary.failed else ""
     failed = for_terminal(words.count(summary.failed, "trial"))
     return f"{failed} failed, {summary.complete} are complete{again}"
+
+
+def proposed(summary: Summary) -> Iterator[str]:
+    """How much of a sweep its model has proposed, what was not run again, and whether there is nothing else to run."""
+    if summary.proposed_by:
+        yield f"proposed: {for_terminal(words.by_model(summary.proposed_by))}"
+    if summary.outside:
+        broken = words.listed(sorted({each for why in summary.outside.values() for each in why}))
+        complete = for_terminal(words.count(summary.complete, "complete trial"))
+        yield f"{len(summary.outside)} of {complete} kept from winning by the constraints: {broken}"
+    if summary.repeats:
+        again = for_terminal(words.count(summary.repeats, "proposal"))
+        yield f"{again} repeated a setting with its seed, so the same bits: known, and another was asked for"
+    if summary.exhausted and summary.best is not None and len(summary.best.changes):
+        count = summary.complete + summary.pruned + summary.failed + summary.running
+        yield f"the space is exhausted: it has {for_terminal(words.count(count, 'setting'))}, and all were run"
 
 
 def winners(summary: Summary, chance: float) -> Iterator[str]:

@@ -12,7 +12,7 @@ from dfkd_ray.runs.probe import StepSeconds
 from dfkd_ray.runs.sizing import Place, here, packing
 from dfkd_ray.runs.telling import Spread
 from dfkd_ray.stats.looks import Told
-from dfkd_ray.study import Study, arms, plain
+from dfkd_ray.study import Study, arms, plain, startup
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.domains import canonical
 from dfkd_ray.study.specs import Asha, Tpe
@@ -45,7 +45,7 @@ def describe(
     yield f"{study.study}: {study.question}" if study.question else study.study
     if study.ablation is None:
         yield f"method {study.method_name}, task {study.task_name}, {names}"
-        yield from _window(study)
+        yield from _proposals(study)
     else:
         yield f"method {study.method_name}, task {study.task_name}"
         duplicates = duplicates or find_duplicates(study.ablation.arms, lambda changes: canonical(dict(changes)))
@@ -62,6 +62,16 @@ def describe(
         yield from _hours(study, schedule, seconds, concurrency, place, duplicates)
     if cost is not None:
         yield from packing(cost, study.resources, place)
+
+
+def _proposals(study: Study) -> Iterator[str]:
+    """How many trials a model proposes; that it will not see all of them; that the space has fewer settings."""
+    if (line := startup.describe(study)) is not None:
+        yield line
+    yield from _window(study)
+    settings, budget = study.settings, study.budget.trials
+    if not study.one_run and settings is not None and budget is not None and settings < budget:
+        yield f"the space has {settings} settings, fewer than the budget of {budget} trials"
 
 
 def _window(study: Study) -> Iterator[str]:

@@ -61,20 +61,23 @@ def work(
     own |= {"checkpoint": options.checkpoint or str(study.checkpoint.every), **options.runtime(study.runtime)}
     made = prepare(method, task, replace(options, **own))
     for objective in study.objective:
-        _check_reported(objective.metric, made, method)
-    invert = any(objective.metric in metrics.FOLLOWED["inverted"] for objective in study.objective)
+        _check_reported("objective", objective.metric, made, method)
+    for constraint in study.constraints:
+        _check_reported("constraints", constraint.metric, made, method)
+    named = {*(each.metric for each in study.objective), *(each.metric for each in study.constraints)}
+    invert = not named.isdisjoint(metrics.FOLLOWED["inverted"])
     return replace(made, metric=first.metric, sign=first.sign, fixed=study.fixed, methods=methods, invert=invert)
 
 
-def _check_reported(name: str, made: Distillation, method: Method) -> None:
+def _check_reported(at: str, name: str, made: Distillation, method: Method) -> None:
     """ConfigError where a trial lacks what a metric needs."""
     needs = metrics.find(name).needs
     if needs == metrics.REAL and not evaluable(made):
         hint = f"give --data, or select by a data-free metric: {metrics.DATA_FREE} is the one to begin with"
-        raise ConfigError.at("objective", f"{name} needs real images of {made.task.name}: {hint}")
+        raise ConfigError.at(at, f"{name} needs real images of {made.task.name}: {hint}")
     normed = any(weight.endswith("running_mean") for weight in made.weights)
     if (needs == metrics.NORM and not normed) or (needs == metrics.LABELS and not _asks(method)):
-        raise ConfigError.at("objective", f"{name} needs {needs}")
+        raise ConfigError.at(at, f"{name} needs {needs}")
 
 
 def resumed(history: History, options: Options) -> Distillation:

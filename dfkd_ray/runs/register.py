@@ -153,12 +153,15 @@ def chart(name: str) -> Keep[Any]:
 
 
 def sampler(name: str) -> Keep[Any]:
-    """A sampler: a frozen dataclass with `seed`, the class variable `multi_objective`, and `build(study, number)`,
-    which returns the one of Optuna's that proposes trial `number`."""
+    """A sampler: a frozen dataclass with `seed`, the class variables `multi_objective` and `stopped` (see
+    `study.specs.SamplerSpec`; "idle" where it has none), and `build(study, seed)`, which returns the one of Optuna's
+    that proposes a trial."""
     from dfkd_ray.study.specs import samplers
-    from dfkd_ray.tune.search import builders
+    from dfkd_ray.tune.sampling import builders
 
     def keep(spec: Any) -> Any:
+        if not hasattr(spec, "stopped"):
+            spec.stopped = "idle"
         builders.register(name)(spec.build)
         return samplers.register(name)(spec)
 

@@ -183,6 +183,10 @@ def _check_method(made: Study, document: Document, problems: Problems) -> None:
     for objective in made.objective:
         if objective.metric not in known:
             problems.add("objective", f"no trial reports {objective.metric!r}{did_you_mean(objective.metric, known)}")
+    told = (*known, metrics.TIME, metrics.PEAK_MEMORY)
+    for name in (constraint.metric for constraint in made.constraints):
+        if name not in told:
+            problems.add(f"constraints.{name}", f"no trial reports {name!r}{did_you_mean(name, told)}")
 
     def accepts(changes: dict[str, Any]) -> None:
         other = changes.get("method")

@@ -23,7 +23,8 @@ When = Mapping[str, tuple[Any, ...]]
 class Domain(Protocol):
     """What every kind of domain has."""
 
-    continuous: ClassVar[bool]
+    @property
+    def continuous(self) -> bool: ...
 
     @property
     def when(self) -> When: ...
@@ -103,11 +104,12 @@ class Bool:
 @domains.register("int")
 @dataclass(frozen=True)
 class Int:
-    """A whole number from low to high, both included, in steps from low."""
+    """A whole number from low to high, both included, in steps from low; `log: true`: its logarithm is uniform."""
 
     low: int
     high: int
     step: int = 1
+    log: bool = False
     when: When = field(default_factory=dict)
     continuous: ClassVar[bool] = False
 
@@ -117,6 +119,8 @@ class Int:
             raise ValueError(f"step must be >= 1, got {self.step}")
         if (self.high - self.low) % self.step:
             raise ValueError(f"{self.high} is not reached from {self.low} in steps of {self.step}")
+        if self.log and (self.low < 1 or self.step != 1):
+            raise ValueError("an int with `log: true` starts at 1 or above, and takes no `step`")
 
     @property
     def count(self) -> int:
@@ -135,23 +139,49 @@ class Int:
 @domains.register("uniform")
 @dataclass(frozen=True)
 class Uniform:
-    """A number from low to high, each equally likely; `points`: how many a grid takes, ends included."""
+    """A number from low to high, each equally likely; `points`: how many a grid takes, ends included.
+
+    `step`: only low, low + step, and so on up to high, for every sampler.
+    """
 
     low: float
     high: float
     points: int | None = None
+    step: float | None = None
     when: When = field(default_factory=dict)
-    continuous: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _ordered(self.low, self.high)
         _countable(self.points)
+        if self.step is None:
+            return
+        if not self.step > 0 or self.points is not None:
+            raise ValueError(f"step must be > 0, and stands alone without `points`, got {self.step:g}")
+        if not math.isclose(self.low + self.step * self._steps, self.high, rel_tol=1e-9, abs_tol=1e-9 * self.step):
+            raise ValueError(f"{self.high:g} is not reached from {self.low:g} in steps of {self.step:g}")
+
+    @property
+    def _steps(self) -> int:
+        return 0 if self.step is None else round((self.high - self.low) / self.step)
+
+    def nearest(self, value: float) -> float:
+        """The step that is nearest, to twelve digits: 0.3 and not 0.30000000000000004."""
+        if self.step is None:
+            return value
+        at = round((value - self.low) / self.step)
+        return self.high if at >= self._steps else float(f"{self.low + self.step * at:.12g}")
+
+    @property
+    def continuous(self) -> bool:
+        return self.step is None
 
     @property
     def count(self) -> int | None:
-        return self.points
+        return self.points if self.step is None else self._steps + 1
 
     def grid(self) -> tuple[Any, ...] | None:
+        if self.step is not None:
+            return tuple(map(self.nearest, (self.low + self.step * i for i in range(self._steps + 1))))
         if self.points is None:
             return None
         inner = ((self.high - self.low) * i / (self.points - 1) + self.low for i in range(1, self.points - 1))
@@ -205,7 +235,7 @@ def parse(raw: Any) -> Domain:
     if not isinstance(raw, Mapping) or not raw:
         every = ", ".join(domains)
         raise ConfigError.at("", f"expected a domain such as {{log: [0.1, 100]}} (kinds: {every}), got {raw!r}")
-    kinds = [key for key in raw if key in domains]
+    kinds = [key for key in raw if key in domains and not ("int" in raw and isinstance(raw[key], bool))]
     if len(kinds) > 1:
         raise ConfigError.at("", f"one kind of domain, got {' and '.join(kinds)}")
     if not kinds:
@@ -261,7 +291,7 @@ def _read_range(kind: str, ends: Any, options: Mapping[str, Any]) -> Domain:
 
 
 _READERS: Mapping[str, Callable[[str, Any, Mapping[str, Any]], Domain]] = {"choice": _read_choice, "bool": _read_bool}
-_OPTIONS = {"step", "points", "when"}
+_OPTIONS = {"step", "points", "log", "when"}
 
 
 def _read_when(raw: Any) -> When:

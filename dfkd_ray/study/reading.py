@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dfkd_ray.study import ablation as ablations
-from dfkd_ray.study import components, domains, trackers
+from dfkd_ray.study import components, constraints, domains, trackers
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.components import Changes, merged
 from dfkd_ray.study.space import Space
@@ -19,7 +19,7 @@ from dfkd_ray.util.errors import ConfigError, Problem
 from dfkd_ray.util.registry import did_you_mean
 from dfkd_ray.util.yamls import Document, Problems, component, typed
 
-_UNSAID = ("search", "published", "plugins", "track")  # where they are empty
+_UNSAID = ("search", "constraints", "published", "plugins", "track")  # where they are empty
 
 
 def load(path: Path) -> Study:
@@ -75,6 +75,7 @@ def plain(study: Study) -> dict[str, Any]:
         out[key] = kind(out[key])
     if study.preset == Study.preset:
         del out["preset"]
+    out["constraints"] = constraints.plain(study.constraints)
     return {key: value for key, value in out.items() if value or key not in _UNSAID}
 
 
@@ -236,6 +237,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "plugins": named_plugins,
     "objective": _objectives,
     "search": _search,
+    "constraints": constraints.parse,
     "sampler": lambda raw: component(samplers, raw),
     "stopper": lambda raw: component(stoppers, raw),
     "budget": lambda raw: typed(Budget, raw),

@@ -74,6 +74,16 @@ def enumerate_grid(space: Space) -> list[dict[str, Any]]:
     return points
 
 
+def points(space: Space) -> list[dict[str, Any]] | None:
+    """Every setting that a sampler may propose; None where a range has too many to count, or all have together."""
+    if any(domain.continuous for domain in space.values()):
+        return None
+    try:
+        return enumerate_grid(space)
+    except ConfigError:
+        return None
+
+
 def _grid(space: Space, paths: tuple[str, ...], chosen: dict[str, Any]) -> Iterator[dict[str, Any]]:
     if not paths:
         yield dict(chosen)

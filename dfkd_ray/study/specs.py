@@ -10,11 +10,18 @@ from typing import ClassVar, Literal, Protocol
 
 from dfkd_ray.util.registry import Registry
 
+Stopped = Literal["modelled", "ranked", "idle", "refused"]
+
 
 class SamplerSpec(Protocol):
-    """What every sampler's spec has."""
+    """What every sampler's spec has.
+
+    stopped: what it makes of trials that a stopper stopped: it models them as such; it is shown them as the last in
+    rank, see `tune/sight.py`; it goes by no result at all; or it cannot be told, and takes no stopper.
+    """
 
     multi_objective: ClassVar[bool]
+    stopped: ClassVar[Stopped]
 
     @property
     def seed(self) -> int: ...
@@ -48,11 +55,12 @@ class Tpe:
     """
 
     seed: int = 0
-    startup: int = 10  # trials drawn at random before it models anything
+    startup: int | None = None  # trials drawn at random before it models anything; null: a third, see study/startup.py
     candidates: int = 24
     multivariate: bool | None = None
     seen: int = 3000  # trials
     multi_objective: ClassVar[bool] = True
+    stopped: ClassVar[Stopped] = "modelled"
 
     def __post_init__(self) -> None:
         _at_least(1, startup=self.startup, candidates=self.candidates)
@@ -66,6 +74,7 @@ class Random:
 
     seed: int = 0
     multi_objective: ClassVar[bool] = True
+    stopped: ClassVar[Stopped] = "idle"
 
 
 @samplers.register("grid")
@@ -76,6 +85,7 @@ class Grid:
     seed: int = 0
     shuffle: bool = True
     multi_objective: ClassVar[bool] = True
+    stopped: ClassVar[Stopped] = "idle"
 
 
 @samplers.register("qmc")
@@ -87,6 +97,7 @@ class Qmc:
     sequence: Literal["sobol", "halton"] = "sobol"
     scramble: bool = True
     multi_objective: ClassVar[bool] = True
+    stopped: ClassVar[Stopped] = "idle"
 
 
 @samplers.register("cmaes")
@@ -97,6 +108,7 @@ class Cmaes:
     seed: int = 0
     population: int | None = None  # null: 4 + floor(3 ln dimensions)
     multi_objective: ClassVar[bool] = False
+    stopped: ClassVar[Stopped] = "ranked"
 
     def __post_init__(self) -> None:
         _at_least(3, population=self.population)
@@ -105,11 +117,14 @@ class Cmaes:
 @samplers.register("gp")
 @dataclass(frozen=True)
 class Gp:
-    """Gaussian process with log expected improvement. Optuna's own, written in torch, which it loads when it models."""
+    """Gaussian process with log expected improvement, of the hypervolume for several objectives.
+
+    Optuna's own, written in torch, which it loads when it models."""
 
     seed: int = 0
-    startup: int = 10
-    multi_objective: ClassVar[bool] = False
+    startup: int | None = None  # as of tpe
+    multi_objective: ClassVar[bool] = True
+    stopped: ClassVar[Stopped] = "refused"
 
     def __post_init__(self) -> None:
         _at_least(1, startup=self.startup)
@@ -121,8 +136,9 @@ class Nsga2:
     """Non-dominated sorting genetic algorithm II (Deb et al., 2002)."""
 
     seed: int = 0
-    population: int = 50
+    population: int | None = None  # null: a fifth of the trials, see study/startup.py
     multi_objective: ClassVar[bool] = True
+    stopped: ClassVar[Stopped] = "ranked"
 
     def __post_init__(self) -> None:
         _at_least(2, population=self.population)

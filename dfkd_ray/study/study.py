@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any, Literal
 
 from dfkd_ray import metrics
 from dfkd_ray.study import ablation as ablations
+from dfkd_ray.study import pairs, space
 from dfkd_ray.study import published as tables
-from dfkd_ray.study import space
 from dfkd_ray.study.ablation import Ablation
-from dfkd_ray.study.domains import Bool, Choice
-from dfkd_ray.study.specs import Cmaes, Gp, Grid, NoStopper, SamplerSpec, StopperSpec, Tpe, samplers
+from dfkd_ray.study.constraints import Constraint
+from dfkd_ray.study.specs import Grid, NoStopper, SamplerSpec, StopperSpec, Tpe
 from dfkd_ray.util.choices import PAPER
 from dfkd_ray.util.errors import ConfigError, Problem, UnknownName
 from dfkd_ray.util.every import Every
@@ -129,6 +130,7 @@ class Study:
     question: str = ""
     preset: str = PAPER  # of all its methods, before what is fixed; see methods/presets
     fixed: Mapping[str, Any] = field(default_factory=dict)
+    constraints: tuple[Constraint, ...] = ()  # what a trial must keep to, to win
     sampler: SamplerSpec = field(default_factory=Tpe)
     stopper: StopperSpec = field(default_factory=NoStopper)
     budget: Budget = field(default_factory=Budget)
@@ -162,8 +164,14 @@ class Study:
         """How many trials there will be at most, where that is known; of an ablation, before seeds are added."""
         if self.ablation is not None:
             return self.ablation.trials
-        grid = len(space.enumerate_grid(self.search)) if isinstance(self.sampler, Grid) else None
-        return min((count for count in (self.budget.trials, grid) if count is not None), default=None)
+        return min((count for count in (self.budget.trials, self.settings) if count is not None), default=None)
+
+    @cached_property
+    def settings(self) -> int | None:
+        """How many there are to be tried, of a grid its points; None where nobody can count them."""
+        every = space.enumerate_grid if isinstance(self.sampler, Grid) else space.points
+        found = every(self.search)
+        return None if found is None else len(found)
 
     def __post_init__(self) -> None:
         found = list(conflicts({f.name: getattr(self, f.name) for f in fields(self)}))
@@ -188,15 +196,12 @@ def conflicts(parts: Mapping[str, Any]) -> Iterator[Problem]:
             if path in search:
                 yield Problem(f"fixed.{path}", "is under `search` as well")
         if sampler is not None and parts.get("ablation") is None:
-            yield from _sampler_conflicts(sampler, search)
+            yield from pairs.with_space(sampler, search)
     if len({objective.metric for objective in objectives}) < len(objectives):
         yield Problem("objective", "a metric stands twice")
-    if len(objectives) > 1:
-        if sampler is not None and not sampler.multi_objective:
-            able = ", ".join(name for name in samplers if samplers[name].multi_objective)
-            yield Problem("sampler", f"{_name(sampler)} takes one objective; for several: {able}")
-        if not isinstance(parts.get("stopper", NoStopper()), NoStopper):
-            yield Problem("stopper", "trials with several objectives cannot be ranked early: `stopper: none`")
+    yield from pairs.of_results(sampler, objectives, parts.get("stopper", NoStopper()))
+    if parts.get("constraints") and parts.get("ablation") is not None:
+        yield Problem("constraints", "are for what a sweep may choose; the arms of an ablation are all compared")
     budget: Budget | None = parts.get("budget")
     endless = "ablation" in parts and parts["ablation"] is None and not isinstance(sampler, Grid)
     if budget is not None and budget.trials is None and budget.hours is None and endless:
@@ -221,21 +226,3 @@ def _published_conflicts(parts: Mapping[str, Any]) -> Iterator[Problem]:
     goals = [objective.metric for objective in parts.get("objective", ())]
     if goals and goals[0] != metrics.VAL_ACCURACY:
         yield Problem("objective", f"{table.id} is of accuracies: {metrics.VAL_ACCURACY} comes first, got {goals[0]}")
-
-
-def _sampler_conflicts(sampler: SamplerSpec, search: space.Space) -> Iterator[Problem]:
-    if isinstance(sampler, Grid):
-        try:
-            space.enumerate_grid(search)
-        except ConfigError as error:
-            yield from (problem for problem in error.problems if not problem.path.endswith(".when"))
-    if isinstance(sampler, (Cmaes, Gp)) and any(domain.when for domain in search.values()):
-        yield Problem("sampler", f"{_name(sampler)} does not model conditional domains (`when`): take tpe")
-    if isinstance(sampler, Cmaes):
-        ranges = [path for path, d in search.items() if not isinstance(d, (Choice, Bool))]
-        if len(ranges) < 2:
-            yield Problem("sampler", f"cmaes needs at least two ranges (uniform, log, int), got {len(ranges)}")
-
-
-def _name(spec: Any) -> str:
-    return str(spec.registered_as)

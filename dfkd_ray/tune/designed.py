@@ -71,12 +71,13 @@ class DesignedSearch:
 
     def _proposal(self, place: PlannedTrial, number: int) -> Proposal:
         attrs: Mapping[str, Any] = {}
-        changes = place.changes
+        changes, proposed_by = place.changes, None
         if changes is None:
             proposed = self._search(place.arm).propose()
             assert proposed is not None, "a range never runs out"
             attrs, changes = proposed.attrs, {**self._changes(place.arm), **proposed.changes}
-        return Proposal(number, changes, attrs, {}, place.seed, place.arm, place.draw, place.tuning)
+            proposed_by = proposed.proposed_by
+        return Proposal(number, changes, attrs, {}, place.seed, place.arm, place.draw, place.tuning, proposed_by)
 
     def _seeds_in_force(self) -> tuple[int, ...]:
         """Found anew when a trial has ended."""
@@ -126,7 +127,7 @@ class DesignedSearch:
         ]
         alone = History()
         alone.trials = {trial.number: trial for trial in own}
-        search = Search(self._sweep)
+        search = Search(self._sweep, repeating=True)  # an arm is tuned with as many trials as the file says
         search.rebuild(alone)
         return search
 
@@ -145,8 +146,9 @@ class DesignedSearch:
 
     @cached_property
     def _sweep(self) -> Study:
-        """The study's `search` by itself."""
-        return replace(self.study, ablation=None, published="", budget=Budget(trials=1))
+        """The study's `search` by itself, for as many trials as an arm is tuned with."""
+        trials = 1 if self.ablation.tune is None else self.ablation.tune.trials
+        return replace(self.study, ablation=None, published="", budget=Budget(trials=trials))
 
     @cached_property
     def _draws(self) -> list[Mapping[str, Any]]:
@@ -155,7 +157,7 @@ class DesignedSearch:
             return [{}]
         from dfkd_ray.tune.search import Search
 
-        search = Search(replace(self._sweep, sampler=Random(seed=self.study.sampler.seed)))
+        search = Search(replace(self._sweep, sampler=Random(seed=self.study.sampler.seed)), repeating=True)
         found = [search.propose() for _ in range(self.ablation.points)]
         return [proposal.changes for proposal in found if proposal is not None]
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from dfkd_ray import metrics
 from dfkd_ray.study import Study
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.ledger import Record
@@ -36,10 +37,17 @@ def ending_of(trial: Trial, history: History, max_epochs: int) -> Ending | None:
 
 
 def _failure(study: Study, last: Record) -> Ending | None:
+    bounded = [each.metric for each in study.constraints if metrics.find(each.metric).when == "epoch"]
+    for name in (*(objective.metric for objective in study.objective), *bounded):
+        if name not in last["metrics"]:
+            hint = did_you_mean(name, last["metrics"])
+            return Ending("failed", f"the trial reports no {name!r}{hint}")
+    for name in bounded:
+        if not math.isfinite(last["metrics"][name]):
+            return Ending(
+                "failed", f"{name} is {last['metrics'][name]}, and has a constraint, at epoch {last['epoch']}"
+            )
     for objective in study.objective:
-        if objective.metric not in last["metrics"]:
-            hint = did_you_mean(objective.metric, last["metrics"])
-            return Ending("failed", f"the trial reports no {objective.metric!r}{hint}")
         value = last["metrics"][objective.metric]
         if last["last"] and not math.isfinite(value):
             return Ending("failed", f"{objective.metric} is {value} at the last epoch, {last['epoch']}")

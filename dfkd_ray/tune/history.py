@@ -18,13 +18,14 @@ from dfkd_ray.tune.pictures import Picture
 from dfkd_ray.tune.ranks import Ranks
 from dfkd_ray.tune.stoppers import ranks_for
 from dfkd_ray.tune.tally import Tally
-from dfkd_ray.tune.trials import Trial, barred
+from dfkd_ray.tune.trials import Trial, barred, outside
 from dfkd_ray.util import leaving
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.words import shorten
 from dfkd_ray.util.yamls import Document
 
 VERSION = 3  # of the records: 1 had no methods and no options in its first one, 2 no experiment, and its pictures in it
+PLANNED = ("arm", "draw", "tuning", "attrs", "reused", "proposed_by", "repeats")
 OF_A_TRIAL = ("started", "row", "accident", "ended")  # records that follow the "asked" of their trial
 
 
@@ -142,7 +143,9 @@ class History:
             if self.ranks is not None:
                 self.ranks.forget(number)
             kept = (number, old.changes, old.seed, old.arm, old.draw, old.tuning, old.attrs)
-            self.trials[number] = Trial(*kept, attempts=old.attempts, again=old.again + 1)
+            self.trials[number] = Trial(
+                *kept, proposed_by=old.proposed_by, repeats=old.repeats, attempts=old.attempts, again=old.again + 1
+            )
 
     def _round(self, record: Record) -> None:
         self.resolved |= set(record["arms"])
@@ -151,7 +154,11 @@ class History:
 
     def _asked(self, record: Record) -> None:
         number = record["trial"]
-        planned = {key: record[key] for key in ("arm", "draw", "tuning", "attrs", "reused") if key in record}
+        planned = {
+            key: record[key]
+            for key in ("arm", "draw", "tuning", "attrs", "reused", "proposed_by", "repeats")
+            if key in record
+        }
         self.trials[number] = Trial(number, record["changes"], record["seed"], changed=self.changed, **planned)
         self.tally.begun(number)
         self.study_attrs |= record["study_attrs"]
@@ -196,7 +203,7 @@ class History:
         trial.values, trial.final = record["values"], record["final"]
         self.tally.ended(trial.number, trial.state, trial.reason, trial.epoch, trial.seconds)
         for number, points in self.points([trial]).items():
-            if not barred(self.study, trial):
+            if not barred(self.study, trial) and not outside(self.study, trial):
                 self.tally.completed(number, points)
 
     def _finished(self, record: Record) -> None:

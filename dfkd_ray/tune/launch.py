@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from dfkd_ray.tune.observers.tracking import listening
 from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.tune.ray_setup import environment
 from dfkd_ray.tune.reuse import Finished, Key, library
-from dfkd_ray.tune.trials import LOST, Trial
+from dfkd_ray.tune.trials import LOST, Trial, outside
 from dfkd_ray.tune.tuner import Reuse, Tuner
 from dfkd_ray.tune.work import Work
 from dfkd_ray.util import store
@@ -50,6 +51,9 @@ class Summary:
 
     front: all that no complete trial dominates (of one objective: `best`), each with its objectives by metric.
     degenerate: of complete trials that are, why; they are kept from winning where `guarded`.
+    proposed_by: how many trials the sampler's model proposed, and how many were drawn at random before; see Proposal.
+    outside: of complete trials that do not keep to their constraints, which.
+    repeats: proposals that were run already, and were not run again. exhausted: there are no other settings to try.
     """
 
     study: str
@@ -65,6 +69,10 @@ class Summary:
     front: Sequence[tuple[Trial, Mapping[str, float]]] = ()
     degenerate: Mapping[int, Sequence[str]] = field(default_factory=dict)
     guarded: bool = False
+    proposed_by: Mapping[str, int] = field(default_factory=dict)
+    outside: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    repeats: int = 0
+    exhausted: bool = False
 
 
 def start(
@@ -210,6 +218,10 @@ def _summary(history: History, folder: Path) -> Summary:
         seconds=history.active_seconds,
         degenerate={trial.number: why for trial in complete if (why := trial.degenerate(history.study.objective[0]))},
         guarded=degenerate.guarded(goals),
+        proposed_by=Counter(trial.proposed_by for trial in history.trials.values() if trial.proposed_by),
+        outside={trial.number: why for trial in complete if (why := outside(history.study, trial))},
+        repeats=sum(trial.repeats for trial in history.trials.values()),
+        exhausted=history.study.ablation is None and len(history.trials) == history.study.settings,
         **states,
     )
 

@@ -8,12 +8,16 @@ from typing import Any, Protocol
 
 from dfkd_ray.tune.history import History
 
+MODEL, DRAWN = "model", "start-up"
+
 
 @dataclass(frozen=True)
 class Proposal:
     """What to try next, and what the sampler has to remember of it: all of it goes into the ledger.
 
     seed: None means the study's. arm, draw and tuning: which trial of an ablation it is, see tune/designed.py.
+    proposed_by: MODEL, or DRAWN at random where a model has nothing to go by yet; None where there is no model.
+    repeats: how many settings that were run already the sampler proposed before.
     """
 
     number: int
@@ -24,6 +28,8 @@ class Proposal:
     arm: str | None = None
     draw: int = 0
     tuning: int | None = None
+    proposed_by: str | None = None
+    repeats: int = 0
 
 
 class Proposer(Protocol):
@@ -45,8 +51,10 @@ class Proposer(Protocol):
         values: Sequence[float] | None,
         intermediate: Mapping[int, float],
         rung: int | None,
+        excesses: Mapping[str, float] = ...,
     ) -> None:
-        """How a trial ended: its values if complete; its learning curve and rung if it was stopped."""
+        """How a trial ended: its values if complete; its learning curve and rung if it was stopped; by how much it is
+        outside of each constraint, see tune/trials.py."""
         ...
 
     def rebuild(self, history: History) -> None:

@@ -1,4 +1,4 @@
-"""Who decides: Optuna, by ask and tell. But for `importance.py` and the tracker, no other file imports it.
+"""Who decides: Optuna, by ask and tell. `sampling.py`, `sight.py`, `importance.py` and the tracker too import it.
 
 The Optuna study lives in memory and is rebuilt from the ledger, so there is one source of truth. Each proposal comes
 from a sampler made afresh from (seed of the sampler, number of the trial); what a sampler keeps between trials (the
@@ -9,57 +9,49 @@ proposes what an undisturbed one does.
 
 from __future__ import annotations
 
-import hashlib
 import random
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, NSGAIISampler, QMCSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState, create_trial
 
 from dfkd_ray.study import Study
 from dfkd_ray.study.domains import Domain, Int, Log, Uniform, canonical
 from dfkd_ray.study.space import draw, enumerate_grid
-from dfkd_ray.study.specs import Cmaes, Gp, Grid, Nsga2, Qmc, Random, Tpe
+from dfkd_ray.study.specs import Grid, Tpe
 from dfkd_ray.tune.endings import State
 from dfkd_ray.tune.history import History
-from dfkd_ray.tune.proposal import Proposal
-from dfkd_ray.tune.trials import Trial, barred
+from dfkd_ray.tune.proposal import DRAWN, Proposal
+from dfkd_ray.tune.sampling import builders, trial_seed, who_proposed
+from dfkd_ray.tune.sight import Sight
+from dfkd_ray.tune.trials import Trial, barred, excesses
+from dfkd_ray.tune.untried import Untried
 from dfkd_ray.tune.window import Window
-from dfkd_ray.util.registry import Registry
 
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
-Build = Callable[[Any, Study, int], BaseSampler]
-builders: Registry[Build] = Registry("sampler")
-
-
-class _Storage(optuna.storages.InMemoryStorage):  # type: ignore[misc]
-    """Shows samplers all trials but those that are `unseen`."""
-
-    unseen: Set[int] = frozenset()
-
-    def get_all_trials(self, study_id: int, deepcopy: bool = True, states: Any = None) -> list[Any]:
-        found: list[Any] = super().get_all_trials(study_id, deepcopy, states)
-        return [trial for trial in found if trial.number not in self.unseen] if self.unseen else found
+REPEATS = 5  # settings in a row that were run already
+LEARNT = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 class Search:
-    """Proposes changes and is told what became of them."""
+    """Proposes changes and is told what became of them; `repeating`: the same ones more than once, too."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, repeating: bool = False) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.study = study
-        self._storage = _Storage()
+        self._storage = Sight(stopped_count=study.sampler.stopped == "ranked" and len(study.objective) == 1)
         self._optuna = optuna.create_study(storage=self._storage, study_name="study", directions=directions(study))
         self._id = self._storage.get_study_id_from_name("study")
         self._grid = _grid(study) if isinstance(study.sampler, Grid) else None
         self._count = 0  # trials
+        self._untried = None if repeating or self._grid is not None else Untried(study.search)
         self._distributions = {path: distribution(domain) for path, domain in study.search.items()}
         most = study.sampler.seen if isinstance(study.sampler, Tpe) else None
         self._window = Window([objective.sign for objective in study.objective], most)
@@ -70,24 +62,58 @@ class Search:
         return self.study.trials
 
     def propose(self) -> Proposal | None:
-        """The next trial, or None when every point of a grid has been proposed."""
-        number = self._count
+        """The next trial, or None when every setting has been proposed.
+
+        A setting that was run already is not run again, for its bits would be the same: the sampler is asked again, and
+        after REPEATS of them chance decides.
+        """
+        if self._untried is not None and self._untried.none:
+            return None
+        number, repeats = self._count, 0
         before = dict(self._storage.get_study_system_attrs(self._id))
+        while (asked := self._ask(number, repeats)) is not None:
+            trial, changes, who = asked
+            if self._untried is None or changes in self._untried:
+                break
+            self._storage.forget(trial._trial_id)
+            repeats += 1
+        else:
+            return None
+        self._taken(changes)
+        attrs = self._storage.get_trial_system_attrs(self._trial_id(number))
+        after = self._storage.get_study_system_attrs(self._id)
+        new = {key: value for key, value in after.items() if before.get(key) != value}
+        return Proposal(number, changes, dict(attrs), new, proposed_by=who, repeats=repeats)
+
+    def _ask(self, number: int, repeats: int) -> tuple[optuna.Trial, dict[str, Any], str | None] | None:
+        """Optuna's next trial, its setting and who made it; None when every point of a grid has been proposed."""
+        study, by_chance = self.study, repeats >= REPEATS
+        seed = trial_seed(study.sampler.seed, number, repeats)
+        point: Mapping[str, Any] | None = None
         if self._grid is not None:
             if number >= len(self._grid):
                 return None
             point = self._grid[number]
-            self._optuna.enqueue_trial({path: inner(self.study.search[path], point[path]) for path in point})
+        elif by_chance and self._untried is not None:
+            point = self._untried.any(seed)
+        if point is not None:
+            self._optuna.enqueue_trial({path: inner(study.search[path], value) for path, value in point.items()})
         self._storage.unseen = self._window.unseen()
+        told = sum(trial.state in LEARNT for trial in self._storage.get_all_trials(self._id, deepcopy=False))
         with quiet():
-            name: str = self.study.sampler.registered_as  # type: ignore[attr-defined]
-            self._optuna.sampler = builders[name](self.study.sampler, self.study, number)
+            name: str = study.sampler.registered_as  # type: ignore[attr-defined]
+            chance = optuna.samplers.RandomSampler(seed=seed)
+            self._optuna.sampler = chance if by_chance else builders[name](study.sampler, study, seed)
             trial = self._optuna.ask()
-            changes = draw(self.study.search, lambda path, domain: _suggest(trial, path, domain))
+            changes = draw(study.search, lambda path, domain: _suggest(trial, path, domain))
+        attrs = self._storage.get_trial_system_attrs(trial._trial_id)
+        who = who_proposed(study, told, trial.relative_params, attrs)
+        return trial, changes, DRAWN if by_chance and who else who
+
+    def _taken(self, changes: Mapping[str, Any]) -> None:
         self._count += 1
-        attrs = self._storage.get_trial_system_attrs(self._trial_id(number))
-        after = self._storage.get_study_system_attrs(self._id)
-        return Proposal(number, changes, dict(attrs), {k: v for k, v in after.items() if before.get(k) != v})
+        if self._untried is not None:
+            self._untried.take(changes)
 
     def tell(
         self,
@@ -96,8 +122,9 @@ class Search:
         values: Sequence[float] | None,
         intermediate: Mapping[int, float],
         rung: int | None,
+        excesses: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
-        """How a trial ended: its values if complete; its learning curve and rung if it was stopped.
+        """How a trial ended: its values if complete; its learning curve and rung if it was stopped; its constraints.
 
         Of the curve samplers look at the last epoch alone, and only where a trial was stopped.
         """
@@ -106,6 +133,8 @@ class Search:
             self._storage.set_trial_intermediate_value(trial_id, epoch, value)
         if rung is not None:
             self._storage.set_trial_user_attr(trial_id, "rung", rung)
+        for key, excess in _bounds(state, excesses).items():
+            self._storage.set_trial_system_attr(trial_id, key, excess)
         with quiet():
             self._optuna.tell(number, list(values or ()) if state == "complete" else None, STATES[state])
         self._window.ended(number, state, values, max(intermediate, default=0))
@@ -119,9 +148,9 @@ class Search:
             if trial.state == "complete" and barred(self.study, trial):
                 trial = replace(trial, state="failed")  # as it was told
             self._optuna.add_trial(self._frozen(trial))
+            self._taken(trial.changes)
             if trial.state != "running":
                 self._window.ended(number, trial.state, trial.values, trial.epoch)
-        self._count += len(history.trials)
 
     def _frozen(self, trial: Trial) -> Any:
         domains = self.study.search
@@ -132,7 +161,7 @@ class Search:
             values=trial.values if trial.state == "complete" or pruned else None,
             params={path: inner(domains[path], value) for path, value in trial.changes.items()},
             distributions={path: self._distributions[path] for path in trial.changes},
-            system_attrs=dict(trial.attrs),
+            system_attrs={**trial.attrs, **_bounds(trial.state, excesses(self.study, trial))},
             user_attrs={} if trial.rung is None else {"rung": trial.rung},
             intermediate_values=_last(trial.state, trial.curve(self.study.objective[0].metric), self.study),
         )
@@ -142,64 +171,15 @@ class Search:
         return found
 
 
-@builders.register("tpe")
-def tpe(spec: Tpe, study: Study, number: int) -> BaseSampler:
-    joint = len(study.objective) == 1 if spec.multivariate is None else spec.multivariate
-    return TPESampler(
-        seed=_seed(spec.seed, number),
-        n_startup_trials=spec.startup,
-        n_ei_candidates=spec.candidates,
-        multivariate=joint,
-        group=joint and any(domain.when for domain in study.search.values()),
-        constant_liar=True,  # running trials count as bad ones, so that parallel proposals differ
-    )
-
-
-@builders.register("random")
-def random_sampler(spec: Random, study: Study, number: int) -> BaseSampler:
-    return RandomSampler(seed=_seed(spec.seed, number))
-
-
-@builders.register("grid")
-def grid(spec: Grid, study: Study, number: int) -> BaseSampler:
-    return RandomSampler(seed=0)  # never draws: each point is put into the queue before it is asked for
-
-
-@builders.register("qmc")
-def qmc(spec: Qmc, study: Study, number: int) -> BaseSampler:
-    return QMCSampler(
-        qmc_type=spec.sequence,
-        scramble=spec.scramble,
-        # The same for all trials: it names the sequence, and the study's attributes the place in it.
-        seed=spec.seed % (1 << 63),
-        independent_sampler=RandomSampler(seed=_seed(spec.seed, number)),
-        warn_independent_sampling=False,
-    )
-
-
-@builders.register("cmaes")
-def cmaes(spec: Cmaes, study: Study, number: int) -> BaseSampler:
-    return CmaEsSampler(seed=_seed(spec.seed, number), popsize=spec.population, warn_independent_sampling=False)
-
-
-@builders.register("gp")
-def gp(spec: Gp, study: Study, number: int) -> BaseSampler:
-    return GPSampler(seed=_seed(spec.seed, number), n_startup_trials=spec.startup)
-
-
-@builders.register("nsga2")
-def nsga2(spec: Nsga2, study: Study, number: int) -> BaseSampler:
-    return NSGAIISampler(seed=_seed(spec.seed, number), population_size=spec.population)
+def _bounds(state: str, excesses: Mapping[str, float]) -> dict[str, float]:
+    """The constraints as Optuna keeps them with a trial that has ended with values."""
+    told = excesses if state in ("complete", "pruned") else {}
+    return {f"constraints:{name}": excess for name, excess in told.items()}
 
 
 def _last(state: str, curve: Mapping[int, float], study: Study) -> dict[int, float]:
     epoch = max(curve, default=None)
     return {} if epoch is None or state != "pruned" or len(study.objective) > 1 else {epoch: curve[epoch]}
-
-
-def _seed(seed: int, number: int) -> int:
-    """31 bits for one trial, from the sampler's seed and the trial's number."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{number}".encode()).digest()[:4], "big") >> 1
 
 
 def directions(study: Study) -> list[str]:
@@ -215,9 +195,10 @@ def _grid(study: Study) -> list[dict[str, Any]]:
 
 def distribution(domain: Domain) -> BaseDistribution:
     if isinstance(domain, Int):
-        return IntDistribution(domain.low, domain.high, step=domain.step)
+        return IntDistribution(domain.low, domain.high, step=domain.step, log=domain.log)
     if isinstance(domain, (Uniform, Log)):
-        return FloatDistribution(domain.low, domain.high, log=isinstance(domain, Log))
+        step = None if isinstance(domain, Log) else domain.step
+        return FloatDistribution(domain.low, domain.high, log=isinstance(domain, Log), step=step)
     return CategoricalDistribution([canonical(value) for value in domain.grid() or ()])
 
 
@@ -228,9 +209,11 @@ def inner(domain: Domain, value: Any) -> Any:
 
 def _suggest(trial: optuna.Trial, path: str, domain: Domain) -> Any:
     if isinstance(domain, Int):
-        return trial.suggest_int(path, domain.low, domain.high, step=domain.step)
-    if isinstance(domain, (Uniform, Log)):
-        return trial.suggest_float(path, domain.low, domain.high, log=isinstance(domain, Log))
+        return trial.suggest_int(path, domain.low, domain.high, step=domain.step, log=domain.log)
+    if isinstance(domain, Log):
+        return trial.suggest_float(path, domain.low, domain.high, log=True)
+    if isinstance(domain, Uniform):
+        return domain.nearest(trial.suggest_float(path, domain.low, domain.high, step=domain.step))
     values = {canonical(value): value for value in domain.grid() or ()}
     return values[trial.suggest_categorical(path, list(values))]
 

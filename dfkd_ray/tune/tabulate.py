@@ -19,7 +19,7 @@ from dfkd_ray.tune import analysis, reproduced
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.tune.pictures import load, picture_format
-from dfkd_ray.tune.trials import Trial
+from dfkd_ray.tune.trials import Trial, outside
 from dfkd_ray.util import tables
 
 
@@ -146,6 +146,7 @@ def _trial_row(study: Study, trial: Trial) -> Record:
         "method": trial.method_json,
         "state": trial.state,
         "reason": trial.reason,
+        "outside": ", ".join(outside(study, trial)) or None,
         "rung": trial.rung,
         "epochs": trial.epoch,
         "objectives": trial.values,
@@ -156,6 +157,7 @@ def _trial_row(study: Study, trial: Trial) -> Record:
         "device": last.get("device"),
         "peak_memory": trial.rows.peak_memory,
         "attempts": trial.attempts,
+        "proposed_by": trial.proposed_by,
         "changed": trial.changed,
         "final": list(trial.final.items()),
     }

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dfkd_ray import metrics
 from dfkd_ray.stats import degenerate
 from dfkd_ray.study import Objective, Study
 from dfkd_ray.tune.curves import Rows
@@ -29,6 +30,8 @@ class Trial:
     draw: int = 0  # of the nuisance draws that all arms of an ablation share
     tuning: int | None = None  # its number in the search of its arm; None: it counts for the effects
     attrs: Mapping[str, Any] = field(default_factory=dict)  # what the sampler remembers of it
+    proposed_by: str | None = None  # see Proposal
+    repeats: int = 0  # see Proposal
     reused: str | None = None  # whose it is, where a trial of an earlier study is to be taken over
     state: str = "running"
     reason: str | None = None
@@ -84,6 +87,20 @@ class Trial:
         best = self.best_epoch(objective) if objective.at == "best" else None
         epoch = self.epoch if best is None else best
         return degenerate.reasons(self.rows[epoch]["metrics"]) if epoch in self.rows else ()
+
+
+def excesses(study: Study, trial: Trial) -> dict[str, float]:
+    """By how much a trial is outside of each constraint of its study, 0 or less where it keeps to it."""
+    costs = {metrics.TIME: trial.seconds, metrics.PEAK_MEMORY: trial.rows.peak_memory}
+    told = {**costs, **(trial.last or {}).get("metrics", {})}
+    known = ((each, told.get(each.metric)) for each in study.constraints)
+    return {each.metric: each.excess(value) for each, value in known if value is not None}
+
+
+def outside(study: Study, trial: Trial) -> tuple[str, ...]:
+    """The constraints that a trial does not keep to, which keeps it from winning."""
+    found = excesses(study, trial)
+    return tuple(f"{each.metric} not {each}" for each in study.constraints if found.get(each.metric, 0.0) > 0)
 
 
 def barred(study: Study, trial: Trial) -> bool:

@@ -26,7 +26,7 @@ from dfkd_ray.tune.options import NOTHING_SAID, RETRIES, Options
 from dfkd_ray.tune.proposal import Proposal
 from dfkd_ray.tune.reuse import Finished
 from dfkd_ray.tune.tidy import Tidier
-from dfkd_ray.tune.trials import REUSED, Trial, barred
+from dfkd_ray.tune.trials import REUSED, Trial, barred, excesses
 from dfkd_ray.tune.watchdog import FACTOR, Watchdog
 from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util import folders
@@ -107,18 +107,8 @@ class Tuner:
     def _asked(self, proposal: Proposal) -> Trial:
         seed = self.study.seed if proposal.seed is None else proposal.seed
         found = self.reuse(proposal.changes, seed)
-        self._note(
-            "asked",
-            trial=proposal.number,
-            changes=proposal.changes,
-            seed=seed,
-            reused=None if found is None else found.origin,
-            arm=proposal.arm,
-            draw=proposal.draw,
-            tuning=proposal.tuning,
-            attrs=proposal.attrs,
-            study_attrs=proposal.study_attrs,
-        )
+        facts = {**vars(proposal), "seed": seed, "reused": None if found is None else found.origin}
+        self._note("asked", trial=facts.pop("number"), **facts)
         return self.history.trials[proposal.number]
 
     def _taken_over(self, trial: Trial) -> bool:
@@ -203,7 +193,7 @@ class Tuner:
         self.watchdog.ended(trial.number)
         curve = trial.curve(self.study.objective[0].metric)
         told = "failed" if barred(self.study, trial) else ending.state  # else samplers would look for more of these
-        self.search.tell(trial.number, told, ending.values, curve, ending.rung)
+        self.search.tell(trial.number, told, ending.values, curve, ending.rung, excesses(self.study, trial))
         self._tidier.ended(trial.number)
         self._consider_giving_up(trial)
 

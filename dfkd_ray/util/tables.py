@@ -52,6 +52,7 @@ TRIALS = pa.schema(
         ("method", pa.string()),  # JSON: the resolved method, every default filled in
         ("state", pa.string()),  # running, complete, pruned, failed
         ("reason", pa.string()),  # why it was pruned or failed, else null
+        ("outside", pa.string()),  # constraints that it does not keep to, else null
         ("rung", pa.int32()),  # epoch at which a pruned trial was stopped
         ("epochs", pa.int32()),  # epochs done
         ("objectives", pa.list_(pa.float64())),  # what the sampler was told, in the order of the study's objectives
@@ -60,11 +61,9 @@ TRIALS = pa.schema(
         ("seconds", pa.float64()),  # of the trial's own work, over all its attempts
         ("host", pa.string()),
         ("device", pa.string()),
-        (
-            "peak_memory",
-            pa.int64(),
-        ),  # bytes at its highest: on the GPU, else resident in the trial's process
+        ("peak_memory", pa.int64()),  # bytes at its highest: on the GPU, else resident in the trial's process
         ("attempts", pa.int32()),
+        ("proposed_by", pa.string()),  # model, start-up (drawn at random), null: no model, or of an older version
         ("changed", pa.string()),  # null, or what was another than when the study was begun, and was accepted
         (
             "final",

@@ -52,6 +52,12 @@ def duration(seconds: float | None) -> str:
     return f"{hours}{NBSP}h {minutes}{NBSP}min"
 
 
+def by_model(proposed_by: Mapping[str, int]) -> str:
+    """How much of a search was one: `8 of 12 trials by the sampler's model, 4 drawn at random`."""
+    modelled, drawn = (proposed_by.get(who, 0) for who in ("model", "start-up"))
+    return f"{modelled} of {count(modelled + drawn, 'trial')} by the sampler's model, {drawn} drawn at random"
+
+
 def roughly(seconds: float) -> str:
     """A time to wait, or one that has passed, for a line of the terminal: `42 s`, `3 min`, `1 h 20 min`."""
     if seconds < 90:

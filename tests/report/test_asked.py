@@ -40,6 +40,12 @@ def test_a_sweep_says_what_was_searched_in_which_range_and_how_long() -> None:
     assert "Task gliders, 12 classes Teacher and student resnet8 teaches resnet8" in text
 
 
+def test_how_many_trials_the_model_proposed_is_said_where_it_is_known() -> None:
+    rows = [trial(number, proposed_by=who) for number, who in enumerate(["start-up", "start-up", "model", None])]
+    assert "Proposed 1 of 3 trials by the sampler" in plain(written(asked.asked(study(rows))))
+    assert "Proposed" not in plain(written(asked.asked(study([trial(0)]))))
+
+
 def test_the_preset_that_fixes_more_than_the_study_says_is_named() -> None:
     text = plain(written(asked.asked(study([trial(0)], note=noted(preset="laptop")))))
     assert "Preset laptop Task" in text

@@ -38,6 +38,18 @@ def test_what_was_found_is_said_as_far_as_it_is_known() -> None:
     )
 
 
+def test_how_much_was_a_search_and_what_was_not_run_again_is_said() -> None:
+    trial = ended(1, [0.5], {"val_accuracy": 0.5})
+    plain = summary([(trial, {"val_accuracy": 0.5})], trial)
+    assert list(outcome.proposed(plain)) == []
+    known = replace(plain, proposed_by={"start-up": 10, "model": 2}, repeats=6, exhausted=True)
+    assert list(outcome.proposed(known)) == [
+        "proposed: 2 of 12 trials by the sampler's model, 10 drawn at random",
+        "6 proposals repeated a setting with its seed, so the same bits: known, and another was asked for",
+        "the space is exhausted: it has 2 settings, and all were run",
+    ]
+
+
 def test_the_objectives_own_number_comes_first() -> None:
     last = {"agreement/source": 0.946, "kl/noise": 0.0321}
     blind = ended(0, [0.946], last)

@@ -42,6 +42,7 @@ def test_it_says_what_runs_and_what_it_costs() -> None:
     assert lines() == [
         "a: Which?",
         "method noise_kd, task gliders, sampler tpe, stopper none",
+        "tpe draws the first 2 of 6 trials at random, its model proposes at most 4",
         "  student_loss.kd.temperature  log [1.0, 20.0]",
         "  schedule.batch               choice [8, 16]",
         "a trial: 9 epochs x 10 rounds, 180 source steps and 450 student steps of 64 images",
@@ -49,6 +50,14 @@ def test_it_says_what_runs_and_what_it_costs() -> None:
         "6 trials, 1 at a time: at most 21 min of CPU, 21 min on the clock",
     ]
     assert COST.trial(SCHEDULE) == pytest.approx(TRIAL)
+
+
+def test_it_says_where_there_are_fewer_settings_than_the_budget_pays_for() -> None:
+    said = "the space has 2 settings, fewer than the budget of 6 trials"
+    few = {"search": {"schedule.batch": {"choice": [8, 16]}}}
+    assert said in lines(**few)
+    assert said not in lines(budget={"trials": 2}, **few)
+    assert not any("the space has" in line for line in lines())
 
 
 def test_it_says_where_the_sampler_will_not_see_all_trials() -> None:

@@ -191,6 +191,14 @@ def test_shipped_studies_open_by_name() -> None:
     assert open_study(shipped.study_file("mhad"))[0].study == "mhad"
 
 
+def test_a_constraint_is_on_what_a_trial_reports_or_costs(tmp_path: Path) -> None:
+    bounds = 'constraints: {seconds: "<= 60", peak_memory: "<= 2e9", kl/noise: "<= 1"}\n'
+    made, _ = open_study(write(tmp_path, GOOD + bounds))
+    assert [str(bound) for bound in made.constraints] == ["<= 60", "<= 2000000000", "<= 1"]
+    with pytest.raises(ConfigError, match=r"constraints\.secnds: no trial reports 'secnds'; did you mean 'seconds'\?"):
+        open_study(write(tmp_path, GOOD + bounds.replace("seconds", "secnds")))
+
+
 def test_a_share_that_is_better_low_may_be_an_objective(tmp_path: Path) -> None:
     made, work = open_study(write(tmp_path, GOOD.replace("agreement/source", "outside")))
     assert [(o.metric, o.mode, o.sign) for o in made.objective] == [("outside", "min", -1.0)]

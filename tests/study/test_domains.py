@@ -56,8 +56,14 @@ def test_one_value_stands_for_a_list_in_a_condition() -> None:
         ({"uniform": [1, 1]}, "low must be below high, got [1, 1]"),
         ({"uniform": [0, True]}, "uniform: expected two numbers, got [0, True]"),
         ({"uniform": [0, 1], "points": 1}, "points must be >= 2, got 1"),
-        ({"uniform": [0, 1], "step": 1}, "step: no such option of a uniform domain"),
+        ({"log": [1, 2], "step": 1}, "step: no such option of a log domain"),
         ({"log": [0, 1]}, "a log domain starts above 0, got 0"),
+        ({"int": [0, 9], "log": True}, "an int with `log: true` starts at 1 or above, and takes no `step`"),
+        ({"int": [1, 9], "step": 2, "log": True}, "an int with `log: true` starts at 1 or above, and takes no `step`"),
+        ({"int": [1, 9], "log": 3}, "log"),
+        ({"uniform": [0, 1], "step": 0.3}, "1 is not reached from 0 in steps of 0.3"),
+        ({"uniform": [0, 1], "step": -0.5}, "step must be > 0, and stands alone without `points`, got -0.5"),
+        ({"uniform": [0, 1], "step": 0.5, "points": 3}, "step must be > 0, and stands alone without `points`"),
         ({"log": [1, 2], "when": 3}, "when: expected {parent path: [values]}, got 3"),
     ],
 )
@@ -65,6 +71,21 @@ def test_refusals(raw: object, message: str) -> None:
     with pytest.raises(ConfigError) as refused:
         parse(raw)
     assert message in str(refused.value)
+
+
+def test_a_uniform_with_a_step_has_its_steps_alone_and_both_ends() -> None:
+    domain = parse({"uniform": [0.1, 0.7], "step": 0.2})
+    assert domain.grid() == (0.1, 0.3, 0.5, 0.7)
+    assert (domain.continuous, domain.ends()) == (False, (0.1, 0.7))
+    assert parse({"uniform": [0, 1]}).continuous
+    assert plain(domain) == {"uniform": [0.1, 0.7], "step": 0.2}
+
+
+def test_an_int_may_be_logarithmic() -> None:
+    domain = parse({"int": [1, 256], "log": True})
+    assert domain == domains.Int(1, 256, log=True)
+    assert plain(domain) == {"int": [1, 256], "log": True}
+    assert parse({"int": [1, 256], "log": False}) == domains.Int(1, 256)
 
 
 def test_canonical_tells_one_from_true() -> None:
@@ -84,6 +105,8 @@ def test_all_kinds_are_registered() -> None:
         {"int": [2, 10]},
         {"int": [3, 9], "step": 2},
         {"uniform": [0, 1], "points": 5},
+        {"uniform": [0, 1], "step": 0.1},
+        {"int": [1, 100], "log": True},
         {"log": [1, 9], "points": 3},
         {"log": [1, 9]},
     ],

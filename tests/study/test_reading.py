@@ -137,8 +137,8 @@ def test_all_mistakes_at_once_with_their_lines() -> None:
     lines = str(refused.value).splitlines()
     assert lines[2] == (
         "bad.yaml:2: methd: no such part of a study; did you mean 'method'? (known: arms, budget, checkpoint, "
-        "components, design, draws, fixed, method, objective, plugins, preset, published, question, resources, "
-        "runtime, sampler, search, seed, seeds, spread, stopper, study, task, track, tune)"
+        "components, constraints, design, draws, fixed, method, objective, plugins, preset, published, question, "
+        "resources, runtime, sampler, search, seed, seeds, spread, stopper, study, task, track, tune)"
     )
     assert lines[0] == "bad.yaml:1: method: is missing"
     assert lines[1] == "bad.yaml:1: study: a name has letters, digits, - and _, got 'm had'"
@@ -155,7 +155,8 @@ def test_all_mistakes_at_once_with_their_lines() -> None:
         "bad.yaml:6: search.a: unknown domain 'unifrom'; did you mean 'uniform'? "
         "(known: bool, choice, int, log, uniform)",
         "bad.yaml:7: search.b: a log domain starts above 0, got 0",
-        "bad.yaml:9: search.d.pints: no such option of a uniform domain; did you mean 'points'? (known: points, when)",
+        "bad.yaml:9: search.d.pints: no such option of a uniform domain; did you mean 'points'? "
+        "(known: points, step, when)",
         "bad.yaml:10: sampler.name: unknown sampler 'tp'; did you mean 'tpe'? "
         "(known: cmaes, gp, grid, nsga2, qmc, random, tpe)",
         "bad.yaml:11: stopper: grace must be >= 1, got 0",
@@ -196,19 +197,40 @@ def test_messages(old: str, new: str, message: str) -> None:
     assert message in str(refused.value)
 
 
-@pytest.mark.parametrize("name", ["cmaes", "gp"])
-def test_several_objectives_need_a_sampler_that_takes_them(name: str) -> None:
-    text = f"""
+def test_several_objectives_need_a_sampler_that_takes_them() -> None:
+    text = """
 study: s
 method: m
 task: t
-objective: [{{metric: val_accuracy}}, {{metric: kl/noise}}]
-search: {{a: {{log: [1, 2]}}, b: {{log: [1, 2]}}}}
-sampler: {name}
-budget: {{trials: 3}}
+objective: [{metric: val_accuracy}, {metric: kl/noise}]
+search: {a: {log: [1, 2]}, b: {log: [1, 2]}}
+sampler: cmaes
+budget: {trials: 3}
 """
-    with pytest.raises(ConfigError, match=f"{name} takes one objective; for several: grid, nsga2, qmc, random, tpe"):
+    with pytest.raises(ConfigError, match="cmaes takes one objective; for several: gp, grid, nsga2, qmc, random, tpe"):
         study.parse(loads(text))
+
+
+def test_a_sampler_that_cannot_be_told_of_stopped_trials_takes_no_stopper() -> None:
+    text = """
+study: s
+method: m
+task: t
+objective: {metric: val_accuracy}
+search: {a: {log: [1, 2]}, b: {log: [1, 2]}}
+sampler: gp
+stopper: asha
+budget: {trials: 3}
+"""
+    with pytest.raises(ConfigError) as refused:
+        study.parse(loads(text, "study.yaml"))
+    assert str(refused.value) == (
+        "study.yaml:8: stopper: gp models values, and that of a trial stopped early is none of its last epoch: "
+        "`stopper: none`, or take tpe, cmaes or nsga2, which know what was stopped"
+    )
+    for told in ("sampler: cmaes", "sampler: nsga2", "sampler: tpe"):
+        assert study.parse(loads(text.replace("sampler: gp", told))).stopper == Asha()
+    assert study.parse(loads(text.replace("asha", "none"))).sampler.stopped == "refused"
 
 
 def test_not_a_mapping() -> None:

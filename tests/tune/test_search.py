@@ -12,11 +12,14 @@ import pytest
 from optuna.trial import TrialState
 
 from dfkd_ray.study import Budget, Objective, Study
+from dfkd_ray.study.constraints import Constraint
 from dfkd_ray.study.domains import Bool, Choice, Int, Log, Uniform
 from dfkd_ray.study.space import enumerate_grid
 from dfkd_ray.study.specs import Cmaes, Gp, Grid, Nsga2, Qmc, Random, SamplerSpec, Tpe, samplers
 from dfkd_ray.tune.history import History
-from dfkd_ray.tune.search import Search, builders
+from dfkd_ray.tune.sampling import builders
+from dfkd_ray.tune.search import REPEATS, Search
+from dfkd_ray.tune.trials import excesses, outside
 
 RANGES = {"x": Uniform(0, 1, points=5), "y": Log(0.1, 10, points=3), "n": Int(1, 4)}
 MIXED = {**RANGES, "c": Choice(("a", {"k": [1]}, 1, True)), "z": Uniform(0, 1, points=2, when={"c": ("a", 1)})}
@@ -107,9 +110,9 @@ def test_the_same_proposals_again_and_after_a_rebuild_at_any_trial(spec: Sampler
         assert drive(resumed, ledger, total - cut) == undisturbed[cut:]
 
 
-@pytest.mark.parametrize("spec", [Tpe(startup=4), Random(), Grid(), Qmc(), Nsga2(population=4)], ids=str)
+@pytest.mark.parametrize("spec", [Tpe(startup=4), Random(), Grid(), Qmc(), Gp(startup=7), Nsga2(population=4)], ids=str)
 def test_several_objectives(spec: SamplerSpec) -> None:
-    study = make(spec, MIXED, objectives=2)
+    study = make(spec, RANGES if isinstance(spec, Gp) else MIXED, objectives=2)
     undisturbed = drive(Search(study), Ledger(study), 12)
     ledger = Ledger(study)
     drive(Search(study), ledger, 7)
@@ -125,6 +128,86 @@ def test_models_come_nearer_to_the_optimum_than_their_first_draws(spec: SamplerS
     values = [result for _, _, result in drive(Search(study), Ledger(study), 14 if few else 40)]
     assert statistics.fmean(values[-6:]) > statistics.fmean(values[:6])
     assert max(values) > -0.1
+
+
+@pytest.mark.parametrize("spec", [Cmaes(seed=1, population=4), Nsga2(seed=1, population=4)], ids=str)
+def test_with_a_stopper_proposals_are_not_those_of_random_and_generations_go_on(spec: SamplerSpec) -> None:
+    """All trials but the first are stopped, as by a strict stopper: Optuna's own samplers would see one trial."""
+    proposed: dict[bool, list[Any]] = {}
+    generations: list[int] = []
+    for drawn in (True, False):
+        search = Search(make(Random(seed=spec.seed) if drawn else spec, RANGES))
+        proposed[drawn] = []
+        for number in range(17):
+            proposal = search.propose()
+            assert proposal is not None
+            proposed[drawn].append(proposal.changes)
+            result = value(dict(proposal.changes))
+            search.tell(number, "pruned" if number else "complete", [result], {1: result}, 1 if number else None)
+            generations += [said for key, said in proposal.attrs.items() if key.endswith(":generation")]
+    assert sum(own != drawn for own, drawn in zip(proposed[False], proposed[True])) >= 12
+    assert max(generations) >= 3
+
+
+@pytest.mark.parametrize(
+    ("spec", "first"),
+    [(Tpe(startup=4), 4), (Gp(startup=5), 5), (Nsga2(population=4), 4), (Cmaes(population=4), 5), (Random(), None)],
+    ids=str,
+)
+def test_who_made_a_proposal_is_known(spec: SamplerSpec, first: int | None) -> None:
+    search, who = Search(make(spec, RANGES)), []
+    for number in range(7):
+        proposal = search.propose()
+        assert proposal is not None
+        who.append(proposal.proposed_by)
+        search.tell(number, "complete", [value(dict(proposal.changes))], {}, None)
+    assert who == ([None] * 7 if first is None else ["start-up"] * first + ["model"] * (7 - first))
+
+
+BOUND = (Constraint("val_accuracy", most=True, bound=-0.25), Constraint("seconds", most=False, bound=0.5))
+
+
+@pytest.mark.parametrize("spec", [Tpe(startup=3), Gp(startup=4), Nsga2(population=3)], ids=str)
+def test_samplers_are_told_of_constraints_and_propose_something_else_for_them(spec: SamplerSpec) -> None:
+    """A bound from above on the objective itself: what comes too near to the optimum is outside of it."""
+    total, runs = 8, []
+    for constraints in ((), BOUND):
+        study = replace(make(spec, RANGES), constraints=constraints)
+        search, ledger = Search(study), Ledger(study)
+        proposed = []
+        for number in range(total):
+            proposal = search.propose()
+            assert proposal is not None
+            ledger.asked(proposal)
+            proposed.append(proposal.changes)
+            result = value(dict(proposal.changes))
+            excess = {"val_accuracy": result + 0.25, "seconds": -0.5} if constraints else {}
+            ledger.ended(number, "complete", [result])
+            assert excesses(study, ledger.history.trials[number]) == pytest.approx(excess)
+            search.tell(number, "complete", [result], {}, None, excess)
+        resumed = Search(study)
+        resumed.rebuild(ledger.history)
+        live, again = search._optuna.get_trials(), resumed._optuna.get_trials()
+        assert [trial.constraints for trial in live] == [trial.constraints for trial in again]
+        assert resumed.propose() == search.propose()
+        runs.append(proposed)
+    assert runs[0][:3] == runs[1][:3]
+    assert runs[0] != runs[1]
+
+
+def test_what_does_not_keep_to_a_constraint_does_not_win() -> None:
+    study = replace(make(Random(), RANGES), constraints=BOUND)
+    ledger, search = Ledger(study), Search(study)
+    for number, result in enumerate([-0.1, -0.3, -0.5]):
+        proposal = search.propose()
+        assert proposal is not None
+        ledger.asked(proposal)
+        ledger.ended(number, "complete", [result])
+    best = ledger.history.best()
+    assert best is not None
+    assert best.number == 1
+    assert outside(study, ledger.history.trials[0]) == ("val_accuracy not <= -0.25",)
+    assert outside(study, ledger.history.trials[1]) == ()
 
 
 def test_a_rebuilt_study_holds_running_trials_open_and_can_be_told_of_them() -> None:
@@ -187,6 +270,79 @@ def test_parallel_grid_proposals_are_different() -> None:
     proposals = [search.propose() for _ in range(7)]
     assert proposals[-1] is None
     assert len({str(proposal.changes) for proposal in proposals if proposal}) == 6
+
+
+SMALL = {"c": Choice(("a", {"k": [1]})), "n": Int(1, 3)}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [Tpe(startup=2), Random(), Qmc(), Gp(startup=2), Nsga2(population=2), Tpe(startup=2, multivariate=False)],
+    ids=str,
+)
+def test_no_setting_is_run_twice_and_an_exhausted_space_ends_the_study(spec: SamplerSpec) -> None:
+    """Six settings and 99 trials: each once, three at a time, the same where each round is rebuilt from the ledger."""
+    study = make(spec, SMALL)
+    assert study.trials == 6
+    runs: list[list[str]] = []
+    for rebuilt in (False, True):
+        search, ledger, seen = Search(study), Ledger(study), list[str]()
+        for _ in range(2):
+            together = [proposal for proposal in (search.propose() for _ in range(3)) if proposal is not None]
+            for proposal in together:
+                ledger.asked(proposal)
+                seen.append(str(proposal.changes))
+            for proposal in together:
+                told = [float(proposal.changes["n"])]
+                search.tell(proposal.number, "complete", told, {}, None)
+                ledger.ended(proposal.number, "complete", told)
+            if rebuilt:
+                search = Search(study)
+                search.rebuild(ledger.history)
+        assert search.propose() is None
+        runs.append(seen)
+    assert runs[0] == runs[1]
+    assert sorted(runs[0]) == sorted(str(point) for point in enumerate_grid(SMALL))
+
+
+def test_what_was_asked_for_again_is_counted_and_the_numbers_of_trials_have_no_gaps() -> None:
+    study = make(Random(seed=0), SMALL)
+    search = Search(study)
+    proposals = [search.propose() for _ in range(7)]
+    assert proposals.pop() is None
+    assert [proposal.number for proposal in proposals if proposal] == list(range(6))
+    drawn = [(str(dict(p.changes)), p.repeats) for p in proposals if p]
+    assert sum(repeats for _, repeats in drawn) == 2
+    assert drawn[0][1] == 0
+    assert max(repeats for _, repeats in drawn) <= REPEATS
+    assert [trial.number for trial in search._optuna.get_trials()] == list(range(6))
+
+
+@pytest.mark.parametrize("spec", [Tpe(startup=2), Random(), Qmc(), Cmaes(population=3), Nsga2(population=3)], ids=str)
+def test_steps_and_logarithms_of_whole_numbers_hold_for_every_sampler(spec: SamplerSpec) -> None:
+    space = {"u": Uniform(0.1, 0.7, step=0.2), "n": Int(1, 1000, log=True)}
+    search = Search(make(spec, space))
+    found = []
+    for number in range(24):
+        proposal = search.propose()
+        assert proposal is not None
+        found.append(proposal.changes)
+        search.tell(number, "complete", [0.5], {}, None)
+    assert {changes["u"] for changes in found} <= {0.1, 0.3, 0.5, 0.7}
+    assert len({changes["u"] for changes in found}) >= 3
+    assert {type(changes["n"]) for changes in found} == {int}
+    assert sum(changes["n"] <= 100 for changes in found) >= 10, "half of a logarithm and more; of plain numbers 2"
+
+
+def test_a_range_that_nobody_can_count_is_never_exhausted_and_designs_may_repeat() -> None:
+    mixed = {"c": Bool(), "x": Uniform(0, 1, points=2, when={"c": (True,)})}
+    search = Search(make(Random(seed=0), mixed))
+    proposals = [search.propose() for _ in range(12)]
+    settings = [str(proposal.changes) for proposal in proposals if proposal]
+    assert len(set(settings)) == 12
+    assert settings.count(str({"c": False})) == 1
+    again = Search(make(Random(seed=0), {"c": Bool()}), repeating=True)
+    assert len([again.propose() for _ in range(5)]) == 5
 
 
 def test_choices_of_any_kind_come_back_as_they_were() -> None:
