@@ -77,7 +77,7 @@ class TrialRow:
     @property
     def outside(self) -> str | None:
         """The constraints that it does not keep to, which keeps it from winning."""
-        told: str | None = self.row["outside"]
+        told: str | None = self.row["unmet"]
         return told
 
     @property

@@ -56,7 +56,6 @@ def work(
     task = task or task_of(study)
     methods = methods_of(study, task) if methods is None else methods
     method = config.change(methods[study.method], study.fixed)
-    first = study.objective[0]
     own: dict[str, Any] = {"plugin": tuple(dict.fromkeys([*study.plugins, *options.plugin]))}
     own |= {"checkpoint": options.checkpoint or str(study.checkpoint.every), **options.runtime(study.runtime)}
     made = prepare(method, task, replace(options, **own))
@@ -64,9 +63,15 @@ def work(
         _check_reported("objective", objective.metric, made, method)
     for constraint in study.constraints:
         _check_reported("constraints", constraint.metric, made, method)
+    return judged(made, study, fixed=study.fixed, methods=methods)
+
+
+def judged(made: Distillation, study: Study, **more: Any) -> Distillation:
+    """The same as a study judges it: what the best epoch of its trials is chosen by, and which images that takes."""
+    first = study.objective[0]
     named = {*(each.metric for each in study.objective), *(each.metric for each in study.constraints)}
     invert = not named.isdisjoint(metrics.FOLLOWED["inverted"])
-    return replace(made, metric=first.metric, sign=first.sign, fixed=study.fixed, methods=methods, invert=invert)
+    return replace(made, metric=first.metric, sign=first.sign, invert=invert, **more)
 
 
 def _check_reported(at: str, name: str, made: Distillation, method: Method) -> None:

@@ -114,18 +114,17 @@ def _study(
     for that by the default data-free metric."""
     made = preparing.prepare(config.change(own, fixed), task, how)
     metric = metrics.VAL_ACCURACY if preparing.evaluable(made) else metrics.DATA_FREE
-    objective = Objective(metric)
     study = Study(
         study=re.sub(r"[^A-Za-z0-9_-]+", "-", folder.name).strip("-_") or "run",
         method=name,
         preset=preset,
         task=task if isinstance(task, str) else yamls.plain(task),
-        objective=(objective,),
+        objective=(Objective(metric),),
         fixed=fixed,
         seed=seed,
         budget=Budget(trials=1),
     )
-    return study, replace(made, metric=metric, sign=objective.sign, fixed=fixed, methods={name: own})
+    return study, preparing.judged(made, study, fixed=fixed, methods={name: own})
 
 
 def _begun(study: Study, work: Distillation, folder: Path, accept: bool, fresh: bool, to: Audience) -> GoingOn | None:
@@ -147,8 +146,7 @@ def _begun(study: Study, work: Distillation, folder: Path, accept: bool, fresh: 
     if not begun.study.one_run:
         raise StudyError(f"{folder} holds a study: name another folder with --out")
     same = all(getattr(begun.study, what) == getattr(study, what) for what in ("seed", "task_name", "preset", "fixed"))
-    goal = begun.study.objective[0]  # of a run of before: another data-free metric
-    work = replace(work, metric=goal.metric, sign=goal.sign)
+    work = preparing.judged(work, begun.study)  # of a run of before: another data-free metric
     way_on = "name another folder with --out" + (", or go on all the same with --accept-changes" if same else "")
     return running.going_on(folder, begun, study, work, accept and same, to, way_on)
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dfkd_ray.study import trackers
 from dfkd_ray.tune.room import WAIT
 from dfkd_ray.tune.watchdog import FACTOR
 from dfkd_ray.util import limits
@@ -99,7 +98,7 @@ class Options:
     )
     parquet: bool = _option("Write trials and steps as Parquet too.", default=False)
     track: tuple[str, ...] = _option(
-        f"A tracker that shows it as well ({', '.join(trackers.TRACKERS)}), and where that is: see `ls trackers`.",
+        "A tracker that shows it as well, and where that is: see `ls trackers`.",
         shown="the study's",
         default=(),
         metavar="NAME[:PLACE]",
@@ -145,6 +144,8 @@ class Options:
                 raise ConfigError(problem.under(name) for problem in error.problems) from None
         _amounts(self.custom)
         for each in self.track:
+            from dfkd_ray.study import trackers
+
             try:
                 trackers.parse(each)
             except ValueError as error:
@@ -177,6 +178,8 @@ class Options:
 
     def absolute(self) -> Options:
         """The same with absolute paths: workers, and whoever resumes, may stand elsewhere."""
+        from dfkd_ray.study import trackers
+
         paths: dict[str, Any] = {name: p.resolve() for name, p in self.said.items() if isinstance(p, Path)}
         paths |= {"track": tuple(map(trackers.absolute, self.track)), "plugin": tuple(map(anchored, self.plugin))}
         if self.data is not None:
@@ -185,6 +188,8 @@ class Options:
 
     def plain(self) -> dict[str, Any]:
         """As a ledger keeps it, without secrets: what holds again at a resume."""
+        from dfkd_ray.study import trackers
+
         said = {name: value for name, value in self.absolute().said.items() if name not in _ONCE}
         plain = {name: redacted_facts(_plain(value)) for name, value in said.items() if name != "track"}
         return plain | ({"track": list(map(trackers.kept, said["track"]))} if "track" in said else {})

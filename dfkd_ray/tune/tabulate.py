@@ -146,7 +146,7 @@ def _trial_row(study: Study, trial: Trial) -> Record:
         "method": trial.method_json,
         "state": trial.state,
         "reason": trial.reason,
-        "outside": ", ".join(outside(study, trial)) or None,
+        "unmet": ", ".join(outside(study, trial)) or None,
         "rung": trial.rung,
         "epochs": trial.epoch,
         "objectives": trial.values,

@@ -52,7 +52,7 @@ TRIALS = pa.schema(
         ("method", pa.string()),  # JSON: the resolved method, every default filled in
         ("state", pa.string()),  # running, complete, pruned, failed
         ("reason", pa.string()),  # why it was pruned or failed, else null
-        ("outside", pa.string()),  # constraints that it does not keep to, else null
+        ("unmet", pa.string()),  # constraints that it does not keep to, else null
         ("rung", pa.int32()),  # epoch at which a pruned trial was stopped
         ("epochs", pa.int32()),  # epochs done
         ("objectives", pa.list_(pa.float64())),  # what the sampler was told, in the order of the study's objectives

@@ -17,7 +17,7 @@ from tests.cli.commands import dfkd, refused
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
     *("ls", "show", "cp", "distill", "teach", "sweep", "ablate", "reproduce", "diff", "evaluate", "export"),
-    *("resume", "repair", "plan", "validate", "report", "synthesize", "teach-diffusion"),
+    *("resume", "repair", "plan", "validate", "report", "open", "synthesize", "teach-diffusion"),
     *("submit", "status", "logs", "stop", "pull", "compare", "explain", "rm"),
 ]
 

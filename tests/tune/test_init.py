@@ -44,6 +44,7 @@ def test_a_whole_study_loads_no_torch(tmp_path: Path) -> None:
     assert "ray" not in found
 
 
+OPTUNA = [f"{name}.py" for name in ("importance", "optuna", "optuna_study", "results", "sampling", "search", "sight")]
 RAY = [f"ray_{name}.py" for name in ("cluster", "jobs", "leaving", "probe", "runner", "shards")]
 
 
@@ -51,7 +52,10 @@ RAY = [f"ray_{name}.py" for name in ("cluster", "jobs", "leaving", "probe", "run
     ("name", "expected"),
     [
         ("ray", RAY),
-        ("optuna", ["importance.py", "optuna.py", "search.py"]),
+        (
+            "optuna",
+            ["importance.py", "optuna.py", "optuna_study.py", "results.py", "sampling.py", "search.py", "sight.py"],
+        ),
     ],
 )
 def test_these_files_alone_import_it(name: str, expected: list[str]) -> None:
