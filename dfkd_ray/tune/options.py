@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -143,13 +143,8 @@ class Options:
             except ConfigError as error:
                 raise ConfigError(problem.under(name) for problem in error.problems) from None
         _amounts(self.custom)
-        for each in self.track:
-            from dfkd_ray.study import trackers
-
-            try:
-                trackers.parse(each)
-            except ValueError as error:
-                raise ConfigError.at("--track", str(error)) from None
+        if self.track:
+            _check_trackers(self.track)
         if self.runner == "serial":
             for name in sorted(_RAY & self.said.keys()):
                 raise ConfigError.at(f"--{name}", "is for --runner ray")
@@ -203,6 +198,17 @@ class Options:
         values |= {name: tuple(values.get(name, ())) for name in ("custom", "track", "plugin")}
         values |= {"reuse": tuple(map(Path, values.get("reuse", ())))}
         return cls(**values)
+
+
+def _check_trackers(named: Sequence[str]) -> None:
+    """ConfigError for a tracker that nobody knows; the room `study` is loaded where there is one, not for --help."""
+    from dfkd_ray.study import trackers
+
+    for each in named:
+        try:
+            trackers.parse(each)
+        except ValueError as error:
+            raise ConfigError.at("--track", str(error)) from None
 
 
 def _amounts(said: tuple[str, ...]) -> dict[str, float]:
