@@ -60,7 +60,7 @@ def test_two_ranks_leave_what_one_process_leaves_and_go_on_where_they_were_left(
 
 
 def test_two_ranks_that_are_told_to_leave_save_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
-    long = {**CHANGES, "schedule": {**CHANGES["schedule"], "rounds": 40}}
+    long = {**CHANGES, "schedule": {**CHANGES["schedule"], "rounds": 12}}
     there = replace(work(), method=config.change(config.load("dfkd_fgvc"), long))
     begun = there.epochs(job(tmp_path, 2))
     first = next(begun)
