@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dfkd_ray import metrics
 from dfkd_ray import study as studies
-from dfkd_ray.report import answer, finding, one_run, standings
+from dfkd_ray.report import finding, one_run
 from dfkd_ray.report.trial import TrialRow
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import store, tables, words
@@ -77,8 +77,7 @@ class Results:
         """What its page says first, in a sentence or two."""
         if (run := self.tables.run) is not None:
             return one_run.sentence(self.tables, run)
-        told = finding.sentence(self.tables) if self.tables.is_ablation else answer.sentence(self.tables)
-        return " ".join(said for said in (standings.sentence(self.tables), told) if said)
+        return " ".join(finding.answers(self.tables))
 
     @property
     def best(self) -> Best | None:
@@ -182,7 +181,14 @@ class Results:
         from dfkd_ray.runs import plugins
 
         with suppress(ConfigError):
-            plugins.load(plugins.recorded(self.folder))
+            plugins.load(self._recorded)
+
+    @cached_property
+    def _recorded(self) -> tuple[str, ...]:
+        """The plug-ins that the ledger names, which is read once: it may be long."""
+        from dfkd_ray.runs import plugins
+
+        return plugins.recorded(self.folder)
 
     def __str__(self) -> str:
         return f"{self.name}: {self.answer}"

@@ -37,9 +37,10 @@ def open_page(
 
 def folder_of(study: Path) -> Path:
     """The folder that is named, or that of this name under reports/; StudyError with what is there."""
-    for folder in (study, Path("reports") / study):
-        if folder.is_dir():
-            return folder
+    from dfkd_ray.tune.standing import named
+
+    if (folder := named(str(study))).is_dir():
+        return folder
     there = sorted(path.parent.name for path in Path("reports").glob("*/trials.arrow"))
     known = f"; under reports/ are {words.some(there, 12)}" if there else "; under reports/ is no study"
     raise StudyError(f"{study}: there is no such folder{known}")

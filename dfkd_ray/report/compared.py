@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from dfkd_ray import metrics
 from dfkd_ray.report import crossed, finding, paste, standings
-from dfkd_ray.report.answer import sentence, work
+from dfkd_ray.report.answer import work
 from dfkd_ray.report.asked import asked, experiment
 from dfkd_ray.report.blocks import Block, Cell, Heading, Inline, Number, Numbers, Section, Strong, Table, Text
 from dfkd_ray.report.chart import Drawn, arm_style, axis, constant, escaped, figure, hover, integer_axis
@@ -98,14 +98,12 @@ def summary(studies: Studies) -> Section:
     shown: list[Block] = [Text("Studies side by side", "eyebrow"), Heading(words.listed(list(studies)), 1)]
     shown += [Text(said, "answer") for said in _ahead(studies)]
     for name, tables in studies.items():
-        shown += [Heading(name, 2), Text(_answer(tables), "reading"), Numbers(_numbers(tables), first=True)]
+        shown += [
+            Heading(name, 2),
+            Text(" ".join(finding.answers(tables)), "reading"),
+            Numbers(_numbers(tables), first=True),
+        ]
     return Section("summary", "The answers", None, shown)
-
-
-def _answer(tables: Tables) -> str:
-    if not tables.is_ablation:
-        return sentence(tables)
-    return f"{standings.sentence(tables)} {finding.sentence(tables)}".strip()
 
 
 def _numbers(tables: Tables) -> list[Number]:

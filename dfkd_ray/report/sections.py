@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from dfkd_ray import metrics
-from dfkd_ray.report import finding, guard, published, standings, thinning
-from dfkd_ray.report.answer import Scores, chosen_by, numbers, ruler, sentence
+from dfkd_ray.report import finding, guard, published, thinning
+from dfkd_ray.report.answer import Scores, chosen_by, numbers, ruler
 from dfkd_ray.report.asked import asked, experiment
 from dfkd_ray.report.blocks import (
     FORMATS,
@@ -46,9 +46,7 @@ def summary(tables: Tables) -> Section:
     running = Text("This study has not finished: the page shows what has ended so far.", "warning")
     shown: list[Block] = [Text(above, "eyebrow")] if above and question else []
     shown += [Heading(str(question or name or "A study"), 1)]
-    leading = standings.sentence(tables)
-    shown += [Text(leading, "answer")] if leading else []
-    shown += [Text(finding.sentence(tables) if ablation else sentence(tables), "answer")]
+    shown += [Text(said, "answer") for said in finding.answers(tables)]
     shown += [Text(claims, "answer")] if claims else []
     shown += [running] if tables.note.get("finished") is False else []
     shown += [*changed(tables), *guard.warnings(tables)]

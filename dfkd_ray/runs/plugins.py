@@ -12,6 +12,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
@@ -63,12 +64,10 @@ def facts(plugins: Iterable[str]) -> list[dict[str, str]]:
 def recorded(folder: Path, given: Iterable[str] = ()) -> tuple[str, ...]:
     """The plug-ins of the study in a folder, as its ledger has them; one that is `given` stands for that of its name,
     which may lie elsewhere now."""
-    try:
-        lines = (folder / NAME).read_bytes().splitlines()
-    except OSError:  # told by whoever reads the ledger
-        return tuple(given)
     kinds = (b'{"kind":"study"', b'{"kind":"resumed"')
-    told = [record for line in lines if line.startswith(kinds) and (record := decode(line)) is not None]
+    told = []
+    with suppress(OSError), (folder / NAME).open("rb") as lines:  # told by whoever reads the ledger
+        told = [record for line in lines if line.startswith(kinds) and (record := decode(line.rstrip())) is not None]
     if not told:
         return tuple(given)
     held = (*told[0].get("study", {}).get("plugins", ()), *told[-1].get("options", {}).get("plugin", ()))

@@ -51,6 +51,7 @@ class Search:
         self._id = self._storage.get_study_id_from_name("study")
         self._grid = _grid(study) if isinstance(study.sampler, Grid) else None
         self._count = 0  # trials
+        self._learnt = 0  # those that ended with values
         self._untried = None if repeating or self._grid is not None else Untried(study.search)
         self._distributions = {path: distribution(domain) for path, domain in study.search.items()}
         most = study.sampler.seen if isinstance(study.sampler, Tpe) else None
@@ -99,7 +100,6 @@ class Search:
         if point is not None:
             self._optuna.enqueue_trial({path: inner(study.search[path], value) for path, value in point.items()})
         self._storage.unseen = self._window.unseen()
-        told = sum(trial.state in LEARNT for trial in self._storage.get_all_trials(self._id, deepcopy=False))
         with quiet():
             name: str = study.sampler.registered_as  # type: ignore[attr-defined]
             chance = optuna.samplers.RandomSampler(seed=seed)
@@ -107,6 +107,7 @@ class Search:
             trial = self._optuna.ask()
             changes = draw(study.search, lambda path, domain: _suggest(trial, path, domain))
         attrs = self._storage.get_trial_system_attrs(trial._trial_id)
+        told = self._learnt - len(self._storage.unseen)
         who = who_proposed(study, told, trial.relative_params, attrs)
         return trial, changes, DRAWN if by_chance and who else who
 
@@ -137,7 +138,7 @@ class Search:
             self._storage.set_trial_system_attr(trial_id, key, excess)
         with quiet():
             self._optuna.tell(number, list(values or ()) if state == "complete" else None, STATES[state])
-        self._window.ended(number, state, values, max(intermediate, default=0))
+        self._ended(number, state, values, max(intermediate, default=0))
 
     def rebuild(self, history: History) -> None:
         """Take over what the ledger knows; running trials stay running, to be told later."""
@@ -150,7 +151,11 @@ class Search:
             self._optuna.add_trial(self._frozen(trial))
             self._taken(trial.changes)
             if trial.state != "running":
-                self._window.ended(number, trial.state, trial.values, trial.epoch)
+                self._ended(number, trial.state, trial.values, trial.epoch)
+
+    def _ended(self, number: int, state: str, values: Sequence[float] | None, last: int) -> None:
+        self._learnt += STATES[state] in LEARNT
+        self._window.ended(number, state, values, last)
 
     def _frozen(self, trial: Trial) -> Any:
         domains = self.study.search

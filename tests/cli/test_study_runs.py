@@ -20,6 +20,7 @@ from dfkd_ray.tune.history import History
 from dfkd_ray.tune.ledger import NAME, read_records
 from dfkd_ray.util import tables
 from tests.cli.commands import TINY, Done, dfkd, interrupted, refused, sets
+from tests.report.packed import unpacked
 
 MINE = "\n".join(
     ["schedule: {epochs: 2, rounds: 1, student_steps: 2, batch: 4}", "student_loss: {kd: {temperature: 4}}"]
@@ -308,7 +309,9 @@ def test_accepted_changes_are_run_and_marked_in_tables_page_and_terminal(stopped
     assert marks(stopped) == [None, mark, mark]
     assert [batches(stopped)[0], batches(stopped)[2]] == [4, 8]
     page = (stopped / "report.html").read_text(encoding="utf-8")
-    assert page.count(mark) >= 1
+    assert page.count(mark) == 1, "at the head"
+    (inputs,) = (own for own in json.loads(unpacked(page, "trials-data"))["columns"] if own["name"] == "Inputs")
+    assert inputs["values"] == ["as begun", mark, mark]
     mine.write_text(MINE)
     assert f"{new} there, {old} here" in refused("resume", stopped)
     mine.unlink()
