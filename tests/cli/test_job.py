@@ -108,6 +108,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_a_study_is_sent_stopped_sent_again_and_fetched(folder: Path) -> None:
     def own(*words: Any) -> Done:
