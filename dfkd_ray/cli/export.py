@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import json as _json
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dfkd_ray.cli import app, options
+from dfkd_ray.cli import app, options, printing
 from dfkd_ray.cli.student import StudentOptions
 from dfkd_ray.util import words
 
@@ -57,6 +57,7 @@ def export(
     device: options.Device = "auto",
     precision: options.Precision = "float32",
     threads: options.Threads = 0,
+    json: printing.Json = False,
 ) -> None:
     """Export a finished student, compare what was written with it, and tell what it costs beside its teacher."""
     from dfkd_ray.runs import export as exporting
@@ -68,9 +69,9 @@ def export(
 
     runtime = parse_runtime({"device": device, "precision": precision, "threads": threads})
     chosen = runtime.open()
-    distilled, home = student.open()
+    distilled, home = student.open(quiet=json)
     folder = out or home / student.called("export")
-    if distilled.alone:
+    if distilled.alone and not json:
         typer.echo(distilled.alone)
     card = exporting.card_of(distilled.student, **_origin(distilled))
     kinds = [each.value for each in to]
@@ -84,7 +85,10 @@ def export(
     where = {"device": str(chosen), "precision": precision, "threads": threads}
     told = {"files": files, "costs": costs, "costs_on": where, "card": card, "provenance": provenance()}
     with atomic_write(folder / RECORD) as file:
-        file.write((json.dumps(told, indent=1) + "\n").encode())
+        file.write((_json.dumps(told, indent=1) + "\n").encode())
+    if json:
+        printing.as_json({**told, "without_teacher": distilled.alone or None, "folder": folder})
+        return
     for line in (*cost_table(costs, str(chosen)), *written(files, folder)):
         typer.echo(line)
 

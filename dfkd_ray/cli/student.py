@@ -105,8 +105,11 @@ class StudentOptions(TrialOptions):
     teacher_arch: Annotated[str | None, typer.Option(help="Of --teacher.", show_default="what its card says")] = None
     plugin: options.Plugin = None
 
-    def open(self) -> tuple[Distilled, Path]:
-        """Both networks, and where what is made of them goes; a usage error where it is not clear which are meant."""
+    def open(self, quiet: bool = False) -> tuple[Distilled, Path]:
+        """Both networks, and where what is made of them goes; a usage error where it is not clear which are meant.
+
+        quiet: which trial it is of several is not said.
+        """
         from dfkd_ray.runs import students
 
         if (self.run is None) == (self.weights is None):
@@ -115,7 +118,7 @@ class StudentOptions(TrialOptions):
             if self.arch is not None:
                 raise typer.BadParameter("--arch is for --weights: a run knows its own")
             chosen = self.choose(self.run)
-            if chosen.said:
+            if chosen.said and not quiet:
                 typer.echo(chosen.said)
             folder = chosen.folder
             found = students.of_run(folder, self.which, self.task, self.teacher, self.teacher_arch)
