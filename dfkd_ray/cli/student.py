@@ -89,7 +89,10 @@ class StudentOptions(TrialOptions):
     ] = "last"
     weights: Annotated[Path | None, typer.Option(help="In place of a run: a file with the student's weights.")] = None
     arch: Annotated[
-        str | None, typer.Option(help="Of --weights (see `ls nets`).", show_default="what its card says")
+        str | None,
+        typer.Option(
+            help="Of --weights (see `ls nets`).", show_default="what its card says", autocompletion=completion.nets
+        ),
     ] = None
     task: Annotated[
         str | None,
@@ -102,7 +105,10 @@ class StudentOptions(TrialOptions):
     teacher: Annotated[
         Path | None, typer.Option(help="The teacher's weights.", show_default="that of the run, or the task's own")
     ] = None
-    teacher_arch: Annotated[str | None, typer.Option(help="Of --teacher.", show_default="what its card says")] = None
+    teacher_arch: Annotated[
+        str | None,
+        typer.Option(help="Of --teacher.", show_default="what its card says", autocompletion=completion.nets),
+    ] = None
     plugin: options.Plugin = None
 
     def open(self, quiet: bool = False) -> tuple[Distilled, Path]:
