@@ -64,7 +64,7 @@ THIRD_PARTIES = {
     },
     "tensorboard": {"tune.observers.tensorboard"},
     "wandb": {"tune.observers.wandb"},
-    "ray": {f"tune.ray_{name}" for name in ("cluster", "jobs", "leaving", "probe", "runner", "shards")},
+    "ray": {f"tune.ray_{name}" for name in ("cluster", "jobs", "leaving", "probe", "progress", "runner", "shards")},
     "rich": {"tune.observers.live", "cli"},
     "typer": {"cli"},
 }

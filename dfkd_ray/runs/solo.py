@@ -153,8 +153,7 @@ def _begun(study: Study, work: Distillation, folder: Path, accept: bool, fresh: 
 
 def _run(study: Study, work: Distillation, folder: Path, how: Options, begun: GoingOn | None, to: Audience) -> Trial:
     """Run to the end, from where it stands; the trial as it ended."""
-    # a run in this process has a bar that moves within its epochs: lines above it, and no view that rewrites the screen
-    seen = to.watching(how.runner == "serial")
+    seen = to.watching(True)  # a bar moves within its epochs: lines above it, and no view that rewrites the screen
     if begun is not None:
         work, record = begun
         told = {"provenance": running.session(how), **record}
