@@ -95,7 +95,7 @@ def _opening(distilled: Distilled, split: str, images: int, shares: str | None) 
     alone = f"; {distilled.alone}" if distilled.alone else alone
     other = "" if distilled.run.get("own_teacher", True) else "; that is not the teacher that taught it"
     drawn = "" if shares is None else f" by {shares}"
-    return f"{distilled.task.name}, {images} images of split {split}{drawn}: {nets}{alone}{other}"
+    return f"{distilled.task.name}, {words.counted(images, 'image')} of split {split}{drawn}: {nets}{alone}{other}"
 
 
 def _note(distilled: Distilled, split: str) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def said(note: Mapping[str, Any]) -> Iterator[str]:
         yield f"{'Agreement':<{width}}{words.share(measures['agreement']):>10}  {kl}"
     for pair in measures["confused"][:SHOWN]:
         label, named = (classes[pair[side]] for side in ("label", "named"))
-        yield f"confused: {label}, named {named}: {pair['images']} of {words.count(pair['of'], 'image')}"
+        yield f"confused: {label}, named {named}: {pair['images']} of {words.counted(pair['of'], 'image')}"
     for network, why in note["looks"]["missing"].items():
         yield f"no Grad-CAM of the {network}: {why}"
     if why := note["plane"]["missing"]:

@@ -63,7 +63,6 @@ def export(
     from dfkd_ray.runs import export as exporting
     from dfkd_ray.runs.export.cost import cost
     from dfkd_ray.train.runtime import parse_runtime
-    from dfkd_ray.util.files import atomic_write
     from dfkd_ray.util.progress import each
     from dfkd_ray.util.provenance import provenance
 
@@ -84,13 +83,20 @@ def export(
     costs = {name: cost(network, runtime, chosen) for name, network in measured}
     where = {"device": str(chosen), "precision": precision, "threads": threads}
     told = {"files": files, "costs": costs, "costs_on": where, "card": card, "provenance": provenance()}
-    with atomic_write(folder / RECORD) as file:
-        file.write((_json.dumps(told, indent=1) + "\n").encode())
+    _keep(told, folder)
     if json:
         printing.as_json({**told, "without_teacher": distilled.alone or None, "folder": folder})
         return
     for line in (*cost_table(costs, str(chosen)), *written(files, folder)):
         typer.echo(line)
+
+
+def _keep(told: Mapping[str, Any], folder: Path) -> None:
+    """The record of an export, beside its files."""
+    from dfkd_ray.util.files import atomic_write
+
+    with atomic_write(folder / RECORD) as file:
+        file.write((_json.dumps(told, indent=1) + "\n").encode())
 
 
 def _origin(distilled: Distilled) -> dict[str, Any]:

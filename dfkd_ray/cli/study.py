@@ -12,6 +12,7 @@ from dfkd_ray.cli.student import TrialOptions
 from dfkd_ray.runs import running
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util.errors import StudyError
+from dfkd_ray.util.words import counted
 
 File = Annotated[
     str,
@@ -88,7 +89,8 @@ def validate(
 ) -> None:
     """Check a study file: every mistake at once, with its line."""
     study, _ = running.checked(file, Options(data=data, weights=weights, plugin=tuple(plugin or ())))
-    what = f"{len(study.search)} searched paths" if study.ablation is None else f"{len(study.ablation.arms)} arms"
+    paths, ablation = counted(len(study.search), "searched path"), study.ablation
+    what = paths if ablation is None else counted(len(ablation.arms), "arm")
     typer.echo(f"{study.study}: {what}, method {study.method_name}, task {study.task_name}: valid")
 
 
