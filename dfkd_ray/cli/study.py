@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -127,7 +128,9 @@ def report(
     """
     from dfkd_ray import report as pages
     from dfkd_ray.cli.serving import watch as watched
+    from dfkd_ray.runs.recalling import recall
 
+    recalled = partial(recall, given=plugin or (), say=partial(printing.say, err=True))
     if watch and (len(folders) > 1 or which.given or out is not None):
         raise typer.BadParameter("--watch is for the page of one study")
     if watch:
@@ -137,11 +140,15 @@ def report(
     elif len(folders) > 1:
         if which.given:
             raise typer.BadParameter(f"{which.given[0]} is for one folder")
+        for folder in folders:
+            recalled(folder)
         _several(folders, out)
     elif out is not None:
         raise typer.BadParameter("--out is for several folders; one study's table is its arms.md and arms.tex")
     else:
-        typer.echo(f"wrote {pages.build(*which.page_of(folders[0]))}")
+        study, trial = which.page_of(folders[0])
+        recalled(study)
+        typer.echo(f"wrote {pages.build(study, trial)}")
 
 
 def _several(folders: list[Path], out: Path | None) -> None:
