@@ -40,7 +40,7 @@ THIRD_PARTIES = {
     "torch": CORE | {"runs", "cli", "api", "util.seeding"},
     "torchvision": {"nets", "datasets"},
     "numpy": {"datasets", "teachers", "report", "runs", "stats"},
-    "PIL": {"datasets", "runs.evaluation"},
+    "PIL": {"datasets", "runs.evaluation", "tune.pictures", "tune.observers.wandb"},
     "safetensors": {"teachers", "runs.checkpoint", "parts.sources.noisy_layer"},
     "sklearn": {"datasets", "runs.evaluation"},
     "onnxruntime": {"runs.export"},
@@ -64,7 +64,7 @@ THIRD_PARTIES = {
     },
     "tensorboard": {"tune.observers.tensorboard"},
     "wandb": {"tune.observers.wandb"},
-    "ray": {f"tune.ray_{name}" for name in ("cluster", "jobs", "leaving", "probe", "runner", "shards")},
+    "ray": {f"tune.ray_{name}" for name in ("cluster", "jobs", "leaving", "probe", "progress", "runner", "shards")},
     "rich": {"tune.observers.live", "cli"},
     "typer": {"cli"},
 }

@@ -118,7 +118,7 @@ def resume(
 
 
 def distill(
-    method: str | Path,
+    method: str | Path | Mapping[str, Any],
     task: str | Path | Task | None = None,
     *,
     seed: int = 0,
@@ -137,7 +137,7 @@ def distill(
     """Teach one student without training data; the same call again goes on where it was stopped.
 
     Args:
-        method: by name, or the path of a YAML file.
+        method: by name, the path of a YAML file, or a mapping as such a file has it.
         task: by name, a YAML file or `folder:PATH`; the one that ships where neither it nor `weights` is given.
         seed: of initial weights and of all noise.
         epochs: how many; else the method's.
@@ -173,9 +173,9 @@ def distill(
     nets = {"teacher.arch": teacher_arch, "student.arch": student_arch}
     said = {"changes": subject.with_nets(changes or {}, nets), "epochs": epochs, "preset": preset}
     asked = keywords.made(Overrides, said)
-    own = None if pool is None else Path(pool)
+    own, named = None if pool is None else Path(pool), str(method) if isinstance(method, Path) else method
     with _threads_as_before():
-        folder = solo.distill(str(method), find, how, to, asked, pool=own, seed=seed, accept=accept_changes)
+        folder = solo.distill(named, find, how, to, asked, pool=own, seed=seed, accept=accept_changes)
     return results.load(folder)
 
 

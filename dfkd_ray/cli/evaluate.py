@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from dfkd_ray.cli import app, options
+from dfkd_ray.cli import app, options, printing
 from dfkd_ray.cli.real_images import Reading
 from dfkd_ray.cli.student import StudentOptions
 from dfkd_ray.util import words
@@ -52,6 +52,7 @@ def evaluate(
     device: options.Device = "auto",
     precision: options.Precision = "float32",
     threads: options.Threads = 0,
+    json: printing.Json = False,
 ) -> None:
     """Evaluate a finished student beside its teacher: accuracy, calibration, confusions, where they look; one page."""
     from dfkd_ray import datasets, report
@@ -61,20 +62,24 @@ def evaluate(
 
     runtime = parse_runtime({"device": device, "precision": precision, "threads": threads, "cache": cache})
     runtime.open()  # a device that is not there is a mistake to hear of at once
-    distilled, home = student.open()
+    distilled, home = student.open(quiet=json)
     which, task = _chosen(reading, distilled.task, split)
     folder = out or home / student.called("evaluation" if which == "test" else "evaluation-val")
     if (folder / "trials.arrow").exists():
         raise StudyError(f"{folder} holds a study: name another folder with --out")
     part = datasets.split(task, which, datasets.local(data or distilled.data), cache=runtime.cache)
     folder.mkdir(parents=True, exist_ok=True)
-    typer.echo(_opening(distilled, which, len(part.labels), task.split))
+    if not json:
+        typer.echo(_opening(distilled, which, len(part.labels), task.split))
     made = Evaluation(distilled, part, runtime).tables(_note(distilled, which))
     for kind, table in made.items():
         tables.write(table, folder / f"{kind}.arrow")
-    for line in said(tables.metadata(made["evaluation"])):
+    note, page = tables.metadata(made["evaluation"]), report.build(folder)
+    if json:
+        printing.as_json({**note, "images": len(part.labels), "without_teacher": distilled.alone or None, "page": page})
+        return
+    for line in (*said(note), f"page: {page}"):
         typer.echo(line)
-    typer.echo(f"page: {report.build(folder)}")
 
 
 def _chosen(reading: Reading, task: Task, split: str) -> tuple[Literal["test", "val"], Task]:
@@ -90,7 +95,7 @@ def _opening(distilled: Distilled, split: str, images: int, shares: str | None) 
     alone = f"; {distilled.alone}" if distilled.alone else alone
     other = "" if distilled.run.get("own_teacher", True) else "; that is not the teacher that taught it"
     drawn = "" if shares is None else f" by {shares}"
-    return f"{distilled.task.name}, {images} images of split {split}{drawn}: {nets}{alone}{other}"
+    return f"{distilled.task.name}, {words.counted(images, 'image')} of split {split}{drawn}: {nets}{alone}{other}"
 
 
 def _note(distilled: Distilled, split: str) -> dict[str, Any]:
@@ -131,7 +136,7 @@ def said(note: Mapping[str, Any]) -> Iterator[str]:
         yield f"{'Agreement':<{width}}{words.share(measures['agreement']):>10}  {kl}"
     for pair in measures["confused"][:SHOWN]:
         label, named = (classes[pair[side]] for side in ("label", "named"))
-        yield f"confused: {label}, named {named}: {pair['images']} of {words.count(pair['of'], 'image')}"
+        yield f"confused: {label}, named {named}: {pair['images']} of {words.counted(pair['of'], 'image')}"
     for network, why in note["looks"]["missing"].items():
         yield f"no Grad-CAM of the {network}: {why}"
     if why := note["plane"]["missing"]:

@@ -14,7 +14,7 @@ from dfkd_ray.cli import app, options, printing
 from dfkd_ray.util.errors import DataError, UnknownName
 from dfkd_ray.util.progress import progress
 from dfkd_ray.util.registry import did_you_mean
-from dfkd_ray.util.words import DASH, share
+from dfkd_ray.util.words import DASH, counted, share
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -96,7 +96,8 @@ def verify(
     found, where = Pool.open(folder), parse_runtime({"device": device}).open()
     teacher = _teacher(found, task, weights)
     report = check(found)
-    typer.echo(f"{folder}: {report.images:,} images in {report.trajectories:,} trajectories, digest {found.digest}")
+    trajectories = counted(report.trajectories, "trajectory", "trajectories")
+    typer.echo(f"{folder}: {counted(report.images, 'image')} in {trajectories}, digest {found.digest}")
     for line in _counts(found.card, report.classes):
         typer.echo(line)
     for line in [*_shown(report.noted, all_lines), *_shown(report.broken, all_lines)]:
@@ -125,7 +126,7 @@ def _counts(card: PoolCard, classes: Counter[int]) -> Iterator[str]:
         names.setdefault(classes[number], []).append(name)
     for count, those in sorted(names.items(), reverse=True):
         more = f" and {len(those) - NAMED:,} more" if len(those) > NAMED else ""
-        yield f"{count:,} images a class: {', '.join(those[:NAMED])}{more}"
+        yield f"{counted(count, 'image')} a class: {', '.join(those[:NAMED])}{more}"
 
 
 def _teacher(found: Pool, name: str | None, weights: Path | None) -> tuple[Task, nn.Module] | None:

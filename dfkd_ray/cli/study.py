@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from dfkd_ray.cli.student import TrialOptions
 from dfkd_ray.runs import running
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util.errors import StudyError
+from dfkd_ray.util.words import counted
 
 File = Annotated[
     str,
@@ -88,7 +90,8 @@ def validate(
 ) -> None:
     """Check a study file: every mistake at once, with its line."""
     study, _ = running.checked(file, Options(data=data, weights=weights, plugin=tuple(plugin or ())))
-    what = f"{len(study.search)} searched paths" if study.ablation is None else f"{len(study.ablation.arms)} arms"
+    paths, ablation = counted(len(study.search), "searched path"), study.ablation
+    what = paths if ablation is None else counted(len(ablation.arms), "arm")
     typer.echo(f"{study.study}: {what}, method {study.method_name}, task {study.task_name}: valid")
 
 
@@ -125,7 +128,9 @@ def report(
     """
     from dfkd_ray import report as pages
     from dfkd_ray.cli.serving import watch as watched
+    from dfkd_ray.runs.recalling import recall
 
+    recalled = partial(recall, given=plugin or (), say=partial(printing.say, err=True))
     if watch and (len(folders) > 1 or which.given or out is not None):
         raise typer.BadParameter("--watch is for the page of one study")
     if watch:
@@ -135,11 +140,15 @@ def report(
     elif len(folders) > 1:
         if which.given:
             raise typer.BadParameter(f"{which.given[0]} is for one folder")
+        for folder in folders:
+            recalled(folder)
         _several(folders, out)
     elif out is not None:
         raise typer.BadParameter("--out is for several folders; one study's table is its arms.md and arms.tex")
     else:
-        typer.echo(f"wrote {pages.build(*which.page_of(folders[0]))}")
+        study, trial = which.page_of(folders[0])
+        recalled(study)
+        typer.echo(f"wrote {pages.build(study, trial)}")
 
 
 def _several(folders: list[Path], out: Path | None) -> None:

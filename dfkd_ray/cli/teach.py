@@ -32,6 +32,10 @@ Epochs = Annotated[
     int | None,
     typer.Option(callback=options.bounded, help="In place of the recipe's.", show_default="the recipe's"),
 ]
+Arch = Annotated[
+    str | None,
+    typer.Option(help="Architecture (see `ls nets`).", show_default="the task's", autocompletion=completion.nets),
+]
 Init = Annotated[
     Literal["scratch", "imagenet"],
     typer.Option(help="From random weights, or from ImageNet's, which is another recipe too."),
@@ -49,7 +53,7 @@ Changes = Annotated[list[str] | None, typer.Option("--set", help="Change the rec
 def teach(
     task: Taught,
     images: ImageOptions,
-    arch: Annotated[str | None, typer.Option(help="Architecture (see `ls nets`).", show_default="the task's")] = None,
+    arch: Arch = None,
     init: Init = "scratch",
     epochs: Epochs = None,
     changes: Changes = None,

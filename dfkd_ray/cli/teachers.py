@@ -11,7 +11,7 @@ import typer
 
 from dfkd_ray.cli import app, options, printing
 from dfkd_ray.util.errors import ConfigError, DataError
-from dfkd_ray.util.words import DASH, share
+from dfkd_ray.util.words import DASH, counted, share
 
 if TYPE_CHECKING:
     from dfkd_ray.teachers.lookup import TeacherFile
@@ -140,7 +140,7 @@ def verify(
     part = datasets.split(spec, "test", datasets.local(data), cache=runtime.cache)
     right, count = accuracy(spec, net, part), len(part.labels)
     typer.echo(f"{weights}: {spec.teacher.arch} on {spec.name}, input normalised by {spec.normalised_by}")
-    typer.echo(f"{share(right)} of {count:,} test images are named right")
+    typer.echo(f"{share(right)} of {counted(count, 'test image')} named right")
     if (stated := _stated(card)) is None:
         return
     value, who = stated

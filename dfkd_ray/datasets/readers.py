@@ -26,6 +26,7 @@ from dfkd_ray.datasets.task import Task
 from dfkd_ray.util.choices import Cache
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.registry import Registry
+from dfkd_ray.util.words import counted
 
 SplitName = Literal["train", "val", "test"]
 WHICH: tuple[SplitName, ...] = ("train", "val", "test")
@@ -162,7 +163,7 @@ def _take(task: Task, parts: Parts, which: SplitName, origin: str) -> Part:
     images, labels = parts[lender]()
     count = max(1, round(share * len(images))) if share < 1 else int(share)
     if len(images) <= count:
-        lent = f"{len(images)} {lender} images, but hold_out of {task.name} sets {count} aside"
+        lent = f"{counted(len(images), f'{lender} image')}, but hold_out of {task.name} sets {count} aside"
         if lender == "test" and which == "test":  # too few to lend any: they are all there to measure
             return Part(images, labels)
         raise (NoSplit if lender == "test" else DataError)(f"{origin}: {lent}; --hold-out 0.2 takes a share of them")
@@ -177,7 +178,8 @@ def _checked(task: Task, part: Part, origin: str) -> Part:
         shape = f"{images.dtype} {images.shape}"
         raise DataError(f"{origin}: images must be uint8 of shape (N, H, W) or (N, H, W, C), got {shape}")
     if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
-        raise DataError(f"{origin}: labels must be {len(images)} integers, got {labels.dtype} {labels.shape}")
+        wanted = counted(len(images), "integer")
+        raise DataError(f"{origin}: labels must be {wanted}, got {labels.dtype} {labels.shape}")
     if len(labels) == 0:
         raise DataError(f"{origin}: there is no image")
     if labels.min() < 0 or labels.max() >= len(task.classes):
@@ -210,5 +212,5 @@ def channelled(task: Task, pixels: NDArray[Any], origin: str) -> Tensor:
     if images.shape[1] == 1:
         images = images.expand(-1, channels, -1, -1)
     if images.shape[1] != channels:
-        raise DataError(f"{origin}: {images.shape[1]} channels do not fit the {channels} of {task.name}")
+        raise DataError(f"{origin}: {counted(images.shape[1], 'channel')} where {task.name} has {channels}")
     return images

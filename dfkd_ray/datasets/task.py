@@ -142,7 +142,7 @@ class Task:
             raise ValueError(f"image must be (channels, height, width), each >= 1, got {self.image}")
         for name in ("mean", "std"):
             if len(getattr(self, name)) != self.image[0]:
-                raise ValueError(f"{name} must have one number for each of the {self.image[0]} channels")
+                raise ValueError(f"{name} must have a number for each channel, {self.image[0]} in all")
         if min(self.std) <= 0:
             raise ValueError(f"std must be > 0, got {self.std}")
 

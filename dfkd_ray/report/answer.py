@@ -51,10 +51,11 @@ def sentence(tables: Tables) -> str:
     best = tables.best
     if best is None:
         return _nothing(tables)
-    planned = part(tables.study, "budget").get("trials")
-    running = tables.note.get("finished") is False and is_number(planned) and planned > len(tables.all)
+    budget = part(tables.study, "budget").get("trials")
+    planned = int(budget) if is_number(budget) else 0
+    running = tables.note.get("finished") is False and planned > len(tables.all)
     head = (
-        f"Best so far, after {len(tables.all)} of {planned} trials"
+        f"Best so far, after {len(tables.all)} of {words.count(planned, 'trial')}"
         if running
         else f"Best of {words.count(len(tables.all), 'trial')}"
     )

@@ -19,7 +19,7 @@ def asked(tables: Tables) -> Facts:
     study = tables.study
     budget = part(study, "budget")
     limits = [words.count(budget["trials"], "trial")] if isinstance(budget.get("trials"), int) else []
-    limits += [f"{budget['hours']} hours"] if is_number(budget.get("hours")) else []
+    limits += [f"{budget['hours']}{words.NBSP}h"] if is_number(budget.get("hours")) else []
     pairs = [
         *basics(tables),
         ("Searched", space(tables)),
@@ -52,7 +52,7 @@ def experiment(tables: Tables) -> Facts:
         ("Arms", f"{len(tables.arms)}{twins}"),
         ("Seeds", ", ".join(map(str, seeds)) if isinstance(seeds, list) else None),
         ("Draws", f"{draws}, the same for all arms" if isinstance(draws, int) and draws > 1 else None),
-        ("Tuned", f"{tune['trials']} trials for each arm" if tune.get("trials") else None),
+        ("Tuned", f"{words.count(tune['trials'], 'trial')} for each arm" if tune.get("trials") else None),
         ("Searched", space(tables)),
         ("Fixed", fixed(tables)),
         ("Trials", states(tables) or "none has ended yet"),

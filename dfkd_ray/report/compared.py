@@ -193,7 +193,7 @@ def trials(studies: Studies) -> Section:
         rows = [_trial(tables, trial) for trial in best]
         head = ["Trial", *(["Arm", "Seed"] if tables.is_ablation else []), _goal(tables), "Test, last epoch"]
         head += [words.shorten(p.label) for p in tables.parameters]
-        shown += [Heading(name), Table(head, rows, f"The {len(rows)} best of {len(tables.all)} trials")]
+        shown += [Heading(name), Table(head, rows, f"The {len(rows)} best of {words.count(len(tables.all), 'trial')}")]
     return Section("trials", "The best trials", "The best trials", shown)
 
 

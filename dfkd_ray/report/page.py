@@ -39,8 +39,8 @@ DRAWING = ("drawing", "sections")  # what is told of progress
 SCRIPTS = ("page.js", "table.js", "trial.js", "explore.js", "live.js")  # one script, in this order
 
 
-def page(tables: Tables) -> str:
-    """The whole page of a study, or of a single run."""
+def page(tables: Tables, folder: str = "STUDY") -> str:
+    """The whole page of a study, or of a single run. folder: as one types it, for the commands that it suggests."""
     figures: Figures = {}
     if (run := tables.run) is not None:
         place = "in the study's folder, two above this one" if tables.alone else BESIDE
@@ -48,7 +48,7 @@ def page(tables: Tables) -> str:
     first = _ablation(tables, figures) if tables.is_ablation else _sweep(tables, figures)
     last = [sections.trials(tables), evidence.failures(tables), evidence.budget(tables), evidence.provenance(tables)]
     kinds = [*SCHEMAS, *(OPTIONAL if tables.is_ablation else ())]
-    trials = grid.data(tables) | {"details": details(tables)} if tables.all else None
+    trials = grid.data(tables) | {"folder": folder, "details": details(tables)} if tables.all else None
     return document(str(tables.study.get("study") or "A study"), [*first, *last], figures, kinds, trials=trials)
 
 

@@ -26,13 +26,13 @@ def announcement(study: Study, folder: Path, duplicates: Duplicates | None = Non
     """The question, and what it will cost; `duplicates`: arms that are not run by themselves."""
     from dfkd_ray.study import startup
 
-    trials = words.for_terminal(words.count(study.trials or 0, "trial"))
-    budget = trials if study.trials else f"{study.budget.hours or math.inf:g} hours"
+    trials = words.counted(study.trials or 0, "trial")
+    budget = trials if study.trials else f"{study.budget.hours or math.inf:g} h"
     if study.ablation is not None:
         count = len(study.ablation.arms)
         run = count - (0 if duplicates is None else len(duplicates.alike) + len(duplicates.refused))
-        arms = f"{count} arms" if run == count else f"{count} arms ({run} run)"
-        budget = f"{arms} x {study.ablation.pairs} pairs" if study.trials else f"a path from {arms}"
+        arms = words.counted(count, "arm") + ("" if run == count else f" ({run} run)")
+        budget = f"{arms} x {words.counted(study.ablation.pairs, 'pair')}" if study.trials else f"a path from {arms}"
     first = f"{study.question or study.study}\n{study.method_name} on {study.task_name}, {budget}, into {folder}"
     return "\n".join(filter(None, [first, startup.describe(study)]))
 
@@ -65,8 +65,8 @@ def lacking(summary: Summary) -> str | None:
         return None
     place = store.place_of(summary.folder)
     again = f"; once that is mended: dfkd-ray resume {place} --failed" if summary.failed else ""
-    failed = for_terminal(words.count(summary.failed, "trial"))
-    return f"{failed} failed, {summary.complete} are complete{again}"
+    failed = words.counted(summary.failed, "trial")
+    return f"{failed} failed, {summary.complete} {'is' if summary.complete == 1 else 'are'} complete{again}"
 
 
 def proposed(summary: Summary) -> Iterator[str]:
@@ -75,14 +75,14 @@ def proposed(summary: Summary) -> Iterator[str]:
         yield f"proposed: {for_terminal(words.by_model(summary.proposed_by))}"
     if summary.outside:
         broken = words.listed(sorted({each for why in summary.outside.values() for each in why}))
-        complete = for_terminal(words.count(summary.complete, "complete trial"))
+        complete = words.counted(summary.complete, "complete trial")
         yield f"{len(summary.outside)} of {complete} kept from winning by the constraints: {broken}"
     if summary.repeats:
-        again = for_terminal(words.count(summary.repeats, "proposal"))
+        again = words.counted(summary.repeats, "proposal")
         yield f"{again} repeated a setting with its seed, so the same bits: known, and another was asked for"
     if summary.exhausted and summary.best is not None and len(summary.best.changes):
         count = summary.complete + summary.pruned + summary.failed + summary.running
-        yield f"the space is exhausted: it has {for_terminal(words.count(count, 'setting'))}, and all were run"
+        yield f"the space is exhausted: it has {words.counted(count, 'setting')}, and all were run"
 
 
 def winners(summary: Summary, chance: float) -> Iterator[str]:
@@ -95,7 +95,7 @@ def winners(summary: Summary, chance: float) -> Iterator[str]:
     for path, value in best.changes.items():
         yield f"  {path} = {value:.4g}" if isinstance(value, float) else f"  {path} = {value}"
     if len(reached) > 1:
-        yield f"the front, {for_terminal(words.count(len(summary.front), 'trial'))} that no other dominates:"
+        yield f"the front, {words.counted(len(summary.front), 'trial')} that no other dominates:"
         for trial, values in summary.front:
             yield f"  trial {trial.number}: {', '.join(told(*each) for each in values.items())}"
 
@@ -152,7 +152,7 @@ def effects(rows: Sequence[Mapping[str, Any]], looks: int = 1) -> Iterator[str]:
         if row["metric"] != metric:
             continue
         if row["difference"] is None:
-            yield f"  {row['contrast']}: {row['verdict']} ({row['lost']} pairs lost)"
+            yield f"  {row['contrast']}: {row['verdict']} ({words.counted(row['lost'], 'pair')} lost)"
             continue
         p = "" if row["p_holm"] is None else f", p {row['p_holm']:.3g}"
         lost = f", {row['lost']} lost" if row["lost"] else ""
@@ -160,7 +160,7 @@ def effects(rows: Sequence[Mapping[str, Any]], looks: int = 1) -> Iterator[str]:
         difference, low, high = map(for_terminal, said)
         interval = "" if row["low"] is None else f" [{low}, {high}]"
         value = f"{difference}{interval} {metrics.points(metric)}".rstrip()
-        yield f"  {row['contrast']}: {value}{p}, {row['pairs']} pairs{lost}: {row['verdict']}"
+        yield f"  {row['contrast']}: {value}{p}, {words.counted(row['pairs'], 'pair')}{lost}: {row['verdict']}"
 
 
 def published_lines(note: Mapping[str, Any] | None) -> Iterator[str]:
@@ -191,7 +191,7 @@ def published_lines(note: Mapping[str, Any] | None) -> Iterator[str]:
         yield "what the table claims, with 95 % intervals over all claims:"
     for claim in note["claims"]:
         here = "nothing measured" if claim["difference"] is None else f"{claim['difference']:+.1f}"
-        here += f"{_interval(claim, '+.1f', 'low', 'high')}, {claim['pairs']} pairs"
+        here += f"{_interval(claim, '+.1f', 'low', 'high')}, {words.counted(claim['pairs'], 'pair')}"
         yield f"  {claim['verdict']}: {claim['text']} (published {claim['published']:+.2f}, here {here})"
 
 

@@ -19,8 +19,7 @@ from dfkd_ray.study.specs import Asha, Tpe
 from dfkd_ray.tune.duplicates import Duplicates, find_duplicates
 from dfkd_ray.tune.room import fitting, settled
 from dfkd_ray.tune.window import BEST
-from dfkd_ray.util import words
-from dfkd_ray.util.words import for_terminal
+from dfkd_ray.util.words import counted
 
 
 def describe(
@@ -71,7 +70,7 @@ def _proposals(study: Study) -> Iterator[str]:
     yield from _window(study)
     settings, budget = study.settings, study.budget.trials
     if not study.one_run and settings is not None and budget is not None and settings < budget:
-        yield f"the space has {settings} settings, fewer than the budget of {budget} trials"
+        yield f"the space has {counted(settings, 'setting')}, fewer than the budget of {counted(budget, 'trial')}"
 
 
 def _window(study: Study) -> Iterator[str]:
@@ -91,9 +90,10 @@ def _measured(
         told = ", ".join(f"{arm} {_time(own)}" for arm, own in each.items())
         return mean, [f"measured {place.at}, a trial of each arm: {told}; mean {_time(mean)}"]
     length = (
-        f"a trial: {schedule.epochs} epochs x {schedule.rounds} rounds, "
-        f"{schedule.source_rounds * schedule.source_steps} source steps "
-        f"and {schedule.student_rounds * schedule.student_steps} student steps of {schedule.batch} images"
+        f"a trial: {counted(schedule.epochs, 'epoch')} x {counted(schedule.rounds, 'round')}, "
+        f"{counted(schedule.source_rounds * schedule.source_steps, 'source step')} and "
+        f"{counted(schedule.student_rounds * schedule.student_steps, 'student step')} of "
+        f"{counted(schedule.batch, 'image')}"
     )
     if cost is None:
         return None, [length]
@@ -124,26 +124,23 @@ def _hours(
     limit = study.budget.hours
     if limit is not None:
         fit = max(1, int(limit * 3600 / seconds * at_once))
-        yield f"budget: no trial is started after {limit:g} hours; about {fit} fit, {at_once} at a time"
+        yield f"budget: no trial is started after {limit:g} h; about {fit} fit, {at_once} at a time"
     if trials is None:
         return
     total = trials * seconds
     at_once = min(at_once, trials)
     shares = {"CPU": share.cpu, "GPU": float(share.gpu)}
     hours = ", ".join(f"{_time(total * part)} of {what}" for what, part in shares.items() if part)
-    count = f"{'at most ' if ablation is not None and ablation.trials is None else ''}{_trials(trials)}"
+    count = f"{'at most ' if ablation is not None and ablation.trials is None else ''}{counted(trials, 'trial')}"
     yield f"{count}, {at_once} at a time: at most {hours}, {_time(total / at_once)} on the clock"
     if ablation is not None and ablation.seeds.until is not None:
         seeds = ablation.seeds
         more = trials + (len(ablation.arms) - twins) * ablation.points * (len(seeds.listed) - seeds.start)
-        yield f"with all {len(seeds.listed)} seeds: {_trials(more)}, {_time(more * seconds / at_once)} on the clock"
+        told = f"{counted(more, 'trial')}, {_time(more * seconds / at_once)} on the clock"
+        yield f"with all {counted(len(seeds.listed), 'seed')}: {told}"
     if isinstance(study.stopper, Asha):
         spared = _time(total * _asha_share(study.stopper, schedule.epochs) / at_once)
         yield f"if asha keeps 1 in {study.stopper.reduction} at each rung: about {spared} on the clock"
-
-
-def _trials(count: int) -> str:
-    return for_terminal(words.count(count, "trial"))
 
 
 def _design(study: Study, ablation: Ablation, measured: Spread | None, duplicates: Duplicates) -> Iterator[str]:
@@ -153,9 +150,9 @@ def _design(study: Study, ablation: Ablation, measured: Spread | None, duplicate
     seeds = ablation.seeds
     more = "" if seeds.until is None else f", up to {len(seeds.listed)} until {_enough(study, seeds.until)}"
     draws = f" x {ablation.points} draws" if ablation.points > 1 else ""
-    yield f"{seeds.start} seeds{draws} for each arm{more}: {ablation.pairs} pairs"
+    yield f"{counted(seeds.start, 'seed')}{draws} for each arm{more}: {counted(ablation.pairs, 'pair')}"
     if ablation.tune is not None:
-        count = for_terminal(words.count(ablation.tune.trials, "tuning trial"))
+        count = counted(ablation.tune.trials, "tuning trial")
         yield f"before that {count} of each arm, with seed {ablation.tune.seed}"
     yield from telling.describe(study, ablation, measured)
 

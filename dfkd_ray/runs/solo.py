@@ -39,7 +39,7 @@ Found = Callable[[str | None, Path | None], str | Task]  # of the teacher's net 
 
 
 def distill(
-    method: str,
+    method: str | Mapping[str, Any],
     find: Found,
     how: Options,
     to: Audience,
@@ -51,17 +51,18 @@ def distill(
 ) -> Path:
     """Teach one student on the task that is found for its teacher, or go on where it was stopped; its folder.
 
-    asked: what is said over the method. pool: images on the disk that take the place of the method's own source.
+    method: by name or file, or as `config.plain` has one. asked: what is said over the method. pool: images on the disk
+    that take the place of the method's own source.
     accept: go on though method, teacher, task or images are others than they were.
     """
     plugins.load(how.plugin)
-    how, name = alone(how), absolute(method)
-    own, changes = config.load(name), absolute_pool(asked.fixed)
+    how, changes = alone(how), absolute_pool(asked.fixed)
+    name, own = _named(method)
     on = find(_teacher_of(own, changes), how.weights)
     recipe = asked.preset or PAPER
     own = preparing.in_preset(own, name, recipe, datasets.load(on) if isinstance(on, str) else on)
     fixed = absolute_pool(_from_pool(pool, own, changes))
-    stem = Path(method).stem + ("" if recipe == PAPER else f"-{recipe}")
+    stem = Path(name).stem + ("" if recipe == PAPER else f"-{recipe}")
     folder = store.folder_of(how.out or Path("reports") / f"{stem}-{folder_name(on)}-seed{seed}")
     study, work = _study(name, own, on, fixed, seed, folder, how, recipe)
     work.open(work.method, seed, work.runtime, work.runtime.open())  # what does not fit is told before all else
@@ -74,6 +75,14 @@ def distill(
     to.say(f"student, curves and images are in {folders.of_trial(folder, 0)}\npage: {report.build(folder)}")
     publish(folder)
     return folder
+
+
+def _named(method: str | Mapping[str, Any]) -> tuple[str, Method]:
+    """A method and what it is called; one that has no name by what it is, so that its run is found again."""
+    if isinstance(method, str):
+        return absolute(method), config.load(absolute(method))
+    own = config.parse(method)
+    return f"method-{config.fingerprint(own)[:8]}", own
 
 
 def alone(how: Options) -> Options:
@@ -153,8 +162,7 @@ def _begun(study: Study, work: Distillation, folder: Path, accept: bool, fresh: 
 
 def _run(study: Study, work: Distillation, folder: Path, how: Options, begun: GoingOn | None, to: Audience) -> Trial:
     """Run to the end, from where it stands; the trial as it ended."""
-    # a run in this process has a bar that moves within its epochs: lines above it, and no view that rewrites the screen
-    seen = to.watching(how.runner == "serial")
+    seen = to.watching(True)  # a bar moves within its epochs: lines above it, and no view that rewrites the screen
     if begun is not None:
         work, record = begun
         told = {"provenance": running.session(how), **record}

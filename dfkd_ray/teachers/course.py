@@ -21,6 +21,7 @@ from dfkd_ray.util import generations
 from dfkd_ray.util.choices import Precision
 from dfkd_ray.util.errors import DataError, TrialFailed
 from dfkd_ray.util.seeding import stream
+from dfkd_ray.util.words import counted
 
 Tick = Callable[[int, int], None]  # (steps done, of how many)
 
@@ -65,7 +66,7 @@ class Course:
                     total += self._step(training.draw(index, self.rng), training.labels[index]) * len(index)
                     tell(self.schedule.last_epoch)
         except torch.OutOfMemoryError:
-            what = f"{self.recipe.batch} images at a time do not fit the memory of {self.device}"
+            what = f"a batch of {counted(self.recipe.batch, 'image')} does not fit the memory of {self.device}"
             raise TrialFailed(f"{what}: lower recipe.batch") from None
         mean = float(total) / self.count
         if not math.isfinite(mean):

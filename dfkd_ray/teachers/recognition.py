@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from dfkd_ray.nets import build, classifiers, taps_of
 from dfkd_ray.nets.imagenet import TAPS
 from dfkd_ray.teachers.renaming import NAMINGS, counted, renamed
+from dfkd_ray.util import words
 
 LIST = Path(__file__).with_name("timm.txt")
 SMALL, LARGE = 32, 224  # pixels that nets with a 3x3 stem of stride 1, and all others, are made for
@@ -52,7 +53,7 @@ class Recognised:
 
     def __str__(self) -> str:
         named = f" ({self.naming} names)" if self.naming else ""
-        return f"{self.arch}{named}, {self.classes} classes"
+        return f"{self.arch}{named}, {words.counted(self.classes, 'class', 'classes')}"
 
 
 def recognised(state: Mapping[str, Tensor]) -> Recognised | None:

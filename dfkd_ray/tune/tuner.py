@@ -31,6 +31,7 @@ from dfkd_ray.tune.watchdog import FACTOR, Watchdog
 from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util import folders
 from dfkd_ray.util.errors import GivenUp
+from dfkd_ray.util.words import the_first
 
 Answer = Literal["continue", "stop"]
 Reuse = Callable[[Mapping[str, Any], int], Finished | None]  # (changes, seed) -> that trial of an earlier study
@@ -201,8 +202,9 @@ class Tuner:
         """A mistake that fails every trial should not burn the whole budget."""
         limit, alike = self.study.budget.give_up_after, self.history.tally.failing_alike
         if limit and alike >= limit:
+            failed = "has failed" if alike == 1 else "have all failed alike"
             self._given_up = GivenUp(
-                f"the first {alike} trials have all failed alike, so the study was stopped "
+                f"{the_first(alike, 'trial')} {failed}, so the study was stopped "
                 f"(budget.give_up_after: {limit}):\n{latest.reason}"
             )
 

@@ -92,6 +92,17 @@ def count(number_of: int, noun: str, plural: str | None = None) -> str:
     return f"{number_of}{NBSP}{noun if number_of == 1 else plural or noun + 's'}"
 
 
+def counted(number_of: int, noun: str, plural: str | None = None) -> str:
+    """The same for a terminal, large numbers in thousands: `1 image`, `60,000 images`."""
+    return f"{number_of:,} {noun if number_of == 1 else plural or noun + 's'}"
+
+
+def the_first(number_of: int, noun: str, of: int | None = None) -> str:
+    """`the first trial`, `the first 3 trials`, `the first 3 of 12 trials`; for a terminal."""
+    few = "the first" if number_of == 1 else f"the first {number_of:,}"
+    return f"{few} {noun if number_of == 1 else noun + 's'}" if of is None else f"{few} of {counted(of, noun)}"
+
+
 def state(name: str) -> str:
     """How a trial has ended, as it is said: what ledger and tables call pruned was stopped."""
     return "stopped" if name == "pruned" else name

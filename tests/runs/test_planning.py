@@ -164,7 +164,7 @@ def test_a_grid_is_counted() -> None:
 
 def test_hours_are_a_budget_too() -> None:
     timed = lines(2, budget={"hours": 2})
-    assert timed[-1] == "budget: no trial is started after 2 hours; about 68 fit, 2 at a time"
+    assert timed[-1] == "budget: no trial is started after 2 h; about 68 fit, 2 at a time"
     both = lines(2, budget={"hours": 2, "trials": 6})
     assert [line.partition(",")[0] for line in both[-2:]] == [timed[-1].partition(",")[0], "6 trials"]
 

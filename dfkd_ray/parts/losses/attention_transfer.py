@@ -14,6 +14,7 @@ from dfkd_ray.parts.losses.feature_mse import meet
 from dfkd_ray.parts.signals import Signals
 from dfkd_ray.parts.total_loss import terms
 from dfkd_ray.util.errors import ConfigError
+from dfkd_ray.util.words import counted
 
 Stages = Literal["all", "last"]
 Maps = tuple[Tensor, ...]
@@ -47,7 +48,7 @@ def abreast(teacher: Maps, student: Maps, stages: Stages) -> list[tuple[Tensor, 
     if stages == "last":
         teacher, student = teacher[-1:], student[-1:]
     if len(teacher) != len(student):
-        counts = f"the teacher has {len(teacher)} stages, the student {len(student)}"
+        counts = f"the teacher has {counted(len(teacher), 'stage')}, the student {len(student)}"
         raise ConfigError.at("stages", f"{counts}: compare the last ones with stages: last")
     return list(zip(teacher, student))
 

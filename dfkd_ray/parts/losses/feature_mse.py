@@ -14,6 +14,7 @@ from dfkd_ray.parts.losses.checks import one_of
 from dfkd_ray.parts.signals import Layout, Pass, Setting, Signals
 from dfkd_ray.parts.total_loss import terms
 from dfkd_ray.util.errors import ConfigError
+from dfkd_ray.util.words import counted
 
 Place = Literal["stages", "embedding"]
 Where = Literal["auto", "stages", "embedding"]
@@ -69,7 +70,7 @@ class Pairs(nn.Module):
         super().__init__()
         teacher, student = (channels(net, where) for net in (setting.teacher, setting.student))
         if len(teacher) != len(student) or not teacher:
-            counts = f"the teacher has {len(teacher)} stages, the student {len(student)}"
+            counts = f"the teacher has {counted(len(teacher), 'stage')}, the student {len(student)}"
             raise ConfigError.at("where", f"{counts}: compare them with where: embedding")
         self.where = where
         self.bridges = nn.ModuleList(nn.Identity() if t == s else bridge(s, t) for t, s in zip(teacher, student))

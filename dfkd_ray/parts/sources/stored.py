@@ -16,6 +16,7 @@ from dfkd_ray.parts.signals import Setting
 from dfkd_ray.parts.slots import Batch, ImageLoss, sources
 from dfkd_ray.parts.sources.batches import Labels
 from dfkd_ray.util.errors import ConfigError
+from dfkd_ray.util.words import counted
 
 if TYPE_CHECKING:
     from dfkd_ray.datasets.pools import Images, PoolCard
@@ -141,6 +142,7 @@ def _held_out(images: Images, wanted: int | float) -> Tensor:
             break
         held += group
     if len(held) < count:
+        asks = f"{wanted} asks for {counted(int(count), 'image')}"
         have = f"{len(held)} of {len(images.labels)} images are beyond the first latent of their class"
-        raise ConfigError.at("held_out", f"{wanted} asks for {count} images, and only {have}: make more, or take fewer")
+        raise ConfigError.at("held_out", f"{asks}, and only {have}: make more, or take fewer")
     return torch.tensor(held, dtype=torch.int64)

@@ -193,7 +193,7 @@ def _told(now: Snapshot, trial: Shown) -> str:
 
 
 def _epochs(count: int) -> str:
-    return for_terminal(words.count(count, "epoch"))
+    return words.counted(count, "epoch")
 
 
 def _value(value: Any) -> str:
