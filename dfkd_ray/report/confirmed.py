@@ -128,8 +128,8 @@ def section(tables: Tables) -> Section | None:
         rows.append(_row(metric, control))
     lost = [f"{each.get('name')} ({each['lost']})" for each in (*settings, control) if each.get("lost")]
     read = (
-        f"The best {len(settings)} of the search and the defaults ran again with seeds {_seeds(note)}, by which nothing "
-        f"was chosen. Intervals hold for all settings together."
+        f"The best {len(settings)} of the search and the defaults ran again with seeds {_seeds(note)}, by which "
+        f"nothing was chosen. Intervals hold for all settings together."
     )
     shown: list[Block] = [Text(read, "reading"), Table(head, rows, "What fresh seeds say", best=0)]
     if not note.get("complete"):

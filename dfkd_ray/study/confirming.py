@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -44,11 +45,13 @@ class Confirm:
 
 
 def parse(raw: Any) -> Confirm:
-    """As a study file has it; `true` stands for the defaults."""
+    """As a study file has it; `true` stands for the defaults, 3x5 for {top: 3, seeds: 5}."""
     if raw is True:
         return Confirm()
+    if isinstance(raw, str) and (short := re.fullmatch(r"(\d{1,9})x(\d{1,9})", raw)):
+        raw = {"top": int(short[1]), "seeds": int(short[2])}
     if not isinstance(raw, Mapping):
-        raise ConfigError.at("", f"expected {{top: 3, seeds: 5}}, got {raw!r}")
+        raise ConfigError.at("", f"expected {{top: 3, seeds: 5}}, or 3x5, got {raw!r}")
     return typed(Confirm, raw)
 
 
