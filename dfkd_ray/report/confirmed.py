@@ -103,7 +103,7 @@ def numbers(note: Note) -> list[Number]:
         return []
     first, metric = settings[0], str(note.get("metric"))
     whose = f"{first.get('name')}, mean of {words.count(first.get('n') or 0, 'fresh seed')}"
-    shown = [Number(metrics.with_unit(metric, first["mean"]), metrics.label(metric), whose)]
+    shown = [Number(metrics.with_unit(metric, first.get("mean")), metrics.label(metric), whose)]
     if is_number(first.get("test")):
         shown.append(
             Number(metrics.with_unit(metrics.TEST_LAST, first["test"]), "Test accuracy", f"{whose}, last epoch")

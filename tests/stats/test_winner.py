@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -91,7 +92,7 @@ def test_probabilities_add_up_and_follow_the_means(values: list[list[float]]) ->
     found = fresh(outcomes({str(i): own for i, own in enumerate(values)}), "max")
     chances = [each.best or 0.0 for each in found]
     assert math.fsum(chances) == pytest.approx(1.0)
-    assert all(a >= b - 1e-6 for a, b in zip(chances, chances[1:]))
+    assert all(a >= b - 1e-6 for a, b in pairwise(chances))
     assert [each.name for each in found] == ranked(outcomes({str(i): own for i, own in enumerate(values)}), "max")
 
 
