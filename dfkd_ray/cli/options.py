@@ -146,20 +146,24 @@ class SmallTry:
         ),
     ] = None
 
+    confirm: Annotated[
+        str | None,
+        typer.Option(metavar="TOPxSEEDS", help="Of a sweep's winner: as in its file.", show_default="its file's"),
+    ] = None
+
     @property
     def overrides(self) -> Overrides:
         from dfkd_ray.runs.study_file import absolute
         from dfkd_ray.study.overrides import Overrides
 
         until, task = _until(self.until), None if self.task is None else absolute(self.task)
-        return Overrides(assignments(self.changes), self.trials, self.seeds, self.epochs, until, self.preset, task)
+        changes, short = assignments(self.changes), (self.trials, self.seeds, self.epochs)
+        return Overrides(changes, *short, until, self.preset, task, self.confirm)
 
 
 def _until(said: str | None) -> float | Told | None:
-    if said is None or said == "told":
-        return cast("Told | None", said)
     try:
-        return float(said)
+        return cast("Told | None", said) if said in (None, "told") else float(str(said))
     except ValueError:
         raise typer.BadParameter(f"--until takes told, or a number of points, got {said!r}") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,22 @@ File = Annotated[
     str,
     typer.Argument(
         metavar="STUDY", help="A study file, or the name of a shipped one.", autocompletion=completion.studies
+    ),
+]
+FileOrWinner = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[STUDY]", help="A study file, or the name of a shipped one.", autocompletion=completion.studies
+    ),
+]
+Winner = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="FOLDER",
+        help="In place of a file: the ablation around the winner of a sweep, each searched setting back to its default "
+        "and each term out, one at a time. It is written as ablation.yaml beside the sweep.",
+        autocompletion=completion.runs,
     ),
 ]
 Folder = Annotated[
@@ -47,8 +64,14 @@ def sweep(file: File, how: Options, small: options.SmallTry, serve: Serve = Fals
 
 @app.command()
 @options.unfolded
-def ablate(file: File, how: Options, small: options.SmallTry, serve: Serve = False) -> None:
-    """Run a designed experiment: every arm with the same seeds, its effects with intervals and verdicts."""
+def ablate(
+    how: Options, small: options.SmallTry, file: FileOrWinner = None, winner: Winner = None, serve: Serve = False
+) -> None:
+    """Run a designed experiment: every arm with the same seeds, its effects with intervals and verdicts.
+
+    Example: dfkd-ray ablate --from reports/mhad
+    """
+    file, how, small = _named(file, winner, how, small)
     study, work = running.checked(file, how, small.overrides)
     if study.ablation is None:
         raise StudyError(f"{study.study} is a sweep; run: dfkd-ray sweep {file}")
@@ -73,8 +96,11 @@ def resume(
 
 @app.command()
 @options.unfolded
-def plan(file: File, how: Options, small: options.SmallTry, json: printing.Json = False) -> None:
+def plan(
+    how: Options, small: options.SmallTry, file: FileOrWinner = None, winner: Winner = None, json: printing.Json = False
+) -> None:
     """Say what a study will run and cost, from a probe of a few steps; launches nothing."""
+    file, how, small = _named(file, winner, how, small)
     study, work = running.checked(file, how, small.overrides)
     made = running.planned(study, work, how)
     if json:
@@ -93,6 +119,23 @@ def validate(
     paths, ablation = counted(len(study.search), "searched path"), study.ablation
     what = paths if ablation is None else counted(len(ablation.arms), "arm")
     typer.echo(f"{study.study}: {what}, method {study.method_name}, task {study.task_name}: valid")
+
+
+def _named(
+    file: str | None, winner: str | None, how: Options, small: options.SmallTry
+) -> tuple[str, Options, options.SmallTry]:
+    """The file of a study; that of the ablation around a winner is written first, and has the seeds that are said."""
+    if (file is None) == (winner is None):
+        raise typer.BadParameter("which study? Give its file, or --from and the folder of a sweep")
+    if winner is None:
+        assert file is not None
+        return file, how, small
+    from dfkd_ray.runs import around
+
+    path, how = around.written(winner, how, small.seeds)
+    for line in around.lines(path):
+        typer.echo(line, err=True)
+    return str(path), how, replace(small, seeds=None)
 
 
 Folders = Annotated[

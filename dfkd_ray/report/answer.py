@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from dfkd_ray import metrics
+from dfkd_ray.report import confirmed
 from dfkd_ray.report.blocks import Number, Numbers, Ruler, Tick
 from dfkd_ray.report.settings import is_number
 from dfkd_ray.report.trial import Goal, TrialRow
@@ -51,19 +52,26 @@ def sentence(tables: Tables) -> str:
     best = tables.best
     if best is None:
         return _nothing(tables)
-    budget = part(tables.study, "budget").get("trials")
-    planned = int(budget) if is_number(budget) else 0
-    running = tables.note.get("finished") is False and planned > len(tables.all)
+    if tables.confirmed.get("complete"):
+        return f"Trial {best.number} has {_settings(best, tables)}{against(tables)}."
+    planned = part(tables.study, "budget").get("trials")
+    running = tables.note.get("finished") is False and is_number(planned) and planned > len(tables.searched)
     head = (
-        f"Best so far, after {len(tables.all)} of {words.count(planned, 'trial')}"
+        f"Best so far, after {len(tables.searched)} of {words.count(int(planned), 'trial')}"
         if running
-        else f"Best of {words.count(len(tables.all), 'trial')}"
+        else f"Best of {words.count(len(tables.searched), 'trial')}"
     )
-    chosen = [f"{p.label} {words.setting(best.changes[p.path])}" for p in tables.parameters if p.path in best.changes]
-    settings = f" with {words.listed([words.shorten(c) for c in chosen])}" if 0 < len(chosen) <= _MOST else ""
+    chosen = _settings(best, tables)
+    settings = f" with {chosen}" if chosen else ""
     tested = best.final.get(metrics.TEST_LAST)
     test = "" if tested is None else f"; test {metrics.with_unit(metrics.TEST_LAST, tested)} at its last epoch"
     return f"{head}: {_reached(best, tables)}{settings}{test}{against(tables)}."
+
+
+def _settings(best: TrialRow, tables: Tables) -> str:
+    """What was searched as this trial has it; empty where that is too much for a sentence."""
+    chosen = [f"{p.label} {words.setting(best.changes[p.path])}" for p in tables.parameters if p.path in best.changes]
+    return words.listed([words.shorten(c) for c in chosen]) if len(chosen) <= _MOST else ""
 
 
 def _reached(best: TrialRow, tables: Tables) -> str:
@@ -119,9 +127,8 @@ def states(tables: Tables) -> str:
 
 def numbers(tables: Tables) -> Numbers:
     """The big numbers."""
-    best = tables.best
-    shown: list[Number] = []
-    if best is not None:
+    best, shown = tables.best, confirmed.numbers(tables.confirmed)
+    if best is not None and not shown:
         goal, scores = tables.objective, Scores(best, tables)
         epoch = scores.compared_at(goal)
         when = f"trial {best.number}" if epoch is None else f"trial {best.number}, epoch {epoch}"

@@ -14,7 +14,7 @@ from dfkd_ray.util import tables, words
 from dfkd_ray.util.errors import StudyError
 
 # columns that the first tables of this schema did not have
-LATER = {"trials": ("draw", "tuning", "changed", "proposed_by", "unmet"), "effects": ("low", "high")}
+LATER = {"trials": ("draw", "tuning", "phase", "changed", "proposed_by", "unmet"), "effects": ("low", "high")}
 
 
 def whole(kind: str, path: Path) -> pa.Table:

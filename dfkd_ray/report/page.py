@@ -22,7 +22,7 @@ import pyarrow as pa
 from plotly.offline import get_plotlyjs
 
 import dfkd_ray.report.charts  # noqa: F401  registers every chart
-from dfkd_ray.report import ablation, compared, evidence, grid, one_run, published, sections, thinning
+from dfkd_ray.report import ablation, compared, confirmed, evidence, grid, one_run, published, sections, thinning
 from dfkd_ray.report.blocks import Block, Charted, Panel, Section, Text
 from dfkd_ray.report.chart import ARMS, EFFECTS, RUN, SECTIONS, TRAINING, Drawn, View, charts
 from dfkd_ray.report.details import details
@@ -96,7 +96,7 @@ def document(
 
 def _sweep(tables: Tables, figures: Figures) -> list[Section | None]:
     """What a sweep's page begins with: the best trial, and every section of charts that applies."""
-    first = [sections.summary(tables), sections.best(tables), sections.pictures(tables)]
+    first = [sections.summary(tables), confirmed.section(tables), sections.best(tables), sections.pictures(tables)]
     return [*first, *(_charts(name, tables, figures) for name in each(SECTIONS, *DRAWING))]
 
 

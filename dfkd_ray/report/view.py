@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import pyarrow as pa
 from dfkd_ray import metrics
 from dfkd_ray.report import arms, loading
 from dfkd_ray.report.arms import ArmRow, Spread
+from dfkd_ray.report.notes import mapping, part, sound
 from dfkd_ray.report.settings import Parameter, is_number, parameters
 from dfkd_ray.report.steps import CurveTable, curves, named
 from dfkd_ray.report.trial import Goal, TrialRow
@@ -22,6 +22,8 @@ from dfkd_ray.stats import degenerate
 from dfkd_ray.stats import front as pareto
 from dfkd_ray.util import tables, words
 from dfkd_ray.util.errors import StudyError
+
+__all__ = ["Tables", "mapping", "part", "sound"]
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,16 @@ class Tables:
         """Every trial, by number."""
         return tuple(sorted(map(self._trial, self.trials.to_pylist()), key=lambda t: t.number))
 
+    @cached_property
+    def searched(self) -> tuple[TrialRow, ...]:
+        """The trials of the search, or of the design: all but those that confirm a winner."""
+        return tuple(trial for trial in self.all if trial.row["phase"] is None)
+
+    @property
+    def confirmed(self) -> dict[str, Any]:
+        """What the tables say of the confirmation of a winner, see `tune/confirm.py`; empty where there is none."""
+        return part(self.note, "confirmed")
+
     def _trial(self, row: Mapping[str, Any]) -> TrialRow:
         told = row["objectives"] or []
         values = [self._value(row, i, told[i] if i < len(told) else None) for i in range(len(self.objectives))]
@@ -143,12 +155,15 @@ class Tables:
     @cached_property
     def complete(self) -> tuple[TrialRow, ...]:
         """Complete trials whose objectives are all there: the only ones that are compared as equals."""
-        return tuple(t for t in self.all if t.complete and None not in t.values)
+        return tuple(t for t in self.searched if t.complete and None not in t.values)
 
     @cached_property
     def best(self) -> TrialRow | None:
-        """The best complete trial by the first objective that nothing keeps from winning: see `stats.front`."""
-        number = pareto.best(self._points)
+        """The best complete trial by the first objective that nothing keeps from winning: see `stats.front`; of a
+        search that was confirmed, the one whose setting came out first."""
+        settled = self.confirmed.get("complete") and not self.alone
+        number = self.confirmed.get("first") if settled else None
+        number = pareto.best(self._points) if number is None else number
         return next((trial for trial in self.complete if trial.number == number), None)
 
     @property
@@ -226,25 +241,3 @@ class Tables:
             f"{p.label}: {words.setting(trial.changes[p.path])}" for p in self.parameters if p.path in trial.changes
         ]
         return "\n".join([f"Trial {trial.number}{arm}, {words.state(trial.state)}", *lines, *chosen[:12]])
-
-
-def part(note: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """A mapping inside the metadata; empty where it is missing or something else."""
-    value = note.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def mapping(text: str | None) -> dict[str, Any]:
-    """A JSON object as a mapping; empty where it is missing, torn or something else."""
-    try:
-        value = json.loads(text or "{}")
-    except ValueError:
-        return {}
-    return sound(value) if isinstance(value, dict) else {}
-
-
-def sound(value: dict[str, Any]) -> dict[str, Any]:
-    """JSON can hold half a character (a lone surrogate), which neither Arrow nor UTF-8 takes: it becomes `?`."""
-    written = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
-    read: dict[str, Any] = json.loads(written)
-    return read

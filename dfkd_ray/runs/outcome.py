@@ -33,6 +33,8 @@ def announcement(study: Study, folder: Path, duplicates: Duplicates | None = Non
         run = count - (0 if duplicates is None else len(duplicates.alike) + len(duplicates.refused))
         arms = words.counted(count, "arm") + ("" if run == count else f" ({run} run)")
         budget = f"{arms} x {words.counted(study.ablation.pairs, 'pair')}" if study.trials else f"a path from {arms}"
+    if study.confirm is not None:
+        budget += f" and at most {words.counted(study.confirming, 'trial')} that confirm the winner"
     first = f"{study.question or study.study}\n{study.method_name} on {study.task_name}, {budget}, into {folder}"
     return "\n".join(filter(None, [first, startup.describe(study)]))
 
@@ -86,12 +88,16 @@ def proposed(summary: Summary) -> Iterator[str]:
 
 
 def winners(summary: Summary, chance: float) -> Iterator[str]:
-    """The best trial with its settings; of a study with several objectives the front."""
+    """The best trial with its settings, after what confirmed it; of a study with several objectives the front."""
+    from dfkd_ray.report import confirmed
+
     best = summary.best
     if best is None:
         return
     reached = next(values for trial, values in summary.front if trial.number == best.number)
-    yield f"best: trial {best.number}, seed {best.seed}, {scores_line(best, reached, chance)}"
+    yield from map(for_terminal, confirmed.sentences(summary.confirmed))
+    head = "in the search" if summary.confirmed.get("complete") else "best"
+    yield f"{head}: trial {best.number}, seed {best.seed}, {scores_line(best, reached, chance)}"
     for path, value in best.changes.items():
         yield f"  {path} = {value:.4g}" if isinstance(value, float) else f"  {path} = {value}"
     if len(reached) > 1:

@@ -68,6 +68,9 @@ def _proposals(study: Study) -> Iterator[str]:
     if (line := startup.describe(study)) is not None:
         yield line
     yield from _window(study)
+    if (confirm := study.confirm) is not None:
+        again = f"the best {confirm.top} and the defaults again, each with {confirm.seeds} fresh seeds"
+        yield for_terminal(f"then {again}: at most {words.count(study.confirming, 'trial')} on top of the budget")
     settings, budget = study.settings, study.budget.trials
     if not study.one_run and settings is not None and budget is not None and settings < budget:
         yield f"the space has {counted(settings, 'setting')}, fewer than the budget of {counted(budget, 'trial')}"
@@ -120,11 +123,12 @@ def _hours(
         yield why
     ablation = study.ablation
     twins = 0 if duplicates is None else len(duplicates.alike) + len(duplicates.refused)
-    trials = study.trials if ablation is None else ablation.most_trials - twins * ablation.of_each_arm
+    trials = study.in_all if ablation is None else ablation.most_trials - twins * ablation.of_each_arm
     limit = study.budget.hours
     if limit is not None:
         fit = max(1, int(limit * 3600 / seconds * at_once))
-        yield f"budget: no trial is started after {limit:g} h; about {fit} fit, {at_once} at a time"
+        what = "trial" if study.confirm is None else "trial of the search"
+        yield f"budget: no {what} is started after {limit:g} h; about {fit} fit, {at_once} at a time"
     if trials is None:
         return
     total = trials * seconds
@@ -139,7 +143,9 @@ def _hours(
         told = f"{counted(more, 'trial')}, {_time(more * seconds / at_once)} on the clock"
         yield f"with all {counted(len(seeds.listed), 'seed')}: {told}"
     if isinstance(study.stopper, Asha):
-        spared = _time(total * _asha_share(study.stopper, schedule.epochs) / at_once)
+        uncut = study.confirming * seconds
+        share_run = _asha_share(study.stopper, schedule.epochs)
+        spared = _time(((total - uncut) * share_run + uncut) / at_once)
         yield f"if asha keeps 1 in {study.stopper.reduction} at each rung: about {spared} on the clock"
 
 

@@ -143,7 +143,8 @@ def _salvage(document: Document, found: Iterable[Problem]) -> Study | None:
     """The study without the parts that have mistakes, so that the other parts can be checked too."""
     if not isinstance(document.data, dict):
         return None
-    raw = {**_STAND_INS, **document.data} | {key: _STAND_INS[key] for key in ("sampler", "stopper", "budget")}
+    rest = {key: value for key, value in document.data.items() if key != "confirm"}  # the method does not depend on it
+    raw = {**_STAND_INS, **rest} | {key: _STAND_INS[key] for key in ("sampler", "stopper", "budget")}
     while True:  # what is taken out may have been the condition of something else
         rest = dict(raw)
         for problem in found:
@@ -197,7 +198,7 @@ def _check_method(made: Study, document: Document, problems: Problems) -> None:
         preparing.accepts(named(other) if isinstance(other, str) else whole, rest)
 
     before = len(problems.found)
-    without: dict[str, Any] = {"search": {}, "ablation": None, "published": "", "sampler": Tpe()}
+    without: dict[str, Any] = {"search": {}, "confirm": None, "ablation": None, "published": "", "sampler": Tpe()}
     problems.attempt("", study.check, replace(made, budget=Budget(hours=1), **without), accepts, document)
     wrong = [problem.path for problem in problems.found[before:]]
     fixed = {path: value for path, value in made.fixed.items() if f"fixed.{path}" not in wrong}

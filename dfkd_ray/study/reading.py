@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dfkd_ray.study import ablation as ablations
-from dfkd_ray.study import components, constraints, domains, trackers
+from dfkd_ray.study import components, confirming, constraints, domains, trackers
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.components import Changes, merged
 from dfkd_ray.study.space import Space
@@ -19,7 +19,7 @@ from dfkd_ray.util.errors import ConfigError, Problem
 from dfkd_ray.util.registry import did_you_mean
 from dfkd_ray.util.yamls import Document, Problems, component, typed
 
-_UNSAID = ("search", "constraints", "published", "plugins", "track")  # where they are empty
+_UNSAID = ("search", "constraints", "confirm", "published", "plugins", "track")  # where they are empty
 
 
 def load(path: Path) -> Study:
@@ -69,8 +69,8 @@ def plain(study: Study) -> dict[str, Any]:
     for key in ("sampler", "stopper"):
         spec = out[key]
         out[key] = {"name": spec.registered_as, **asdict(spec)}
-    for key in ("budget", "resources", "checkpoint"):
-        out[key] = asdict(out[key])
+    for key in ("budget", "resources", "checkpoint", "confirm"):
+        out[key] = asdict(out[key]) if out[key] is not None else None
     for key, kind in {"plugins": list, "track": list, "fixed": dict, "runtime": dict}.items():
         out[key] = kind(out[key])
     if study.preset == Study.preset:
@@ -244,4 +244,5 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "resources": lambda raw: typed(Resources, raw),
     "checkpoint": lambda raw: typed(Saving, raw),
     "track": _track,
+    "confirm": confirming.parse,
 }

@@ -66,7 +66,7 @@ def _completion(study: Study, trial: Trial, last: Record) -> Ending | None:
 
 
 def _stop(history: History, trial: Trial, last: Record, max_epochs: int) -> Ending | None:
-    if history.ranks is None:
+    if history.ranks is None or trial.phase is not None:
         return None
     study = history.study
     rung = decide(study.stopper, trial.number, history.ranks, max_epochs)

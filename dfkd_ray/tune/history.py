@@ -13,6 +13,7 @@ from dfkd_ray.stats import degenerate
 from dfkd_ray.study import Study
 from dfkd_ray.study.specs import NoStopper
 from dfkd_ray.tune import ledger
+from dfkd_ray.tune.fresh import Fresh
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.tune.pictures import Picture
 from dfkd_ray.tune.ranks import Ranks
@@ -25,7 +26,7 @@ from dfkd_ray.util.words import shorten
 from dfkd_ray.util.yamls import Document
 
 VERSION = 3  # of the records: 1 had no methods and no options in its first one, 2 no experiment, and its pictures in it
-PLANNED = ("arm", "draw", "tuning", "attrs", "reused", "proposed_by", "repeats")
+PLANNED = ("arm", "draw", "tuning", "attrs", "reused", "proposed_by", "repeats", "phase")
 OF_A_TRIAL = ("started", "row", "accident", "ended")  # records that follow the "asked" of their trial
 
 
@@ -52,6 +53,8 @@ class History:
         self.alike: dict[str, str] = {}  # arm -> the arm that runs for it, since both resolve to the same method
         self.refused: dict[str, str] = {}  # arm of a path -> why it is no method and is left out
         self.resolved: set[str] = set()  # arms of a path of which both are known
+        self.searched = 0  # trials of the search, or of the design: all but those that confirm a winner
+        self.fresh = Fresh()  # what those have come to
         self.finished = False
         self.active_seconds = 0.0  # that the study has been run for, over all its sessions; no clock on the wall
         self._study: Study | None = None
@@ -78,8 +81,10 @@ class History:
         return {t.number: [value * sign for value, sign in zip(t.values or (), signs)] for t in complete}
 
     def best(self) -> Trial | None:
-        """The best complete trial by the first objective that nothing keeps from winning."""
-        return None if self.tally.best is None else self.trials[self.tally.best]
+        """The best complete trial by the first objective that nothing keeps from winning: of a search that was
+        confirmed, the one whose setting came out first."""
+        number = self.tally.best if self.fresh.first is None else self.fresh.arms[self.fresh.first]
+        return None if number is None else self.trials[number]
 
     def front(self) -> list[Trial]:
         """The best complete trials: one for one objective, for several all that none dominates."""
@@ -143,9 +148,10 @@ class History:
             if self.ranks is not None:
                 self.ranks.forget(number)
             kept = (number, old.changes, old.seed, old.arm, old.draw, old.tuning, old.attrs)
-            self.trials[number] = Trial(
-                *kept, proposed_by=old.proposed_by, repeats=old.repeats, attempts=old.attempts, again=old.again + 1
-            )
+            more = {key: getattr(old, key) for key in ("proposed_by", "repeats", "phase", "place", "attempts")}
+            self.trials[number] = Trial(*kept, **more, again=old.again + 1)
+            if old.phase is not None:
+                self.fresh.reopened(str(old.arm), old.seed)
 
     def _round(self, record: Record) -> None:
         self.resolved |= set(record["arms"])
@@ -154,12 +160,9 @@ class History:
 
     def _asked(self, record: Record) -> None:
         number = record["trial"]
-        planned = {
-            key: record[key]
-            for key in ("arm", "draw", "tuning", "attrs", "reused", "proposed_by", "repeats")
-            if key in record
-        }
+        planned = {key: record[key] for key in PLANNED if key in record} | {"place": self.searched}
         self.trials[number] = Trial(number, record["changes"], record["seed"], changed=self.changed, **planned)
+        self.searched += self.trials[number].phase is None
         self.tally.begun(number)
         self.study_attrs |= record["study_attrs"]
 
@@ -177,7 +180,7 @@ class History:
     def _row(self, record: Record) -> None:
         trial = self.trials[record["trial"]]
         taken = trial.rows.take(record)
-        if taken is not None and self.ranks is not None:
+        if taken is not None and self.ranks is not None and trial.phase is None:
             names, values = taken
             metric = self.study.objective[0].metric
             if metric in names:
@@ -202,9 +205,18 @@ class History:
         trial.state, trial.reason, trial.rung = record["state"], record["reason"], record["rung"]
         trial.values, trial.final = record["values"], record["final"]
         self.tally.ended(trial.number, trial.state, trial.reason, trial.epoch, trial.seconds)
-        for number, points in self.points([trial]).items():
-            if not barred(self.study, trial) and not outside(self.study, trial):
+        sound = trial.state == "complete" and not barred(self.study, trial) and not outside(self.study, trial)
+        if trial.phase is not None:
+            value = trial.values[0] if sound and trial.values else None
+            self.fresh.ended(str(trial.arm), trial.seed, value, self.study.objective[0].mode or "max")
+        elif sound:
+            for number, points in self.points([trial]).items():
                 self.tally.completed(number, points)
+
+    def _confirming(self, record: Record) -> None:
+        if unknown := {*record["arms"].values()} - {None, *self.trials}:
+            raise ValueError(f"it confirms trial {min(unknown)}, and there is none")
+        self.fresh.begun(record)
 
     def _finished(self, record: Record) -> None:
         self.finished = True
@@ -219,7 +231,14 @@ def read_history(folder: Path) -> History:
 
 TAKES = {
     **{"study": "_started_study", "resumed": "_resumed", "reopened": "_reopened", "round": "_round", "asked": "_asked"},
-    **{"started": "_started", "row": "_row", "accident": "_accident", "ended": "_ended", "finished": "_finished"},
+    **{
+        "confirming": "_confirming",
+        "started": "_started",
+        "row": "_row",
+        "accident": "_accident",
+        "ended": "_ended",
+        "finished": "_finished",
+    },
 }
 
 

@@ -15,6 +15,7 @@ from dfkd_ray.stats import degenerate
 from dfkd_ray.study import Study
 from dfkd_ray.study.arms import Walk
 from dfkd_ray.tune import serial_runner
+from dfkd_ray.tune.confirm import confirmed
 from dfkd_ray.tune.duplicates import find_duplicates
 from dfkd_ray.tune.history import VERSION, History, read_history
 from dfkd_ray.tune.interrupts import Interrupted
@@ -54,6 +55,8 @@ class Summary:
     proposed_by: how many trials the sampler's model proposed, and how many were drawn at random before; see Proposal.
     outside: of complete trials that do not keep to their constraints, which.
     repeats: proposals that were run already, and were not run again. exhausted: there are no other settings to try.
+    confirmed: what fresh seeds say of the winner, see tune/confirm.py; `best` is then the trial of the setting that
+    came out first.
     """
 
     study: str
@@ -73,6 +76,7 @@ class Summary:
     outside: Mapping[int, Sequence[str]] = field(default_factory=dict)
     repeats: int = 0
     exhausted: bool = False
+    confirmed: Mapping[str, Any] = field(default_factory=dict)
 
 
 def start(
@@ -221,7 +225,8 @@ def _summary(history: History, folder: Path) -> Summary:
         proposed_by=Counter(trial.proposed_by for trial in history.trials.values() if trial.proposed_by),
         outside={trial.number: why for trial in complete if (why := outside(history.study, trial))},
         repeats=sum(trial.repeats for trial in history.trials.values()),
-        exhausted=history.study.ablation is None and len(history.trials) == history.study.settings,
+        exhausted=history.study.ablation is None and history.searched == history.study.settings,
+        confirmed=confirmed(history) or {},
         **states,
     )
 

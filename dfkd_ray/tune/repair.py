@@ -16,7 +16,7 @@ from typing import Any
 from dfkd_ray.tune import salvage
 from dfkd_ray.tune.history import OF_A_TRIAL, History
 from dfkd_ray.tune.ledger import END, NAME, UTF16, Record, decode, encode, is_torn, locked, refusal
-from dfkd_ray.tune.trials import LOST
+from dfkd_ray.tune.trials import CONFIRM, LOST
 from dfkd_ray.util import folders, store
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.files import atomic_write
@@ -119,6 +119,8 @@ def _fill(done: Repaired, record: Record, others_say: Mapping[int, tuple[Record,
         number, clock = len(there), {"time": record["time"], "trial": len(there)}
         if number in others_say:
             planned, who = others_say[number]
+            if planned.get("arm") and done.history.study.ablation is None:
+                planned = {**planned, "phase": CONFIRM}  # a card does not say
             new = [{"kind": "asked", **clock, **planned, "attrs": {}, "study_attrs": {}}]
             done.told.append(f"trial {number}: what was asked for is taken from {who}")
         elif number < last:

@@ -144,14 +144,15 @@ class Search:
         """Take over what the ledger knows; running trials stay running, to be told later."""
         for key, value in history.study_attrs.items():
             self._storage.set_study_system_attr(self._id, key, value)
-        for number in sorted(history.trials):
-            trial = history.trials[number]
+        for trial in (history.trials[number] for number in sorted(history.trials)):
+            if trial.phase is not None:
+                continue
             if trial.state == "complete" and barred(self.study, trial):
                 trial = replace(trial, state="failed")  # as it was told
             self._optuna.add_trial(self._frozen(trial))
             self._taken(trial.changes)
             if trial.state != "running":
-                self._ended(number, trial.state, trial.values, trial.epoch)
+                self._ended(trial.place, trial.state, trial.values, trial.epoch)
 
     def _ended(self, number: int, state: str, values: Sequence[float] | None, last: int) -> None:
         self._learnt += STATES[state] in LEARNT

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from dfkd_ray.tune import ledger
+from dfkd_ray.tune import confirm, ledger
 from dfkd_ray.tune.designed import DesignedSearch
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.observers.snapshot import Shown, Snapshot, snapshot
@@ -47,7 +47,8 @@ class Standing:
     def total(self) -> int | None:
         """See `observers.Progress`, which this is."""
         study = self.history.study
-        return study.trials if study.ablation is None else DesignedSearch(study, self.history).total
+        searched = study.trials if study.ablation is None else DesignedSearch(study, self.history).total
+        return confirm.total(self.history, searched)
 
     @property
     def concurrency(self) -> int:
@@ -75,6 +76,7 @@ class Standing:
             "trials": {"total": self.total, **counts, "running": len(running)},
             "objective": {"metric": now.metric, "mode": str(study.objective[0].mode)},
             "best": None if now.best is None else self._plain(now.best),
+            "confirmed": confirm.confirmed(self.history),
             "running": [self._plain(trial) for trial in running],
             "seconds": self.history.active_seconds,
             "seconds_left": now.seconds_left if self.owner is not None else None,

@@ -16,6 +16,7 @@ from dfkd_ray import study as studies
 from dfkd_ray.study import Study, arms
 from dfkd_ray.study.components import JOIN
 from dfkd_ray.tune import analysis, reproduced
+from dfkd_ray.tune.confirm import confirmed
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.tune.pictures import load, picture_format
@@ -28,6 +29,8 @@ def write_tables(history: History, folder: Path, parquet: bool = False) -> None:
     metadata = metadata_of(history, importance_of(history), datetime.now(UTC).isoformat(timespec="seconds"))
     if history.study.ablation is not None:
         metadata["ablation"] = _ablation(history)
+    if (found := confirmed(history)) is not None:
+        metadata["confirmed"] = found
     if history.study.published:
         metadata["published"] = reproduced.comparison(history)
     if history.study.ablation is not None:
@@ -49,7 +52,8 @@ def importance_of(history: History) -> dict[str, Any]:
         return {}
     from dfkd_ray.tune.importance import importance
 
-    trials = [trial for trial in history.trials.values() if trial.state in ("complete", "pruned")]
+    searched = (trial for trial in history.trials.values() if trial.phase is None)
+    trials = [trial for trial in searched if trial.state in ("complete", "pruned")]
     epoch = min((trial.epoch for trial in trials), default=0)
     points: list[tuple[Mapping[str, Any], list[float]]] = []
     for trial in trials:
@@ -140,6 +144,7 @@ def _trial_row(study: Study, trial: Trial) -> Record:
         "arm": trial.arm,
         "draw": trial.draw,
         "tuning": trial.tuning,
+        "phase": trial.phase,
         "seed": trial.seed,
         "fingerprint": trial.fingerprint,
         "changes": json.dumps(trial.changes),

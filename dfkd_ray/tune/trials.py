@@ -15,6 +15,7 @@ from dfkd_ray.tune.curves import Rows
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.tune.pictures import Picture
 
+CONFIRM = "confirm"  # the phase of trials that confirm the winner of a search; the search itself has none
 LOST = "lost: the record of what was asked for is damaged"  # the reason of a trial that `repair` knows nothing of
 REUSED = "reused: "  # how the reason of a trial begins that an earlier study has run
 
@@ -32,6 +33,8 @@ class Trial:
     attrs: Mapping[str, Any] = field(default_factory=dict)  # what the sampler remembers of it
     proposed_by: str | None = None  # see Proposal
     repeats: int = 0  # see Proposal
+    phase: str | None = None  # CONFIRM, or None
+    place: int = 0  # its number among the trials without a phase, which samplers count
     reused: str | None = None  # whose it is, where a trial of an earlier study is to be taken over
     state: str = "running"
     reason: str | None = None

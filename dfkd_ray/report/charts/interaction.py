@@ -87,7 +87,9 @@ class Interaction(Chart):
             **_axis_columns("x", first),
             **_axis_columns("y", second),
         }
-        found = [trial for trial in tables.all if trial.value is not None and None not in _at(trial, first, second)]
+        found = [
+            trial for trial in tables.searched if trial.value is not None and None not in _at(trial, first, second)
+        ]
         drawn = thinning.drawn(found, tables, thinning.MARKS)
         rows: list[dict[str, Any]] = []
         for trial in drawn:

@@ -125,8 +125,7 @@ def line(now: Snapshot, ended: Shown) -> str:
         how = (ended.reason or "").partition("\n")[0]
     if ended.degenerate:
         what += f", degenerate ({', '.join(ended.degenerate)})"
-    arm = "" if ended.arm is None else f" ({ended.arm})"
-    parts = [f"trial {ended.trial}{arm} {what}: {how}, {roughly(ended.seconds)}"]
+    parts = [f"trial {ended.trial}{ended.whose} {what}: {how}, {roughly(ended.seconds)}"]
     if now.best is not None:
         parts.append(f"best {_told(now, now.best)} (trial {now.best.trial})")
     done = now.complete + now.pruned + now.failed
@@ -161,8 +160,8 @@ def render(now: Snapshot) -> Any:
     if now.total:
         parts.append(Padding(ProgressBar(total=now.total, completed=done, width=60), 0))  # a line of its own
     if now.best is not None:
-        arm = "" if now.best.arm is None else f" ({now.best.arm})"
-        parts.append(Text(f"best {now.metric} {_told(now, now.best)} in trial {now.best.trial}{arm}", "green"))
+        best = f"best {now.metric} {_told(now, now.best)} in trial {now.best.trial}{now.best.whose}"
+        parts.append(Text(best, "green"))
         parts += [Text(f"  {path} = {_value(value)}") for path, value in now.best.changes.items()]
     if now.running:
         parts.append(_table(now))

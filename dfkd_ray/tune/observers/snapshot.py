@@ -26,6 +26,13 @@ class Shown:
     arm: str | None = None
     seed: int = 0
     degenerate: Sequence[str] = ()  # why it is, of one that is complete
+    phase: str | None = None
+
+    @property
+    def whose(self) -> str:
+        """In brackets behind its number: the arm, or what it confirms; empty of a search."""
+        again = "" if self.phase is None else f" again, seed {self.seed}"
+        return "" if self.arm is None else f" ({self.arm}{again})"
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,7 @@ def shown_trial(trial: Trial, objective: Objective) -> Shown:
     value = trial.values[0] if trial.values else trial.last["metrics"].get(objective.metric) if trial.last else None
     facts = (trial.number, trial.state, trial.epoch, value, trial.changes, trial.seconds or 0.0, trial.reason)
     why = trial.degenerate(objective) if trial.state == "complete" else ()
-    return Shown(*facts, trial.arm, trial.seed, why)
+    return Shown(*facts, trial.arm, trial.seed, why, trial.phase)
 
 
 def _seconds_left(history: History, max_epochs: int, total: int | None, concurrency: int) -> float | None:
@@ -87,7 +94,7 @@ def _seconds_left(history: History, max_epochs: int, total: int | None, concurre
     expected = tally.epochs / ended if ended else float(max_epochs)
     rest = sum(max(1.0, expected - trial.epoch) for trial in running) + expected * to_come
     left = rest * _middle(paces) / max(1, min(concurrency, len(running) + to_come))
-    hours = history.study.budget.hours
+    hours = None if history.fresh.arms else history.study.budget.hours  # what confirms comes on top
     return left if hours is None else max(0.0, min(left, hours * 3600 - history.active_seconds))
 
 
