@@ -54,10 +54,11 @@ def sentence(tables: Tables) -> str:
         return _nothing(tables)
     if tables.confirmed.get("complete"):
         return f"Trial {best.number} has {_settings(best, tables)}{against(tables)}."
-    planned = part(tables.study, "budget").get("trials")
-    running = tables.note.get("finished") is False and is_number(planned) and planned > len(tables.searched)
+    budget = part(tables.study, "budget").get("trials")
+    planned = int(budget) if is_number(budget) else 0
+    running = tables.note.get("finished") is False and planned > len(tables.searched)
     head = (
-        f"Best so far, after {len(tables.searched)} of {words.count(int(planned), 'trial')}"
+        f"Best so far, after {len(tables.searched)} of {words.count(planned, 'trial')}"
         if running
         else f"Best of {words.count(len(tables.searched), 'trial')}"
     )

@@ -69,8 +69,8 @@ def _proposals(study: Study) -> Iterator[str]:
         yield line
     yield from _window(study)
     if (confirm := study.confirm) is not None:
-        again = f"the best {confirm.top} and the defaults again, each with {confirm.seeds} fresh seeds"
-        yield for_terminal(f"then {again}: at most {words.count(study.confirming, 'trial')} on top of the budget")
+        again = f"the best {confirm.top} and the defaults again, each with {counted(confirm.seeds, 'fresh seed')}"
+        yield f"then {again}: at most {counted(study.confirming, 'trial')} on top of the budget"
     settings, budget = study.settings, study.budget.trials
     if not study.one_run and settings is not None and budget is not None and settings < budget:
         yield f"the space has {counted(settings, 'setting')}, fewer than the budget of {counted(budget, 'trial')}"
