@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -167,8 +166,8 @@ def _reuse(known: Mapping[Key, Finished], work: Work, study: Study) -> Reuse:
 
     def find(changes: Mapping[str, Any], seed: int) -> Finished | None:
         found = known.get((work.fingerprint(changes), seed))
-        told = {} if found is None else found.rows[-1]["metrics"]
-        return found if all(math.isfinite(told.get(each.metric, math.nan)) for each in study.objective) else None
+        goals = [each.metric for each in (*study.objective, *study.constraints)]
+        return found if found is not None and all(map(found.reports, goals)) else None
 
     return find
 
