@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from dfkd_ray import metrics
+from dfkd_ray.report import fronts
 from dfkd_ray.report.blocks import Number, Numbers, Ruler, Tick
 from dfkd_ray.report.settings import is_number
 from dfkd_ray.report.trial import Goal, TrialRow
@@ -33,11 +34,16 @@ class Scores:
         return found
 
     def at(self, metric: str, epoch: int | None) -> float | None:
-        """A metric after an epoch."""
+        """A metric after an epoch, or a cost."""
+        if metric in metrics.COSTS:
+            cost: float | None = self.trial.row[metric]
+            return cost
         return self.tables.curve(metric).at(self.trial.number, epoch)
 
     def compared_at(self, objective: Goal) -> int | None:
-        """The epoch that the search went by."""
+        """The epoch that the search went by; None for a cost."""
+        if objective.metric in metrics.COSTS:
+            return None
         return self.best_epoch if objective.at == "best" else self.last_epoch
 
 
@@ -51,13 +57,16 @@ def sentence(tables: Tables) -> str:
     best = tables.best
     if best is None:
         return _nothing(tables)
-    planned = part(tables.study, "budget").get("trials")
+    planned, several = part(tables.study, "budget").get("trials"), len(tables.front) > 1 < len(tables.objectives)
     running = tables.note.get("finished") is False and is_number(planned) and planned > len(tables.all)
+    what = "The front" if several else "Best"
     head = (
-        f"Best so far, after {len(tables.all)} of {planned} trials"
+        f"{what} so far, after {len(tables.all)} of {planned} trials"
         if running
-        else f"Best of {words.count(len(tables.all), 'trial')}"
+        else f"{what} of {words.count(len(tables.all), 'trial')}"
     )
+    if several:
+        return f"{fronts.sentence(tables, head)}{against(tables)}."
     chosen = [f"{p.label} {words.setting(best.changes[p.path])}" for p in tables.parameters if p.path in best.changes]
     settings = f" with {words.listed([words.shorten(c) for c in chosen])}" if 0 < len(chosen) <= _MOST else ""
     tested = best.final.get(metrics.TEST_LAST)
@@ -119,7 +128,7 @@ def states(tables: Tables) -> str:
 def numbers(tables: Tables) -> Numbers:
     """The big numbers."""
     best = tables.best
-    shown: list[Number] = []
+    shown: list[Number] = [fronts.number(tables)] if len(tables.objectives) > 1 and tables.front else []
     if best is not None:
         goal, scores = tables.objective, Scores(best, tables)
         epoch = scores.compared_at(goal)

@@ -99,6 +99,11 @@ class History:
             return [] if best is None else [best]
         return [self.trials[number] for number in sorted(self.tally.front)]
 
+    @property
+    def knee(self) -> int | None:
+        """The trial that is the knee of the front, see `stats.front.knee`."""
+        return pareto.knee(self.tally.front)
+
     def apply(self, record: Record) -> None:
         """Take one record in; StudyError where nobody here writes such a one, or it does not fit to those before it."""
         self._count += 1

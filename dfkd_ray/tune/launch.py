@@ -13,6 +13,7 @@ from dfkd_ray import study as studies
 from dfkd_ray.stats import degenerate
 from dfkd_ray.study import Study
 from dfkd_ray.study.arms import Walk
+from dfkd_ray.study.pick import FIRST, Pick
 from dfkd_ray.tune import serial_runner
 from dfkd_ray.tune.duplicates import find_duplicates
 from dfkd_ray.tune.history import VERSION, History, read_history
@@ -46,9 +47,11 @@ class StudyFacts:
 
 @dataclass(frozen=True)
 class Summary:
-    """What became of a study. `best`: the best complete trial, None if there is none.
+    """What became of a study. `best`: the best complete trial, None if there is none; of several objectives the one
+    that is taken by the rule `pick`.
 
-    front: all that no complete trial dominates (of one objective: `best`), each with its objectives by metric.
+    front: all that no complete trial dominates (of one objective: `best`), each with its objectives by metric. knee:
+    which of them is its knee, None where it has none.
     degenerate: of complete trials that are, why; they are kept from winning where `guarded`.
     proposed_by: how many trials the sampler's model proposed, and how many were drawn at random before; see Proposal.
     outside: of complete trials that do not keep to their constraints, which.
@@ -72,6 +75,8 @@ class Summary:
     outside: Mapping[int, Sequence[str]] = field(default_factory=dict)
     repeats: int = 0
     exhausted: bool = False
+    pick: Pick = FIRST
+    knee: int | None = None
 
 
 def start(
@@ -166,7 +171,7 @@ def _reuse(known: Mapping[Key, Finished], work: Work, study: Study) -> Reuse:
 
     def find(changes: Mapping[str, Any], seed: int) -> Finished | None:
         found = known.get((work.fingerprint(changes), seed))
-        goals = [each.metric for each in (*study.objective, *study.constraints)]
+        goals = [*(each.metric for each in study.objective), *(each.metric for each in study.constraints)]
         return found if found is not None and all(map(found.reports, goals)) else None
 
     return find
@@ -220,6 +225,8 @@ def _summary(history: History, folder: Path) -> Summary:
         proposed_by=Counter(trial.proposed_by for trial in history.trials.values() if trial.proposed_by),
         outside={trial.number: why for trial in complete if (why := outside(history.study, trial))},
         repeats=sum(trial.repeats for trial in history.trials.values()),
+        pick=history.study.best,
+        knee=history.knee,
         exhausted=history.study.ablation is None and len(history.trials) == history.study.settings,
         **states,
     )
