@@ -16,7 +16,7 @@ from dfkd_ray.study import Budget, Study
 from dfkd_ray.study.ablation import KEYS
 from dfkd_ray.study.overrides import NO_OVERRIDES, Overrides
 from dfkd_ray.study.reading import named_plugins
-from dfkd_ray.study.specs import Tpe
+from dfkd_ray.study.specs import Optunahub, Tpe
 from dfkd_ray.train.runtime import parse_runtime
 from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.util import yamls
@@ -44,6 +44,7 @@ def open_document(document: Document, options: Options = NOTHING_SAID) -> tuple[
         problems.found = [problem for problem in problems.found if problem.path != "components"]
     if made is not None:
         _check_method(made, document, problems)
+        _check_sampler(made, problems)
     if problems.found:
         raise document.locate(dict.fromkeys(problems.found))
     assert parsed is not None
@@ -64,6 +65,8 @@ def anchored(document: Document) -> Document:
     for key in ("method", "task"):
         if isinstance(raw.get(key), str):
             made[key] = absolute(raw[key], *roots)
+    if "sampler" in raw:
+        made["sampler"] = _there(raw["sampler"], "registry", tuple(roots))
     if isinstance(own := raw.get("plugins"), (str, list)):
         made["plugins"] = [
             beside(each, *roots) if isinstance(each, str) else each for each in ([own] if isinstance(own, str) else own)
@@ -194,6 +197,14 @@ def _check_method(made: Study, document: Document, problems: Problems) -> None:
     sound = replace(made, fixed=fixed)
     problems.attempt("", study.check, sound, accepts, document)
     problems.found.extend(selecting.mistakes(sound, accepts))
+
+
+def _check_sampler(made: Study, problems: Problems) -> None:
+    """Whether one that is not Optuna's own is to be had: it is loaded, and made once."""
+    if isinstance(made.sampler, Optunahub):
+        from dfkd_ray.tune import hub  # imports Optuna
+
+        problems.attempt("sampler", hub.build, made.sampler, made.sampler.seed)
 
 
 def _named(made: Study, problems: Problems) -> Callable[[str], Method]:

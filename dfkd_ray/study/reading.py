@@ -12,7 +12,7 @@ from dfkd_ray.study import components, constraints, domains, pick, trackers
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.components import Changes, merged
 from dfkd_ray.study.space import Space
-from dfkd_ray.study.specs import samplers, stoppers
+from dfkd_ray.study.specs import read_sampler, stoppers
 from dfkd_ray.study.study import Budget, Objective, Resources, Saving, Study, conflicts
 from dfkd_ray.util import limits, yamls
 from dfkd_ray.util.errors import ConfigError, Problem
@@ -240,7 +240,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "search": _search,
     "constraints": constraints.parse,
     "best": pick.parse,
-    "sampler": lambda raw: component(samplers, raw),
+    "sampler": read_sampler,
     "stopper": lambda raw: component(stoppers, raw),
     "budget": lambda raw: typed(Budget, raw),
     "resources": lambda raw: typed(Resources, raw),
