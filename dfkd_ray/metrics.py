@@ -99,7 +99,8 @@ IMAGE_DISTANCE, EMBEDDING_DISTANCE = "image_distance/source", "embedding_distanc
 LOSS, LR, SKIPPED = "loss/", "lr/student", "skipped/"
 BEST_EPOCH = "best_epoch"
 STUDENT_UPDATES, SOURCE_UPDATES, STUDENT_IMAGES = "updates/student", "updates/source", "images/student"
-TIME, PEAK_MEMORY = "seconds", "peak_memory"
+TIME, PEAK_MEMORY, PARAMETERS = "seconds", "peak_memory", "parameters"
+COSTS = (TIME, PEAK_MEMORY, PARAMETERS)  # of a trial as a whole
 SPENT = (STUDENT_UPDATES, SOURCE_UPDATES, STUDENT_IMAGES)  # what a trial was given, to compare budgets by
 
 _VAL: dict[str, Any] = {"split": "val", "needs": REAL}
@@ -170,6 +171,7 @@ ROWS = (
     Metric(STUDENT_IMAGES, "Student images", "images that the student has seen", None, COUNT, "end"),
     Metric(TIME, "Time", "the trial's own work, over all its attempts", "min", SECONDS, "cost"),
     Metric(PEAK_MEMORY, "Peak memory", "the most that the trial held at once", "min", BYTES, "cost"),
+    Metric(PARAMETERS, "Parameters of the student", "numbers that its training sets", "min", COUNT, "cost"),
 )
 _GREY = "entropy of the teacher's mean prediction over log K, high also on grey images of which it is unsure"
 OLD = (Metric("diversity", "Prediction diversity", _GREY, "max", SHARE),)  # in tables of before

@@ -59,9 +59,10 @@ THIRD_PARTIES = {
     "scipy": {"parts.losses.kdci", "datasets.fgvc", "report", "stats"},
     "mlflow": {"tune.observers.mlflow"},
     "optuna": {
-        *("tune.search", "tune.sampling", "tune.sight", "tune.importance", "tune.optuna_study"),
+        *("tune.search", "tune.sampling", "tune.hub", "tune.sight", "tune.importance", "tune.optuna_study"),
         *("tune.observers.optuna", "api.results"),
     },
+    "optunahub": {"tune.hub"},
     "tensorboard": {"tune.observers.tensorboard"},
     "wandb": {"tune.observers.wandb"},
     "ray": {f"tune.ray_{name}" for name in ("cluster", "jobs", "leaving", "probe", "progress", "runner", "shards")},

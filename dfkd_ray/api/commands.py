@@ -77,11 +77,12 @@ def ablate(study: Asked, *, quiet: bool = False, **options: Any) -> Results:
     return _run(made, work, how, quiet)
 
 
-def plan(study: Asked, **options: Any) -> Plan:
-    """Say what a study will run and cost, from a probe of a few steps; launches nothing.
+def plan(study: Asked, *, earlier: Sequence[str | Path] = (), **options: Any) -> Plan:
+    """Say what a study will run, cost and be able to tell, from a probe of a few steps; launches nothing.
 
     Args:
         study: as `sweep` and `ablate` take it.
+        earlier: folders of studies that tell how far trials scatter; else all beside its own.
         options: those of `dfkd-ray plan`, as keywords.
 
     Raises:
@@ -91,7 +92,7 @@ def plan(study: Asked, **options: Any) -> Plan:
 
     how, made, work = _checked(study, options)
     with _threads_as_before():
-        return running.planned(made, work, how)
+        return running.planned(made, work, how, [*map(Path, earlier)])
 
 
 def resume(

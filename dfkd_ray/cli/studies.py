@@ -38,7 +38,11 @@ def lines(seen: Standing) -> Iterator[str]:
         yield study.question
     yield f"{seen.kind} of {study.method_name} on {study.task_name}, in {store.place_of(seen.folder)}"
     yield counts(seen)
-    if now.best is not None:
+    if now.front:
+        trials, goals = seen.history.front(), [goal.metric for goal in study.objective]
+        front = [(trial.number, dict(zip(goals, trial.values or ()))) for trial in trials]
+        yield from outcome.front_lines(front, seen.history.knee)
+    elif now.best is not None:
         arm = "" if now.best.arm is None else f" ({now.best.arm})"
         note = confirm.confirmed(seen.history) or {}
         yield from map(for_terminal, confirmed.sentences(note))

@@ -51,6 +51,16 @@ Serve = Annotated[
     bool, typer.Option("--serve", help="Serve the page to this machine meanwhile, under an address with a token.")
 ]
 
+Earlier = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--from",
+        metavar="FOLDER",
+        help="Of an earlier study, which tells how far trials scatter; may be given again.",
+        show_default="all beside its own",
+    ),
+]
+
 
 @app.command()
 @options.unfolded
@@ -97,12 +107,17 @@ def resume(
 @app.command()
 @options.unfolded
 def plan(
-    how: Options, small: options.SmallTry, file: FileOrWinner = None, winner: Winner = None, json: printing.Json = False
+    how: Options,
+    small: options.SmallTry,
+    file: FileOrWinner = None,
+    winner: Winner = None,
+    earlier: Earlier = None,
+    json: printing.Json = False,
 ) -> None:
-    """Say what a study will run and cost, from a probe of a few steps; launches nothing."""
+    """Say what a study will run, cost and be able to tell, from a probe of a few steps; launches nothing."""
     file, how, small = _named(file, winner, how, small)
     study, work = running.checked(file, how, small.overrides)
-    made = running.planned(study, work, how)
+    made = running.planned(study, work, how, earlier or ())
     if json:
         printing.as_json(made.plain(study))
         return

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from dfkd_ray import metrics
-from dfkd_ray.report import confirmed
+from dfkd_ray.report import confirmed, fronts
 from dfkd_ray.report.blocks import Number, Numbers, Ruler, Tick
 from dfkd_ray.report.settings import is_number
 from dfkd_ray.report.trial import Goal, TrialRow
@@ -34,11 +34,16 @@ class Scores:
         return found
 
     def at(self, metric: str, epoch: int | None) -> float | None:
-        """A metric after an epoch."""
+        """A metric after an epoch, or a cost."""
+        if metric in metrics.COSTS:
+            cost: float | None = self.trial.row[metric]
+            return cost
         return self.tables.curve(metric).at(self.trial.number, epoch)
 
     def compared_at(self, objective: Goal) -> int | None:
-        """The epoch that the search went by."""
+        """The epoch that the search went by; None for a cost."""
+        if objective.metric in metrics.COSTS:
+            return None
         return self.best_epoch if objective.at == "best" else self.last_epoch
 
 
@@ -54,14 +59,17 @@ def sentence(tables: Tables) -> str:
         return _nothing(tables)
     if tables.confirmed.get("complete"):
         return f"Trial {best.number} has {_settings(best, tables)}{against(tables)}."
-    budget = part(tables.study, "budget").get("trials")
+    budget, several = part(tables.study, "budget").get("trials"), len(tables.front) > 1 < len(tables.objectives)
     planned = int(budget) if is_number(budget) else 0
     running = tables.note.get("finished") is False and planned > len(tables.searched)
+    what = "The front" if several else "Best"
     head = (
-        f"Best so far, after {len(tables.searched)} of {words.count(planned, 'trial')}"
+        f"{what} so far, after {len(tables.searched)} of {words.count(planned, 'trial')}"
         if running
-        else f"Best of {words.count(len(tables.searched), 'trial')}"
+        else f"{what} of {words.count(len(tables.searched), 'trial')}"
     )
+    if several:
+        return f"{fronts.sentence(tables, head)}{against(tables)}."
     chosen = _settings(best, tables)
     settings = f" with {chosen}" if chosen else ""
     tested = best.final.get(metrics.TEST_LAST)
@@ -129,7 +137,9 @@ def states(tables: Tables) -> str:
 def numbers(tables: Tables) -> Numbers:
     """The big numbers."""
     best, shown = tables.best, confirmed.numbers(tables.confirmed)
-    if best is not None and not shown:
+    if len(tables.objectives) > 1 and tables.front:
+        shown.append(fronts.number(tables))
+    if best is not None and not tables.confirmed.get("complete"):
         goal, scores = tables.objective, Scores(best, tables)
         epoch = scores.compared_at(goal)
         when = f"trial {best.number}" if epoch is None else f"trial {best.number}, epoch {epoch}"

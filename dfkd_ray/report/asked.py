@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dfkd_ray import metrics
+from dfkd_ray.report import fronts
 from dfkd_ray.report.answer import states
 from dfkd_ray.report.blocks import Facts
 from dfkd_ray.report.settings import is_number
@@ -26,6 +27,7 @@ def asked(tables: Tables) -> Facts:
         ("Fixed", fixed(tables)),
         ("Constraints", words.listed([f"{name} {bound}" for name, bound in part(study, "constraints").items()])),
         ("Outside of them", ", ".join(str(t.number) for t in tables.complete if t.outside)),
+        ("Taken of the front", fronts.taken(tables) if len(tables.objectives) > 1 else None),
         ("Sampler", configured(study.get("sampler"))),
         (
             "Proposed",

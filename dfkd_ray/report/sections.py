@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dfkd_ray import metrics
-from dfkd_ray.report import finding, guard, published, thinning
+from dfkd_ray.report import finding, fronts, guard, published, thinning
 from dfkd_ray.report.answer import Scores, chosen_by, numbers, ruler
 from dfkd_ray.report.asked import asked, experiment
 from dfkd_ray.report.blocks import (
@@ -77,8 +77,7 @@ def best(tables: Tables) -> Section:
     shown = [_setting(p, trial) for p in tables.parameters]
     scores = Scores(trial, tables)
     last, top = (f" (epoch {e})" if e is not None else "" for e in (scores.last_epoch, scores.best_epoch))
-    front = f"{words.count(len(tables.front), 'trial')} on the Pareto front; shown is the best by {chosen_by(tables)}."
-    parts: list[Block] = [Text(front, "note")] if len(tables.objectives) > 1 else []
+    parts = fronts.blocks(tables)
     parts += [Table(["Setting", "Value", "Searched"], shown, f"Settings of trial {trial.number}")] if shown else []
     reached = ["Reached", f"Last epoch{last}", f"Best epoch{top}"]
     parts += [Table(reached, _reached(scores), f"What trial {trial.number} reached")]
@@ -110,10 +109,10 @@ def _honesty(tables: Tables, trial: TrialRow) -> str:
     said = f" The median validation accuracy of its last five epochs is {metrics.with_unit(metrics.VAL_MEDIAN, found)}."
     median = "" if found is None else said
     at = f" at its {tables.objective.at} epoch" if tables.objective.at in ("last", "best") else ""
-    return (
-        f"The trial was chosen by {chosen_by(tables)}{at}, its best epoch by the same metric: what is the best of many "
-        f"is flattered by chance.{median} {tested(trial)}"
-    )
+    chosen = f"chosen by {chosen_by(tables)}{at}, its best epoch by the same metric"
+    if len(tables.objectives) > 1:
+        chosen = f"taken as {fronts.taken(tables)}, its best epoch by {chosen_by(tables)}"
+    return f"The trial was {chosen}: what is the best of many is flattered by chance.{median} {tested(trial)}"
 
 
 def tested(trial: TrialRow) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -91,3 +92,7 @@ class TrialRow:
         """The earlier trial that it was taken over from."""
         head, _, origin = (self.row["reason"] or "").partition("reused: ")
         return origin if origin and not head else None
+
+
+def finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

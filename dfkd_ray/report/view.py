@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,12 +11,12 @@ from typing import Any
 import pyarrow as pa
 
 from dfkd_ray import metrics
-from dfkd_ray.report import arms, loading
+from dfkd_ray.report import arms, loading, picking
 from dfkd_ray.report.arms import ArmRow, Spread
 from dfkd_ray.report.notes import mapping, part, sound
 from dfkd_ray.report.settings import Parameter, is_number, parameters
 from dfkd_ray.report.steps import CurveTable, curves, named
-from dfkd_ray.report.trial import Goal, TrialRow
+from dfkd_ray.report.trial import Goal, TrialRow, finite
 from dfkd_ray.stats import degenerate
 from dfkd_ray.stats import front as pareto
 from dfkd_ray.util import tables, words
@@ -57,7 +56,7 @@ class Tables:
 
     @cached_property
     def note(self) -> dict[str, Any]:
-        return sound(tables.metadata(self.trials))
+        return loading.sound(tables.metadata(self.trials))
 
     @cached_property
     def study(self) -> dict[str, Any]:
@@ -107,7 +106,7 @@ class Tables:
 
     @cached_property
     def importance(self) -> dict[str, dict[str, float]]:
-        """What the sweep has estimated: objective -> path -> importance; only numbers."""
+        """What the sweep has estimated, only numbers: objective -> path -> importance."""
         told = part(part(self.note, "importance"), "objectives")
         shares = {metric: {p: float(v) for p, v in part(told, metric).items() if is_number(v)} for metric in told}
         return {metric: own for metric, own in shares.items() if own}
@@ -136,7 +135,7 @@ class Tables:
         if row["state"] != "complete":  # a pruned trial's value is where it was stopped, a failed one has none
             curve = self.curve(self.objectives[index].metric)
             told = curve.last(row["trial"])[1] if row["trial"] in curve and row["state"] != "failed" else None
-        return told if told is not None and math.isfinite(told) else None
+        return finite(told)
 
     def reached(self, trial: TrialRow, metric: str) -> float | None:
         """A metric of a complete trial, as effects are told from it; one that is no objective at the last epoch."""
@@ -145,8 +144,7 @@ class Tables:
         for objective, value in zip(self.objectives, trial.values):
             if objective.metric == metric:
                 return value
-        found = trial.final.get(metric, self.curve(metric).at(trial.number, trial.row["epochs"]))
-        return found if found is not None and math.isfinite(found) else None
+        return finite(trial.final.get(metric, self.curve(metric).at(trial.number, trial.row["epochs"])))
 
     def spread(self, trials: Iterable[TrialRow], metric: str) -> Spread:
         """Mean and interval of what these trials reached, as far as they did."""
@@ -159,11 +157,12 @@ class Tables:
 
     @cached_property
     def best(self) -> TrialRow | None:
-        """The best complete trial by the first objective that nothing keeps from winning: see `stats.front`; of a
+        """The best complete trial that nothing keeps from winning, of several objectives by the study's `best`; of a
         search that was confirmed, the one whose setting came out first."""
         settled = self.confirmed.get("complete") and not self.alone
         number = self.confirmed.get("first") if settled else None
-        number = pareto.best(self._points) if number is None else number
+        if number is None:
+            number = picking.pick(self.front_points, self.study.get("best"), self.objectives)
         return next((trial for trial in self.complete if trial.number == number), None)
 
     @property
@@ -174,11 +173,15 @@ class Tables:
     @cached_property
     def front(self) -> tuple[TrialRow, ...]:
         """Complete trials that no other one dominates."""
-        chosen = pareto.front(self._points)
-        return tuple(trial for trial in self.complete if trial.number in chosen)
+        return tuple(trial for trial in self.complete if trial.number in self.front_points)
 
-    @property
-    def _points(self) -> dict[int, list[float]]:
+    @cached_property
+    def front_points(self) -> dict[int, list[float]]:
+        """The points of the front."""
+        return {number: self.points[number] for number in pareto.front(self.points)}
+
+    @cached_property
+    def points(self) -> dict[int, list[float]]:
         """Of each complete trial that may win its objectives, higher is better."""
         barred = self.degenerate if self.guarded else {}
         known = [t for t in self.complete if t.number not in barred and not t.outside]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 _NAMED = 6  # degenerate trials of one reason
+_ON_THE_FRONT = 20  # trials that are listed
 
 
 def announcement(study: Study, folder: Path, duplicates: Duplicates | None = None) -> str:
@@ -88,22 +89,39 @@ def proposed(summary: Summary) -> Iterator[str]:
 
 
 def winners(summary: Summary, chance: float) -> Iterator[str]:
-    """The best trial with its settings, after what confirmed it; of a study with several objectives the front."""
+    """The best trial with its settings, after what confirmed it; of several objectives the front, after the trial that
+    is taken of it where one is asked for."""
     from dfkd_ray.report import confirmed
 
     best = summary.best
-    if best is None:
-        return
-    reached = next(values for trial, values in summary.front if trial.number == best.number)
     yield from map(for_terminal, confirmed.sentences(summary.confirmed))
-    head = "in the search" if summary.confirmed.get("complete") else "best"
-    yield f"{head}: trial {best.number}, seed {best.seed}, {scores_line(best, reached, chance)}"
-    for path, value in best.changes.items():
-        yield f"  {path} = {value:.4g}" if isinstance(value, float) else f"  {path} = {value}"
-    if len(reached) > 1:
-        yield f"the front, {words.counted(len(summary.front), 'trial')} that no other dominates:"
-        for trial, values in summary.front:
-            yield f"  trial {trial.number}: {', '.join(told(*each) for each in values.items())}"
+    if best is not None:
+        reached = next(values for trial, values in summary.front if trial.number == best.number)
+        how = "best" if len(reached) == 1 else f"where one trial is asked for ({taken(summary)})"
+        how = "in the search" if summary.confirmed.get("complete") else how
+        yield f"{how}: trial {best.number}, seed {best.seed}, {scores_line(best, reached, chance)}"
+        for path, value in best.changes.items():
+            yield f"  {path} = {value:.4g}" if isinstance(value, float) else f"  {path} = {value}"
+    if any(len(values) > 1 for _, values in summary.front):
+        yield from front_lines([(trial.number, values) for trial, values in summary.front], summary.knee)
+    if best is None and summary.front:
+        yield f"none of them is taken where one trial is asked for: `best` wants {summary.pick}"
+
+
+def taken(summary: Summary) -> str:
+    """The rule by which one trial of a front is taken."""
+    gone = " but the front has none, so first" if summary.pick.rule == "knee" and summary.knee is None else ""
+    return f"best: {summary.pick}{gone}"
+
+
+def front_lines(front: Sequence[tuple[int, Mapping[str, float]]], knee: int | None) -> Iterator[str]:
+    """The front: the numbers of its trials and their objectives, as many as a terminal shows."""
+    yield f"the front, {words.counted(len(front), 'trial')} that no other dominates:"
+    for number, values in front[:_ON_THE_FRONT]:
+        mark = " (the knee)" if number == knee else ""
+        yield f"  trial {number}{mark}: {', '.join(told(*each) for each in values.items())}"
+    if len(front) > _ON_THE_FRONT:
+        yield f"  and {len(front) - _ON_THE_FRONT} more, all on the page"
 
 
 def degenerate_lines(summary: Summary) -> Iterator[str]:
@@ -134,7 +152,8 @@ def scores_line(trial: Trial, reached: Mapping[str, float], chance: float) -> st
     """What a trial reached in every objective, then its accuracies, as far as they are known."""
     last, final = (trial.last or {}).get("metrics", {}), trial.final
     when = {name: "last" if last.get(name) == value else "best" for name, value in reached.items()}
-    parts = [f"{told(name, value)} at the {when[name]} epoch" for name, value in reached.items()]
+    at = {name: "" if name in metrics.COSTS else f" at the {when[name]} epoch" for name in reached}
+    parts = [f"{told(name, value)}{at[name]}" for name, value in reached.items()]
     if metrics.VAL_ACCURACY in last and metrics.VAL_ACCURACY not in reached:
         parts.append(f"{told(metrics.VAL_ACCURACY, last[metrics.VAL_ACCURACY])} at the last epoch")
     if (tested := final.get(metrics.TEST_LAST)) is not None:

@@ -187,8 +187,8 @@ def task_info(made: Distillation) -> dict[str, Any]:
     }
 
 
-def accepts(method: Method, changes: Mapping[str, Any]) -> None:
-    """ConfigError if the method does not take these changes; opens no net and runs nothing."""
+def accepts(method: Method, changes: Mapping[str, Any]) -> Method:
+    """The method with these changes; ConfigError if it does not take them. Opens no net and runs nothing."""
     changed = config.change(method, changes)
     for slot, arch in {"teacher": changed.teacher.arch, "student": changed.student.arch}.items():
         try:
@@ -196,6 +196,7 @@ def accepts(method: Method, changes: Mapping[str, Any]) -> None:
                 nets.check(arch)
         except (UnknownName, MissingExtra) as error:
             raise ConfigError.at(f"{slot}.arch", str(error)) from None
+    return changed
 
 
 def reported(method: Method) -> list[str]:

@@ -60,9 +60,11 @@ class Plan:
         return {**told, **counts, "seconds_a_trial": self.seconds, "lines": list(self.lines)}
 
 
-def planned(study: Study, work: Distillation, how: Options) -> Plan:
-    """The plan, from a probe of a few steps where the trials will run."""
-    from dfkd_ray.runs import planning, sizing
+def planned(study: Study, work: Distillation, how: Options, earlier: Sequence[Path] = ()) -> Plan:
+    """The plan, from a probe of a few steps where the trials will run; `earlier`: the studies that tell how far trials
+    scatter, else those beside its own folder."""
+    from dfkd_ray.runs import planning, sizing, telling
+    from dfkd_ray.tune.earlier import beside
 
     at_once = 1 if how.runner == "serial" else how.concurrency
     known = duplicates(study, work)
@@ -74,7 +76,9 @@ def planned(study: Study, work: Distillation, how: Options) -> Plan:
     each = {} if costs is None else {arm: cost.trial(arms[arm].schedule) for arm, cost in zip(arms, costs)}
     cost = costs[0] if costs and not arms else None
     settled, schedule = replace(study, resources=share), work.method.schedule
-    lines = [*planning.describe(settled, schedule, cost, at_once, spread(study, how), known, place, each)]
+    told = beside(folder_of(study, how), earlier)
+    about = (telling.spread(study, told), known, place, each, telling.noise(study, told))
+    lines = [*planning.describe(settled, schedule, cost, at_once, *about)]
     if costs is None and (why := place.misfit(share)):
         lines.append(f"{why}; nothing was measured")
     return Plan(lines, each or (None if cost is None else cost.trial(schedule)))
@@ -103,22 +107,10 @@ def duplicates(study: Study, work: Distillation) -> Duplicates | None:
     return None if study.ablation is None else find_duplicates(study.ablation.arms, work.fingerprint)
 
 
-def spread(study: Study, how: Options) -> tuple[float, str] | None:
-    """How far earlier ablations under reports/ scattered, the study's own first; None of a sweep."""
-    from dfkd_ray.tune import earlier
-
-    if study.ablation is None:
-        return None
-    own = folder_of(study, how)
-    others = sorted(path.parent for path in Path("reports").glob("*/trials.arrow") if path.parent != own)
-    found = earlier.deviation(study, [own, *others])
-    return None if found is None else (found[0], f"measured in {found[1]}")
-
-
 def facts(study: Study, work: Distillation, how: Options) -> StudyFacts:
     """What the ledger keeps of a study beside its file."""
     from dfkd_ray.methods import config
-    from dfkd_ray.runs.experiment import experiment
+    from dfkd_ray.runs.experiment import SAMPLER, experiment
     from dfkd_ray.runs.preparing import task_info
     from dfkd_ray.tune.launch import StudyFacts
 
@@ -127,7 +119,10 @@ def facts(study: Study, work: Distillation, how: Options) -> StudyFacts:
     decides = {
         what: part["digest"] for what, part in made["parts"].items() if what.startswith(("the task", "the images"))
     }
-    return StudyFacts(session(work.options, how.runner), {**task_info(work), "digests": decides}, methods, made)
+    session_ = session(work.options, how.runner)
+    if (code := made["parts"].get(SAMPLER)) is not None:
+        session_["sampler"] = f"{code['said']}, {code['digest'][:12]}"
+    return StudyFacts(session_, {**task_info(work), "digests": decides}, methods, made)
 
 
 def session(how: Options, runner: str | None = None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from dfkd_ray import metrics
 from dfkd_ray.study import ablation as ablations
 from dfkd_ray.study import confirming, pairs, space
+from dfkd_ray.study import pick as picks
 from dfkd_ray.study import published as tables
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.confirming import Confirm
@@ -132,6 +133,7 @@ class Study:
     preset: str = PAPER  # of all its methods, before what is fixed; see methods/presets
     fixed: Mapping[str, Any] = field(default_factory=dict)
     constraints: tuple[Constraint, ...] = ()  # what a trial must keep to, to win
+    best: picks.Pick = picks.FIRST  # which trial of the front is taken where one is asked for
     sampler: SamplerSpec = field(default_factory=Tpe)
     stopper: StopperSpec = field(default_factory=NoStopper)
     budget: Budget = field(default_factory=Budget)
@@ -212,6 +214,8 @@ def conflicts(parts: Mapping[str, Any]) -> Iterator[Problem]:
             yield from pairs.with_space(sampler, search)
     if len({objective.metric for objective in objectives}) < len(objectives):
         yield Problem("objective", "a metric stands twice")
+    if objectives:
+        yield from picks.conflicts(parts.get("best", picks.FIRST), objectives)
     yield from pairs.of_results(sampler, objectives, parts.get("stopper", NoStopper()))
     if parts.get("constraints") and parts.get("ablation") is not None:
         yield Problem("constraints", "are for what a sweep may choose; the arms of an ablation are all compared")

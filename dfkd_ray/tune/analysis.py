@@ -67,7 +67,8 @@ def tuned_changes(history: History, arm: str) -> Changes | None:
         return None
     tuned = tuning(history, arm)
     sound = [trial for trial in tuned if not barred(history.study, trial)]
-    best = front.best(history.points(sound) or history.points(tuned))
+    points = history.points(sound) or history.points(tuned)
+    best = history.pick({number: points[number] for number in front.front(points)})
     return None if best is None else history.trials[best].changes
 
 

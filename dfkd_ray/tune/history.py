@@ -10,7 +10,9 @@ from typing import Any
 
 from dfkd_ray import study as studies
 from dfkd_ray.stats import degenerate
+from dfkd_ray.stats import front as pareto
 from dfkd_ray.study import Study
+from dfkd_ray.study.pick import FIRST
 from dfkd_ray.study.specs import NoStopper
 from dfkd_ray.tune import ledger
 from dfkd_ray.tune.fresh import Fresh
@@ -27,6 +29,7 @@ from dfkd_ray.util.yamls import Document
 
 VERSION = 3  # of the records: 1 had no methods and no options in its first one, 2 no experiment, and its pictures in it
 PLANNED = ("arm", "draw", "tuning", "attrs", "reused", "proposed_by", "repeats", "phase")
+UNKNOWN = -1  # the number of no trial
 OF_A_TRIAL = ("started", "row", "accident", "ended")  # records that follow the "asked" of their trial
 
 
@@ -59,6 +62,7 @@ class History:
         self.active_seconds = 0.0  # that the study has been run for, over all its sessions; no clock on the wall
         self._study: Study | None = None
         self._count = 0  # of records
+        self._best: int | None = UNKNOWN  # until somebody asks
         for record in records:
             self.apply(record)
 
@@ -81,17 +85,30 @@ class History:
         return {t.number: [value * sign for value, sign in zip(t.values or (), signs)] for t in complete}
 
     def best(self) -> Trial | None:
-        """The best complete trial by the first objective that nothing keeps from winning: of a search that was
-        confirmed, the one whose setting came out first."""
-        number = self.tally.best if self.fresh.first is None else self.fresh.arms[self.fresh.first]
-        return None if number is None else self.trials[number]
+        """The best complete trial that nothing keeps from winning; of several objectives as the study's `best` has
+        it, of a search that was confirmed the one whose setting came out first."""
+        if self.fresh.first is not None:
+            number = self.fresh.arms[self.fresh.first]
+            return None if number is None else self.trials[number]
+        if self._best is UNKNOWN:
+            self._best = self.tally.best if self.study.best == FIRST else self.pick(self.tally.front)
+        return None if self._best is None else self.trials[self._best]
+
+    def pick(self, front: pareto.Points) -> int | None:
+        """The trial of a front that is taken where one is asked for."""
+        return pareto.pick(front, self.study.best.rule, self.study.best.floors(self.study.objective))
 
     def front(self) -> list[Trial]:
         """The best complete trials: one for one objective, for several all that none dominates."""
-        best = self.best()
-        if best is None or len(self.study.objective) == 1:
+        if len(self.study.objective) == 1:
+            best = self.best()
             return [] if best is None else [best]
         return [self.trials[number] for number in sorted(self.tally.front)]
+
+    @property
+    def knee(self) -> int | None:
+        """The trial that is the knee of the front, see `stats.front.knee`."""
+        return pareto.knee(self.tally.front)
 
     def apply(self, record: Record) -> None:
         """Take one record in; StudyError where nobody here writes such a one, or it does not fit to those before it."""
@@ -192,6 +209,7 @@ class History:
             trial.pictures[record["epoch"]] = Picture(**record["picture"])
         if record.get("method"):
             trial.method_json, trial.fingerprint = json.dumps(record["method"]), record["fingerprint"]
+            trial.parameters = record.get("parameters")
 
     def _accident(self, record: Record) -> None:
         """The trial goes on; its reason says what has happened until it ends."""
@@ -212,6 +230,7 @@ class History:
         elif sound:
             for number, points in self.points([trial]).items():
                 self.tally.completed(number, points)
+                self._best = UNKNOWN
 
     def _confirming(self, record: Record) -> None:
         if unknown := {*record["arms"].values()} - {None, *self.trials}:

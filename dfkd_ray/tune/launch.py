@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ from dfkd_ray import study as studies
 from dfkd_ray.stats import degenerate
 from dfkd_ray.study import Study
 from dfkd_ray.study.arms import Walk
+from dfkd_ray.study.pick import FIRST, Pick
 from dfkd_ray.tune import serial_runner
 from dfkd_ray.tune.confirm import confirmed
 from dfkd_ray.tune.duplicates import find_duplicates
@@ -48,9 +48,11 @@ class StudyFacts:
 
 @dataclass(frozen=True)
 class Summary:
-    """What became of a study. `best`: the best complete trial, None if there is none.
+    """What became of a study. `best`: the best complete trial, None if there is none; of several objectives the one
+    that is taken by the rule `pick`.
 
-    front: all that no complete trial dominates (of one objective: `best`), each with its objectives by metric.
+    front: all that no complete trial dominates (of one objective: `best`), each with its objectives by metric. knee:
+    which of them is its knee, None where it has none.
     degenerate: of complete trials that are, why; they are kept from winning where `guarded`.
     proposed_by: how many trials the sampler's model proposed, and how many were drawn at random before; see Proposal.
     outside: of complete trials that do not keep to their constraints, which.
@@ -77,6 +79,8 @@ class Summary:
     repeats: int = 0
     exhausted: bool = False
     confirmed: Mapping[str, Any] = field(default_factory=dict)
+    pick: Pick = FIRST
+    knee: int | None = None
 
 
 def start(
@@ -171,8 +175,8 @@ def _reuse(known: Mapping[Key, Finished], work: Work, study: Study) -> Reuse:
 
     def find(changes: Mapping[str, Any], seed: int) -> Finished | None:
         found = known.get((work.fingerprint(changes), seed))
-        told = {} if found is None else found.rows[-1]["metrics"]
-        return found if all(math.isfinite(told.get(each.metric, math.nan)) for each in study.objective) else None
+        goals = [*(each.metric for each in study.objective), *(each.metric for each in study.constraints)]
+        return found if found is not None and all(map(found.reports, goals)) else None
 
     return find
 
@@ -225,6 +229,8 @@ def _summary(history: History, folder: Path) -> Summary:
         proposed_by=Counter(trial.proposed_by for trial in history.trials.values() if trial.proposed_by),
         outside={trial.number: why for trial in complete if (why := outside(history.study, trial))},
         repeats=sum(trial.repeats for trial in history.trials.values()),
+        pick=history.study.best,
+        knee=history.knee,
         exhausted=history.study.ablation is None and history.searched == history.study.settings,
         confirmed=confirmed(history) or {},
         **states,

@@ -7,11 +7,13 @@ loss terms is no part of it: it means nothing, but the last bits of a sum of flo
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dfkd_ray import metrics
 from dfkd_ray.tune.curves import ROW
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.util import tables
@@ -31,6 +33,14 @@ class Finished:
     method: Mapping[str, Any]
     fingerprint: str
     origin: str
+    parameters: int | None = None  # of the student; None: its table has no such column
+
+    def reports(self, metric: str) -> bool:
+        """Whether it has a finite value of a metric at its last epoch, or of a cost."""
+        last = self.rows[-1]
+        costs = (last["seconds"], last["peak_memory"], self.parameters)
+        value = {**last["metrics"], **dict(zip(metrics.COSTS, costs))}.get(metric)
+        return value is not None and math.isfinite(value)
 
 
 def library(folders: Iterable[Path], task: Mapping[str, Any]) -> dict[Key, Finished]:
@@ -87,4 +97,5 @@ def _finished(trial: Record, steps: list[Record], pictures: list[Record], folder
         method=json.loads(trial["method"]),
         fingerprint=trial["fingerprint"],
         origin=f"{folder}, trial {trial['trial']}",
+        parameters=trial.get("parameters"),
     )

@@ -57,9 +57,9 @@ def importance_of(history: History) -> dict[str, Any]:
     epoch = min((trial.epoch for trial in trials), default=0)
     points: list[tuple[Mapping[str, Any], list[float]]] = []
     for trial in trials:
-        values = [trial.curve(objective.metric).get(epoch, math.nan) for objective in study.objective]
-        if all(map(math.isfinite, values)):
-            points.append((trial.changes, values))
+        values = [trial.at(objective.metric, epoch) for objective in study.objective]
+        if all(value is not None and math.isfinite(value) for value in values):
+            points.append((trial.changes, [value for value in values if value is not None]))
     shares = importance(study, points)
     evaluator = f"PED-ANOVA, {len(points)} trials at epoch {epoch}"
     return {"evaluator": evaluator, "objectives": shares} if shares else {}
@@ -161,6 +161,7 @@ def _trial_row(study: Study, trial: Trial) -> Record:
         "host": last.get("host"),
         "device": last.get("device"),
         "peak_memory": trial.rows.peak_memory,
+        "parameters": trial.parameters,
         "attempts": trial.attempts,
         "proposed_by": trial.proposed_by,
         "changed": trial.changed,

@@ -63,6 +63,7 @@ TRIALS = pa.schema(
         ("host", pa.string()),
         ("device", pa.string()),
         ("peak_memory", pa.int64()),  # bytes at its highest: on the GPU, else resident in the trial's process
+        ("parameters", pa.int64()),  # of the student; null in tables of an older version
         ("attempts", pa.int32()),
         ("proposed_by", pa.string()),  # model, start-up (drawn at random), null: no model, or of an older version
         ("changed", pa.string()),  # null, or what was another than when the study was begun, and was accepted

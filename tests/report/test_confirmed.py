@@ -67,9 +67,7 @@ def test_defaults_that_are_the_winner_that_fail_and_that_are_no_method() -> None
 
 
 def test_how_far_it_is_and_that_nothing_came_of_it() -> None:
-    assert said(complete=False, ended=4) == [
-        "The winner is being confirmed: 4 of 15 trials on fresh seeds have ended."
-    ]
+    assert said(complete=False, ended=4) == ["The winner is being confirmed: 4 of 15 trials on fresh seeds have ended."]
     assert said(complete=False) == [
         "The winner could not be confirmed: none of the 15 trials on fresh seeds has a value that counts."
     ]

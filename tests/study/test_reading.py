@@ -136,7 +136,7 @@ def test_all_mistakes_at_once_with_their_lines() -> None:
         study.parse(loads(BAD, "bad.yaml"))
     lines = str(refused.value).splitlines()
     assert lines[2] == (
-        "bad.yaml:2: methd: no such part of a study; did you mean 'method'? (known: arms, budget, checkpoint, "
+        "bad.yaml:2: methd: no such part of a study; did you mean 'method'? (known: arms, best, budget, checkpoint, "
         "components, confirm, constraints, design, draws, fixed, method, objective, plugins, preset, published, "
         "question, resources, runtime, sampler, search, seed, seeds, spread, stopper, study, task, track, tune)"
     )

@@ -49,6 +49,7 @@ class Snapshot:
     running: tuple[Shown, ...]
     best: Shown | None
     seconds_left: float | None
+    front: tuple[int, ...] = ()  # the trials of the front, where there are several objectives
 
 
 def snapshot(progress: Progress, running: bool = True) -> Snapshot:
@@ -68,6 +69,7 @@ def snapshot(progress: Progress, running: bool = True) -> Snapshot:
         failed=history.in_state("failed"),
         running=tuple(shown_trial(trial, study.objective[0]) for trial in shown),
         best=None if best is None else shown_trial(best, study.objective[0]),
+        front=tuple(trial.number for trial in history.front()) if len(study.objective) > 1 else (),
         seconds_left=_seconds_left(history, max_epochs, total, progress.concurrency),
     )
 
