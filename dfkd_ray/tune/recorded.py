@@ -1,8 +1,9 @@
 """What trials of earlier studies have reported, as a surrogate that answers for any setting of a space.
 
-A forest (`stats/forest.py`) learns the curve of the objective from settings. A simulated trial is the forest's mean
-curve and what one of its recorded neighbours had left over: noise over seeds, and whatever else the forest does not
-explain. Its seconds are the mean of its neighbours'.
+A forest (`stats/forest.py`) learns the curve of the objective from settings. The truth of a setting is its mean there,
+and the mean of what its neighbours had left over, without which a forest is flatter than what it learnt from (Zhang and
+Lu, 2012). A simulated trial has beside it what one of these neighbours had: noise over seeds, and whatever else the
+forest does not explain. Its seconds are the mean of its neighbours'.
 """
 
 from __future__ import annotations
@@ -81,12 +82,12 @@ class Surrogate:
         self.space, self.objective, self.recorded = study.search, study.objective[0], recorded
         unit = metrics.find(self.objective.metric).unit
         self._low, self._high = unit.low, unit.high
-        values = [curve.values for curve in recorded.curves]
-        self._forest = Forest([features(self.space, each) for each in recorded.changes], values)
-        self._mean = self._forest.averaged(values)
-        self._seconds = self._forest.averaged([curve.seconds for curve in recorded.curves])
-        self.epochs = len(values[0])
-        self.full = math.fsum(math.fsum(curve.seconds) for curve in recorded.curves) / len(values)  # seconds of a trial
+        curves = recorded.curves
+        self.epochs = len(curves[0].values)
+        self._forest = forest = Forest([features(self.space, c) for c in recorded.changes], [c.values for c in curves])
+        facts = [(*c.values, *over, *c.seconds) for c, over in zip(curves, forest.left_over)]
+        self._near = forest.averaged(facts)  # of a setting: its mean curve, what is left over of it, and its seconds
+        self.full = math.fsum(math.fsum(curve.seconds) for curve in curves) / len(curves)  # seconds of a trial
 
     @property
     def explained(self) -> float:
@@ -102,15 +103,21 @@ class Surrogate:
         """A trial, or the mean of so many, one after another; `chance` says what they have beside the mean."""
         at = features(self.space, changes)
         near = [self._forest.left_over[self._forest.neighbour(at, chance)] for _ in range(seeds)]
-        noise = [math.fsum(each) / seeds for each in zip(*near)]
-        values = [min(max(m + n, self._low), self._high) for m, n in zip(self._mean([at])[0], noise)]
-        return Curve(values, [seconds * seeds for seconds in self._seconds([at])[0]])
+        left_over = [math.fsum(each) / seeds for each in zip(*near)]
+        (facts,) = self._near([at])
+        values = [self._possible(value + over) for value, over in zip(facts, left_over)]
+        return Curve(values, [seconds * seeds for seconds in facts[2 * self.epochs :]])
 
     def truth(self, *settings: Mapping[str, Any]) -> list[float]:
         """What the objective of each comes to without noise, where the study looks: at the last epoch, or the best."""
         better = max if self.objective.mode == "max" else min
-        means = self._mean([features(self.space, changes) for changes in settings])
-        return [better(curve) if self.objective.at == "best" else curve[-1] for curve in means]
+        near = self._near([features(self.space, changes) for changes in settings])
+        curves = [[self._possible(facts[e] + facts[e + self.epochs]) for e in range(self.epochs)] for facts in near]
+        return [better(curve) if self.objective.at == "best" else curve[-1] for curve in curves]
+
+    def _possible(self, value: float) -> float:
+        """What the metric can be."""
+        return min(max(value, self._low), self._high)
 
     @cached_property
     def drawn(self) -> list[float]:
