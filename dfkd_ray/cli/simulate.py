@@ -115,7 +115,7 @@ def _say(simulation: Any, table: Any) -> None:
     typer.echo("")
     printing.table([simulation.HEAD, *(tuple(map(words.for_terminal, row)) for row in simulation.told(table))])
     typer.echo("")
-    for line in simulation.answers(table):
+    for line in (*simulation.answers(table), *simulation.warnings(table)):
         printing.say(words.for_terminal(line))
 
 

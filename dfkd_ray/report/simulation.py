@@ -42,6 +42,7 @@ SCHEMA = pa.schema(
 DRAWN = pa.schema(
     [("panel", pa.string()), ("metric", pa.string()), ("place", pa.int32()), ("last", pa.bool_()), *SCHEMA]
 )
+ENOUGH = 0.3  # of the variance between trials, explained of those that were not seen
 HEAD = ("spent", "slots", "case", "found", "to the first", "trials", "clock", "flattered", "after the study's trials")
 
 
@@ -84,6 +85,18 @@ def answers(simulated: pa.Table) -> Iterator[str]:
         apart = (best["difference_low"] or 0) * (best["difference_high"] or 0) > 0
         said = "ahead of" if apart else "not told from"
         yield f"{panel}: {best['case']} finds most, {value}; {said} {own[0]['case']}, by {_apart(metric, best)}."
+
+
+def warnings(simulated: pa.Table) -> list[str]:
+    """Where the record says too little of its settings for anything to be chosen by it."""
+    explained = tables.metadata(simulated)["explained"]
+    if explained >= ENOUGH:
+        return []
+    known = f"{words.count(tables.metadata(simulated)['recorded'], 'recorded trial')} explain"
+    return [
+        f"The settings of {known} {words.percent(max(0.0, explained))} of the variance of a trial that was not seen, less "
+        f"than {words.percent(ENOUGH)}: most of this landscape is chance. Choose nothing by it; record more trials."
+    ]
 
 
 def facts(simulated: pa.Table) -> list[tuple[str, object]]:
@@ -159,6 +172,7 @@ def page(simulated: pa.Table) -> str:
         Text("A simulation", "eyebrow"),
         Heading(f"Which sampler and stopper find most, and for what? {note['study']}", 1),
         *(Text(said, "answer") for said in answers(simulated)),
+        *(Text(said, "warning") for said in warnings(simulated)),
         Text(CAVEAT, "reading"),
     ]
     chart = block("found_for_cost", FoundForCost, simulated, figures)

@@ -29,7 +29,7 @@ from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.words import count, listed
 from dfkd_ray.util.yamls import Document
 
-FEWEST = 12  # complete trials: of fewer a forest knows hardly anything
+FEWEST = 10  # complete trials
 DRAWS = 2000  # settings among which the best of a space is looked for
 ABSENT = -1.0  # where a conditional setting is not drawn; those that are lie in [0, 1]
 

@@ -49,6 +49,15 @@ def test_the_answer(better: float, mode: str, said: str) -> None:
     assert [*map(for_terminal, simulation.answers(simulations.table(better, mode=mode)))] == [said]
 
 
+def test_a_record_that_explains_little_is_warned_of() -> None:
+    assert simulation.warnings(simulations.table(explained=simulation.ENOUGH)) == []
+    (said,) = map(for_terminal, simulation.warnings(simulations.table(explained=-0.1, recorded=11)))
+    assert said == (
+        "The settings of 11 recorded trials explain 0.0 % of the variance of a trial that was not seen, less than "
+        "30.0 %: most of this landscape is chance. Choose nothing by it; record more trials."
+    )
+
+
 def test_what_it_stands_on() -> None:
     known = {name: for_terminal(str(value)) for name, value in simulation.facts(simulations.table())}
     assert known["recorded"] == "40 complete trials in reports/old"
