@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ from dfkd_ray.util.limits import COUNT
 if TYPE_CHECKING:
     from dfkd_ray.study import Study
     from dfkd_ray.tune.recorded import Recorded, Surrogate
+    from dfkd_ray.tune.simulated import Case
 
 From = Annotated[
     list[Path],
@@ -27,21 +29,47 @@ From = Annotated[
         autocompletion=completion.runs,
     ),
 ]
-Samplers = Annotated[
-    str | None,
-    typer.Option("--sampler", help="As a study has them: random,tpe,'{name: tpe, startup: 4}'.", show_default="own"),
-]
-Stoppers = Annotated[
-    str | None, typer.Option("--stopper", help="As a study has them: none,asha,median.", show_default="own")
-]
-Slots = Annotated[str, typer.Option(metavar="N,...", help="Trials at a time: 1,8,64.")]
-Seeds = Annotated[str, typer.Option(metavar="N,...", help="Of a trial, whose value is their mean: 1,3.")]
-Trials = Annotated[
-    str | None,
-    typer.Option(
-        metavar="N,...", help="What may be spent, in trials that nobody stops: 12,120.", show_default="the study's"
-    ),
-]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What is compared; see `options.unfolded`."""
+
+    sampler: Annotated[
+        str | None,
+        typer.Option(help="As a study has them: random,tpe,'{name: tpe, startup: 4}'.", show_default="the study's"),
+    ] = None
+    stopper: Annotated[
+        str | None, typer.Option(help="As a study has them: none,asha,median.", show_default="the study's")
+    ] = None
+    slots: Annotated[str, typer.Option(metavar="N,...", help="Trials at a time: 1,8,64.")] = "1"
+    seeds: Annotated[str, typer.Option(metavar="N,...", help="Of a trial, whose value is their mean: 1,3.")] = "1"
+    trials: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,...", help="What may be spent, in trials that nobody stops: 12,120.", show_default="the study's"
+        ),
+    ] = None
+
+    def cases(self, study: Study) -> tuple[list[Case], dict[str, str]]:
+        """Every combination that goes together, and why others do not; ConfigError where none does."""
+        from dfkd_ray.study.specs import samplers, stoppers
+        from dfkd_ray.tune import simulated
+        from dfkd_ray.util import yamls
+
+        cases, refused = simulated.grid(
+            study,
+            [study.sampler] if self.sampler is None else _listed("sampler", self.sampler, yamls.component, samplers),
+            [study.stopper] if self.stopper is None else _listed("stopper", self.stopper, yamls.component, stoppers),
+            _listed("slots", self.slots, _whole),
+            _listed("seeds", self.seeds, _whole),
+            [_budget(study)] if self.trials is None else _listed("trials", self.trials, _whole),
+        )
+        if not cases:
+            raise ConfigError.at("--sampler", "; ".join(f"{name}: {why}" for name, why in refused.items()))
+        return cases, refused
+
+
 Repetitions = Annotated[
     int, typer.Option(min=1, callback=options.bounded, help="Simulated studies of each case: intervals are over them.")
 ]
@@ -53,18 +81,12 @@ Out = Annotated[
 ]
 
 
-@app.command(
-    epilog="Example: dfkd-ray simulate mhad --from reports/example/mhad_random --sampler random,tpe,gp "
-    "--stopper none,asha"
-)
+@app.command(epilog="Example: dfkd-ray simulate mhad --from reports/old --sampler random,tpe,gp --stopper none,asha")
+@options.unfolded
 def simulate(
     file: File,
     folders: From,
-    sampler: Samplers = None,
-    stopper: Stoppers = None,
-    slots: Slots = "1",
-    seeds: Seeds = "1",
-    trials: Trials = None,
+    compared: Compared,
     repetitions: Repetitions = 100,
     out: Out = None,
     json: printing.Json = False,
@@ -77,21 +99,11 @@ def simulate(
     from dfkd_ray import report
     from dfkd_ray import study as studies
     from dfkd_ray.report import simulation
-    from dfkd_ray.study.specs import samplers, stoppers
-    from dfkd_ray.tune import recorded, simulated, simulating
-    from dfkd_ray.util import tables, yamls
+    from dfkd_ray.tune import recorded, simulating
+    from dfkd_ray.util import tables
 
     study = _simulable(studies.load(shipped.study_file(file)))
-    chosen: dict[str, Any] = {
-        "samplers": [study.sampler] if sampler is None else _listed("sampler", sampler, _of(yamls, samplers)),
-        "stoppers": [study.stopper] if stopper is None else _listed("stopper", stopper, _of(yamls, stoppers)),
-        "slots": _listed("slots", slots, _whole),
-        "seeds": _listed("seeds", seeds, _whole),
-        "trials": [_budget(study)] if trials is None else _listed("trials", trials, _whole),
-    }
-    cases, refused = simulated.grid(study, **chosen)
-    if not cases:
-        raise ConfigError.at("--sampler", "; ".join(f"{name}: {why}" for name, why in refused.items()))
+    cases, refused = compared.cases(study)
     record = recorded.read(study, folders)
     surrogate = recorded.Surrogate(study, record)
     rows = list(simulating.rows(study, surrogate, cases, repetitions))
@@ -103,12 +115,14 @@ def simulate(
     page = report.build(folder)
     if json:
         printing.as_json({**facts, "rows": rows})
-        return
-    _say(simulation, table)
-    typer.echo(f"page: {page}")
+    else:
+        _say(table)
+        typer.echo(f"page: {page}")
 
 
-def _say(simulation: Any, table: Any) -> None:
+def _say(table: Any) -> None:
+    from dfkd_ray.report import simulation
+
     for name, value in simulation.facts(table):
         if value not in (None, ""):
             printing.say(f"{name}: {words.for_terminal(str(value))}")
@@ -149,16 +163,12 @@ def _budget(study: Study) -> int:
     return study.trials
 
 
-def _of(yamls: Any, registry: Any) -> Callable[[Any], Any]:
-    return lambda raw: yamls.component(registry, raw)
-
-
-def _listed(option: str, text: str, read: Callable[[Any], Any]) -> list[Any]:
+def _listed(option: str, text: str, read: Callable[..., Any], *of: Any) -> list[Any]:
     """`random,{name: tpe, startup: 4}` as a list; ConfigError says what is wrong with which of them."""
     from dfkd_ray.util import yamls
 
     try:
-        found = [read(each) for each in yamls.value(f"[{text}]")]
+        found = [read(*of, each) for each in yamls.value(f"[{text}]")]
     except ConfigError as error:
         raise ConfigError.at(f"--{option}", error.problems[0].message) from None
     if not found:
