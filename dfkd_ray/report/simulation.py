@@ -95,7 +95,8 @@ def warnings(simulated: pa.Table) -> list[str]:
     known = f"{words.count(tables.metadata(simulated)['recorded'], 'recorded trial')} explain"
     return [
         f"The settings of {known} {words.percent(max(0.0, explained))} of the variance of a trial that was not seen, "
-        f"less than {words.percent(ENOUGH)}: most of this landscape is chance. Choose nothing by it; record more trials."
+        f"less than {words.percent(ENOUGH)}: most of this landscape is chance. Choose nothing by it; record more "
+        "trials."
     ]
 
 

@@ -1,6 +1,6 @@
 """What trials of earlier studies have reported, as a surrogate that answers for any setting of a space.
 
-A forest (`stats/forest.py`) learns the curve of the objective from settings. The truth of a setting is its mean there,
+A forest (`stats/random_forest.py`) learns the curve of the objective from settings. The truth of a setting is its mean there,
 and the mean of what its neighbours had left over, without which a forest is flatter than what it learnt from (Zhang and
 Lu, 2012). A simulated trial has beside it what one of these neighbours had: noise over seeds, and whatever else the
 forest does not explain. Its seconds are the mean of its neighbours'.
@@ -20,7 +20,7 @@ from typing import Any
 
 from dfkd_ray import metrics
 from dfkd_ray import study as studies
-from dfkd_ray.stats.forest import Forest
+from dfkd_ray.stats.random_forest import RandomForest
 from dfkd_ray.study import Study
 from dfkd_ray.study.domains import Domain, Int, Log, Uniform, canonical
 from dfkd_ray.study.space import Space, draw
@@ -84,7 +84,9 @@ class Surrogate:
         self._low, self._high = unit.low, unit.high
         curves = recorded.curves
         self.epochs = len(curves[0].values)
-        self._forest = forest = Forest([features(self.space, c) for c in recorded.changes], [c.values for c in curves])
+        self._forest = forest = RandomForest(
+            [features(self.space, c) for c in recorded.changes], [c.values for c in curves]
+        )
         facts = [(*c.values, *over, *c.seconds) for c, over in zip(curves, forest.left_over)]
         self._near = forest.averaged(facts)  # of a setting: its mean curve, what is left over of it, and its seconds
         self.full = math.fsum(math.fsum(curve.seconds) for curve in curves) / len(curves)  # seconds of a trial

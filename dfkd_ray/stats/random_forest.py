@@ -29,7 +29,7 @@ class _Tree:
     members: list[Any]
 
 
-class Forest:
+class RandomForest:
     """Fitted to n samples of d features, each with a curve of k values; two or more.
 
     left_over: (n, k), by what each curve differs from the mean of the trees that did not draw its sample.

@@ -9,8 +9,8 @@ from random import Random
 import numpy as np
 import pytest
 
-from dfkd_ray.stats import forest
-from dfkd_ray.stats.forest import LEAF, TREES, Forest
+from dfkd_ray.stats import random_forest
+from dfkd_ray.stats.random_forest import LEAF, TREES, RandomForest
 
 N = 40
 
@@ -24,11 +24,11 @@ def data(noise: float = 0.0, seed: int = 0) -> tuple[list[list[float]], list[lis
 
 
 @pytest.fixture(scope="module")
-def fitted() -> Forest:
-    return Forest(*data())
+def fitted() -> RandomForest:
+    return RandomForest(*data())
 
 
-def test_a_mean_is_weighted_and_neighbours_are_drawn_by_these_weights(fitted: Forest) -> None:
+def test_a_mean_is_weighted_and_neighbours_are_drawn_by_these_weights(fitted: RandomForest) -> None:
     _, y = data()
     ((*weights,),) = fitted.averaged(np.eye(N).tolist())([[0.52, 0.3]])
     assert sum(weights) == pytest.approx(1)
@@ -41,7 +41,7 @@ def test_a_mean_is_weighted_and_neighbours_are_drawn_by_these_weights(fitted: Fo
     assert all(weights[i] > 0 for i in seen)
 
 
-def test_it_finds_a_step_and_no_other_feature(fitted: Forest) -> None:
+def test_it_finds_a_step_and_no_other_feature(fitted: RandomForest) -> None:
     _, y = data()
     low, high, other = fitted.averaged(y)([[0.1, 0.2], [0.9, 0.2], [0.9, 0.8]])
     assert low[0] < 0.15
@@ -52,16 +52,16 @@ def test_it_finds_a_step_and_no_other_feature(fitted: Forest) -> None:
 
 def test_what_is_explained_is_of_samples_that_were_not_seen() -> None:
     x, y = data()
-    made = Forest(x, y)
+    made = RandomForest(x, y)
     variance, error = np.var(y, axis=0), np.mean(np.square(made.left_over), axis=0)
     assert made.explained == pytest.approx(list(1 - error / variance))
     assert made.explained[0] > 0.8
     chance = random.Random(1)
     noise = [[chance.gauss(0, 1)] for _ in x]  # a forest that looked at its own samples would explain most of it
-    assert Forest(x, noise).explained[0] < 0.1
+    assert RandomForest(x, noise).explained[0] < 0.1
 
 
-def test_leaves_have_the_fewest_samples_and_each_tree_all_that_it_drew(fitted: Forest) -> None:
+def test_leaves_have_the_fewest_samples_and_each_tree_all_that_it_drew(fitted: RandomForest) -> None:
     sizes = np.diff(fitted._starts)
     assert sizes.min() >= LEAF
     assert sizes.sum() == TREES * N
@@ -69,14 +69,14 @@ def test_leaves_have_the_fewest_samples_and_each_tree_all_that_it_drew(fitted: F
 
 def test_the_same_seed_is_the_same_forest() -> None:
     at, (x, y) = [[0.4, 0.4]], data(noise=0.1)
-    one, same, other = (Forest(x, y, seed).averaged(y)(at) for seed in (1, 1, 2))
+    one, same, other = (RandomForest(x, y, seed).averaged(y)(at) for seed in (1, 1, 2))
     assert one == same
     assert one != other
 
 
 @pytest.mark.parametrize("x", [[[0.5]] * 2, [[0.5]] * 9, [[float(i)] for i in range(9)]])
 def test_nothing_to_split_by_and_nothing_to_explain(x: list[list[float]]) -> None:
-    made = Forest(x, [[0.25]] * len(x))
+    made = RandomForest(x, [[0.25]] * len(x))
     assert made.averaged([[0.25]] * len(x))([[7.0]]) == [[pytest.approx(0.25)]]
     assert made.explained == [0.0]
     assert [each[0] for each in made.left_over] == pytest.approx([0.0] * len(x))
@@ -85,7 +85,7 @@ def test_nothing_to_split_by_and_nothing_to_explain(x: list[list[float]]) -> Non
 def test_a_split_is_the_best_of_one_threshold_a_feature() -> None:
     x, y = (np.asarray(each) for each in data())
     rng = np.random.default_rng(3)
-    found = forest._split(x, y, rng)
+    found = random_forest._split(x, y, rng)
     thresholds = x.min(0) + (x.max(0) - x.min(0)) * np.random.default_rng(3).random(2)
     left = [[y[x[:, i] <= t], y[x[:, i] > t]] for i, t in enumerate(thresholds)]
     costs = [
