@@ -84,7 +84,7 @@ LONG_FUNCTIONS = {
 # A command is registered on the app of its package, so the package imports its modules last.
 COMMANDS = (
     *("catalogue", "compare", "data", "evaluate", "explain", "export", "job", "page", "pool", "repair", "reproduce"),
-    *("rm", "run", "status", "study", "submit", "synthesize", "teach", "teach_diffusion", "teachers"),
+    *("rm", "run", "simulate", "status", "study", "submit", "synthesize", "teach", "teach_diffusion", "teachers"),
 )
 CIRCLES = {frozenset({"dfkd_ray.cli", f"dfkd_ray.cli.{name}"}) for name in COMMANDS}
 

@@ -83,6 +83,7 @@ from dfkd_ray.cli import (  # noqa: E402  they add their commands to `app`
     reproduce,  # noqa: F401
     rm,  # noqa: F401
     run,  # noqa: F401
+    simulate,  # noqa: F401
     status,  # noqa: F401
     study,  # noqa: F401
     submit,  # noqa: F401

@@ -22,7 +22,10 @@ def build(folder: Path, trial: int | None = None) -> Path:
     or damaged. Beside the page of an ablation stand its arms as tables to paste: `arms.md` and `arms.tex`.
     Of one of its trials, by number, `trials/0003/report.html`; one that left no folder gets one, for its page.
     Of an evaluation `evaluation.html`: needs `evaluation.arrow` and `examples.arrow`.
+    Of a simulation `simulation.html`: needs `simulation.arrow`.
     """
+    if trial is None and (folder / "simulation.arrow").is_file():
+        return _simulation(folder)
     if trial is None and (folder / "evaluation.arrow").is_file():
         return _evaluation(folder)
     from dfkd_ray.report import paste
@@ -103,6 +106,14 @@ def _evaluation(folder: Path) -> Path:
 
     _write(folder / "evaluation.html", page(EvaluationTables.read(folder)))
     return folder / "evaluation.html"
+
+
+def _simulation(folder: Path) -> Path:
+    from dfkd_ray.report import simulation
+    from dfkd_ray.util import tables
+
+    _write(folder / "simulation.html", simulation.page(tables.read(folder / "simulation.arrow")))
+    return folder / "simulation.html"
 
 
 def _write(target: Path, text: str) -> None:

@@ -237,7 +237,8 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 
 def _way(path: Path) -> str:
-    again = "evaluate" if path.stem in EVALUATED else f"resume {path.parent}"
+    alone = "evaluate" if path.stem in EVALUATED else "simulate" if path.stem == "simulation" else None
+    again = alone or f"resume {path.parent}"
     return f"take it from a copy, or write it again: dfkd-ray {again}"
 
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 COMMANDS = [
     *("ls", "show", "cp", "distill", "teach", "sweep", "ablate", "reproduce", "diff", "evaluate", "export"),
     *("resume", "repair", "plan", "validate", "report", "open", "synthesize", "teach-diffusion"),
-    *("submit", "status", "logs", "stop", "pull", "compare", "explain", "rm"),
+    *("submit", "status", "logs", "stop", "pull", "compare", "explain", "rm", "simulate"),
 ]
 
 HELP = """
