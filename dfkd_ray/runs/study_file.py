@@ -20,7 +20,8 @@ from dfkd_ray.study.specs import Tpe
 from dfkd_ray.train.runtime import parse_runtime
 from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.util import yamls
-from dfkd_ray.util.errors import ConfigError, Problem, UnknownName
+from dfkd_ray.util.choices import Targets
+from dfkd_ray.util.errors import ConfigError, DfkdError, Problem, UnknownName
 from dfkd_ray.util.files import anchored as beside
 from dfkd_ray.util.registry import did_you_mean
 from dfkd_ray.util.yamls import Document, Problems
@@ -179,7 +180,8 @@ def _check_method(made: Study, document: Document, problems: Problems) -> None:
         problems.add("method", str(error))
         return
 
-    known = preparing.reported(method)
+    targets = _targets(made)
+    known = preparing.reported(method, targets)
     for objective in made.objective:
         if objective.metric not in known:
             problems.add("objective", f"no trial reports {objective.metric!r}{did_you_mean(objective.metric, known)}")
@@ -191,10 +193,10 @@ def _check_method(made: Study, document: Document, problems: Problems) -> None:
     def accepts(changes: dict[str, Any]) -> None:
         other = changes.get("method")
         if other is None:
-            return preparing.accepts(method, changes)
+            return preparing.accepts(method, changes, targets)
         whole = config.change(method, {"method": other})  # told where it stands, if there is none
         rest = {path: value for path, value in changes.items() if path != "method"}
-        preparing.accepts(named(other) if isinstance(other, str) else whole, rest)
+        preparing.accepts(named(other) if isinstance(other, str) else whole, rest, targets)
 
     before = len(problems.found)
     without: dict[str, Any] = {"search": {}, "ablation": None, "published": "", "sampler": Tpe()}
@@ -202,6 +204,14 @@ def _check_method(made: Study, document: Document, problems: Problems) -> None:
     wrong = [problem.path for problem in problems.found[before:]]
     fixed = {path: value for path, value in made.fixed.items() if f"fixed.{path}" not in wrong}
     problems.attempt("", study.check, replace(made, fixed=fixed), accepts, document)
+
+
+def _targets(made: Study) -> Targets:
+    """What the task is to be told; where there is no such task, which is said elsewhere, classes."""
+    try:
+        return preparing.task_of(made).targets
+    except DfkdError:
+        return "classes"
 
 
 def _named(made: Study, problems: Problems) -> Callable[[str], Method]:

@@ -61,7 +61,7 @@ def test_twelve_classes_of_three_parts():
 def test_a_class_differs_only_in_its_part(one: int, other: int, where: str):
     """The same random numbers, another label: most pixels stay, some change."""
     uniform = np.random.default_rng(0).random((1, 24)).repeat(2, axis=0)
-    first, second = gliders._render(np.array([one, other]), uniform, gliders.SIZE)
+    first, second = gliders._render(np.array([one, other]), uniform, gliders.SIZE)[0]
     share = (np.abs(first - second).max(axis=2) > 0.02).mean()
     low, high = {"engines": (0.01, 0.15), "tail": (0.01, 0.10), "wing": (0.03, 0.30)}[where]
     assert low < share < high, share

@@ -97,7 +97,9 @@ def test_accuracy_is_that_of_the_evaluated_net_in_batches(monkeypatch: pytest.Mo
     for size in (4, 256):
         monkeypatch.setattr(measures, "BATCH", size)
         assert torch.allclose(measures.logits(net, images), expected, atol=1e-5)
-        assert measures.accuracy(net, images, labels) == pytest.approx((expected.argmax(1) == labels).float().mean())
+        assert measures.quality(net, images, labels)["accuracy"] == pytest.approx(
+            (expected.argmax(1) == labels).float().mean()
+        )
     assert net.passes == [False] * 8
     assert all(module.training for module in net.modules()), "it is as it was"
 

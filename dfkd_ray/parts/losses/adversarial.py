@@ -12,6 +12,7 @@ from dfkd_ray.parts.losses.checks import one_of, positive
 from dfkd_ray.parts.losses.kd import Direction, kl
 from dfkd_ray.parts.signals import Signals
 from dfkd_ray.parts.total_loss import terms
+from dfkd_ray.util.choices import EVERY, NAMED, Targets
 
 Divergence = Literal["kl", "l1", "mse", "js"]
 
@@ -46,6 +47,10 @@ class Adversarial:
         positive(temperature=self.temperature)
         one_of(Divergence, divergence=self.divergence)
         one_of(Direction, direction=self.direction)
+
+    @property
+    def targets(self) -> tuple[Targets, ...]:
+        return NAMED if self.agreeing_only or self.divergence in ("kl", "js") else EVERY
 
     def __call__(self, signals: Signals) -> Tensor:
         teacher, student = signals.teacher.logits, signals.student.logits
