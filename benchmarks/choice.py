@@ -31,7 +31,7 @@ from dfkd_ray.methods.presets import rules
 from dfkd_ray.parts.signals import Setting
 from dfkd_ray.report.charts.ranking import agreement
 from dfkd_ray.runs import measures, preparing
-from dfkd_ray.runs.dead_leaves import dead_leaves
+from dfkd_ray.datasets.dead_leaves import dead_leaves
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.runs.evaluator import Evaluator, real
 from dfkd_ray.runs.inverted import inverted

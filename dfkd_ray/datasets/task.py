@@ -134,6 +134,8 @@ class Task:
             raise ValueError("classes must be one name where targets are depth: that of the output")
         if self.targets != "depth" and (len(set(self.classes)) != len(self.classes) or len(self.classes) < 2):
             raise ValueError("classes must be at least two different names")
+        if self.targets != "classes" and (self.among or self.folders):
+            raise ValueError(f"among and folders are for classes of images, and targets are {self.targets}")
         if self.targets != "classes" and self.recipe.augment != "none":
             raise ValueError(f"recipe.augment {self.recipe.augment} moves images, not their {self.targets}: take none")
         if self.among and not {*self.classes} <= {*self.among}:

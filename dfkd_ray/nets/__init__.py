@@ -28,6 +28,7 @@ __all__ = [
     "check",
     "classifiers",
     "taps_of",
+    "targets",
 ]
 
 
@@ -46,6 +47,13 @@ def build(arch: str, classes: int, channels: int = 3, pretrained: bool = False) 
         return timm.build(arch, classes, channels, pretrained)
     builder = classifiers[arch]
     return imagenet.pretrained(arch, classes, channels) if pretrained else builder(classes, channels)
+
+
+def targets(arch: str, classes: int) -> Targets:
+    """What the outputs of a net tell, `classes` of them."""
+    if arch.startswith(timm.PREFIX) or not is_dense(classifiers[arch]):
+        return "classes"
+    return "segmentation" if classes > 1 else "depth"
 
 
 def check(arch: str, targets: Targets = "classes") -> None:

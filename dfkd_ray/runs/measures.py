@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dfkd_ray import metrics
+from dfkd_ray.datasets.dead_leaves import dead_leaves
 from dfkd_ray.datasets.quality import measured
 from dfkd_ray.nets.positions import rows
 from dfkd_ray.parts.signals import Setting, mode
 from dfkd_ray.parts.slots import Batch, LiveSource
-from dfkd_ray.runs.dead_leaves import dead_leaves
 from dfkd_ray.runs.watching import embedded, prior
 from dfkd_ray.util.choices import Targets
 

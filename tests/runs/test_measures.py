@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from dfkd_ray import metrics
+from dfkd_ray.datasets.dead_leaves import dead_leaves
 from dfkd_ray.parts.signals import Layout, Setting
 from dfkd_ray.parts.slots import Batch
 from dfkd_ray.runs import measures
-from dfkd_ray.runs.dead_leaves import dead_leaves
 from tests.tiny import CLASSES, IMAGE, differing, flat, opened, small, toy, walked
 
 DATA_FREE = {row.name for row in metrics.ROWS if row.data_free and row.needs != metrics.SELECTED}
