@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,9 +16,11 @@ from dfkd_ray.util import words
 from dfkd_ray.util.errors import StudyError
 
 if TYPE_CHECKING:
-    from dfkd_ray.datasets import Task
+    from dfkd_ray.datasets import Split, Task
     from dfkd_ray.runs.students import Distilled
+    from dfkd_ray.train.runtime import Runtime
 
+RECORD = "evaluation.json"  # of dense targets, which have no page
 SHOWN = 3  # confused pairs on the terminal
 
 
@@ -71,6 +74,8 @@ def evaluate(
     folder.mkdir(parents=True, exist_ok=True)
     if not json:
         typer.echo(_opening(distilled, which, len(part.labels), task.split))
+    if task.targets != "classes":
+        return _dense(distilled, part, runtime, folder / RECORD, which, json)
     made = Evaluation(distilled, part, runtime).tables(_note(distilled, which))
     for kind, table in made.items():
         tables.write(table, folder / f"{kind}.arrow")
@@ -80,6 +85,22 @@ def evaluate(
         return
     for line in (*said(note), f"page: {page}"):
         typer.echo(line)
+
+
+def _dense(distilled: Distilled, part: Split, runtime: Runtime, record: Path, which: str, as_json: bool) -> None:
+    """Of dense targets: the measures alone, in lines and as JSON."""
+    from dfkd_ray.runs.evaluation import dense
+    from dfkd_ray.util.files import atomic_write
+
+    found = dense.evaluated(distilled, part, runtime)
+    note = {**_note(distilled, which), "measures": found}
+    with atomic_write(record) as file:
+        file.write((dumps(note, indent=1) + "\n").encode())
+    if as_json:
+        return printing.as_json({**note, "images": len(part.labels)})
+    for line in dense.said(found):
+        typer.echo(line)
+    typer.echo(f"wrote {record}; the page of an evaluation is of classes of images, so there is none of this")
 
 
 def _chosen(reading: Reading, task: Task, split: str) -> tuple[Literal["test", "val"], Task]:

@@ -72,8 +72,8 @@ def sentence(tables: Tables) -> str:
         return f"{fronts.sentence(tables, head)}{against(tables)}."
     chosen = _settings(best, tables)
     settings = f" with {chosen}" if chosen else ""
-    tested = best.final.get(metrics.TEST_LAST)
-    test = "" if tested is None else f"; test {metrics.with_unit(metrics.TEST_LAST, tested)} at its last epoch"
+    tested = best.final.get(tables.quality.test_last)
+    test = "" if tested is None else f"; test {metrics.with_unit(tables.quality.test_last, tested)} at its last epoch"
     return f"{head}: {_reached(best, tables)}{settings}{test}{against(tables)}."
 
 
@@ -88,10 +88,10 @@ def _reached(best: TrialRow, tables: Tables) -> str:
     scores = Scores(best, tables)
     told = [(o, value, scores.compared_at(o)) for o, value in zip(tables.objectives, best.values)]
     found = [f"{metrics.inside(o.metric)} {metrics.with_unit(o.metric, value)}{_at(epoch)}" for o, value, epoch in told]
-    known = metrics.VAL_ACCURACY in [o.metric for o in tables.objectives]
-    validation = scores.at(metrics.VAL_ACCURACY, told[0][2])
+    known = tables.quality.val in [o.metric for o in tables.objectives]
+    validation = scores.at(tables.quality.val, told[0][2])
     if not known and validation is not None:
-        found.append(f"validation accuracy {metrics.with_unit(metrics.VAL_ACCURACY, validation)} there")
+        found.append(f"{metrics.inside(tables.quality.val)} {metrics.with_unit(tables.quality.val, validation)} there")
     return ", ".join(found)
 
 
@@ -144,9 +144,9 @@ def numbers(tables: Tables) -> Numbers:
         epoch = scores.compared_at(goal)
         when = f"trial {best.number}" if epoch is None else f"trial {best.number}, epoch {epoch}"
         shown.append(Number(metrics.with_unit(goal.metric, best.value), metrics.label(goal.metric), when))
-        if (tested := best.final.get(metrics.TEST_LAST)) is not None:
-            said = metrics.with_unit(metrics.TEST_LAST, tested)
-            shown.append(Number(said, "Test accuracy", f"trial {best.number}, last epoch"))
+        if (tested := best.final.get(tables.quality.test_last)) is not None:
+            said = metrics.with_unit(tables.quality.test_last, tested)
+            shown.append(Number(said, f"Test {tables.quality.said}", f"trial {best.number}, last epoch"))
     shown += [trials(tables), work(tables)]
     return Numbers(shown, first=best is not None)
 
@@ -163,14 +163,14 @@ def work(tables: Tables) -> Number:
 def ruler(tables: Tables) -> Ruler | None:
     """Where the student stands between chance and its teacher, on a line from 0 to 100 %."""
     trial = tables.shown
-    tested = trial.final.get(metrics.TEST_LAST) if trial is not None else None
+    tested = trial.final.get(tables.quality.test_last) if trial is not None else None
     if tested is None or not 0 <= tested <= 1:
         return None
     low = chance(tables) or 0.0
     others = {"chance": chance(tables), "teacher": teacher(tables)}
     places = [_place("student", tested, above=True)]
     places += [_place(name, value) for name, value in others.items() if value is not None and 0 <= value <= 1]
-    label = "Test accuracy on a line from 0 to 100 per cent"
+    label = f"Test {tables.quality.said} on a line from 0 to 100 per cent"
     return Ruler(label, (min(low, tested), max(low, tested)), places)
 
 

@@ -33,7 +33,7 @@ def details(tables: Tables) -> dict[str, Any]:
 
 
 def _of(tables: Tables, trial: TrialRow) -> dict[str, Any]:
-    goals = dict.fromkeys([*(o.metric for o in tables.objectives), metrics.VAL_ACCURACY])
+    goals = dict.fromkeys([*(o.metric for o in tables.objectives), tables.quality.val])
     curves = {metrics.label(m): _curve(tables.curve(m).get(trial.number, {})) for m in goals}
     units = {metrics.label(m): metrics.find(m).unit.head for m in goals}
     known = [{"name": name, "unit": units[name], **curve} for name, curve in curves.items() if curve["epochs"]]

@@ -33,6 +33,14 @@ class Goal:
         return 1 if self.mode == "max" else -1
 
 
+def goals(told: Any, usual: str) -> tuple[Goal, ...]:
+    """The objectives as a study tells them, one or several; the usual metric where it tells none."""
+    raw = told if isinstance(told, list) else [told]
+    named = [{"metric": o} if isinstance(o, str) else o for o in raw if o]
+    known = [o for o in named if isinstance(o, Mapping) and o.get("metric")] or [{"metric": usual}]
+    return tuple(Goal.of(o) for o in known)
+
+
 @dataclass(frozen=True)
 class TrialRow:
     """One row of `trials.arrow`, with its JSON read and its objectives made safe."""

@@ -16,7 +16,7 @@ from dfkd_ray.report.arms import ArmRow, Spread
 from dfkd_ray.report.notes import mapping, part, sound
 from dfkd_ray.report.settings import Parameter, is_number, parameters
 from dfkd_ray.report.steps import CurveTable, curves, named
-from dfkd_ray.report.trial import Goal, TrialRow, finite
+from dfkd_ray.report.trial import Goal, TrialRow, finite, goals
 from dfkd_ray.stats import degenerate
 from dfkd_ray.stats import front as pareto
 from dfkd_ray.util import tables, words
@@ -83,13 +83,14 @@ class Tables:
         return arms.parse(self.ablation.get("arms"), self.all) if self.is_ablation else ()
 
     @cached_property
+    def quality(self) -> metrics.Quality:
+        """What networks of the study's task are compared by on real images: accuracy, where it does not say."""
+        return metrics.QUALITY.get(part(self.note, "task").get("targets") or "classes", metrics.ACCURACY)
+
+    @cached_property
     def objectives(self) -> tuple[Goal, ...]:
-        """The study's objectives; validation accuracy where the study does not say."""
-        told = self.study.get("objective")
-        raw = told if isinstance(told, list) else [told]
-        named = [{"metric": o} if isinstance(o, str) else o for o in raw if o]
-        known = [o for o in named if isinstance(o, Mapping) and o.get("metric")] or [{"metric": metrics.VAL_ACCURACY}]
-        return tuple(Goal.of(o) for o in known)
+        """The study's objectives; quality on validation images where the study does not say."""
+        return goals(self.study.get("objective"), self.quality.val)
 
     @property
     def objective(self) -> Goal:
@@ -240,7 +241,6 @@ class Tables:
     def about(self, trial: TrialRow, *lines: str) -> str:
         """What to say of a trial when one points at it, as lines of plain text."""
         arm = f" ({trial.arm})" if trial.arm else ""
-        chosen = [
-            f"{p.label}: {words.setting(trial.changes[p.path])}" for p in self.parameters if p.path in trial.changes
-        ]
+        own = trial.changes
+        chosen = [f"{p.label}: {words.setting(own[p.path])}" for p in self.parameters if p.path in own]
         return "\n".join([f"Trial {trial.number}{arm}, {words.state(trial.state)}", *lines, *chosen[:12]])

@@ -12,6 +12,7 @@ from dfkd_ray.util import store, words
 from dfkd_ray.util.words import for_terminal
 
 if TYPE_CHECKING:
+    from dfkd_ray.datasets import Task
     from dfkd_ray.runs.distillation import Distillation
     from dfkd_ray.study import Study
     from dfkd_ray.tune import Summary
@@ -56,7 +57,7 @@ def closing(summary: Summary, work: Distillation) -> Iterator[str]:
         yield from published_lines(note.get("published"))
     else:
         yield from proposed(summary)
-        yield from winners(summary, 1 / len(work.task.classes))
+        yield from winners(summary, chance(work.task))
     yield from degenerate_lines(summary)
     yield f"page: {pages.build(summary.folder)}"
     publish(summary.folder)
@@ -88,7 +89,12 @@ def proposed(summary: Summary) -> Iterator[str]:
         yield f"the space is exhausted: it has {words.counted(count, 'setting')}, and all were run"
 
 
-def winners(summary: Summary, chance: float) -> Iterator[str]:
+def chance(task: Task) -> float | None:
+    """How often a network is right that knows nothing, where that is known: of classes."""
+    return 1 / len(task.classes) if task.targets == "classes" else None
+
+
+def winners(summary: Summary, chance: float | None) -> Iterator[str]:
     """The best trial with its settings, after what confirmed it; of several objectives the front, after the trial that
     is taken of it where one is asked for."""
     from dfkd_ray.report import confirmed
@@ -148,19 +154,22 @@ def value_of(metric: str, value: float | None) -> str:
     return for_terminal(metrics.with_unit(metric, value))
 
 
-def scores_line(trial: Trial, reached: Mapping[str, float], chance: float) -> str:
+def scores_line(trial: Trial, reached: Mapping[str, float], chance: float | None) -> str:
     """What a trial reached in every objective, then its accuracies, as far as they are known."""
     last, final = (trial.last or {}).get("metrics", {}), trial.final
     when = {name: "last" if last.get(name) == value else "best" for name, value in reached.items()}
     at = {name: "" if name in metrics.COSTS else f" at the {when[name]} epoch" for name in reached}
     parts = [f"{told(name, value)}{at[name]}" for name, value in reached.items()]
-    if metrics.VAL_ACCURACY in last and metrics.VAL_ACCURACY not in reached:
-        parts.append(f"{told(metrics.VAL_ACCURACY, last[metrics.VAL_ACCURACY])} at the last epoch")
-    if (tested := final.get(metrics.TEST_LAST)) is not None:
-        best = for_terminal(metrics.with_unit(metrics.TEST_BEST, final.get(metrics.TEST_BEST)))
-        parts.append(f"test {for_terminal(metrics.with_unit(metrics.TEST_LAST, tested))} at the last epoch")
-        parts.append(f"{best} at the best by {next(iter(reached))} (chance {words.share(chance)})")
-    elif metrics.VAL_ACCURACY not in last:
+    quality = metrics.quality({**last, **final})
+    if quality.val in last and quality.val not in reached:
+        parts.append(f"{told(quality.val, last[quality.val])} at the last epoch")
+    if (tested := final.get(quality.test_last)) is not None:
+        beside = "" if chance is None else f" (chance {words.share(chance)})"
+        parts.append(f"test {value_of(quality.test_last, tested)} at the last epoch")
+        parts.append(
+            f"{value_of(quality.test_best, final.get(quality.test_best))} at the best by {next(iter(reached))}{beside}"
+        )
+    elif quality.val not in last:
         parts.append("no real images to evaluate on")
     return ", ".join(parts)
 

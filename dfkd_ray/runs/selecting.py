@@ -11,13 +11,14 @@ from dfkd_ray.runs import preparing
 from dfkd_ray.study import Study
 from dfkd_ray.study.domains import canonical
 from dfkd_ray.study.reading import attempts
+from dfkd_ray.util.choices import Targets
 from dfkd_ray.util.errors import ConfigError, Problem, UnknownName
 from dfkd_ray.util.registry import did_you_mean
 
 Resolve = Callable[[dict[str, Any]], Method]  # the study's method with changes; ConfigError or UnknownName
 
 
-def mistakes(study: Study, resolve: Resolve) -> Iterator[Problem]:
+def mistakes(study: Study, resolve: Resolve, targets: Targets) -> Iterator[Problem]:
     """Metrics that no trial reports, and those that some lack: a term that is null has no loss, say.
 
     What a choice or an arm does is asked of each by itself; changes that the method does not take are told elsewhere.
@@ -27,10 +28,11 @@ def mistakes(study: Study, resolve: Resolve) -> Iterator[Problem]:
         yield Problem("objective", f"{first} is a cost: it may come after a metric of each epoch, which the best is of")
     goals = {each.metric: "objective" for each in study.objective}
     goals |= {each.metric: f"constraints.{each.metric}" for each in study.constraints if each.metric not in goals}
-    always = {row.name for row in metrics.known_rows() if row.data_free and row.needs != metrics.LABELS}
-    always |= {metrics.VAL_ACCURACY, *metrics.COSTS}
+    rows = (row for row in metrics.known_rows() if targets in row.of)
+    always = {row.name for row in rows if row.data_free and row.needs != metrics.LABELS}
+    always |= {metrics.QUALITY[targets].val, *metrics.COSTS}
     asked = {metric: at for metric, at in goals.items() if metric not in always}
-    told = list(_told(study, resolve)) if asked else []
+    told = list(_told(study, resolve, targets)) if asked else []
     for metric, at in asked.items():
         yield from _of(metric, at, told)
 
@@ -38,11 +40,11 @@ def mistakes(study: Study, resolve: Resolve) -> Iterator[Problem]:
 Told = tuple[str, dict[str, Any], list[str]]  # where the file sets it, the changes, what a trial with them reports
 
 
-def _told(study: Study, resolve: Resolve) -> Iterator[Told]:
+def _told(study: Study, resolve: Resolve, targets: Targets) -> Iterator[Told]:
     """First of the method as the study fixes it, then with each thing that a trial might be given."""
     for at, changes, _ in [("", dict(study.fixed), {}), *attempts(study)]:
         try:
-            yield at, changes, preparing.reported(resolve(changes))
+            yield at, changes, preparing.reported(resolve(changes), targets)
         except (ConfigError, UnknownName):
             continue
 

@@ -119,10 +119,10 @@ def _from_pool(pool: Path | None, method: Method, changes: dict[str, Any]) -> di
 def _study(
     name: str, own: Method, task: Any, fixed: Mapping[str, Any], seed: int, folder: Path, how: Options, preset: str
 ) -> tuple[Study, Distillation]:
-    """The run as a study of one trial. Its best epoch is chosen by validation accuracy, or where there are no images
-    for that by the default data-free metric."""
+    """The run as a study of one trial. Its best epoch is chosen by validation accuracy, or what the task has in its
+    place, and where there are no images for that by the default data-free metric."""
     made = preparing.prepare(config.change(own, fixed), task, how)
-    metric = metrics.VAL_ACCURACY if preparing.evaluable(made) else metrics.DATA_FREE
+    metric = metrics.QUALITY[made.task.targets].val if preparing.evaluable(made) else metrics.DATA_FREE
     study = Study(
         study=re.sub(r"[^A-Za-z0-9_-]+", "-", folder.name).strip("-_") or "run",
         method=name,
@@ -200,13 +200,16 @@ def _degenerate(told: Mapping[str, float]) -> Iterator[str]:
 
 
 def _tested(told: Mapping[str, float], final: Mapping[str, float], info: Mapping[str, Any], seed: int) -> str:
-    tested = {"last": final.get(metrics.TEST_LAST), "best": final.get(metrics.TEST_BEST)}
-    if tested["last"] is None:
-        agree = f"agreement with the teacher {share(told[metrics.AGREEMENT])} on held-out synthetic images"
-        return f"{agree} (seed {seed}); no real images to evaluate on: give --data"
-    teacher = info["teacher"]["test_accuracy"]
-    beside = f", teacher {share(teacher)}" if teacher is not None else ""
-    best = f", {share(tested['best'])} at epoch {int(final[metrics.BEST_EPOCH])}, the best by validation"
-    context = f"seed {seed}; chance {share(info['chance'])}{beside}"
-    chosen = best if metrics.VAL_ACCURACY in told else ""
-    return f"test accuracy {share(tested['last'])} at the last epoch{chosen} ({context})"
+    quality = metrics.quality(final)
+    last, best = final.get(quality.test_last), final.get(quality.test_best)
+    if last is None:
+        agreement = told.get(metrics.AGREEMENT)
+        agree = f"correlation with the teacher {told[metrics.CORRELATION]:.3f}"
+        agree = agree if agreement is None else f"agreement with the teacher {share(agreement)}"
+        return f"{agree} on held-out synthetic images (seed {seed}); no real images to evaluate on: give --data"
+    known = {"chance": info["chance"], "teacher": info["teacher"]["test_accuracy"]}
+    beside = [f"{name} {share(value)}" for name, value in known.items() if value is not None]
+    context = "; ".join(filter(None, [f"seed {seed}", ", ".join(beside)]))
+    at_best = f", {share(best or 0)} at epoch {int(final[metrics.BEST_EPOCH])}, the best by validation"
+    chosen = at_best if quality.val in told else ""
+    return f"test {quality.said} {share(last)} at the last epoch{chosen} ({context})"

@@ -20,7 +20,8 @@ from dfkd_ray.study.specs import Optunahub, Tpe
 from dfkd_ray.train.runtime import parse_runtime
 from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.util import yamls
-from dfkd_ray.util.errors import ConfigError, Problem, UnknownName
+from dfkd_ray.util.choices import Targets
+from dfkd_ray.util.errors import ConfigError, DfkdError, Problem, UnknownName
 from dfkd_ray.util.files import anchored as beside
 from dfkd_ray.util.yamls import Document, Problems
 
@@ -182,13 +183,15 @@ def _check_method(made: Study, document: Document, problems: Problems) -> None:
         problems.add("method", str(error))
         return
 
+    targets = _targets(made)
+
     def accepts(changes: Mapping[str, Any]) -> Method:
         other = changes.get("method")
         if other is None:
-            return preparing.accepts(method, changes)
+            return preparing.accepts(method, changes, targets)
         whole = config.change(method, {"method": other})  # told where it stands, if there is none
         rest = {path: value for path, value in changes.items() if path != "method"}
-        return preparing.accepts(named(other) if isinstance(other, str) else whole, rest)
+        return preparing.accepts(named(other) if isinstance(other, str) else whole, rest, targets)
 
     before = len(problems.found)
     without: dict[str, Any] = {"search": {}, "confirm": None, "ablation": None, "published": "", "sampler": Tpe()}
@@ -197,7 +200,7 @@ def _check_method(made: Study, document: Document, problems: Problems) -> None:
     fixed = {path: value for path, value in made.fixed.items() if f"fixed.{path}" not in wrong}
     sound = replace(made, fixed=fixed)
     problems.attempt("", study.check, sound, accepts, document)
-    problems.found.extend(selecting.mistakes(sound, accepts))
+    problems.found.extend(selecting.mistakes(sound, accepts, targets))
 
 
 def _check_sampler(made: Study, problems: Problems) -> None:
@@ -206,6 +209,14 @@ def _check_sampler(made: Study, problems: Problems) -> None:
         from dfkd_ray.tune import hub  # imports Optuna
 
         problems.attempt("sampler", hub.build, made.sampler, made.sampler.seed)
+
+
+def _targets(made: Study) -> Targets:
+    """What the task is to be told; where there is no such task, which is said elsewhere, classes."""
+    try:
+        return preparing.task_of(made).targets
+    except DfkdError:
+        return "classes"
 
 
 def _named(made: Study, problems: Problems) -> Callable[[str], Method]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dfkd_ray.datasets.task import Task, TeacherRef
+from dfkd_ray.nets import targets
 from dfkd_ray.teachers.recognition import Recognised, recognised
 from dfkd_ray.teachers.stated import architecture, class_count, class_names, image_size
 from dfkd_ray.teachers.unwrapping import file_of
@@ -57,9 +58,11 @@ def bare(
     _complete(weights, said, [option for option, value in lacking.items() if not value], found)
     count, image = given.classes or 0, given.image or (0, 0, 0)  # which `_complete` has seen to
     statistics, by = _normalisation(weights, card, image, mean, std)
-    student = "resnet18" if min(image[1:]) > LARGE else "cifar_resnet18"
-    named = names or tuple(map(str, range(count)))
-    task = Task(file_of(weights).stem, "none", named, image, *statistics, TeacherRef(""), student, normalised_by=by)
+    told = targets(given.arch or "", count)
+    student = "unet8" if told != "classes" else "resnet18" if min(image[1:]) > LARGE else "cifar_resnet18"
+    named, name = names or tuple(map(str, range(count))), file_of(weights).stem
+    ref = TeacherRef("")
+    task = Task(name, "none", named, image, *statistics, ref, student, normalised_by=by, targets=told)
     made = adopt(task, weights, given.arch)
     given.say(tell)
     return made

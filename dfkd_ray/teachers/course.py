@@ -78,7 +78,7 @@ class Course:
         x = normalise(self.task, images).contiguous(memory_format=torch.channels_last)
         with autocast(self.precision, self.device):
             logits = self.net(x)
-        loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.recipe.label_smoothing)
+        loss = self._loss(logits.float(), labels)
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         moved = self.scaler.unscale(self.optimiser)
@@ -88,6 +88,12 @@ class Course:
         with nullcontext() if moved else warnings.catch_warnings(action="ignore"):
             self.schedule.step()
         return loss.detach()
+
+    def _loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Cross-entropy, at each position of dense targets; of depths the mean distance (reconstruction)."""
+        if self.task.targets == "depth":
+            return F.l1_loss(outputs[:, 0], targets)
+        return F.cross_entropy(outputs, targets.long(), label_smoothing=self.recipe.label_smoothing)
 
     def note(self, loss: float, val_accuracy: float, seconds: float) -> TeacherEpoch:
         """Close an epoch, and remember the net if it is the best so far."""

@@ -77,7 +77,7 @@ def _ours(shapes: Shapes) -> Iterator[Recognised]:
             if names != counted(own.shapes.keys()):
                 continue
             head, stem = each[f"{own.head}.weight"], each[own.stem]
-            if len(head) != 2 or len(stem) != 4 or not head[0] or not stem[1]:
+            if len(head) not in (2, 4) or len(stem) != 4 or not head[0] or not stem[1]:
                 continue
             classes, channels = head[0], stem[1]
             exact = _made(arch, classes, channels).shapes

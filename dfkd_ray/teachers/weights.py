@@ -84,6 +84,7 @@ def network_facts(task: Task, arch: str, pretrained: bool = False) -> dict[str, 
         "image": list(task.image),
         "normalise": {"mean": list(task.mean), "std": list(task.std)},
         "pretrained": pretrained,
+        **({} if task.targets == "classes" else {"targets": task.targets}),
     }
 
 
@@ -151,6 +152,9 @@ def _normalisation(weights: Path, task: Task) -> tuple[tuple[float, ...], tuple[
 def _fitting(task: Task, weights: Path, card: Mapping[str, Any]) -> Task:
     """The task, that of a folder as the teacher sees it; DataError if a teacher with this card cannot be one of it."""
     names, image, what = class_names(weights, card), image_size(weights, card), f"the card of {weights}:"
+    if card.get("targets", task.targets) != task.targets:
+        told = f"{card['targets']} does not fit {task.name}, whose targets are {task.targets}"
+        raise DataError(f"{what} a teacher of {told}")
     task = as_trained(task, names, image, f"the teacher {weights.name}")
     count = class_count(weights, card)
     if count not in (None, len(task.classes)):

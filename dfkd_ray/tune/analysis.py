@@ -17,7 +17,9 @@ from dfkd_ray.study.paths import Walk
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.trials import Trial, barred
 
-FINAL = (metrics.TEST_LAST, metrics.TEST_BEST)  # taken once, at the end of a trial
+FINAL = tuple(  # taken once, at the end of a trial
+    name for quality in metrics.QUALITY.values() for name in (quality.test_last, quality.test_best)
+)
 
 
 def cells(history: History) -> dict[tuple[str, Pair], Trial]:

@@ -1,9 +1,9 @@
 """What trials of earlier studies have reported, as a surrogate that answers for any setting of a space.
 
-A forest (`stats/random_forest.py`) learns the curve of the objective from settings. The truth of a setting is its mean there,
-and the mean of what its neighbours had left over, without which a forest is flatter than what it learnt from (Zhang and
-Lu, 2012). A simulated trial has beside it what one of these neighbours had: noise over seeds, and whatever else the
-forest does not explain. Its seconds are the mean of its neighbours'.
+A forest (`stats/random_forest.py`) learns the curve of the objective from settings. The truth of a setting is its mean
+there, and the mean of what its neighbours had left over, without which a forest is flatter than what it learnt from
+(Zhang and Lu, 2012). A simulated trial has beside it what one of these neighbours had: noise over seeds, and whatever
+else the forest does not explain. Its seconds are the mean of its neighbours'.
 """
 
 from __future__ import annotations

@@ -27,7 +27,10 @@ student: resnet8
 
 
 def test_names_are_the_shipped_files():
-    drawn, arrays = {"gliders", "gliders64"}, {"cifar10", "cifar100", "digits", "fashion_mnist"}
+    drawn, arrays = (
+        {"gliders", "gliders64", "gliders_parts", "gliders_depth"},
+        {"cifar10", "cifar100", "digits", "fashion_mnist"},
+    )
     trees = {"aircraft", "caltech101", "cars196", "cub200", "imagenet", "imagenette", "tiny_imagenet"}
     assert datasets.names() == sorted(drawn | arrays | trees)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from dfkd_ray.parts.losses.checks import one_of
 from dfkd_ray.parts.losses.feature_mse import meet
 from dfkd_ray.parts.signals import Signals
 from dfkd_ray.parts.total_loss import terms
+from dfkd_ray.util.choices import EVERY
 from dfkd_ray.util.errors import ConfigError
 from dfkd_ray.util.words import counted
 
@@ -32,6 +33,8 @@ class AttentionTransfer:
 
     stages: "all", or the "last" alone (for networks whose numbers of stages differ).
     """
+
+    targets: ClassVar = EVERY
 
     stages: Stages = "all"
 

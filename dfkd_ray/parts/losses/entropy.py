@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 from torch.nn import functional as F
 
 from dfkd_ray.parts.signals import Signals
 from dfkd_ray.parts.total_loss import terms
+from dfkd_ray.util.choices import NAMED
 
 
 @terms.register("entropy")
@@ -21,6 +23,8 @@ class Entropy:
     1904.01186; also DFQ's balance. In nats, between -log K (balanced) and 0 (one class). DAFL's code takes log10: its
     weight w is w / log(10) here.
     """
+
+    targets: ClassVar = NAMED
 
     def __call__(self, signals: Signals) -> Tensor:
         logits = signals.teacher.logits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from dfkd_ray.parts.losses.checks import one_of
 from dfkd_ray.parts.signals import Layout, Pass, Setting, Signals
 from dfkd_ray.parts.total_loss import terms
+from dfkd_ray.util.choices import EVERY
 from dfkd_ray.util.errors import ConfigError
 from dfkd_ray.util.words import counted
 
@@ -36,6 +37,8 @@ class FeatureMSE:
         "auto" stages for networks of one kind alone, see `high_order`.
     reduce: "sum" or "mean" over the places; the paper does not say which, "sum" is a reconstruction.
     """
+
+    targets: ClassVar = EVERY
 
     where: Where = "stages"
     reduce: Reduce = "sum"

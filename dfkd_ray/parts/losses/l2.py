@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from dfkd_ray.parts.signals import Signals
 from dfkd_ray.parts.total_loss import terms
+from dfkd_ray.util.choices import EVERY
 
 
 @terms.register("l2")
@@ -19,6 +21,8 @@ class L2:
     The l2 part of the image prior of Yin et al., "Dreaming to Distill: Data-free Knowledge Transfer via
     DeepInversion", CVPR 2020, arXiv 1912.08795, as in its code for ImageNet.
     """
+
+    targets: ClassVar = EVERY
 
     def __call__(self, signals: Signals) -> Tensor:
         norms: Tensor = torch.linalg.vector_norm(signals.images.flatten(1), dim=1)

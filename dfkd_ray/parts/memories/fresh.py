@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
 from dfkd_ray.parts.signals import Setting
 from dfkd_ray.parts.slots import Batch, LiveSource, memories
+from dfkd_ray.util.choices import EVERY
 
 
 @memories.register("fresh")
@@ -21,6 +22,8 @@ class Fresh:
     reuse: take each batch for that many student steps of a round. More than 1 changes the published algorithm; it is
         the largest saving where the generator costs more than the student.
     """
+
+    targets: ClassVar = EVERY
 
     reuse: int = 1
 

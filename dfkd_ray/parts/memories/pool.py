@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from dfkd_ray.parts.signals import Setting
 from dfkd_ray.parts.slots import Batch, LiveSource, memories
+from dfkd_ray.util.choices import EVERY
 
 
 @memories.register("pool")
@@ -21,6 +22,8 @@ class PoolMemory:
     capacity: images at most. batches: how many new batches enter each round. (The image bank of CMI, Fang et al.,
     arXiv:2105.08584, which keeps every image as a file: a tensor needs no decoding and no workers.)
     """
+
+    targets: ClassVar = EVERY
 
     capacity: int = 6400
     batches: int = 1

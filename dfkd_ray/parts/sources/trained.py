@@ -30,6 +30,7 @@ from dfkd_ray.parts.sources.average import Ema
 from dfkd_ray.parts.sources.batches import KeptBatch, Labels, draw_labels
 from dfkd_ray.parts.sources.conditions import Conditioner, conditioners
 from dfkd_ray.parts.sources.lifecycles import Keep, fresh, lifecycles
+from dfkd_ray.util.choices import EVERY, Targets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +71,11 @@ class Trained:
             raise ValueError("condition needs classes to ask for: labels uniform or balanced, got none")
         if self.ema is not None and not (isinstance(self.lifecycle, Keep) and self.gives == "new"):
             raise ValueError("ema is the average of one network's weights: it needs a lifecycle keep and gives new")
+
+    @property
+    def targets(self) -> tuple[Targets, ...]:
+        """A class to ask for is one of an image."""
+        return EVERY if self.labels == "none" else ("classes",)
 
     def build(self, setting: Setting) -> nn.Module:
         """The network, freshly initialised from torch's own random numbers."""

@@ -54,7 +54,7 @@ class Ranking(Chart):
 
     @staticmethod
     def prepare(tables: Tables) -> pa.Table:
-        truth = tables.curve(metrics.VAL_ACCURACY)
+        truth = tables.curve(tables.quality.val)
         complete = {t.number: truth.last(t.number)[0] for t in tables.searched if t.complete and t.number in truth}
         alike = [t.number for t in tables.searched if t.state in ("complete", "pruned") and t.number in truth]
         epoch = min((truth.last(n)[0] for n in alike), default=0)

@@ -22,7 +22,10 @@ from dfkd_ray.util.words import for_terminal, roughly, share
 
 PER_SECOND = 4  # how often the live view changes at most
 SOME = 8  # trials of a front that a line names
-SHOWN = (metrics.VAL_ACCURACY, metrics.AGREEMENT, metrics.CLASS_ENTROPY, metrics.ASKED)  # of an epoch of a run alone
+SHOWN = (  # of an epoch of a run alone
+    *(quality.val for quality in metrics.QUALITY.values()),
+    *(metrics.AGREEMENT, metrics.CLASS_ENTROPY, metrics.ASKED),
+)
 
 
 class Lines(Observer):

@@ -14,7 +14,19 @@ KINDS = {
     "diffusion": ["diff_dfkd", "dm_kd"],
     "kept": ["fast"],
     "anew": ["cmi", "nayer", "spaceshipnet"],
-    "fresh": ["cgdd", "cgdd_caltech101", "cpsc", "dafl", "dfad", "dfkd_fgvc", "dfq", "mad", "pre_dfkd", "zskt"],
+    "fresh": [
+        "cgdd",
+        "cgdd_caltech101",
+        "cpsc",
+        "dafl",
+        "dfad",
+        "dfad_segmentation",
+        "dfkd_fgvc",
+        "dfq",
+        "mad",
+        "pre_dfkd",
+        "zskt",
+    ],
 }
 SMALL = Seen((3, 32, 32), 10)
 

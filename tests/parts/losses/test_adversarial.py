@@ -48,6 +48,12 @@ def test_it_is_minus_the_divergence(see: Any, divergence: Any, masked: bool) -> 
     assert expected < 0
 
 
+def test_its_logarithm_is_of_the_mean(see: Any) -> None:
+    each = [ORACLES["l1"](t, s) for t, s in zip(TEACHER, STUDENT)]
+    value = Adversarial(divergence="l1", log=True)(signals_of(see))
+    assert value.item() == pytest.approx(-math.log(1 + sum(each) / 3))
+
+
 def test_the_direction_and_the_temperature(see: Any) -> None:
     term = Adversarial(direction="student_teacher", temperature=2.0)
     halves = [([x / 2 for x in s], [x / 2 for x in t]) for t, s in zip(TEACHER, STUDENT)]
