@@ -8,7 +8,8 @@ from typing import Literal
 from torch import Tensor
 from torch.nn import functional as F
 
-from dfkd_ray.parts.losses.checks import one_of, positive
+from dfkd_ray.parts.clean import clean
+from dfkd_ray.parts.losses.checks import one_of, positive, share
 from dfkd_ray.parts.losses.kd import Direction, kl
 from dfkd_ray.parts.signals import Signals
 from dfkd_ray.parts.total_loss import terms
@@ -32,6 +33,8 @@ class Adversarial:
     direction: as in `kd`; read by "kl" only.
     temperature: as in `kd`; read by "kl" and "js", the latter without the factor T^2 (3 in Adaptive DeepInversion).
     agreeing_only: count only images on which both predict the same class (CMI); the mean stays one over all B.
+    clean: the threshold of `parts.clean`, 0.5 in TA-DFKD: the mean is one over the images of the batch that the teacher
+        takes for clean ones, as it sees them here (there, before crop and flip). null: over all.
     through_teacher: whether the gradient reaches the images through the teacher too (eq. 10, DFAD) or only through the
         student (DiffDFKD).
     """
@@ -40,12 +43,15 @@ class Adversarial:
     direction: Direction = "teacher_student"
     temperature: float = 1.0
     agreeing_only: bool = False
+    clean: float | None = None
     through_teacher: bool = True
 
     def __post_init__(self) -> None:
         positive(temperature=self.temperature)
         one_of(Divergence, divergence=self.divergence)
         one_of(Direction, direction=self.direction)
+        if self.clean is not None:
+            share(clean=self.clean)
 
     def __call__(self, signals: Signals) -> Tensor:
         teacher, student = signals.teacher.logits, signals.student.logits
@@ -54,7 +60,10 @@ class Adversarial:
         distance = self._distance(teacher, student)
         if self.agreeing_only:
             distance = distance * (teacher.argmax(1) == student.argmax(1))
-        return -distance.mean()
+        if self.clean is None:
+            return -distance.mean()
+        counts = clean(teacher, self.clean)
+        return -(distance * counts).sum() / counts.sum()
 
     def _distance(self, teacher: Tensor, student: Tensor) -> Tensor:
         """Of each image: (B,)."""
