@@ -147,10 +147,13 @@ def _raised(own: float, least: float | None) -> float | None:
 
 
 def terms(method: Method, amounts: Amounts, seen: Seen) -> Found:
-    """Terms that begin later do so after the warm-up at the latest."""
+    """Terms that begin later do so after the warm-up at the latest, and grow for the same share of the run."""
     for path, part in _parts(method):
         if part.start:
             yield f"{path}.start", min(part.start, amounts.warmup), "not after the warm-up"
+        if part.ramp:
+            ramp = max(1, round(part.ramp * amounts.epochs / method.schedule.epochs))
+            yield f"{path}.ramp", ramp, "a share, as published"
 
 
 def memory(method: Method, amounts: Amounts, seen: Seen) -> Found:

@@ -12,9 +12,12 @@ KINDS = {
     "noise": ["noise_kd"],
     "pixels": ["adi", "deepinversion"],
     "diffusion": ["diff_dfkd", "dm_kd"],
-    "kept": ["fast"],
+    "kept": ["fast", "fsc"],
     "anew": ["cmi", "nayer", "spaceshipnet"],
-    "fresh": ["cgdd", "cgdd_caltech101", "cpsc", "dafl", "dfad", "dfkd_fgvc", "dfq", "mad", "pre_dfkd", "zskt"],
+    "fresh": [
+        *("cgdd", "cgdd_caltech101", "cpsc", "cudfkd", "dafl", "dfad", "dfkd_fgvc"),
+        *("dfq", "mad", "pre_dfkd", "ta_dfkd", "zskt"),
+    ],
 }
 SMALL = Seen((3, 32, 32), 10)
 
@@ -63,6 +66,14 @@ def test_rates_are_raised_and_never_lowered() -> None:
     }
     assert found(rules.rates, "dafl", Amounts(1, source_lr=0.01)) == {}, "0.02 as published"
     assert found(rules.rates, "zskt", Amounts(1, student_lr=0.1)) == {}, "its student has Adam"
+
+
+def test_a_weight_grows_for_the_same_share_of_the_run() -> None:
+    assert found(rules.terms, "cudfkd", Amounts(10)) == {
+        "source_loss.adversarial.start": 0,
+        "source_loss.adversarial.ramp": 5,
+    }
+    assert found(rules.terms, "cudfkd", Amounts(1))["source_loss.adversarial.ramp"] == 1
 
 
 def test_what_begins_after_the_warm_up_still_does() -> None:
