@@ -81,8 +81,8 @@ LONG_FUNCTIONS = {
 }
 # A command is registered on the app of its package, so the package imports its modules last.
 COMMANDS = (
-    *("catalogue", "compare", "data", "evaluate", "explain", "export", "job", "page", "pool", "repair", "reproduce"),
-    *("rm", "run", "status", "study", "submit", "synthesize", "teach", "teach_diffusion", "teachers"),
+    *("catalogue", "compare", "data", "evaluate", "explain", "export", "job", "page", "pool", "prune", "repair"),
+    *("reproduce", "rm", "run", "status", "study", "submit", "synthesize", "teach", "teach_diffusion", "teachers"),
 )
 CIRCLES = {frozenset({"dfkd_ray.cli", f"dfkd_ray.cli.{name}"}) for name in COMMANDS}
 
@@ -130,6 +130,7 @@ SAME_NAME = {
     ("datasets.pools.card", "runs.card"): "what stands beside a pool, and beside a run",
     ("report.charts.front", "stats.front"): CHART,
     ("cli.export", "runs.export"): COMMAND,
+    ("cli.transfer", "runs.evaluation.transfer"): "the options, and what they ask for",
     ("cli.pool", "datasets.pools.pool", "parts.memories.pool"): "a command, the images on the disk, those in memory",
     ("cli.repair", "tune.repair"): COMMAND,
     ("cli.run", "train.run"): "the commands of a run and its state",

@@ -11,12 +11,14 @@ import typer
 from dfkd_ray.cli import app, options
 from dfkd_ray.cli.real_images import Reading
 from dfkd_ray.cli.student import StudentOptions
+from dfkd_ray.cli.transfer import Scratch, Transfer, probed
 from dfkd_ray.util import words
-from dfkd_ray.util.errors import StudyError
+from dfkd_ray.util.errors import ConfigError, StudyError
 
 if TYPE_CHECKING:
-    from dfkd_ray.datasets import Task
+    from dfkd_ray.datasets import Split, Task
     from dfkd_ray.runs.students import Distilled
+    from dfkd_ray.train.runtime import Runtime
 
 SHOWN = 3  # confused pairs on the terminal
 
@@ -48,33 +50,53 @@ def evaluate(
     data: options.Data = None,
     split: Which = "test",
     out: Out = None,
+    transfer: Transfer = None,
+    scratch: Scratch = None,
     cache: options.Cache = "memmap",
     device: options.Device = "auto",
     precision: options.Precision = "float32",
     threads: options.Threads = 0,
 ) -> None:
-    """Evaluate a finished student beside its teacher: accuracy, calibration, confusions, where they look; one page."""
-    from dfkd_ray import datasets, report
-    from dfkd_ray.runs.evaluation import Evaluation
+    """Evaluate a finished student beside its teacher: accuracy, calibration, confusions, where they look; one page.
+
+    With --transfer it is asked how well its features serve another task.
+    """
+    from dfkd_ray import datasets
     from dfkd_ray.train.runtime import parse_runtime
-    from dfkd_ray.util import tables
 
     runtime = parse_runtime({"device": device, "precision": precision, "threads": threads, "cache": cache})
     runtime.open()  # a device that is not there is a mistake to hear of at once
     distilled, home = student.open()
+    if transfer is not None:
+        other = reading.over(datasets.load(transfer))
+        to = out or home / student.called(f"transfer-{other.name}")
+        for line in probed(distilled, other, scratch, datasets.local(data), runtime, to):
+            typer.echo(line)
+        return
+    if scratch is not None:
+        raise ConfigError.at("--scratch", "only an evaluation with --transfer takes it")
     which, task = _chosen(reading, distilled.task, split)
     folder = out or home / student.called("evaluation" if which == "test" else "evaluation-val")
     if (folder / "trials.arrow").exists():
         raise StudyError(f"{folder} holds a study: name another folder with --out")
     part = datasets.split(task, which, datasets.local(data or distilled.data), cache=runtime.cache)
-    folder.mkdir(parents=True, exist_ok=True)
     typer.echo(_opening(distilled, which, len(part.labels), task.split))
+    for line in _paged(distilled, part, which, runtime, folder):
+        typer.echo(line)
+
+
+def _paged(distilled: Distilled, part: Split, which: str, runtime: Runtime, folder: Path) -> Iterator[str]:
+    """Leaves tables and page in the folder, and says what came out."""
+    from dfkd_ray import report
+    from dfkd_ray.runs.evaluation import Evaluation
+    from dfkd_ray.util import tables
+
+    folder.mkdir(parents=True, exist_ok=True)
     made = Evaluation(distilled, part, runtime).tables(_note(distilled, which))
     for kind, table in made.items():
         tables.write(table, folder / f"{kind}.arrow")
-    for line in said(tables.metadata(made["evaluation"])):
-        typer.echo(line)
-    typer.echo(f"page: {report.build(folder)}")
+    yield from said(tables.metadata(made["evaluation"]))
+    yield f"page: {report.build(folder)}"
 
 
 def _chosen(reading: Reading, task: Task, split: str) -> tuple[Literal["test", "val"], Task]:
