@@ -351,6 +351,8 @@ def leaves(node: Any, at: str = "") -> Iterator[tuple[str, Any]]:
 
 
 OTHER = {
+    "source_loss.adversarial.clean": 0.5,
+    "memory.clean": 0.5,
     "source.attention.softmax": "channel",
     "source.output": "normalised",
     "source.latent_lr": 0.5,
