@@ -12,8 +12,8 @@ KINDS = {
     "noise": ["noise_kd"],
     "pixels": ["adi", "deepinversion"],
     "diffusion": ["diff_dfkd", "dm_kd"],
-    "kept": ["fast", "fsc"],
-    "anew": ["cmi", "nayer", "spaceshipnet"],
+    "kept": ["cae_dfkd", "fast", "fsc"],
+    "anew": ["cmi", "muse", "nayer", "spaceshipnet"],
     "fresh": [
         *("cgdd", "cgdd_caltech101", "cpsc", "cudfkd", "dafl", "dfad", "dfkd_fgvc"),
         *("dfq", "mad", "pre_dfkd", "ta_dfkd", "zskt"),
@@ -57,6 +57,12 @@ def test_a_memory_holds_the_run_or_two_gigabytes() -> None:
     large = found(rules.memory, "fast", Amounts(200, rounds=50, batch=64), Seen((3, 224, 224), 10))
     assert large == {"memory.capacity": (2 << 30) // (2 * 3 * 224 * 224) // 64 * 64}
     assert found(rules.memory, "dfkd_fgvc", Amounts(10)) == {}
+
+
+def test_a_generator_of_smaller_images_begins_as_small_as_others() -> None:
+    made = found(rules.generator, "muse", Amounts(1, width=16), Seen((3, 224, 224), 1000))
+    assert (made["source.doublings"], made["source.width"]) == (4, 32)
+    assert found(rules.generator, "muse", Amounts(1))["source.doublings"] == 1, "from 8 to 16 pixels"
 
 
 def test_rates_are_raised_and_never_lowered() -> None:
