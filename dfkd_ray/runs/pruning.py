@@ -61,7 +61,7 @@ def selected(
         raise ConfigError.at("--keep", f"should be a share in (0, 1], got {share}")
     losses, labels = F.cross_entropy(teacher.logits, images.labels, reduction="none"), images.labels
     rows: list[int] = []
-    for label in labels.unique().tolist():
+    for label in sorted({*labels.tolist()}):
         own = (labels == label).nonzero()[:, 0]
         count = max(1, round(share * len(own)))
         rows += own[_order(score, own, count, losses, teacher, student)[:count]].tolist()
@@ -82,7 +82,7 @@ def _order(score: Score, own: Tensor, count: int, losses: Tensor, teacher: Looke
     if student is None:
         raise ConfigError.at("--student", "the score student_gradient needs the weights of a student")
     gradient = student.logits[own].softmax(1) - teacher.logits[own].softmax(1)
-    return gradient.norm(dim=1).argsort(descending=True, stable=True)
+    return torch.linalg.vector_norm(gradient, dim=1).argsort(descending=True, stable=True)
 
 
 def herded(points: Tensor, count: int) -> Tensor:

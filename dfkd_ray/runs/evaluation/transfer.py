@@ -112,7 +112,7 @@ def fit(x: Tensor, labels: Tensor, classes: int, penalty: float) -> tuple[Tensor
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
-    steps.step(loss)
+    steps.step(loss)  # type: ignore[no-untyped-call]
     return weights.detach(), bias.detach()
 
 
