@@ -13,7 +13,7 @@ KINDS = {
     "pixels": ["adi", "deepinversion"],
     "diffusion": ["diff_dfkd", "dm_kd"],
     "kept": ["cae_dfkd", "fast", "fsc"],
-    "anew": ["cmi", "muse", "nayer", "spaceshipnet"],
+    "anew": ["cmi", "csd", "muse", "nayer", "spaceshipnet"],
     "fresh": [
         *("cgdd", "cgdd_caltech101", "cpsc", "cudfkd", "dafl", "dfad", "dfkd_fgvc"),
         *("dfq", "mad", "pre_dfkd", "ta_dfkd", "zskt"),
