@@ -18,6 +18,7 @@ OF_NO_CODE = {
     "mad": "summaries; what is borrowed is marked as a reconstruction",
     "muse": "its abstract alone; what is borrowed is marked as a reconstruction",
     "noise_kd": "a control, of no code",
+    "prompt_dfd": "an abstract, and of a method for text; all else is marked as a reconstruction",
 }
 
 # (file of the package, what it said) -> why it may not say so. Line breaks and `#` count as one blank.

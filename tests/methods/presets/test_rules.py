@@ -11,7 +11,7 @@ from dfkd_ray.methods.presets.rules import Amounts, Seen, doublings, kind_of
 KINDS = {
     "noise": ["noise_kd"],
     "pixels": ["adi", "deepinversion"],
-    "diffusion": ["diff_dfkd", "dm_kd"],
+    "diffusion": ["diff_dfkd", "dm_kd", "prompt_dfd"],
     "kept": ["cae_dfkd", "fast", "fsc"],
     "anew": ["cmi", "csd", "muse", "nayer", "spaceshipnet"],
     "fresh": [
