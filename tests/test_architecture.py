@@ -83,8 +83,9 @@ LONG_FUNCTIONS = {
 }
 # A command is registered on the app of its package, so the package imports its modules last.
 COMMANDS = (
-    *("catalogue", "compare", "data", "evaluate", "explain", "export", "job", "page", "pool", "repair", "reproduce"),
-    *("rm", "run", "simulate", "status", "study", "submit", "synthesize", "teach", "teach_diffusion", "teachers"),
+    *("catalogue", "compare", "data", "evaluate", "explain", "export", "job", "page", "pool", "prune", "repair"),
+    *("reproduce", "rm", "run", "simulate", "status", "study", "submit", "synthesize", "teach", "teach_diffusion"),
+    "teachers",
 )
 CIRCLES = {frozenset({"dfkd_ray.cli", f"dfkd_ray.cli.{name}"}) for name in COMMANDS}
 
@@ -134,6 +135,7 @@ SAME_NAME = {
     ("report.charts.front", "stats.front"): CHART,
     ("cli.export", "runs.export"): COMMAND,
     ("datasets.dense", "nets.dense", "runs.evaluation.dense"): "targets, networks and evaluations of positions",
+    ("cli.transfer", "runs.evaluation.transfer"): "the options, and what they ask for",
     ("cli.pool", "datasets.pools.pool", "parts.memories.pool"): "a command, the images on the disk, those in memory",
     ("cli.repair", "tune.repair"): COMMAND,
     ("cli.run", "train.run"): "the commands of a run and its state",

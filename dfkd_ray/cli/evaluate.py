@@ -12,8 +12,9 @@ import typer
 from dfkd_ray.cli import app, options, printing
 from dfkd_ray.cli.real_images import Reading
 from dfkd_ray.cli.student import StudentOptions
+from dfkd_ray.cli.transfer import Scratch, Transfer, probed
 from dfkd_ray.util import words
-from dfkd_ray.util.errors import StudyError
+from dfkd_ray.util.errors import ConfigError, StudyError
 
 if TYPE_CHECKING:
     from dfkd_ray.datasets import Split, Task
@@ -51,21 +52,30 @@ def evaluate(
     data: options.Data = None,
     split: Which = "test",
     out: Out = None,
+    transfer: Transfer = None,
+    scratch: Scratch = None,
     cache: options.Cache = "memmap",
     device: options.Device = "auto",
     precision: options.Precision = "float32",
     threads: options.Threads = 0,
     json: printing.Json = False,
 ) -> None:
-    """Evaluate a finished student beside its teacher: accuracy, calibration, confusions, where they look; one page."""
-    from dfkd_ray import datasets, report
-    from dfkd_ray.runs.evaluation import Evaluation
+    """Evaluate a finished student beside its teacher: accuracy, calibration, confusions, where they look; one page.
+
+    With --transfer it is asked how well its features serve another task.
+    """
+    from dfkd_ray import datasets
     from dfkd_ray.train.runtime import parse_runtime
-    from dfkd_ray.util import tables
 
     runtime = parse_runtime({"device": device, "precision": precision, "threads": threads, "cache": cache})
     runtime.open()  # a device that is not there is a mistake to hear of at once
     distilled, home = student.open(quiet=json)
+    if transfer is not None:
+        other = reading.over(datasets.load(transfer))
+        to = out or home / student.called(f"transfer-{other.name}")
+        return probed(distilled, other, scratch, datasets.local(data), runtime, to, json)
+    if scratch is not None:
+        raise ConfigError.at("--scratch", "only an evaluation with --transfer takes it")
     which, task = _chosen(reading, distilled.task, split)
     folder = out or home / student.called("evaluation" if which == "test" else "evaluation-val")
     if (folder / "trials.arrow").exists():
@@ -74,25 +84,33 @@ def evaluate(
     folder.mkdir(parents=True, exist_ok=True)
     if not json:
         typer.echo(_opening(distilled, which, len(part.labels), task.split))
-    if task.targets != "classes":
-        return _dense(distilled, part, runtime, folder / RECORD, which, json)
+    finish = _paged if task.targets == "classes" else _dense
+    finish(distilled, part, runtime, folder, which, json)
+
+
+def _paged(distilled: Distilled, part: Split, runtime: Runtime, folder: Path, which: str, as_json: bool) -> None:
+    """Leaves tables and page in the folder, and says what came out."""
+    from dfkd_ray import report
+    from dfkd_ray.runs.evaluation import Evaluation
+    from dfkd_ray.util import tables
+
     made = Evaluation(distilled, part, runtime).tables(_note(distilled, which))
     for kind, table in made.items():
         tables.write(table, folder / f"{kind}.arrow")
     note, page = tables.metadata(made["evaluation"]), report.build(folder)
-    if json:
-        printing.as_json({**note, "images": len(part.labels), "without_teacher": distilled.alone or None, "page": page})
-        return
+    if as_json:
+        alone = distilled.alone or None
+        return printing.as_json({**note, "images": len(part.labels), "without_teacher": alone, "page": page})
     for line in (*said(note), f"page: {page}"):
         typer.echo(line)
 
 
-def _dense(distilled: Distilled, part: Split, runtime: Runtime, record: Path, which: str, as_json: bool) -> None:
+def _dense(distilled: Distilled, part: Split, runtime: Runtime, folder: Path, which: str, as_json: bool) -> None:
     """Of dense targets: the measures alone, in lines and as JSON."""
     from dfkd_ray.runs.evaluation import dense
     from dfkd_ray.util.files import atomic_write
 
-    found = dense.evaluated(distilled, part, runtime)
+    found, record = dense.evaluated(distilled, part, runtime), folder / RECORD
     note = {**_note(distilled, which), "measures": found}
     with atomic_write(record) as file:
         file.write((dumps(note, indent=1) + "\n").encode())

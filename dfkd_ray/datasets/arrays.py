@@ -121,6 +121,15 @@ def _fashion_mnist(task: Task, data: Path) -> Opened:
     return _torchvision("FashionMNIST", root, root.parent.parent)
 
 
+@readers.register("medmnist")
+def _medmnist(task: Task, data: Path) -> Opened:
+    """MedMNIST: the `.npz` of the task's name in the folder, as its publisher packs it, with all three splits."""
+    file = data / f"{task.name}.npz"
+    if not file.is_file():
+        raise missing(task, data, f"{task.name}.npz, as MedMNIST packs it")
+    return _npz(task, file)
+
+
 def _inside(task: Task, data: Path, folder: str, layout: str) -> Path:
     """`folder` under `data`, or `data` itself if it is that folder."""
     for root in (data / folder, data.resolve()):
