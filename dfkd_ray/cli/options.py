@@ -116,20 +116,20 @@ Preset = Annotated[
 ]
 
 
+Trials = Annotated[int | None, typer.Option(min=1, callback=bounded, help="Of a sweep, in place of its budget's.")]
+Hours = Annotated[float | None, typer.Option(callback=bounded, help="Of a sweep, in place of its budget's.")]
+Seeds = Annotated[int | None, typer.Option(min=1, callback=bounded, help="Of an ablation, in place of its file's.")]
+_OF_EACH = typer.Option(min=1, callback=bounded, help="Of every trial.", show_default="the method's")
+
+
 @dataclass(frozen=True)
 class SmallTry:
     """A small try of a study, without a copy of its file; see `unfolded`."""
 
     changes: Set = None
-    trials: Annotated[
-        int | None, typer.Option(min=1, callback=bounded, help="Of a sweep, in place of its budget's.")
-    ] = None
-    seeds: Annotated[
-        int | None, typer.Option(min=1, callback=bounded, help="Of an ablation, in place of its file's.")
-    ] = None
-    epochs: Annotated[
-        int | None, typer.Option(min=1, callback=bounded, help="Of every trial.", show_default="the method's")
-    ] = None
+    trials: Trials = None
+    seeds: Seeds = None
+    epochs: Annotated[int | None, _OF_EACH] = None
     until: Annotated[
         str | None,
         typer.Option(
@@ -145,6 +145,7 @@ class SmallTry:
             help="Another task: a name (see `ls tasks`), a YAML file or folder:PATH.", show_default="the study's"
         ),
     ] = None
+    hours: Hours = None
 
     @property
     def overrides(self) -> Overrides:
@@ -152,7 +153,8 @@ class SmallTry:
         from dfkd_ray.study.overrides import Overrides
 
         until, task = _until(self.until), None if self.task is None else absolute(self.task)
-        return Overrides(assignments(self.changes), self.trials, self.seeds, self.epochs, until, self.preset, task)
+        small = (self.trials, self.seeds, self.epochs, until, self.preset, task, self.hours)
+        return Overrides(assignments(self.changes), *small)
 
 
 def _until(said: str | None) -> float | Told | None:

@@ -91,14 +91,22 @@ def start(
         _move_aside(folder)
     with Ledger(folder, lambda record: None) as ledger:  # how many there are is enough
         if ledger.count > 1:
-            raise StudyError(
-                f"{folder} holds a study already; resume with: dfkd-ray resume {store.place_of(folder)} "
-                f"(or start afresh with --fresh, which moves it aside)"
-            )
+            raise held_already(folder)
         ledger.clear()  # of a start that got no further than its first record
         record = first_record(study, facts, options, time.time(), alike(study, work))
         history = History([ledger.append(record)])
         return _run(ledger, history, folder, work, options, _reuse(known, work, study), (*trackers, *observers))
+
+
+def held_already(folder: Path, done: bool = False) -> StudyError:
+    """The error of a folder with a study, which asks for nothing that is not there; done: it is a sweep to its end."""
+    place = store.place_of(folder)
+    state, way = (", finished", "more trials") if done else ("", "resume")
+    more = " --trials N" if done else ""
+    return StudyError(
+        f"{folder} holds a study already{state}; {way} with: dfkd-ray resume {place}{more} "
+        f"(or start afresh with --fresh, which moves it aside)"
+    )
 
 
 def first_record(
@@ -121,7 +129,7 @@ def resume(
 
     make: the work of what the ledger says, under the options that hold: those of the last session, and what was said
     over them; and what the ledger's record keeps of the session (its provenance; the experiment and how it is changed,
-    where that was accepted).
+    where that was accepted). What make has amended in the history is written then, since nothing refuses it any more.
     """
     if not (folder / NAME).exists() and store.of(folder) is None:
         raise StudyError(f"{folder} holds no study to resume: there is no {NAME}")
@@ -131,7 +139,10 @@ def resume(
             raise StudyError(f"{folder} holds no study to resume: {NAME} is empty")
         options = options.over(Options.of(history.options))
         trackers = listening(options.track)
+        amendments = len(history.amendments)
         work, session = make(history, options)
+        for amendment in history.amendments[amendments:]:
+            ledger.append(amendment)
         known = library([path for path in options.reuse if path.exists()], history.task)
         record = {"kind": "resumed", "time": time.time(), "options": options.plain(), **session}
         history.apply(ledger.append(record))

@@ -25,9 +25,11 @@ from dfkd_ray.study import Study
 from dfkd_ray.study.domains import Domain, Int, Log, Uniform, canonical
 from dfkd_ray.study.space import draw, enumerate_grid
 from dfkd_ray.study.specs import Grid, Tpe
+from dfkd_ray.study.starting import contains
+from dfkd_ray.tune import by_prior
 from dfkd_ray.tune.endings import State
 from dfkd_ray.tune.history import History
-from dfkd_ray.tune.proposal import DRAWN, Proposal
+from dfkd_ray.tune.proposal import DRAWN, PRIOR, START, Proposal
 from dfkd_ray.tune.sampling import builders, trial_seed, who_proposed
 from dfkd_ray.tune.sight import Sight
 from dfkd_ray.tune.trials import Trial, barred, excesses
@@ -49,10 +51,11 @@ class Search:
         self._storage = Sight(stopped_count=study.sampler.stopped == "ranked" and len(study.objective) == 1)
         self._optuna = optuna.create_study(storage=self._storage, study_name="study", directions=directions(study))
         self._id = self._storage.get_study_id_from_name("study")
-        self._grid = _grid(study) if isinstance(study.sampler, Grid) else None
         self._count = 0  # trials
         self._learnt = 0  # those that ended with values
-        self._untried = None if repeating or self._grid is not None else Untried(study.search)
+        self._believed = 0  # those that were drawn from priors
+        grid = _grid(study) if isinstance(study.sampler, Grid) else None
+        self._untried = None if repeating and grid is None else Untried(study.search, grid)
         self._distributions = {path: distribution(domain) for path, domain in study.search.items()}
         most = study.sampler.seen if isinstance(study.sampler, Tpe) else None
         self._window = Window([objective.sign for objective in study.objective], most)
@@ -72,31 +75,23 @@ class Search:
             return None
         number, repeats = self._count, 0
         before = dict(self._storage.get_study_system_attrs(self._id))
-        while (asked := self._ask(number, repeats)) is not None:
-            trial, changes, who = asked
+        while True:
+            trial, changes, who = self._ask(number, repeats)
             if self._untried is None or changes in self._untried:
                 break
             self._storage.forget(trial._trial_id)
             repeats += 1
-        else:
-            return None
-        self._taken(changes)
+        self._taken(changes, who)
         attrs = self._storage.get_trial_system_attrs(self._trial_id(number))
         after = self._storage.get_study_system_attrs(self._id)
         new = {key: value for key, value in after.items() if before.get(key) != value}
         return Proposal(number, changes, dict(attrs), new, proposed_by=who, repeats=repeats)
 
-    def _ask(self, number: int, repeats: int) -> tuple[optuna.Trial, dict[str, Any], str | None] | None:
-        """Optuna's next trial, its setting and who made it; None when every point of a grid has been proposed."""
+    def _ask(self, number: int, repeats: int) -> tuple[optuna.Trial, dict[str, Any], str | None]:
+        """Optuna's next trial, its setting and who made it."""
         study, by_chance = self.study, repeats >= REPEATS
         seed = trial_seed(study.sampler.seed, number, repeats)
-        point: Mapping[str, Any] | None = None
-        if self._grid is not None:
-            if number >= len(self._grid):
-                return None
-            point = self._grid[number]
-        elif by_chance and self._untried is not None:
-            point = self._untried.any(seed)
+        point, giver = self._given(number, seed, by_chance)
         if point is not None:
             self._optuna.enqueue_trial({path: inner(study.search[path], value) for path, value in point.items()})
         self._storage.unseen = self._window.unseen()
@@ -109,10 +104,26 @@ class Search:
         attrs = self._storage.get_trial_system_attrs(trial._trial_id)
         told = self._learnt - len(self._storage.unseen)
         who = who_proposed(study, told, trial.relative_params, attrs)
-        return trial, changes, DRAWN if by_chance and who else who
+        return trial, changes, giver or (DRAWN if by_chance and who else who)
 
-    def _taken(self, changes: Mapping[str, Any]) -> None:
+    def _given(self, number: int, seed: int, by_chance: bool) -> tuple[Mapping[str, Any] | None, str | None]:
+        """A setting that no sampler chooses, and what it is: one to start with, the next point of a grid, one from the
+        priors, what is left where all else was run."""
+        if self._untried is None:
+            return None, None
+        for setting in self.study.start:
+            if setting in self._untried:
+                return setting, START
+        if isinstance(self.study.sampler, Grid):
+            return self._untried.first, None
+        if by_chance:
+            return self._untried.any(seed), None
+        drawn = by_prior.setting(self.study, number, self._believed, seed)
+        return drawn, None if drawn is None else PRIOR
+
+    def _taken(self, changes: Mapping[str, Any], who: str | None) -> None:
         self._count += 1
+        self._believed += who == PRIOR
         if self._untried is not None:
             self._untried.take(changes)
 
@@ -149,7 +160,7 @@ class Search:
             if trial.state == "complete" and barred(self.study, trial):
                 trial = replace(trial, state="failed")  # as it was told
             self._optuna.add_trial(self._frozen(trial))
-            self._taken(trial.changes)
+            self._taken(trial.changes, trial.proposed_by)
             if trial.state != "running":
                 self._ended(number, trial.state, trial.values, trial.epoch)
 
@@ -159,13 +170,14 @@ class Search:
 
     def _frozen(self, trial: Trial) -> Any:
         domains = self.study.search
+        known = {path: value for path, value in trial.changes.items() if contains(domains.get(path), value)}
         several = len(self.study.objective) > 1
         pruned = trial.state == "pruned" and not several
         return create_trial(
             state=STATES.get(trial.state, TrialState.RUNNING),
             values=trial.values if trial.state == "complete" or pruned else None,
-            params={path: inner(domains[path], value) for path, value in trial.changes.items()},
-            distributions={path: self._distributions[path] for path in trial.changes},
+            params={path: inner(domains[path], value) for path, value in known.items()},
+            distributions={path: self._distributions[path] for path in known},
             system_attrs={**trial.attrs, **_bounds(trial.state, excesses(self.study, trial))},
             user_attrs={} if trial.rung is None else {"rung": trial.rung},
             intermediate_values=_last(trial.state, trial.curve(self.study.objective[0].metric), self.study),

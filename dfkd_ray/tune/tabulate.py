@@ -16,6 +16,7 @@ from dfkd_ray import study as studies
 from dfkd_ray.study import Study, arms
 from dfkd_ray.study.components import JOIN
 from dfkd_ray.tune import analysis, reproduced
+from dfkd_ray.tune.growing import told
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.tune.pictures import load, picture_format
@@ -97,6 +98,10 @@ def metadata_of(history: History, importance: Mapping[str, Any], written: str) -
         "importance": dict(importance),
         "task": history.task,
         "finished": history.finished,
+        "amendments": [
+            {**{key: each[key] for key in ("number", "time", "asked")}, "changed": told(each["changed"])}
+            for each in history.amendments
+        ],
     }
 
 
