@@ -12,7 +12,7 @@ from dfkd_ray.runs import outcome
 from dfkd_ray.runs.audience import Audience
 from dfkd_ray.tune.options import Options
 from dfkd_ray.tune.ray_setup import in_a_job
-from dfkd_ray.util import shipped, store, words
+from dfkd_ray.util import shipped, store
 from dfkd_ray.util.errors import ConfigError, StudyError
 
 if TYPE_CHECKING:
@@ -161,8 +161,13 @@ def start(study: Study, work: Distillation, how: Options, to: Audience) -> Summa
     if work.options.weights is None and teacher is not None:
         to.say(f"the teacher is {teacher}")
     told = facts(study, work, how)
+    borrowed = editing.borrowing(study, how.reuse, told.task, work)
+    for line in borrowed.told:
+        to.say(line)
+    work = bound(work, told.experiment)
     with to.going_on("dfkd-ray", "resume", store.place_of(folder)), to.beside(folder):
-        summary = launch.start(study, bound(work, told.experiment), folder, told, how, to.watching(False))
+        earlier = borrowed.records
+        summary = launch.start(borrowed.study, work, folder, told, how, to.watching(False), earlier=earlier)
     for line in outcome.closing(summary, work):
         to.say(line)
     return summary
@@ -179,22 +184,17 @@ def resume(
 ) -> Summary:
     """Go on with the study in a folder, by path or URI, with what its ledger says; what is said now holds over it.
     failed: trials that failed are run again. budget: in place of its own. edits: what its file says now."""
-    from dfkd_ray.runs import editing, plugins, preparing
+    from dfkd_ray.runs import editing, plugins
     from dfkd_ray.tune import launch
-    from dfkd_ray.tune.growing import told
 
     made: list[Distillation] = []
 
     def make(history: History, options: Options) -> tuple[Distillation, dict[str, Any]]:
         changes = edits or editing.by_budget(folder, budget)
-        amendment = changes(history)
-        work = preparing.resumed(history, options, None if amendment is None else amendment.study)
-        if amendment is not None:
-            editing.take_up(history, amendment, work)
+        work, lines = editing.taken_up(folder, history, changes, options, how.reuse)
         work, record = going_on(folder, history, history.study, work, accept_changes, to)
-        if amendment is not None:
-            count = words.for_terminal(words.count(len(history.trials), "trial"))
-            to.say(f"goes on after {count} as an edited study: {told(amendment.changed)}")
+        for line in lines:
+            to.say(line)
         made.append(work)
         return work, {"provenance": session(options), **record}
 

@@ -97,6 +97,19 @@ def completed(space: Space, setting: Setting, method: Mapping[str, Any]) -> dict
     return point
 
 
+def setting_of(space: Space, changes: Setting, method: Mapping[str, Any]) -> dict[str, Any]:
+    """A trial of another study as a setting of this space: its values at these paths, searched there or not; without
+    those that its method, given resolved as plain data, does not have, or this space does not draw."""
+    setting: dict[str, Any] = {}
+    for path in ordered(space):
+        if active(space[path], setting):
+            try:
+                setting[path] = changes[path] if path in changes else held(space[path], method, path)
+            except ValueError:
+                continue
+    return setting
+
+
 def held(domain: Domain, method: Mapping[str, Any], path: str) -> Any:
     """What a resolved method has at a path, as a value of a domain; ValueError where that is none of its values.
 

@@ -1,8 +1,8 @@
 """What a search makes of `prior:` on its domains: some of its trials are drawn around what is believed.
 
-PriorBand's idea (Mallik et al., 2023) in a search without brackets: the values themselves run first; of the trials that
-are drawn at random half are drawn around them; then the model proposes, and less and less is drawn from the priors, so
-that a wrong one costs some trials and does not bind the search.
+PriorBand's idea (Mallik et al., 2023) in a search without brackets: the values themselves run first, and of the trials
+that are drawn at random half are drawn around them. Then the model proposes, from what was found alone: a wrong prior
+costs some trials, and does not bind the search. Measured in `docs/pages/concepts/growing.md`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from dfkd_ray.study import Study
 from dfkd_ray.study.domains import Bool, Choice, Domain, Int, Log, Uniform
 from dfkd_ray.study.space import draw
 from dfkd_ray.study.starting import fitted
-from dfkd_ray.study.startup import STARTUP, drawn_first
+from dfkd_ray.study.startup import drawn_first
 
+HALF = 0.5  # of what is drawn at random
 SPREAD = {"low": 0.5, "medium": 0.25, "high": 0.125}  # standard deviation as a share of the range, as NePS has it
 KEPT = {"low": 0.5, "medium": 0.7, "high": 0.9}  # how often a choice is the value itself, besides by chance
 
@@ -31,14 +32,10 @@ def setting(study: Study, number: int, before: int, seed: int) -> Mapping[str, A
     rng = random.Random(f"prior {seed}")
     if before == 0:
         return draw(space, lambda path, domain: _believed(domain, rng, spread=False))
-    if rng.random() >= share(number, drawn_first(study) or STARTUP):
+    first = drawn_first(study)
+    if rng.random() >= HALF or (first is not None and number >= first):
         return None
     return draw(space, lambda path, domain: _believed(domain, rng))
-
-
-def share(number: int, first: int) -> float:
-    """Of how many trials like this one the priors decide, where a model knows `first` trials before it proposes."""
-    return 0.5 if number < first else 0.25 * first / number
 
 
 def _believed(domain: Domain, rng: random.Random, spread: bool = True) -> Any:

@@ -47,6 +47,7 @@ class History:
         self.task: dict[str, Any] = {}
         self.study_attrs: dict[str, Any] = {}
         self.amendments: list[Record] = []  # how its file was edited while it had trials, see tune/growing.py
+        self.earlier: list[Record] = []  # trials of earlier studies that the sampler knows, see tune/borrowed.py
         self.alike: dict[str, str] = {}  # arm -> the arm that runs for it, since both resolve to the same method
         self.refused: dict[str, str] = {}  # arm of a path -> why it is no method and is left out
         self.resolved: set[str] = set()  # arms of a path of which both are known
@@ -150,6 +151,9 @@ class History:
             for trial in self.trials.values():
                 self._compete(trial)
 
+    def _earlier(self, record: Record) -> None:
+        self.earlier.append(record)
+
     def _reopened(self, record: Record) -> None:
         """Failed trials that are run again, from the start: what they failed of may have been mended."""
         for number in record["trials"]:
@@ -223,8 +227,8 @@ def read_history(folder: Path) -> History:
 
 
 TAKES = {
-    **{"study": "_started_study", "resumed": "_resumed", "amended": "_amended", "reopened": "_reopened"},
-    **{"round": "_round", "asked": "_asked"},
+    **{"study": "_started_study", "resumed": "_resumed", "amended": "_amended", "earlier": "_earlier"},
+    **{"reopened": "_reopened", "round": "_round", "asked": "_asked"},
     **{"started": "_started", "row": "_row", "accident": "_accident", "ended": "_ended", "finished": "_finished"},
 }
 
