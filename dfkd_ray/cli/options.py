@@ -119,6 +119,8 @@ Preset = Annotated[
 Trials = Annotated[int | None, typer.Option(min=1, callback=bounded, help="Of a sweep, in place of its budget's.")]
 Hours = Annotated[float | None, typer.Option(callback=bounded, help="Of a sweep, in place of its budget's.")]
 Seeds = Annotated[int | None, typer.Option(min=1, callback=bounded, help="Of an ablation, in place of its file's.")]
+_TASK = "Another task: a name (see `ls tasks`), a YAML file or folder:PATH."
+Task = Annotated[str | None, typer.Option(help=_TASK, show_default="the study's")]
 _OF_EACH = typer.Option(min=1, callback=bounded, help="Of every trial.", show_default="the method's")
 
 
@@ -139,12 +141,7 @@ class SmallTry:
         ),
     ] = None
     preset: Preset = None
-    task: Annotated[
-        str | None,
-        typer.Option(
-            help="Another task: a name (see `ls tasks`), a YAML file or folder:PATH.", show_default="the study's"
-        ),
-    ] = None
+    task: Task = None
     hours: Hours = None
 
     @property

@@ -31,7 +31,8 @@ def resolved(document: Document) -> Document:
     listed = [start] if single else start
     if not isinstance(listed, list):
         return document
-    problems, made, lines = Problems(), [], dict(document.lines)
+    problems, lines = Problems(), dict(document.lines)
+    made: list[Any] = []
     for number, each in enumerate(listed):
         at = "start" if single else f"start.{number}"
         named = isinstance(each, Mapping) and "from" in each

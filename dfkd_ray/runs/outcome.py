@@ -24,7 +24,7 @@ _NAMED = 6  # degenerate trials of one reason
 
 def announcement(study: Study, folder: Path, duplicates: Duplicates | None = None) -> str:
     """The question, and what it will cost; `duplicates`: arms that are not run by themselves."""
-    from dfkd_ray.study import startup
+    from dfkd_ray.study import starting, startup
 
     trials = words.for_terminal(words.count(study.trials or 0, "trial"))
     budget = trials if study.trials else f"{study.budget.hours or math.inf:g} hours"
@@ -34,7 +34,7 @@ def announcement(study: Study, folder: Path, duplicates: Duplicates | None = Non
         arms = f"{count} arms" if run == count else f"{count} arms ({run} run)"
         budget = f"{arms} x {study.ablation.pairs} pairs" if study.trials else f"a path from {arms}"
     first = f"{study.question or study.study}\n{study.method_name} on {study.task_name}, {budget}, into {folder}"
-    return "\n".join(filter(None, [first, startup.describe(study)]))
+    return "\n".join(filter(None, [first, startup.describe(study), *starting.describe(study.start, study.search)]))
 
 
 def closing(summary: Summary, work: Distillation) -> Iterator[str]:
@@ -54,6 +54,7 @@ def closing(summary: Summary, work: Distillation) -> Iterator[str]:
     else:
         yield from proposed(summary)
         yield from winners(summary, 1 / len(work.task.classes))
+        yield from better_before(summary, tables.metadata(tables.read(summary.folder / "trials.arrow")))
     yield from degenerate_lines(summary)
     yield f"page: {pages.build(summary.folder)}"
     publish(summary.folder)
@@ -98,6 +99,18 @@ def winners(summary: Summary, chance: float) -> Iterator[str]:
         yield f"the front, {for_terminal(words.count(len(summary.front), 'trial'))} that no other dominates:"
         for trial, values in summary.front:
             yield f"  trial {trial.number}: {', '.join(told(*each) for each in values.items())}"
+
+
+def better_before(summary: Summary, note: Mapping[str, Any]) -> Iterator[str]:
+    """That an earlier study which the sampler knew has a better trial: it is none of this one's, and has not won."""
+    best, objectives = summary.best, note["study"]["objective"]
+    first = objectives[0] if isinstance(objectives, list) else objectives
+    sign = 1.0 if first["mode"] == "max" else -1.0
+    for each in note.get("earlier", ()):
+        if each["best"] is None or (best is not None and best.values and sign * (each["best"] - best.values[0]) <= 0):
+            continue
+        reached = told(first["metric"], each["best"])
+        yield f"{each['folder']}, which the sampler knew, has a better one ({reached}): run it here with `start:`"
 
 
 def degenerate_lines(summary: Summary) -> Iterator[str]:

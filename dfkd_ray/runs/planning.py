@@ -12,7 +12,7 @@ from dfkd_ray.runs.probe import StepSeconds
 from dfkd_ray.runs.sizing import Place, here, packing
 from dfkd_ray.runs.telling import Spread
 from dfkd_ray.stats.looks import Told
-from dfkd_ray.study import Study, arms, plain, startup
+from dfkd_ray.study import Study, arms, plain, starting, startup
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.domains import canonical
 from dfkd_ray.study.specs import Asha, Tpe
@@ -68,6 +68,7 @@ def _proposals(study: Study) -> Iterator[str]:
     """How many trials a model proposes; that it will not see all of them; that the space has fewer settings."""
     if (line := startup.describe(study)) is not None:
         yield line
+    yield from starting.describe(study.start, study.search)
     yield from _window(study)
     settings, budget = study.settings, study.budget.trials
     if not study.one_run and settings is not None and budget is not None and settings < budget:

@@ -11,7 +11,7 @@ from dfkd_ray.study.space import Space, active, ordered
 from dfkd_ray.util import limits
 from dfkd_ray.util.errors import ConfigError, Problem
 from dfkd_ray.util.registry import did_you_mean
-from dfkd_ray.util.words import shorten
+from dfkd_ray.util.words import count, for_terminal, listed, shorten
 
 Setting = Mapping[str, Any]  # path -> value
 _ABSENT = object()
@@ -46,6 +46,14 @@ def conflicts(space: Space, parts: Mapping[str, Any]) -> Iterator[Problem]:
                 yield from _misfit(f"start.{number}.{path}", space[path], value)
             else:
                 yield Problem(f"start.{number}.{path}", f"no such path under `search`{did_you_mean(path, space)}")
+
+
+def describe(start: tuple[Setting, ...], space: Space) -> Iterator[str]:
+    """What a search begins with that no sampler chooses, a line each."""
+    if start:
+        yield f"first the study's own start: {for_terminal(count(len(start), 'setting'))}"
+    if believed := [path for path, domain in space.items() if domain.prior is not None]:
+        yield f"priors run first, and half of what is drawn at random lies around them: {listed(believed)}"
 
 
 def _misfit(at: str, domain: Domain, value: Any) -> Iterator[Problem]:

@@ -102,7 +102,16 @@ def metadata_of(history: History, importance: Mapping[str, Any], written: str) -
             {**{key: each[key] for key in ("number", "time", "asked")}, "changed": told(each["changed"])}
             for each in history.amendments
         ],
+        "earlier": [_earlier(record, history.study.objective[0].sign) for record in history.earlier],
     }
+
+
+def _earlier(record: Record, sign: float) -> Record:
+    """The trials of an earlier study that the sampler knows, and the best value among them."""
+    known = record["known"]
+    values = [each["values"][0] for each in known if each["state"] == "complete"]
+    best = max(values, key=lambda value: sign * value, default=None)
+    return {"folder": record["folder"], "trials": [each["trial"] for each in known], "best": best, "known": known}
 
 
 def steps(history: History) -> Iterator[tables.Columns]:
