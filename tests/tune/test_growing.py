@@ -207,10 +207,10 @@ def test_a_method_that_says_something_else_is_refused(four: Path) -> None:
 
 def test_trials_that_failed_need_not_be_points_of_the_new_space(tmp_path: Path) -> None:
     folder = tmp_path / "failing"
-    toys.start(study(), replace(Work(), raises_at=1, only=(1,)), folder)
+    toys.start(study(), replace(Work(), raises_at=1, only=(0,)), folder)
     xs = {n: trial.changes["x"] for n, trial in read_history(folder).trials.items()}
-    space = f"[{min(x for n, x in xs.items() if n != 1)}, 1]}}"
-    assert xs[1] == min(xs.values()), "it is outside"
+    space = f"[{min(x for n, x in xs.items() if n != 0)}, 1]}}"
+    assert xs[0] == min(xs.values()), "it is outside"
     done = go_on(folder, lambda history: study({"[0, 1]}": space, "trials: 4": "trials: 5"}))
     assert (done.complete, done.failed) == (4, 1)
 
@@ -226,7 +226,7 @@ def test_a_budget_is_a_sweeps(tmp_path: Path) -> None:
     asked = toys.study({"study: parts": "study: parts\nbudget: {hours: 2}"}, toys.ABLATION)
     grown = amended(tmp_path, history, asked, {})
     assert grown is not None
-    assert told(grown.changed) == "budget.hours nothing -> 2"
+    assert told(grown.changed) == "budget.hours nothing -> 2.0"
 
 
 def test_other_constraints_choose_another_winner(four: Path) -> None:
