@@ -96,12 +96,21 @@ def plan(study: Asked, *, earlier: Sequence[str | Path] = (), **options: Any) ->
 
 
 def resume(
-    folder: str | Path, *, failed: bool = False, accept_changes: bool = False, quiet: bool = False, **options: Any
+    folder: str | Path,
+    *,
+    trials: int | None = None,
+    hours: float | None = None,
+    failed: bool = False,
+    accept_changes: bool = False,
+    quiet: bool = False,
+    **options: Any,
 ) -> Results:
     """Go on with a study or a run that was interrupted; nothing finished is run again.
 
     Args:
         folder: of the study, or its URI in a store.
+        trials: of a sweep, in all, in place of its budget's.
+        hours: likewise.
         failed: run trials that failed again.
         accept_changes: go on though method, teacher, task or images are others, and mark each later trial.
         quiet: say nothing while it runs.
@@ -114,8 +123,9 @@ def resume(
     from dfkd_ray.runs import running
 
     how, to = keywords.made(Options, options), _audience(quiet)
+    budget = keywords.made(Overrides, {"trials": trials, "hours": hours})
     with _threads_as_before():
-        return _left(running.resume(str(folder), how, accept_changes, to, failed), to)
+        return _left(running.resume(str(folder), how, accept_changes, to, failed, budget), to)
 
 
 def distill(

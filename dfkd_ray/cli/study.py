@@ -65,7 +65,8 @@ Earlier = Annotated[
 @app.command()
 @options.unfolded
 def sweep(file: File, how: Options, small: options.SmallTry, serve: Serve = False) -> None:
-    """Search a study's space and write its tables and its page."""
+    """Search a study's space and write its tables and its page. Where the folder holds it, and the file was edited
+    since, it goes on as the file has it now: with more trials, a wider space, another sampler."""
     study, work = running.checked(file, how, small.overrides)
     if study.ablation is not None:
         raise StudyError(f"{study.study} is an ablation; run: dfkd-ray ablate {file}")
@@ -96,12 +97,18 @@ def resume(
     failed: Annotated[bool, typer.Option("--failed", help="Run trials that failed again, from the start.")] = False,
     accept_changes: options.AcceptChanges = False,
     serve: Serve = False,
+    trials: options.Trials = None,
+    hours: options.Hours = None,
 ) -> None:
-    """Go on with a study or a run that was interrupted or killed; nothing finished is run again.
+    """Go on with a study or a run that was interrupted or killed; nothing finished is run again. With --trials or
+    --hours a sweep that has ended goes on to so many in all.
 
     What decides results (methods, teacher, task, real images, own code) has to be what it was when it began.
     """
-    listening.close(running.resume(folder, how, accept_changes, listening.audience(serve), failed))
+    from dfkd_ray.study.overrides import Overrides
+
+    budget = Overrides(trials=trials, hours=hours)
+    listening.close(running.resume(folder, how, accept_changes, listening.audience(serve), failed, budget))
 
 
 @app.command()

@@ -14,6 +14,8 @@ from dfkd_ray.report.settings import is_number
 from dfkd_ray.report.view import Tables, part
 from dfkd_ray.util import words
 
+NAMED = 12  # trials of an earlier study
+
 
 def asked(tables: Tables) -> Facts:
     """What was asked: method, task, objective, space and budget."""
@@ -33,11 +35,34 @@ def asked(tables: Tables) -> Facts:
             "Proposed",
             words.by_model(who) if (who := Counter(filter(None, (t.proposed_by for t in tables.all)))) else None,
         ),
+        ("Learnt from", learnt(tables)),
         ("Stopper", configured(study.get("stopper"))),
         ("Budget", " or ".join(limits)),
+        ("Edited", edited(tables)),
         ("Trials", states(tables) or "none has ended yet"),
     ]
     return Facts(pairs)
+
+
+def learnt(tables: Tables) -> str:
+    """The earlier studies whose trials the sampler knew, which are none of this one's and cannot win it."""
+    told = []
+    for each in _mappings(tables.note.get("earlier")):
+        numbers, best = each.get("trials"), each.get("best")
+        listed = list(map(str, numbers)) if isinstance(numbers, list) else []
+        at = f", the best {metrics.with_unit(tables.objective.metric, best)}" if is_number(best) else ""
+        told.append(f"{each.get('folder')}: {words.count(len(listed), 'trial')} ({words.some(listed, NAMED)}){at}")
+    return "; ".join(told) + (" (none of this study's, so none can win it)" if told else "")
+
+
+def edited(tables: Tables) -> str:
+    """How the study's file was changed while it had trials."""
+    amendments = _mappings(tables.note.get("amendments"))
+    return "; ".join(f"after {words.setting(each.get('asked'))} trials: {each.get('changed')}" for each in amendments)
+
+
+def _mappings(value: object) -> list[Mapping[str, Any]]:
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
 
 def experiment(tables: Tables) -> Facts:
@@ -57,6 +82,7 @@ def experiment(tables: Tables) -> Facts:
         ("Tuned", f"{words.count(tune['trials'], 'trial')} for each arm" if tune.get("trials") else None),
         ("Searched", space(tables)),
         ("Fixed", fixed(tables)),
+        ("Edited", edited(tables)),
         ("Trials", states(tables) or "none has ended yet"),
     ]
     return Facts(pairs)

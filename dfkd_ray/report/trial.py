@@ -79,7 +79,8 @@ class TrialRow:
 
     @property
     def proposed_by(self) -> str | None:
-        """The sampler's `model`, or its `start-up` at random; None where there is no model, or nobody wrote it down."""
+        """The sampler's `model`, or its `start-up` at random; the study's `start`, or a `prior`; None where there is no
+        model, or nobody wrote it down."""
         told: str | None = self.row["proposed_by"]
         return told
 

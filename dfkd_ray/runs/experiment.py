@@ -101,6 +101,13 @@ def go_on(
     return bound(work, now, accepted=True), said
 
 
+def renamed(there: Mapping[str, Any], here: Mapping[str, Any]) -> dict[str, Part | None]:
+    """Of two experiments the parts that only the second names, and (None) only the first: what an edited search names
+    decides no earlier trial."""
+    old, new = there.get("parts", {}), here.get("parts", {})
+    return {what: new.get(what) for what in {**old, **new} if (what in old) != (what in new)}
+
+
 def bound(work: Distillation, made: Mapping[str, Any], accepted: bool = False) -> Distillation:
     """The work as that of an experiment: its checkpoints are of these images, or of any where changes are accepted; own
     code that it names travels along."""

@@ -26,7 +26,7 @@ _ON_THE_FRONT = 20  # trials that are listed
 
 def announcement(study: Study, folder: Path, duplicates: Duplicates | None = None) -> str:
     """The question, and what it will cost; `duplicates`: arms that are not run by themselves."""
-    from dfkd_ray.study import startup
+    from dfkd_ray.study import starting, startup
 
     trials = words.counted(study.trials or 0, "trial")
     budget = trials if study.trials else f"{study.budget.hours or math.inf:g} h"
@@ -38,7 +38,7 @@ def announcement(study: Study, folder: Path, duplicates: Duplicates | None = Non
     if study.confirm is not None:
         budget += f" and at most {words.counted(study.confirming, 'trial')} that confirm the winner"
     first = f"{study.question or study.study}\n{study.method_name} on {study.task_name}, {budget}, into {folder}"
-    return "\n".join(filter(None, [first, startup.describe(study)]))
+    return "\n".join(filter(None, [first, startup.describe(study), *starting.describe(study.start, study.search)]))
 
 
 def closing(summary: Summary, work: Distillation) -> Iterator[str]:
@@ -58,6 +58,7 @@ def closing(summary: Summary, work: Distillation) -> Iterator[str]:
     else:
         yield from proposed(summary)
         yield from winners(summary, chance(work.task))
+        yield from better_before(summary, tables.metadata(tables.read(summary.folder / "trials.arrow")))
     yield from degenerate_lines(summary)
     yield f"page: {pages.build(summary.folder)}"
     publish(summary.folder)
@@ -128,6 +129,18 @@ def front_lines(front: Sequence[tuple[int, Mapping[str, float]]], knee: int | No
         yield f"  trial {number}{mark}: {', '.join(told(*each) for each in values.items())}"
     if len(front) > _ON_THE_FRONT:
         yield f"  and {len(front) - _ON_THE_FRONT} more, all on the page"
+
+
+def better_before(summary: Summary, note: Mapping[str, Any]) -> Iterator[str]:
+    """That an earlier study which the sampler knew has a better trial: it is none of this one's, and has not won."""
+    best, objectives = summary.best, note["study"]["objective"]
+    first = objectives[0] if isinstance(objectives, list) else objectives
+    sign = 1.0 if first["mode"] == "max" else -1.0
+    for each in note.get("earlier", ()):
+        if each["best"] is None or (best is not None and best.values and sign * (each["best"] - best.values[0]) <= 0):
+            continue
+        reached = told(first["metric"], each["best"])
+        yield f"{each['folder']}, which the sampler knew, has a better one ({reached}): run it here with `start:`"
 
 
 def degenerate_lines(summary: Summary) -> Iterator[str]:

@@ -12,7 +12,7 @@ from dfkd_ray.runs.probe import StepSeconds
 from dfkd_ray.runs.sizing import Place, here, packing
 from dfkd_ray.runs.telling import Spread
 from dfkd_ray.stats.looks import Told
-from dfkd_ray.study import Study, arms, plain, startup
+from dfkd_ray.study import Study, arms, plain, starting, startup
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.domains import canonical
 from dfkd_ray.study.specs import Asha, Tpe
@@ -72,6 +72,7 @@ def _proposals(study: Study) -> Iterator[str]:
     """How many trials a model proposes; that it will not see all of them; that the space has fewer settings."""
     if (line := startup.describe(study)) is not None:
         yield line
+    yield from starting.describe(study.start, study.search)
     yield from _window(study)
     if (confirm := study.confirm) is not None:
         again = f"the best {confirm.top} and the defaults again, each with {counted(confirm.seeds, 'fresh seed')}"

@@ -66,13 +66,15 @@ def recorded(folder: Path, given: Iterable[str] = ()) -> tuple[str, ...]:
     which may lie elsewhere now."""
     if not (told := sessions(folder)):
         return tuple(given)
-    held = (*told[0].get("study", {}).get("plugins", ()), *told[-1].get("options", {}).get("plugin", ()))
+    studies, options = ([each[key] for each in told if key in each] for key in ("study", "options"))
+    own = [each for study in studies for each in study.get("plugins", ())]
+    held = (*own, *options[-1].get("plugin", ())) if options else own
     return tuple({Path(each).name: each for each in (*held, *given)}.values())
 
 
 def sessions(folder: Path) -> list[dict[str, Any]]:
-    """The records with which a study in a folder has begun and was gone on with, none where there is no study."""
-    kinds = (b'{"kind":"study"', b'{"kind":"resumed"')
+    """Records of how a study in a folder has begun, was amended and gone on with; none where there is no study."""
+    kinds = (b'{"kind":"study"', b'{"kind":"amended"', b'{"kind":"resumed"')
     with suppress(OSError), (folder / NAME).open("rb") as lines:  # told by whoever reads the ledger
         return [record for line in lines if line.startswith(kinds) and (record := decode(line.rstrip())) is not None]
     return []

@@ -95,13 +95,15 @@ def _not_of(name: str, task: datasets.Task) -> str:
     return f"{name} is not taken on {task.name}, whose targets are {task.targets}: {taken} is"
 
 
-def resumed(history: History, options: Options) -> Distillation:
+def resumed(history: History, options: Options, amended: Study | None = None) -> Distillation:
     """What the trials of a study do that is gone on with, as its inputs are now: whether they are what they were, see
-    `experiment.go_on`. The ledger has its methods and its task; a file of theirs that is still there is read.
+    `experiment.go_on`. The ledger has its methods and its task; a file of theirs that is still there is read. amended:
+    the study as its edited file has it.
 
     StudyError for another precision, and for a file that does not fit the study any more.
     """
-    study, own, task = history.study, [name for name in history.methods if _own_file(name)], _task_now(history)
+    study, own = amended or history.study, [name for name in history.methods if _own_file(name)]
+    task = _task_now(history)
     try:
         methods = {
             name: in_preset(config.load(name), name, study.preset, task) if name in own else config.parse(was)

@@ -10,7 +10,7 @@ from typing import Any
 from dfkd_ray import datasets, metrics, study
 from dfkd_ray.methods import config, presets
 from dfkd_ray.methods.method import Method
-from dfkd_ray.runs import path_to, plugins, preparing, selecting
+from dfkd_ray.runs import first_settings, path_to, plugins, preparing, selecting
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.study import Budget, Study
 from dfkd_ray.study.ablation import KEYS
@@ -39,6 +39,7 @@ def open_document(document: Document, options: Options = NOTHING_SAID) -> tuple[
     document = anchored(document)
     _load(document, options)
     document = problems.attempt("", path_to.resolved, document) or document
+    document = problems.attempt("", first_settings.resolved, document) or _without(document, "start")
     parsed = problems.attempt("", study.parse, document)
     made = parsed or _salvage(document, problems.found)
     if path_to.target(document) is not None and "components" not in document.data:  # why, is told elsewhere
@@ -52,7 +53,11 @@ def open_document(document: Document, options: Options = NOTHING_SAID) -> tuple[
     work = problems.attempt("", preparing.work, parsed, options)
     if work is None:
         raise document.locate(problems.found)
-    return parsed, work
+    return first_settings.completed(parsed, work, document), work
+
+
+def _without(document: Document, key: str) -> Document:
+    return replace(document, data={name: value for name, value in document.data.items() if name != key})
 
 
 def anchored(document: Document) -> Document:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dfkd_ray.study import ablation as ablations
-from dfkd_ray.study import components, confirming, constraints, domains, pick, trackers
+from dfkd_ray.study import components, confirming, constraints, domains, pick, starting, trackers
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.components import Changes, merged
 from dfkd_ray.study.space import Space
@@ -19,7 +19,7 @@ from dfkd_ray.util.errors import ConfigError, Problem
 from dfkd_ray.util.registry import did_you_mean
 from dfkd_ray.util.yamls import Document, Problems, component, typed
 
-_UNSAID = ("search", "constraints", "best", "confirm", "published", "plugins", "track")  # where they are empty
+_UNSAID = ("search", "start", "constraints", "best", "confirm", "published", "plugins", "track")  # where they are empty
 
 
 def load(path: Path) -> Study:
@@ -73,6 +73,7 @@ def plain(study: Study) -> dict[str, Any]:
         out[key] = asdict(out[key]) if out[key] is not None else None
     for key, kind in {"plugins": list, "track": list, "fixed": dict, "runtime": dict}.items():
         out[key] = kind(out[key])
+    out["start"] = [dict(setting) for setting in study.start]
     if study.preset == Study.preset:
         del out["preset"]
     out["best"] = "" if len(study.objective) == 1 else pick.plain(study.best)
@@ -238,6 +239,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "plugins": named_plugins,
     "objective": _objectives,
     "search": _search,
+    "start": starting.parse,
     "constraints": constraints.parse,
     "best": pick.parse,
     "sampler": read_sampler,

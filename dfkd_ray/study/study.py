@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from dfkd_ray import metrics
 from dfkd_ray.study import ablation as ablations
-from dfkd_ray.study import confirming, pairs, space
+from dfkd_ray.study import confirming, pairs, space, starting
 from dfkd_ray.study import pick as picks
 from dfkd_ray.study import published as tables
 from dfkd_ray.study.ablation import Ablation
@@ -129,6 +129,7 @@ class Study:
     task: str | Mapping[str, Any]  # by name, or the task itself as its file would have it
     objective: tuple[Objective, ...]
     search: space.Space = field(default_factory=dict)
+    start: tuple[starting.Setting, ...] = ()  # settings that run first
     question: str = ""
     preset: str = PAPER  # of all its methods, before what is fixed; see methods/presets
     fixed: Mapping[str, Any] = field(default_factory=dict)
@@ -207,6 +208,7 @@ def conflicts(parts: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _published_conflicts(parts)
     if search is not None:
         yield from space.mistakes(search)
+        yield from starting.conflicts(search, parts)
         for path in parts.get("fixed", {}):
             if path in search:
                 yield Problem(f"fixed.{path}", "is under `search` as well")

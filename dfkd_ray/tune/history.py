@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from dfkd_ray import study as studies
-from dfkd_ray.stats import degenerate
 from dfkd_ray.stats import front as pareto
 from dfkd_ray.study import Study
 from dfkd_ray.study.pick import FIRST
-from dfkd_ray.study.specs import NoStopper
 from dfkd_ray.tune import ledger
+from dfkd_ray.tune.amending import compared, ranks_of, remembers, with_parts
 from dfkd_ray.tune.fresh import Fresh
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.tune.pictures import Picture
 from dfkd_ray.tune.ranks import Ranks
-from dfkd_ray.tune.stoppers import ranks_for
 from dfkd_ray.tune.tally import Tally
 from dfkd_ray.tune.trials import Trial, barred, outside
 from dfkd_ray.util import leaving
@@ -53,6 +50,8 @@ class History:
         self.options: dict[str, Any] = {}  # how it was run last, see tune/options.py
         self.task: dict[str, Any] = {}
         self.study_attrs: dict[str, Any] = {}
+        self.amendments: list[Record] = []  # how its file was edited while it had trials, see tune/growing.py
+        self.earlier: list[Record] = []  # trials of earlier studies that the sampler knows, see tune/borrowed.py
         self.alike: dict[str, str] = {}  # arm -> the arm that runs for it, since both resolve to the same method
         self.refused: dict[str, str] = {}  # arm of a path -> why it is no method and is left out
         self.resolved: set[str] = set()  # arms of a path of which both are known
@@ -141,8 +140,7 @@ class History:
         self._study = studies.parse(Document(record["study"], file="ledger"))
         self.provenance, self.methods, self.options = record["provenance"], record["methods"], record["options"]
         self.task = record["task"]
-        if not isinstance(self._study.stopper, NoStopper):
-            self.ranks = ranks_for(self._study.stopper, str(self._study.objective[0].mode))
+        self.ranks = ranks_of(self._study)
         self.begun = self.experiment = record["experiment"]
         self.alike = record.get("alike", {})
 
@@ -155,6 +153,32 @@ class History:
             self.changed, self.accepted = record["changed"], True
         for trial in self.running():
             trial.stalled, trial._mark = 0, trial.epoch
+
+    def _amended(self, record: Record) -> None:
+        """The study's file was edited: from here on it is this one, and its trials are points of this space."""
+        was, self._study = self.study, studies.parse(Document(record["study"], file="ledger"))
+        self.amendments.append(record)
+        self.begun, self.experiment = (with_parts(made, record["parts"]) for made in (self.begun, self.experiment))
+        for values, numbers in record["defaults"]:
+            for trial in (self.trials[number] for number in numbers if number in self.trials):
+                trial.changes = {**trial.changes, **values}
+        if not remembers(was, self._study):
+            self.study_attrs = {}
+            for trial in self.trials.values():
+                trial.attrs = {}
+        if was.stopper != self._study.stopper:
+            self.ranks = ranks_of(self._study, self._of_the_search)
+        if (was.constraints, was.best) != (self._study.constraints, self._study.best):
+            self.tally.best, self.tally.front, self._best = None, {}, UNKNOWN
+            for trial in self._of_the_search:
+                self._compete(trial)
+
+    @property
+    def _of_the_search(self) -> list[Trial]:
+        return [trial for trial in self.trials.values() if trial.phase is None]
+
+    def _earlier(self, record: Record) -> None:
+        self.earlier.append(record)
 
     def _reopened(self, record: Record) -> None:
         """Failed trials that are run again, from the start: what they failed of may have been mended."""
@@ -183,10 +207,6 @@ class History:
         self.tally.begun(number)
         self.study_attrs |= record["study_attrs"]
 
-    @property
-    def _guarded(self) -> bool:
-        return degenerate.guarded(objective.metric for objective in self.study.objective)
-
     def _started(self, record: Record) -> None:
         trial = self.trials[record["trial"]]
         trial.attempts += 1
@@ -198,12 +218,7 @@ class History:
         trial = self.trials[record["trial"]]
         taken = trial.rows.take(record)
         if taken is not None and self.ranks is not None and trial.phase is None:
-            names, values = taken
-            metric = self.study.objective[0].metric
-            if metric in names:
-                value = values[names.index(metric)]
-                if self._guarded and degenerate.reasons(dict(zip(names, values))):
-                    value = math.nan  # worse than any number: else it would have sound trials stopped
+            if (value := compared(self.study, *taken)) is not None:
                 self.ranks.take(trial.number, record["epoch"], value)
         if "picture" in record:
             trial.pictures[record["epoch"]] = Picture(**record["picture"])
@@ -223,12 +238,16 @@ class History:
         trial.state, trial.reason, trial.rung = record["state"], record["reason"], record["rung"]
         trial.values, trial.final = record["values"], record["final"]
         self.tally.ended(trial.number, trial.state, trial.reason, trial.epoch, trial.seconds)
+        if trial.phase is None:
+            self._compete(trial)
+            return
         sound = trial.state == "complete" and not barred(self.study, trial) and not outside(self.study, trial)
-        if trial.phase is not None:
-            value = trial.values[0] if sound and trial.values else None
-            self.fresh.ended(str(trial.arm), trial.seed, value, self.study.objective[0].mode or "max")
-        elif sound:
-            for number, points in self.points([trial]).items():
+        value = trial.values[0] if sound and trial.values else None
+        self.fresh.ended(str(trial.arm), trial.seed, value, self.study.objective[0].mode or "max")
+
+    def _compete(self, trial: Trial) -> None:
+        for number, points in self.points([trial]).items():
+            if not barred(self.study, trial) and not outside(self.study, trial):
                 self.tally.completed(number, points)
                 self._best = UNKNOWN
 
@@ -249,15 +268,9 @@ def read_history(folder: Path) -> History:
 
 
 TAKES = {
-    **{"study": "_started_study", "resumed": "_resumed", "reopened": "_reopened", "round": "_round", "asked": "_asked"},
-    **{
-        "confirming": "_confirming",
-        "started": "_started",
-        "row": "_row",
-        "accident": "_accident",
-        "ended": "_ended",
-        "finished": "_finished",
-    },
+    **{"study": "_started_study", "resumed": "_resumed", "amended": "_amended", "earlier": "_earlier"},
+    **{"reopened": "_reopened", "round": "_round", "asked": "_asked", "confirming": "_confirming"},
+    **{"started": "_started", "row": "_row", "accident": "_accident", "ended": "_ended", "finished": "_finished"},
 }
 
 

@@ -84,29 +84,43 @@ class Summary:
 
 
 def start(
-    study: Study, work: Work, folder: Path, facts: StudyFacts, options: Options = NOTHING_SAID, *observers: Observer
+    study: Study,
+    work: Work,
+    folder: Path,
+    facts: StudyFacts,
+    options: Options = NOTHING_SAID,
+    *observers: Observer,
+    earlier: Iterable[Record] = (),
 ) -> Summary:
-    """Run a study to its end.
+    """Run a study to its end. earlier: records of trials that its sampler knows, see tune/borrowed.py.
 
     A folder that has a ledger is refused, unless `options.fresh`: then it is moved aside, never deleted. Raises
     StudyError, and Interrupted (exit code 130) after Ctrl-C.
     """
     options = options if options.track else replace(options, track=study.track)
-    known, trackers = library(options.reuse, facts.task), listening(options.track)
+    known, trackers = library(options.reuse, facts.task, study.ablation is None), listening(options.track)
     if options.fresh and (there := store.of(folder)) is not None and there.names():
         raise StudyError(f"{there.url} holds a study, and --fresh moves none in a store: name another with --out")
     if options.fresh and (folder / NAME).exists():
         _move_aside(folder)
     with Ledger(folder, lambda record: None) as ledger:  # how many there are is enough
         if ledger.count > 1:
-            raise StudyError(
-                f"{folder} holds a study already; resume with: dfkd-ray resume {store.place_of(folder)} "
-                f"(or start afresh with --fresh, which moves it aside)"
-            )
+            raise held_already(folder)
         ledger.clear()  # of a start that got no further than its first record
         record = first_record(study, facts, options, time.time(), alike(study, work))
-        history = History([ledger.append(record)])
+        history = History(ledger.append_all([record, *earlier]))
         return _run(ledger, history, folder, work, options, _reuse(known, work, study), (*trackers, *observers))
+
+
+def held_already(folder: Path, done: bool = False) -> StudyError:
+    """The error of a folder with a study, which asks for nothing that is not there; done: it is a sweep to its end."""
+    place = store.place_of(folder)
+    state, way = (", finished", "more trials") if done else ("", "resume")
+    more = " --trials N" if done else ""
+    return StudyError(
+        f"{folder} holds a study already{state}; {way} with: dfkd-ray resume {place}{more} "
+        f"(or start afresh with --fresh, which moves it aside)"
+    )
 
 
 def first_record(
@@ -129,7 +143,7 @@ def resume(
 
     make: the work of what the ledger says, under the options that hold: those of the last session, and what was said
     over them; and what the ledger's record keeps of the session (its provenance; the experiment and how it is changed,
-    where that was accepted).
+    where that was accepted). What make has amended in the history, or borrowed, is written once nothing refuses it.
     """
     if not (folder / NAME).exists() and store.of(folder) is None:
         raise StudyError(f"{folder} holds no study to resume: there is no {NAME}")
@@ -139,15 +153,19 @@ def resume(
             raise StudyError(f"{folder} holds no study to resume: {NAME} is empty")
         options = options.over(Options.of(history.options))
         trackers = listening(options.track)
+        amended, known = len(history.amendments), len(history.earlier)
         work, session = make(history, options)
-        known = library([path for path in options.reuse if path.exists()], history.task)
+        ledger.append_all([*history.amendments[amended:], *history.earlier[known:]])
+        sweep, there = history.study.ablation is None, [path for path in options.reuse if path.exists()]
+        finished = library(there, history.task, others=sweep)
         record = {"kind": "resumed", "time": time.time(), "options": options.plain(), **session}
         history.apply(ledger.append(record))
         numbers = [t.number for t in history.trials.values() if t.state == "failed" and t.reason != LOST]
         if failed and numbers:
             again = {"kind": "reopened", "time": time.time(), "trials": numbers}
             history.apply(ledger.append(again))
-        return _run(ledger, history, folder, work, options, _reuse(known, work, history.study), (*trackers, *observers))
+        reuse = _reuse(finished, work, history.study)
+        return _run(ledger, history, folder, work, options, reuse, (*trackers, *observers))
 
 
 def summary(folder: Path) -> Summary:

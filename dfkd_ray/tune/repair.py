@@ -165,7 +165,11 @@ def _guess(piece: bytes) -> str:
         said.setdefault(match.lastindex, match[match.lastindex].decode())
     kind, trial, epoch = (said.get(place) for place in (1, 2, 3))
     of = "" if trial is None else f" of trial {trial}" + ("" if epoch is None else f", epoch {epoch}")
-    cost = {"ended": ": it runs again where its last epoch does not tell how it ended", "row": ": its numbers are lost"}
+    cost = {
+        "ended": ": it runs again where its last epoch does not tell how it ended",
+        "row": ": its numbers are lost",
+        "amended": ": the study is what it was before; sweep the edited file again, and it is taken up again",
+    }
     return f'damaged; it reads as "{kind}"{of}{cost.get(kind, "")}' if kind else "damaged, and cannot be read"
 
 

@@ -43,13 +43,16 @@ class Finished:
         return value is not None and math.isfinite(value)
 
 
-def library(folders: Iterable[Path], task: Mapping[str, Any]) -> dict[Key, Finished]:
-    """What can be taken over from these studies' tables; StudyError for a folder without any, or of another task."""
+def library(folders: Iterable[Path], task: Mapping[str, Any], others: bool = False) -> dict[Key, Finished]:
+    """What can be taken over from these studies' tables; StudyError for a folder without any, or of another task,
+    unless there may be `others`."""
     found: dict[Key, Finished] = {}
     for folder in folders:
         trials = tables.read(folder / "trials.arrow")
         theirs = tables.metadata(trials).get("task")
-        if not _same(theirs, task):
+        if not same_task(theirs, task):
+            if others:
+                continue
             other = theirs.get("name") if isinstance(theirs, dict) else None
             what = f"its task is {other!r}" if other != task.get("name") else "its teacher or its evaluation is another"
             raise StudyError(f"{folder}: nothing of it can be reused: {what}")
@@ -67,7 +70,7 @@ def library(folders: Iterable[Path], task: Mapping[str, Any]) -> dict[Key, Finis
     return found
 
 
-def _same(theirs: Any, task: Mapping[str, Any]) -> bool:
+def same_task(theirs: Any, task: Mapping[str, Any]) -> bool:
     """Whether two studies are of one task and one teacher, by all that both tables say of it."""
     if not isinstance(theirs, dict) or not {"name", "teacher"} <= theirs.keys():
         return False

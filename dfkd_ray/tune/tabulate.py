@@ -17,6 +17,7 @@ from dfkd_ray.study import Study, arms
 from dfkd_ray.study.components import JOIN
 from dfkd_ray.tune import analysis, reproduced
 from dfkd_ray.tune.confirm import confirmed
+from dfkd_ray.tune.growing import told
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.tune.pictures import load, picture_format
@@ -101,7 +102,20 @@ def metadata_of(history: History, importance: Mapping[str, Any], written: str) -
         "importance": dict(importance),
         "task": history.task,
         "finished": history.finished,
+        "amendments": [
+            {**{key: each[key] for key in ("number", "time", "asked")}, "changed": told(each["changed"])}
+            for each in history.amendments
+        ],
+        "earlier": [_earlier(record, history.study.objective[0].sign) for record in history.earlier],
     }
+
+
+def _earlier(record: Record, sign: float) -> Record:
+    """The trials of an earlier study that the sampler knows, and the best value among them."""
+    known = record["known"]
+    values = [each["values"][0] for each in known if each["state"] == "complete"]
+    best = max(values, key=lambda value: sign * value, default=None)
+    return {"folder": record["folder"], "trials": [each["trial"] for each in known], "best": best, "known": known}
 
 
 def steps(history: History) -> Iterator[tables.Columns]:

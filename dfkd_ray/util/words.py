@@ -53,9 +53,14 @@ def duration(seconds: float | None) -> str:
 
 
 def by_model(proposed_by: Mapping[str, int]) -> str:
-    """How much of a search was one: `8 of 12 trials by the sampler's model, 4 drawn at random`."""
-    modelled, drawn = (proposed_by.get(who, 0) for who in ("model", "start-up"))
-    return f"{modelled} of {count(modelled + drawn, 'trial')} by the sampler's model, {drawn} drawn at random"
+    """How much of a search was one: `8 of 12 trials by the sampler's model, 3 drawn at random, 1 to start with`."""
+    modelled, drawn, first, believed = (proposed_by.get(who, 0) for who in ("model", "start-up", "start", "prior"))
+    said = [
+        f"{modelled} of {count(sum(proposed_by.values()), 'trial')} by the sampler's model, {drawn} drawn at random"
+    ]
+    said = said if modelled or drawn else []
+    said += [f"{first} to start with"] if first else []
+    return ", ".join([*said, *([f"{believed} from priors"] if believed else [])])
 
 
 def roughly(seconds: float) -> str:
