@@ -216,10 +216,9 @@ class History:
 
     def _row(self, record: Record) -> None:
         trial = self.trials[record["trial"]]
-        taken = trial.rows.take(record)
-        if taken is not None and self.ranks is not None and trial.phase is None:
-            if (value := compared(self.study, *taken)) is not None:
-                self.ranks.take(trial.number, record["epoch"], value)
+        taken, ranks = trial.rows.take(record), self.ranks if trial.phase is None else None
+        if taken is not None and ranks is not None and (value := compared(self.study, *taken)) is not None:
+            ranks.take(trial.number, record["epoch"], value)
         if "picture" in record:
             trial.pictures[record["epoch"]] = Picture(**record["picture"])
         if record.get("method"):
