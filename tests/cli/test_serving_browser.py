@@ -69,7 +69,7 @@ def test_a_report_that_is_watched_loads_itself_anew_and_keeps_what_was_searched(
     served[0].send_signal(signal.SIGINT)
     out, err = served[0].communicate(timeout=120)
     assert (served[0].returncode, err) == (0, "")
-    assert out.endswith("ctrl-c ends it; the page stays in the folder\nno longer watched\n")
+    assert out.endswith("no longer watched\n")
     assert browser.execute_script(TRIALS) == 9, "the page stays"
 
 
