@@ -22,6 +22,7 @@ from selenium.common.exceptions import WebDriverException
 
 browser = browsing.browser
 pytestmark = browsing.MARKS
+PATIENCE = 240  # seconds
 TRIALS = "return typeof table === 'undefined' ? 0 : table?.data.columns[0]?.values.length ?? 0"
 
 
@@ -47,7 +48,7 @@ def address(started: subprocess.Popen[str]) -> str:
 
 def until(browser: Any, script: str, wanted: Any) -> None:
     """Wait until a script says so; a page that is being loaded anew says nothing."""
-    waiting = browsing.WebDriverWait(browser, 240, ignored_exceptions=[WebDriverException])
+    waiting = browsing.WebDriverWait(browser, PATIENCE, ignored_exceptions=[WebDriverException])
     waiting.until(lambda driver: wanted(driver.execute_script(script)))
 
 
