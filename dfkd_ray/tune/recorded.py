@@ -1,9 +1,9 @@
 """What trials of earlier studies have reported, as a surrogate that answers for any setting of a space.
 
-A forest (`stats/random_forest.py`) learns the curve of the objective from settings. The truth of a setting is its mean there,
-and the mean of what its neighbours had left over, without which a forest is flatter than what it learnt from (Zhang and
-Lu, 2012). A simulated trial has beside it what one of these neighbours had: noise over seeds, and whatever else the
-forest does not explain. Its seconds are the mean of its neighbours'.
+A random forest learns the curve of the objective from settings. The truth of a setting is its mean there, and the mean
+of what its neighbours had left over, without which a forest is flatter than what it learnt from (Zhang and Lu, 2012). A
+simulated trial has beside it what one of these neighbours had: noise over seeds, and whatever else the forest does not
+explain. Its seconds are the mean of its neighbours'.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ABSENT = -1.0  # where a conditional setting is not drawn; those that are lie in
 
 
 @dataclass(frozen=True)
-class Curve:
+class Recording:
     """Of one trial, epoch by epoch: the objective, and the seconds of each epoch by itself."""
 
     values: Sequence[float]
@@ -47,14 +47,14 @@ class Recorded:
     """The complete trials of some folders: their settings and curves; `others`: trials that are not complete."""
 
     changes: Sequence[Mapping[str, Any]]
-    curves: Sequence[Curve]
+    curves: Sequence[Recording]
     others: int
 
 
 def read(study: Study, folders: Iterable[Path]) -> Recorded:
     """StudyError where a folder has no tables, is of another experiment or space, or where too little is complete."""
     changes: list[Mapping[str, Any]] = []
-    curves: list[Curve] = []
+    curves: list[Recording] = []
     others = 0
     for folder in folders:
         trials, steps = tables.read(folder / "trials.arrow"), tables.read(folder / "steps.arrow")
@@ -101,14 +101,14 @@ class Surrogate:
         """Standard deviation of what it does not explain at the last epoch, in units of the metric."""
         return math.hypot(*(each[-1] for each in self._forest.left_over)) / math.sqrt(len(self._forest.left_over))
 
-    def run(self, changes: Mapping[str, Any], seeds: int, chance: Random) -> Curve:
+    def run(self, changes: Mapping[str, Any], seeds: int, chance: Random) -> Recording:
         """A trial, or the mean of so many, one after another; `chance` says what they have beside the mean."""
         at = features(self.space, changes)
         near = [self._forest.left_over[self._forest.neighbour(at, chance)] for _ in range(seeds)]
         left_over = [math.fsum(each) / seeds for each in zip(*near)]
         (facts,) = self._near([at])
         values = [self._possible(value + over) for value, over in zip(facts, left_over)]
-        return Curve(values, [seconds * seeds for seconds in facts[2 * self.epochs :]])
+        return Recording(values, [seconds * seeds for seconds in facts[2 * self.epochs :]])
 
     def truth(self, *settings: Mapping[str, Any]) -> list[float]:
         """What the objective of each comes to without noise, where the study looks: at the last epoch, or the best."""
@@ -192,6 +192,6 @@ def _curves(steps: Iterable[Mapping[str, Any]], metric: str) -> dict[int, dict[i
     return found
 
 
-def _curve(rows: Mapping[int, tuple[float, float]]) -> Curve:
+def _curve(rows: Mapping[int, tuple[float, float]]) -> Recording:
     values, until = zip(*(rows[epoch] for epoch in sorted(rows)))
-    return Curve(values, [later - earlier for earlier, later in pairwise((0.0, *until))])
+    return Recording(values, [later - earlier for earlier, later in pairwise((0.0, *until))])

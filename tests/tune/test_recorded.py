@@ -108,7 +108,7 @@ def test_a_trial_is_the_mean_and_what_a_neighbour_has_left_over(surrogate: Surro
     averaged = [surrogate.run(GOOD, 9, Random(seed)) for seed in range(200)]
     assert sum(averaged[0].seconds) == pytest.approx(9 * sum(alone[0].seconds))
 
-    def spread(curves: list[recorded.Curve]) -> float:
+    def spread(curves: list[recorded.Recording]) -> float:
         return sum((curve.values[-1] - mean) ** 2 for curve in curves) / len(curves)
 
     assert spread(averaged) < spread(alone) / 3
