@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 
+from dfkd_ray import study as studies
 from dfkd_ray.study import Study
 from dfkd_ray.tune import recorded
 from dfkd_ray.tune.recorded import ABSENT, Surrogate, features, read
+from dfkd_ray.util import shipped
 from dfkd_ray.util.errors import StudyError
 from tests.tune import recording, toys
 
+SHIPPED = Path(__file__).parents[2] / "reports" / "example" / "mhad_random"
 GOOD = {"x": 0.7, "kind": "good", "extra": 1.0}
 BAD = {"x": 0.1, "kind": "bad"}
 
@@ -112,3 +115,10 @@ def test_a_trial_is_the_mean_and_what_a_neighbour_has_left_over(surrogate: Surro
         return sum((curve.values[-1] - mean) ** 2 for curve in curves) / len(curves)
 
     assert spread(averaged) < spread(alone) / 3
+
+
+def test_the_record_that_ships_is_of_the_study_that_ships() -> None:
+    found = read(studies.load(shipped.study_file("mhad")), [SHIPPED])
+    assert {len(curve.values) for curve in found.curves} == {9}
+    assert len({str(changes) for changes in found.changes}) == len(found.curves)
+    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) < 300_000
