@@ -13,7 +13,7 @@ from dfkd_ray import study as studies
 from dfkd_ray.study import Study
 from dfkd_ray.tune import recorded
 from dfkd_ray.tune.recorded import ABSENT, Surrogate, features, read
-from dfkd_ray.util import shipped
+from dfkd_ray.util import shipped, tables
 from dfkd_ray.util.errors import StudyError
 from tests.tune import recording, toys
 
@@ -73,6 +73,19 @@ def test_what_is_too_little_or_unequal_is_refused(record: Path, tmp_path: Path) 
         read(toys.study({"metric: val_accuracy": "metric: kl/noise"}), [record])
     with pytest.raises(StudyError, match=re.escape(f"{tmp_path / 'no' / 'trials.arrow'}: there is no such table")):
         read(toys.study(), [tmp_path / "no"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [("[]", "AttributeError: 'list' object has no attribute 'get'"), ("{", "JSONDecodeError: "), ('{"x": "a"}', "")],
+)
+def test_tables_that_others_wrote_are_refused(tmp_path: Path, changes: str, told: str) -> None:
+    folder = recording.write(tmp_path / "odd", toys.study())
+    trials = tables.read(folder / "trials.arrow")
+    rows = [row | {"changes": changes} for row in trials.to_pylist()]
+    tables.write(tables.table("trials", rows, {"study": studies.plain(toys.study())}), folder / "trials.arrow")
+    with pytest.raises(StudyError, match=re.escape(f"{folder}: no tables that this dfkd-ray writes ({told}")):
+        read(toys.study(), [folder])
 
 
 def test_the_truth_is_near_the_formula(surrogate: Surrogate) -> None:
