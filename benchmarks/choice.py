@@ -25,13 +25,13 @@ import torch
 from torch import Tensor, nn
 
 from dfkd_ray import metrics, nets
+from dfkd_ray.datasets.dead_leaves import dead_leaves
 from dfkd_ray.methods import config, presets
 from dfkd_ray.methods.method import Method
 from dfkd_ray.methods.presets import rules
 from dfkd_ray.parts.signals import Setting
 from dfkd_ray.report.charts.ranking import agreement
 from dfkd_ray.runs import measures, preparing
-from dfkd_ray.runs.dead_leaves import dead_leaves
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.runs.evaluator import Evaluator, real
 from dfkd_ray.runs.inverted import inverted

@@ -6,11 +6,12 @@ Training, study files, terminal and page go by these rows. A new metric is one r
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 from dfkd_ray.util import words
+from dfkd_ray.util.choices import EVERY, NAMED, Targets
 from dfkd_ray.util.registry import Registry, did_you_mean
 from dfkd_ray.util.words import DASH, MINUS, NBSP
 
@@ -39,6 +40,7 @@ RATIO = Unit("ratio of shares", words.percent, 100.0, "points", "%", 0.0)
 NATS = Unit("nats", lambda value: f"{words.number(value)}{NBSP}nats", 1.0, "nats", "nats", 0.0)
 SECONDS = Unit("seconds", words.duration, 1.0, "s", "s", 0.0)
 BYTES = Unit("bytes", lambda value: words.memory(round(value)), 1.0, "bytes", "bytes", 0.0)
+LENGTH = Unit("that of the depth", low=0.0)
 COEFFICIENT = Unit("coefficient", low=-1.0, high=1.0)
 COUNT = Unit("count", lambda value: words.number(round(value)), low=0.0)
 NONE = Unit("none")
@@ -55,7 +57,8 @@ class Metric:
 
     better: `max` or `min`; None: neither. when: after each epoch, once at the end, or as the cost of a trial. split: of
     the real images that it is taken on; None: it needs none. needs: what a trial must have to report it. fair: whether
-    trials may be compared by it, which differ in their settings: of a loss that may be the weight.
+    trials may be compared by it, which differ in their settings: of a loss that may be the weight. of: the targets of
+    the tasks that it is taken on.
     """
 
     name: str
@@ -67,6 +70,7 @@ class Metric:
     split: Literal["val", "test"] | None = None
     needs: str = ""
     fair: bool = True
+    of: tuple[Targets, ...] = EVERY
 
     @property
     def data_free(self) -> bool:
@@ -74,9 +78,56 @@ class Metric:
         return self.split is None and self.when == "epoch" and self.fair and self.better is not None
 
 
-VAL_ACCURACY, VAL_MEDIAN = "val_accuracy", "val_accuracy/median5"
-TEST_LAST, TEST_BEST = "test_accuracy/last", "test_accuracy/best"
-RELATIVE_LAST, RELATIVE_BEST = "relative_accuracy/last", "relative_accuracy/best"
+@dataclass(frozen=True)
+class Quality:
+    """The metrics of one measure of `datasets.quality` on real images, by their names. said: in a sentence."""
+
+    key: str
+    said: str
+    about: str
+    unit: Unit = SHARE
+    better: Mode = "max"
+
+    @property
+    def val(self) -> str:
+        return f"val_{self.key}"
+
+    @property
+    def median(self) -> str:
+        return f"val_{self.key}/median5"
+
+    def test(self, which: Literal["last", "best"]) -> str:
+        return f"test_{self.key}/{which}"
+
+    def relative(self, which: Literal["last", "best"]) -> str:
+        return f"relative_{self.key}/{which}"
+
+    @property
+    def test_last(self) -> str:
+        return self.test("last")
+
+    @property
+    def test_best(self) -> str:
+        return self.test("best")
+
+
+ACCURACY = Quality("accuracy", "accuracy", "share of {} images named right")
+MIOU = Quality(
+    "miou", "mean IoU", "mean over the classes of the area that both name over that which one names, {} images"
+)
+DELTA1 = Quality(
+    "delta1", "share within 1.25", "share of positions of {} images whose depth is told within a factor of 1.25"
+)
+RMSE = Quality("rmse", "RMSE", "root mean square error of the depth, {} images", LENGTH, "min")
+REL = Quality("rel", "relative error", "mean error of the depth over the depth, {} images", NONE, "min")
+QUALITY: Mapping[Targets, Quality] = {  # by which networks are compared
+    "classes": ACCURACY,
+    "segmentation": MIOU,
+    "depth": DELTA1,
+}
+VAL_ACCURACY, VAL_MEDIAN = ACCURACY.val, ACCURACY.median
+TEST_LAST, TEST_BEST = ACCURACY.test_last, ACCURACY.test_best
+RELATIVE_LAST, RELATIVE_BEST = ACCURACY.relative("last"), ACCURACY.relative("best")
 AGREEMENT, AGREEMENT_NOISE = "agreement/source", "agreement/noise"
 KL, KL_NOISE = "kl/source", "kl/noise"
 AGREEMENT_LEAVES, KL_LEAVES = "agreement/dead_leaves", "kl/dead_leaves"
@@ -99,13 +150,14 @@ IMAGE_DISTANCE, EMBEDDING_DISTANCE = "image_distance/source", "embedding_distanc
 LOSS, LR, SKIPPED = "loss/", "lr/student", "skipped/"
 BEST_EPOCH = "best_epoch"
 STUDENT_UPDATES, SOURCE_UPDATES, STUDENT_IMAGES = "updates/student", "updates/source", "images/student"
-TIME, PEAK_MEMORY = "seconds", "peak_memory"
+TIME, PEAK_MEMORY, PARAMETERS = "seconds", "peak_memory", "parameters"
+COSTS = (TIME, PEAK_MEMORY, PARAMETERS)  # of a trial as a whole
 SPENT = (STUDENT_UPDATES, SOURCE_UPDATES, STUDENT_IMAGES)  # what a trial was given, to compare budgets by
 
 _VAL: dict[str, Any] = {"split": "val", "needs": REAL}
 _TEST: dict[str, Any] = {"split": "test", "needs": REAL, "when": "end"}
 _OTHER = "the same of the epoch where the study's first objective was best"
-_OVER = "test accuracy of the student of the last epoch over that of its teacher"
+_OVER = "that of the student of the last epoch over that of its teacher"
 _AGREE = "share of images for which student and teacher name the same class, from the run's own source, but none that \
 the student trains on"
 _NOISE = "the same on a bank of Gaussian images that is the same for every trial"
@@ -121,19 +173,53 @@ _PRIOR = "how far these images are from the statistics in the teacher's BatchNor
 _TOLD = "share of these images that the teacher takes for the class that was asked for"
 _SWINGS = "what a curve that swings from epoch to epoch has come to"
 _RANGE = "share of these images' values that are darker than black or lighter than white"
+
+
+def _of(targets: Targets) -> tuple[Quality, ...]:
+    return (DELTA1, RMSE, REL) if targets == "depth" else (QUALITY[targets],)
+
+
+def _val(q: Quality, of: Targets) -> Metric:
+    return Metric(q.val, f"Validation {q.said}", q.about.format("validation"), q.better, q.unit, of=(of,), **_VAL)
+
+
+def _tests(q: Quality, of: Targets) -> tuple[Metric, ...]:
+    facts: dict[str, Any] = {"better": q.better, "unit": q.unit, "of": (of,), **_TEST}
+    last = Metric(q.test_last, f"Test {q.said}, last epoch", q.about.format("test"), **facts)
+    return last, Metric(q.test_best, f"Test {q.said}, best epoch", _OTHER, **facts)
+
+
+def _compared(q: Quality, of: Targets) -> tuple[Metric, ...]:
+    """What is told of the first quality alone."""
+    facts: dict[str, Any] = {"better": "max", "unit": RATIO, "of": (of,), **_TEST}
+    name = f"Validation {q.said}, median of the last five epochs"
+    swings = Metric(q.median, name, _SWINGS, q.better, q.unit, "end", of=(of,), **_VAL)
+    head = f"Test {q.said} relative to the teacher's"
+    last = Metric(q.relative("last"), f"{head}, last epoch", _OVER, **facts)
+    return last, Metric(q.relative("best"), f"{head}, best epoch", _OTHER, **facts), swings
+
+
 ROWS = (
-    Metric(VAL_ACCURACY, "Validation accuracy", "share of validation images named right", "max", SHARE, **_VAL),
-    Metric(AGREEMENT, "Agreement with the teacher, own images", _AGREE, "max", SHARE),
-    Metric(KL, "KL to the teacher, own images", "mean KL(teacher, student) on these images", "min", NATS),
+    *(_val(quality, of) for of in EVERY for quality in _of(of)),
+    Metric(AGREEMENT, "Agreement with the teacher, own images", _AGREE, "max", SHARE, of=NAMED),
+    Metric(KL, "KL to the teacher, own images", "mean KL(teacher, student) on these images", "min", NATS, of=NAMED),
     Metric(CORRELATION, "Correlation with the teacher, own images", _SHAPE, "max", COEFFICIENT),
-    Metric(AGREEMENT_NOISE, "Agreement with the teacher, noise", _NOISE, "max", SHARE),
-    Metric(KL_NOISE, "KL to the teacher, noise", _NOISE, "min", NATS),
+    Metric(AGREEMENT_NOISE, "Agreement with the teacher, noise", _NOISE, "max", SHARE, of=NAMED),
+    Metric(KL_NOISE, "KL to the teacher, noise", _NOISE, "min", NATS, of=NAMED),
     Metric(CORRELATION_NOISE, "Correlation with the teacher, noise", _NOISE, "max", COEFFICIENT),
-    Metric(AGREEMENT_LEAVES, "Agreement with the teacher, dead leaves", _LEAVES, "max", SHARE),
-    Metric(KL_LEAVES, "KL to the teacher, dead leaves", _LEAVES, "min", NATS),
+    Metric(AGREEMENT_LEAVES, "Agreement with the teacher, dead leaves", _LEAVES, "max", SHARE, of=NAMED),
+    Metric(KL_LEAVES, "KL to the teacher, dead leaves", _LEAVES, "min", NATS, of=NAMED),
     Metric(CORRELATION_LEAVES, "Correlation with the teacher, dead leaves", _LEAVES, "max", COEFFICIENT),
-    Metric(AGREEMENT_INVERTED, "Agreement with the teacher, inverted images", _INVERTED, "max", SHARE, needs=SELECTED),
-    Metric(KL_INVERTED, "KL to the teacher, inverted images", _INVERTED, "min", NATS, needs=SELECTED),
+    Metric(
+        AGREEMENT_INVERTED,
+        "Agreement with the teacher, inverted images",
+        _INVERTED,
+        "max",
+        SHARE,
+        needs=SELECTED,
+        of=NAMED,
+    ),
+    Metric(KL_INVERTED, "KL to the teacher, inverted images", _INVERTED, "min", NATS, needs=SELECTED, of=NAMED),
     Metric(
         CORRELATION_INVERTED,
         "Correlation with the teacher, inverted images",
@@ -142,8 +228,8 @@ ROWS = (
         COEFFICIENT,
         needs=SELECTED,
     ),
-    Metric(CLASS_ENTROPY, "Class entropy, own images", _SPREAD, "max", SHARE),
-    Metric(UNCERTAINTY, "Uncertainty of the teacher, own images", _UNSURE, "min", SHARE),
+    Metric(CLASS_ENTROPY, "Class entropy, own images", _SPREAD, "max", SHARE, of=NAMED),
+    Metric(UNCERTAINTY, "Uncertainty of the teacher, own images", _UNSURE, "min", SHARE, of=NAMED),
     Metric(IMAGE_DISTANCE, "Pairwise distance, own images", _APART, "max"),
     Metric(EMBEDDING_DISTANCE, "Pairwise distance of embeddings, own images", _EMBEDDED, "max"),
     Metric(BATCHNORM, "BatchNorm distance, own images", _PRIOR, "min", needs=NORM),
@@ -159,17 +245,15 @@ ROWS = (
         fair=False,
     ),
     Metric(LR, "Learning rate of the student", "as it is when the epoch ends", None),
-    Metric(TEST_LAST, "Test accuracy, last epoch", "share of test images named right", "max", SHARE, **_TEST),
-    Metric(TEST_BEST, "Test accuracy, best epoch", _OTHER, "max", SHARE, **_TEST),
-    Metric(RELATIVE_LAST, "Test accuracy relative to the teacher's, last epoch", _OVER, "max", RATIO, **_TEST),
-    Metric(RELATIVE_BEST, "Test accuracy relative to the teacher's, best epoch", _OTHER, "max", RATIO, **_TEST),
-    Metric(VAL_MEDIAN, "Validation accuracy, median of the last five epochs", _SWINGS, "max", SHARE, "end", **_VAL),
+    *(row for of in EVERY for quality in _of(of) for row in _tests(quality, of)),
+    *(row for of in EVERY for row in _compared(QUALITY[of], of)),
     Metric(BEST_EPOCH, "Best epoch", "where the study's first objective was best", None, COUNT, "end"),
     Metric(STUDENT_UPDATES, "Student updates", "steps of the student's optimiser", None, COUNT, "end"),
     Metric(SOURCE_UPDATES, "Source updates", "steps of what makes the images", None, COUNT, "end"),
     Metric(STUDENT_IMAGES, "Student images", "images that the student has seen", None, COUNT, "end"),
     Metric(TIME, "Time", "the trial's own work, over all its attempts", "min", SECONDS, "cost"),
     Metric(PEAK_MEMORY, "Peak memory", "the most that the trial held at once", "min", BYTES, "cost"),
+    Metric(PARAMETERS, "Parameters of the student", "numbers that its training sets", "min", COUNT, "cost"),
 )
 _GREY = "entropy of the teacher's mean prediction over log K, high also on grey images of which it is unsure"
 OLD = (Metric("diversity", "Prediction diversity", _GREY, "max", SHARE),)  # in tables of before
@@ -194,6 +278,17 @@ def find(name: str) -> Metric:
     family = next((row for row in ROWS if row.name.endswith("/") and name.startswith(row.name)), None)
     other = Metric(name, name, "", None, fair=False)
     return other if family is None else replace(family, name=name, label=name)
+
+
+def measure(key: str) -> Quality:
+    """By the key that `datasets.quality` has for it."""
+    return next(each for of in EVERY for each in _of(of) if each.key == key)
+
+
+def quality(names: Iterable[str]) -> Quality:
+    """The quality that these metrics are of: of classes, unless they are of other targets alone."""
+    held = {*names}
+    return next((q for q in QUALITY.values() if {q.val, q.test_last} & held), ACCURACY)
 
 
 def loss(slot: str, term: str) -> str:

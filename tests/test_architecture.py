@@ -40,7 +40,7 @@ THIRD_PARTIES = {
     "torch": CORE | {"runs", "cli", "api", "util.seeding"},
     "torchvision": {"nets", "datasets"},
     "numpy": {"datasets", "teachers", "report", "runs", "stats"},
-    "PIL": {"datasets", "runs.evaluation"},
+    "PIL": {"datasets", "runs.evaluation", "tune.pictures", "tune.observers.wandb"},
     "safetensors": {"teachers", "runs.checkpoint", "parts.sources.noisy_layer"},
     "sklearn": {"datasets", "runs.evaluation"},
     "onnxruntime": {"runs.export"},
@@ -59,17 +59,19 @@ THIRD_PARTIES = {
     "scipy": {"parts.losses.kdci", "datasets.fgvc", "report", "stats"},
     "mlflow": {"tune.observers.mlflow"},
     "optuna": {
-        *("tune.search", "tune.sampling", "tune.sight", "tune.importance", "tune.optuna_study"),
+        *("tune.search", "tune.sampling", "tune.hub", "tune.sight", "tune.importance", "tune.optuna_study"),
         *("tune.observers.optuna", "api.results"),
     },
+    "optunahub": {"tune.hub"},
     "tensorboard": {"tune.observers.tensorboard"},
     "wandb": {"tune.observers.wandb"},
-    "ray": {f"tune.ray_{name}" for name in ("cluster", "jobs", "leaving", "probe", "runner", "shards")},
+    "ray": {f"tune.ray_{name}" for name in ("cluster", "jobs", "leaving", "probe", "progress", "runner", "shards")},
     "rich": {"tune.observers.live", "cli"},
     "typer": {"cli"},
 }
 
 LONG_FILES = {
+    "cli/options.py": "the options that several commands share, one after another",
     "metrics.py": "one row a metric, and how its values are printed",
     "study/domains.py": "one class a domain",
     "util/yamls.py": "text to data to dataclasses, and back",
@@ -81,8 +83,9 @@ LONG_FUNCTIONS = {
 }
 # A command is registered on the app of its package, so the package imports its modules last.
 COMMANDS = (
-    *("catalogue", "compare", "data", "evaluate", "explain", "export", "job", "page", "pool", "repair", "reproduce"),
-    *("rm", "run", "simulate", "status", "study", "submit", "synthesize", "teach", "teach_diffusion", "teachers"),
+    *("catalogue", "compare", "data", "evaluate", "explain", "export", "job", "page", "pool", "prune", "repair"),
+    *("reproduce", "rm", "run", "simulate", "status", "study", "submit", "synthesize", "teach", "teach_diffusion"),
+    "teachers",
 )
 CIRCLES = {frozenset({"dfkd_ray.cli", f"dfkd_ray.cli.{name}"}) for name in COMMANDS}
 
@@ -97,6 +100,7 @@ MIRRORS_NOTHING = {
     "cli/test_ablate.py": "a command as its user meets it, from the file to the page",
     "cli/test_ablate_path.py": "the same, along a path",
     "cli/test_bounds.py": "absurd numbers, names and files in every command that takes them",
+    "cli/test_dense.py": "dense tasks as their user meets them, from the teacher to the export",
     "cli/test_folder.py": "folder:PATH in every command that takes a task",
     "cli/test_report.py": "a command as its user meets it",
     "datasets/test_shared.py": "real images and teachers, where they are at hand",
@@ -130,6 +134,8 @@ SAME_NAME = {
     ("datasets.pools.card", "runs.card"): "what stands beside a pool, and beside a run",
     ("report.charts.front", "stats.front"): CHART,
     ("cli.export", "runs.export"): COMMAND,
+    ("datasets.dense", "nets.dense", "runs.evaluation.dense"): "targets, networks and evaluations of positions",
+    ("cli.transfer", "runs.evaluation.transfer"): "the options, and what they ask for",
     ("cli.pool", "datasets.pools.pool", "parts.memories.pool"): "a command, the images on the disk, those in memory",
     ("cli.repair", "tune.repair"): COMMAND,
     ("cli.run", "train.run"): "the commands of a run and its state",

@@ -19,6 +19,7 @@ def fuzz(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_no_hostile_input_ends_in_a_traceback_a_hang_or_a_crash(tmp_path: Path) -> None:
     done = fuzz("--inputs", str(INPUTS), "--seconds", "600", "--seed", "13", "--out", str(tmp_path))
     failed = [path.read_text() for path in sorted(tmp_path.glob("failures/*/reason.txt"))]

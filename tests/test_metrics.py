@@ -22,6 +22,18 @@ FACTS = [  # name, better, unit, data-free
     ("test_accuracy/best", "max", "share", False),
     ("relative_accuracy/last", "max", "ratio of shares", False),
     ("relative_accuracy/best", "max", "ratio of shares", False),
+    *((f"val_{name}", "max", "share", False) for name in ("miou", "delta1")),
+    *((f"val_{name}/median5", "max", "share", False) for name in ("miou", "delta1")),
+    *((f"test_{name}/{which}", "max", "share", False) for name in ("miou", "delta1") for which in ("last", "best")),
+    *(
+        (f"relative_{name}/{w}", "max", "ratio of shares", False)
+        for name in ("miou", "delta1")
+        for w in ("last", "best")
+    ),
+    ("val_rmse", "min", "that of the depth", False),
+    ("val_rel", "min", "none", False),
+    *((f"test_rmse/{which}", "min", "that of the depth", False) for which in ("last", "best")),
+    *((f"test_rel/{which}", "min", "none", False) for which in ("last", "best")),
     ("agreement/source", "max", "share", True),
     ("agreement/noise", "max", "share", True),
     ("asked/source", "max", "share", True),
@@ -93,7 +105,7 @@ KNOWN = (
     "agreement/dead_leaves, agreement/inverted, agreement/noise, agreement/source, asked/source, batchnorm/source, "
     "class_entropy/source, correlation/dead_leaves, correlation/inverted, correlation/noise, correlation/source, "
     "embedding_distance/source, image_distance/source, kl/dead_leaves, kl/inverted, kl/noise, kl/source, "
-    "loss/SLOT/TERM, outside, uncertainty/source, val_accuracy"
+    "loss/SLOT/TERM, outside, uncertainty/source, val_accuracy, val_delta1, val_miou, val_rel, val_rmse"
 )
 
 
@@ -219,3 +231,11 @@ def test_no_other_module_spells_a_metrics_name() -> None:
         if at != "metrics.py" and (names := list(spelled(ast.parse(path.read_text("utf-8"))))):
             found[at] = names
     assert found == {}
+
+
+def test_the_quality_of_a_table_is_that_which_it_holds() -> None:
+    assert metrics.quality(["val_accuracy", "kl/noise"]) is metrics.ACCURACY
+    assert metrics.quality(["test_miou/last"]) is metrics.MIOU
+    assert metrics.quality([]) is metrics.ACCURACY
+    assert metrics.measure("rel").test_best == "test_rel/best"
+    assert metrics.find("val_miou").of == ("segmentation",)

@@ -97,6 +97,7 @@ SIZES: dict[str, Any] = {  # what a field of this name becomes at the size of a 
     "warmup": 1,
     "source_epochs": 2,
     "start": 0,
+    "ramp": 2,
     "timesteps": 3,
     "parts": 2,
     "kept": 2,

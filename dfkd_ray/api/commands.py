@@ -77,11 +77,12 @@ def ablate(study: Asked, *, quiet: bool = False, **options: Any) -> Results:
     return _run(made, work, how, quiet)
 
 
-def plan(study: Asked, **options: Any) -> Plan:
-    """Say what a study will run and cost, from a probe of a few steps; launches nothing.
+def plan(study: Asked, *, earlier: Sequence[str | Path] = (), **options: Any) -> Plan:
+    """Say what a study will run, cost and be able to tell, from a probe of a few steps; launches nothing.
 
     Args:
         study: as `sweep` and `ablate` take it.
+        earlier: folders of studies that tell how far trials scatter; else all beside its own.
         options: those of `dfkd-ray plan`, as keywords.
 
     Raises:
@@ -91,16 +92,25 @@ def plan(study: Asked, **options: Any) -> Plan:
 
     how, made, work = _checked(study, options)
     with _threads_as_before():
-        return running.planned(made, work, how)
+        return running.planned(made, work, how, [*map(Path, earlier)])
 
 
 def resume(
-    folder: str | Path, *, failed: bool = False, accept_changes: bool = False, quiet: bool = False, **options: Any
+    folder: str | Path,
+    *,
+    trials: int | None = None,
+    hours: float | None = None,
+    failed: bool = False,
+    accept_changes: bool = False,
+    quiet: bool = False,
+    **options: Any,
 ) -> Results:
     """Go on with a study or a run that was interrupted; nothing finished is run again.
 
     Args:
         folder: of the study, or its URI in a store.
+        trials: of a sweep, in all, in place of its budget's.
+        hours: likewise.
         failed: run trials that failed again.
         accept_changes: go on though method, teacher, task or images are others, and mark each later trial.
         quiet: say nothing while it runs.
@@ -113,12 +123,13 @@ def resume(
     from dfkd_ray.runs import running
 
     how, to = keywords.made(Options, options), _audience(quiet)
+    budget = keywords.made(Overrides, {"trials": trials, "hours": hours})
     with _threads_as_before():
-        return _left(running.resume(str(folder), how, accept_changes, to, failed), to)
+        return _left(running.resume(str(folder), how, accept_changes, to, failed, budget), to)
 
 
 def distill(
-    method: str | Path,
+    method: str | Path | Mapping[str, Any],
     task: str | Path | Task | None = None,
     *,
     seed: int = 0,
@@ -137,7 +148,7 @@ def distill(
     """Teach one student without training data; the same call again goes on where it was stopped.
 
     Args:
-        method: by name, or the path of a YAML file.
+        method: by name, the path of a YAML file, or a mapping as such a file has it.
         task: by name, a YAML file or `folder:PATH`; the one that ships where neither it nor `weights` is given.
         seed: of initial weights and of all noise.
         epochs: how many; else the method's.
@@ -173,9 +184,9 @@ def distill(
     nets = {"teacher.arch": teacher_arch, "student.arch": student_arch}
     said = {"changes": subject.with_nets(changes or {}, nets), "epochs": epochs, "preset": preset}
     asked = keywords.made(Overrides, said)
-    own = None if pool is None else Path(pool)
+    own, named = None if pool is None else Path(pool), str(method) if isinstance(method, Path) else method
     with _threads_as_before():
-        folder = solo.distill(str(method), find, how, to, asked, pool=own, seed=seed, accept=accept_changes)
+        folder = solo.distill(named, find, how, to, asked, pool=own, seed=seed, accept=accept_changes)
     return results.load(folder)
 
 

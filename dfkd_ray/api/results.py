@@ -33,7 +33,7 @@ FACTS = ("seed", "draw", "tuning", "fingerprint", "reason", "rung", "host", "dev
 
 @dataclass(frozen=True)
 class Best:
-    """The best complete trial of a study: its settings by path, its objectives and what was measured at its end, by
+    """A trial that is best, or on the front: its settings by path, its objectives and what was measured at its end, by
     metric."""
 
     number: int
@@ -81,9 +81,16 @@ class Results:
 
     @property
     def best(self) -> Best | None:
-        """The best complete trial by the first objective; None where there is none that may win."""
+        """The best complete trial, of several objectives by the study's rule `best`; None where there is none that may
+        win."""
         goals = [objective.metric for objective in self.tables.objectives]
         return None if self.tables.best is None else Best.of(self.tables.best, goals)
+
+    @property
+    def front(self) -> list[Best]:
+        """The complete trials that no other dominates, by number; of one objective those that are best."""
+        goals = [objective.metric for objective in self.tables.objectives]
+        return [Best.of(trial, goals) for trial in self.tables.front]
 
     @cached_property
     def trials(self) -> pd.DataFrame:

@@ -79,6 +79,7 @@ from dfkd_ray.cli import (  # noqa: E402  they add their commands to `app`
     job,  # noqa: F401
     page,  # noqa: F401
     pool,  # noqa: F401
+    prune,  # noqa: F401
     repair,  # noqa: F401
     reproduce,  # noqa: F401
     rm,  # noqa: F401

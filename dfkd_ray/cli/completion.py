@@ -11,6 +11,14 @@ from typing import Any
 from dfkd_ray.util import shipped
 
 Found = list[str]
+NETS = (  # the registry of `dfkd_ray.nets` in words, which can be read without torch
+    *("resnet8", "resnet20", "resnet32", "resnet44", "resnet56", "resnet110", "resnet8x4", "resnet32x4"),
+    *("resnet8_b", "resnet20_b", "resnet32_b", "resnet44_b", "resnet56_b", "resnet110_b"),
+    *("wrn_16_1", "wrn_16_2", "wrn_40_1", "wrn_40_2", "imagenet_wrn_40_2"),
+    *("cifar_resnet18", "cifar_resnet34", "cifar_resnet50"),
+    *("cifar_vgg8_bn", "cifar_vgg11_bn", "cifar_vgg13_bn", "cifar_vgg16_bn", "cifar_vgg19_bn"),
+    *("resnet18", "resnet34", "resnet50", "mobilenet_v2", "vgg11_bn"),
+)
 
 
 def studies(incomplete: str) -> Found:
@@ -24,6 +32,10 @@ def methods(incomplete: str) -> Found:
 
 def tasks(incomplete: str) -> Found:
     return shipped.names("datasets")
+
+
+def nets(incomplete: str) -> Found:
+    return sorted(NETS)
 
 
 def presets(incomplete: str) -> Found:

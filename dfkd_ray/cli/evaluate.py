@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from dfkd_ray.cli import app, options
+from dfkd_ray.cli import app, options, printing
 from dfkd_ray.cli.real_images import Reading
 from dfkd_ray.cli.student import StudentOptions
+from dfkd_ray.cli.transfer import Scratch, Transfer, probed
 from dfkd_ray.util import words
-from dfkd_ray.util.errors import StudyError
+from dfkd_ray.util.errors import ConfigError, StudyError
 
 if TYPE_CHECKING:
-    from dfkd_ray.datasets import Task
+    from dfkd_ray.datasets import Split, Task
     from dfkd_ray.runs.students import Distilled
+    from dfkd_ray.train.runtime import Runtime
 
+RECORD = "evaluation.json"  # of dense targets, which have no page
 SHOWN = 3  # confused pairs on the terminal
 
 
@@ -48,33 +52,73 @@ def evaluate(
     data: options.Data = None,
     split: Which = "test",
     out: Out = None,
+    transfer: Transfer = None,
+    scratch: Scratch = None,
     cache: options.Cache = "memmap",
     device: options.Device = "auto",
     precision: options.Precision = "float32",
     threads: options.Threads = 0,
+    json: printing.Json = False,
 ) -> None:
-    """Evaluate a finished student beside its teacher: accuracy, calibration, confusions, where they look; one page."""
-    from dfkd_ray import datasets, report
-    from dfkd_ray.runs.evaluation import Evaluation
+    """Evaluate a finished student beside its teacher: accuracy, calibration, confusions, where they look; one page.
+
+    With --transfer it is asked how well its features serve another task.
+    """
+    from dfkd_ray import datasets
     from dfkd_ray.train.runtime import parse_runtime
-    from dfkd_ray.util import tables
 
     runtime = parse_runtime({"device": device, "precision": precision, "threads": threads, "cache": cache})
     runtime.open()  # a device that is not there is a mistake to hear of at once
-    distilled, home = student.open()
+    distilled, home = student.open(quiet=json)
+    if transfer is not None:
+        other = reading.over(datasets.load(transfer))
+        to = out or home / student.called(f"transfer-{other.name}")
+        return probed(distilled, other, scratch, datasets.local(data), runtime, to, json)
+    if scratch is not None:
+        raise ConfigError.at("--scratch", "only an evaluation with --transfer takes it")
     which, task = _chosen(reading, distilled.task, split)
     folder = out or home / student.called("evaluation" if which == "test" else "evaluation-val")
     if (folder / "trials.arrow").exists():
         raise StudyError(f"{folder} holds a study: name another folder with --out")
     part = datasets.split(task, which, datasets.local(data or distilled.data), cache=runtime.cache)
     folder.mkdir(parents=True, exist_ok=True)
-    typer.echo(_opening(distilled, which, len(part.labels), task.split))
+    if not json:
+        typer.echo(_opening(distilled, which, len(part.labels), task.split))
+    finish = _paged if task.targets == "classes" else _dense
+    finish(distilled, part, runtime, folder, which, json)
+
+
+def _paged(distilled: Distilled, part: Split, runtime: Runtime, folder: Path, which: str, as_json: bool) -> None:
+    """Leaves tables and page in the folder, and says what came out."""
+    from dfkd_ray import report
+    from dfkd_ray.runs.evaluation import Evaluation
+    from dfkd_ray.util import tables
+
     made = Evaluation(distilled, part, runtime).tables(_note(distilled, which))
     for kind, table in made.items():
         tables.write(table, folder / f"{kind}.arrow")
-    for line in said(tables.metadata(made["evaluation"])):
+    note, page = tables.metadata(made["evaluation"]), report.build(folder)
+    if as_json:
+        alone = distilled.alone or None
+        return printing.as_json({**note, "images": len(part.labels), "without_teacher": alone, "page": page})
+    for line in (*said(note), f"page: {page}"):
         typer.echo(line)
-    typer.echo(f"page: {report.build(folder)}")
+
+
+def _dense(distilled: Distilled, part: Split, runtime: Runtime, folder: Path, which: str, as_json: bool) -> None:
+    """Of dense targets: the measures alone, in lines and as JSON."""
+    from dfkd_ray.runs.evaluation import dense
+    from dfkd_ray.util.files import atomic_write
+
+    found, record = dense.evaluated(distilled, part, runtime), folder / RECORD
+    note = {**_note(distilled, which), "measures": found}
+    with atomic_write(record) as file:
+        file.write((dumps(note, indent=1) + "\n").encode())
+    if as_json:
+        return printing.as_json({**note, "images": len(part.labels)})
+    for line in dense.said(found):
+        typer.echo(line)
+    typer.echo(f"wrote {record}; the page of an evaluation is of classes of images, so there is none of this")
 
 
 def _chosen(reading: Reading, task: Task, split: str) -> tuple[Literal["test", "val"], Task]:
@@ -90,7 +134,7 @@ def _opening(distilled: Distilled, split: str, images: int, shares: str | None) 
     alone = f"; {distilled.alone}" if distilled.alone else alone
     other = "" if distilled.run.get("own_teacher", True) else "; that is not the teacher that taught it"
     drawn = "" if shares is None else f" by {shares}"
-    return f"{distilled.task.name}, {images} images of split {split}{drawn}: {nets}{alone}{other}"
+    return f"{distilled.task.name}, {words.counted(images, 'image')} of split {split}{drawn}: {nets}{alone}{other}"
 
 
 def _note(distilled: Distilled, split: str) -> dict[str, Any]:
@@ -131,7 +175,7 @@ def said(note: Mapping[str, Any]) -> Iterator[str]:
         yield f"{'Agreement':<{width}}{words.share(measures['agreement']):>10}  {kl}"
     for pair in measures["confused"][:SHOWN]:
         label, named = (classes[pair[side]] for side in ("label", "named"))
-        yield f"confused: {label}, named {named}: {pair['images']} of {words.count(pair['of'], 'image')}"
+        yield f"confused: {label}, named {named}: {pair['images']} of {words.counted(pair['of'], 'image')}"
     for network, why in note["looks"]["missing"].items():
         yield f"no Grad-CAM of the {network}: {why}"
     if why := note["plane"]["missing"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import json as _json
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dfkd_ray.cli import app, options
+from dfkd_ray.cli import app, options, printing
 from dfkd_ray.cli.student import StudentOptions
 from dfkd_ray.util import words
 
@@ -57,20 +57,20 @@ def export(
     device: options.Device = "auto",
     precision: options.Precision = "float32",
     threads: options.Threads = 0,
+    json: printing.Json = False,
 ) -> None:
     """Export a finished student, compare what was written with it, and tell what it costs beside its teacher."""
     from dfkd_ray.runs import export as exporting
     from dfkd_ray.runs.export.cost import cost
     from dfkd_ray.train.runtime import parse_runtime
-    from dfkd_ray.util.files import atomic_write
     from dfkd_ray.util.progress import each
     from dfkd_ray.util.provenance import provenance
 
     runtime = parse_runtime({"device": device, "precision": precision, "threads": threads})
     chosen = runtime.open()
-    distilled, home = student.open()
+    distilled, home = student.open(quiet=json)
     folder = out or home / student.called("export")
-    if distilled.alone:
+    if distilled.alone and not json:
         typer.echo(distilled.alone)
     card = exporting.card_of(distilled.student, **_origin(distilled))
     kinds = [each.value for each in to]
@@ -83,10 +83,20 @@ def export(
     costs = {name: cost(network, runtime, chosen) for name, network in measured}
     where = {"device": str(chosen), "precision": precision, "threads": threads}
     told = {"files": files, "costs": costs, "costs_on": where, "card": card, "provenance": provenance()}
-    with atomic_write(folder / RECORD) as file:
-        file.write((json.dumps(told, indent=1) + "\n").encode())
+    _keep(told, folder)
+    if json:
+        printing.as_json({**told, "without_teacher": distilled.alone or None, "folder": folder})
+        return
     for line in (*cost_table(costs, str(chosen)), *written(files, folder)):
         typer.echo(line)
+
+
+def _keep(told: Mapping[str, Any], folder: Path) -> None:
+    """The record of an export, beside its files."""
+    from dfkd_ray.util.files import atomic_write
+
+    with atomic_write(folder / RECORD) as file:
+        file.write((_json.dumps(told, indent=1) + "\n").encode())
 
 
 def _origin(distilled: Distilled) -> dict[str, Any]:

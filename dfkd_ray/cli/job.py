@@ -14,6 +14,7 @@ from dfkd_ray.cli import app, dashboard, options
 from dfkd_ray.util import limits, store
 from dfkd_ray.util.errors import GivenUp, StudyError
 from dfkd_ray.util.files import atomic_write
+from dfkd_ray.util.words import counted
 
 if TYPE_CHECKING:
     from dfkd_ray.tune.packing import Students
@@ -80,14 +81,14 @@ def pull(
     count = unpack(said.splitlines(), into)
     with atomic_write(into / PULLED) as file:
         file.write(json.dumps({"folder": facts["folder"], "from": jobs.address, "job": job}).encode())
-    typer.echo(f"{count} files of {facts['folder']} are in {into}; page: {into / 'report.html'}")
+    typer.echo(f"{counted(count, 'file')} of {facts['folder']} in {into}; page: {into / 'report.html'}")
 
 
 def _pull_from_a_store(url: str, into: Path, students: Students) -> None:
     from dfkd_ray.tune.pulling import fetch
 
     count = fetch(url, into, students)
-    typer.echo(f"{count} files of {url} are in {into}; page: {into / 'report.html'}")
+    typer.echo(f"{counted(count, 'file')} of {url} in {into}; page: {into / 'report.html'}")
 
 
 @app.command(hidden=True)

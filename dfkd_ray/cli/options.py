@@ -116,20 +116,22 @@ Preset = Annotated[
 ]
 
 
+Trials = Annotated[int | None, typer.Option(min=1, callback=bounded, help="Of a sweep, in place of its budget's.")]
+Hours = Annotated[float | None, typer.Option(callback=bounded, help="Of a sweep, in place of its budget's.")]
+Seeds = Annotated[int | None, typer.Option(min=1, callback=bounded, help="Of an ablation, in place of its file's.")]
+_TASK = "Another task: a name (see `ls tasks`), a YAML file or folder:PATH."
+Task = Annotated[str | None, typer.Option(help=_TASK, show_default="the study's")]
+_OF_EACH = typer.Option(min=1, callback=bounded, help="Of every trial.", show_default="the method's")
+
+
 @dataclass(frozen=True)
 class SmallTry:
     """A small try of a study, without a copy of its file; see `unfolded`."""
 
     changes: Set = None
-    trials: Annotated[
-        int | None, typer.Option(min=1, callback=bounded, help="Of a sweep, in place of its budget's.")
-    ] = None
-    seeds: Annotated[
-        int | None, typer.Option(min=1, callback=bounded, help="Of an ablation, in place of its file's.")
-    ] = None
-    epochs: Annotated[
-        int | None, typer.Option(min=1, callback=bounded, help="Of every trial.", show_default="the method's")
-    ] = None
+    trials: Trials = None
+    seeds: Seeds = None
+    epochs: Annotated[int | None, _OF_EACH] = None
     until: Annotated[
         str | None,
         typer.Option(
@@ -139,11 +141,12 @@ class SmallTry:
         ),
     ] = None
     preset: Preset = None
-    task: Annotated[
+    task: Task = None
+    hours: Hours = None
+
+    confirm: Annotated[
         str | None,
-        typer.Option(
-            help="Another task: a name (see `ls tasks`), a YAML file or folder:PATH.", show_default="the study's"
-        ),
+        typer.Option(metavar="TOPxSEEDS", help="Of a sweep's winner: as in its file.", show_default="its file's"),
     ] = None
 
     @property
@@ -152,14 +155,13 @@ class SmallTry:
         from dfkd_ray.study.overrides import Overrides
 
         until, task = _until(self.until), None if self.task is None else absolute(self.task)
-        return Overrides(assignments(self.changes), self.trials, self.seeds, self.epochs, until, self.preset, task)
+        small = (self.trials, self.seeds, self.epochs, until, self.preset, task, self.confirm, self.hours)
+        return Overrides(assignments(self.changes), *small)
 
 
 def _until(said: str | None) -> float | Told | None:
-    if said is None or said == "told":
-        return cast("Told | None", said)
     try:
-        return float(said)
+        return cast("Told | None", said) if said in (None, "told") else float(str(said))
     except ValueError:
         raise typer.BadParameter(f"--until takes told, or a number of points, got {said!r}") from None
 

@@ -1,4 +1,4 @@
-"""Pools of synthetic images: `pool ls`, `pool verify`, `pool sample`."""
+"""Pools of synthetic images: `pool ls`, `pool verify`, `pool sample`; `pool prune` stands in `prune`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from dfkd_ray.cli import app, options, printing
 from dfkd_ray.util.errors import DataError, UnknownName
 from dfkd_ray.util.progress import progress
 from dfkd_ray.util.registry import did_you_mean
-from dfkd_ray.util.words import DASH, share
+from dfkd_ray.util.words import DASH, counted, share
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from dfkd_ray.datasets import Task
+    from dfkd_ray import datasets
     from dfkd_ray.datasets.pools import Pool, PoolCard
 
 pool = typer.Typer(no_args_is_help=True, help="The pools of synthetic images that `synthesize` made.")
@@ -29,6 +29,15 @@ SHOWN = 10  # lines of what is broken, and of what is noted
 NAMED = 8  # classes
 MOST = 100  # rows of a picture that nobody asked for
 Folder = Annotated[Path, typer.Argument(metavar="POOL", help="The folder of a pool.")]
+Task = Annotated[
+    str | None, typer.Option(help="A task by name, a YAML file or folder:PATH.", show_default="that of the pool")
+]
+Weights = Annotated[
+    Path | None, typer.Option(help="The teacher's weights.", show_default="the task's own, or those that are found")
+]
+Intermediate = Annotated[
+    bool, typer.Option("--intermediate", help="The estimates on the way too, not the finished images alone.")
+]
 
 
 @pool.command()
@@ -79,12 +88,8 @@ def _cells(found: Pool) -> tuple[str, ...]:
 @pool.command()
 def verify(
     folder: Folder,
-    task: Annotated[
-        str | None, typer.Option(help="A task by name, a YAML file or folder:PATH.", show_default="that of the pool")
-    ] = None,
-    weights: Annotated[
-        Path | None, typer.Option(help="The teacher's weights.", show_default="the task's own, or those that are found")
-    ] = None,
+    task: Task = None,
+    weights: Weights = None,
     device: options.Device = "auto",
     all_lines: Annotated[bool, typer.Option("--list", help="Name everything, not the first few.")] = False,
 ) -> None:
@@ -94,9 +99,10 @@ def verify(
     from dfkd_ray.train.runtime import parse_runtime
 
     found, where = Pool.open(folder), parse_runtime({"device": device}).open()
-    teacher = _teacher(found, task, weights)
+    teacher = teacher_of(found, task, weights)
     report = check(found)
-    typer.echo(f"{folder}: {report.images:,} images in {report.trajectories:,} trajectories, digest {found.digest}")
+    trajectories = counted(report.trajectories, "trajectory", "trajectories")
+    typer.echo(f"{folder}: {counted(report.images, 'image')} in {trajectories}, digest {found.digest}")
     for line in _counts(found.card, report.classes):
         typer.echo(line)
     for line in [*_shown(report.noted, all_lines), *_shown(report.broken, all_lines)]:
@@ -125,10 +131,10 @@ def _counts(card: PoolCard, classes: Counter[int]) -> Iterator[str]:
         names.setdefault(classes[number], []).append(name)
     for count, those in sorted(names.items(), reverse=True):
         more = f" and {len(those) - NAMED:,} more" if len(those) > NAMED else ""
-        yield f"{count:,} images a class: {', '.join(those[:NAMED])}{more}"
+        yield f"{counted(count, 'image')} a class: {', '.join(those[:NAMED])}{more}"
 
 
-def _teacher(found: Pool, name: str | None, weights: Path | None) -> tuple[Task, nn.Module] | None:
+def teacher_of(found: Pool, name: str | None, weights: Path | None) -> tuple[datasets.Task, nn.Module] | None:
     """The teacher that the pool was made from, and its task; None where nobody names one and none is there.
 
     DataError if those that are named, or found, are others.
@@ -148,7 +154,7 @@ def _teacher(found: Pool, name: str | None, weights: Path | None) -> tuple[Task,
     return task, net
 
 
-def _task(card: PoolCard, name: str | None) -> Task:
+def _task(card: PoolCard, name: str | None) -> datasets.Task:
     """The task by name; that of the pool, which its card describes well enough where it is not shipped."""
     from dfkd_ray import datasets
 
@@ -170,7 +176,7 @@ def _refuse(found: Pool, why: str | None) -> None:
         raise DataError(f"{found.folder} {why}")
 
 
-def _seen_by(task: Task, net: nn.Module, found: Pool, device: Any) -> Iterator[str]:
+def _seen_by(task: datasets.Task, net: nn.Module, found: Pool, device: Any) -> Iterator[str]:
     """What the teacher says of the images: a table."""
     import torch
 
@@ -209,9 +215,7 @@ def sample(
     ] = None,
     columns: Annotated[int, typer.Option(min=1, callback=options.bounded, help="Images in a row.")] = 8,
     label: Annotated[str | None, typer.Option(metavar="NAME", help="One class alone.")] = None,
-    intermediate: Annotated[
-        bool, typer.Option("--intermediate", help="The estimates on the way too, not the finished images alone.")
-    ] = False,
+    intermediate: Intermediate = False,
 ) -> None:
     """Write a picture of a pool: a row a class, or images of one class."""
     from dfkd_ray.datasets.picture import contact_sheet

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dfkd_ray.cli import app
+from dfkd_ray.util.words import counted
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The study's folder, e.g. reports/mhad.")]
 
@@ -19,12 +20,12 @@ def repair(folder: Folder) -> None:
 
     done = repaired(folder)
     if done.original is None:
-        typer.echo(f"{folder}: nothing to repair, all {len(done.lines):,} records are sound")
+        typer.echo(f"{folder}: nothing to repair, {counted(len(done.lines), 'sound record')}")
         return
     for number, why, _ in done.aside:
         typer.echo(f"line {number}: {why}")
     for line in done.told:
         typer.echo(line)
     aside = "" if done.damaged is None else f", {len(done.aside):,} set aside in {done.damaged.name}"
-    typer.echo(f"kept {len(done.lines):,} records{aside}; the ledger as it was is {done.original.name}")
+    typer.echo(f"kept {counted(len(done.lines), 'record')}{aside}; the ledger as it was is {done.original.name}")
     typer.echo(f"go on with: dfkd-ray resume {folder}")

@@ -105,10 +105,12 @@ def _run(document: Document, made: Study, plan: bool, how: Options) -> None:
 def _without(made: Study, lacking: list[str], plan: bool, how: Options) -> None:
     """The design, and what is missing: as an answer to `--plan`, else as an error."""
     from dfkd_ray.methods import config
-    from dfkd_ray.runs import planning
+    from dfkd_ray.runs import planning, telling
+    from dfkd_ray.tune.earlier import beside
 
     schedule = config.change(config.load(made.method), made.fixed).schedule
-    for line in planning.describe(made, schedule, None, how.concurrency, running.spread(made, how)):
+    spread = telling.spread(made, beside(running.folder_of(made, how)))
+    for line in planning.describe(made, schedule, None, how.concurrency, spread):
         typer.echo(line)
     table = made.published.partition("#")[0]
     elsewhere = f"the same cells on the embedded task: dfkd-ray reproduce {table} --scale {SMALL}"

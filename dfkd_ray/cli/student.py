@@ -89,7 +89,10 @@ class StudentOptions(TrialOptions):
     ] = "last"
     weights: Annotated[Path | None, typer.Option(help="In place of a run: a file with the student's weights.")] = None
     arch: Annotated[
-        str | None, typer.Option(help="Of --weights (see `ls nets`).", show_default="what its card says")
+        str | None,
+        typer.Option(
+            help="Of --weights (see `ls nets`).", show_default="what its card says", autocompletion=completion.nets
+        ),
     ] = None
     task: Annotated[
         str | None,
@@ -102,11 +105,17 @@ class StudentOptions(TrialOptions):
     teacher: Annotated[
         Path | None, typer.Option(help="The teacher's weights.", show_default="that of the run, or the task's own")
     ] = None
-    teacher_arch: Annotated[str | None, typer.Option(help="Of --teacher.", show_default="what its card says")] = None
+    teacher_arch: Annotated[
+        str | None,
+        typer.Option(help="Of --teacher.", show_default="what its card says", autocompletion=completion.nets),
+    ] = None
     plugin: options.Plugin = None
 
-    def open(self) -> tuple[Distilled, Path]:
-        """Both networks, and where what is made of them goes; a usage error where it is not clear which are meant."""
+    def open(self, quiet: bool = False) -> tuple[Distilled, Path]:
+        """Both networks, and where what is made of them goes; a usage error where it is not clear which are meant.
+
+        quiet: which trial it is of several is not said.
+        """
         from dfkd_ray.runs import students
 
         if (self.run is None) == (self.weights is None):
@@ -115,7 +124,7 @@ class StudentOptions(TrialOptions):
             if self.arch is not None:
                 raise typer.BadParameter("--arch is for --weights: a run knows its own")
             chosen = self.choose(self.run)
-            if chosen.said:
+            if chosen.said and not quiet:
                 typer.echo(chosen.said)
             folder = chosen.folder
             found = students.of_run(folder, self.which, self.task, self.teacher, self.teacher_arch)

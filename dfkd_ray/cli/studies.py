@@ -28,6 +28,9 @@ def effects_in(folder: Path) -> tuple[list[dict[str, Any]], int]:
 
 def lines(seen: Standing) -> Iterator[str]:
     """What there is to say of a study, but for the trials that run and its effects."""
+    from dfkd_ray.report import confirmed
+    from dfkd_ray.tune import confirm
+
     study, now = seen.history.study, seen.now
     who = f" by {seen.owner}" if seen.owner is not None else ", nobody runs it" if seen.state == "interrupted" else ""
     yield f"{study.study}: {seen.state}{who}; last record {roughly(seen.quiet)} ago"
@@ -35,9 +38,16 @@ def lines(seen: Standing) -> Iterator[str]:
         yield study.question
     yield f"{seen.kind} of {study.method_name} on {study.task_name}, in {store.place_of(seen.folder)}"
     yield counts(seen)
-    if now.best is not None:
+    if now.front:
+        trials, goals = seen.history.front(), [goal.metric for goal in study.objective]
+        front = [(trial.number, dict(zip(goals, trial.values or ()))) for trial in trials]
+        yield from outcome.front_lines(front, seen.history.knee)
+    elif now.best is not None:
         arm = "" if now.best.arm is None else f" ({now.best.arm})"
-        yield f"best: trial {now.best.trial}{arm}, seed {now.best.seed}, {outcome.told(now.metric, now.best.value)}"
+        note = confirm.confirmed(seen.history) or {}
+        yield from map(for_terminal, confirmed.sentences(note))
+        head = "in the search" if note.get("complete") else "best"
+        yield f"{head}: trial {now.best.trial}{arm}, seed {now.best.seed}, {outcome.told(now.metric, now.best.value)}"
         yield from (f"  {path} = {words.setting(value)}" for path, value in now.best.changes.items())
     elif now.complete and now.total == now.complete + now.pruned + now.failed:
         yield "no trial has won: the complete ones are degenerate"

@@ -32,11 +32,16 @@ class Subject:
     teacher_arch: Annotated[
         str | None,
         typer.Option(
-            help="Short for --set teacher.arch=...: see `ls nets`, or timm:NAME.", show_default="what the file tells"
+            help="Short for --set teacher.arch=...: see `ls nets`, or timm:NAME.",
+            show_default="what the file tells",
+            autocompletion=completion.nets,
         ),
     ] = None
     student_arch: Annotated[
-        str | None, typer.Option(help="Short for --set student.arch=...", show_default="the task's")
+        str | None,
+        typer.Option(
+            help="Short for --set student.arch=...", show_default="the task's", autocompletion=completion.nets
+        ),
     ] = None
     classes: Annotated[
         int | None, typer.Option(min=2, callback=options.bounded, help="How many.", rich_help_panel=PANEL)

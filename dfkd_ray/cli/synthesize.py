@@ -14,6 +14,7 @@ from dfkd_ray.cli import app, options
 from dfkd_ray.cli.subject import Subject
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util.errors import ConfigError
+from dfkd_ray.util.words import counted
 
 if TYPE_CHECKING:
     from dfkd_ray.runs.synthesis import Synthesis
@@ -113,7 +114,7 @@ def _here(what: Synthesis, index: int) -> None:
     names, count = what.work.task.classes, len(what.mine(index))
     for made in what.fill(index):
         number = f"trajectory {made.trajectory // what.shards + 1:>{len(str(count))}}/{count}"
-        typer.echo(f"{number}  {names[made.label]}  {made.images} images  {made.seconds:.1f} s")
+        typer.echo(f"{number}  {names[made.label]}  {counted(made.images, 'image')}  {made.seconds:.1f} s")
 
 
 def _under_ray(what: Synthesis, cluster: Options) -> None:
@@ -134,4 +135,5 @@ def _under_ray(what: Synthesis, cluster: Options) -> None:
             fill, numbers, share, cluster.address, cluster.insecure, wait=cluster.wait, device=device
         )
         for index, made in each:
-            typer.echo(f"shard {index} of {what.shards}: {made} of {len(what.mine(index))} trajectories were made now")
+            wanted = counted(len(what.mine(index)), "trajectory", "trajectories")
+            typer.echo(f"shard {index} of {what.shards}: made now {made} of {wanted}")

@@ -12,7 +12,7 @@ import typer
 
 from dfkd_ray.cli import app, completion, options, training
 from dfkd_ray.cli.real_images import ImageOptions
-from dfkd_ray.metrics import VAL_ACCURACY
+from dfkd_ray.metrics import QUALITY, Quality
 from dfkd_ray.util.words import share
 
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ Epochs = Annotated[
     int | None,
     typer.Option(callback=options.bounded, help="In place of the recipe's.", show_default="the recipe's"),
 ]
+Arch = Annotated[
+    str | None,
+    typer.Option(help="Architecture (see `ls nets`).", show_default="the task's", autocompletion=completion.nets),
+]
 Init = Annotated[
     Literal["scratch", "imagenet"],
     typer.Option(help="From random weights, or from ImageNet's, which is another recipe too."),
@@ -49,7 +53,7 @@ Changes = Annotated[list[str] | None, typer.Option("--set", help="Change the rec
 def teach(
     task: Taught,
     images: ImageOptions,
-    arch: Annotated[str | None, typer.Option(help="Architecture (see `ls nets`).", show_default="the task's")] = None,
+    arch: Arch = None,
     init: Init = "scratch",
     epochs: Epochs = None,
     changes: Changes = None,
@@ -80,11 +84,12 @@ def teach(
     told: list[TeacherEpoch] = []
     followed = _followed(track, path, {"task": spec.name, "arch": arch, "seed": seed, **asdict(recipe)}, fresh)
     _open(spec, there)
+    quality = QUALITY[spec.targets]
     with options.going_on_with("dfkd-ray", *_again()), followed:
-        settings["report"] = training.reporter(told, _line, _telling(followed))
+        settings["report"] = training.reporter(told, _line, _telling(followed, quality))
         card = teachers.teach(spec, arch, seed, out=path, **settings)
         followed.end({f"accuracy/{which}": value for which, value in card["accuracy"].items()})
-    typer.echo(_outcome(path, bool(told), f"{arch} on {spec.name}", card))
+    typer.echo(_outcome(path, bool(told), f"{arch} on {spec.name}, {quality.said}", card))
 
 
 def _open(task: Task, data: Path | None) -> None:
@@ -105,7 +110,7 @@ def _again() -> list[str]:
 def _outcome(path: Path, trained: bool, what: str, card: Mapping[str, Any]) -> str:
     wrote = f"wrote {path} and its card" if trained else f"{path} is there"
     accuracies = ", ".join(f"{which} {share(value)}" for which, value in card["accuracy"].items())
-    return f"{wrote}: {what}, accuracy {accuracies}, {card['seconds']:.0f} s"
+    return f"{wrote}: {what} {accuracies}, {card['seconds']:.0f} s"
 
 
 def _followed(track: list[str] | None, path: Path, settings: Mapping[str, Any], fresh: bool) -> Lone:
@@ -115,9 +120,9 @@ def _followed(track: list[str] | None, path: Path, settings: Mapping[str, Any], 
     return Lone(track or (), path.stem, path.with_suffix(".tracked"), settings, fresh)
 
 
-def _telling(followed: Lone) -> Callable[[TeacherEpoch], None]:
+def _telling(followed: Lone, quality: Quality) -> Callable[[TeacherEpoch], None]:
     def tell(epoch: TeacherEpoch) -> None:
-        followed.point(epoch.epoch, {"loss": epoch.loss, VAL_ACCURACY: epoch.val_accuracy}, epoch.seconds)
+        followed.point(epoch.epoch, {"loss": epoch.loss, quality.val: epoch.val_accuracy}, epoch.seconds)
 
     return tell
 

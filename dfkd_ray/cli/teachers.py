@@ -11,7 +11,7 @@ import typer
 
 from dfkd_ray.cli import app, options, printing
 from dfkd_ray.util.errors import ConfigError, DataError
-from dfkd_ray.util.words import DASH, share
+from dfkd_ray.util.words import DASH, counted, share
 
 if TYPE_CHECKING:
     from dfkd_ray.teachers.lookup import TeacherFile
@@ -125,6 +125,7 @@ def verify(
     """Measure a teacher on the test images of its task; exit code 1 where it is not as good as it is said to be."""
     from dfkd_ray import datasets
     from dfkd_ray import teachers as room
+    from dfkd_ray.metrics import QUALITY
     from dfkd_ray.teachers.teach import accuracy
     from dfkd_ray.teachers.weights import read_card
     from dfkd_ray.train.runtime import parse_runtime
@@ -140,7 +141,9 @@ def verify(
     part = datasets.split(spec, "test", datasets.local(data), cache=runtime.cache)
     right, count = accuracy(spec, net, part), len(part.labels)
     typer.echo(f"{weights}: {spec.teacher.arch} on {spec.name}, input normalised by {spec.normalised_by}")
-    typer.echo(f"{share(right)} of {count:,} test images are named right")
+    told = f"{share(right)} of {counted(count, 'test image')} named right"
+    of = f"{QUALITY[spec.targets].said} {share(right)} on {counted(count, 'test image')}"
+    typer.echo(told if spec.targets == "classes" else of)
     if (stated := _stated(card)) is None:
         return
     value, who = stated

@@ -5,7 +5,7 @@ Real images are read here alone: to train a teacher and to evaluate. The loop is
 
 from __future__ import annotations
 
-from dfkd_ray.datasets import arrays, fgvc, trees  # noqa: F401  they fill the registry of readers
+from dfkd_ray.datasets import arrays, domainnet, fgvc, trees  # noqa: F401  they fill the registry of readers
 from dfkd_ray.datasets.folder import PREFIX as FOLDER
 from dfkd_ray.datasets.folder import as_trained, spoken
 from dfkd_ray.datasets.image_files import data_folder

@@ -19,8 +19,13 @@ from dfkd_ray.util.errors import DataError, MissingExtra
 @readers.register("gliders")
 def _gliders(task: Task, data: Path) -> Opened:
     """Drawn in code at the task's side, the same images everywhere: no data is read."""
-    side = task.image[-1]
-    return Opened(None, {which: lambda which=which: Part(*gliders.split(which, side)) for which in WHICH})  # type: ignore[misc]
+
+    def part(which: str) -> Part:
+        drawn = gliders.split(which, task.image[-1])
+        told: dict[str, Any] = {"classes": drawn.labels, "segmentation": drawn.parts, "depth": drawn.depth}
+        return Part(drawn.images, told[task.targets])
+
+    return Opened(None, {which: partial(part, which) for which in WHICH})
 
 
 @readers.register("npz")
@@ -114,6 +119,15 @@ def _fashion_mnist(task: Task, data: Path) -> Opened:
             except (OSError, EOFError) as error:
                 raise DataError(f"{packed}: cannot be unpacked: {error}") from None
     return _torchvision("FashionMNIST", root, root.parent.parent)
+
+
+@readers.register("medmnist")
+def _medmnist(task: Task, data: Path) -> Opened:
+    """MedMNIST: the `.npz` of the task's name in the folder, as its publisher packs it, with all three splits."""
+    file = data / f"{task.name}.npz"
+    if not file.is_file():
+        raise missing(task, data, f"{task.name}.npz, as MedMNIST packs it")
+    return _npz(task, file)
 
 
 def _inside(task: Task, data: Path, folder: str, layout: str) -> Path:

@@ -18,6 +18,7 @@ from dfkd_ray.datasets.readers import Opened, Part, readers
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.datasets.trees import lines, locate, part, splits
 from dfkd_ray.util.errors import DataError
+from dfkd_ray.util.words import counted
 
 
 @readers.register("aircraft")
@@ -58,7 +59,7 @@ def _birds(task: Task, root: Path, flag: str) -> Part:
     names, flags, numbers = (_numbered(table) for table in (images, chosen, classes))
     for table, stated in {chosen: flags, classes: numbers}.items():
         if without := [name for image, name in names.items() if image not in stated]:
-            raise DataError(f"{table}: {len(without)} of the images have no line: {some(without)}")
+            raise DataError(f"{table}: no line for {counted(len(without), 'image')}: {some(without)}")
     own = [image for image in names if flags[image] == flag]
     labels = _labels(task, _numbered(root / "classes.txt"), (numbers[image] for image in own), classes)
     return part(root / "images", [names[image] for image in own], labels)

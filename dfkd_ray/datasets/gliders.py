@@ -4,7 +4,8 @@ wing (straight, swept, delta) x tail (plain, v) x engines (2, 4), in colour, und
 20 degrees), size, position, colours, gradient backgrounds and noise. A light airframe of any tint over a dark ground,
 warm engines, cool tails: the parts that decide are small, but they stand out, so that a generator which knows the
 teacher alone can hit upon them.
-The set exists nowhere on disk: `draw(count, seed)` makes it, 12,000 images in 2 to 4 s of one core.
+The set exists nowhere on disk: `draw(count, seed)` makes it, 12,000 images in 2 to 4 s of one core. `gliders_parts` has
+the part that each pixel shows, and `gliders_depth` how far away it is, in place of the class.
 
 Geometry. In the aircraft's own frame u runs to the nose, v to a wing tip, and the fuselage reaches from -1 to 1. An
 aircraft is symmetric, so every part is drawn once over (u, |v|) as a signed distance d (negative inside), and an edge
@@ -15,7 +16,7 @@ drawing at twice the side: lengths in pixels grow with the side.
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ WINGS = ("straight", "swept", "delta")
 TAILS = ("plain", "v")
 ENGINES = (2, 4)
 CLASSES = tuple(f"{wing}-{tail}-{engines}" for wing, tail, engines in itertools.product(WINGS, TAILS, ENGINES))
+PARTS = ("ground", "fuselage", "wing", "tail", "engine")
+GROUND = 2.0  # how far away it is, in lengths; an aircraft of 13.5 pixels to a length is at 1, as if a camera saw it
 HEADING = 0.35  # radians to either side of up
 SPLITS = {"train": (12_000, 1), "val": (1_200, 2), "test": (2_400, 3)}  # images, seed
 
@@ -41,13 +44,28 @@ _FUSELAGE, _STROKE, _NACELLE, _COCKPIT = 0.105, 0.11, 0.115, 0.07  # radii
 _CHUNK = 32  # images at a time: the planes of one chunk stay in the cache
 
 
-def split(which: str, size: int = SIZE) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The images and labels of `train`, `val` or `test`: own seeds, so no image is in two splits."""
-    return draw(*SPLITS[which], size)
+class Drawn(NamedTuple):
+    """images (N, S, S, 3) uint8; labels (N,) int64; parts (N, S, S) uint8, of `PARTS`; depth (N, S, S) float32."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    parts: NDArray[np.uint8]
+    depth: NDArray[np.float32]
+
+
+def split(which: str, size: int = SIZE) -> Drawn:
+    """`train`, `val` or `test`: own seeds, so no image is in two splits."""
+    return drawn(*SPLITS[which], size)
 
 
 def draw(count: int, seed: int, size: int = SIZE) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """`count` images (count, size, size, 3) uint8 and labels (count,) int64, 0 1 2 ... 11 0 1 ...
+    """The images and labels of `drawn`."""
+    return drawn(count, seed, size)[:2]
+
+
+def drawn(count: int, seed: int, size: int = SIZE) -> Drawn:
+    """`count` images, their labels 0 1 2 ... 11 0 1 ..., and what is seen at each pixel: the part on top that covers
+    half of it or more, and its distance, that of the aircraft's scale.
 
     Image i depends on `seed` and i alone: a shorter draw is the beginning of a longer one. PCG64 and float64
     throughout, so another machine differs by a grey level in a stray pixel at most.
@@ -56,16 +74,18 @@ def draw(count: int, seed: int, size: int = SIZE) -> tuple[NDArray[np.uint8], ND
     labels = np.arange(count, dtype=np.int64) % len(CLASSES)
     uniform = poses.random((count, 24))
     images = np.empty((count, size, size, 3), dtype=np.uint8)
+    parts, depth = np.empty((count, size, size), np.uint8), np.empty((count, size, size), np.float32)
     for start in range(0, count, _CHUNK):
         part = slice(start, min(start + _CHUNK, count))
-        clean = _render(labels[part], uniform[part], size)
+        clean, parts[part], depth[part] = _render(labels[part], uniform[part], size)
         grain = noise.standard_normal(clean.shape) * 0.02
         images[part] = np.rint(np.clip(clean + grain, 0, 1) * 255)
-    return images, labels
+    return Drawn(images, labels, parts, depth)
 
 
-def _render(labels: NDArray[np.int64], uniform: Array, size: int) -> Array:
-    """Images (n, size, size, 3) in [0, 1], without noise, from labels (n,) and uniform random numbers (n, 24)."""
+def _render(labels: NDArray[np.int64], uniform: Array, size: int) -> tuple[Array, Array, Array]:
+    """Images (n, size, size, 3) in [0, 1], without noise, from labels (n,) and uniform random numbers (n, 24); parts
+    and depth (n, size, size)."""
     wing, tail, engines = labels // 4, labels // 2 % 2, labels % 2
     column = iter(uniform.T[:, :, None, None])  # each (n, 1, 1)
 
@@ -91,11 +111,18 @@ def _render(labels: NDArray[np.int64], uniform: Array, size: int) -> Array:
     engine = _colour(between(-0.06, 0.10), between(0.85, 1.0), between(0.85, 1.0))  # warm
     fin = _colour(between(0.48, 0.60), between(0.75, 1.0), between(0.85, 1.0))  # cool
 
-    image = _mix(image, body * between(0.85, 0.95)[..., None], cover(_wing(u, v, wing)))
-    image = _mix(image, fin, cover(_tail(u, v, tail)))
-    image = _mix(image, body, cover(_along_u(u, v, -0.88, 0.88, 0.0, _FUSELAGE)))
-    image = _mix(image, engine, cover(_engines(u, v, wing, engines)))
-    return _mix(image, np.zeros(3), cover(_along_u(u, v, 0.58, 0.72, 0.0, _COCKPIT)))
+    over = (
+        ("wing", body * between(0.85, 0.95)[..., None], _wing(u, v, wing)),
+        ("tail", fin, _tail(u, v, tail)),
+        ("fuselage", body, _along_u(u, v, -0.88, 0.88, 0.0, _FUSELAGE)),
+        ("engine", engine, _engines(u, v, wing, engines)),
+        ("fuselage", np.zeros(3), _along_u(u, v, 0.58, 0.72, 0.0, _COCKPIT)),  # its cockpit
+    )
+    parts = np.zeros(image.shape[:-1])
+    for name, colour, distance in over:
+        image = _mix(image, colour, cover(distance))
+        parts[distance <= 0] = PARTS.index(name)
+    return image, parts, np.where(parts == 0, GROUND, 13.5 * unit / scale)
 
 
 def _wing(u: Array, v: Array, kind: NDArray[np.int64]) -> Array:

@@ -24,7 +24,11 @@ from dfkd_ray.util.errors import DataError
 PIECE = 2**16  # bytes
 PIECES = 2_048  # more files than that, or more bytes than so many pieces have, are sampled
 _DECIDES = ("name", "reader", "classes", "image", "mean", "std", "student", "fit", "folders", "crop", "hold_out")
-_MAY_DECIDE = ("among", "split")  # where a task has them: others keep the digest that they had before there were any
+_MAY_DECIDE = (
+    "among",
+    "split",
+    "targets",
+)  # where a task has them: others keep the digest that they had before there were any
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def _pieces(paths: Sequence[Path], sizes: Sequence[int]) -> list[tuple[Path, int
 def definition(task: Task) -> dict[str, Any]:
     """What of a task decides results: neither where its images and its teacher lie, nor how the teacher was trained."""
     plain = yamls.plain(task)
-    decides = [*_DECIDES, *(name for name in _MAY_DECIDE if plain[name])]
+    decides = [*_DECIDES, *(name for name in _MAY_DECIDE if plain[name] and plain[name] != "classes")]
     return {**{name: plain[name] for name in decides}, "teacher": task.teacher.arch}
 
 

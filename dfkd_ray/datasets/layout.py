@@ -22,6 +22,7 @@ from dfkd_ray.datasets.shares import SplitShares
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.datasets.trees import ClassFolders, part
 from dfkd_ray.util.errors import DataError
+from dfkd_ray.util.words import counted
 
 WHOLE = "whole"  # what has no splits of its own
 
@@ -72,7 +73,7 @@ class FolderLayout:
             names, labels = listed()
             rows = np.flatnonzero(shares.draw([Path(name).as_posix() for name in names], labels) == place)
             if names and not len(rows):
-                few = f"{len(names)} images are too few to be split {split}"
+                few = f"{counted(len(names), 'image')}: too few to be split {split}"
                 raise NoSplit(f"{source.root}: {few}: none is left for {WHICH[place]}")
             return part(source.root, [names[row] for row in rows], labels[rows])
 

@@ -37,11 +37,9 @@ def load(name: str, above: tuple[Path, ...] = ()) -> Task:
         return folder.task(name)
     if Path(name).suffix in (".yaml", ".yml"):
         path = Path(name).resolve()
-        document = yamls.load(path)
-        made = isinstance(document.data, Mapping) and derived.OF in document.data
         if path in above:
             raise ConfigError.at("", f"{path} is of itself")
-        task = parse(derived.spread(document, partial(load, above=(*above, path))) if made else document)
+        task = _read(path, above)
         if task.teacher.weights is not None:
             task = replace(task, teacher=replace(task.teacher, weights=str(path.parent / task.teacher.weights)))
         return task if task.data is None else replace(task, data=str(path.parent / task.data))
@@ -50,7 +48,14 @@ def load(name: str, above: tuple[Path, ...] = ()) -> Task:
     if name not in names():
         own = f"a task of your own is the path of its .yaml, or {folder.PREFIX}PATH"
         raise UnknownName(f"unknown task {name!r}{did_you_mean(name, names())}; {own}")
-    return parse(yamls.load(HERE / f"{name}.yaml"))
+    return _read(HERE / f"{name}.yaml")
+
+
+def _read(path: Path, above: tuple[Path, ...] = ()) -> Task:
+    """The task in a file, which may be `of` another."""
+    document = yamls.load(path)
+    made = isinstance(document.data, Mapping) and derived.OF in document.data
+    return parse(derived.spread(document, partial(load, above=(*above, path))) if made else document)
 
 
 def parse(document: yamls.Document) -> Task:

@@ -24,6 +24,8 @@ def write_grid(
     task: Task, out: Path, data: Path | None = None, which: SplitName = "test", columns: int = 12, zoom: int = 2
 ) -> Path:
     """Write a PNG with the first `columns` images of each class of a split, see `draw`; returns `out`."""
+    if task.targets != "classes":
+        raise DataError(f"{task.name}: a picture has a row for each class of images; here targets are {task.targets}")
     sheet = draw(task, split(task, which, data), columns, zoom)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

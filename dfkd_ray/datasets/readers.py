@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dfkd_ray.datasets import dense
 from dfkd_ray.datasets.fetch import fetch
 from dfkd_ray.datasets.image_files import Files, data_folder, sound
 from dfkd_ray.datasets.naming import Classes
@@ -26,20 +27,22 @@ from dfkd_ray.datasets.task import Task
 from dfkd_ray.util.choices import Cache
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.registry import Registry
+from dfkd_ray.util.words import counted
 
 SplitName = Literal["train", "val", "test"]
 WHICH: tuple[SplitName, ...] = ("train", "val", "test")
 
 
 class Split(NamedTuple):
-    """images (N, C, H, W) uint8, labels (N,) int64."""
+    """images (N, C, H, W) uint8, labels (N,) int64; of dense targets `labels` are (N, H, W), see `dense.fitted`."""
 
     images: Tensor
     labels: Tensor
 
 
 class Part(NamedTuple):
-    """Images as the source has them, (N, H, W) or (N, H, W, C) uint8 or files, and labels (N,) of integers."""
+    """Images as the source has them, (N, H, W) or (N, H, W, C) uint8 or files, and labels (N,) of integers, or dense
+    targets (N, H, W)."""
 
     images: NDArray[Any] | Files
     labels: NDArray[Any]
@@ -162,7 +165,7 @@ def _take(task: Task, parts: Parts, which: SplitName, origin: str) -> Part:
     images, labels = parts[lender]()
     count = max(1, round(share * len(images))) if share < 1 else int(share)
     if len(images) <= count:
-        lent = f"{len(images)} {lender} images, but hold_out of {task.name} sets {count} aside"
+        lent = f"{counted(len(images), f'{lender} image')}, but hold_out of {task.name} sets {count} aside"
         if lender == "test" and which == "test":  # too few to lend any: they are all there to measure
             return Part(images, labels)
         raise (NoSplit if lender == "test" else DataError)(f"{origin}: {lent}; --hold-out 0.2 takes a share of them")
@@ -176,8 +179,13 @@ def _checked(task: Task, part: Part, origin: str) -> Part:
     if not isinstance(images, Files) and (images.dtype != np.uint8 or images.ndim not in (3, 4)):
         shape = f"{images.dtype} {images.shape}"
         raise DataError(f"{origin}: images must be uint8 of shape (N, H, W) or (N, H, W, C), got {shape}")
+    if task.targets != "classes":
+        if isinstance(images, Files):
+            raise DataError(f"{origin}: {task.targets} is read from arrays alone: give --data FILE.npz")
+        return Part(images, dense.checked(task, labels, images.shape[:3], origin))
     if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
-        raise DataError(f"{origin}: labels must be {len(images)} integers, got {labels.dtype} {labels.shape}")
+        wanted = counted(len(images), "integer")
+        raise DataError(f"{origin}: labels must be {wanted}, got {labels.dtype} {labels.shape}")
     if len(labels) == 0:
         raise DataError(f"{origin}: there is no image")
     if labels.min() < 0 or labels.max() >= len(task.classes):
@@ -200,7 +208,8 @@ def _fit(task: Task, pixels: NDArray[Any], labels: NDArray[Any], origin: str) ->
     elif (down, right) != (0, 0):
         smooth = F.interpolate(images.float(), (height, width), mode="bilinear", antialias=True)
         images = smooth.round().clamp(0, 255).to(torch.uint8)
-    return Split(images.contiguous(), torch.from_numpy(labels.astype(np.int64)))
+    whole = torch.from_numpy(labels.astype(np.int64)) if task.targets == "classes" else dense.fitted(task, labels)
+    return Split(images.contiguous(), whole)
 
 
 def channelled(task: Task, pixels: NDArray[Any], origin: str) -> Tensor:
@@ -210,5 +219,5 @@ def channelled(task: Task, pixels: NDArray[Any], origin: str) -> Tensor:
     if images.shape[1] == 1:
         images = images.expand(-1, channels, -1, -1)
     if images.shape[1] != channels:
-        raise DataError(f"{origin}: {images.shape[1]} channels do not fit the {channels} of {task.name}")
+        raise DataError(f"{origin}: {counted(images.shape[1], 'channel')} where {task.name} has {channels}")
     return images

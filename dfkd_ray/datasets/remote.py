@@ -18,7 +18,7 @@ from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.files import replace, why
 from dfkd_ray.util.locks import alone
 from dfkd_ray.util.progress import progress
-from dfkd_ray.util.words import memory
+from dfkd_ray.util.words import counted, memory
 
 AT_ONCE = 16  # objects
 UNUSED = 24 * 3600  # seconds after which a copy of what the store has no more may go
@@ -102,7 +102,7 @@ def _bring(place: store.Store, sizes: Mapping[str, int], path: Path) -> None:
         for number, _ in enumerate(pool.map(fetch, left), start=1 + count - len(left)):
             tell(number)
     replace(part, path.parent)
-    what = memory(total) if [*sizes] == [""] else f"{count:,} files, {memory(total)},"
+    what = memory(total) if [*sizes] == [""] else f"{counted(count, 'file')}, {memory(total)},"
     print(f"{place.url}: {what} brought to {path}", file=sys.stderr, flush=True)
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from dfkd_ray.datasets.origin import Origin
 from dfkd_ray.datasets.shares import SplitShares
 from dfkd_ray.util import limits
+from dfkd_ray.util.choices import Targets
 
 HERE = Path(__file__).parent
 
@@ -27,7 +28,8 @@ class TeacherRef:
     """Which net the teacher is. `weights`: a file beside the shipped tasks or an absolute path; None: the user brings
     one.
 
-    `test_accuracy`: the measured fraction, None where nobody measured it.
+    `test_accuracy`: the measured fraction, None where nobody measured it; of dense targets the first measure of
+    `datasets.quality` in its place.
     """
 
     arch: str
@@ -96,6 +98,8 @@ class Task:
     `recipe` trains a teacher from scratch, `fine_tuning` one that starts from ImageNet's weights: see `recipe_from`.
     `among`: the classes of the data, where `classes` are some of them. `split`: see `SplitShares`, of a folder of one's
     own that has no splits. `skip_damaged`: how many files of each split may be damaged, and are left out.
+    `targets`: what is to be told of an image: which of `classes` it is; at each position which of them is there
+    ("segmentation"); or how far away that is ("depth"), and then `classes` has one name, that of the output.
     """
 
     name: str
@@ -118,6 +122,7 @@ class Task:
     among: tuple[str, ...] = ()
     split: str | None = None
     skip_damaged: int = 0
+    targets: Targets = "classes"
 
     def __post_init__(self) -> None:
         if not self.name or Path(self.name).name != self.name:  # folders and files are called by it
@@ -125,8 +130,14 @@ class Task:
         limits.check_fields(self)
         if prod(self.image) > limits.PIXELS:
             raise ValueError(f"image must have at most {limits.PIXELS:,} values, got {self.image}")
-        if len(set(self.classes)) != len(self.classes) or len(self.classes) < 2:
+        if self.targets == "depth" and len(self.classes) != 1:
+            raise ValueError("classes must be one name where targets are depth: that of the output")
+        if self.targets != "depth" and (len(set(self.classes)) != len(self.classes) or len(self.classes) < 2):
             raise ValueError("classes must be at least two different names")
+        if self.targets != "classes" and (self.among or self.folders):
+            raise ValueError(f"among and folders are for classes of images, and targets are {self.targets}")
+        if self.targets != "classes" and self.recipe.augment != "none":
+            raise ValueError(f"recipe.augment {self.recipe.augment} moves images, not their {self.targets}: take none")
         if self.among and not {*self.classes} <= {*self.among}:
             raise ValueError("among must hold all classes, or none")
         of = len(self.among or self.classes)
@@ -142,7 +153,7 @@ class Task:
             raise ValueError(f"image must be (channels, height, width), each >= 1, got {self.image}")
         for name in ("mean", "std"):
             if len(getattr(self, name)) != self.image[0]:
-                raise ValueError(f"{name} must have one number for each of the {self.image[0]} channels")
+                raise ValueError(f"{name} must have a number for each channel, {self.image[0]} in all")
         if min(self.std) <= 0:
             raise ValueError(f"std must be > 0, got {self.std}")
 

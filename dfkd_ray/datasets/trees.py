@@ -20,6 +20,7 @@ from dfkd_ray.datasets.naming import Classes, some
 from dfkd_ray.datasets.readers import Opened, Part, Parts, balanced, missing, readers
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.util.errors import DataError
+from dfkd_ray.util.words import counted
 
 
 @readers.register("folders")
@@ -95,7 +96,7 @@ def _fifth(task: Task, root: Path, test: bool) -> Part:
         members = drawn[labels[drawn] == label]
         cut = max(len(members) // 5, 2)
         if len(members) <= cut:
-            raise DataError(f"{root}: {len(members)} images of {name} are too few to be split")
+            raise DataError(f"{root}: {counted(len(members), 'image')} of {name}: too few to be split")
         kept += (members[:cut] if test else members[cut:]).tolist()
     kept.sort()
     return part(root, [names[row] for row in kept], labels[kept])
@@ -168,9 +169,7 @@ def _placed(task: Task, root: Path, found: Set[str], partly: bool) -> dict[int, 
     if unknown:
         raise DataError(f"{root}: {classes.unknown(unknown)}")
     if not partly and (missing := [name for label, name in enumerate(known) if label not in folders]):
-        raise DataError(
-            f"{root}: {len(missing)} of the {len(known)} classes of {task.name} are missing: {some(missing)}"
-        )
+        raise DataError(f"{root}: without {len(missing)} of the {len(known)} classes of {task.name}: {some(missing)}")
     return folders
 
 
@@ -188,7 +187,7 @@ def _annotated(task: Task, root: Path) -> Part:
             raise DataError(f"{table}:{number}: {name} {'stands twice' if name in stated else f'is not in {images}'}")
         stated[name] = label
     if unstated := sorted(there.difference(stated)):
-        raise DataError(f"{table}: {len(unstated)} of the images have no line: {some(unstated)}")
+        raise DataError(f"{table}: no line for {counted(len(unstated), 'image')}: {some(unstated)}")
     return part(images, list(stated), np.array(list(stated.values())))
 
 

@@ -69,7 +69,9 @@ def verify(task: Task, data: Path | None = None) -> DataReport:
     report, listed = DataReport(there.root), defaultdict[Path, set[str]](set)
     if there.root is None:
         return report
-    if not there.root.is_dir():  # an .npz, somebody's own
+    if not there.root.is_dir():  # an .npz, somebody's own or the publisher's
+        if task.origin is not None and there.root != data:
+            report.official = task.origin.counts.stated
         for which, part in there.parts.items():
             _counted(which, part, report)
         return report

@@ -80,11 +80,15 @@ def _part(name: str, raw: Any) -> Weighted:
     if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not abs(weight) < float("inf"):
         raise ConfigError.at("weight", f"should be a finite number, got {weight!r}")
     limits.check("weight", weight)
-    start = rest.pop("start", Weighted.start)
-    if isinstance(start, bool) or not isinstance(start, int):
-        raise ConfigError.at("start", f"should be a whole number of epochs, got {start!r}")
-    limits.check("start", start)
-    return Weighted(float(weight), yamls.component(terms, rest, name), start)
+    epochs = {key: _epochs(key, rest.pop(key, getattr(Weighted, key))) for key in ("start", "ramp")}
+    return Weighted(float(weight), yamls.component(terms, rest, name), **epochs)
+
+
+def _epochs(key: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigError.at(key, f"should be a whole number of epochs, got {value!r}")
+    limits.check(key, value)
+    return value
 
 
 _SLOTS: dict[str, Callable[[Any], Any]] = {
@@ -112,7 +116,7 @@ def _plain(slot: Any) -> Any:
         spec = yamls.plain(part.term)
         if spec["name"] == name:
             del spec["name"]
-        out[name] = {"weight": part.weight, "start": part.start, **spec}
+        out[name] = {"weight": part.weight, "start": part.start, "ramp": part.ramp, **spec}
     return out
 
 

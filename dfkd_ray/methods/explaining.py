@@ -23,7 +23,7 @@ from dfkd_ray.util.registry import did_you_mean
 
 _PAPER = re.compile(r"arXiv|et al\.|\b(?:ICCV|CVPR|ECCV|WACV|AAAI|ICLR|ICML|NeurIPS)\b")
 _SLOTS = {"source": sources, "memory": memories}
-_WEIGHTED = ("weight", "start")  # of every term, beside its own fields
+_WEIGHTED = ("weight", "start", "ramp")  # of every term, beside its own fields
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 Output = Literal["tanh", "normalised", "sigmoid", "batchnorm", "affine_batchnorm"]
 
@@ -77,3 +78,13 @@ def check_sides(doublings: int, most: int, *sides: int) -> None:
             below = side // step * step
             near = f"{below} or {below + step}" if below >= step else f"{step}"
             raise ValueError(f"the sides of an image must be multiples of {step}, got {side}; nearest: {near}")
+
+
+def sized(pictures: Tensor, image: tuple[int, int, int]) -> Tensor:
+    """Pictures (B, 3, h, w) in [0, 1] at the size `image` (C, H, W): bicubic; grey ones are the mean of the colours.
+
+    The code's bicubic is read. Whether it is antialiased is left to torchvision there, whose newer versions do so.
+    """
+    if pictures.shape[2:] != image[1:]:
+        pictures = F.interpolate(pictures, image[1:], mode="bicubic", antialias=True).clamp(0, 1)
+    return pictures.mean(1, keepdim=True) if image[0] == 1 else pictures

@@ -18,7 +18,8 @@ class Taps:
     """Names as in `named_modules()`.
 
     stages: modules whose *outputs* are the stage features, (B, C, H, W), from the input to the head.
-    head: the final `nn.Linear`; its *input* is the penultimate embedding, (B, D), its output the logits.
+    head: the final `nn.Linear`; its *input* is the penultimate embedding, (B, D), its output the logits. Of a dense
+        network the last 1x1 convolution, from (B, D, H, W).
     """
 
     stages: tuple[str, ...]

@@ -11,6 +11,7 @@ from typing import Any, get_type_hints
 from torch import Tensor
 
 from dfkd_ray.parts.signals import Signals
+from dfkd_ray.util.choices import EVERY, Targets
 from dfkd_ray.util.registry import did_you_mean
 
 _OF_A_NET = ("logits", "embedding", "stages", "norms")
@@ -51,7 +52,9 @@ def as_term(function: Callable[..., Tensor], name: str, again: Again) -> type[An
     def reduced(term: Any) -> tuple[Any, ...]:
         return again, (name, _values(term))
 
-    made = make_dataclass(function.__name__, own, frozen=True, namespace={"__call__": call, "__reduce__": reduced})
+    targets: tuple[Targets, ...] = ("classes",) if "labels" in reads else EVERY
+    space = {"__call__": call, "__reduce__": reduced, "targets": targets}
+    made = make_dataclass(function.__name__, own, frozen=True, namespace=space)
     made.__module__ = function.__module__
     made.__doc__ = function.__doc__ or ""
     return made

@@ -4,6 +4,8 @@ A network is run at most once for a batch of images; its stage features, its pen
 BatchNorm layers are caught on the way by forward hooks that are removed again. Whatever no term reads is not computed:
 an objective without an adversarial term never runs the student.
 
+A dense network gives an output a position, (B, K, H, W), read as rows (B H W, K): formulas over images hold of them.
+
 Where a run has several ranks (`nets.sharing`), logits and embeddings are of the whole batch, on every rank. Stages and
 inputs of BatchNorm, which are large, are of this rank's rows, and a term that reads them says how the ranks' values are
 joined: `signals.ranks.mean` where it is a mean over images.
@@ -20,21 +22,24 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from dfkd_ray.nets.positions import rows, targets_of
 from dfkd_ray.nets.sharing import ALONE, Ranks, sharing
 from dfkd_ray.nets.taps import taps_of
-from dfkd_ray.util.choices import Precision
+from dfkd_ray.util.choices import Precision, Targets
 from dfkd_ray.util.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class Layout:
     """Shapes that one network yields for one image: of its stages (C, H, W), the length of its embedding, and the
-    channels of its BatchNorm layers, in the order of the pass. kind: its class, the same for nets of one family."""
+    channels of its BatchNorm layers, in the order of the pass. kind: its class, the same for nets of one family.
+    targets: what its outputs tell."""
 
     stages: tuple[tuple[int, int, int], ...]
     embedding: int
     norms: tuple[int, ...] = ()
     kind: str = ""
+    targets: Targets = "classes"
 
 
 @dataclass(frozen=True)
@@ -69,12 +74,12 @@ class Pass:
 
     @cached_property
     def logits(self) -> Tensor:
-        """(B, K), before the softmax."""
-        return self._ranks.whole(self.share.logits)
+        """(B, K), before the softmax; of a dense network (B H W, K)."""
+        return self._ranks.whole(rows(self.share.outputs))
 
     @cached_property
     def embedding(self) -> Tensor:
-        """(B, D): the input of the network's last linear layer."""
+        """(B, D): the input of the network's last linear layer; of a dense network (B H W, D)."""
         return self._ranks.whole(self.share.embedding)
 
     @property
@@ -123,9 +128,9 @@ class Pass:
 
 
 class Caught(NamedTuple):
-    """The tensors of one pass."""
+    """The tensors of one pass; outputs: (B, K) or (B, K, H, W), as the network gives them."""
 
-    logits: Tensor
+    outputs: Tensor
     embedding: Tensor
     stages: tuple[Tensor, ...]
     norms: tuple[Norm, ...]
@@ -149,13 +154,12 @@ def catch(net: nn.Module, images: Tensor, norms: bool) -> Caught:
             if isinstance(module, nn.BatchNorm2d):
                 hooks.append(module.register_forward_pre_hook(lambda m, args: inputs.append(Norm(m, args[0]))))
     try:
-        logits = net(images)
+        outputs = single(net(images))
     finally:
         for hook in hooks:
             hook.remove()
-    return Caught(
-        single(logits), single(heads[-1].flatten(1)), tuple(stages[name] for name in taps.stages), tuple(inputs)
-    )
+    embedding = rows(heads[-1]) if outputs.ndim == 4 else heads[-1].flatten(1)
+    return Caught(outputs, single(embedding), tuple(stages[name] for name in taps.stages), tuple(inputs))
 
 
 def single(x: Tensor) -> Tensor:
@@ -218,7 +222,8 @@ def layout(net: nn.Module, image: tuple[int, int, int]) -> Layout:
         reason = str(error).strip().splitlines()[0]
         raise ConfigError.at("", f"{kind} cannot be run on an image of {image}: {reason}") from None
     stages = tuple((s.shape[1], s.shape[2], s.shape[3]) for s in caught.stages)
-    return Layout(stages, caught.embedding.shape[1], tuple(norm.input.shape[1] for norm in caught.norms), kind)
+    norms = tuple(norm.input.shape[1] for norm in caught.norms)
+    return Layout(stages, caught.embedding.shape[1], norms, kind, targets_of(caught.outputs))
 
 
 @contextmanager

@@ -62,15 +62,26 @@ class Weighted:
     """A term and its weight in the sum; weights stand here and nowhere else.
 
     start: epochs of the run before it counts; until then it costs nothing.
+    ramp: epochs over which its weight grows from then on, by the same in each, the last of them at the whole weight
+        (CuDFKD, arXiv 2208.13648); 0: it counts whole at once.
     """
 
     weight: float
     term: Any
     start: int = 0
+    ramp: int = 0
 
     def __post_init__(self) -> None:
-        if self.start < 0:
-            raise ValueError(f"start must be >= 0 epochs, got {self.start}")
+        for name in ("start", "ramp"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be >= 0 epochs, got {getattr(self, name)}")
+
+    def at(self, done: int) -> float:
+        """The weight in the epoch after so many; 0 before its start."""
+        since = done - self.start + 1
+        if since < 1:
+            return 0.0
+        return self.weight * min(1.0, since / self.ramp) if self.ramp else self.weight
 
 
 @dataclass(frozen=True)
@@ -89,7 +100,7 @@ class TotalLoss:
 
         ConfigError names the term that does not fit the setting.
         """
-        live: dict[str, tuple[float, Callable[[Signals], Tensor], int]] = {}
+        live: dict[str, tuple[Weighted, Callable[[Signals], Tensor]]] = {}
         for name, part in self.parts.items():
             if part.weight == 0:
                 continue
@@ -98,44 +109,43 @@ class TotalLoss:
                     opened = part.term.open(setting) if isinstance(part.term, Opens) else part.term
             except ConfigError as error:
                 raise ConfigError([problem.under(name) for problem in error.problems]) from None
-            live[name] = (part.weight, opened, part.start)
+            live[name] = (part, opened)
         return LiveTotalLoss(live)
 
 
 class LiveTotalLoss(nn.Module):
     """A TotalLoss whose terms are open: call it with signals to get the sum and each term's own (unweighted) value."""
 
-    def __init__(self, parts: Mapping[str, tuple[float, Callable[[Signals], Tensor], int]]) -> None:
+    def __init__(self, parts: Mapping[str, tuple[Weighted, Callable[[Signals], Tensor]]]) -> None:
         super().__init__()
-        self.weights = {name: weight for name, (weight, _, _) in parts.items()}
-        self.calls = {name: call for name, (_, call, _) in parts.items()}
-        self.starts = {name: start for name, (_, _, start) in parts.items()}
+        self.specs = {name: spec for name, (spec, _) in parts.items()}
+        self.calls = {name: call for name, (_, call) in parts.items()}
         self.done = 0  # epochs
         self.state = nn.ModuleDict(
             {f"{n}_": c for n, c in self.calls.items() if isinstance(c, nn.Module)}
         )  # `keys` may name a term
 
     def begin(self, epoch: int) -> None:
-        """An epoch begins, counted from 1: terms whose `start` has passed count."""
+        """An epoch begins, counted from 1: terms whose `start` has passed count, by their `ramp`."""
         self.done = epoch - 1
 
     def settle(self) -> None:
         """A round is over: whatever keeps something of it does so now."""
         for name, call in self.calls.items():
-            if self.starts[name] <= self.done and hasattr(call, "settle"):
+            if self.specs[name].start <= self.done and hasattr(call, "settle"):
                 call.settle()
 
     def forward(self, signals: Signals, only: str | None = None) -> tuple[Tensor, dict[str, Tensor]]:
         """The weighted sum (a scalar) and the terms' values, detached, still on the device; `only`: one term's."""
         total, values = signals.images.new_zeros(()), {}
         for name, call in self.calls.items():
-            if self.starts[name] > self.done or only not in (None, name):
+            if self.specs[name].start > self.done or only not in (None, name):
                 continue
             try:
                 value = call(signals)
             except ConfigError as error:
                 raise ConfigError(problem.under(name) for problem in error.problems) from None
-            total = total + self.weights[name] * _scalar(name, value)
+            total = total + self.specs[name].at(self.done) * _scalar(name, value)
             values[name] = value.detach()
             for gauge, reading in getattr(call, "gauges", {}).items():
                 values[f"{name}/{gauge}"] = reading

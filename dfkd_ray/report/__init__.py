@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import html
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def build(folder: Path, trial: int | None = None) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         _write(target, text)
         return target
-    made = {"report.html": page(tables)}
+    made = {"report.html": page(tables, shlex.quote(_typed(folder)))}
     if tables.is_ablation:
         grid = paste.arm_table(tables)
         made |= {"arms.md": paste.markdown(grid), "arms.tex": paste.latex(grid)}
@@ -77,6 +78,12 @@ def compare(folders: Sequence[Path], out: Path | None = None) -> Path:
     target = folders[0].parent / f"{name}.html" if out is None else _stem(out).with_name(f"{_stem(out).name}.html")
     _write(target, text)
     return target
+
+
+def _typed(folder: Path) -> str:
+    """A folder as one types it from here: relative where it lies below, else whole."""
+    whole, here = folder.resolve(), Path.cwd()
+    return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)
 
 
 def _stem(out: Path) -> Path:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from dfkd_ray import metrics
+from dfkd_ray.report import confirmed, fronts
 from dfkd_ray.report.blocks import Number, Numbers, Ruler, Tick
 from dfkd_ray.report.settings import is_number
 from dfkd_ray.report.trial import Goal, TrialRow
@@ -33,11 +34,16 @@ class Scores:
         return found
 
     def at(self, metric: str, epoch: int | None) -> float | None:
-        """A metric after an epoch."""
+        """A metric after an epoch, or a cost."""
+        if metric in metrics.COSTS:
+            cost: float | None = self.trial.row[metric]
+            return cost
         return self.tables.curve(metric).at(self.trial.number, epoch)
 
     def compared_at(self, objective: Goal) -> int | None:
-        """The epoch that the search went by."""
+        """The epoch that the search went by; None for a cost."""
+        if objective.metric in metrics.COSTS:
+            return None
         return self.best_epoch if objective.at == "best" else self.last_epoch
 
 
@@ -51,18 +57,30 @@ def sentence(tables: Tables) -> str:
     best = tables.best
     if best is None:
         return _nothing(tables)
-    planned = part(tables.study, "budget").get("trials")
-    running = tables.note.get("finished") is False and is_number(planned) and planned > len(tables.all)
+    if tables.confirmed.get("complete"):
+        return f"Trial {best.number} has {_settings(best, tables)}{against(tables)}."
+    budget, several = part(tables.study, "budget").get("trials"), len(tables.front) > 1 < len(tables.objectives)
+    planned = int(budget) if is_number(budget) else 0
+    running = tables.note.get("finished") is False and planned > len(tables.searched)
+    what = "The front" if several else "Best"
     head = (
-        f"Best so far, after {len(tables.all)} of {planned} trials"
+        f"{what} so far, after {len(tables.searched)} of {words.count(planned, 'trial')}"
         if running
-        else f"Best of {words.count(len(tables.all), 'trial')}"
+        else f"{what} of {words.count(len(tables.searched), 'trial')}"
     )
-    chosen = [f"{p.label} {words.setting(best.changes[p.path])}" for p in tables.parameters if p.path in best.changes]
-    settings = f" with {words.listed([words.shorten(c) for c in chosen])}" if 0 < len(chosen) <= _MOST else ""
-    tested = best.final.get(metrics.TEST_LAST)
-    test = "" if tested is None else f"; test {metrics.with_unit(metrics.TEST_LAST, tested)} at its last epoch"
+    if several:
+        return f"{fronts.sentence(tables, head)}{against(tables)}."
+    chosen = _settings(best, tables)
+    settings = f" with {chosen}" if chosen else ""
+    tested = best.final.get(tables.quality.test_last)
+    test = "" if tested is None else f"; test {metrics.with_unit(tables.quality.test_last, tested)} at its last epoch"
     return f"{head}: {_reached(best, tables)}{settings}{test}{against(tables)}."
+
+
+def _settings(best: TrialRow, tables: Tables) -> str:
+    """What was searched as this trial has it; empty where that is too much for a sentence."""
+    chosen = [f"{p.label} {words.setting(best.changes[p.path])}" for p in tables.parameters if p.path in best.changes]
+    return words.listed([words.shorten(c) for c in chosen]) if len(chosen) <= _MOST else ""
 
 
 def _reached(best: TrialRow, tables: Tables) -> str:
@@ -70,10 +88,10 @@ def _reached(best: TrialRow, tables: Tables) -> str:
     scores = Scores(best, tables)
     told = [(o, value, scores.compared_at(o)) for o, value in zip(tables.objectives, best.values)]
     found = [f"{metrics.inside(o.metric)} {metrics.with_unit(o.metric, value)}{_at(epoch)}" for o, value, epoch in told]
-    known = metrics.VAL_ACCURACY in [o.metric for o in tables.objectives]
-    validation = scores.at(metrics.VAL_ACCURACY, told[0][2])
+    known = tables.quality.val in [o.metric for o in tables.objectives]
+    validation = scores.at(tables.quality.val, told[0][2])
     if not known and validation is not None:
-        found.append(f"validation accuracy {metrics.with_unit(metrics.VAL_ACCURACY, validation)} there")
+        found.append(f"{metrics.inside(tables.quality.val)} {metrics.with_unit(tables.quality.val, validation)} there")
     return ", ".join(found)
 
 
@@ -118,16 +136,17 @@ def states(tables: Tables) -> str:
 
 def numbers(tables: Tables) -> Numbers:
     """The big numbers."""
-    best = tables.best
-    shown: list[Number] = []
-    if best is not None:
+    best, shown = tables.best, confirmed.numbers(tables.confirmed)
+    if len(tables.objectives) > 1 and tables.front:
+        shown.append(fronts.number(tables))
+    if best is not None and not tables.confirmed.get("complete"):
         goal, scores = tables.objective, Scores(best, tables)
         epoch = scores.compared_at(goal)
         when = f"trial {best.number}" if epoch is None else f"trial {best.number}, epoch {epoch}"
         shown.append(Number(metrics.with_unit(goal.metric, best.value), metrics.label(goal.metric), when))
-        if (tested := best.final.get(metrics.TEST_LAST)) is not None:
-            said = metrics.with_unit(metrics.TEST_LAST, tested)
-            shown.append(Number(said, "Test accuracy", f"trial {best.number}, last epoch"))
+        if (tested := best.final.get(tables.quality.test_last)) is not None:
+            said = metrics.with_unit(tables.quality.test_last, tested)
+            shown.append(Number(said, f"Test {tables.quality.said}", f"trial {best.number}, last epoch"))
     shown += [trials(tables), work(tables)]
     return Numbers(shown, first=best is not None)
 
@@ -144,14 +163,14 @@ def work(tables: Tables) -> Number:
 def ruler(tables: Tables) -> Ruler | None:
     """Where the student stands between chance and its teacher, on a line from 0 to 100 %."""
     trial = tables.shown
-    tested = trial.final.get(metrics.TEST_LAST) if trial is not None else None
+    tested = trial.final.get(tables.quality.test_last) if trial is not None else None
     if tested is None or not 0 <= tested <= 1:
         return None
     low = chance(tables) or 0.0
     others = {"chance": chance(tables), "teacher": teacher(tables)}
     places = [_place("student", tested, above=True)]
     places += [_place(name, value) for name, value in others.items() if value is not None and 0 <= value <= 1]
-    label = "Test accuracy on a line from 0 to 100 per cent"
+    label = f"Test {tables.quality.said} on a line from 0 to 100 per cent"
     return Ruler(label, (min(low, tested), max(low, tested)), places)
 
 

@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from dfkd_ray import metrics
+from dfkd_ray.report import fronts
 from dfkd_ray.report.answer import states
 from dfkd_ray.report.blocks import Facts
 from dfkd_ray.report.settings import is_number
 from dfkd_ray.report.view import Tables, part
 from dfkd_ray.util import words
+
+NAMED = 12  # trials of an earlier study
 
 
 def asked(tables: Tables) -> Facts:
@@ -19,23 +22,47 @@ def asked(tables: Tables) -> Facts:
     study = tables.study
     budget = part(study, "budget")
     limits = [words.count(budget["trials"], "trial")] if isinstance(budget.get("trials"), int) else []
-    limits += [f"{budget['hours']} hours"] if is_number(budget.get("hours")) else []
+    limits += [f"{budget['hours']}{words.NBSP}h"] if is_number(budget.get("hours")) else []
     pairs = [
         *basics(tables),
         ("Searched", space(tables)),
         ("Fixed", fixed(tables)),
         ("Constraints", words.listed([f"{name} {bound}" for name, bound in part(study, "constraints").items()])),
         ("Outside of them", ", ".join(str(t.number) for t in tables.complete if t.outside)),
+        ("Taken of the front", fronts.taken(tables) if len(tables.objectives) > 1 else None),
         ("Sampler", configured(study.get("sampler"))),
         (
             "Proposed",
             words.by_model(who) if (who := Counter(filter(None, (t.proposed_by for t in tables.all)))) else None,
         ),
+        ("Learnt from", learnt(tables)),
         ("Stopper", configured(study.get("stopper"))),
         ("Budget", " or ".join(limits)),
+        ("Edited", edited(tables)),
         ("Trials", states(tables) or "none has ended yet"),
     ]
     return Facts(pairs)
+
+
+def learnt(tables: Tables) -> str:
+    """The earlier studies whose trials the sampler knew, which are none of this one's and cannot win it."""
+    told = []
+    for each in _mappings(tables.note.get("earlier")):
+        numbers, best = each.get("trials"), each.get("best")
+        listed = list(map(str, numbers)) if isinstance(numbers, list) else []
+        at = f", the best {metrics.with_unit(tables.objective.metric, best)}" if is_number(best) else ""
+        told.append(f"{each.get('folder')}: {words.count(len(listed), 'trial')} ({words.some(listed, NAMED)}){at}")
+    return "; ".join(told) + (" (none of this study's, so none can win it)" if told else "")
+
+
+def edited(tables: Tables) -> str:
+    """How the study's file was changed while it had trials."""
+    amendments = _mappings(tables.note.get("amendments"))
+    return "; ".join(f"after {words.setting(each.get('asked'))} trials: {each.get('changed')}" for each in amendments)
+
+
+def _mappings(value: object) -> list[Mapping[str, Any]]:
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
 
 def experiment(tables: Tables) -> Facts:
@@ -52,9 +79,10 @@ def experiment(tables: Tables) -> Facts:
         ("Arms", f"{len(tables.arms)}{twins}"),
         ("Seeds", ", ".join(map(str, seeds)) if isinstance(seeds, list) else None),
         ("Draws", f"{draws}, the same for all arms" if isinstance(draws, int) and draws > 1 else None),
-        ("Tuned", f"{tune['trials']} trials for each arm" if tune.get("trials") else None),
+        ("Tuned", f"{words.count(tune['trials'], 'trial')} for each arm" if tune.get("trials") else None),
         ("Searched", space(tables)),
         ("Fixed", fixed(tables)),
+        ("Edited", edited(tables)),
         ("Trials", states(tables) or "none has ended yet"),
     ]
     return Facts(pairs)

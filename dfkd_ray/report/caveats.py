@@ -22,8 +22,8 @@ def caveats(tables: Tables) -> Iterator[str]:
         yield _added(tables, seeds)
     if tune.get("trials"):
         yield (
-            f"Each arm was tuned by a search of its own of {tune['trials']} trials, which count for no effect: effects "
-            "are those of a component and of its settings together."
+            f"Each arm was tuned by a search of its own of {words.count(tune['trials'], 'trial')}, which count for no "
+            "effect: effects are those of a component and of its settings together."
         )
     if part(study, "design").get("name") == "path":
         yield "The trials that pick a step of the path also estimate it: a chosen step looks larger than it is."

@@ -57,7 +57,9 @@ class BestCurves(Drawn[Studies]):
     @staticmethod
     def prepare(tables: Studies) -> pa.Table:
         rows = []
-        wanted = dict.fromkeys([*(t.objective.metric for t in tables.values()), metrics.VAL_ACCURACY])
+        wanted = dict.fromkeys(
+            [*(t.objective.metric for t in tables.values()), *(t.quality.val for t in tables.values())]
+        )
         for metric in wanted:
             for place, (name, own) in enumerate(tables.items()):
                 trial = own.shown
@@ -193,17 +195,17 @@ def trials(studies: Studies) -> Section:
         rows = [_trial(tables, trial) for trial in best]
         head = ["Trial", *(["Arm", "Seed"] if tables.is_ablation else []), _goal(tables), "Test, last epoch"]
         head += [words.shorten(p.label) for p in tables.parameters]
-        shown += [Heading(name), Table(head, rows, f"The {len(rows)} best of {len(tables.all)} trials")]
+        shown += [Heading(name), Table(head, rows, f"The {len(rows)} best of {words.count(len(tables.all), 'trial')}")]
     return Section("trials", "The best trials", "The best trials", shown)
 
 
 def _trial(tables: Tables, trial: Any) -> list[Inline | Cell]:
-    tested = trial.final.get(metrics.TEST_LAST)
+    tested = trial.final.get(tables.quality.test_last)
     whose = [Cell(trial.arm or ""), Cell(str(trial.pair[0]), float(trial.pair[0]))] if tables.is_ablation else []
     return [
         Cell(str(trial.number), float(trial.number)),
         *whose,
         Cell(metrics.with_unit(tables.objective.metric, trial.value), trial.value, number=True),
-        Cell(metrics.with_unit(metrics.TEST_LAST, tested), tested, number=True),
+        Cell(metrics.with_unit(tables.quality.test_last, tested), tested, number=True),
         *(Cell(words.shorten(words.setting(trial.changes.get(p.path)))) for p in tables.parameters),
     ]

@@ -18,6 +18,7 @@ from dfkd_ray.report import loading, thinning
 from dfkd_ray.report.blocks import FORMATS
 from dfkd_ray.report.trial import TrialRow
 from dfkd_ray.report.view import Tables, mapping, part
+from dfkd_ray.util import shipped
 
 POINTS = 60  # epochs of a curve
 PICTURED, BYTES = 60, 300_000  # trials whose last picture is looked for, the best first; bytes of all
@@ -32,7 +33,7 @@ def details(tables: Tables) -> dict[str, Any]:
 
 
 def _of(tables: Tables, trial: TrialRow) -> dict[str, Any]:
-    goals = dict.fromkeys([*(o.metric for o in tables.objectives), metrics.VAL_ACCURACY])
+    goals = dict.fromkeys([*(o.metric for o in tables.objectives), tables.quality.val])
     curves = {metrics.label(m): _curve(tables.curve(m).get(trial.number, {})) for m in goals}
     units = {metrics.label(m): metrics.find(m).unit.head for m in goals}
     known = [{"name": name, "unit": units[name], **curve} for name, curve in curves.items() if curve["epochs"]]
@@ -66,19 +67,25 @@ def _pictures(tables: Tables, trials: Sequence[TrialRow]) -> dict[int, dict[str,
 
 
 def command(tables: Tables, trial: TrialRow) -> str | None:
-    """What teaches one student with the settings of a trial; None where the tables do not tell method or task."""
+    """What teaches one student with the settings of a trial; None where the tables do not tell method or task, or the
+    method has no name: it was a mapping."""
     study = tables.study
     changes = {**part(study, "fixed"), **trial.changes}
     method = changes.pop("method", study.get("method"))
     task = part(tables.note, "task").get("name") or study.get("task")
     preset, seed = study.get("preset"), trial.row["seed"]
-    if not isinstance(method, str) or not isinstance(task, str):
+    if not isinstance(method, str) or not isinstance(task, str) or not _typed(method):
         return None
     head = f"dfkd-ray distill {shlex.quote(method)} --task {shlex.quote(task)}"
     more = [f"--preset {shlex.quote(preset)}"] if isinstance(preset, str) else []
     more += [f"--set {shlex.quote(f'{path}={_yaml_value(value)}')}" for path, value in changes.items()]
     more += [f"--seed {seed}"] if seed else []
     return " \\\n    ".join([head, *more])
+
+
+def _typed(method: str) -> bool:
+    """Whether a method can be named on the command line."""
+    return "/" in method or method in shipped.names("methods")
 
 
 def _yaml_value(value: Any) -> str:

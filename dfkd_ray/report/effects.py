@@ -82,7 +82,7 @@ def _effect(row: Mapping[str, Any]) -> EffectRow:
 def leading(tables: Tables) -> list[str]:
     """The metrics that the page shows first: every objective, then test accuracy at the last epoch."""
     every = every_metric(tables)
-    return [m for m in dict.fromkeys([*(o.metric for o in tables.objectives), metrics.TEST_LAST]) if m in every]
+    return [m for m in dict.fromkeys([*(o.metric for o in tables.objectives), tables.quality.test_last]) if m in every]
 
 
 def every_metric(tables: Tables) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from dfkd_ray import metrics
-from dfkd_ray.report import answer, effects, standings
+from dfkd_ray.report import answer, confirmed, effects, standings
 from dfkd_ray.report.answer import trials, work
 from dfkd_ray.report.blocks import Number, Numbers
 from dfkd_ray.report.effects import HELPS, HURTS, SINGLE, TOO_FEW, EffectRow
@@ -21,9 +21,9 @@ _SPELLED, _NAMED = 3, 4  # effects of one verdict that the sentence spells out, 
 
 def answers(tables: Tables) -> list[str]:
     """What a study answers, first who leads, as plain sentences: of an ablation what was told, of a sweep the best
-    trial."""
+    trial, after what confirmed it."""
     told = sentence(tables) if tables.is_ablation else answer.sentence(tables)
-    return [said for said in (standings.sentence(tables), told) if said]
+    return [said for said in (standings.sentence(tables), *confirmed.sentences(tables.confirmed), told) if said]
 
 
 def sentence(tables: Tables) -> str:

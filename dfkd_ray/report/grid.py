@@ -63,7 +63,9 @@ class Column:
 def columns(tables: Tables, trials: Sequence[TrialRow]) -> list[Column]:
     """Every column that the study has, those first that are shown at first, as they are read."""
     goals = [_measured(m, [t.values[i] for t in trials]) for i, m in enumerate(o.metric for o in tables.objectives)]
-    tested = _measured(metrics.TEST_LAST, [t.final.get(metrics.TEST_LAST) for t in trials], "Test, last epoch")
+    tested = _measured(
+        tables.quality.test_last, [t.final.get(tables.quality.test_last) for t in trials], "Test, last epoch"
+    )
     rows = [trial.row for trial in trials]
     found = [
         _said("Trial", [t.number for t in trials]),
@@ -109,7 +111,7 @@ def _hidden(tables: Tables, trials: Sequence[TrialRow]) -> Iterator[Column]:
     yield _said("Host", [row["host"] for row in rows], shown=False)
     yield _said("Fingerprint", [row["fingerprint"] for row in rows], shown=False)
     known = dict.fromkeys(name for trial in trials[:100] for name in trial.final)
-    there = {metrics.TEST_LAST, metrics.BEST_EPOCH, *(o.metric for o in tables.objectives)}
+    there = {tables.quality.test_last, metrics.BEST_EPOCH, *(o.metric for o in tables.objectives)}
     for name in [name for name in known if name not in there][:MORE]:
         yield _measured(name, [t.final.get(name) for t in trials], shown=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ from dfkd_ray.util import tables, words
 from dfkd_ray.util.errors import StudyError
 
 # columns that the first tables of this schema did not have
-LATER = {"trials": ("draw", "tuning", "changed", "proposed_by", "unmet"), "effects": ("low", "high")}
+LATER = {
+    "trials": ("draw", "tuning", "phase", "changed", "proposed_by", "unmet", "parameters"),
+    "effects": ("low", "high"),
+}
 
 
 def whole(kind: str, path: Path) -> pa.Table:
@@ -71,3 +75,10 @@ def _known(kind: str, path: Path, schema: pa.Schema) -> None:
     absent = [name for name in tables.ALL[kind].names if name not in schema.names]
     if absent:
         raise StudyError(f"{path}: not a table of {kind}: no column {words.listed(absent)}")
+
+
+def sound(value: dict[str, Any]) -> dict[str, Any]:
+    """JSON can hold half a character (a lone surrogate), which neither Arrow nor UTF-8 takes: it becomes `?`."""
+    written = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+    read: dict[str, Any] = json.loads(written)
+    return read

@@ -29,10 +29,12 @@ from dfkd_ray.report.trial import TrialRow
 from dfkd_ray.report.view import Tables, mapping, part
 from dfkd_ray.util import words
 
-_PAIRS = {  # taken at the end of the students of both epochs
-    "Test accuracy": (metrics.TEST_LAST, metrics.TEST_BEST),
-    "Test accuracy relative to the teacher's": (metrics.RELATIVE_LAST, metrics.RELATIVE_BEST),
-}
+
+def _pairs(quality: metrics.Quality) -> dict[str, tuple[str, str]]:
+    """What is taken at the end, of the students of both epochs."""
+    told = f"Test {quality.said}"
+    relative = quality.relative("last"), quality.relative("best")
+    return {told: (quality.test_last, quality.test_best), f"{told} relative to the teacher's": relative}
 
 
 def title(tables: Tables, run: TrialRow) -> str:
@@ -62,7 +64,7 @@ def sentence(tables: Tables, run: TrialRow) -> str:
     where = f" on {task}" if task else ""
     facts = [f"{_method(tables, run) or study.get('study') or 'A run'}{where}", *_networks(tables, run)]
     facts += [f"seed {run.row['seed']}"] if run.row["seed"] is not None else []
-    reached = "; ".join([*_objectives(tables, run), *_test(run)])
+    reached = "; ".join([*_objectives(tables, run), *_test(run, tables.quality)])
     return f"{', '.join(facts)}: {reached or 'no epoch has ended'}{against(tables)}."
 
 
@@ -79,13 +81,13 @@ def _objectives(tables: Tables, run: TrialRow) -> Iterator[str]:
             yield f"{metrics.inside(objective.metric)} {metrics.with_unit(objective.metric, value)}{when}"
 
 
-def _test(run: TrialRow) -> list[str]:
-    last, best = (run.final.get(name) for name in (metrics.TEST_LAST, metrics.TEST_BEST))
+def _test(run: TrialRow, quality: metrics.Quality) -> list[str]:
+    last, best = (run.final.get(name) for name in (quality.test_last, quality.test_best))
     if last is None:
         return []
-    said = f"test accuracy {metrics.with_unit(metrics.TEST_LAST, last)} at the last epoch"
+    said = f"test {quality.said} {metrics.with_unit(quality.test_last, last)} at the last epoch"
     epoch = f", epoch {run.row['best_epoch']}" if run.row["best_epoch"] is not None else ""
-    return [said if best is None else f"{said} and {metrics.with_unit(metrics.TEST_BEST, best)} at the best{epoch}"]
+    return [said if best is None else f"{said} and {metrics.with_unit(quality.test_best, best)} at the best{epoch}"]
 
 
 def _ending(run: TrialRow) -> str:
@@ -103,10 +105,11 @@ def _numbers(tables: Tables, run: TrialRow) -> Numbers:
     epoch = scores.compared_at(goal) if run.complete else scores.last_epoch
     when = "" if epoch is None else f"epoch {epoch}"
     shown = [] if value is None else [Number(metrics.with_unit(goal.metric, value), metrics.label(goal.metric), when)]
-    last, best = (run.final.get(name) for name in (metrics.TEST_LAST, metrics.TEST_BEST))
+    quality = tables.quality
+    last, best = (run.final.get(name) for name in (quality.test_last, quality.test_best))
     if last is not None:
-        beside = "" if best is None else f"last epoch; best epoch {metrics.with_unit(metrics.TEST_BEST, best)}"
-        shown.append(Number(metrics.with_unit(metrics.TEST_LAST, last), "Test accuracy", beside))
+        beside = "" if best is None else f"last epoch; best epoch {metrics.with_unit(quality.test_best, best)}"
+        shown.append(Number(metrics.with_unit(quality.test_last, last), f"Test {quality.said}", beside))
     shown.append(Number(words.number(run.row["epochs"]), "Epochs", run.state))
     shown.append(Number(words.duration(run.row["seconds"]), "Time", run.row["device"] or ""))
     return Numbers(shown, first=value is not None)
@@ -176,7 +179,7 @@ def figures(tables: Tables, run: TrialRow) -> Section:
     name, scores = "The numbers", Scores(run, tables)
     epochs = (scores.last_epoch, scores.best_epoch)
     pairs = {metrics.label(m): (m, [scores.at(m, epoch) for epoch in epochs]) for m in tables.read_in_order}
-    ended = {said: (both[0], [run.final.get(m) for m in both]) for said, both in _PAIRS.items()}
+    ended = {said: (both[0], [run.final.get(m) for m in both]) for said, both in _pairs(tables.quality).items()}
     pairs |= {said: (m, found) for said, (m, found) in ended.items() if found != [None, None]}
     rows: list[list[Inline | Cell]] = [
         [said, *(Cell(metrics.with_unit(m, v), number=True) for v in found)] for said, (m, found) in pairs.items()
@@ -184,13 +187,13 @@ def figures(tables: Tables, run: TrialRow) -> Section:
     last, best = (f" ({epoch})" if epoch is not None else "" for epoch in epochs)
     head = ["Metric", f"Last epoch{last}", f"Best epoch{best}"]
     shown: list[Block] = [Table(head, rows, "What the run reached")] if rows else []
-    shown += [Text(f"The best epoch is the best by {chosen_by(tables)}. {tested(run)}", "note")]
-    shown += [Heading("Taken once"), Facts(list(_once(run)))]
+    shown += [Text(f"The best epoch is the best by {chosen_by(tables)}. {tested(run, tables.quality)}", "note")]
+    shown += [Heading("Taken once"), Facts(list(_once(run, tables.quality)))]
     return Section("numbers", name, name, shown)
 
 
-def _once(run: TrialRow) -> Iterator[tuple[str, object]]:
-    known = {name for pair in _PAIRS.values() for name in pair}
+def _once(run: TrialRow, quality: metrics.Quality) -> Iterator[tuple[str, object]]:
+    known = {name for pair in _pairs(quality).values() for name in pair}
     yield from ((metrics.label(m), metrics.with_unit(m, v)) for m, v in run.final.items() if m not in known)
     yield metrics.label(metrics.TIME), words.duration(run.row["seconds"])
     memory = run.row["peak_memory"]

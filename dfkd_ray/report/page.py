@@ -22,7 +22,7 @@ import pyarrow as pa
 from plotly.offline import get_plotlyjs
 
 import dfkd_ray.report.charts  # noqa: F401  registers every chart
-from dfkd_ray.report import ablation, compared, evidence, grid, one_run, published, sections, thinning
+from dfkd_ray.report import ablation, compared, confirmed, evidence, grid, one_run, published, sections, thinning
 from dfkd_ray.report.blocks import Block, Charted, Panel, Section, Text
 from dfkd_ray.report.chart import ARMS, EFFECTS, RUN, SECTIONS, TRAINING, Drawn, View, charts
 from dfkd_ray.report.details import details
@@ -39,8 +39,8 @@ DRAWING = ("drawing", "sections")  # what is told of progress
 SCRIPTS = ("page.js", "table.js", "trial.js", "explore.js", "live.js")  # one script, in this order
 
 
-def page(tables: Tables) -> str:
-    """The whole page of a study, or of a single run."""
+def page(tables: Tables, folder: str = "STUDY") -> str:
+    """The whole page of a study, or of a single run. folder: as one types it, for the commands that it suggests."""
     figures: Figures = {}
     if (run := tables.run) is not None:
         place = "in the study's folder, two above this one" if tables.alone else BESIDE
@@ -48,7 +48,7 @@ def page(tables: Tables) -> str:
     first = _ablation(tables, figures) if tables.is_ablation else _sweep(tables, figures)
     last = [sections.trials(tables), evidence.failures(tables), evidence.budget(tables), evidence.provenance(tables)]
     kinds = [*SCHEMAS, *(OPTIONAL if tables.is_ablation else ())]
-    trials = grid.data(tables) | {"details": details(tables)} if tables.all else None
+    trials = grid.data(tables) | {"folder": folder, "details": details(tables)} if tables.all else None
     return document(str(tables.study.get("study") or "A study"), [*first, *last], figures, kinds, trials=trials)
 
 
@@ -96,7 +96,7 @@ def document(
 
 def _sweep(tables: Tables, figures: Figures) -> list[Section | None]:
     """What a sweep's page begins with: the best trial, and every section of charts that applies."""
-    first = [sections.summary(tables), sections.best(tables), sections.pictures(tables)]
+    first = [sections.summary(tables), confirmed.section(tables), sections.best(tables), sections.pictures(tables)]
     return [*first, *(_charts(name, tables, figures) for name in each(SECTIONS, *DRAWING))]
 
 

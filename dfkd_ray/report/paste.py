@@ -49,7 +49,7 @@ def arm_table(tables: Tables) -> ArmTable:
 
 def with_test_accuracy(tables: Tables, objectives: Sequence[str]) -> tuple[str, ...]:
     """These and test accuracy at the last epoch, as far as some trial has reached one."""
-    wanted = dict.fromkeys([*objectives, metrics.TEST_LAST])
+    wanted = dict.fromkeys([*objectives, tables.quality.test_last])
     return tuple(m for m in wanted if any(tables.reached(t, m) is not None for t in tables.all))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dfkd_ray import metrics
-from dfkd_ray.report import finding, guard, published, thinning
+from dfkd_ray.report import finding, fronts, guard, published, thinning
 from dfkd_ray.report.answer import Scores, chosen_by, numbers, ruler
 from dfkd_ray.report.asked import asked, experiment
 from dfkd_ray.report.blocks import (
@@ -77,8 +77,7 @@ def best(tables: Tables) -> Section:
     shown = [_setting(p, trial) for p in tables.parameters]
     scores = Scores(trial, tables)
     last, top = (f" (epoch {e})" if e is not None else "" for e in (scores.last_epoch, scores.best_epoch))
-    front = f"{words.count(len(tables.front), 'trial')} on the Pareto front; shown is the best by {chosen_by(tables)}."
-    parts: list[Block] = [Text(front, "note")] if len(tables.objectives) > 1 else []
+    parts = fronts.blocks(tables)
     parts += [Table(["Setting", "Value", "Searched"], shown, f"Settings of trial {trial.number}")] if shown else []
     reached = ["Reached", f"Last epoch{last}", f"Best epoch{top}"]
     parts += [Table(reached, _reached(scores), f"What trial {trial.number} reached")]
@@ -97,30 +96,32 @@ def _setting(parameter: Parameter, trial: TrialRow) -> list[Inline]:
 def _reached(scores: Scores) -> list[list[Inline | Cell]]:
     """The objectives, validation and test accuracy, at the last and at the best epoch."""
     goals = [objective.metric for objective in scores.tables.objectives]
-    epochs = (scores.last_epoch, scores.best_epoch)
-    found = {m: [scores.at(m, epoch) for epoch in epochs] for m in dict.fromkeys([*goals, metrics.VAL_ACCURACY])}
+    epochs, quality = (scores.last_epoch, scores.best_epoch), scores.tables.quality
+    found = {m: [scores.at(m, epoch) for epoch in epochs] for m in dict.fromkeys([*goals, quality.val])}
     rows = {metrics.label(m): (m, own) for m, own in found.items() if m in goals or own != [None, None]}
-    tested = [scores.trial.final.get(name) for name in (metrics.TEST_LAST, metrics.TEST_BEST)]
-    rows["Test accuracy"] = (metrics.TEST_LAST, tested)
+    tested = [scores.trial.final.get(name) for name in (quality.test_last, quality.test_best)]
+    rows[f"Test {quality.said}"] = (quality.test_last, tested)
     return [[name, *(Cell(metrics.with_unit(m, v), number=True) for v in own)] for name, (m, own) in rows.items()]
 
 
 def _honesty(tables: Tables, trial: TrialRow) -> str:
-    found = trial.final.get(metrics.VAL_MEDIAN)
-    said = f" The median validation accuracy of its last five epochs is {metrics.with_unit(metrics.VAL_MEDIAN, found)}."
+    quality = tables.quality
+    found = trial.final.get(quality.median)
+    value = metrics.with_unit(quality.median, found)
+    said = f" The median validation {quality.said} of its last five epochs is {value}."
     median = "" if found is None else said
     at = f" at its {tables.objective.at} epoch" if tables.objective.at in ("last", "best") else ""
-    return (
-        f"The trial was chosen by {chosen_by(tables)}{at}, its best epoch by the same metric: what is the best of many "
-        f"is flattered by chance.{median} {tested(trial)}"
-    )
+    chosen = f"chosen by {chosen_by(tables)}{at}, its best epoch by the same metric"
+    if len(tables.objectives) > 1:
+        chosen = f"taken as {fronts.taken(tables)}, its best epoch by {chosen_by(tables)}"
+    return f"The trial was {chosen}: what is the best of many is flattered by chance.{median} {tested(trial, quality)}"
 
 
-def tested(trial: TrialRow) -> str:
+def tested(trial: TrialRow, quality: metrics.Quality) -> str:
     """What the test split was for."""
-    if metrics.TEST_LAST in trial.final or metrics.TEST_BEST in trial.final:
+    if quality.test_last in trial.final or quality.test_best in trial.final:
         return "The test split chose nothing: it was evaluated once, after the trial had ended."
-    return "Its accuracy on the test split was not recorded."
+    return f"Its {quality.said} on the test split was not recorded."
 
 
 def again(tables: Tables, trial: TrialRow) -> list[Folded]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,14 @@ class Goal:
     def sign(self) -> int:
         """+1 if more is better, -1 if less is."""
         return 1 if self.mode == "max" else -1
+
+
+def goals(told: Any, usual: str) -> tuple[Goal, ...]:
+    """The objectives as a study tells them, one or several; the usual metric where it tells none."""
+    raw = told if isinstance(told, list) else [told]
+    named = [{"metric": o} if isinstance(o, str) else o for o in raw if o]
+    known = [o for o in named if isinstance(o, Mapping) and o.get("metric")] or [{"metric": usual}]
+    return tuple(Goal.of(o) for o in known)
 
 
 @dataclass(frozen=True)
@@ -70,7 +79,8 @@ class TrialRow:
 
     @property
     def proposed_by(self) -> str | None:
-        """The sampler's `model`, or its `start-up` at random; None where there is no model, or nobody wrote it down."""
+        """The sampler's `model`, or its `start-up` at random; the study's `start`, or a `prior`; None where there is no
+        model, or nobody wrote it down."""
         told: str | None = self.row["proposed_by"]
         return told
 
@@ -91,3 +101,7 @@ class TrialRow:
         """The earlier trial that it was taken over from."""
         head, _, origin = (self.row["reason"] or "").partition("reused: ")
         return origin if origin and not head else None
+
+
+def finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

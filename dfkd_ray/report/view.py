@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,15 +11,18 @@ from typing import Any
 import pyarrow as pa
 
 from dfkd_ray import metrics
-from dfkd_ray.report import arms, loading
+from dfkd_ray.report import arms, loading, picking
 from dfkd_ray.report.arms import ArmRow, Spread
+from dfkd_ray.report.notes import mapping, part, sound
 from dfkd_ray.report.settings import Parameter, is_number, parameters
 from dfkd_ray.report.steps import CurveTable, curves, named
-from dfkd_ray.report.trial import Goal, TrialRow
+from dfkd_ray.report.trial import Goal, TrialRow, finite, goals
 from dfkd_ray.stats import degenerate
 from dfkd_ray.stats import front as pareto
 from dfkd_ray.util import tables, words
 from dfkd_ray.util.errors import StudyError
+
+__all__ = ["Tables", "mapping", "part", "sound"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Tables:
 
     @cached_property
     def note(self) -> dict[str, Any]:
-        return sound(tables.metadata(self.trials))
+        return loading.sound(tables.metadata(self.trials))
 
     @cached_property
     def study(self) -> dict[str, Any]:
@@ -82,13 +83,14 @@ class Tables:
         return arms.parse(self.ablation.get("arms"), self.all) if self.is_ablation else ()
 
     @cached_property
+    def quality(self) -> metrics.Quality:
+        """What networks of the study's task are compared by on real images: accuracy, where it does not say."""
+        return metrics.QUALITY.get(part(self.note, "task").get("targets") or "classes", metrics.ACCURACY)
+
+    @cached_property
     def objectives(self) -> tuple[Goal, ...]:
-        """The study's objectives; validation accuracy where the study does not say."""
-        told = self.study.get("objective")
-        raw = told if isinstance(told, list) else [told]
-        named = [{"metric": o} if isinstance(o, str) else o for o in raw if o]
-        known = [o for o in named if isinstance(o, Mapping) and o.get("metric")] or [{"metric": metrics.VAL_ACCURACY}]
-        return tuple(Goal.of(o) for o in known)
+        """The study's objectives; quality on validation images where the study does not say."""
+        return goals(self.study.get("objective"), self.quality.val)
 
     @property
     def objective(self) -> Goal:
@@ -105,7 +107,7 @@ class Tables:
 
     @cached_property
     def importance(self) -> dict[str, dict[str, float]]:
-        """What the sweep has estimated: objective -> path -> importance; only numbers."""
+        """What the sweep has estimated, only numbers: objective -> path -> importance."""
         told = part(part(self.note, "importance"), "objectives")
         shares = {metric: {p: float(v) for p, v in part(told, metric).items() if is_number(v)} for metric in told}
         return {metric: own for metric, own in shares.items() if own}
@@ -114,6 +116,16 @@ class Tables:
     def all(self) -> tuple[TrialRow, ...]:
         """Every trial, by number."""
         return tuple(sorted(map(self._trial, self.trials.to_pylist()), key=lambda t: t.number))
+
+    @cached_property
+    def searched(self) -> tuple[TrialRow, ...]:
+        """The trials of the search, or of the design: all but those that confirm a winner."""
+        return tuple(trial for trial in self.all if trial.row["phase"] is None)
+
+    @property
+    def confirmed(self) -> dict[str, Any]:
+        """What the tables say of the confirmation of a winner, see `tune/confirm.py`; empty where there is none."""
+        return part(self.note, "confirmed")
 
     def _trial(self, row: Mapping[str, Any]) -> TrialRow:
         told = row["objectives"] or []
@@ -124,7 +136,7 @@ class Tables:
         if row["state"] != "complete":  # a pruned trial's value is where it was stopped, a failed one has none
             curve = self.curve(self.objectives[index].metric)
             told = curve.last(row["trial"])[1] if row["trial"] in curve and row["state"] != "failed" else None
-        return told if told is not None and math.isfinite(told) else None
+        return finite(told)
 
     def reached(self, trial: TrialRow, metric: str) -> float | None:
         """A metric of a complete trial, as effects are told from it; one that is no objective at the last epoch."""
@@ -133,8 +145,7 @@ class Tables:
         for objective, value in zip(self.objectives, trial.values):
             if objective.metric == metric:
                 return value
-        found = trial.final.get(metric, self.curve(metric).at(trial.number, trial.row["epochs"]))
-        return found if found is not None and math.isfinite(found) else None
+        return finite(trial.final.get(metric, self.curve(metric).at(trial.number, trial.row["epochs"])))
 
     def spread(self, trials: Iterable[TrialRow], metric: str) -> Spread:
         """Mean and interval of what these trials reached, as far as they did."""
@@ -143,12 +154,16 @@ class Tables:
     @cached_property
     def complete(self) -> tuple[TrialRow, ...]:
         """Complete trials whose objectives are all there: the only ones that are compared as equals."""
-        return tuple(t for t in self.all if t.complete and None not in t.values)
+        return tuple(t for t in self.searched if t.complete and None not in t.values)
 
     @cached_property
     def best(self) -> TrialRow | None:
-        """The best complete trial by the first objective that nothing keeps from winning: see `stats.front`."""
-        number = pareto.best(self._points)
+        """The best complete trial that nothing keeps from winning, of several objectives by the study's `best`; of a
+        search that was confirmed, the one whose setting came out first."""
+        settled = self.confirmed.get("complete") and not self.alone
+        number = self.confirmed.get("first") if settled else None
+        if number is None:
+            number = picking.pick(self.front_points, self.study.get("best"), self.objectives)
         return next((trial for trial in self.complete if trial.number == number), None)
 
     @property
@@ -159,11 +174,15 @@ class Tables:
     @cached_property
     def front(self) -> tuple[TrialRow, ...]:
         """Complete trials that no other one dominates."""
-        chosen = pareto.front(self._points)
-        return tuple(trial for trial in self.complete if trial.number in chosen)
+        return tuple(trial for trial in self.complete if trial.number in self.front_points)
 
-    @property
-    def _points(self) -> dict[int, list[float]]:
+    @cached_property
+    def front_points(self) -> dict[int, list[float]]:
+        """The points of the front."""
+        return {number: self.points[number] for number in pareto.front(self.points)}
+
+    @cached_property
+    def points(self) -> dict[int, list[float]]:
         """Of each complete trial that may win its objectives, higher is better."""
         barred = self.degenerate if self.guarded else {}
         known = [t for t in self.complete if t.number not in barred and not t.outside]
@@ -222,29 +241,6 @@ class Tables:
     def about(self, trial: TrialRow, *lines: str) -> str:
         """What to say of a trial when one points at it, as lines of plain text."""
         arm = f" ({trial.arm})" if trial.arm else ""
-        chosen = [
-            f"{p.label}: {words.setting(trial.changes[p.path])}" for p in self.parameters if p.path in trial.changes
-        ]
+        own = trial.changes
+        chosen = [f"{p.label}: {words.setting(own[p.path])}" for p in self.parameters if p.path in own]
         return "\n".join([f"Trial {trial.number}{arm}, {words.state(trial.state)}", *lines, *chosen[:12]])
-
-
-def part(note: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """A mapping inside the metadata; empty where it is missing or something else."""
-    value = note.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def mapping(text: str | None) -> dict[str, Any]:
-    """A JSON object as a mapping; empty where it is missing, torn or something else."""
-    try:
-        value = json.loads(text or "{}")
-    except ValueError:
-        return {}
-    return sound(value) if isinstance(value, dict) else {}
-
-
-def sound(value: dict[str, Any]) -> dict[str, Any]:
-    """JSON can hold half a character (a lone surrogate), which neither Arrow nor UTF-8 takes: it becomes `?`."""
-    written = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
-    read: dict[str, Any] = json.loads(written)
-    return read

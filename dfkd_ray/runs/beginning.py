@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dfkd_ray.util.errors import ConfigError
-from dfkd_ray.util.words import roughly
+from dfkd_ray.util.words import counted, roughly
 
 if TYPE_CHECKING:
     from dfkd_ray.runs.distillation import Distillation
@@ -27,7 +27,7 @@ def introduction(study: Study, work: Distillation, begun: Path | None, asks: boo
 
     task = work.task
     nets = f"{work.method.teacher.arch or task.teacher.arch} -> {work.method.student.arch or task.student}"
-    length = f"{work.method.schedule.epochs} epochs, seed {study.seed}"
+    length = f"{counted(work.method.schedule.epochs, 'epoch')}, seed {study.seed}"
     yield f"{study.method_name} on {task.name}: {nets}, {length}; input normalised by {task.normalised_by}"
     yield f"the teacher is {task.teacher.file or f'{task.teacher.weights}, as shipped'}"
     if preparing.evaluable(work):

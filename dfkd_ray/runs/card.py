@@ -16,7 +16,7 @@ from typing import Any, Literal
 from dfkd_ray.datasets import Task, named
 from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Method
-from dfkd_ray.metrics import TEST_BEST, TEST_LAST
+from dfkd_ray.metrics import QUALITY
 from dfkd_ray.runs import plugins
 from dfkd_ray.teachers.weights import network_facts
 from dfkd_ray.util import limits, sealed, yamls
@@ -28,7 +28,6 @@ from dfkd_ray.util.secrets import redacted_facts
 
 VERSION = 1
 Which = Literal["last", "best"]
-TESTED: Mapping[str, str] = {"last": TEST_LAST, "best": TEST_BEST}
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ class RunCard:
 
         Nothing of where it was run: the same method, seed and versions leave the same bytes.
         """
-        accuracy = final.get(TESTED[which])
+        accuracy = final.get(QUALITY[self.task.targets].test(which))
         measured = {} if accuracy is None else {"accuracy": {"test": accuracy}}
         lineage = {"teacher": self.teacher_arch, "teacher_digest": self.teacher_digest, "seed": self.seed}
         lineage |= {"fingerprint": self.fingerprint, "which": which}

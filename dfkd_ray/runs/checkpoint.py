@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from dfkd_ray.methods import config
-from dfkd_ray.metrics import VAL_ACCURACY
+from dfkd_ray.metrics import QUALITY
 from dfkd_ray.runs.card import RunCard
 from dfkd_ray.runs.depot import CHECKPOINT, Depot
 from dfkd_ray.runs.rings import Rings
@@ -55,7 +55,7 @@ class Checkpoint:
         self._saved = 0, 0.0  # epochs and seconds when it was saved last
         self.best: dict[str, Tensor] = {}
         self.best_epoch, self.best_value = 0, -math.inf
-        self.curve: list[float] = []  # validation accuracy, an epoch each
+        self.curve: list[float] = []  # validation accuracy, or what stands for it, an epoch each
         self.rows: list[Row] = []  # all of them: a resumed trial reports them again
 
     @property
@@ -67,7 +67,7 @@ class Checkpoint:
 
         While there was no value to choose by, the newest is the best; on degenerate images there is no data-free one.
         """
-        self.curve.append(metrics.get(VAL_ACCURACY, math.nan))
+        self.curve.append(metrics.get(QUALITY[self.run.setting.teacher.targets].val, math.nan))
         value = sign * metrics.get(metric, math.nan)
         if degenerate.guarded([metric]) and degenerate.reasons(metrics):
             value = math.nan

@@ -179,10 +179,10 @@ class Distillation(TravelsWithCode):
         rows = list(checkpoint.restore(device))
         self.ranks.wait()
         yield from rows
-        evaluator = Evaluator(self.task, self.real, run, self.invert)
+        evaluator, started = Evaluator(self.task, self.real, run, self.invert), time.perf_counter() - checkpoint.seconds
         facts: dict[str, Any] = {"host": platform.node(), "device": _device_name(device, self.ranks.count)}
         facts |= {"fingerprint": config.fingerprint(method), "method": config.plain(method)}
-        started = time.perf_counter() - checkpoint.seconds
+        facts["parameters"] = sum(each.numel() for each in run.student.parameters())
         for epoch in self._together(run):
             found = evaluator.metrics() | epoch.losses | {metrics.LR: run.lr}
             checkpoint.note(epoch.number, found, self.metric, self.sign)

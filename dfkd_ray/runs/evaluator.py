@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from dfkd_ray import datasets, metrics
 from dfkd_ray.datasets.picture import contact_sheet
 from dfkd_ray.datasets.readers import NoSplit
+from dfkd_ray.metrics import Quality
 from dfkd_ray.runs import measures
+from dfkd_ray.runs.card import Which
 from dfkd_ray.runs.checkpoint import Checkpoint
 from dfkd_ray.runs.inverted import inverted
 from dfkd_ray.train.run import Run
@@ -40,7 +42,8 @@ class Evaluator:
         out = measures.data_free(run.teacher, run.student, run.source, run.setting, self._inverted)
         images = self.images("val")
         if images is not None:
-            out = {metrics.VAL_ACCURACY: self._accuracy(run.student, images), **out}
+            found = self._quality(run.student, images)
+            out = {**{metrics.measure(key).val: value for key, value in found.items()}, **out}
         return out
 
     @cached_property
@@ -54,25 +57,30 @@ class Evaluator:
         """Taken once, at the end, for the report alone: the test split never chose anything."""
         out = {metrics.BEST_EPOCH: float(checkpoint.best_epoch), **self.run.spent()}
         if checkpoint.curve and not math.isnan(checkpoint.curve[-1]):
-            out[metrics.VAL_MEDIAN] = measures.median_of_last(checkpoint.curve)
+            out[self._first.median] = measures.median_of_last(checkpoint.curve)
         images = self.images("test")
         if images is None:
             return out
-        student, teacher = self.run.student, self._accuracy(self.run.teacher, images)
-        out[metrics.TEST_LAST] = self._accuracy(student, images)
+        student, teacher = self.run.student, self._quality(self.run.teacher, images)[self._first.key]
+        found: dict[Which, dict[str, float]] = {"last": self._quality(student, images)}
         last = {key: value.clone() for key, value in student.state_dict().items()}
         student.load_state_dict(checkpoint.best)
-        out[metrics.TEST_BEST] = self._accuracy(student, images)
+        found["best"] = self._quality(student, images)
         student.load_state_dict(last)
-        if teacher:
-            # CGDD's metric (arXiv:2112.15358) is most plausibly acc(S)/acc(T): the abstract gives the purpose, not the
-            # formula
-            out[metrics.RELATIVE_LAST] = out[metrics.TEST_LAST] / teacher
-            out[metrics.RELATIVE_BEST] = out[metrics.TEST_BEST] / teacher
+        for which, own in found.items():
+            out |= {metrics.measure(key).test(which): value for key, value in own.items()}
+            if teacher:
+                # CGDD's metric (arXiv:2112.15358) is most plausibly acc(S)/acc(T): the abstract gives the purpose, not
+                # the formula
+                out[self._first.relative(which)] = own[self._first.key] / teacher
         return out
 
-    def _accuracy(self, net: nn.Module, images: datasets.Split) -> float:
-        return measures.accuracy(net, *images, prepare=partial(datasets.normalise, self.task))
+    @property
+    def _first(self) -> Quality:
+        return metrics.QUALITY[self.task.targets]
+
+    def _quality(self, net: nn.Module, images: datasets.Split) -> dict[str, float]:
+        return measures.quality(net, *images, self.task.targets, partial(datasets.normalise, self.task))
 
     def picture(self) -> bytes:
         """A grid of the source's images, as they are now, as a WebP file."""

@@ -31,7 +31,7 @@ from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.runs.evaluator import real
 from dfkd_ray.runs.shipping import importable
 from dfkd_ray.study import Study
-from dfkd_ray.study.specs import samplers, stoppers
+from dfkd_ray.study.specs import Optunahub, samplers, stoppers
 from dfkd_ray.tune.differences import WAY_ON, differences, marked, refused
 from dfkd_ray.tune.history import History
 from dfkd_ray.util import yamls
@@ -45,6 +45,7 @@ _PARTS = (sources, memories, views, terms, optimizers, lr_schedules, conditioner
 _REGISTRIES: tuple[Registry[Any], ...] = (*_PARTS, classifiers, tasks, readers, samplers, stoppers, metrics.own)
 _OWN = __name__.partition(".")[0]
 CODE = "the code "  # of such a module
+SAMPLER = "the code of the sampler"
 IMAGES = {"val": "the images to validate on", "test": "the images to test on"}
 
 
@@ -62,10 +63,19 @@ def experiment(study: Study, work: Distillation) -> dict[str, Any]:
     parts["the teacher"] = {"digest": work.teacher_digest, "said": f"{arch}, {place}"}
     parts["the task"] = {"digest": of_task(task), "said": task.name, "plain": definition(task)}
     parts |= {what: _images(work, which) for which, what in IMAGES.items()}
+    if isinstance(study.sampler, Optunahub):
+        parts[SAMPLER] = sampler_code(study.sampler)
     parts["the seed"] = {"digest": str(study.seed)}
     words |= {task.name, task.reader}
     parts |= _code(words, work.code.names)
     return {"parts": parts | _folders(words), "versions": versions(), "task": yamls.plain(task)}
+
+
+def sampler_code(spec: Optunahub) -> Part:
+    """The code of a sampler that is not Optuna's own; ConfigError where it cannot be loaded."""
+    from dfkd_ray.tune import hub  # imports Optuna
+
+    return hub.identity(spec)
 
 
 def versions() -> dict[str, str]:
@@ -89,6 +99,13 @@ def go_on(
     methods = {name: config.plain(method) for name, method in work.methods.items()}
     said = {"experiment": now, "methods": methods, "changed": marked(differences(history.begun, now))}
     return bound(work, now, accepted=True), said
+
+
+def renamed(there: Mapping[str, Any], here: Mapping[str, Any]) -> dict[str, Part | None]:
+    """Of two experiments the parts that only the second names, and (None) only the first: what an edited search names
+    decides no earlier trial."""
+    old, new = there.get("parts", {}), here.get("parts", {})
+    return {what: new.get(what) for what in {**old, **new} if (what in old) != (what in new)}
 
 
 def bound(work: Distillation, made: Mapping[str, Any], accepted: bool = False) -> Distillation:

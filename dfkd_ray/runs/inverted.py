@@ -1,5 +1,7 @@
 """A fixed bank of images that no trial has a hand in: inverted from the teacher alone, in a few steps.
 
+Of a dense teacher each position is to be sure of what it names, and of a depth there is nothing to be sure of.
+
 By what DeepInversion descends (Yin et al., CVPR 2020, arXiv:1912.08795): cross-entropy to labels in turn, the distance
 to the teacher's BatchNorm statistics where it has such layers, total variation. Steps and weights are our own; how well
 they rank trials: `choice` in benchmarks/RESULTS.md.
@@ -12,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dfkd_ray.nets.digest import digest
+from dfkd_ray.nets.positions import rows
 from dfkd_ray.parts.signals import Setting, catch, deviation, mode, statistics
 
 COUNT = 128  # images
@@ -42,7 +45,9 @@ def _descended(teacher: nn.Module, setting: Setting, start: Tensor, labels: Tens
         caught = catch(teacher, images, norms=True)
         prior = sum((deviation(norm.layer, *statistics(norm)) for norm in caught.norms), images.new_zeros(()))
         rough = images.diff(dim=2).abs().mean() + images.diff(dim=3).abs().mean()
-        loss = functional.cross_entropy(caught.logits, labels) + prior + ROUGHNESS * rough
+        told = rows(caught.outputs)
+        asked = labels if len(labels) == len(told) else told.argmax(1)
+        loss = functional.cross_entropy(told, asked) + prior + ROUGHNESS * rough
         (images.grad,) = torch.autograd.grad(loss, [images])
         optimizer.step()
         images.data = torch.minimum(torch.maximum(images.data, -mean / std), (1 - mean) / std)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from dfkd_ray import metrics
-from dfkd_ray.nets.taps import taps_of
-from dfkd_ray.parts.signals import Norm, Setting, deviation, mode, statistics
+from dfkd_ray.datasets.dead_leaves import dead_leaves
+from dfkd_ray.datasets.quality import measured
+from dfkd_ray.nets.positions import rows
+from dfkd_ray.parts.signals import Setting, mode
 from dfkd_ray.parts.slots import Batch, LiveSource
-from dfkd_ray.runs.dead_leaves import dead_leaves
+from dfkd_ray.runs.watching import embedded, prior
+from dfkd_ray.util.choices import Targets
 
 HELD_OUT = 256  # synthetic images of each bank
 BATCH = 256  # images at a time
@@ -32,20 +33,30 @@ def logits(
     prepare: Callable[[Tensor], Tensor] | None = None,
     tell: Callable[[int], None] = lambda done: None,
 ) -> Tensor:
-    """(N, K) of `net` in evaluation mode for images (N, C, H, W), on its device, batch by batch.
+    """(N, K) of `net` in evaluation mode for images (N, C, H, W), on its device, batch by batch; of a dense network
+    (N H W, K).
 
     prepare: takes a batch to the network's input space; None: it is there. (A split of ImageNet fits a disk as bytes,
     and no memory as floats.) tell: hears how many images are done.
     """
-    device = next(net.parameters()).device
-    parts = []
+    return torch.cat([rows(each) for each in outputs(net, images, prepare, tell)]).float()
+
+
+@torch.no_grad()
+def outputs(
+    net: nn.Module,
+    images: Tensor,
+    prepare: Callable[[Tensor], Tensor] | None = None,
+    tell: Callable[[int], None] = lambda done: None,
+) -> Iterator[Tensor]:
+    """What `logits` joins, a batch at a time and as the network gives it."""
+    device, done = next(net.parameters()).device, 0
     with mode(net, training=False):
         for batch in torch.split(images, at_a_time(*images.shape[2:])):
             batch = batch.to(device, non_blocking=batch.is_pinned())
             batch = batch if prepare is None else prepare(batch)
-            parts.append(net(batch.to(memory_format=torch.channels_last)))
-            tell(sum(map(len, parts)))
-    return torch.cat(parts).float()
+            yield net(batch.to(memory_format=torch.channels_last))
+            tell(done := done + len(batch))
 
 
 def at_a_time(height: int, width: int) -> int:
@@ -53,11 +64,17 @@ def at_a_time(height: int, width: int) -> int:
     return max(1, min(BATCH, PIXELS // (height * width)))
 
 
-def accuracy(
-    net: nn.Module, images: Tensor, labels: Tensor, prepare: Callable[[Tensor], Tensor] | None = None
-) -> float:
-    """The share of images (N, C, H, W) whose highest logit is their label's, in [0, 1]; `prepare`: see `logits`."""
-    return float((logits(net, images, prepare).argmax(1).cpu() == labels.cpu()).float().mean())
+def quality(
+    net: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    targets: Targets = "classes",
+    prepare: Callable[[Tensor], Tensor] | None = None,
+) -> dict[str, float]:
+    """How right it is on images (N, C, H, W), by what is to be told of them: see `datasets.quality`; `prepare`: see
+    `logits`."""
+    batches = torch.split(labels, at_a_time(*images.shape[2:]))
+    return measured(targets, zip(outputs(net, images, prepare), batches))
 
 
 def faithfulness(teacher: Tensor, student: Tensor) -> tuple[float, float]:
@@ -82,10 +99,14 @@ def correlation(teacher: Tensor, student: Tensor) -> float:
     return float(functional.cosine_similarity(t, s, dim=1).clamp(-1, 1).mean())
 
 
-def _followed(bank: str, teacher: Tensor, student: Tensor) -> dict[str, float]:
-    """How far the student follows its teacher on a bank of images, by name of the metric."""
+def _followed(bank: str, teacher: Tensor, student: Tensor, images: int) -> dict[str, float]:
+    """How far the student follows its teacher on a bank of so many images, by name of the metric; of depths by the
+    correlation over the positions of an image alone."""
+    *named, correlated = metrics.FOLLOWED[bank]
+    if teacher.shape[1] == 1:
+        return {correlated: correlation(teacher.reshape(images, -1), student.reshape(images, -1))}
     found = (*faithfulness(teacher, student), correlation(teacher, student))
-    return dict(zip(metrics.FOLLOWED[bank], found, strict=True))
+    return dict(zip((*named, correlated), found, strict=True))
 
 
 def class_entropy(teacher: Tensor) -> float:
@@ -134,53 +155,6 @@ def outside(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> 
     return float(beyond.float().mean())
 
 
-@contextmanager
-def prior(net: nn.Module) -> Iterator[Callable[[], float | None]]:
-    """Within the block all that `net` sees is measured: call it for the BatchNorm prior of all images together.
-
-    The sum of `parts.losses.batchnorm`, with a first factor of 1; None for a network without such layers. Mean and
-    variance are taken as each layer's input passes, so nothing is kept of it.
-    """
-    seen: dict[nn.BatchNorm2d, list[tuple[int, Tensor, Tensor]]] = {}
-
-    def measure(layer: nn.Module, args: Any) -> None:
-        assert isinstance(layer, nn.BatchNorm2d)
-        seen.setdefault(layer, []).append((len(args[0]), *statistics(Norm(layer, args[0]))))
-
-    def distance() -> float | None:
-        parts = [deviation(layer, *_joined(batches)) for layer, batches in seen.items()]
-        return float(torch.stack(parts).sum()) if parts else None
-
-    layers = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d) and module.track_running_stats]
-    hooks = [layer.register_forward_pre_hook(measure) for layer in layers]
-    try:
-        yield distance
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-@contextmanager
-def embedded(net: nn.Module) -> Iterator[Callable[[], Tensor]]:
-    """Within the block the embeddings of all that `net` sees are kept: call it for them, (N, D)."""
-    seen: list[Tensor] = []
-    head = net.get_submodule(taps_of(net).head)
-    hook = head.register_forward_pre_hook(lambda module, args: seen.append(args[0].flatten(1).float()))
-    try:
-        yield lambda: torch.cat(seen)
-    finally:
-        hook.remove()
-
-
-def _joined(batches: list[tuple[int, Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance (C,) of several batches together, each with its number of images."""
-    counts, means, variances = zip(*batches)
-    share = (torch.tensor(counts, device=means[0].device) / sum(counts))[:, None]
-    mean = (share * torch.stack(means)).sum(0)
-    between = (torch.stack(means) - mean).square()
-    return mean, (share * (torch.stack(variances) + between)).sum(0)
-
-
 def data_free(
     teacher: nn.Module, student: nn.Module, source: LiveSource, setting: Setting, inverted: Tensor | None = None
 ) -> dict[str, float]:
@@ -198,8 +172,9 @@ def data_free(
     with prior(teacher) as distance, embedded(teacher) as embeddings:
         t = logits(teacher, own)
     on_own = logits(student, own)
-    out |= _followed("source", t, on_own)
-    out[metrics.CLASS_ENTROPY], out[metrics.UNCERTAINTY] = class_entropy(t), uncertainty(t)
+    out |= _followed("source", t, on_own, len(own))
+    if t.shape[1] > 1:
+        out[metrics.CLASS_ENTROPY], out[metrics.UNCERTAINTY] = class_entropy(t), uncertainty(t)
     out[metrics.IMAGE_DISTANCE] = image_distance(own, setting.std)
     out[metrics.EMBEDDING_DISTANCE] = embedding_distance(embeddings())
     if (far := distance()) is not None:
@@ -209,7 +184,7 @@ def data_free(
     leaves = dead_leaves(HELD_OUT, setting.image, setting.mean, setting.std)
     for bank, images in {"noise": noise, "dead_leaves": leaves, "inverted": inverted}.items():
         if images is not None:
-            out |= _followed(bank, logits(teacher, images), logits(student, images))
+            out |= _followed(bank, logits(teacher, images), logits(student, images), len(images))
     return out | {name: metrics.own[name](own, labels, t, on_own) for name in metrics.own}
 
 

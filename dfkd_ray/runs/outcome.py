@@ -12,6 +12,7 @@ from dfkd_ray.util import store, words
 from dfkd_ray.util.words import for_terminal
 
 if TYPE_CHECKING:
+    from dfkd_ray.datasets import Task
     from dfkd_ray.runs.distillation import Distillation
     from dfkd_ray.study import Study
     from dfkd_ray.tune import Summary
@@ -20,21 +21,24 @@ if TYPE_CHECKING:
 
 
 _NAMED = 6  # degenerate trials of one reason
+_ON_THE_FRONT = 20  # trials that are listed
 
 
 def announcement(study: Study, folder: Path, duplicates: Duplicates | None = None) -> str:
     """The question, and what it will cost; `duplicates`: arms that are not run by themselves."""
-    from dfkd_ray.study import startup
+    from dfkd_ray.study import starting, startup
 
-    trials = words.for_terminal(words.count(study.trials or 0, "trial"))
-    budget = trials if study.trials else f"{study.budget.hours or math.inf:g} hours"
+    trials = words.counted(study.trials or 0, "trial")
+    budget = trials if study.trials else f"{study.budget.hours or math.inf:g} h"
     if study.ablation is not None:
         count = len(study.ablation.arms)
         run = count - (0 if duplicates is None else len(duplicates.alike) + len(duplicates.refused))
-        arms = f"{count} arms" if run == count else f"{count} arms ({run} run)"
-        budget = f"{arms} x {study.ablation.pairs} pairs" if study.trials else f"a path from {arms}"
+        arms = words.counted(count, "arm") + ("" if run == count else f" ({run} run)")
+        budget = f"{arms} x {words.counted(study.ablation.pairs, 'pair')}" if study.trials else f"a path from {arms}"
+    if study.confirm is not None:
+        budget += f" and at most {words.counted(study.confirming, 'trial')} that confirm the winner"
     first = f"{study.question or study.study}\n{study.method_name} on {study.task_name}, {budget}, into {folder}"
-    return "\n".join(filter(None, [first, startup.describe(study)]))
+    return "\n".join(filter(None, [first, startup.describe(study), *starting.describe(study.start, study.search)]))
 
 
 def closing(summary: Summary, work: Distillation) -> Iterator[str]:
@@ -53,7 +57,8 @@ def closing(summary: Summary, work: Distillation) -> Iterator[str]:
         yield from published_lines(note.get("published"))
     else:
         yield from proposed(summary)
-        yield from winners(summary, 1 / len(work.task.classes))
+        yield from winners(summary, chance(work.task))
+        yield from better_before(summary, tables.metadata(tables.read(summary.folder / "trials.arrow")))
     yield from degenerate_lines(summary)
     yield f"page: {pages.build(summary.folder)}"
     publish(summary.folder)
@@ -65,8 +70,8 @@ def lacking(summary: Summary) -> str | None:
         return None
     place = store.place_of(summary.folder)
     again = f"; once that is mended: dfkd-ray resume {place} --failed" if summary.failed else ""
-    failed = for_terminal(words.count(summary.failed, "trial"))
-    return f"{failed} failed, {summary.complete} are complete{again}"
+    failed = words.counted(summary.failed, "trial")
+    return f"{failed} failed, {summary.complete} {'is' if summary.complete == 1 else 'are'} complete{again}"
 
 
 def proposed(summary: Summary) -> Iterator[str]:
@@ -75,29 +80,67 @@ def proposed(summary: Summary) -> Iterator[str]:
         yield f"proposed: {for_terminal(words.by_model(summary.proposed_by))}"
     if summary.outside:
         broken = words.listed(sorted({each for why in summary.outside.values() for each in why}))
-        complete = for_terminal(words.count(summary.complete, "complete trial"))
+        complete = words.counted(summary.complete, "complete trial")
         yield f"{len(summary.outside)} of {complete} kept from winning by the constraints: {broken}"
     if summary.repeats:
-        again = for_terminal(words.count(summary.repeats, "proposal"))
+        again = words.counted(summary.repeats, "proposal")
         yield f"{again} repeated a setting with its seed, so the same bits: known, and another was asked for"
     if summary.exhausted and summary.best is not None and len(summary.best.changes):
         count = summary.complete + summary.pruned + summary.failed + summary.running
-        yield f"the space is exhausted: it has {for_terminal(words.count(count, 'setting'))}, and all were run"
+        yield f"the space is exhausted: it has {words.counted(count, 'setting')}, and all were run"
 
 
-def winners(summary: Summary, chance: float) -> Iterator[str]:
-    """The best trial with its settings; of a study with several objectives the front."""
+def chance(task: Task) -> float | None:
+    """How often a network is right that knows nothing, where that is known: of classes."""
+    return 1 / len(task.classes) if task.targets == "classes" else None
+
+
+def winners(summary: Summary, chance: float | None) -> Iterator[str]:
+    """The best trial with its settings, after what confirmed it; of several objectives the front, after the trial that
+    is taken of it where one is asked for."""
+    from dfkd_ray.report import confirmed
+
     best = summary.best
-    if best is None:
-        return
-    reached = next(values for trial, values in summary.front if trial.number == best.number)
-    yield f"best: trial {best.number}, seed {best.seed}, {scores_line(best, reached, chance)}"
-    for path, value in best.changes.items():
-        yield f"  {path} = {value:.4g}" if isinstance(value, float) else f"  {path} = {value}"
-    if len(reached) > 1:
-        yield f"the front, {for_terminal(words.count(len(summary.front), 'trial'))} that no other dominates:"
-        for trial, values in summary.front:
-            yield f"  trial {trial.number}: {', '.join(told(*each) for each in values.items())}"
+    yield from map(for_terminal, confirmed.sentences(summary.confirmed))
+    if best is not None:
+        reached = next(values for trial, values in summary.front if trial.number == best.number)
+        how = "best" if len(reached) == 1 else f"where one trial is asked for ({taken(summary)})"
+        how = "in the search" if summary.confirmed.get("complete") else how
+        yield f"{how}: trial {best.number}, seed {best.seed}, {scores_line(best, reached, chance)}"
+        for path, value in best.changes.items():
+            yield f"  {path} = {value:.4g}" if isinstance(value, float) else f"  {path} = {value}"
+    if any(len(values) > 1 for _, values in summary.front):
+        yield from front_lines([(trial.number, values) for trial, values in summary.front], summary.knee)
+    if best is None and summary.front:
+        yield f"none of them is taken where one trial is asked for: `best` wants {summary.pick}"
+
+
+def taken(summary: Summary) -> str:
+    """The rule by which one trial of a front is taken."""
+    gone = " but the front has none, so first" if summary.pick.rule == "knee" and summary.knee is None else ""
+    return f"best: {summary.pick}{gone}"
+
+
+def front_lines(front: Sequence[tuple[int, Mapping[str, float]]], knee: int | None) -> Iterator[str]:
+    """The front: the numbers of its trials and their objectives, as many as a terminal shows."""
+    yield f"the front, {words.counted(len(front), 'trial')} that no other dominates:"
+    for number, values in front[:_ON_THE_FRONT]:
+        mark = " (the knee)" if number == knee else ""
+        yield f"  trial {number}{mark}: {', '.join(told(*each) for each in values.items())}"
+    if len(front) > _ON_THE_FRONT:
+        yield f"  and {len(front) - _ON_THE_FRONT} more, all on the page"
+
+
+def better_before(summary: Summary, note: Mapping[str, Any]) -> Iterator[str]:
+    """That an earlier study which the sampler knew has a better trial: it is none of this one's, and has not won."""
+    best, objectives = summary.best, note["study"]["objective"]
+    first = objectives[0] if isinstance(objectives, list) else objectives
+    sign = 1.0 if first["mode"] == "max" else -1.0
+    for each in note.get("earlier", ()):
+        if each["best"] is None or (best is not None and best.values and sign * (each["best"] - best.values[0]) <= 0):
+            continue
+        reached = told(first["metric"], each["best"])
+        yield f"{each['folder']}, which the sampler knew, has a better one ({reached}): run it here with `start:`"
 
 
 def degenerate_lines(summary: Summary) -> Iterator[str]:
@@ -124,18 +167,22 @@ def value_of(metric: str, value: float | None) -> str:
     return for_terminal(metrics.with_unit(metric, value))
 
 
-def scores_line(trial: Trial, reached: Mapping[str, float], chance: float) -> str:
+def scores_line(trial: Trial, reached: Mapping[str, float], chance: float | None) -> str:
     """What a trial reached in every objective, then its accuracies, as far as they are known."""
     last, final = (trial.last or {}).get("metrics", {}), trial.final
     when = {name: "last" if last.get(name) == value else "best" for name, value in reached.items()}
-    parts = [f"{told(name, value)} at the {when[name]} epoch" for name, value in reached.items()]
-    if metrics.VAL_ACCURACY in last and metrics.VAL_ACCURACY not in reached:
-        parts.append(f"{told(metrics.VAL_ACCURACY, last[metrics.VAL_ACCURACY])} at the last epoch")
-    if (tested := final.get(metrics.TEST_LAST)) is not None:
-        best = for_terminal(metrics.with_unit(metrics.TEST_BEST, final.get(metrics.TEST_BEST)))
-        parts.append(f"test {for_terminal(metrics.with_unit(metrics.TEST_LAST, tested))} at the last epoch")
-        parts.append(f"{best} at the best by {next(iter(reached))} (chance {words.share(chance)})")
-    elif metrics.VAL_ACCURACY not in last:
+    at = {name: "" if name in metrics.COSTS else f" at the {when[name]} epoch" for name in reached}
+    parts = [f"{told(name, value)}{at[name]}" for name, value in reached.items()]
+    quality = metrics.quality({**last, **final})
+    if quality.val in last and quality.val not in reached:
+        parts.append(f"{told(quality.val, last[quality.val])} at the last epoch")
+    if (tested := final.get(quality.test_last)) is not None:
+        beside = "" if chance is None else f" (chance {words.share(chance)})"
+        parts.append(f"test {value_of(quality.test_last, tested)} at the last epoch")
+        parts.append(
+            f"{value_of(quality.test_best, final.get(quality.test_best))} at the best by {next(iter(reached))}{beside}"
+        )
+    elif quality.val not in last:
         parts.append("no real images to evaluate on")
     return ", ".join(parts)
 
@@ -152,7 +199,7 @@ def effects(rows: Sequence[Mapping[str, Any]], looks: int = 1) -> Iterator[str]:
         if row["metric"] != metric:
             continue
         if row["difference"] is None:
-            yield f"  {row['contrast']}: {row['verdict']} ({row['lost']} pairs lost)"
+            yield f"  {row['contrast']}: {row['verdict']} ({words.counted(row['lost'], 'pair')} lost)"
             continue
         p = "" if row["p_holm"] is None else f", p {row['p_holm']:.3g}"
         lost = f", {row['lost']} lost" if row["lost"] else ""
@@ -160,7 +207,7 @@ def effects(rows: Sequence[Mapping[str, Any]], looks: int = 1) -> Iterator[str]:
         difference, low, high = map(for_terminal, said)
         interval = "" if row["low"] is None else f" [{low}, {high}]"
         value = f"{difference}{interval} {metrics.points(metric)}".rstrip()
-        yield f"  {row['contrast']}: {value}{p}, {row['pairs']} pairs{lost}: {row['verdict']}"
+        yield f"  {row['contrast']}: {value}{p}, {words.counted(row['pairs'], 'pair')}{lost}: {row['verdict']}"
 
 
 def published_lines(note: Mapping[str, Any] | None) -> Iterator[str]:
@@ -191,7 +238,7 @@ def published_lines(note: Mapping[str, Any] | None) -> Iterator[str]:
         yield "what the table claims, with 95 % intervals over all claims:"
     for claim in note["claims"]:
         here = "nothing measured" if claim["difference"] is None else f"{claim['difference']:+.1f}"
-        here += f"{_interval(claim, '+.1f', 'low', 'high')}, {claim['pairs']} pairs"
+        here += f"{_interval(claim, '+.1f', 'low', 'high')}, {words.counted(claim['pairs'], 'pair')}"
         yield f"  {claim['verdict']}: {claim['text']} (published {claim['published']:+.2f}, here {here})"
 
 

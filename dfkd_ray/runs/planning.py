@@ -12,15 +12,15 @@ from dfkd_ray.runs.probe import StepSeconds
 from dfkd_ray.runs.sizing import Place, here, packing
 from dfkd_ray.runs.telling import Spread
 from dfkd_ray.stats.looks import Told
-from dfkd_ray.study import Study, arms, plain, startup
+from dfkd_ray.study import Study, arms, plain, starting, startup
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.domains import canonical
 from dfkd_ray.study.specs import Asha, Tpe
 from dfkd_ray.tune.duplicates import Duplicates, find_duplicates
+from dfkd_ray.tune.earlier import Noise
 from dfkd_ray.tune.room import fitting, settled
 from dfkd_ray.tune.window import BEST
-from dfkd_ray.util import words
-from dfkd_ray.util.words import for_terminal
+from dfkd_ray.util.words import counted
 
 
 def describe(
@@ -32,13 +32,15 @@ def describe(
     duplicates: Duplicates | None = None,
     place: Place | None = None,
     each: Mapping[str, float] | None = None,
+    noise: Noise | None = None,
 ) -> Iterator[str]:
     """Lines for the terminal: trials, steps, seconds a trial, hours in all; no stopper is counted on but named.
 
     `cost`: None where nothing can be measured. `spread`: of earlier ablations, where the study states none.
     `duplicates`: what is known of an ablation's arms; without it those are alike that make the same changes.
     `place`: where it will run, else this machine without a GPU. `each`: seconds of a trial of each arm, where arms
-    differ in method or schedule; then `schedule` and `cost` are of none of them.
+    differ in method or schedule; then `schedule` and `cost` are of none of them. `noise`: between seeds of one
+    setting, as earlier studies have it.
     """
     written = plain(study)
     names = f"sampler {written['sampler']['name']}, stopper {written['stopper']['name']}"
@@ -46,6 +48,8 @@ def describe(
     if study.ablation is None:
         yield f"method {study.method_name}, task {study.task_name}, {names}"
         yield from _proposals(study)
+        if not study.one_run:
+            yield from telling.of_a_sweep(study, noise)
     else:
         yield f"method {study.method_name}, task {study.task_name}"
         duplicates = duplicates or find_duplicates(study.ablation.arms, lambda changes: canonical(dict(changes)))
@@ -68,10 +72,14 @@ def _proposals(study: Study) -> Iterator[str]:
     """How many trials a model proposes; that it will not see all of them; that the space has fewer settings."""
     if (line := startup.describe(study)) is not None:
         yield line
+    yield from starting.describe(study.start, study.search)
     yield from _window(study)
+    if (confirm := study.confirm) is not None:
+        again = f"the best {confirm.top} and the defaults again, each with {counted(confirm.seeds, 'fresh seed')}"
+        yield f"then {again}: at most {counted(study.confirming, 'trial')} on top of the budget"
     settings, budget = study.settings, study.budget.trials
     if not study.one_run and settings is not None and budget is not None and settings < budget:
-        yield f"the space has {settings} settings, fewer than the budget of {budget} trials"
+        yield f"the space has {counted(settings, 'setting')}, fewer than the budget of {counted(budget, 'trial')}"
 
 
 def _window(study: Study) -> Iterator[str]:
@@ -91,9 +99,10 @@ def _measured(
         told = ", ".join(f"{arm} {_time(own)}" for arm, own in each.items())
         return mean, [f"measured {place.at}, a trial of each arm: {told}; mean {_time(mean)}"]
     length = (
-        f"a trial: {schedule.epochs} epochs x {schedule.rounds} rounds, "
-        f"{schedule.source_rounds * schedule.source_steps} source steps "
-        f"and {schedule.student_rounds * schedule.student_steps} student steps of {schedule.batch} images"
+        f"a trial: {counted(schedule.epochs, 'epoch')} x {counted(schedule.rounds, 'round')}, "
+        f"{counted(schedule.source_rounds * schedule.source_steps, 'source step')} and "
+        f"{counted(schedule.student_rounds * schedule.student_steps, 'student step')} of "
+        f"{counted(schedule.batch, 'image')}"
     )
     if cost is None:
         return None, [length]
@@ -120,30 +129,30 @@ def _hours(
         yield why
     ablation = study.ablation
     twins = 0 if duplicates is None else len(duplicates.alike) + len(duplicates.refused)
-    trials = study.trials if ablation is None else ablation.most_trials - twins * ablation.of_each_arm
+    trials = study.in_all if ablation is None else ablation.most_trials - twins * ablation.of_each_arm
     limit = study.budget.hours
     if limit is not None:
         fit = max(1, int(limit * 3600 / seconds * at_once))
-        yield f"budget: no trial is started after {limit:g} hours; about {fit} fit, {at_once} at a time"
+        what = "trial" if study.confirm is None else "trial of the search"
+        yield f"budget: no {what} is started after {limit:g} h; about {fit} fit, {at_once} at a time"
     if trials is None:
         return
     total = trials * seconds
     at_once = min(at_once, trials)
     shares = {"CPU": share.cpu, "GPU": float(share.gpu)}
     hours = ", ".join(f"{_time(total * part)} of {what}" for what, part in shares.items() if part)
-    count = f"{'at most ' if ablation is not None and ablation.trials is None else ''}{_trials(trials)}"
+    count = f"{'at most ' if ablation is not None and ablation.trials is None else ''}{counted(trials, 'trial')}"
     yield f"{count}, {at_once} at a time: at most {hours}, {_time(total / at_once)} on the clock"
     if ablation is not None and ablation.seeds.until is not None:
         seeds = ablation.seeds
         more = trials + (len(ablation.arms) - twins) * ablation.points * (len(seeds.listed) - seeds.start)
-        yield f"with all {len(seeds.listed)} seeds: {_trials(more)}, {_time(more * seconds / at_once)} on the clock"
+        told = f"{counted(more, 'trial')}, {_time(more * seconds / at_once)} on the clock"
+        yield f"with all {counted(len(seeds.listed), 'seed')}: {told}"
     if isinstance(study.stopper, Asha):
-        spared = _time(total * _asha_share(study.stopper, schedule.epochs) / at_once)
+        uncut = study.confirming * seconds
+        share_run = _asha_share(study.stopper, schedule.epochs)
+        spared = _time(((total - uncut) * share_run + uncut) / at_once)
         yield f"if asha keeps 1 in {study.stopper.reduction} at each rung: about {spared} on the clock"
-
-
-def _trials(count: int) -> str:
-    return for_terminal(words.count(count, "trial"))
 
 
 def _design(study: Study, ablation: Ablation, measured: Spread | None, duplicates: Duplicates) -> Iterator[str]:
@@ -153,9 +162,9 @@ def _design(study: Study, ablation: Ablation, measured: Spread | None, duplicate
     seeds = ablation.seeds
     more = "" if seeds.until is None else f", up to {len(seeds.listed)} until {_enough(study, seeds.until)}"
     draws = f" x {ablation.points} draws" if ablation.points > 1 else ""
-    yield f"{seeds.start} seeds{draws} for each arm{more}: {ablation.pairs} pairs"
+    yield f"{counted(seeds.start, 'seed')}{draws} for each arm{more}: {counted(ablation.pairs, 'pair')}"
     if ablation.tune is not None:
-        count = for_terminal(words.count(ablation.tune.trials, "tuning trial"))
+        count = counted(ablation.tune.trials, "tuning trial")
         yield f"before that {count} of each arm, with seed {ablation.tune.seed}"
     yield from telling.describe(study, ablation, measured)
 

@@ -64,14 +64,20 @@ def facts(plugins: Iterable[str]) -> list[dict[str, str]]:
 def recorded(folder: Path, given: Iterable[str] = ()) -> tuple[str, ...]:
     """The plug-ins of the study in a folder, as its ledger has them; one that is `given` stands for that of its name,
     which may lie elsewhere now."""
-    kinds = (b'{"kind":"study"', b'{"kind":"resumed"')
-    told = []
-    with suppress(OSError), (folder / NAME).open("rb") as lines:  # told by whoever reads the ledger
-        told = [record for line in lines if line.startswith(kinds) and (record := decode(line.rstrip())) is not None]
-    if not told:
+    if not (told := sessions(folder)):
         return tuple(given)
-    held = (*told[0].get("study", {}).get("plugins", ()), *told[-1].get("options", {}).get("plugin", ()))
+    studies, options = ([each[key] for each in told if key in each] for key in ("study", "options"))
+    own = [each for study in studies for each in study.get("plugins", ())]
+    held = (*own, *options[-1].get("plugin", ())) if options else own
     return tuple({Path(each).name: each for each in (*held, *given)}.values())
+
+
+def sessions(folder: Path) -> list[dict[str, Any]]:
+    """Records of how a study in a folder has begun, was amended and gone on with; none where there is no study."""
+    kinds = (b'{"kind":"study"', b'{"kind":"amended"', b'{"kind":"resumed"')
+    with suppress(OSError), (folder / NAME).open("rb") as lines:  # told by whoever reads the ledger
+        return [record for line in lines if line.startswith(kinds) and (record := decode(line.rstrip())) is not None]
+    return []
 
 
 @cache

@@ -12,17 +12,20 @@ from typing import Any
 
 from dfkd_ray import datasets, metrics, nets, teachers
 from dfkd_ray.methods import config, presets
+from dfkd_ray.methods.fitting import fits
 from dfkd_ray.methods.method import Method
 from dfkd_ray.methods.presets.rules import Seen
 from dfkd_ray.runs import plugins
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.runs.evaluator import real
+from dfkd_ray.runs.outcome import chance
 from dfkd_ray.runs.shipping import importable
 from dfkd_ray.study.study import Study
 from dfkd_ray.train.runtime import parse_runtime
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.util import yamls
+from dfkd_ray.util.choices import Targets
 from dfkd_ray.util.errors import ConfigError, MissingExtra, StudyError, UnknownName
 from dfkd_ray.util.words import listed
 
@@ -80,18 +83,27 @@ def _check_reported(at: str, name: str, made: Distillation, method: Method) -> N
     if needs == metrics.REAL and not evaluable(made):
         hint = f"give --data, or select by a data-free metric: {metrics.DATA_FREE} is the one to begin with"
         raise ConfigError.at(at, f"{name} needs real images of {made.task.name}: {hint}")
+    if made.task.targets not in metrics.find(name).of:
+        raise ConfigError.at(at, _not_of(name, made.task))
     normed = any(weight.endswith("running_mean") for weight in made.weights)
     if (needs == metrics.NORM and not normed) or (needs == metrics.LABELS and not _asks(method)):
         raise ConfigError.at(at, f"{name} needs {needs}")
 
 
-def resumed(history: History, options: Options) -> Distillation:
+def _not_of(name: str, task: datasets.Task) -> str:
+    taken = metrics.QUALITY[task.targets].val
+    return f"{name} is not taken on {task.name}, whose targets are {task.targets}: {taken} is"
+
+
+def resumed(history: History, options: Options, amended: Study | None = None) -> Distillation:
     """What the trials of a study do that is gone on with, as its inputs are now: whether they are what they were, see
-    `experiment.go_on`. The ledger has its methods and its task; a file of theirs that is still there is read.
+    `experiment.go_on`. The ledger has its methods and its task; a file of theirs that is still there is read. amended:
+    the study as its edited file has it.
 
     StudyError for another precision, and for a file that does not fit the study any more.
     """
-    study, own, task = history.study, [name for name in history.methods if _own_file(name)], _task_now(history)
+    study, own = amended or history.study, [name for name in history.methods if _own_file(name)]
+    task = _task_now(history)
     try:
         methods = {
             name: in_preset(config.load(name), name, study.preset, task) if name in own else config.parse(was)
@@ -143,6 +155,7 @@ def task_of(study: Study) -> datasets.Task:
 def prepare(method: Method, task: str | datasets.Task, options: Options = NOTHING_SAID) -> Distillation:
     """A method on a task, by name or made, with its teacher: `options.weights`, what the task ships, or one found."""
     task = datasets.load(task) if isinstance(task, str) else task
+    fits(method, task.targets)
     task = teachers.taught(task, options.weights, method.teacher.arch)
     state = teachers.teacher(task, method.teacher.arch).state_dict()
     code = importable(plugins.modules(options.plugin))
@@ -176,7 +189,8 @@ def task_info(made: Distillation) -> dict[str, Any]:
         "mean": list(task.mean),
         "std": list(task.std),
         "classes": len(task.classes),
-        "chance": 1 / len(task.classes),
+        "chance": chance(task),
+        "targets": task.targets,
         "teacher": {
             "arch": task.teacher.arch,
             "test_accuracy": task.teacher.test_accuracy,
@@ -187,22 +201,28 @@ def task_info(made: Distillation) -> dict[str, Any]:
     }
 
 
-def accepts(method: Method, changes: Mapping[str, Any]) -> None:
-    """ConfigError if the method does not take these changes; opens no net and runs nothing."""
+def accepts(method: Method, changes: Mapping[str, Any], targets: Targets = "classes") -> Method:
+    """The method with these changes; ConfigError if it does not take them, or is for other targets. Opens no net and
+    runs nothing."""
     changed = config.change(method, changes)
     for slot, arch in {"teacher": changed.teacher.arch, "student": changed.student.arch}.items():
         try:
             if arch is not None:
-                nets.check(arch)
+                nets.check(arch, targets)
         except (UnknownName, MissingExtra) as error:
             raise ConfigError.at(f"{slot}.arch", str(error)) from None
+        except ConfigError as error:
+            raise ConfigError(problem.under(f"{slot}.arch") for problem in error.problems) from None
+    fits(changed, targets)
+    return changed
 
 
-def reported(method: Method) -> list[str]:
+def reported(method: Method, targets: Targets = "classes") -> list[str]:
     """The metrics that a trial of the method reports after each epoch, where task and teacher have what they need."""
     slots = {"source": method.source_loss, "student": method.student_loss}
     losses = [metrics.loss(slot, name) for slot, loss in slots.items() for name in (*loss.parts, "total")]
-    told = [row for row in metrics.known_rows() if row.when == "epoch" and row.better is not None and row.fair]
+    rows = (row for row in metrics.known_rows() if targets in row.of)
+    told = [row for row in rows if row.when == "epoch" and row.better is not None and row.fair]
     return [*(row.name for row in told if row.needs != metrics.LABELS or _asks(method)), *losses]
 
 

@@ -18,14 +18,13 @@ from dfkd_ray.util.errors import ConfigError, StudyError
 if TYPE_CHECKING:
     from dfkd_ray.methods.method import Method
     from dfkd_ray.runs.distillation import Distillation
+    from dfkd_ray.runs.editing import Edits
     from dfkd_ray.study import Study
     from dfkd_ray.study.overrides import Overrides
     from dfkd_ray.tune import Summary
     from dfkd_ray.tune.duplicates import Duplicates
     from dfkd_ray.tune.history import History
     from dfkd_ray.tune.launch import StudyFacts
-
-SHOWN = 4  # differences of two studies
 
 
 def checked(file: str, how: Options, overrides: Overrides | None = None) -> tuple[Study, Distillation]:
@@ -60,9 +59,11 @@ class Plan:
         return {**told, **counts, "seconds_a_trial": self.seconds, "lines": list(self.lines)}
 
 
-def planned(study: Study, work: Distillation, how: Options) -> Plan:
-    """The plan, from a probe of a few steps where the trials will run."""
-    from dfkd_ray.runs import planning, sizing
+def planned(study: Study, work: Distillation, how: Options, earlier: Sequence[Path] = ()) -> Plan:
+    """The plan, from a probe of a few steps where the trials will run; `earlier`: the studies that tell how far trials
+    scatter, else those beside its own folder."""
+    from dfkd_ray.runs import planning, sizing, telling
+    from dfkd_ray.tune.earlier import beside
 
     at_once = 1 if how.runner == "serial" else how.concurrency
     known = duplicates(study, work)
@@ -74,7 +75,9 @@ def planned(study: Study, work: Distillation, how: Options) -> Plan:
     each = {} if costs is None else {arm: cost.trial(arms[arm].schedule) for arm, cost in zip(arms, costs)}
     cost = costs[0] if costs and not arms else None
     settled, schedule = replace(study, resources=share), work.method.schedule
-    lines = [*planning.describe(settled, schedule, cost, at_once, spread(study, how), known, place, each)]
+    told = beside(folder_of(study, how), earlier)
+    about = (telling.spread(study, told), known, place, each, telling.noise(study, told))
+    lines = [*planning.describe(settled, schedule, cost, at_once, *about)]
     if costs is None and (why := place.misfit(share)):
         lines.append(f"{why}; nothing was measured")
     return Plan(lines, each or (None if cost is None else cost.trial(schedule)))
@@ -103,22 +106,10 @@ def duplicates(study: Study, work: Distillation) -> Duplicates | None:
     return None if study.ablation is None else find_duplicates(study.ablation.arms, work.fingerprint)
 
 
-def spread(study: Study, how: Options) -> tuple[float, str] | None:
-    """How far earlier ablations under reports/ scattered, the study's own first; None of a sweep."""
-    from dfkd_ray.tune import earlier
-
-    if study.ablation is None:
-        return None
-    own = folder_of(study, how)
-    others = sorted(path.parent for path in Path("reports").glob("*/trials.arrow") if path.parent != own)
-    found = earlier.deviation(study, [own, *others])
-    return None if found is None else (found[0], f"measured in {found[1]}")
-
-
 def facts(study: Study, work: Distillation, how: Options) -> StudyFacts:
     """What the ledger keeps of a study beside its file."""
     from dfkd_ray.methods import config
-    from dfkd_ray.runs.experiment import experiment
+    from dfkd_ray.runs.experiment import SAMPLER, experiment
     from dfkd_ray.runs.preparing import task_info
     from dfkd_ray.tune.launch import StudyFacts
 
@@ -127,7 +118,10 @@ def facts(study: Study, work: Distillation, how: Options) -> StudyFacts:
     decides = {
         what: part["digest"] for what, part in made["parts"].items() if what.startswith(("the task", "the images"))
     }
-    return StudyFacts(session(work.options, how.runner), {**task_info(work), "digests": decides}, methods, made)
+    session_ = session(work.options, how.runner)
+    if (code := made["parts"].get(SAMPLER)) is not None:
+        session_["sampler"] = f"{code['said']}, {code['digest'][:12]}"
+    return StudyFacts(session_, {**task_info(work), "digests": decides}, methods, made)
 
 
 def session(how: Options, runner: str | None = None) -> dict[str, Any]:
@@ -141,6 +135,7 @@ def session(how: Options, runner: str | None = None) -> dict[str, Any]:
 
 def start(study: Study, work: Distillation, how: Options, to: Audience) -> Summary:
     """Run a study to its end and say what came of it."""
+    from dfkd_ray.runs import editing
     from dfkd_ray.runs.experiment import bound
     from dfkd_ray.tune import launch
 
@@ -150,69 +145,51 @@ def start(study: Study, work: Distillation, how: Options, to: Audience) -> Summa
         raise StudyError(f"{folder} would go with this Ray job: {way_on}")
     if how.go_on and how.fresh:
         raise ConfigError.at("--continue", "goes on with what --fresh moves aside")
-    if how.go_on and begun(folder, study, work):
+    if not how.fresh and (held := editing.holding(folder)) is not None:
+        edits = editing.by_file(folder, study, work)
+        if edits(held) is None and not how.go_on:
+            raise launch.held_already(folder, held.finished and study.ablation is None)
         how = replace(how, out=None, go_on=False, track=how.track or study.track)
-        return resume(folder, how, accept_changes=False, to=to)
+        return resume(folder, how, accept_changes=False, to=to, edits=edits)
     how = replace(how, weights=how.weights or teacher)  # also where it was found: who resumes may stand elsewhere
     to.say(outcome.announcement(study, folder, duplicates(study, work)))
     if work.options.weights is None and teacher is not None:
         to.say(f"the teacher is {teacher}")
     told = facts(study, work, how)
+    borrowed = editing.borrowing(study, how.reuse, told.task, work)
+    for line in borrowed.told:
+        to.say(line)
+    work = bound(work, told.experiment)
     with to.going_on("dfkd-ray", "resume", store.place_of(folder)), to.beside(folder):
-        summary = launch.start(study, bound(work, told.experiment), folder, told, how, to.watching(False))
+        earlier = borrowed.records
+        summary = launch.start(borrowed.study, work, folder, told, how, to.watching(False), earlier=earlier)
     for line in outcome.closing(summary, work):
         to.say(line)
     return summary
 
 
-def begun(folder: Path, study: Study, work: Distillation) -> bool:
-    """Whether a folder holds this study already; StudyError where it holds another.
-
-    Files are compared by their names: each try of a job finds its own in another place. What they say is compared too.
-    """
-    from dfkd_ray import study as studies
-    from dfkd_ray.methods import config
-    from dfkd_ray.tune.copies import refresh
-    from dfkd_ray.tune.history import read_history
-    from dfkd_ray.tune.ledger import NAME, read_records
-    from dfkd_ray.util.differing import differing
-
-    refresh(folder)
-    if not (folder / NAME).exists() or len(read_records(folder / NAME)[0]) < 2:
-        return False
-    there = read_history(folder)
-    methods = {name: config.plain(method) for name, method in work.methods.items()}
-    held, asked = (
-        _by_name({"": {**studies.plain(made), "track": []}, "methods": named})
-        for made, named in ((there.study, there.methods), (study, methods))
-    )
-    if found := [f"{path.lstrip('.')}: {a} there, {b} here" for path, a, b in differing(held, asked)]:
-        raise StudyError(
-            f"{folder} holds another study: {'; '.join(found[:SHOWN])}; name another folder with --out, or go on with "
-            f"what it holds: dfkd-ray resume {store.place_of(folder)}"
-        )
-    return True
-
-
-def _by_name(plain: Any) -> Any:
-    """Plain data with the name of each file in place of its absolute path."""
-    if isinstance(plain, dict):
-        return {_by_name(key): _by_name(value) for key, value in plain.items()}
-    if isinstance(plain, (list, tuple)):
-        return [_by_name(each) for each in plain]
-    return Path(plain).name if isinstance(plain, str) and Path(plain).is_absolute() else plain
-
-
-def resume(place: str | Path, how: Options, accept_changes: bool, to: Audience, failed: bool = False) -> Summary:
+def resume(
+    place: str | Path,
+    how: Options,
+    accept_changes: bool,
+    to: Audience,
+    failed: bool = False,
+    budget: Overrides | None = None,
+    edits: Edits | None = None,
+) -> Summary:
     """Go on with the study in a folder, by path or URI, with what its ledger says; what is said now holds over it.
-    failed: trials that failed are run again."""
-    from dfkd_ray.runs import plugins, preparing
+    failed: trials that failed are run again. budget: in place of its own. edits: what its file says now."""
+    from dfkd_ray.runs import editing, plugins
     from dfkd_ray.tune import launch
 
     made: list[Distillation] = []
 
     def make(history: History, options: Options) -> tuple[Distillation, dict[str, Any]]:
-        work, record = going_on(folder, history, history.study, preparing.resumed(history, options), accept_changes, to)
+        changes = edits or editing.by_budget(folder, budget)
+        work, lines = editing.taken_up(folder, history, changes, options, how.reuse)
+        work, record = going_on(folder, history, history.study, work, accept_changes, to)
+        for line in lines:
+            to.say(line)
         made.append(work)
         return work, {"provenance": session(options), **record}
 

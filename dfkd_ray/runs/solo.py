@@ -39,7 +39,7 @@ Found = Callable[[str | None, Path | None], str | Task]  # of the teacher's net 
 
 
 def distill(
-    method: str,
+    method: str | Mapping[str, Any],
     find: Found,
     how: Options,
     to: Audience,
@@ -51,17 +51,18 @@ def distill(
 ) -> Path:
     """Teach one student on the task that is found for its teacher, or go on where it was stopped; its folder.
 
-    asked: what is said over the method. pool: images on the disk that take the place of the method's own source.
+    method: by name or file, or as `config.plain` has one. asked: what is said over the method. pool: images on the disk
+    that take the place of the method's own source.
     accept: go on though method, teacher, task or images are others than they were.
     """
     plugins.load(how.plugin)
-    how, name = alone(how), absolute(method)
-    own, changes = config.load(name), absolute_pool(asked.fixed)
+    how, changes = alone(how), absolute_pool(asked.fixed)
+    name, own = _named(method)
     on = find(_teacher_of(own, changes), how.weights)
     recipe = asked.preset or PAPER
     own = preparing.in_preset(own, name, recipe, datasets.load(on) if isinstance(on, str) else on)
     fixed = absolute_pool(_from_pool(pool, own, changes))
-    stem = Path(method).stem + ("" if recipe == PAPER else f"-{recipe}")
+    stem = Path(name).stem + ("" if recipe == PAPER else f"-{recipe}")
     folder = store.folder_of(how.out or Path("reports") / f"{stem}-{folder_name(on)}-seed{seed}")
     study, work = _study(name, own, on, fixed, seed, folder, how, recipe)
     work.open(work.method, seed, work.runtime, work.runtime.open())  # what does not fit is told before all else
@@ -74,6 +75,14 @@ def distill(
     to.say(f"student, curves and images are in {folders.of_trial(folder, 0)}\npage: {report.build(folder)}")
     publish(folder)
     return folder
+
+
+def _named(method: str | Mapping[str, Any]) -> tuple[str, Method]:
+    """A method and what it is called; one that has no name by what it is, so that its run is found again."""
+    if isinstance(method, str):
+        return absolute(method), config.load(absolute(method))
+    own = config.parse(method)
+    return f"method-{config.fingerprint(own)[:8]}", own
 
 
 def alone(how: Options) -> Options:
@@ -110,10 +119,10 @@ def _from_pool(pool: Path | None, method: Method, changes: dict[str, Any]) -> di
 def _study(
     name: str, own: Method, task: Any, fixed: Mapping[str, Any], seed: int, folder: Path, how: Options, preset: str
 ) -> tuple[Study, Distillation]:
-    """The run as a study of one trial. Its best epoch is chosen by validation accuracy, or where there are no images
-    for that by the default data-free metric."""
+    """The run as a study of one trial. Its best epoch is chosen by validation accuracy, or what the task has in its
+    place, and where there are no images for that by the default data-free metric."""
     made = preparing.prepare(config.change(own, fixed), task, how)
-    metric = metrics.VAL_ACCURACY if preparing.evaluable(made) else metrics.DATA_FREE
+    metric = metrics.QUALITY[made.task.targets].val if preparing.evaluable(made) else metrics.DATA_FREE
     study = Study(
         study=re.sub(r"[^A-Za-z0-9_-]+", "-", folder.name).strip("-_") or "run",
         method=name,
@@ -153,8 +162,7 @@ def _begun(study: Study, work: Distillation, folder: Path, accept: bool, fresh: 
 
 def _run(study: Study, work: Distillation, folder: Path, how: Options, begun: GoingOn | None, to: Audience) -> Trial:
     """Run to the end, from where it stands; the trial as it ended."""
-    # a run in this process has a bar that moves within its epochs: lines above it, and no view that rewrites the screen
-    seen = to.watching(how.runner == "serial")
+    seen = to.watching(True)  # a bar moves within its epochs: lines above it, and no view that rewrites the screen
     if begun is not None:
         work, record = begun
         told = {"provenance": running.session(how), **record}
@@ -192,13 +200,16 @@ def _degenerate(told: Mapping[str, float]) -> Iterator[str]:
 
 
 def _tested(told: Mapping[str, float], final: Mapping[str, float], info: Mapping[str, Any], seed: int) -> str:
-    tested = {"last": final.get(metrics.TEST_LAST), "best": final.get(metrics.TEST_BEST)}
-    if tested["last"] is None:
-        agree = f"agreement with the teacher {share(told[metrics.AGREEMENT])} on held-out synthetic images"
-        return f"{agree} (seed {seed}); no real images to evaluate on: give --data"
-    teacher = info["teacher"]["test_accuracy"]
-    beside = f", teacher {share(teacher)}" if teacher is not None else ""
-    best = f", {share(tested['best'])} at epoch {int(final[metrics.BEST_EPOCH])}, the best by validation"
-    context = f"seed {seed}; chance {share(info['chance'])}{beside}"
-    chosen = best if metrics.VAL_ACCURACY in told else ""
-    return f"test accuracy {share(tested['last'])} at the last epoch{chosen} ({context})"
+    quality = metrics.quality(final)
+    last, best = final.get(quality.test_last), final.get(quality.test_best)
+    if last is None:
+        agreement = told.get(metrics.AGREEMENT)
+        agree = f"correlation with the teacher {told[metrics.CORRELATION]:.3f}"
+        agree = agree if agreement is None else f"agreement with the teacher {share(agreement)}"
+        return f"{agree} on held-out synthetic images (seed {seed}); no real images to evaluate on: give --data"
+    known = {"chance": info["chance"], "teacher": info["teacher"]["test_accuracy"]}
+    beside = [f"{name} {share(value)}" for name, value in known.items() if value is not None]
+    context = "; ".join(filter(None, [f"seed {seed}", ", ".join(beside)]))
+    at_best = f", {share(best or 0)} at epoch {int(final[metrics.BEST_EPOCH])}, the best by validation"
+    chosen = at_best if quality.val in told else ""
+    return f"test {quality.said} {share(last)} at the last epoch{chosen} ({context})"

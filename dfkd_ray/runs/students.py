@@ -158,6 +158,17 @@ def _network(arch: str, weights: Path, task: datasets.Task) -> Network:
     return Network(arch, net.eval().requires_grad_(False), weights, task)
 
 
+def same_net(student: Network, weights: Path | None) -> Network:
+    """The student's net with the weights of a file, seen as its card says; None: as they are drawn with seed 0."""
+    if weights is not None:
+        seen = teachers.adopt(student.task, weights, student.arch) if read_card(weights) else student.task
+        return _network(student.arch, weights, seen)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        net = nets.build(student.arch, len(student.task.classes), student.task.image[0])
+    return replace(student, net=net.eval().requires_grad_(False), weights=Path("untrained"))
+
+
 def _known(task: datasets.Task, card: RunCard, student: Path) -> datasets.Task:
     """Another task than that of the run: that of a folder by the classes and the size that the student was taught."""
     return datasets.as_trained(task, card.task.classes, card.task.image, f"the student {student}")

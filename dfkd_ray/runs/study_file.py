@@ -10,19 +10,19 @@ from typing import Any
 from dfkd_ray import datasets, metrics, study
 from dfkd_ray.methods import config, presets
 from dfkd_ray.methods.method import Method
-from dfkd_ray.runs import path_to, plugins, preparing
+from dfkd_ray.runs import first_settings, path_to, plugins, preparing, selecting
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.study import Budget, Study
 from dfkd_ray.study.ablation import KEYS
 from dfkd_ray.study.overrides import NO_OVERRIDES, Overrides
 from dfkd_ray.study.reading import named_plugins
-from dfkd_ray.study.specs import Tpe
+from dfkd_ray.study.specs import Optunahub, Tpe
 from dfkd_ray.train.runtime import parse_runtime
 from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.util import yamls
-from dfkd_ray.util.errors import ConfigError, Problem, UnknownName
+from dfkd_ray.util.choices import Targets
+from dfkd_ray.util.errors import ConfigError, DfkdError, Problem, UnknownName
 from dfkd_ray.util.files import anchored as beside
-from dfkd_ray.util.registry import did_you_mean
 from dfkd_ray.util.yamls import Document, Problems
 
 
@@ -39,19 +39,25 @@ def open_document(document: Document, options: Options = NOTHING_SAID) -> tuple[
     document = anchored(document)
     _load(document, options)
     document = problems.attempt("", path_to.resolved, document) or document
+    document = problems.attempt("", first_settings.resolved, document) or _without(document, "start")
     parsed = problems.attempt("", study.parse, document)
     made = parsed or _salvage(document, problems.found)
     if path_to.target(document) is not None and "components" not in document.data:  # why, is told elsewhere
         problems.found = [problem for problem in problems.found if problem.path != "components"]
     if made is not None:
         _check_method(made, document, problems)
+        _check_sampler(made, problems)
     if problems.found:
         raise document.locate(dict.fromkeys(problems.found))
     assert parsed is not None
     work = problems.attempt("", preparing.work, parsed, options)
     if work is None:
         raise document.locate(problems.found)
-    return parsed, work
+    return first_settings.completed(parsed, work, document), work
+
+
+def _without(document: Document, key: str) -> Document:
+    return replace(document, data={name: value for name, value in document.data.items() if name != key})
 
 
 def anchored(document: Document) -> Document:
@@ -65,6 +71,8 @@ def anchored(document: Document) -> Document:
     for key in ("method", "task"):
         if isinstance(raw.get(key), str):
             made[key] = absolute(raw[key], *roots)
+    if "sampler" in raw:
+        made["sampler"] = _there(raw["sampler"], "registry", tuple(roots))
     if isinstance(own := raw.get("plugins"), (str, list)):
         made["plugins"] = [
             beside(each, *roots) if isinstance(each, str) else each for each in ([own] if isinstance(own, str) else own)
@@ -143,7 +151,8 @@ def _salvage(document: Document, found: Iterable[Problem]) -> Study | None:
     """The study without the parts that have mistakes, so that the other parts can be checked too."""
     if not isinstance(document.data, dict):
         return None
-    raw = {**_STAND_INS, **document.data} | {key: _STAND_INS[key] for key in ("sampler", "stopper", "budget")}
+    rest = {key: value for key, value in document.data.items() if key != "confirm"}  # the method does not depend on it
+    raw = {**_STAND_INS, **rest} | {key: _STAND_INS[key] for key in ("sampler", "stopper", "budget")}
     while True:  # what is taken out may have been the condition of something else
         rest = dict(raw)
         for problem in found:
@@ -170,7 +179,7 @@ def _take_out(raw: dict[str, Any], path: str) -> None:
 
 
 def _check_method(made: Study, document: Document, problems: Problems) -> None:
-    """Names, fixed changes, searched paths and the runtime, against what exists."""
+    """Names, fixed changes, searched paths, what is selected by, and the runtime, against what exists."""
     problems.attempt("runtime", parse_runtime, made.runtime)
     named = _named(made, problems)
     try:
@@ -179,29 +188,40 @@ def _check_method(made: Study, document: Document, problems: Problems) -> None:
         problems.add("method", str(error))
         return
 
-    known = preparing.reported(method)
-    for objective in made.objective:
-        if objective.metric not in known:
-            problems.add("objective", f"no trial reports {objective.metric!r}{did_you_mean(objective.metric, known)}")
-    told = (*known, metrics.TIME, metrics.PEAK_MEMORY)
-    for name in (constraint.metric for constraint in made.constraints):
-        if name not in told:
-            problems.add(f"constraints.{name}", f"no trial reports {name!r}{did_you_mean(name, told)}")
+    targets = _targets(made)
 
-    def accepts(changes: dict[str, Any]) -> None:
+    def accepts(changes: Mapping[str, Any]) -> Method:
         other = changes.get("method")
         if other is None:
-            return preparing.accepts(method, changes)
+            return preparing.accepts(method, changes, targets)
         whole = config.change(method, {"method": other})  # told where it stands, if there is none
         rest = {path: value for path, value in changes.items() if path != "method"}
-        preparing.accepts(named(other) if isinstance(other, str) else whole, rest)
+        return preparing.accepts(named(other) if isinstance(other, str) else whole, rest, targets)
 
     before = len(problems.found)
-    without: dict[str, Any] = {"search": {}, "ablation": None, "published": "", "sampler": Tpe()}
+    without: dict[str, Any] = {"search": {}, "confirm": None, "ablation": None, "published": "", "sampler": Tpe()}
     problems.attempt("", study.check, replace(made, budget=Budget(hours=1), **without), accepts, document)
     wrong = [problem.path for problem in problems.found[before:]]
     fixed = {path: value for path, value in made.fixed.items() if f"fixed.{path}" not in wrong}
-    problems.attempt("", study.check, replace(made, fixed=fixed), accepts, document)
+    sound = replace(made, fixed=fixed)
+    problems.attempt("", study.check, sound, accepts, document)
+    problems.found.extend(selecting.mistakes(sound, accepts, targets))
+
+
+def _check_sampler(made: Study, problems: Problems) -> None:
+    """Whether one that is not Optuna's own is to be had: it is loaded, and made once."""
+    if isinstance(made.sampler, Optunahub):
+        from dfkd_ray.tune import hub  # imports Optuna
+
+        problems.attempt("sampler", hub.build, made.sampler, made.sampler.seed)
+
+
+def _targets(made: Study) -> Targets:
+    """What the task is to be told; where there is no such task, which is said elsewhere, classes."""
+    try:
+        return preparing.task_of(made).targets
+    except DfkdError:
+        return "classes"
 
 
 def _named(made: Study, problems: Problems) -> Callable[[str], Method]:

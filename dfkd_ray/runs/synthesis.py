@@ -25,10 +25,11 @@ from dfkd_ray.datasets.pools.stream import trajectory_of
 from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Method
 from dfkd_ray.nets.digest import digest
+from dfkd_ray.nets.heads import sized
 from dfkd_ray.nets.pipelines import prompts_of
 from dfkd_ray.parts.signals import frozen, mode
 from dfkd_ray.parts.slots import Batch
-from dfkd_ray.parts.sources.diffusion import LEVERS, Diffusion, Estimate, LiveDiffusion, sized
+from dfkd_ray.parts.sources.diffusion import LEVERS, Diffusion, Estimate, LiveDiffusion
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.train.loop import learn
 from dfkd_ray.train.run import Run
@@ -70,6 +71,8 @@ class Synthesis:
         if not isinstance(source, Diffusion):
             name = source.registered_as
             raise ConfigError.at("source", f"a pool on the disk is filled by the source diffusion; this is {name}")
+        if source.prompts is not None:
+            raise ConfigError.at("source.prompts", "no trajectory of a pool depends on others: set it to null")
 
     @property
     def method(self) -> Method:
@@ -220,7 +223,7 @@ def fingerprint(method: Method, models: Mapping[str, str]) -> str:
     rehearses. Methods with the same one make the same images."""
     plain = config.plain(method)
     plan = plain["schedule"]
-    source = {name: value for name, value in plain["source"].items() if name not in ("model", *LEVERS)}
+    source = {name: value for name, value in plain["source"].items() if name not in ("model", "prompts", *LEVERS)}
     said = {"source": source, "models": models, "source_loss": plain["source_loss"], "teacher": plain["teacher"]}
     said |= {"views": plain["views"]["synthesis"], "source_steps": plan["source_steps"]}
     if plan["rehearse_every"]:

@@ -1,19 +1,24 @@
-"""What the pairs of a planned ablation can tell: the smallest effects, and the seeds that published ones would take."""
+"""What a planned study can tell: an ablation by its pairs, a sweep by its trials and the noise between seeds."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from dfkd_ray import metrics
 from dfkd_ray.stats.contrasts import Contrast
 from dfkd_ray.stats.effects import MIN_PAIRS
-from dfkd_ray.stats.power import pairs_needed, power_of, smallest_effect
+from dfkd_ray.stats.power import flattery, pairs_needed, power_of, smallest_effect, smallest_lead
 from dfkd_ray.study import Study, published
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.paths import Walk
+from dfkd_ray.tune import earlier
+from dfkd_ray.tune.earlier import Noise
+from dfkd_ray.util import words
 
 Spread = tuple[float, str]  # standard deviation of a paired difference, in the objective's units; where it is from
+SHOWN = 3  # folders of earlier studies that are named
 POWER, ADVISED = 0.8, 5  # the power that is planned for; seeds that are advised where fewer are asked for
 
 
@@ -31,6 +36,47 @@ def describe(study: Study, ablation: Ablation, measured: Spread | None) -> Itera
         yield from _smallest(metric, ablation, measured)
     if study.published:
         yield from _claims(study, ablation, measured)
+
+
+def spread(study: Study, folders: Iterable[Path]) -> Spread | None:
+    """How far earlier ablations in these folders scattered, the first that tells; None of a sweep."""
+    found = None if study.ablation is None else earlier.deviation(study, folders)
+    return None if found is None else (found[0], f"measured in {found[1]}")
+
+
+def noise(study: Study, folders: Iterable[Path]) -> Noise | None:
+    """How far seeds of one setting scatter in these folders; None of an ablation, which goes by its spread."""
+    return earlier.noise(study, folders) if study.ablation is None else None
+
+
+def of_a_sweep(study: Study, measured: Noise | None, seeds: int = 1) -> Iterator[str]:
+    """Lines: how far seeds scatter, and which lead of a setting so many trials, each of so many seeds, can tell.
+
+    `measured`: None where no earlier study tells.
+    """
+    metric, trials = study.objective[0].metric, study.trials
+    if measured is None:
+        yield (
+            "noise between seeds: not known, since no earlier study of this method and task has run a setting with two "
+            "seeds: an ablation with `seeds:` tells, or --from FOLDER names such a study"
+        )
+        return
+    own = measured.deviation / math.sqrt(seeds)
+    said = metrics.changed(metric, measured.deviation, signed=False)
+    where = words.some([str(folder) for folder in measured.folders], SHOWN)
+    settings = words.for_terminal(words.count(measured.settings, "setting"))
+    yield f"noise between seeds: {said} (standard deviation, {measured.trials} trials of {settings}, in {where})"
+    if trials is None or trials < 2:
+        return
+    lead, flattered = (
+        metrics.changed(metric, value, signed=False)
+        for value in (smallest_lead(trials, own, POWER), flattery(trials, own))
+    )
+    each = words.for_terminal(words.count(seeds, "seed"))
+    yield (
+        f"{trials} trials of {each} find the best setting with probability {POWER:g} where it leads all others by "
+        f"{lead}; of settings that are equal the best one looks {flattered} better than it is"
+    )
 
 
 def _level(ablation: Ablation) -> float:

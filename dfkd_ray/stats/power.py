@@ -55,6 +55,39 @@ def power_of(pairs: int, effect: float, spread: float, level: float = 0.95, effe
     return _power(shift, pairs, 1 - level) if effects == 1 else float((_needed(pairs, level, effects) <= shift).mean())
 
 
+def smallest_lead(settings: int, spread: float, power: float = 0.8) -> float:
+    """The smallest lead of the best of so many settings over all others with which it comes out first with probability
+    `power`, where each is measured with noise of this standard deviation.
+
+    Bechhofer, 1954 (A single-sample multiple decision procedure for ranking means of normal populations with known
+    variances), for others that are equal, which is the hardest case: P = integral of phi(z) Phi(z + lead)^(k - 1).
+    """
+    from scipy.optimize import brentq
+    from scipy.special import ndtr
+
+    z, weight = _normal()
+    if settings < 2 or power <= 1 / settings:
+        return 0.0
+    return spread * float(brentq(lambda lead: weight @ ndtr(z + lead) ** (settings - 1) - power, 0.0, 100.0))
+
+
+def flattery(settings: int, spread: float) -> float:
+    """By how much the best of so many settings that are equal looks better than it is: the expected largest of so many
+    normal numbers of this standard deviation."""
+    from scipy.special import ndtr
+
+    z, weight = _normal()
+    return spread * settings * float(weight @ (z * ndtr(z) ** (settings - 1)))
+
+
+def _normal() -> tuple[Any, Any]:
+    """Where to look at a standard normal number, and with which weight."""
+    import numpy as np
+
+    z = np.linspace(-12, 12, 4801)
+    return z, np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi) * (z[1] - z[0])
+
+
 def spread(outcomes: Outcomes, contrasts: Iterable[Contrast]) -> float | None:
     """Standard deviation of the paired difference of two arms, pooled over contrasts of earlier trials.
 

@@ -12,6 +12,7 @@ from dfkd_ray.study.designs import Arm, Components, Design, Hand, along, designs
 from dfkd_ray.study.domains import canonical
 from dfkd_ray.study.paths import Walk, next_arms, step
 from dfkd_ray.util.errors import ConfigError, Problem
+from dfkd_ray.util.words import counted
 
 __all__ = [
     "Arm",
@@ -86,7 +87,7 @@ def describe(design: Design, components: Components, arms: Sequence[Arm], method
         rows = [["arm", "changes"], *([arm.name, _changes(arm.changes)] for arm in arms)]
     lost = (each for arm in arms if arm.levels for each in taken_out(components, arm.levels))
     return [
-        f"design: {name}, {len(arms)} arms",
+        f"design: {name}, {counted(len(arms), 'arm')}",
         *_table(rows),
         *(design.way(method, components) if isinstance(design, Walk) else ()),
         *design.notes(components, arms),

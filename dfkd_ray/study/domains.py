@@ -2,6 +2,7 @@
 
 A domain is written as `{kind: arguments, option: value}`: `{log: [0.1, 100]}`, `{choice: [1, 2], when: {a.b: [true]}}`.
 `when` makes it conditional: it is drawn only where each parent that it names has one of the values given there.
+`prior` is a value that somebody believes in.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, ClassVar, Protocol, cast
 
+from dfkd_ray.study.priors import Prior
 from dfkd_ray.util import limits
 from dfkd_ray.util.errors import ConfigError
 from dfkd_ray.util.registry import Registry, did_you_mean
@@ -28,6 +30,9 @@ class Domain(Protocol):
 
     @property
     def when(self) -> When: ...
+
+    @property
+    def prior(self) -> Prior | None: ...
 
     @property
     def count(self) -> int | None:
@@ -53,6 +58,7 @@ class Choice:
 
     values: tuple[Any, ...]
     when: When = field(default_factory=dict)
+    prior: Prior | None = None
     continuous: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -84,6 +90,7 @@ class Bool:
 
     both: bool = True
     when: When = field(default_factory=dict)
+    prior: Prior | None = None
     continuous: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -111,6 +118,7 @@ class Int:
     step: int = 1
     log: bool = False
     when: When = field(default_factory=dict)
+    prior: Prior | None = None
     continuous: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -149,6 +157,7 @@ class Uniform:
     points: int | None = None
     step: float | None = None
     when: When = field(default_factory=dict)
+    prior: Prior | None = None
 
     def __post_init__(self) -> None:
         _ordered(self.low, self.high)
@@ -203,6 +212,7 @@ class Log:
     high: float
     points: int | None = None
     when: When = field(default_factory=dict)
+    prior: Prior | None = None
     continuous: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -246,11 +256,12 @@ def parse(raw: Any) -> Domain:
     known = _OPTIONS & {f.name for f in fields(domains[kind])}  # type: ignore[arg-type]
     for key in raw.keys() - known - {kind}:
         problems.add(key, f"no such option of a {kind} domain{did_you_mean(key, known)}")
-    options = {key: raw[key] for key in known - {"when"} if key in raw}
+    options = {key: raw[key] for key in known - {"when", "prior"} if key in raw}
     when = problems.attempt("when", _read_when, raw["when"]) if "when" in raw else {}
+    prior = problems.attempt("prior", _read_prior, raw["prior"]) if "prior" in raw else None
     made = problems.attempt("", _READERS.get(kind, _read_range), kind, raw[kind], options)
     problems.stop_if_any()
-    return replace(cast(Any, made), when=when)  # type: ignore[no-any-return]
+    return replace(cast(Any, made), when=when, prior=prior)  # type: ignore[no-any-return]
 
 
 def plain(domain: Domain) -> dict[str, Any]:
@@ -260,7 +271,7 @@ def plain(domain: Domain) -> dict[str, Any]:
     for f in fields(domain):  # type: ignore[arg-type]
         value = getattr(domain, f.name)
         if f.name in _OPTIONS - {"when"} and value != f.default:
-            out[f.name] = value
+            out[f.name] = asdict(value) if isinstance(value, Prior) else value
     if domain.when:
         out["when"] = {path: list(values) for path, values in domain.when.items()}
     return out
@@ -291,13 +302,18 @@ def _read_range(kind: str, ends: Any, options: Mapping[str, Any]) -> Domain:
 
 
 _READERS: Mapping[str, Callable[[str, Any, Mapping[str, Any]], Domain]] = {"choice": _read_choice, "bool": _read_bool}
-_OPTIONS = {"step", "points", "log", "when"}
+_OPTIONS = {"step", "points", "log", "when", "prior"}
 
 
 def _read_when(raw: Any) -> When:
     if not isinstance(raw, Mapping) or not raw:
         raise ConfigError.at("", f"expected {{parent path: [values]}}, got {raw!r}")
     return {parent: tuple(values) if isinstance(values, list) else (values,) for parent, values in raw.items()}
+
+
+def _read_prior(raw: Any) -> Prior:
+    """`{value: 3, confidence: high}`, or the value alone."""
+    return typed(Prior, raw) if isinstance(raw, Mapping) and "value" in raw else Prior(raw)
 
 
 def _finite(number: Any, kinds: tuple[type, ...]) -> bool:

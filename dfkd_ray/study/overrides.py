@@ -19,10 +19,10 @@ MOST_TIMES = 4  # as many seeds as at the start: three looks
 
 @dataclass(frozen=True)
 class Overrides:
-    """changes: over what the study fixes. trials: of a sweep. seeds: of each arm. epochs: of every trial.
+    """changes: over what the study fixes. trials, hours: budget of a sweep. seeds: of each arm. epochs: of every trial.
 
     until: seeds are added to those of an ablation until it has told so much, "told" or points. preset: in place of the
-    study's. task: likewise, and then it is another study, by the name of both.
+    study's. task: likewise, and then it is another study, by the name of both. confirm: how the winner of a sweep is.
     """
 
     changes: Mapping[str, Any] = field(default_factory=dict)
@@ -32,6 +32,8 @@ class Overrides:
     until: float | Told | None = None
     preset: str | None = None
     task: str | None = None
+    confirm: str | Mapping[str, int] | None = None
+    hours: float | None = None
 
     @property
     def fixed(self) -> dict[str, Any]:
@@ -50,10 +52,14 @@ class Overrides:
         ablation = bool(raw.keys() & {*KEYS} - {"seeds"})
         if ablation and self.trials is not None:
             raise ConfigError.at("--trials", "is for a sweep: an ablation runs arms x seeds, so say --seeds")
+        if ablation and self.hours is not None:
+            raise ConfigError.at("--hours", "is for a sweep: an ablation runs arms x seeds, so say --seeds")
         if not ablation and self.seeds is not None:
             raise ConfigError.at("--seeds", "is for an ablation: the trials of a sweep have one seed, so say --trials")
         if not ablation and self.until is not None:
             raise ConfigError.at("--until", "is for an ablation, whose arms get more seeds")
+        if ablation and self.confirm is not None:
+            raise ConfigError.at("--confirm", "is for a sweep, which has a winner")
         if self.task is not None and "published" in raw:
             raise ConfigError.at("--task", "a published table is of its own task, by --column and --scale")
         made = dict(raw)
@@ -61,8 +67,11 @@ class Overrides:
             made["preset"] = self.preset
         if self.task is not None and self.task != raw.get("task"):
             made |= {"task": self.task, "study": f"{raw.get('study')}-{_named(self.task)}"}
-        if self.trials is not None:
-            made["budget"] = {**_mapping(raw.get("budget")), "trials": self.trials}
+        if self.confirm is not None:
+            made["confirm"] = self.confirm
+        budget = {"trials": self.trials, "hours": self.hours}
+        if said := {name: most for name, most in budget.items() if most is not None}:
+            made["budget"] = {**_mapping(raw.get("budget")), **said}
         if self.seeds is not None:
             made["seeds"] = self.seeds
         if self.until is not None:

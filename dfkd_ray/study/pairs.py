@@ -7,7 +7,7 @@ from typing import Any
 
 from dfkd_ray.study import space
 from dfkd_ray.study.domains import Bool, Choice
-from dfkd_ray.study.specs import Cmaes, Gp, Grid, NoStopper, SamplerSpec, StopperSpec, samplers
+from dfkd_ray.study.specs import Cmaes, Gp, Grid, NoStopper, Optunahub, SamplerSpec, StopperSpec, samplers
 from dfkd_ray.util.errors import ConfigError, Problem
 
 
@@ -20,9 +20,10 @@ def of_results(sampler: SamplerSpec | None, objectives: Sequence[Any], stopper: 
         if not isinstance(stopper, NoStopper):
             yield Problem("stopper", "trials with several objectives cannot be ranked early: `stopper: none`")
     elif sampler is not None and sampler.stopped == "refused" and not isinstance(stopper, NoStopper):
+        what = f"the package {sampler.package}" if isinstance(sampler, Optunahub) else _name(sampler)
         yield Problem(
             "stopper",
-            f"{_name(sampler)} models values, and that of a trial stopped early is none of its last epoch: "
+            f"{what} models values, and that of a trial stopped early is none of its last epoch: "
             f"`stopper: none`, or take tpe, cmaes or nsga2, which know what was stopped",
         )
 

@@ -10,6 +10,7 @@ from dfkd_ray.stats.contrasts import Contrast
 from dfkd_ray.study.components import JOIN
 from dfkd_ray.study.designs import Arm, Components, Design, Hand, arm, at, designs, steps, taken
 from dfkd_ray.study.domains import canonical
+from dfkd_ray.util.words import counted
 
 
 @designs.register("path")
@@ -36,7 +37,8 @@ class Walk(Design):
         return steps(components, arms, walked=self.to is not None)
 
     def notes(self, components: Components, arms: Sequence[Arm]) -> Iterator[str]:
-        yield f"{len(components)} rounds, at most {most(components)} arms; these are the arms of the first round"
+        rounds = counted(len(components), "round")
+        yield f"{rounds}, at most {most(components)} arms; these are the arms of the first round"
         yield "the trials that pick a step also estimate it, so a chosen step looks larger than it is"
 
     def way(self, method: str, components: Components) -> Iterator[str]:

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from dfkd_ray.study import ablation as ablations
-from dfkd_ray.study import components, constraints, domains, trackers
+from dfkd_ray.study import components, confirming, constraints, domains, pick, starting, trackers
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.components import Changes, merged
 from dfkd_ray.study.space import Space
-from dfkd_ray.study.specs import samplers, stoppers
+from dfkd_ray.study.specs import read_sampler, stoppers
 from dfkd_ray.study.study import Budget, Objective, Resources, Saving, Study, conflicts
 from dfkd_ray.util import limits, yamls
 from dfkd_ray.util.errors import ConfigError, Problem
 from dfkd_ray.util.registry import did_you_mean
 from dfkd_ray.util.yamls import Document, Problems, component, typed
 
-_UNSAID = ("search", "constraints", "published", "plugins", "track")  # where they are empty
+_UNSAID = ("search", "start", "constraints", "best", "confirm", "published", "plugins", "track")  # where they are empty
 
 
 def load(path: Path) -> Study:
@@ -69,24 +69,26 @@ def plain(study: Study) -> dict[str, Any]:
     for key in ("sampler", "stopper"):
         spec = out[key]
         out[key] = {"name": spec.registered_as, **asdict(spec)}
-    for key in ("budget", "resources", "checkpoint"):
-        out[key] = asdict(out[key])
+    for key in ("budget", "resources", "checkpoint", "confirm"):
+        out[key] = asdict(out[key]) if out[key] is not None else None
     for key, kind in {"plugins": list, "track": list, "fixed": dict, "runtime": dict}.items():
         out[key] = kind(out[key])
+    out["start"] = [dict(setting) for setting in study.start]
     if study.preset == Study.preset:
         del out["preset"]
+    out["best"] = "" if len(study.objective) == 1 else pick.plain(study.best)
     out["constraints"] = constraints.plain(study.constraints)
     return {key: value for key, value in out.items() if value or key not in _UNSAID}
 
 
-def check(study: Study, accepts: Callable[[Mapping[str, Any]], None], document: Document | None = None) -> None:
+def check(study: Study, accepts: Callable[[Mapping[str, Any]], object], document: Document | None = None) -> None:
     """Try every choice, and both ends of every range, on the method before anything starts.
 
     `accepts(changes)` raises ConfigError where the method, as the study names it, does not take them; the study's
     `fixed` changes are among them. All complaints are raised together.
     """
     found: dict[Problem, None] = {}
-    for at, changes, places in _attempts(study):
+    for at, changes, places in attempts(study):
         try:
             accepts(changes)
         except ConfigError as error:
@@ -108,7 +110,7 @@ def _place(path: str, places: Places) -> str | None:
     return places.get(path)
 
 
-def _attempts(study: Study) -> Iterator[tuple[str, dict[str, Any], Places]]:
+def attempts(study: Study) -> Iterator[tuple[str, dict[str, Any], Places]]:
     """(what is tried, changes, where the file sets them) for each thing that a trial might be given."""
     if study.fixed:
         yield "fixed", dict(study.fixed), {path: f"fixed.{path}" for path in study.fixed}
@@ -237,11 +239,14 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "plugins": named_plugins,
     "objective": _objectives,
     "search": _search,
+    "start": starting.parse,
     "constraints": constraints.parse,
-    "sampler": lambda raw: component(samplers, raw),
+    "best": pick.parse,
+    "sampler": read_sampler,
     "stopper": lambda raw: component(stoppers, raw),
     "budget": lambda raw: typed(Budget, raw),
     "resources": lambda raw: typed(Resources, raw),
     "checkpoint": lambda raw: typed(Saving, raw),
     "track": _track,
+    "confirm": confirming.parse,
 }

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Protocol
 
 from dfkd_ray.util.registry import Registry
+from dfkd_ray.util.yamls import component
 
 Stopped = Literal["modelled", "ranked", "idle", "refused"]
 
@@ -142,6 +144,41 @@ class Nsga2:
 
     def __post_init__(self) -> None:
         _at_least(2, population=self.population)
+
+
+@samplers.register("optunahub")
+@dataclass(frozen=True)
+class Optunahub:
+    """A sampler from OptunaHub, `{optunahub: samplers/auto_sampler}`: needs the extra `optunahub`, and runs its code.
+
+    The package is loaded at `ref` of the public registry, or from the folder `registry`, which has packages as that
+    one has. `sampler` names its class where it has several, `options` are its keywords. Its code is part of the
+    experiment, by digest: a study is gone on with by the same code alone. It is made anew for each proposal, as Optuna
+    has it where several processes share a study, so what it keeps outside of the study is forgotten.
+    """
+
+    package: str
+    seed: int = 0
+    registry: str | None = None
+    ref: str = "main"
+    sampler: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    multi_objective: ClassVar[bool] = True
+    stopped: ClassVar[Stopped] = "refused"
+
+    def __post_init__(self) -> None:
+        parts = self.package.split("/")
+        if len(parts) < 2 or not all(part.replace("_", "").isalnum() for part in parts):
+            raise ValueError(f"package is a path such as samplers/auto_sampler, got {self.package!r}")
+
+
+def read_sampler(raw: Any) -> SamplerSpec:
+    """As a study file has it: `tpe`, `{name: tpe, seed: 1}`, or `{optunahub: PACKAGE}`; ConfigError."""
+    if isinstance(raw, Mapping) and "optunahub" in raw and "name" not in raw:
+        rest = {key: value for key, value in raw.items() if key != "optunahub"}
+        raw = {"name": "optunahub", "package": raw["optunahub"], **rest}
+    read: SamplerSpec = component(samplers, raw)
+    return read
 
 
 @stoppers.register("none")

@@ -8,6 +8,7 @@ from dfkd_ray.study.domains import Bool, Choice
 from dfkd_ray.study.space import Space
 from dfkd_ray.study.specs import Cmaes, Gp, Nsga2, SamplerSpec, Tpe
 from dfkd_ray.study.study import Study
+from dfkd_ray.util.words import counted, the_first
 
 STARTUP = 10  # trials at most, as Optuna has it
 POPULATION = 50  # as Optuna has it
@@ -36,15 +37,15 @@ def describe(study: Study) -> str | None:
         return None
     name = _name(study.sampler)
     if trials is None:
-        return f"{name} draws the first {first} trials at random, its model proposes the others"
+        return f"{name} draws {the_first(first, 'trial')} at random, its model proposes the others"
     if trials == study.settings:
-        return f"every one of the {trials} settings is run once: {name} decides their order alone"
+        return f"each of the {counted(trials, 'setting')} is run once: {name} decides their order alone"
     if first >= trials:
         return (
-            f"{name} draws the first {first} trials at random, and there are {trials}: this is random search; "
+            f"{name} draws {the_first(first, 'trial')} at random, and there are {trials}: this is random search; "
             f"for a model take more trials{_smaller(study.sampler)}"
         )
-    return f"{name} draws the first {first} of {trials} trials at random, its model proposes at most {trials - first}"
+    return f"{name} draws {the_first(first, 'trial', trials)} at random, its model proposes at most {trials - first}"
 
 
 def _smaller(sampler: SamplerSpec) -> str:

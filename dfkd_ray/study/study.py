@@ -10,9 +10,11 @@ from typing import Any, Literal
 
 from dfkd_ray import metrics
 from dfkd_ray.study import ablation as ablations
-from dfkd_ray.study import pairs, space
+from dfkd_ray.study import confirming, pairs, space, starting
+from dfkd_ray.study import pick as picks
 from dfkd_ray.study import published as tables
 from dfkd_ray.study.ablation import Ablation
+from dfkd_ray.study.confirming import Confirm
 from dfkd_ray.study.constraints import Constraint
 from dfkd_ray.study.specs import Grid, NoStopper, SamplerSpec, StopperSpec, Tpe
 from dfkd_ray.util.choices import PAPER
@@ -127,13 +129,16 @@ class Study:
     task: str | Mapping[str, Any]  # by name, or the task itself as its file would have it
     objective: tuple[Objective, ...]
     search: space.Space = field(default_factory=dict)
+    start: tuple[starting.Setting, ...] = ()  # settings that run first
     question: str = ""
     preset: str = PAPER  # of all its methods, before what is fixed; see methods/presets
     fixed: Mapping[str, Any] = field(default_factory=dict)
     constraints: tuple[Constraint, ...] = ()  # what a trial must keep to, to win
+    best: picks.Pick = picks.FIRST  # which trial of the front is taken where one is asked for
     sampler: SamplerSpec = field(default_factory=Tpe)
     stopper: StopperSpec = field(default_factory=NoStopper)
     budget: Budget = field(default_factory=Budget)
+    confirm: Confirm | None = None  # what is run of a sweep's best when the search has ended
     seed: int = 0  # of a sweep's trials: the same for all, so that they differ by their changes alone
     resources: Resources = field(default_factory=Resources)
     runtime: Mapping[str, Any] = field(default_factory=dict)
@@ -166,6 +171,16 @@ class Study:
             return self.ablation.trials
         return min((count for count in (self.budget.trials, self.settings) if count is not None), default=None)
 
+    @property
+    def in_all(self) -> int | None:
+        """The same with those that confirm the winner."""
+        return self.trials if self.confirm is None or self.trials is None else self.trials + self.confirming
+
+    @property
+    def confirming(self) -> int:
+        """How many trials confirm the winner, at most."""
+        return 0 if self.confirm is None else self.confirm.trials(self.trials)
+
     @cached_property
     def settings(self) -> int | None:
         """How many there are to be tried, of a grid its points; None where nobody can count them."""
@@ -189,9 +204,11 @@ def conflicts(parts: Mapping[str, Any]) -> Iterator[Problem]:
     elif "study" in parts and len(name) > NAME:
         yield Problem("study", f"a name has at most {NAME} characters, got {len(name)}")
     yield from ablations.conflicts(parts)
+    yield from confirming.conflicts(parts)
     yield from _published_conflicts(parts)
     if search is not None:
         yield from space.mistakes(search)
+        yield from starting.conflicts(search, parts)
         for path in parts.get("fixed", {}):
             if path in search:
                 yield Problem(f"fixed.{path}", "is under `search` as well")
@@ -199,6 +216,8 @@ def conflicts(parts: Mapping[str, Any]) -> Iterator[Problem]:
             yield from pairs.with_space(sampler, search)
     if len({objective.metric for objective in objectives}) < len(objectives):
         yield Problem("objective", "a metric stands twice")
+    if objectives:
+        yield from picks.conflicts(parts.get("best", picks.FIRST), objectives)
     yield from pairs.of_results(sampler, objectives, parts.get("stopper", NoStopper()))
     if parts.get("constraints") and parts.get("ablation") is not None:
         yield Problem("constraints", "are for what a sweep may choose; the arms of an ablation are all compared")

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from dfkd_ray.datasets.task import Task, TeacherRef
+from dfkd_ray.nets import targets
 from dfkd_ray.teachers.recognition import Recognised, recognised
 from dfkd_ray.teachers.stated import architecture, class_count, class_names, image_size
 from dfkd_ray.teachers.unwrapping import file_of
 from dfkd_ray.teachers.weights import adopt, read_card, read_weights
 from dfkd_ray.util.errors import ConfigError, DataError, Problem
-from dfkd_ray.util.words import some
+from dfkd_ray.util.words import counted, some
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and std, as torchvision's nets are trained
 LARGE = 64  # pixels; above, a teacher is taken for one of ImageNet's kind
@@ -57,9 +58,11 @@ def bare(
     _complete(weights, said, [option for option, value in lacking.items() if not value], found)
     count, image = given.classes or 0, given.image or (0, 0, 0)  # which `_complete` has seen to
     statistics, by = _normalisation(weights, card, image, mean, std)
-    student = "resnet18" if min(image[1:]) > LARGE else "cifar_resnet18"
-    named = names or tuple(map(str, range(count)))
-    task = Task(file_of(weights).stem, "none", named, image, *statistics, TeacherRef(""), student, normalised_by=by)
+    told = targets(given.arch or "", count)
+    student = "unet8" if told != "classes" else "resnet18" if min(image[1:]) > LARGE else "cifar_resnet18"
+    named, name = names or tuple(map(str, range(count))), file_of(weights).stem
+    ref = TeacherRef("")
+    task = Task(name, "none", named, image, *statistics, ref, student, normalised_by=by, targets=told)
     made = adopt(task, weights, given.arch)
     given.say(tell)
     return made
@@ -94,7 +97,7 @@ class _Given:
     def _told(self, weights: Path, found: Recognised) -> str:
         """What is taken from names and shapes, as nobody has said it."""
         taken = [] if self.arch else [found.arch + (f" (by {found.naming} names)" if found.naming else "")]
-        taken += [] if self.classes else [f"{found.classes} classes"]
+        taken += [] if self.classes else [counted(found.classes, "class", "classes")]
         taken += [] if self.image else [f"{found.side} pixels, as such nets are made for (--size says otherwise)"]
         note = "" if self.arch or not found.note else f"; {found.note}"
         return f"{weights.name}: by its names and shapes {', '.join(taken)}{note}"
@@ -135,7 +138,7 @@ def _normalisation(
 
 def _for_each(option: str, values: Sequence[float], channels: int) -> tuple[float, ...]:
     if len(values) not in (1, channels):
-        raise ConfigError.at(option, f"a number for each of the {channels} channels, or one, got {len(values)}")
+        raise ConfigError.at(option, f"a number for each channel, {channels} in all, or one, got {len(values)}")
     if option == "--std" and min(values) <= 0:
         raise ConfigError.at(option, f"must be > 0, got {min(values)}")
     return tuple(values) * (channels if len(values) == 1 else 1)

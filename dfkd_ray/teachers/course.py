@@ -21,6 +21,7 @@ from dfkd_ray.util import generations
 from dfkd_ray.util.choices import Precision
 from dfkd_ray.util.errors import DataError, TrialFailed
 from dfkd_ray.util.seeding import stream
+from dfkd_ray.util.words import counted
 
 Tick = Callable[[int, int], None]  # (steps done, of how many)
 
@@ -65,7 +66,7 @@ class Course:
                     total += self._step(training.draw(index, self.rng), training.labels[index]) * len(index)
                     tell(self.schedule.last_epoch)
         except torch.OutOfMemoryError:
-            what = f"{self.recipe.batch} images at a time do not fit the memory of {self.device}"
+            what = f"a batch of {counted(self.recipe.batch, 'image')} does not fit the memory of {self.device}"
             raise TrialFailed(f"{what}: lower recipe.batch") from None
         mean = float(total) / self.count
         if not math.isfinite(mean):
@@ -77,7 +78,7 @@ class Course:
         x = normalise(self.task, images).contiguous(memory_format=torch.channels_last)
         with autocast(self.precision, self.device):
             logits = self.net(x)
-        loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.recipe.label_smoothing)
+        loss = self._loss(logits.float(), labels)
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         moved = self.scaler.unscale(self.optimiser)
@@ -87,6 +88,12 @@ class Course:
         with nullcontext() if moved else warnings.catch_warnings(action="ignore"):
             self.schedule.step()
         return loss.detach()
+
+    def _loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Cross-entropy, at each position of dense targets; of depths the mean distance (reconstruction)."""
+        if self.task.targets == "depth":
+            return F.l1_loss(outputs[:, 0], targets)
+        return F.cross_entropy(outputs, targets.long(), label_smoothing=self.recipe.label_smoothing)
 
     def note(self, loss: float, val_accuracy: float, seconds: float) -> TeacherEpoch:
         """Close an epoch, and remember the net if it is the best so far."""

@@ -18,7 +18,7 @@ from dfkd_ray.teachers.unwrapping import Unwrapped, file_of, networks, unwrapped
 from dfkd_ray.teachers.weights import card_path, read_card
 from dfkd_ray.teachers.zoo import KnownTeacher, known_by, zoo
 from dfkd_ray.util.errors import DataError
-from dfkd_ray.util.words import some
+from dfkd_ray.util.words import counted, some
 
 SHOWN = 6  # of what lies beside the weights
 _BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
@@ -56,7 +56,8 @@ def _network(
     without = f", without the prefix {''.join(each.prefixes)}" if each.prefixes else ""
     sizes = {name: value.numel() for name, value in each.state.items() if not name.endswith(_BUFFERS)}
     types = ", ".join(sorted({str(value.dtype).removeprefix("torch.") for value in each.state.values()}))
-    yield "weights", f"{at}{without}: {len(each.state)} tensors, {sum(sizes.values()):,} parameters, {types}"
+    amount = f"{counted(len(each.state), 'tensor')}, {counted(sum(sizes.values()), 'parameter')}"
+    yield "weights", f"{at}{without}: {amount}, {types}"
     if each.beside:
         yield "beside", some([_beside(name, value) for name, value in each.beside.items()], SHOWN)
     try:
@@ -73,7 +74,7 @@ def _network(
         yield "or", f"{some(found.also, SHOWN)}: names and shapes are the same, so --teacher-arch has to say it"
     if found.note:
         yield "note", found.note
-    yield "classes", f"{found.classes}, of images with {found.channels} channels"
+    yield "classes", f"{found.classes}, of images with {counted(found.channels, 'channel')}"
     yield "side", f"{found.side} pixels, which such nets are made for; the weights do not tell"
     asked = f"{path}#{each.key}" if several else str(path)
     yield "goes on", f"dfkd-ray distill METHOD --weights {shlex.quote(asked)}{_options(found, public, carded)}"
@@ -97,6 +98,6 @@ def _beside(name: str, value: Any) -> str:
     if isinstance(value, argparse.Namespace):
         return f"{name} ({some([f'{key}={each!r}' for key, each in vars(value).items()], 3)})"
     if isinstance(value, Mapping):
-        return f"{name} ({len(value)} entries)"
+        return f"{name} ({counted(len(value), 'entry', 'entries')})"
     text = str(value)
     return f"{name} {text}" if len(text) <= 40 else f"{name} ({type(value).__name__})"

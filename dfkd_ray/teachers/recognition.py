@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from dfkd_ray.nets import build, classifiers, taps_of
 from dfkd_ray.nets.imagenet import TAPS
 from dfkd_ray.teachers.renaming import NAMINGS, counted, renamed
+from dfkd_ray.util import words
 
 LIST = Path(__file__).with_name("timm.txt")
 SMALL, LARGE = 32, 224  # pixels that nets with a 3x3 stem of stride 1, and all others, are made for
@@ -52,7 +53,7 @@ class Recognised:
 
     def __str__(self) -> str:
         named = f" ({self.naming} names)" if self.naming else ""
-        return f"{self.arch}{named}, {self.classes} classes"
+        return f"{self.arch}{named}, {words.counted(self.classes, 'class', 'classes')}"
 
 
 def recognised(state: Mapping[str, Tensor]) -> Recognised | None:
@@ -76,7 +77,7 @@ def _ours(shapes: Shapes) -> Iterator[Recognised]:
             if names != counted(own.shapes.keys()):
                 continue
             head, stem = each[f"{own.head}.weight"], each[own.stem]
-            if len(head) != 2 or len(stem) != 4 or not head[0] or not stem[1]:
+            if len(head) not in (2, 4) or len(stem) != 4 or not head[0] or not stem[1]:
                 continue
             classes, channels = head[0], stem[1]
             exact = _made(arch, classes, channels).shapes

@@ -15,11 +15,16 @@ def class_names(weights: Path, card: Mapping[str, Any]) -> tuple[str, ...] | Non
     names = card.get("class_names")
     if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         raise DataError(f"the card of {weights}: class_names must be a list of names, got {names!r}")
-    if names is not None and len(names) < 2:
+    if names is not None and len(names) < _least(card):
         raise DataError(f"the card of {weights}: class_names must be at least two names, got {names!r}")
     if names is not None and len({*names}) < len(names):
         raise DataError(f"the card of {weights}: two of its classes have the same name")
     return None if names is None else tuple(names)
+
+
+def _least(card: Mapping[str, Any]) -> int:
+    """How many classes there are at least: a depth has the one name of the output."""
+    return 1 if card.get("targets") == "depth" else 2
 
 
 def architecture(weights: Path, card: Mapping[str, Any]) -> str | None:
@@ -33,8 +38,10 @@ def architecture(weights: Path, card: Mapping[str, Any]) -> str | None:
 def class_count(weights: Path, card: Mapping[str, Any]) -> int | None:
     """How many classes a teacher has, where its card says it."""
     names, count, most = class_names(weights, card), card.get("classes"), limits.MOST["classes"]
-    if names is None and count is not None and not (isinstance(count, int) and 2 <= count <= most):
-        raise DataError(f"the card of {weights}: classes must be a number from 2 to {most:,}, got {count!r}")
+    if names is None and count is not None and not (isinstance(count, int) and _least(card) <= count <= most):
+        raise DataError(
+            f"the card of {weights}: classes must be a number from {_least(card)} to {most:,}, got {count!r}"
+        )
     return count if names is None else len(names)
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from dfkd_ray import __version__
+from dfkd_ray.datasets.quality import measured
 from dfkd_ray.datasets.readers import WHICH, NoSplit, Split, SplitName, split
 from dfkd_ray.datasets.task import Task, TeachRecipe, normalise
 from dfkd_ray.datasets.training import training
@@ -60,7 +61,7 @@ def teach(
     """
     task = replace(task, recipe=recipe or task.recipe_from(pretrained))
     arch = arch or task.teacher.arch
-    check_net(arch)
+    check_net(arch, task.targets)
     of = _settings(task, arch, pretrained, seed)
     checkpoint = _place(out)
     if fresh:
@@ -168,12 +169,12 @@ def measure_batch_norms(task: Task, net: nn.Module, images: Tensor, batch: int |
 
 @torch.no_grad()
 def accuracy(task: Task, net: nn.Module, part: Split) -> float:
-    """The fraction of `part` that `net`, in eval mode, names right."""
+    """How right `net`, in eval mode, is on `part`, in [0, 1]: the first measure of `datasets.quality`."""
     net.eval()
-    right, device = 0, next(net.parameters()).device
-    for images, labels in zip(*(torch.split(tensor, _batch(task)) for tensor in part)):
-        right += int((net(normalise(task, images.to(device))).argmax(1) == labels.to(device)).sum())
-    return right / len(part.labels)
+    device = next(net.parameters()).device
+    batches = zip(*(torch.split(tensor, _batch(task)) for tensor in part))
+    told = ((net(normalise(task, images.to(device))), labels) for images, labels in batches)
+    return next(iter(measured(task.targets, told).values()))
 
 
 def _batch(task: Task) -> int:

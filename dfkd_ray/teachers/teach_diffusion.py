@@ -58,6 +58,8 @@ def teach_diffusion(
     `diffusers.DiffusionPipeline.from_pretrained(out)` opens it. Checkpoint, `fresh` and `report` are as those of
     `teach`.
     """
+    if task.targets != "classes":
+        raise DataError(f"{task.name}: a caption names the class of an image, and its targets are {task.targets}")
     recipe, small = recipe or DiffusionRecipe(), small or PipelineSizes()
     libraries("training a diffusion model")
     of = _settings(task, recipe, small, seed)

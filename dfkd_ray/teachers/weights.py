@@ -26,6 +26,7 @@ from dfkd_ray.teachers.stated import architecture, class_count, class_names, ima
 from dfkd_ray.teachers.unwrapping import file_of, unwrapped
 from dfkd_ray.util import limits, sealed
 from dfkd_ray.util.errors import DataError
+from dfkd_ray.util.words import counted
 
 CARD = "dfkd_ray"  # in the header of a safetensors file that carries its own
 
@@ -83,6 +84,7 @@ def network_facts(task: Task, arch: str, pretrained: bool = False) -> dict[str, 
         "image": list(task.image),
         "normalise": {"mean": list(task.mean), "std": list(task.std)},
         "pretrained": pretrained,
+        **({} if task.targets == "classes" else {"targets": task.targets}),
     }
 
 
@@ -141,7 +143,8 @@ def _normalisation(weights: Path, task: Task) -> tuple[tuple[float, ...], tuple[
         ) from None
     if not len(mean) == len(std) == task.image[0] or min(std) <= 0:
         raise DataError(
-            f"the card of {weights}: normalise must have {task.image[0]} channels and std > 0, got {stated!r}"
+            f"the card of {weights}: normalise must have {counted(task.image[0], 'channel')} and std > 0, "
+            f"got {stated!r}"
         )
     return mean, std
 
@@ -149,10 +152,14 @@ def _normalisation(weights: Path, task: Task) -> tuple[tuple[float, ...], tuple[
 def _fitting(task: Task, weights: Path, card: Mapping[str, Any]) -> Task:
     """The task, that of a folder as the teacher sees it; DataError if a teacher with this card cannot be one of it."""
     names, image, what = class_names(weights, card), image_size(weights, card), f"the card of {weights}:"
+    if card.get("targets", task.targets) != task.targets:
+        told = f"{card['targets']} does not fit {task.name}, whose targets are {task.targets}"
+        raise DataError(f"{what} a teacher of {told}")
     task = as_trained(task, names, image, f"the teacher {weights.name}")
     count = class_count(weights, card)
     if count not in (None, len(task.classes)):
-        raise DataError(f"{what} a teacher of {count} classes does not fit the {len(task.classes)} of {task.name}")
+        own = f"a teacher of {counted(int(count or 0), 'class', 'classes')}"
+        raise DataError(f"{what} {own} does not fit the {len(task.classes)} of {task.name}")
     if image not in (None, task.image):
         sizes = f"{image}, but those of {task.name} are {task.image} (channels, height, width)"
         raise DataError(f"{what} a teacher of images of {sizes}")
@@ -221,7 +228,7 @@ def _head(net: nn.Module, state: Mapping[str, Tensor]) -> str:
     if name not in state:
         return ""
     there, here = (part[name].shape[:1].numel() for part in (state, net.state_dict()))
-    return "" if there == here else f" the head has {there} classes, the task {here}"
+    return "" if there == here else f" the head has {counted(there, 'class', 'classes')}, the task {here}"
 
 
 def _some(keys: list[str], limit: int = 40) -> str:

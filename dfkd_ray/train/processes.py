@@ -30,6 +30,7 @@ from dfkd_ray.nets.sharing import Ranks
 from dfkd_ray.util import leaving
 from dfkd_ray.util.errors import ConfigError
 from dfkd_ray.util.files import atomic_write
+from dfkd_ray.util.words import counted
 
 Task = Callable[[Ranks, str], Iterator[Any]]
 GRACE = 3.0  # seconds that a rank's death may take to be seen where another tells of its consequences
@@ -61,7 +62,9 @@ def check_shares(batch: int, count: int) -> None:
     if batch % count:
         less, more = batch - batch % count, batch - batch % count + count
         near = f"{less} or {more}" if less else f"{more}"
-        raise ConfigError.at("schedule.batch", f"{batch} images cannot be shared by {count} GPUs: take {near}")
+        raise ConfigError.at(
+            "schedule.batch", f"{counted(batch, 'image')} cannot be shared by {count} GPUs: take {near}"
+        )
 
 
 def together(count: int, task: Task, device: str = "auto") -> Iterator[Any]:

@@ -58,6 +58,9 @@ class Run:
             of_teacher = layout(self.teacher, image)
         with _at("student"):
             of_student = layout(self.student, image)
+            if of_student.targets != of_teacher.targets:
+                tells = f"tells {of_student.targets}, its teacher ({of_teacher.kind}) {of_teacher.targets}"
+                raise ConfigError.at("arch", f"the student ({of_student.kind}) {tells}")
         with torch.no_grad():
             classes = self.teacher(torch.zeros(1, *image, device=device)).shape[1]
         self.setting = Setting(image, classes, mean, std, of_teacher, of_student, names, runtime.precision)

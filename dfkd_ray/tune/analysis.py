@@ -17,7 +17,9 @@ from dfkd_ray.study.paths import Walk
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.trials import Trial, barred
 
-FINAL = (metrics.TEST_LAST, metrics.TEST_BEST)  # taken once, at the end of a trial
+FINAL = tuple(  # taken once, at the end of a trial
+    name for quality in metrics.QUALITY.values() for name in (quality.test_last, quality.test_best)
+)
 
 
 def cells(history: History) -> dict[tuple[str, Pair], Trial]:
@@ -67,7 +69,8 @@ def tuned_changes(history: History, arm: str) -> Changes | None:
         return None
     tuned = tuning(history, arm)
     sound = [trial for trial in tuned if not barred(history.study, trial)]
-    best = front.best(history.points(sound) or history.points(tuned))
+    points = history.points(sound) or history.points(tuned)
+    best = history.pick({number: points[number] for number in front.front(points)})
     return None if best is None else history.trials[best].changes
 
 

@@ -37,8 +37,9 @@ def ending_of(trial: Trial, history: History, max_epochs: int) -> Ending | None:
 
 
 def _failure(study: Study, last: Record) -> Ending | None:
-    bounded = [each.metric for each in study.constraints if metrics.find(each.metric).when == "epoch"]
-    for name in (*(objective.metric for objective in study.objective), *bounded):
+    goals = [each.metric for each in study.objective if each.metric not in metrics.COSTS]
+    bounded = [each.metric for each in study.constraints if each.metric not in metrics.COSTS]
+    for name in (*goals, *bounded):
         if name not in last["metrics"]:
             hint = did_you_mean(name, last["metrics"])
             return Ending("failed", f"the trial reports no {name!r}{hint}")
@@ -47,10 +48,9 @@ def _failure(study: Study, last: Record) -> Ending | None:
             return Ending(
                 "failed", f"{name} is {last['metrics'][name]}, and has a constraint, at epoch {last['epoch']}"
             )
-    for objective in study.objective:
-        value = last["metrics"][objective.metric]
-        if last["last"] and not math.isfinite(value):
-            return Ending("failed", f"{objective.metric} is {value} at the last epoch, {last['epoch']}")
+    for name in goals:
+        if last["last"] and not math.isfinite(last["metrics"][name]):
+            return Ending("failed", f"{name} is {last['metrics'][name]} at the last epoch, {last['epoch']}")
     return None
 
 
@@ -61,12 +61,15 @@ def _completion(study: Study, trial: Trial, last: Record) -> Ending | None:
     values: list[float] = []
     for objective in study.objective:
         epoch = best if objective.at == "best" and best is not None else trial.epoch
-        values.append(trial.curve(objective.metric)[epoch])
+        value = trial.at(objective.metric, epoch)
+        if value is None:
+            return Ending("failed", f"the trial does not say its {objective.metric}")
+        values.append(value)
     return Ending("complete", values=values, final=last["final"])
 
 
 def _stop(history: History, trial: Trial, last: Record, max_epochs: int) -> Ending | None:
-    if history.ranks is None:
+    if history.ranks is None or trial.phase is not None:
         return None
     study = history.study
     rung = decide(study.stopper, trial.number, history.ranks, max_epochs)

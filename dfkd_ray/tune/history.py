@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from dfkd_ray import study as studies
-from dfkd_ray.stats import degenerate
+from dfkd_ray.stats import front as pareto
 from dfkd_ray.study import Study
-from dfkd_ray.study.specs import NoStopper
+from dfkd_ray.study.pick import FIRST
 from dfkd_ray.tune import ledger
+from dfkd_ray.tune.amending import compared, ranks_of, remembers, with_parts
+from dfkd_ray.tune.fresh import Fresh
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.tune.pictures import Picture
 from dfkd_ray.tune.ranks import Ranks
-from dfkd_ray.tune.stoppers import ranks_for
 from dfkd_ray.tune.tally import Tally
 from dfkd_ray.tune.trials import Trial, barred, outside
 from dfkd_ray.util import leaving
@@ -25,7 +25,8 @@ from dfkd_ray.util.words import shorten
 from dfkd_ray.util.yamls import Document
 
 VERSION = 3  # of the records: 1 had no methods and no options in its first one, 2 no experiment, and its pictures in it
-PLANNED = ("arm", "draw", "tuning", "attrs", "reused", "proposed_by", "repeats")
+PLANNED = ("arm", "draw", "tuning", "attrs", "reused", "proposed_by", "repeats", "phase")
+UNKNOWN = -1  # the number of no trial
 OF_A_TRIAL = ("started", "row", "accident", "ended")  # records that follow the "asked" of their trial
 
 
@@ -49,13 +50,18 @@ class History:
         self.options: dict[str, Any] = {}  # how it was run last, see tune/options.py
         self.task: dict[str, Any] = {}
         self.study_attrs: dict[str, Any] = {}
+        self.amendments: list[Record] = []  # how its file was edited while it had trials, see tune/growing.py
+        self.earlier: list[Record] = []  # trials of earlier studies that the sampler knows, see tune/borrowed.py
         self.alike: dict[str, str] = {}  # arm -> the arm that runs for it, since both resolve to the same method
         self.refused: dict[str, str] = {}  # arm of a path -> why it is no method and is left out
         self.resolved: set[str] = set()  # arms of a path of which both are known
+        self.searched = 0  # trials of the search, or of the design: all but those that confirm a winner
+        self.fresh = Fresh()  # what those have come to
         self.finished = False
         self.active_seconds = 0.0  # that the study has been run for, over all its sessions; no clock on the wall
         self._study: Study | None = None
         self._count = 0  # of records
+        self._best: int | None = UNKNOWN  # until somebody asks
         for record in records:
             self.apply(record)
 
@@ -78,15 +84,30 @@ class History:
         return {t.number: [value * sign for value, sign in zip(t.values or (), signs)] for t in complete}
 
     def best(self) -> Trial | None:
-        """The best complete trial by the first objective that nothing keeps from winning."""
-        return None if self.tally.best is None else self.trials[self.tally.best]
+        """The best complete trial that nothing keeps from winning; of several objectives as the study's `best` has
+        it, of a search that was confirmed the one whose setting came out first."""
+        if self.fresh.first is not None:
+            number = self.fresh.arms[self.fresh.first]
+            return None if number is None else self.trials[number]
+        if self._best is UNKNOWN:
+            self._best = self.tally.best if self.study.best == FIRST else self.pick(self.tally.front)
+        return None if self._best is None else self.trials[self._best]
+
+    def pick(self, front: pareto.Points) -> int | None:
+        """The trial of a front that is taken where one is asked for."""
+        return pareto.pick(front, self.study.best.rule, self.study.best.floors(self.study.objective))
 
     def front(self) -> list[Trial]:
         """The best complete trials: one for one objective, for several all that none dominates."""
-        best = self.best()
-        if best is None or len(self.study.objective) == 1:
+        if len(self.study.objective) == 1:
+            best = self.best()
             return [] if best is None else [best]
         return [self.trials[number] for number in sorted(self.tally.front)]
+
+    @property
+    def knee(self) -> int | None:
+        """The trial that is the knee of the front, see `stats.front.knee`."""
+        return pareto.knee(self.tally.front)
 
     def apply(self, record: Record) -> None:
         """Take one record in; StudyError where nobody here writes such a one, or it does not fit to those before it."""
@@ -119,8 +140,7 @@ class History:
         self._study = studies.parse(Document(record["study"], file="ledger"))
         self.provenance, self.methods, self.options = record["provenance"], record["methods"], record["options"]
         self.task = record["task"]
-        if not isinstance(self._study.stopper, NoStopper):
-            self.ranks = ranks_for(self._study.stopper, str(self._study.objective[0].mode))
+        self.ranks = ranks_of(self._study)
         self.begun = self.experiment = record["experiment"]
         self.alike = record.get("alike", {})
 
@@ -134,6 +154,32 @@ class History:
         for trial in self.running():
             trial.stalled, trial._mark = 0, trial.epoch
 
+    def _amended(self, record: Record) -> None:
+        """The study's file was edited: from here on it is this one, and its trials are points of this space."""
+        was, self._study = self.study, studies.parse(Document(record["study"], file="ledger"))
+        self.amendments.append(record)
+        self.begun, self.experiment = (with_parts(made, record["parts"]) for made in (self.begun, self.experiment))
+        for values, numbers in record["defaults"]:
+            for trial in (self.trials[number] for number in numbers if number in self.trials):
+                trial.changes = {**trial.changes, **values}
+        if not remembers(was, self._study):
+            self.study_attrs = {}
+            for trial in self.trials.values():
+                trial.attrs = {}
+        if was.stopper != self._study.stopper:
+            self.ranks = ranks_of(self._study, self._of_the_search)
+        if (was.constraints, was.best) != (self._study.constraints, self._study.best):
+            self.tally.best, self.tally.front, self._best = None, {}, UNKNOWN
+            for trial in self._of_the_search:
+                self._compete(trial)
+
+    @property
+    def _of_the_search(self) -> list[Trial]:
+        return [trial for trial in self.trials.values() if trial.phase is None]
+
+    def _earlier(self, record: Record) -> None:
+        self.earlier.append(record)
+
     def _reopened(self, record: Record) -> None:
         """Failed trials that are run again, from the start: what they failed of may have been mended."""
         for number in record["trials"]:
@@ -143,9 +189,10 @@ class History:
             if self.ranks is not None:
                 self.ranks.forget(number)
             kept = (number, old.changes, old.seed, old.arm, old.draw, old.tuning, old.attrs)
-            self.trials[number] = Trial(
-                *kept, proposed_by=old.proposed_by, repeats=old.repeats, attempts=old.attempts, again=old.again + 1
-            )
+            more = {key: getattr(old, key) for key in ("proposed_by", "repeats", "phase", "place", "attempts")}
+            self.trials[number] = Trial(*kept, **more, again=old.again + 1)
+            if old.phase is not None:
+                self.fresh.reopened(str(old.arm), old.seed)
 
     def _round(self, record: Record) -> None:
         self.resolved |= set(record["arms"])
@@ -154,18 +201,11 @@ class History:
 
     def _asked(self, record: Record) -> None:
         number = record["trial"]
-        planned = {
-            key: record[key]
-            for key in ("arm", "draw", "tuning", "attrs", "reused", "proposed_by", "repeats")
-            if key in record
-        }
+        planned = {key: record[key] for key in PLANNED if key in record} | {"place": self.searched}
         self.trials[number] = Trial(number, record["changes"], record["seed"], changed=self.changed, **planned)
+        self.searched += self.trials[number].phase is None
         self.tally.begun(number)
         self.study_attrs |= record["study_attrs"]
-
-    @property
-    def _guarded(self) -> bool:
-        return degenerate.guarded(objective.metric for objective in self.study.objective)
 
     def _started(self, record: Record) -> None:
         trial = self.trials[record["trial"]]
@@ -176,19 +216,14 @@ class History:
 
     def _row(self, record: Record) -> None:
         trial = self.trials[record["trial"]]
-        taken = trial.rows.take(record)
-        if taken is not None and self.ranks is not None:
-            names, values = taken
-            metric = self.study.objective[0].metric
-            if metric in names:
-                value = values[names.index(metric)]
-                if self._guarded and degenerate.reasons(dict(zip(names, values))):
-                    value = math.nan  # worse than any number: else it would have sound trials stopped
-                self.ranks.take(trial.number, record["epoch"], value)
+        taken, ranks = trial.rows.take(record), self.ranks if trial.phase is None else None
+        if taken is not None and ranks is not None and (value := compared(self.study, *taken)) is not None:
+            ranks.take(trial.number, record["epoch"], value)
         if "picture" in record:
             trial.pictures[record["epoch"]] = Picture(**record["picture"])
         if record.get("method"):
             trial.method_json, trial.fingerprint = json.dumps(record["method"]), record["fingerprint"]
+            trial.parameters = record.get("parameters")
 
     def _accident(self, record: Record) -> None:
         """The trial goes on; its reason says what has happened until it ends."""
@@ -202,9 +237,23 @@ class History:
         trial.state, trial.reason, trial.rung = record["state"], record["reason"], record["rung"]
         trial.values, trial.final = record["values"], record["final"]
         self.tally.ended(trial.number, trial.state, trial.reason, trial.epoch, trial.seconds)
+        if trial.phase is None:
+            self._compete(trial)
+            return
+        sound = trial.state == "complete" and not barred(self.study, trial) and not outside(self.study, trial)
+        value = trial.values[0] if sound and trial.values else None
+        self.fresh.ended(str(trial.arm), trial.seed, value, self.study.objective[0].mode or "max")
+
+    def _compete(self, trial: Trial) -> None:
         for number, points in self.points([trial]).items():
             if not barred(self.study, trial) and not outside(self.study, trial):
                 self.tally.completed(number, points)
+                self._best = UNKNOWN
+
+    def _confirming(self, record: Record) -> None:
+        if unknown := {*record["arms"].values()} - {None, *self.trials}:
+            raise ValueError(f"it confirms trial {min(unknown)}, and there is none")
+        self.fresh.begun(record)
 
     def _finished(self, record: Record) -> None:
         self.finished = True
@@ -218,7 +267,8 @@ def read_history(folder: Path) -> History:
 
 
 TAKES = {
-    **{"study": "_started_study", "resumed": "_resumed", "reopened": "_reopened", "round": "_round", "asked": "_asked"},
+    **{"study": "_started_study", "resumed": "_resumed", "amended": "_amended", "earlier": "_earlier"},
+    **{"reopened": "_reopened", "round": "_round", "asked": "_asked", "confirming": "_confirming"},
     **{"started": "_started", "row": "_row", "accident": "_accident", "ended": "_ended", "finished": "_finished"},
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,7 +13,9 @@ from dfkd_ray import study as studies
 from dfkd_ray.stats import degenerate
 from dfkd_ray.study import Study
 from dfkd_ray.study.arms import Walk
+from dfkd_ray.study.pick import FIRST, Pick
 from dfkd_ray.tune import serial_runner
+from dfkd_ray.tune.confirm import confirmed
 from dfkd_ray.tune.duplicates import find_duplicates
 from dfkd_ray.tune.history import VERSION, History, read_history
 from dfkd_ray.tune.interrupts import Interrupted
@@ -47,13 +48,17 @@ class StudyFacts:
 
 @dataclass(frozen=True)
 class Summary:
-    """What became of a study. `best`: the best complete trial, None if there is none.
+    """What became of a study. `best`: the best complete trial, None if there is none; of several objectives the one
+    that is taken by the rule `pick`.
 
-    front: all that no complete trial dominates (of one objective: `best`), each with its objectives by metric.
+    front: all that no complete trial dominates (of one objective: `best`), each with its objectives by metric. knee:
+    which of them is its knee, None where it has none.
     degenerate: of complete trials that are, why; they are kept from winning where `guarded`.
     proposed_by: how many trials the sampler's model proposed, and how many were drawn at random before; see Proposal.
     outside: of complete trials that do not keep to their constraints, which.
     repeats: proposals that were run already, and were not run again. exhausted: there are no other settings to try.
+    confirmed: what fresh seeds say of the winner, see tune/confirm.py; `best` is then the trial of the setting that
+    came out first.
     """
 
     study: str
@@ -73,32 +78,49 @@ class Summary:
     outside: Mapping[int, Sequence[str]] = field(default_factory=dict)
     repeats: int = 0
     exhausted: bool = False
+    confirmed: Mapping[str, Any] = field(default_factory=dict)
+    pick: Pick = FIRST
+    knee: int | None = None
 
 
 def start(
-    study: Study, work: Work, folder: Path, facts: StudyFacts, options: Options = NOTHING_SAID, *observers: Observer
+    study: Study,
+    work: Work,
+    folder: Path,
+    facts: StudyFacts,
+    options: Options = NOTHING_SAID,
+    *observers: Observer,
+    earlier: Iterable[Record] = (),
 ) -> Summary:
-    """Run a study to its end.
+    """Run a study to its end. earlier: records of trials that its sampler knows, see tune/borrowed.py.
 
     A folder that has a ledger is refused, unless `options.fresh`: then it is moved aside, never deleted. Raises
     StudyError, and Interrupted (exit code 130) after Ctrl-C.
     """
     options = options if options.track else replace(options, track=study.track)
-    known, trackers = library(options.reuse, facts.task), listening(options.track)
+    known, trackers = library(options.reuse, facts.task, study.ablation is None), listening(options.track)
     if options.fresh and (there := store.of(folder)) is not None and there.names():
         raise StudyError(f"{there.url} holds a study, and --fresh moves none in a store: name another with --out")
     if options.fresh and (folder / NAME).exists():
         _move_aside(folder)
     with Ledger(folder, lambda record: None) as ledger:  # how many there are is enough
         if ledger.count > 1:
-            raise StudyError(
-                f"{folder} holds a study already; resume with: dfkd-ray resume {store.place_of(folder)} "
-                f"(or start afresh with --fresh, which moves it aside)"
-            )
+            raise held_already(folder)
         ledger.clear()  # of a start that got no further than its first record
         record = first_record(study, facts, options, time.time(), alike(study, work))
-        history = History([ledger.append(record)])
+        history = History(ledger.append_all([record, *earlier]))
         return _run(ledger, history, folder, work, options, _reuse(known, work, study), (*trackers, *observers))
+
+
+def held_already(folder: Path, done: bool = False) -> StudyError:
+    """The error of a folder with a study, which asks for nothing that is not there; done: it is a sweep to its end."""
+    place = store.place_of(folder)
+    state, way = (", finished", "more trials") if done else ("", "resume")
+    more = " --trials N" if done else ""
+    return StudyError(
+        f"{folder} holds a study already{state}; {way} with: dfkd-ray resume {place}{more} "
+        f"(or start afresh with --fresh, which moves it aside)"
+    )
 
 
 def first_record(
@@ -121,7 +143,7 @@ def resume(
 
     make: the work of what the ledger says, under the options that hold: those of the last session, and what was said
     over them; and what the ledger's record keeps of the session (its provenance; the experiment and how it is changed,
-    where that was accepted).
+    where that was accepted). What make has amended in the history, or borrowed, is written once nothing refuses it.
     """
     if not (folder / NAME).exists() and store.of(folder) is None:
         raise StudyError(f"{folder} holds no study to resume: there is no {NAME}")
@@ -131,15 +153,19 @@ def resume(
             raise StudyError(f"{folder} holds no study to resume: {NAME} is empty")
         options = options.over(Options.of(history.options))
         trackers = listening(options.track)
+        amended, known = len(history.amendments), len(history.earlier)
         work, session = make(history, options)
-        known = library([path for path in options.reuse if path.exists()], history.task)
+        ledger.append_all([*history.amendments[amended:], *history.earlier[known:]])
+        sweep, there = history.study.ablation is None, [path for path in options.reuse if path.exists()]
+        finished = library(there, history.task, others=sweep)
         record = {"kind": "resumed", "time": time.time(), "options": options.plain(), **session}
         history.apply(ledger.append(record))
         numbers = [t.number for t in history.trials.values() if t.state == "failed" and t.reason != LOST]
         if failed and numbers:
             again = {"kind": "reopened", "time": time.time(), "trials": numbers}
             history.apply(ledger.append(again))
-        return _run(ledger, history, folder, work, options, _reuse(known, work, history.study), (*trackers, *observers))
+        reuse = _reuse(finished, work, history.study)
+        return _run(ledger, history, folder, work, options, reuse, (*trackers, *observers))
 
 
 def summary(folder: Path) -> Summary:
@@ -167,8 +193,8 @@ def _reuse(known: Mapping[Key, Finished], work: Work, study: Study) -> Reuse:
 
     def find(changes: Mapping[str, Any], seed: int) -> Finished | None:
         found = known.get((work.fingerprint(changes), seed))
-        told = {} if found is None else found.rows[-1]["metrics"]
-        return found if all(math.isfinite(told.get(each.metric, math.nan)) for each in study.objective) else None
+        goals = [*(each.metric for each in study.objective), *(each.metric for each in study.constraints)]
+        return found if found is not None and all(map(found.reports, goals)) else None
 
     return find
 
@@ -221,7 +247,10 @@ def _summary(history: History, folder: Path) -> Summary:
         proposed_by=Counter(trial.proposed_by for trial in history.trials.values() if trial.proposed_by),
         outside={trial.number: why for trial in complete if (why := outside(history.study, trial))},
         repeats=sum(trial.repeats for trial in history.trials.values()),
-        exhausted=history.study.ablation is None and len(history.trials) == history.study.settings,
+        pick=history.study.best,
+        knee=history.knee,
+        exhausted=history.study.ablation is None and history.searched == history.study.settings,
+        confirmed=confirmed(history) or {},
         **states,
     )
 

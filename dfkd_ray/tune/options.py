@@ -103,7 +103,11 @@ class Options:
         default=(),
         metavar="NAME[:PLACE]",
     )
-    reuse: tuple[Path, ...] = _option("Folder of an earlier study whose finished trials may be taken over.", default=())
+    reuse: tuple[Path, ...] = _option(
+        "Folder of an earlier study whose finished trials may be taken over. A sweep learns from those of its method "
+        "and length, and takes the best of any other as a prior.",
+        default=(),
+    )
     weights: Path | None = _option(
         "The teacher: a checkpoint (FILE#NAME for one network of several); a card (.json) beside it is read."
     )

@@ -6,6 +6,7 @@ A picture is no result: one that is lost or damaged later is said and left out, 
 from __future__ import annotations
 
 import hashlib
+import io
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -47,6 +48,22 @@ def load(folder: Path, picture: Picture) -> bytes | None:
         _say(f"{path}: is damaged")
         return None
     return data
+
+
+def as_png(folder: Path, picture: Picture) -> bytes | None:
+    """The same as PNG, which every tool shows; None, and a line, where it is no picture either."""
+    from PIL import Image
+
+    if (data := load(folder, picture)) is None:
+        return None
+    held = io.BytesIO()
+    try:
+        with Image.open(io.BytesIO(data)) as opened:
+            opened.save(held, "PNG")
+    except (OSError, SyntaxError, ValueError):
+        _say(f"{folder / picture.path}: is no picture")
+        return None
+    return held.getvalue()
 
 
 @cache  # once for each, however often the tables are written

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from dfkd_ray.tune.history import History
 
-MODEL, DRAWN = "model", "start-up"
+MODEL, DRAWN, START, PRIOR = "model", "start-up", "start", "prior"
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,9 @@ class Proposal:
     """What to try next, and what the sampler has to remember of it: all of it goes into the ledger.
 
     seed: None means the study's. arm, draw and tuning: which trial of an ablation it is, see tune/designed.py.
-    proposed_by: MODEL, or DRAWN at random where a model has nothing to go by yet; None where there is no model.
+    phase: see Trial; then `arm` is what it confirms.
+    proposed_by: MODEL, or DRAWN at random where a model has nothing to go by yet, None where there is no model; START,
+    one of the settings that the study starts with; PRIOR, drawn from what is believed of the domains.
     repeats: how many settings that were run already the sampler proposed before.
     """
 
@@ -30,6 +32,7 @@ class Proposal:
     tuning: int | None = None
     proposed_by: str | None = None
     repeats: int = 0
+    phase: str | None = None
 
 
 class Proposer(Protocol):

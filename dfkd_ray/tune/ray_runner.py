@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import platform
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import ray
 from ray import cloudpickle, tune
+from ray.air._internal import usage
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
@@ -24,9 +27,11 @@ from dfkd_ray.tune.interrupts import Interrupted, Interrupts
 from dfkd_ray.tune.options import Options
 from dfkd_ray.tune.ray_cluster import cluster, room
 from dfkd_ray.tune.ray_link import Leave, Link
+from dfkd_ray.tune.ray_progress import Shown, Teller
 from dfkd_ray.tune.serial_runner import ENDED_EARLY
 from dfkd_ray.tune.tuner import Tuner
 from dfkd_ray.tune.work import Job, Work
+from dfkd_ray.util.progress import displayed, silent
 
 
 def run(tuner: Tuner, work: Work, options: Options) -> None:
@@ -49,7 +54,8 @@ def run(tuner: Tuner, work: Work, options: Options) -> None:
         with Interrupts() as interrupts:
             link = Link(tuner, interrupts, there, options)
             try:
-                _tune(link, work, options, scratch)
+                with Shown() as shown:
+                    _tune(link, work, options, scratch, shown)
             except Leave as leaving:
                 raise leaving.error from None
             interrupts.check()
@@ -57,15 +63,17 @@ def run(tuner: Tuner, work: Work, options: Options) -> None:
     tuner.finish()
 
 
-def _tune(link: Link, work: Work, options: Options, scratch: str) -> None:
+@patch.object(usage, "tag_callbacks", lambda callbacks: False)  # to count what no one is told: imports every tracker
+def _tune(link: Link, work: Work, options: Options, scratch: str, shown: Shown) -> None:
+    alone = link.tuner.study.one_run  # a bar of many trials would be of nobody knows which
     tune.run(
         tune.with_parameters(
-            _Trial, parcel=cloudpickle.dumps(work), version=__version__
+            _Trial, parcel=cloudpickle.dumps(work), version=__version__, told=shown.key if alone else ""
         ),  # into the object store, once
         name="study",
         search_alg=_Asking(link),
         scheduler=_Reporting(link),
-        callbacks=[_Watching(link)],
+        callbacks=[_Watching(link, shown.look if alone else lambda: None)],
         num_samples=-1,
         reuse_actors=not options.isolate,
         max_failures=0,  # an accident is the tuner's to judge
@@ -88,8 +96,9 @@ class _Trial(tune.Trainable):  # type: ignore[misc]
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
         return tune.PlacementGroupFactory(**config["share"])
 
-    def setup(self, config: dict[str, Any], parcel: bytes, version: str) -> None:
+    def setup(self, config: dict[str, Any], parcel: bytes, version: str, told: str) -> None:
         self._parcel, self._version = parcel, version
+        self._display = Teller(told) if told else silent
         ray_leaving.watch()
         self._job: Job = config["job"]
 
@@ -109,7 +118,8 @@ class _Trial(tune.Trainable):  # type: ignore[misc]
             if self._rows is None:
                 check_seen(self._job.folder)
                 self._rows = self._work.epochs(self._job)
-            return {"row": next(self._rows)}
+            with displayed(self._display):
+                return {"row": next(self._rows)}
         except StopIteration:
             return {"failed": ENDED_EARLY}
         except Exception as error:
@@ -181,8 +191,8 @@ class _Reporting(FIFOScheduler):  # type: ignore[misc]
 class _Watching(tune.Callback):  # type: ignore[misc]
     """Tells the tuner when a trial starts (again), and is where errors and Ctrl-C come out."""
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, link: Link, look: Callable[[], None]) -> None:
+        self._link, self._look = link, look
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._link.waiting.pop(trial.trial_id)
@@ -194,6 +204,7 @@ class _Watching(tune.Callback):  # type: ignore[misc]
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         self._link.check()
         self._link.call(self._end_what_hangs)
+        self._link.call(self._look)
 
     def _end_what_hangs(self) -> None:
         watchdog = self._link.tuner.watchdog

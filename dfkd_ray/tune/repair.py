@@ -16,7 +16,7 @@ from typing import Any
 from dfkd_ray.tune import salvage
 from dfkd_ray.tune.history import OF_A_TRIAL, History
 from dfkd_ray.tune.ledger import END, NAME, UTF16, Record, decode, encode, is_torn, locked, refusal
-from dfkd_ray.tune.trials import LOST
+from dfkd_ray.tune.trials import CONFIRM, LOST
 from dfkd_ray.util import folders, store
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.files import atomic_write
@@ -119,6 +119,8 @@ def _fill(done: Repaired, record: Record, others_say: Mapping[int, tuple[Record,
         number, clock = len(there), {"time": record["time"], "trial": len(there)}
         if number in others_say:
             planned, who = others_say[number]
+            if planned.get("arm") and done.history.study.ablation is None:
+                planned = {**planned, "phase": CONFIRM}  # a card does not say
             new = [{"kind": "asked", **clock, **planned, "attrs": {}, "study_attrs": {}}]
             done.told.append(f"trial {number}: what was asked for is taken from {who}")
         elif number < last:
@@ -163,7 +165,11 @@ def _guess(piece: bytes) -> str:
         said.setdefault(match.lastindex, match[match.lastindex].decode())
     kind, trial, epoch = (said.get(place) for place in (1, 2, 3))
     of = "" if trial is None else f" of trial {trial}" + ("" if epoch is None else f", epoch {epoch}")
-    cost = {"ended": ": it runs again where its last epoch does not tell how it ended", "row": ": its numbers are lost"}
+    cost = {
+        "ended": ": it runs again where its last epoch does not tell how it ended",
+        "row": ": its numbers are lost",
+        "amended": ": the study is what it was before; sweep the edited file again, and it is taken up again",
+    }
     return f'damaged; it reads as "{kind}"{of}{cost.get(kind, "")}' if kind else "damaged, and cannot be read"
 
 

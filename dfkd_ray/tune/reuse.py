@@ -7,11 +7,13 @@ loss terms is no part of it: it means nothing, but the last bits of a sum of flo
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dfkd_ray import metrics
 from dfkd_ray.tune.curves import ROW
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.util import tables
@@ -31,15 +33,26 @@ class Finished:
     method: Mapping[str, Any]
     fingerprint: str
     origin: str
+    parameters: int | None = None  # of the student; None: its table has no such column
+
+    def reports(self, metric: str) -> bool:
+        """Whether it has a finite value of a metric at its last epoch, or of a cost."""
+        last = self.rows[-1]
+        costs = (last["seconds"], last["peak_memory"], self.parameters)
+        value = {**last["metrics"], **dict(zip(metrics.COSTS, costs))}.get(metric)
+        return value is not None and math.isfinite(value)
 
 
-def library(folders: Iterable[Path], task: Mapping[str, Any]) -> dict[Key, Finished]:
-    """What can be taken over from these studies' tables; StudyError for a folder without any, or of another task."""
+def library(folders: Iterable[Path], task: Mapping[str, Any], others: bool = False) -> dict[Key, Finished]:
+    """What can be taken over from these studies' tables; StudyError for a folder without any, or of another task,
+    unless there may be `others`."""
     found: dict[Key, Finished] = {}
     for folder in folders:
         trials = tables.read(folder / "trials.arrow")
         theirs = tables.metadata(trials).get("task")
-        if not _same(theirs, task):
+        if not same_task(theirs, task):
+            if others:
+                continue
             other = theirs.get("name") if isinstance(theirs, dict) else None
             what = f"its task is {other!r}" if other != task.get("name") else "its teacher or its evaluation is another"
             raise StudyError(f"{folder}: nothing of it can be reused: {what}")
@@ -57,7 +70,7 @@ def library(folders: Iterable[Path], task: Mapping[str, Any]) -> dict[Key, Finis
     return found
 
 
-def _same(theirs: Any, task: Mapping[str, Any]) -> bool:
+def same_task(theirs: Any, task: Mapping[str, Any]) -> bool:
     """Whether two studies are of one task and one teacher, by all that both tables say of it."""
     if not isinstance(theirs, dict) or not {"name", "teacher"} <= theirs.keys():
         return False
@@ -87,4 +100,5 @@ def _finished(trial: Record, steps: list[Record], pictures: list[Record], folder
         method=json.loads(trial["method"]),
         fingerprint=trial["fingerprint"],
         origin=f"{folder}, trial {trial['trial']}",
+        parameters=trial.get("parameters"),
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.registry import did_you_mean
-from dfkd_ray.util.words import roughly
+from dfkd_ray.util.words import counted, roughly
 
 if TYPE_CHECKING:
     from dfkd_ray.study import Resources
@@ -186,11 +186,9 @@ class Room:
     def _look_for_idle(self) -> None:
         idle = idle_gpus(self.nodes, self.share)
         if idle > self._idle:
-            of = sum(node.gpus for node in self.nodes)
+            of = counted(sum(node.gpus for node in self.nodes), "GPU")
             takes = _said(asks := demand(self.share), asks)
-            self._say(
-                f"warning: {idle} of {of} GPUs will be idle: a trial takes {takes}; --gpu and --cpu say otherwise"
-            )
+            self._say(f"warning: {idle} of {of} will be idle: a trial takes {takes}; --gpu and --cpu say otherwise")
         self._idle = idle
 
     def preferred(self, busy: Mapping[str, int]) -> str | None:

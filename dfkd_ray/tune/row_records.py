@@ -20,7 +20,7 @@ def reported(folder: Path, trial: Trial, row: Row) -> Record:
     if (row.host, row.device) != (trial.rows.host, trial.rows.device):
         facts |= {"host": row.host, "device": row.device}
     if trial.method_json is None:  # the same for all epochs: once is enough
-        facts |= {"fingerprint": row.fingerprint, "method": row.method}
+        facts |= {"fingerprint": row.fingerprint, "method": row.method, "parameters": row.parameters}
     if row.last:
         facts |= {"last": True, "final": row.final}
     return _record(folder, trial, row.epoch, row.metrics, row.picture, {"seconds": row.seconds, **facts})
@@ -28,7 +28,7 @@ def reported(folder: Path, trial: Trial, row: Row) -> Record:
 
 def taken_over(folder: Path, trial: Trial, found: Finished) -> list[Record]:
     """The rows of a trial of an earlier study as this one's."""
-    own: Record = {"fingerprint": found.fingerprint, "method": found.method}
+    own: Record = {"fingerprint": found.fingerprint, "method": found.method, "parameters": found.parameters}
     records = []
     for row in found.rows:
         facts = {key: value for key, value in row.items() if key not in ("epoch", "metrics")}

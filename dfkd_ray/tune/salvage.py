@@ -11,7 +11,7 @@ from dfkd_ray.tune.ledger import Record
 from dfkd_ray.util import folders, limits, sealed, tables
 from dfkd_ray.util.errors import StudyError
 
-_PLANNED = ("seed", "arm", "draw", "tuning")
+_PLANNED = ("seed", "arm", "draw", "tuning", "phase")
 
 
 def asked(folder: Path) -> dict[int, tuple[Record, str]]:
@@ -24,7 +24,7 @@ def asked(folder: Path) -> dict[int, tuple[Record, str]]:
         except (OSError, ValueError, LookupError, TypeError):
             continue
     for row in _trials(folder):
-        planned = {"changes": json.loads(row["changes"]), **{key: row[key] for key in _PLANNED}}
+        planned = {"changes": json.loads(row["changes"]), **{key: row.get(key) for key in _PLANNED}}
         found[row["trial"]] = planned, "trials.arrow"
     return found
 

@@ -9,8 +9,9 @@ from typing import Any
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, NSGAIISampler, QMCSampler, RandomSampler, TPESampler
 
 from dfkd_ray.study import Study
-from dfkd_ray.study.specs import Cmaes, Gp, Grid, Nsga2, Qmc, Random, Tpe
+from dfkd_ray.study.specs import Cmaes, Gp, Grid, Nsga2, Optunahub, Qmc, Random, Tpe
 from dfkd_ray.study.startup import drawn_first
+from dfkd_ray.tune import hub
 from dfkd_ray.tune.proposal import DRAWN, MODEL
 from dfkd_ray.util.registry import Registry
 
@@ -66,6 +67,11 @@ def gp(spec: Gp, study: Study, seed: int) -> BaseSampler:
 @builders.register("nsga2")
 def nsga2(spec: Nsga2, study: Study, seed: int) -> BaseSampler:
     return NSGAIISampler(seed=seed, population_size=drawn_first(study) or 2)
+
+
+@builders.register("optunahub")
+def optunahub(spec: Optunahub, study: Study, seed: int) -> BaseSampler:
+    return hub.build(spec, seed)
 
 
 def who_proposed(study: Study, told: int, relative: Mapping[str, Any], attrs: Mapping[str, Any]) -> str | None:

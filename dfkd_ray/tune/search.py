@@ -9,7 +9,6 @@ proposes what an undisturbed one does.
 
 from __future__ import annotations
 
-import random
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,20 +22,20 @@ from optuna.trial import TrialState, create_trial
 
 from dfkd_ray.study import Study
 from dfkd_ray.study.domains import Domain, Int, Log, Uniform, canonical
-from dfkd_ray.study.space import draw, enumerate_grid
-from dfkd_ray.study.specs import Grid, Tpe
+from dfkd_ray.study.space import draw
+from dfkd_ray.study.specs import Tpe
+from dfkd_ray.study.starting import contains
 from dfkd_ray.tune.endings import State
+from dfkd_ray.tune.given import REPEATS, given, untried_of
 from dfkd_ray.tune.history import History
-from dfkd_ray.tune.proposal import DRAWN, Proposal
+from dfkd_ray.tune.proposal import DRAWN, PRIOR, Proposal
 from dfkd_ray.tune.sampling import builders, trial_seed, who_proposed
 from dfkd_ray.tune.sight import Sight
 from dfkd_ray.tune.trials import Trial, barred, excesses
-from dfkd_ray.tune.untried import Untried
 from dfkd_ray.tune.window import Window
 
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
-REPEATS = 5  # settings in a row that were run already
 LEARNT = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -49,10 +48,10 @@ class Search:
         self._storage = Sight(stopped_count=study.sampler.stopped == "ranked" and len(study.objective) == 1)
         self._optuna = optuna.create_study(storage=self._storage, study_name="study", directions=directions(study))
         self._id = self._storage.get_study_id_from_name("study")
-        self._grid = _grid(study) if isinstance(study.sampler, Grid) else None
         self._count = 0  # trials
         self._learnt = 0  # those that ended with values
-        self._untried = None if repeating or self._grid is not None else Untried(study.search)
+        self._believed = 0  # those that were drawn from priors
+        self._untried = untried_of(study, repeating)
         self._distributions = {path: distribution(domain) for path, domain in study.search.items()}
         most = study.sampler.seen if isinstance(study.sampler, Tpe) else None
         self._window = Window([objective.sign for objective in study.objective], most)
@@ -72,31 +71,23 @@ class Search:
             return None
         number, repeats = self._count, 0
         before = dict(self._storage.get_study_system_attrs(self._id))
-        while (asked := self._ask(number, repeats)) is not None:
-            trial, changes, who = asked
+        while True:
+            trial, changes, who = self._ask(number, repeats)
             if self._untried is None or changes in self._untried:
                 break
             self._storage.forget(trial._trial_id)
             repeats += 1
-        else:
-            return None
-        self._taken(changes)
+        self._taken(changes, who)
         attrs = self._storage.get_trial_system_attrs(self._trial_id(number))
         after = self._storage.get_study_system_attrs(self._id)
         new = {key: value for key, value in after.items() if before.get(key) != value}
         return Proposal(number, changes, dict(attrs), new, proposed_by=who, repeats=repeats)
 
-    def _ask(self, number: int, repeats: int) -> tuple[optuna.Trial, dict[str, Any], str | None] | None:
-        """Optuna's next trial, its setting and who made it; None when every point of a grid has been proposed."""
+    def _ask(self, number: int, repeats: int) -> tuple[optuna.Trial, dict[str, Any], str | None]:
+        """Optuna's next trial, its setting and who made it."""
         study, by_chance = self.study, repeats >= REPEATS
         seed = trial_seed(study.sampler.seed, number, repeats)
-        point: Mapping[str, Any] | None = None
-        if self._grid is not None:
-            if number >= len(self._grid):
-                return None
-            point = self._grid[number]
-        elif by_chance and self._untried is not None:
-            point = self._untried.any(seed)
+        point, giver = given(study, self._untried, number, self._believed, seed, repeats)
         if point is not None:
             self._optuna.enqueue_trial({path: inner(study.search[path], value) for path, value in point.items()})
         self._storage.unseen = self._window.unseen()
@@ -109,10 +100,11 @@ class Search:
         attrs = self._storage.get_trial_system_attrs(trial._trial_id)
         told = self._learnt - len(self._storage.unseen)
         who = who_proposed(study, told, trial.relative_params, attrs)
-        return trial, changes, DRAWN if by_chance and who else who
+        return trial, changes, giver or (DRAWN if by_chance and who else who)
 
-    def _taken(self, changes: Mapping[str, Any]) -> None:
+    def _taken(self, changes: Mapping[str, Any], who: str | None) -> None:
         self._count += 1
+        self._believed += who == PRIOR
         if self._untried is not None:
             self._untried.take(changes)
 
@@ -144,31 +136,44 @@ class Search:
         """Take over what the ledger knows; running trials stay running, to be told later."""
         for key, value in history.study_attrs.items():
             self._storage.set_study_system_attr(self._id, key, value)
-        for number in sorted(history.trials):
-            trial = history.trials[number]
+        self._learn(history.earlier)
+        for trial in (history.trials[number] for number in sorted(history.trials)):
+            if trial.phase is not None:
+                continue
             if trial.state == "complete" and barred(self.study, trial):
                 trial = replace(trial, state="failed")  # as it was told
-            self._optuna.add_trial(self._frozen(trial))
-            self._taken(trial.changes)
+            curve = trial.curve(self.study.objective[0].metric)
+            self._optuna.add_trial(self._frozen(trial, curve, excesses(self.study, trial)))
+            self._taken(trial.changes, trial.proposed_by)
             if trial.state != "running":
-                self._ended(number, trial.state, trial.values, trial.epoch)
+                self._ended(trial.place, trial.state, trial.values, trial.epoch)
 
     def _ended(self, number: int, state: str, values: Sequence[float] | None, last: int) -> None:
         self._learnt += STATES[state] in LEARNT
         self._window.ended(number, state, values, last)
 
-    def _frozen(self, trial: Trial) -> Any:
+    def _learn(self, earlier: Sequence[Mapping[str, Any]]) -> None:
+        """Show the sampler trials of earlier studies, which have no numbers here: they count from -1 down."""
+        for number, past in enumerate((each for record in earlier for each in record["known"]), 1):
+            trial = Trial(-number, past["changes"], 0, state=past["state"], values=past["values"], rung=past["rung"])
+            frozen = self._frozen(trial, {past["epoch"]: past["values"][0]}, past["excesses"])
+            frozen.number = frozen._trial_id = -number
+            self._storage.earlier.append(frozen)
+            self._ended(-number, trial.state, trial.values, past["epoch"])
+
+    def _frozen(self, trial: Trial, curve: Mapping[int, float], excess: Mapping[str, float]) -> Any:
         domains = self.study.search
+        known = {path: value for path, value in trial.changes.items() if contains(domains.get(path), value)}
         several = len(self.study.objective) > 1
         pruned = trial.state == "pruned" and not several
         return create_trial(
             state=STATES.get(trial.state, TrialState.RUNNING),
             values=trial.values if trial.state == "complete" or pruned else None,
-            params={path: inner(domains[path], value) for path, value in trial.changes.items()},
-            distributions={path: self._distributions[path] for path in trial.changes},
-            system_attrs={**trial.attrs, **_bounds(trial.state, excesses(self.study, trial))},
+            params={path: inner(domains[path], value) for path, value in known.items()},
+            distributions={path: self._distributions[path] for path in known},
+            system_attrs={**trial.attrs, **_bounds(trial.state, excess)},
             user_attrs={} if trial.rung is None else {"rung": trial.rung},
-            intermediate_values=_last(trial.state, trial.curve(self.study.objective[0].metric), self.study),
+            intermediate_values=_last(trial.state, curve, self.study),
         )
 
     def _trial_id(self, number: int) -> int:
@@ -189,13 +194,6 @@ def _last(state: str, curve: Mapping[int, float], study: Study) -> dict[int, flo
 
 def directions(study: Study) -> list[str]:
     return ["maximize" if objective.mode == "max" else "minimize" for objective in study.objective]
-
-
-def _grid(study: Study) -> list[dict[str, Any]]:
-    points = enumerate_grid(study.search)
-    if isinstance(study.sampler, Grid) and study.sampler.shuffle:
-        random.Random(study.sampler.seed).shuffle(points)
-    return points
 
 
 def distribution(domain: Domain) -> BaseDistribution:

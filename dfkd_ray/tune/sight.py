@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 
 
 class Sight(optuna.storages.InMemoryStorage):  # type: ignore[misc]
-    """Shows samplers all trials but those that are `unseen`.
+    """Shows samplers all trials but those that are `unseen`, and before them those of `earlier` studies.
 
     stopped_count: trials that were stopped are shown as complete ones, for samplers that go by ranks and know no
     stopped trials, see `ranked_last`.
@@ -22,9 +22,10 @@ class Sight(optuna.storages.InMemoryStorage):  # type: ignore[misc]
         super().__init__()
         self.stopped_count = stopped_count
         self.unseen: Set[int] = frozenset()
+        self.earlier: list[Any] = []
 
     def get_all_trials(self, study_id: int, deepcopy: bool = True, states: Container[Any] | None = None) -> list[Any]:
-        found: list[Any] = super().get_all_trials(study_id, deepcopy)
+        found: list[Any] = [*self.earlier, *super().get_all_trials(study_id, deepcopy)]
         if self.unseen:
             found = [trial for trial in found if trial.number not in self.unseen]
         if self.stopped_count:

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from dfkd_ray.tune import ledger
+from dfkd_ray.stats import hypervolume
+from dfkd_ray.study import pick
+from dfkd_ray.tune import confirm, ledger
 from dfkd_ray.tune.designed import DesignedSearch
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.observers.snapshot import Shown, Snapshot, snapshot
+from dfkd_ray.tune.trials import barred, outside
 from dfkd_ray.util import folders, leases, locks, store, words
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.registry import did_you_mean
@@ -47,7 +50,8 @@ class Standing:
     def total(self) -> int | None:
         """See `observers.Progress`, which this is."""
         study = self.history.study
-        return study.trials if study.ablation is None else DesignedSearch(study, self.history).total
+        searched = study.trials if study.ablation is None else DesignedSearch(study, self.history).total
+        return confirm.total(self.history, searched)
 
     @property
     def concurrency(self) -> int:
@@ -75,11 +79,36 @@ class Standing:
             "trials": {"total": self.total, **counts, "running": len(running)},
             "objective": {"metric": now.metric, "mode": str(study.objective[0].mode)},
             "best": None if now.best is None else self._plain(now.best),
+            "confirmed": confirm.confirmed(self.history),
+            **self._front(),
             "running": [self._plain(trial) for trial in running],
             "seconds": self.history.active_seconds,
             "seconds_left": now.seconds_left if self.owner is not None else None,
             "seconds_since_last_record": round(self.quiet, 1),
         }
+
+    def _front(self) -> dict[str, Any]:
+        """Of several objectives the front by the numbers of its trials, and how it grew: see `stats.hypervolume`."""
+        history = self.history
+        if len(goals := history.study.objective) < 2:
+            return {}
+        front = [
+            {"trial": trial.number, "values": dict(zip((goal.metric for goal in goals), trial.values or ()))}
+            for trial in history.front()
+        ]
+        told = {"rule": pick.plain(history.study.best), "front": front, "knee": history.knee}
+        return {**told, "hypervolume": self._volume() if front else None}
+
+    def _volume(self) -> dict[str, Any]:
+        """The share of the box after each trial that has moved the front, and the box in the units of the metrics."""
+        study, trials, goals = self.history.study, self.history.trials.values(), self.history.study.objective
+        points = self.history.points(t for t in trials if not (barred(study, t) or outside(study, t)))
+        gained = hypervolume.gained(points)
+        reference, ideal = (
+            {goal.metric: goal.sign * value for goal, value in zip(goals, corner)} for corner in hypervolume.box(points)
+        )
+        moved = [{"trial": n, "share": v} for (n, v), b in zip(gained.items(), [0.0, *gained.values()]) if v > b]
+        return {"reference": reference, "ideal": ideal, "share": max(gained.values()), "after_trial": moved}
 
     def _plain(self, trial: Shown) -> dict[str, Any]:
         facts = {"trial": trial.trial, "arm": trial.arm, "seed": trial.seed, "epoch": trial.epoch}

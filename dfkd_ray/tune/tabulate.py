@@ -16,6 +16,8 @@ from dfkd_ray import study as studies
 from dfkd_ray.study import Study, arms
 from dfkd_ray.study.components import JOIN
 from dfkd_ray.tune import analysis, reproduced
+from dfkd_ray.tune.confirm import confirmed
+from dfkd_ray.tune.growing import told
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.tune.pictures import load, picture_format
@@ -28,6 +30,8 @@ def write_tables(history: History, folder: Path, parquet: bool = False) -> None:
     metadata = metadata_of(history, importance_of(history), datetime.now(UTC).isoformat(timespec="seconds"))
     if history.study.ablation is not None:
         metadata["ablation"] = _ablation(history)
+    if (found := confirmed(history)) is not None:
+        metadata["confirmed"] = found
     if history.study.published:
         metadata["published"] = reproduced.comparison(history)
     if history.study.ablation is not None:
@@ -49,13 +53,14 @@ def importance_of(history: History) -> dict[str, Any]:
         return {}
     from dfkd_ray.tune.importance import importance
 
-    trials = [trial for trial in history.trials.values() if trial.state in ("complete", "pruned")]
+    searched = (trial for trial in history.trials.values() if trial.phase is None)
+    trials = [trial for trial in searched if trial.state in ("complete", "pruned")]
     epoch = min((trial.epoch for trial in trials), default=0)
     points: list[tuple[Mapping[str, Any], list[float]]] = []
     for trial in trials:
-        values = [trial.curve(objective.metric).get(epoch, math.nan) for objective in study.objective]
-        if all(map(math.isfinite, values)):
-            points.append((trial.changes, values))
+        values = [trial.at(objective.metric, epoch) for objective in study.objective]
+        if all(value is not None and math.isfinite(value) for value in values):
+            points.append((trial.changes, [value for value in values if value is not None]))
     shares = importance(study, points)
     evaluator = f"PED-ANOVA, {len(points)} trials at epoch {epoch}"
     return {"evaluator": evaluator, "objectives": shares} if shares else {}
@@ -97,7 +102,20 @@ def metadata_of(history: History, importance: Mapping[str, Any], written: str) -
         "importance": dict(importance),
         "task": history.task,
         "finished": history.finished,
+        "amendments": [
+            {**{key: each[key] for key in ("number", "time", "asked")}, "changed": told(each["changed"])}
+            for each in history.amendments
+        ],
+        "earlier": [_earlier(record, history.study.objective[0].sign) for record in history.earlier],
     }
+
+
+def _earlier(record: Record, sign: float) -> Record:
+    """The trials of an earlier study that the sampler knows, and the best value among them."""
+    known = record["known"]
+    values = [each["values"][0] for each in known if each["state"] == "complete"]
+    best = max(values, key=lambda value: sign * value, default=None)
+    return {"folder": record["folder"], "trials": [each["trial"] for each in known], "best": best, "known": known}
 
 
 def steps(history: History) -> Iterator[tables.Columns]:
@@ -140,6 +158,7 @@ def _trial_row(study: Study, trial: Trial) -> Record:
         "arm": trial.arm,
         "draw": trial.draw,
         "tuning": trial.tuning,
+        "phase": trial.phase,
         "seed": trial.seed,
         "fingerprint": trial.fingerprint,
         "changes": json.dumps(trial.changes),
@@ -156,6 +175,7 @@ def _trial_row(study: Study, trial: Trial) -> Record:
         "host": last.get("host"),
         "device": last.get("device"),
         "peak_memory": trial.rows.peak_memory,
+        "parameters": trial.parameters,
         "attempts": trial.attempts,
         "proposed_by": trial.proposed_by,
         "changed": trial.changed,

@@ -22,6 +22,7 @@ class Tally:
         self.epochs = 0  # of the trials that are complete or were stopped, together
         self.failures: Counter[str] = Counter()  # by the first line of their reason
         self.best: int | None = None
+        self.ranked: list[tuple[list[float], int]] = []  # complete trials, the best first: see `_key`
         self.front: dict[int, Sequence[float]] = {}  # complete trials that none dominates: values, higher is better
 
     def begun(self, number: int) -> None:
@@ -43,6 +44,7 @@ class Tally:
         """The values of a trial that is complete; of equals the lower number is best, and all stand on the front."""
         if self.best is None or _key(number, points) < _key(self.best, self.front[self.best]):
             self.best = number
+        insort(self.ranked, _key(number, points))
         there = list(islice(self.front.values(), 1 if len(points) == 1 else None))  # of one objective all are equal
         if not any(_dominates(other, points) for other in there):
             if any(_dominates(points, other) for other in there):

@@ -32,7 +32,10 @@ class Tidier:
         self._tidy_store(changed)
 
     def _now_best(self) -> set[int]:
-        return {trial.number for trial in self.history.front()}
+        """With those that may still win: the leaders of a search that is to be confirmed."""
+        history, confirm = self.history, self.history.study.confirm
+        leading = [] if confirm is None or history.fresh.first is not None else history.tally.ranked[: confirm.top]
+        return {*(trial.number for trial in history.front()), *(number for _, number in leading)}
 
     def _tidy(self, numbers: Iterable[int]) -> None:
         for number in numbers:

@@ -15,6 +15,7 @@ from dfkd_ray.tune.curves import Rows
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.tune.pictures import Picture
 
+CONFIRM = "confirm"  # the phase of trials that confirm the winner of a search; the search itself has none
 LOST = "lost: the record of what was asked for is damaged"  # the reason of a trial that `repair` knows nothing of
 REUSED = "reused: "  # how the reason of a trial begins that an earlier study has run
 
@@ -32,6 +33,8 @@ class Trial:
     attrs: Mapping[str, Any] = field(default_factory=dict)  # what the sampler remembers of it
     proposed_by: str | None = None  # see Proposal
     repeats: int = 0  # see Proposal
+    phase: str | None = None  # CONFIRM, or None
+    place: int = 0  # its number among the trials without a phase, which samplers count
     reused: str | None = None  # whose it is, where a trial of an earlier study is to be taken over
     state: str = "running"
     reason: str | None = None
@@ -42,6 +45,7 @@ class Trial:
     pictures: dict[int, Picture] = field(default_factory=dict)
     method_json: str | None = None  # as text: as mappings, the methods of ten thousand trials are hundreds of megabytes
     fingerprint: str | None = None
+    parameters: int | None = None  # of its student
     started: float | None = None
     attempts: int = 0
     changed: str | None = None  # what was another than when the study was begun, where that was accepted
@@ -70,6 +74,15 @@ class Trial:
         """Epoch -> value of a metric, in the order of epochs."""
         return self.rows.curve(metric)
 
+    def cost(self, metric: str) -> float | None:
+        """What it has cost so far, by the cost's name; None where nobody wrote it down."""
+        costs = (self.seconds, self.rows.peak_memory, self.parameters)
+        return dict(zip(metrics.COSTS, costs))[metric]
+
+    def at(self, metric: str, epoch: int) -> float | None:
+        """A metric after an epoch, or a cost; None where it is not known."""
+        return self.cost(metric) if metric in metrics.COSTS else self.curve(metric).get(epoch)
+
     def best_epoch(self, objective: Objective) -> int | None:
         """The epoch where an objective is best (the first of equals), or None where it is nowhere finite.
 
@@ -91,9 +104,7 @@ class Trial:
 
 def excesses(study: Study, trial: Trial) -> dict[str, float]:
     """By how much a trial is outside of each constraint of its study, 0 or less where it keeps to it."""
-    costs = {metrics.TIME: trial.seconds, metrics.PEAK_MEMORY: trial.rows.peak_memory}
-    told = {**costs, **(trial.last or {}).get("metrics", {})}
-    known = ((each, told.get(each.metric)) for each in study.constraints)
+    known = ((each, trial.at(each.metric, trial.epoch)) for each in study.constraints)
     return {each.metric: each.excess(value) for each, value in known if value is not None}
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dfkd_ray.study import Study
-from dfkd_ray.tune import row_records
+from dfkd_ray.tune import confirm, row_records
 from dfkd_ray.tune.accidents import Recovery
 from dfkd_ray.tune.designed import DesignedSearch, proposer
 from dfkd_ray.tune.duplicates import find_duplicates
@@ -31,6 +31,7 @@ from dfkd_ray.tune.watchdog import FACTOR, Watchdog
 from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util import folders
 from dfkd_ray.util.errors import GivenUp
+from dfkd_ray.util.words import the_first
 
 Answer = Literal["continue", "stop"]
 Reuse = Callable[[Mapping[str, Any], int], Finished | None]  # (changes, seed) -> that trial of an earlier study
@@ -81,7 +82,7 @@ class Tuner:
     @property
     def total(self) -> int | None:
         """How many trials there will be at most, where that is known."""
-        return self.search.total
+        return confirm.total(self.history, self.search.total)
 
     def next_job(self) -> Job | None:
         """What to run next: first what an earlier run left unfinished, then a proposal.
@@ -92,14 +93,22 @@ class Tuner:
             return None
         if self.recovery.waiting:
             return self._job(self.recovery.waiting.popleft())
-        while not self._spent() and (proposal := self._proposed()) is not None:
+        while (proposal := self._proposed()) is not None:
             trial = self._asked(proposal)
             if not self._taken_over(trial):
                 return self._job(trial)
         return None
 
     def _proposed(self) -> Proposal | None:
-        """What the search or the design wants next; a path's arms are resolved before their round begins."""
+        """What the search or the design wants next; when it has ended, what confirms it."""
+        if not self._spent() and (proposal := self._searched()) is not None:
+            return proposal
+        if (begins := confirm.beginning(self.history, self.fingerprint)) is not None:
+            self._note("confirming", **begins)
+        return confirm.propose(self.history)
+
+    def _searched(self) -> Proposal | None:
+        """A path's arms are resolved before their round begins."""
         while self.fingerprint is not None and isinstance(self.search, DesignedSearch) and (arms := self.search.unseen):
             self._note("round", **asdict(find_duplicates(arms, self.fingerprint)))
         return self.search.propose()
@@ -108,8 +117,9 @@ class Tuner:
         seed = self.study.seed if proposal.seed is None else proposal.seed
         found = self.reuse(proposal.changes, seed)
         facts = {**vars(proposal), "seed": seed, "reused": None if found is None else found.origin}
-        self._note("asked", trial=facts.pop("number"), **facts)
-        return self.history.trials[proposal.number]
+        del facts["number"]  # that of the search, which may have fewer trials
+        self._note("asked", trial=len(self.history.trials), **facts)
+        return self.history.trials[len(self.history.trials) - 1]
 
     def _taken_over(self, trial: Trial) -> bool:
         """Whether an earlier study has run this very trial: its rows become this one's, and its reason says whose."""
@@ -193,7 +203,8 @@ class Tuner:
         self.watchdog.ended(trial.number)
         curve = trial.curve(self.study.objective[0].metric)
         told = "failed" if barred(self.study, trial) else ending.state  # else samplers would look for more of these
-        self.search.tell(trial.number, told, ending.values, curve, ending.rung, excesses(self.study, trial))
+        if trial.phase is None:
+            self.search.tell(trial.place, told, ending.values, curve, ending.rung, excesses(self.study, trial))
         self._tidier.ended(trial.number)
         self._consider_giving_up(trial)
 
@@ -201,13 +212,14 @@ class Tuner:
         """A mistake that fails every trial should not burn the whole budget."""
         limit, alike = self.study.budget.give_up_after, self.history.tally.failing_alike
         if limit and alike >= limit:
+            failed = "has failed" if alike == 1 else "have all failed alike"
             self._given_up = GivenUp(
-                f"the first {alike} trials have all failed alike, so the study was stopped "
+                f"{the_first(alike, 'trial')} {failed}, so the study was stopped "
                 f"(budget.give_up_after: {limit}):\n{latest.reason}"
             )
 
     def _spent(self) -> bool:
-        budget, asked = self.study.budget, len(self.history.trials)
+        budget, asked = self.study.budget, self.history.searched
         if budget.trials is not None and asked >= budget.trials:
             return True
         return budget.hours is not None and self.active >= budget.hours * 3600

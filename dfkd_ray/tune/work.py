@@ -31,7 +31,8 @@ class Row:
     """What a trial reports after an epoch (from 1): `seconds` of its own work since its start, and its metrics.
 
     The last row has `last` set and carries `final`, the metrics taken once: test accuracy, say. `picture` is an
-    encoded grid of synthetic images (PNG or WebP); `peak_memory` in bytes; `method` is the resolved method, plain.
+    encoded grid of synthetic images (PNG or WebP); `peak_memory` in bytes; `parameters` of the student; `method` is the
+    resolved method, plain.
     """
 
     epoch: int
@@ -41,6 +42,7 @@ class Row:
     last: bool = False
     final: Mapping[str, float] = field(default_factory=dict)
     peak_memory: int = 0
+    parameters: int | None = None
     host: str = ""
     device: str = ""
     fingerprint: str = ""

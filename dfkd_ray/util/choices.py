@@ -8,3 +8,6 @@ PAPER = "paper"  # the preset that changes nothing
 Precision = Literal["float32", "bfloat16", "float16"]
 Cache = Literal["memmap", "memory"]
 Runner = Literal["ray", "serial"]
+Targets = Literal["classes", "segmentation", "depth"]  # what a net is to tell: of an image, or of each of its positions
+EVERY: tuple[Targets, ...] = ("classes", "segmentation", "depth")
+NAMED: tuple[Targets, ...] = ("classes", "segmentation")  # where there are classes to choose from

@@ -43,9 +43,10 @@ TRIALS = pa.schema(
     [
         ("study", pa.string()),
         ("trial", pa.int32()),  # its number in the study, from 0
-        ("arm", pa.string()),  # null outside ablations
+        ("arm", pa.string()),  # null outside ablations, but for what confirms the winner of a sweep
         ("draw", pa.int32()),  # of the nuisance draws that all arms share
         ("tuning", pa.int32()),  # its number in the search of its arm; null: it counts for the effects
+        ("phase", pa.string()),  # confirm: it confirms the winner of the search; else null
         ("seed", pa.int64()),
         ("fingerprint", pa.string()),  # of the resolved method
         ("changes", pa.string()),  # JSON: path -> value, as proposed
@@ -62,6 +63,7 @@ TRIALS = pa.schema(
         ("host", pa.string()),
         ("device", pa.string()),
         ("peak_memory", pa.int64()),  # bytes at its highest: on the GPU, else resident in the trial's process
+        ("parameters", pa.int64()),  # of the student; null in tables of an older version
         ("attempts", pa.int32()),
         ("proposed_by", pa.string()),  # model, start-up (drawn at random), null: no model, or of an older version
         ("changed", pa.string()),  # null, or what was another than when the study was begun, and was accepted

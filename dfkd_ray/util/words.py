@@ -53,9 +53,14 @@ def duration(seconds: float | None) -> str:
 
 
 def by_model(proposed_by: Mapping[str, int]) -> str:
-    """How much of a search was one: `8 of 12 trials by the sampler's model, 4 drawn at random`."""
-    modelled, drawn = (proposed_by.get(who, 0) for who in ("model", "start-up"))
-    return f"{modelled} of {count(modelled + drawn, 'trial')} by the sampler's model, {drawn} drawn at random"
+    """How much of a search was one: `8 of 12 trials by the sampler's model, 3 drawn at random, 1 to start with`."""
+    modelled, drawn, first, believed = (proposed_by.get(who, 0) for who in ("model", "start-up", "start", "prior"))
+    said = [
+        f"{modelled} of {count(sum(proposed_by.values()), 'trial')} by the sampler's model, {drawn} drawn at random"
+    ]
+    said = said if modelled or drawn else []
+    said += [f"{first} to start with"] if first else []
+    return ", ".join([*said, *([f"{believed} from priors"] if believed else [])])
 
 
 def roughly(seconds: float) -> str:
@@ -90,6 +95,17 @@ def setting(value: Any) -> str:
 def count(number_of: int, noun: str, plural: str | None = None) -> str:
     """`1 trial`, `2 trials`."""
     return f"{number_of}{NBSP}{noun if number_of == 1 else plural or noun + 's'}"
+
+
+def counted(number_of: int, noun: str, plural: str | None = None) -> str:
+    """The same for a terminal, large numbers in thousands: `1 image`, `60,000 images`."""
+    return f"{number_of:,} {noun if number_of == 1 else plural or noun + 's'}"
+
+
+def the_first(number_of: int, noun: str, of: int | None = None) -> str:
+    """`the first trial`, `the first 3 trials`, `the first 3 of 12 trials`; for a terminal."""
+    few = "the first" if number_of == 1 else f"the first {number_of:,}"
+    return f"{few} {noun if number_of == 1 else noun + 's'}" if of is None else f"{few} of {counted(of, noun)}"
 
 
 def state(name: str) -> str:

@@ -10,6 +10,7 @@ import torch
 
 import dfkd_ray
 from dfkd_ray.api.given import document
+from dfkd_ray.methods import config
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.tune.interrupts import Interrupted
 from dfkd_ray.util import tables, yamls
@@ -47,6 +48,20 @@ def test_a_run_leaves_what_the_command_leaves(tmp_path: Path) -> None:
     again = dfkd_ray.distill("noise_kd", "gliders", seed=1, out=tmp_path / "a", student_arch="resnet8", **ONE)
     for a, b in zip(student.state_dict().values(), again.student().state_dict().values()):
         assert torch.equal(a, b), "it was there"
+
+
+def test_a_method_may_be_a_mapping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    raw = yamls.load(config.method_file("noise_kd")).data
+    by_name = dfkd_ray.distill("noise_kd", "gliders", student_arch="resnet8", **ONE)
+    made = dfkd_ray.distill(raw, "gliders", student_arch="resnet8", **ONE)
+    assert measured(made.folder) == measured(by_name.folder)
+    assert made.folder.name == f"method-{config.fingerprint(config.load('noise_kd'))[:8]}-gliders-seed0"
+    again = dfkd_ray.distill(raw, "gliders", student_arch="resnet8", **ONE)
+    assert (again.folder, len(again.trials)) == (made.folder, 1), "it was there"
+    assert "dfkd-ray distill method-" not in (made.folder / "report.html").read_text(encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"student_los: not a slot of a method; did you mean 'student_loss'?"):
+        dfkd_ray.distill({"student_los": {}}, "gliders", **ONE)
 
 
 def test_it_is_told_in_lines_unless_it_is_to_be_quiet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

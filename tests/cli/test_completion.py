@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dfkd_ray import datasets
+from dfkd_ray import datasets, nets
 from dfkd_ray.cli import completion
 from dfkd_ray.methods import config, presets
 from dfkd_ray.util import shipped
@@ -26,6 +26,7 @@ def test_names_are_those_that_are_loaded() -> None:
     assert completion.methods("") == config.method_names()
     assert completion.tasks("") == datasets.names()
     assert sorted(completion.presets("")) == sorted(presets.names())
+    assert completion.nets("") == list(nets.classifiers)
     assert completion.studies("") == [path.stem for path in shipped.studies()]
 
 
@@ -46,6 +47,11 @@ def test_paths_are_those_of_methods_and_studies_and_can_be_set() -> None:
         ("dfkd-ray distill noise_kd --set schedule.epo", ["schedule.epochs="]),
         ("dfkd-ray explain student_loss.high_order.ord", ["student_loss.high_order.order"]),
         ("dfkd-ray teach glid", ["gliders", "gliders64"]),
+        ("dfkd-ray distill noise_kd --teacher-arch wrn_40", ["wrn_40_1", "wrn_40_2"]),
+        ("dfkd-ray distill noise_kd --student-arch mob", ["mobilenet_v2"]),
+        ("dfkd-ray evaluate --weights w --arch resnet110", ["resnet110", "resnet110_b"]),
+        ("dfkd-ray export reports/toy --teacher-arch cifar_vgg8", ["cifar_vgg8_bn"]),
+        ("dfkd-ray teach gliders --arch imagenet_", ["imagenet_wrn_40_2"]),
         ("dfkd-ray ls run", ["runs"]),
         ("dfkd-ray status rep", ["reports/toy"]),
         ("dfkd-ray resume reports/t", ["reports/toy"]),

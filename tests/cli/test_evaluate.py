@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from io import BytesIO
 from pathlib import Path
@@ -75,6 +76,16 @@ def test_a_run_is_evaluated_beside_its_teacher(run: Path, evaluated: Done) -> No
         "own_teacher": True,
     }
     assert note["networks"]["teacher"]["weights"] == "gliders_resnet8.safetensors"
+
+
+def test_the_same_for_programs(run: Path, evaluated: Done, tmp_path: Path) -> None:
+    done = dfkd("evaluate", run.parent / "tiny", "--json", "--out", tmp_path)
+    assert (done.code, done.err) == (0, "")
+    told = json.loads(done.out)
+    written = tables.metadata(tables.read(of(run) / "evaluation-last" / "evaluation.arrow"))
+    assert told["measures"] == written["measures"]
+    assert (told["split"], told["images"], told["without_teacher"]) == ("test", 60, None)
+    assert told["page"] == str(tmp_path / "evaluation.html")
 
 
 def test_images_of_a_store_are_brought_and_found_again(

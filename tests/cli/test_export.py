@@ -62,6 +62,15 @@ def test_an_exported_student_is_opened_again_and_can_teach(run: Path) -> None:
     assert distilled.code == 0
 
 
+def test_the_same_for_programs(run: Path, tmp_path: Path) -> None:
+    done = dfkd("export", run, *SAFETENSORS, "--json", "--out", tmp_path)
+    assert (done.code, done.err) == (0, "")
+    told = json.loads(done.out)
+    assert told.pop("folder") == str(tmp_path)
+    assert told.pop("without_teacher") is None
+    assert told == json.loads((tmp_path / "export.json").read_text())
+
+
 def test_what_computes_something_else_ends_with_1_and_leaves_nothing(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

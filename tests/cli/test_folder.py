@@ -46,7 +46,7 @@ def run(place: Path) -> Done:
 def test_test_images_choose_nothing_and_are_looked_at_in_the_end(place: Path, run: Done) -> None:
     lines = run.out.splitlines()
     assert (run.code, run.err) == (0, "")
-    assert lines[0].startswith("noise_kd on pets: resnet8 -> resnet8, 1 epochs, seed 0")
+    assert lines[0].startswith("noise_kd on pets: resnet8 -> resnet8, 1 epoch, seed 0")
     assert lines[2] == "no images of pets to validate on: data-free metrics alone, and test accuracy at the end"
     assert "val " not in lines[3]
     warning = lines.pop(4)

@@ -95,7 +95,7 @@ def test_a_study_is_fetched_and_fetched_again(tmp_path: Path, monkeypatch: pytes
         done = dfkd("pull", "mhad-1", cwd=tmp_path / "here")
         assert (done.code, done.out.partition(" ")[2]) == (
             0,
-            f"files of {there.folder} are in reports/mhad; page: reports/mhad/report.html\n",
+            f"files of {there.folder} in reports/mhad; page: reports/mhad/report.html\n",
         )
     copy = tmp_path / "here" / "reports" / "mhad"
     assert (copy / NAME).read_bytes() == (there.folder / NAME).read_bytes()
@@ -108,6 +108,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_a_study_is_sent_stopped_sent_again_and_fetched(folder: Path) -> None:
     def own(*words: Any) -> Done:

@@ -16,7 +16,7 @@ def test_a_damaged_study_is_refused_repaired_and_goes_on(tmp_path: Path) -> None
     count = len(data.splitlines())
     assert dfkd("repair", "toy", cwd=tmp_path) == (
         0,
-        f"toy: nothing to repair, all {count} records are sound\n",
+        f"toy: nothing to repair, {count} sound records\n",
         "",
     )
     (folder / NAME).write_bytes(data.replace(b'"epoch":2,', b'"epoch":3,', 1))

@@ -137,6 +137,7 @@ def test_another_token_and_a_trial_that_fits_nowhere_are_a_line(place: Place) ->
     assert done.err.splitlines()[-1] == f"error: {why}; --wait says how long to wait for another node"
 
 
+@pytest.mark.slow
 def test_a_trial_that_fits_nowhere_waits_for_a_node_that_joins(place: Place) -> None:
     place.has("a")
     waiting = place.begin(
@@ -157,6 +158,7 @@ def test_a_trial_that_fits_nowhere_waits_for_a_node_that_joins(place: Place) -> 
     assert [each["state"] for each in trials(place.seen / "waited")] == ["complete"]
 
 
+@pytest.mark.slow
 def test_an_ablation_a_published_table_and_a_pool_at_the_same_time(place: Place) -> None:
     """Each by its own command: drivers share a cluster."""
     place.has("a", "b")
@@ -174,6 +176,7 @@ def test_an_ablation_a_published_table_and_a_pool_at_the_same_time(place: Place)
     assert Pool.open(place.seen / "pool").size == 8
 
 
+@pytest.mark.slow
 def test_a_study_in_a_store_loses_a_raylet_and_its_driver_and_goes_on_elsewhere(
     place: Place, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,8 +14,9 @@ import pytest
 
 from dfkd_ray.runs import own_code, plugins
 from dfkd_ray.tune.history import read_history
+from dfkd_ray.tune.ledger import NAME, read_records
 from dfkd_ray.util import tables
-from tests.cli.commands import dfkd, ended, few_images, interrupted, process, refused
+from tests.cli.commands import ROOT, dfkd, ended, few_images, interrupted, process, refused
 
 MINE = """from dataclasses import dataclass
 
@@ -44,12 +50,16 @@ sampler: grid
 SERIAL = ("--runner", "serial")
 
 
+def written(folder: Path) -> Path:
+    for name, text in {"mine.py": MINE, "beside.py": BESIDE, "own.yaml": STUDY}.items():
+        (folder / name).write_text(text)
+    return folder
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
-    for name, text in {"mine.py": MINE, "beside.py": BESIDE, "own.yaml": STUDY}.items():
-        (tmp_path / name).write_text(text)
     with few_images():
-        yield tmp_path
+        yield written(tmp_path)
     forgotten()
 
 
@@ -59,19 +69,61 @@ def forgotten() -> None:
         plugins.drop(name)
 
 
-@pytest.mark.ray
-def test_a_worker_of_ray_has_what_stands_in_no_folder_of_its(home: Path) -> None:
-    few = STUDY.replace("{power: 1.0}, {power: 2.0}", "{power: 2.0}").replace("epochs: 2", "epochs: 1")
-    (home / "own.yaml").write_text(few)
-    done = ended(process("sweep", "own.yaml", cwd=home))
+def rows(home: Path) -> list[tuple[int, int]]:
+    """Trial and epoch of each row in the ledger."""
+    ledger = home / "reports" / "own" / NAME
+    found = read_records(ledger)[0] if ledger.exists() else []
+    return [(record["trial"], record["epoch"]) for record in found if record["kind"] == "row"]
+
+
+@pytest.fixture(scope="module")
+def survivor(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a study under Ray has lost its driver to kill -9 after an epoch, and was gone on with."""
+    home = written(tmp_path_factory.mktemp("survivor"))
+    (home / "own.yaml").write_text(STUDY.replace("epochs: 2", "epochs: 3"))
+    driver = process("sweep", "own.yaml", "--concurrency", 1, cwd=home)
+    deadline = time.monotonic() + 120
+    while not rows(home) and driver.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    driver.kill()
+    assert driver.wait() == -9, "it was at work"
+    assert 1 <= len(rows(home)) < 6
+    done = ended(process("resume", "reports/own", cwd=home))
     assert done.code == 0, done.err
-    (row,) = tables.read(home / "reports" / "own" / "trials.arrow").to_pylist()
-    assert row["state"] == "complete"
+    return home
+
+
+@pytest.mark.ray
+def test_nothing_is_lost_or_run_twice_where_the_driver_was_killed(survivor: Path) -> None:
+    assert Counter(rows(survivor)) == dict.fromkeys(((trial, epoch) for trial in (0, 1) for epoch in (1, 2, 3)), 1)
+    states = [row["state"] for row in tables.read(survivor / "reports" / "own" / "trials.arrow").to_pylist()]
+    assert states == ["complete", "complete"]
+
+
+@pytest.mark.ray
+def test_a_worker_of_ray_has_what_stands_in_no_folder_of_its(survivor: Path) -> None:
+    home = survivor
     history = read_history(home / "reports" / "own")
     assert history.study.plugins == (str(home / "mine.py"),)
     own = {"name": "mine", **history.experiment["parts"]["the code mine"]}
     assert history.provenance["plugins"] == [own]
     assert own["said"] == f"{home / 'beside.py'}, {home / 'mine.py'}"
+
+
+@pytest.mark.parametrize("how", ["--plugin", "import"])
+def test_without_a_word_in_the_study_its_file_is_named_or_imported(home: Path, how: str) -> None:
+    (home / "own.yaml").write_text(STUDY.replace("plugins: [mine.py]\n", "").replace("epochs: 2", "epochs: 1"))
+    words = ["sweep", "own.yaml", *SERIAL]
+    if how == "--plugin":
+        assert dfkd(*words, "--plugin", "mine.py", cwd=home).code == 0
+    else:
+        code = f"import mine, sys; sys.argv = {['dfkd-ray', *words]!r}; from dfkd_ray.cli import main; main()"
+        own = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run([sys.executable, "-c", code], cwd=home, env=own, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    states = [row["state"] for row in tables.read(home / "reports" / "own" / "trials.arrow").to_pylist()]
+    assert states == ["complete", "complete"]
+    assert "the code mine" in read_history(home / "reports" / "own").experiment["parts"]
 
 
 def test_it_goes_on_after_an_interrupt_as_the_code_that_it_was(home: Path) -> None:

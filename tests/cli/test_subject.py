@@ -41,7 +41,7 @@ def test_a_teacher_alone_teaches_a_student(weights: Path, tmp_path: Path) -> Non
     done = dfkd("distill", "dfkd_fgvc", *words, *SMALL, "--out", folder)
     assert (done.code, done.err) == (0, "")
     first, teacher, without, _, *_ = done.out.splitlines()
-    assert first == "dfkd_fgvc on mine: resnet8 -> resnet8, 1 epochs, seed 0; input normalised by --mean and --std"
+    assert first == "dfkd_fgvc on mine: resnet8 -> resnet8, 1 epoch, seed 0; input normalised by --mean and --std"
     assert teacher == f"the teacher is {weights}"
     assert without.startswith("no real images of mine here")
     told = {row["metric"] for row in tables.read(folder / "steps.arrow").to_pylist()}

@@ -72,7 +72,7 @@ def test_all_shards_at_once_under_ray(undisturbed: Path, tmp_path: Path) -> None
     heard = "Ray listens on all interfaces "  # so it is where another test of this process has imported Ray before
     assert (done.code, [line for line in done.err.splitlines() if not line.startswith(heard)]) == (0, [])
     *shards, last = done.out.splitlines()
-    assert sorted(shards) == [f"shard {index} of 2: 3 of 3 trajectories were made now" for index in (1, 2)]
+    assert sorted(shards) == [f"shard {index} of 2: made now 3 of 3 trajectories" for index in (1, 2)]
     assert last == "the pool is pools/diff_dfkd-gliders"
     assert rows(tmp_path / "pools/diff_dfkd-gliders").equals(rows(undisturbed))
 

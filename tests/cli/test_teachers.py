@@ -133,7 +133,7 @@ def test_a_student_is_taught_by_a_checkpoint_and_nothing_else(tmp_path: Path) ->
     assert (done.code, done.err) == (0, "")
     first, second, third = done.out.splitlines()[:3]
     assert first.startswith("t.pth#model_ema: by its names and shapes resnet8, 10 classes, 32 pixels, as such nets are")
-    assert second.startswith("noise_kd on t: resnet8 -> resnet8, 1 epochs, seed 0")
+    assert second.startswith("noise_kd on t: resnet8 -> resnet8, 1 epoch, seed 0")
     assert third == f"the teacher is {tmp_path / 't.pth#model_ema'}"
 
 
@@ -159,7 +159,7 @@ def test_a_public_teacher_is_fetched_and_measured(
     assert (measured.code, measured.err) == (0, "")
     first, second, third = measured.out.splitlines()
     assert first == "teachers/theirs.pt: resnet8 on digits, input normalised by the card beside theirs.pt"
-    assert second.endswith(" test images are named right")
+    assert second.endswith(" test images named right")
     assert third == "10.0 % is stated (their table)"
 
 

@@ -154,3 +154,15 @@ def fashion_tree(root: Path, packed: bool) -> dict[str, np.ndarray]:
         else:
             (raw / name).write_bytes(idx(array))
     return arrays
+
+
+def medmnist_file(path: Path) -> dict[str, np.ndarray]:
+    """A small bloodmnist.npz: uint8 images of 28 pixels, labels (N, 1), all three splits."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(2)
+    arrays = {}
+    for which, count in (("train", 8), ("val", 3), ("test", 5)):
+        arrays[f"{which}_images"] = rng.integers(0, 256, (count, 28, 28, 3), dtype=np.uint8)
+        arrays[f"{which}_labels"] = np.arange(count, dtype=np.uint8)[:, None] % 8
+    np.savez(path, **arrays)
+    return arrays

@@ -12,8 +12,10 @@ import torch
 
 from dfkd_ray import datasets
 from dfkd_ray.datasets import HoldOut
+from dfkd_ray.datasets.domainnet import DOMAINS
+from dfkd_ray.datasets.verify import verify
 from dfkd_ray.util.errors import DataError, MissingExtra
-from tests.datasets.published import cifar100_tree, cifar_tree, fashion_tree
+from tests.datasets.published import cifar100_tree, cifar_tree, fashion_tree, medmnist_file
 
 
 def test_cifar10_as_torchvision_lays_it_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -102,6 +104,22 @@ def test_the_normalisation_of_digits_is_measured():
     assert abs(x.std().item() - 1) < 1e-3
 
 
+def test_medmnist_as_its_publisher_packs_it(tmp_path: Path):
+    packed = medmnist_file(tmp_path / "bloodmnist.npz")
+    task = datasets.load("bloodmnist")
+    for which, count in (("train", 8), ("val", 3), ("test", 5)):
+        part = datasets.split(task, which, tmp_path)
+        assert part.images.shape == (count, 3, 32, 32)
+        assert part.labels.tolist() == packed[f"{which}_labels"][:, 0].tolist()
+    report = verify(task, tmp_path)
+    assert report.counts == {"train": 8, "val": 3, "test": 5}
+    assert report.miscounted == ["train", "val", "test"], "it is not as large as the publisher's"
+    own = verify(task, tmp_path / "bloodmnist.npz")
+    assert own.complete, "a file of one's own has the size that it has"
+    with pytest.raises(DataError, match="there are no images of pathmnist"):
+        datasets.split(datasets.load("pathmnist"), "test", tmp_path)
+
+
 def test_digits_without_scikit_learn(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(MissingExtra, match=r"scikit-learn.*dfkd-ray\[digits\]"):
@@ -111,6 +129,7 @@ def test_digits_without_scikit_learn(monkeypatch: pytest.MonkeyPatch):
 def test_every_reader_says_what_it_reads():
     drawn, arrays = {"gliders", "none"}, {"cifar10", "cifar100", "digits", "fashion_mnist", "npz"}
     trees = {"aircraft", "caltech101", "cars196", "cub200", "folder", "folders", "imagenet", "imagenette"}
-    trees.add("tiny_imagenet")
+    arrays.add("medmnist")
+    trees |= {"tiny_imagenet", *(f"domainnet_{domain}" for domain in DOMAINS)}
     assert set(datasets.readers) == drawn | arrays | trees
     assert all(datasets.readers[name].__doc__ for name in arrays - {"npz"} | trees)

@@ -90,7 +90,22 @@ def cub200(there: Path, patch: pytest.MonkeyPatch) -> tuple[Task, dict[str, byte
     return task, {"CUB_200_2011.tgz": tgz({"attributes.txt": b"beside it", **tree(there)})}
 
 
-SETS: list[Make] = [cifar10, cifar100, fashion_mnist, caltech101, imagenette, tiny_imagenet, aircraft, cub200]
+def bloodmnist(there: Path, patch: pytest.MonkeyPatch) -> tuple[Task, dict[str, bytes]]:
+    published.medmnist_file(there / "bloodmnist.npz")
+    return datasets.load("bloodmnist"), {"bloodmnist.npz": (there / "bloodmnist.npz").read_bytes()}
+
+
+SETS: list[Make] = [
+    bloodmnist,
+    cifar10,
+    cifar100,
+    fashion_mnist,
+    caltech101,
+    imagenette,
+    tiny_imagenet,
+    aircraft,
+    cub200,
+]
 
 
 @pytest.mark.parametrize("make", SETS, ids=lambda make: make.__name__)

@@ -61,7 +61,7 @@ def test_twelve_classes_of_three_parts():
 def test_a_class_differs_only_in_its_part(one: int, other: int, where: str):
     """The same random numbers, another label: most pixels stay, some change."""
     uniform = np.random.default_rng(0).random((1, 24)).repeat(2, axis=0)
-    first, second = gliders._render(np.array([one, other]), uniform, gliders.SIZE)
+    first, second = gliders._render(np.array([one, other]), uniform, gliders.SIZE)[0]
     share = (np.abs(first - second).max(axis=2) > 0.02).mean()
     low, high = {"engines": (0.01, 0.15), "tail": (0.01, 0.10), "wing": (0.03, 0.30)}[where]
     assert low < share < high, share
@@ -113,3 +113,27 @@ def test_the_normalisation_is_that_of_the_training_images(name: str):
     images, _ = gliders.draw(1_200, gliders.SPLITS["train"][1], task.image[-1])  # the beginning of the training split
     np.testing.assert_allclose(images.mean(axis=(0, 1, 2)) / 255, task.mean, atol=5e-3)
     np.testing.assert_allclose(images.std(axis=(0, 1, 2)) / 255, task.std, atol=5e-3)
+
+
+def test_parts_and_depths_are_those_of_the_picture():
+    images, labels, parts, depth = gliders.drawn(240, seed=5)
+    assert all(set(np.unique(each)) == set(range(5)) for each in parts), "every aircraft shows every part"
+    red, blue = images[..., 0].astype(float), images[..., 2].astype(float)
+    warm, cool = (parts == gliders.PARTS.index(part) for part in ("engine", "tail"))
+    assert (red > blue)[warm].mean() > 0.99
+    assert (blue > red)[cool].mean() > 0.95
+    engines = warm.sum((1, 2))
+    assert engines[labels % 2 == 1].mean() > 1.7 * engines[labels % 2 == 0].mean(), "four of them, and two"
+    assert (depth[parts == 0] == 2).all()
+    near = [np.unique(d[p > 0]) for d, p in zip(depth, parts)]
+    assert all(len(each) == 1 and 13.5 / 14.5 <= each[0] <= 13.5 / 12.5 for each in near)
+    area = (parts > 0).sum((1, 2))[:12]
+    assert np.corrcoef([each[0] for each in near], (parts > 0).sum((1, 2)))[0, 1] < 0, "what is near is large"
+    assert (area > 0.1 * gliders.SIZE**2).all()
+
+
+def test_a_split_has_what_is_drawn():
+    images, labels = gliders.draw(6, 2)
+    drawn = gliders.drawn(6, 2)
+    np.testing.assert_array_equal(drawn.images, images)
+    np.testing.assert_array_equal(drawn.labels, labels)

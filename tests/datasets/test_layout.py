@@ -86,7 +86,7 @@ def test_too_few_images_to_be_split(tmp_path: Path) -> None:
     write_classes(tmp_path, {"a": 1, "b": 2})
     task = datasets.load(f"folder:{tmp_path}@8")
     assert [len(datasets.split(task, which).labels) for which in ("train", "test")] == [2, 1]
-    with pytest.raises(NoSplit, match=r": 3 images are too few to be split 80/10/10: none is left for val$"):
+    with pytest.raises(NoSplit, match=r": 3 images: too few to be split 80/10/10: none is left for val$"):
         datasets.split(task, "val")
 
 

@@ -10,6 +10,7 @@ from torchvision.datasets import Imagenette
 from torchvision.models import ResNet50_Weights
 
 from dfkd_ray import datasets
+from dfkd_ray.datasets.domainnet import DOMAINS
 from dfkd_ray.nets import classifiers
 from dfkd_ray.util import yamls
 from dfkd_ray.util.errors import ConfigError, UnknownName
@@ -27,8 +28,13 @@ student: resnet8
 
 
 def test_names_are_the_shipped_files():
-    drawn, arrays = {"gliders", "gliders64"}, {"cifar10", "cifar100", "digits", "fashion_mnist"}
+    drawn, arrays = (
+        {"gliders", "gliders64", "gliders_parts", "gliders_depth"},
+        {"cifar10", "cifar100", "digits", "fashion_mnist"},
+    )
     trees = {"aircraft", "caltech101", "cars196", "cub200", "imagenet", "imagenette", "tiny_imagenet"}
+    arrays |= {"bloodmnist", "pathmnist", "pneumoniamnist"}
+    trees |= {"imagenet32", "imagenet64", *(f"domainnet_{domain}" for domain in DOMAINS)}
     assert datasets.names() == sorted(drawn | arrays | trees)
 
 
@@ -57,6 +63,14 @@ def test_every_shipped_task_is_whole(name: str):
 def test_the_pairs_of_the_papers(name: str, classes: int, image: tuple[int, int, int], pair: tuple[str, str]):
     task = datasets.load(name)
     assert (len(task.classes), task.image, (task.teacher.arch, task.student)) == (classes, image, pair)
+
+
+def test_tasks_that_are_of_another_ship_too():
+    imagenet, small = datasets.load("imagenet"), datasets.load("imagenet32")
+    assert (small.image, small.classes, small.folders) == ((3, 32, 32), imagenet.classes, imagenet.folders)
+    assert (small.reader, small.mean, small.origin) == ("imagenet", imagenet.mean, imagenet.origin)
+    sketch, real = datasets.load("domainnet_sketch"), datasets.load("domainnet_real")
+    assert replace(real, name=sketch.name, reader=sketch.reader) == sketch
 
 
 def test_the_wordnet_ids_stand_in_order_and_by_the_right_names():

@@ -82,7 +82,7 @@ def test_a_validation_split_of_its_own_is_taken(small: Task, tmp_path: Path):
             r"labels 1..2 do not fit the 2 classes of small \(0 is the first: they seem to start at 1, take 1 off\)",
         ),
         ({"images": images(9, 8, 8, 3), "labels": labels(9) + 2}, r"labels 2..3 do not fit the 2 classes of small$"),
-        ({"images": images(9, 8, 8, 2), "labels": labels(9)}, "2 channels do not fit the 3 of small"),
+        ({"images": images(9, 8, 8, 2), "labels": labels(9)}, "2 channels where small has 3"),
         (
             {"train_images": images(4, 8, 8, 3), "train_labels": labels(4)},
             r"4 train images, but hold_out of small sets 4 aside; --hold-out 0.2 takes a share of them",

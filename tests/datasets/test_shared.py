@@ -52,7 +52,7 @@ def test_fashion_mnist_from_an_npz(shared: Path):
     assert datasets.split(task, "test", data).images.shape == (10_000, 1, 32, 32)
 
 
-@pytest.mark.parametrize("arch", ["resnet20", "resnet56"])
+@pytest.mark.parametrize("arch", ["resnet20", pytest.param("resnet56", marks=pytest.mark.slow)])
 def test_the_prior_of_real_images_asks_for_the_black_border_that_the_teacher_learned_with(shared: Path, arch: str):
     """Else the source loss pulls away from real images: a border of the mean colour leaves it nearly as it is."""
     task = teachers.adopt(datasets.load("cifar10"), shared / f"cifar10_{arch}.pt", arch)

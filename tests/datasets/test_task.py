@@ -16,7 +16,7 @@ from dfkd_ray.datasets import HoldOut, Task
     [
         ({"classes": ("a",)}, "at least two different names"),
         ({"classes": ("a", "a")}, "at least two different names"),
-        ({"mean": (0.5,)}, "mean must have one number for each of the 3 channels"),
+        ({"mean": (0.5,)}, "mean must have a number for each channel, 3 in all"),
         ({"std": (0.1, 0.0, 0.1)}, "std must be > 0"),
         ({"image": (3, 0, 8)}, "each >= 1"),
         ({"folders": ("a",)}, "a different name for each of the 2 classes"),

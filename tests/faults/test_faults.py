@@ -36,6 +36,7 @@ def tried(*kinds: str) -> dict[str, list[str]]:
     return {kind: [*cells[:3], *cells[4:6], cells[7]] for kind, *cells in rows}
 
 
+@pytest.mark.slow
 def test_each_leaves_the_study_as_it_would_have_been() -> None:
     assert tried(*KINDS) == {kind: ["1", "0", "0", "0", "0", "as undisturbed"] for kind in KINDS}
 

@@ -10,11 +10,15 @@ PACKAGE = Path(dfkd_ray.__file__).parent
 
 # Methods that rest on papers, on summaries or on relatives alone: without a `Code:` line and without a mark `code`.
 OF_NO_CODE = {
+    "cae_dfkd": "its abstract and a review; what is borrowed is marked as a reconstruction",
     "cgdd": "its abstracts alone; what is borrowed is marked as a reconstruction",
     "cgdd_caltech101": "as cgdd",
     "dfkd_fgvc": "the paper's text; there is no official code",
+    "fsc": "its abstract alone; what is borrowed is marked as a reconstruction",
     "mad": "summaries; what is borrowed is marked as a reconstruction",
+    "muse": "its abstract alone; what is borrowed is marked as a reconstruction",
     "noise_kd": "a control, of no code",
+    "prompt_dfd": "an abstract, and of a method for text; all else is marked as a reconstruction",
 }
 
 # (file of the package, what it said) -> why it may not say so. Line breaks and `#` count as one blank.

@@ -51,7 +51,7 @@ def test_what_is_inside_of_a_component() -> None:
 
 
 def test_a_component_names_its_fields() -> None:
-    assert explain("student_loss.kd").fields == ("weight", "start", "temperature", "direction")
+    assert explain("student_loss.kd").fields == ("weight", "start", "ramp", "temperature", "direction")
     assert [owner.name for owner in explain("student_loss.kd").owners] == ["kd"]
     assert explain("schedule").fields[:2] == ("epochs", "rounds")
     assert {owner.name for owner in explain("memory").owners} >= {"fresh", "pool"}
@@ -74,7 +74,8 @@ def test_an_unknown_path_has_its_neighbours_named() -> None:
         explain("student_loss.kd.temprature")
     assert str(caught.value) == (
         "no method has a path 'student_loss.kd.temprature'; did you mean 'student_loss.kd.temperature'? (known: "
-        "student_loss.kd.direction, student_loss.kd.start, student_loss.kd.temperature, student_loss.kd.weight)"
+        "student_loss.kd.direction, student_loss.kd.ramp, student_loss.kd.start, student_loss.kd.temperature, "
+        "student_loss.kd.weight)"
     )
     for path in ("", "source_loss.nothing", "schedule.epochs.more", "studentloss"):
         with pytest.raises(UnknownName):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from dfkd_ray.nets.heads import Output, ToData, check_sides, head
+from dfkd_ray.nets.heads import Output, ToData, check_sides, head, sized
 
 MEAN, STD = (0.5, 0.25), (0.2, 0.4)
 
@@ -87,3 +87,11 @@ def test_sides_that_cannot_be_made_name_the_nearest_that_can(
 def test_multiples_can_be_made() -> None:
     check_sides(1, 5, 2, 32)
     check_sides(5, 5, 32, 64)
+
+
+def test_pictures_come_at_the_teachers_size_and_grey_ones_are_the_mean_of_the_colours() -> None:
+    pictures = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    assert sized(pictures, (3, 16, 16)) is pictures
+    assert sized(pictures, (3, 4, 4)).shape == (2, 3, 4, 4)
+    assert torch.allclose(sized(torch.full((1, 3, 16, 16), 0.3), (3, 5, 7)), torch.full((1, 3, 5, 7), 0.3), atol=1e-6)
+    assert torch.allclose(sized(pictures, (1, 16, 16)), pictures.mean(1, keepdim=True))

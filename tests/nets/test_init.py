@@ -21,6 +21,7 @@ WIDE = {"wrn_16_1", "wrn_16_2", "wrn_40_1", "wrn_40_2"}
 LARGE = {"imagenet_wrn_40_2", "resnet18", "resnet34", "resnet50", "mobilenet_v2", "vgg11_bn"}
 # (channels, side) of the stages, at 32 pixels, and at 64 for those of larger images
 NARROW = [(16, 32), (32, 16), (64, 8)]
+DENSE = {f"{kind}{width}" for kind in ("unet", "fcn") for width in (4, 8, 16, 32)}  # see test_dense
 STAGES = {
     **dict.fromkeys(THIN, NARROW),
     **{key: [(64, 32), (128, 16), (256, 8)] for key in ("resnet8x4", "resnet32x4")},
@@ -56,7 +57,7 @@ def images(arch: str, channels: int = 3) -> Tensor:
 
 
 def test_the_registry_holds_these_nets_and_no_others() -> None:
-    assert set(classifiers) == CIFAR | WIDE | LARGE
+    assert set(classifiers) == CIFAR | WIDE | LARGE | DENSE
 
 
 def test_logits_have_the_asked_number_of_classes_and_eval_is_deterministic(

@@ -143,3 +143,18 @@ def test_gauges_are_logged_and_not_added(nets: tuple[Net, Net]) -> None:
     assert set(values) == {"shown", "shown/mean", "total"}
     assert values["shown/mean"].item() == seen.images.mean().item()
     assert total.item() == pytest.approx(3 * values["shown"].item())
+
+
+def test_a_weight_that_grows_is_whole_in_the_last_epoch_of_its_ramp(nets: tuple[Net, Net]) -> None:
+    part = Weighted(6.0, KD(), start=2, ramp=3)
+    assert [part.at(done) for done in range(7)] == [0, 0, 2, 4, 6, 6, 6]
+    assert [Weighted(6.0, KD(), start=2).at(done) for done in range(4)] == [0, 0, 6, 6]
+    live = TotalLoss({"kd": part}).open(SETTING)
+    kd = KD()(signals(nets)).item()
+    for epoch, factor in ((1, 0), (2, 0), (3, 2), (4, 4), (5, 6), (9, 6)):
+        live.begin(epoch)
+        total, values = live(signals(nets))
+        assert total.item() == pytest.approx(factor * kd)
+        assert ("kd" in values) is (factor > 0)
+    with pytest.raises(ValueError, match="ramp must be >= 0 epochs, got -1"):
+        Weighted(1.0, KD(), ramp=-1)

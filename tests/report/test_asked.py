@@ -36,7 +36,7 @@ def test_a_sweep_says_what_was_searched_in_which_range_and_how_long() -> None:
     assert "Searched order (1 or 3) and temperature (1 to 20, logarithmic; only if order is 3)" in text
     assert "Fixed schedule.epochs = 20" in text
     assert "Sampler tpe (seed 0) Stopper asha (grace 4, reduction 3)" in text
-    assert "Budget 40 trials or 2.5 hours" in text
+    assert "Budget 40 trials or 2.5 h" in text
     assert "Task gliders, 12 classes Teacher and student resnet8 teaches resnet8" in text
 
 

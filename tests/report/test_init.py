@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from html import escape
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from dfkd_ray.util.errors import StudyError
 from tests.report import ablations
 from tests.report.evaluations import evaluation
 from tests.report.evaluations import write as write_evaluation
+from tests.report.packed import unpacked
 from tests.report.studies import demo, study, write
 
 
@@ -42,6 +44,24 @@ def test_the_page_of_a_trial_stands_in_its_folder_which_is_made_where_it_left_no
     with pytest.raises(StudyError, match=r"^mhad has no trial 12: they go from 0 to 11$"):
         build(tmp_path, 12)
     assert [path.name for path in (tmp_path / "trials").iterdir()] == ["0005"]
+
+
+def test_the_commands_of_a_page_name_the_folder_from_where_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "my runs" / "mhad"
+    folder.mkdir(parents=True)
+    write(folder, demo())
+
+    def named(place: Path) -> str:
+        monkeypatch.chdir(place)
+        held: str = json.loads(unpacked(build(folder).read_text(encoding="utf-8"), "trials-data"))["folder"]
+        return held
+
+    (tmp_path / "elsewhere").mkdir()
+    assert named(tmp_path) == "'my runs/mhad'"
+    assert named(folder) == "."
+    assert named(tmp_path / "elsewhere") == f"'{folder}'"
 
 
 def test_a_page_that_fails_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,7 @@ def losses(row: Row) -> dict[str, float]:
     return {name: value for name, value in row.metrics.items() if name.startswith("loss/")}
 
 
+@pytest.mark.slow
 def test_two_ranks_leave_what_one_process_leaves_and_go_on_where_they_were_left(tmp_path: Path) -> None:
     alone = list(work().epochs(job(tmp_path / "alone", 1)))
     begun = work().epochs(job(tmp_path / "two", 2))
@@ -59,6 +60,7 @@ def test_two_ranks_leave_what_one_process_leaves_and_go_on_where_they_were_left(
         torch.testing.assert_close(students[1][name], value, rtol=1e-2, atol=1e-2, msg=name)
 
 
+@pytest.mark.slow
 def test_two_ranks_that_are_told_to_leave_save_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
     long = {**CHANGES, "schedule": {**CHANGES["schedule"], "rounds": 12}}
     there = replace(work(), method=config.change(config.load("dfkd_fgvc"), long))

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from dfkd_ray import metrics
+from dfkd_ray.datasets.dead_leaves import dead_leaves
 from dfkd_ray.parts.signals import Layout, Setting
 from dfkd_ray.parts.slots import Batch
 from dfkd_ray.runs import measures
-from dfkd_ray.runs.dead_leaves import dead_leaves
 from tests.tiny import CLASSES, IMAGE, differing, flat, opened, small, toy, walked
 
 DATA_FREE = {row.name for row in metrics.ROWS if row.data_free and row.needs != metrics.SELECTED}
@@ -97,7 +97,9 @@ def test_accuracy_is_that_of_the_evaluated_net_in_batches(monkeypatch: pytest.Mo
     for size in (4, 256):
         monkeypatch.setattr(measures, "BATCH", size)
         assert torch.allclose(measures.logits(net, images), expected, atol=1e-5)
-        assert measures.accuracy(net, images, labels) == pytest.approx((expected.argmax(1) == labels).float().mean())
+        assert measures.quality(net, images, labels)["accuracy"] == pytest.approx(
+            (expected.argmax(1) == labels).float().mean()
+        )
     assert net.passes == [False] * 8
     assert all(module.training for module in net.modules()), "it is as it was"
 

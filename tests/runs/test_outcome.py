@@ -120,7 +120,7 @@ def test_terminal_and_page_print_one_effect_alike(metric: str) -> None:
     [
         (
             {"low": None, "high": None, "p_holm": None, "pairs": 1, "lost": 4, "verdict": "too few pairs to tell"},
-            "  a against b: +2.1 points, 1 pairs, 4 lost: too few pairs to tell",
+            "  a against b: +2.1 points, 1 pair, 4 lost: too few pairs to tell",
         ),
         (
             {"difference": None, "lost": 5, "verdict": "too few pairs to tell"},

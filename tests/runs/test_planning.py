@@ -17,6 +17,10 @@ from tests.stats.rule import told_among
 
 SCHEDULE = Schedule(epochs=9, rounds=10, source_steps=2, student_steps=5, batch=64)
 COST = StepSeconds(source_step=0.5, student_step=0.25, evaluation=1.0)
+UNKNOWN = (
+    "noise between seeds: not known, since no earlier study of this method and task has run a setting with two seeds: "
+    "an ablation with `seeds:` tells, or --from FOLDER names such a study"
+)
 TRIAL = 9 * (10 * (2 * 0.5 + 5 * 0.25) + 1.0)  # 211.5 s
 
 
@@ -43,6 +47,7 @@ def test_it_says_what_runs_and_what_it_costs() -> None:
         "a: Which?",
         "method noise_kd, task gliders, sampler tpe, stopper none",
         "tpe draws the first 2 of 6 trials at random, its model proposes at most 4",
+        UNKNOWN,
         "  student_loss.kd.temperature  log [1.0, 20.0]",
         "  schedule.batch               choice [8, 16]",
         "a trial: 9 epochs x 10 rounds, 180 source steps and 450 student steps of 64 images",
@@ -164,7 +169,7 @@ def test_a_grid_is_counted() -> None:
 
 def test_hours_are_a_budget_too() -> None:
     timed = lines(2, budget={"hours": 2})
-    assert timed[-1] == "budget: no trial is started after 2 hours; about 68 fit, 2 at a time"
+    assert timed[-1] == "budget: no trial is started after 2 h; about 68 fit, 2 at a time"
     both = lines(2, budget={"hours": 2, "trials": 6})
     assert [line.partition(",")[0] for line in both[-2:]] == [timed[-1].partition(",")[0], "6 trials"]
 

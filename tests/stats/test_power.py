@@ -12,7 +12,7 @@ from scipy import stats
 
 from dfkd_ray.stats.contrasts import Contrast
 from dfkd_ray.stats.effects import HELPS, effects
-from dfkd_ray.stats.power import pairs_needed, power_of, smallest_effect, spread
+from dfkd_ray.stats.power import flattery, pairs_needed, power_of, smallest_effect, smallest_lead, spread
 from dfkd_ray.stats.verdicts import Comparison, judge
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -183,3 +183,24 @@ def test_contrasts_of_many_arms_are_brought_to_the_scale_of_two() -> None:
     table = {arm: {(seed, 0): float(rng.normal(0.0, 3.0)) for seed in range(4000)} for arm in arms}
     for contrast in (main, two("000", "111")):
         assert spread(table, [contrast]) == pytest.approx(3 * math.sqrt(2), rel=0.04)
+
+
+def test_the_smallest_lead_is_that_of_bechhofers_table() -> None:
+    """Bechhofer, 1954, table I: root n times the difference over sigma, for 2, 3 and 10 populations."""
+    for count, chance, told in [(2, 0.9, 1.8124), (3, 0.9, 2.2302), (10, 0.9, 2.9829), (4, 0.8, 1.8932)]:
+        assert smallest_lead(count, 1.0, chance) == pytest.approx(told, abs=2e-4)
+    assert smallest_lead(10, 3.0, 0.9) == pytest.approx(3 * smallest_lead(10, 1.0, 0.9))
+    assert (smallest_lead(1, 1.0), smallest_lead(4, 1.0, 0.25)) == (0.0, 0.0), "chance does that much"
+
+
+def test_the_best_of_equals_is_flattered_by_the_expected_largest_of_so_many_normal_numbers() -> None:
+    """Two: 1 / sqrt(pi); three: 3 / (2 sqrt(pi)); ten: 1.53875 (David and Nagaraja, 2003)."""
+    told = [flattery(count, 2.0) for count in (1, 2, 3, 10)]
+    assert told == pytest.approx([0.0, 2 / math.sqrt(math.pi), 3 / math.sqrt(math.pi), 2 * 1.53875], abs=2e-5)
+
+
+def test_a_lead_of_that_size_is_found_as_often_in_drawn_studies() -> None:
+    rng = np.random.default_rng(0)
+    drawn = rng.standard_normal((20_000, 12))
+    drawn[:, 0] += smallest_lead(12, 1.0, 0.8)
+    assert (drawn.argmax(1) == 0).mean() == pytest.approx(0.8, abs=0.01)

@@ -22,7 +22,7 @@ def test_a_spec_is_frozen_and_has_a_default_for_all_that_it_takes(kind: type[Any
 
 @pytest.mark.parametrize("name", list(samplers))
 def test_a_sampler_has_a_seed_and_says_whether_it_takes_several_objectives(name: str) -> None:
-    assert samplers[name]().seed == 0
+    assert samplers[name].seed == 0
     assert isinstance(samplers[name].multi_objective, bool)
 
 

@@ -17,7 +17,7 @@ SPACE: dict[str, Any] = {"a": Log(1, 2), "b": Uniform(0, 1), "c": Choice((1, 2))
 
 def test_where_every_setting_is_run_there_is_nothing_to_model() -> None:
     study = replace(sweep(Tpe(), 9), search={"c": SPACE["c"]})
-    assert describe(study) == "every one of the 2 settings is run once: tpe decides their order alone"
+    assert describe(study) == "each of the 2 settings is run once: tpe decides their order alone"
 
 
 def sweep(sampler: SamplerSpec, trials: int | None) -> Study:

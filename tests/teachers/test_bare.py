@@ -142,7 +142,7 @@ def test_a_damaged_card(changes: dict[str, Any], message: str, weights: Path) ->
 
 
 def test_statistics_that_fit_no_image(weights: Path) -> None:
-    with pytest.raises(ConfigError, match="--mean: a number for each of the 3 channels, or one, got 2"):
+    with pytest.raises(ConfigError, match="--mean: a number for each channel, 3 in all, or one, got 2"):
         bare("resnet8", 3, 32, weights=weights, mean=[0, 0], std=[1])
     with pytest.raises(ConfigError, match="--std: must be > 0, got 0"):
         bare("resnet8", 3, 32, weights=weights, mean=[0], std=[0])

@@ -131,7 +131,7 @@ def test_too_large_a_batch_says_so(small: Task, training: Training, monkeypatch:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(nn.Linear, "forward", full)
-    with pytest.raises(TrialFailed, match=r"8 images at a time do not fit the memory of cpu: lower recipe.batch"):
+    with pytest.raises(TrialFailed, match=r"a batch of 8 images does not fit the memory of cpu: lower recipe.batch"):
         course(small).train(training, lambda done: None)
 
 

@@ -74,7 +74,7 @@ def test_evaluation_between_epochs_changes_no_bit(kind: tuple[config.Method, dic
     for epoch in distill(run):
         losses.append(epoch.losses)
         measures.data_free(run.teacher, run.student, run.source, run.setting)
-        measures.accuracy(run.student, torch.rand(7, *IMAGE), torch.zeros(7, dtype=torch.int64))
+        measures.quality(run.student, torch.rand(7, *IMAGE), torch.zeros(7, dtype=torch.int64))
         torch.rand(5)
     assert not differing({**run.state_dict(), "losses": losses}, undisturbed)
 

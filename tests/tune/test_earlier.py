@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from dfkd_ray.tune.earlier import deviation
+from dfkd_ray.tune.earlier import beside, deviation, noise
 from dfkd_ray.tune.history import History
+from dfkd_ray.util.errors import StudyError
 from tests.tune import toys
 from tests.tune.ablations import PATH, TASK, TUNED, TWINS, history, run, study
 
@@ -94,3 +95,31 @@ def test_what_has_no_spread_to_tell(tmp_path: Path) -> None:
     (tmp_path / "foreign" / "trials.arrow").write_text("no table")
     assert deviation(study(), [tmp_path / name for name in ("sweep", "same", "foreign")]) is None
     assert deviation(study(), []) is None
+
+
+def test_noise_is_that_of_one_setting_over_seeds_in_all_studies(tmp_path: Path) -> None:
+    """Two studies with the same arms: what an arm has in both counts once a seed."""
+    one = run(tmp_path / "one", {}, NOISY)
+    run(tmp_path / "same", {}, NOISY)
+    arms: dict[str | None, list[float]] = {}
+    for trial in one.trials.values():
+        assert trial.values
+        arms.setdefault(trial.arm, []).append(trial.values[0])
+    expected = math.sqrt(statistics.mean(statistics.variance(values) for values in arms.values()))
+    found = noise(study(), [tmp_path / "one", tmp_path / "same", tmp_path / "none"])
+    assert found is not None
+    assert found.deviation == pytest.approx(expected)
+    assert (found.trials, found.settings) == (len(one.trials), len(arms))
+    assert found.folders == (tmp_path / "one", tmp_path / "same")
+    assert noise(study(), [tmp_path / "none"]) is None
+    other = history({"objective": {"metric": "kl/noise", "mode": "min"}}).study
+    assert noise(other, [tmp_path / "one"]) is None, "another objective"
+
+
+def test_the_folders_are_those_beside_the_studys_own_or_those_that_are_named(tmp_path: Path) -> None:
+    for name in ("b", "a", "own"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "trials.arrow").touch()
+    assert beside(tmp_path / "own") == [tmp_path / name for name in ("own", "a", "b")]
+    with pytest.raises(StudyError, match=r"holds no study: there is no ledger"):
+        beside(tmp_path / "own", [tmp_path / "a"])

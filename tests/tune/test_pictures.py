@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from dfkd_ray.tune.pictures import Picture, keep, load, picture_format
+from dfkd_ray.tune.pictures import Picture, as_png, keep, load, picture_format
 from dfkd_ray.util import files
 from tests.tune import toys
 
@@ -33,6 +35,22 @@ def test_one_that_is_lost_or_damaged_is_said_once_and_is_none(
         f"warning: {tmp_path}/pictures/0000_0001.webp: No such file or directory; {left_out}",
         f"warning: {tmp_path}/pictures/0000_0002.webp: is damaged; {left_out}",
     ]
+
+
+def test_each_format_becomes_png_and_what_is_no_picture_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held = BytesIO()
+    Image.new("RGB", (4, 3), (10, 200, 30)).save(held, "WEBP", lossless=True)
+    for epoch, data, size in ((1, held.getvalue(), (4, 3)), (2, toys.PNG, (3, 2))):
+        made = as_png(tmp_path, Picture(**keep(tmp_path, 0, epoch, data)))
+        assert made is not None
+        with Image.open(BytesIO(made)) as opened:
+            assert (opened.format, opened.size) == ("PNG", size)
+    assert as_png(tmp_path, Picture(**keep(tmp_path, 0, 3, WEBP))) is None
+    assert capsys.readouterr().err == (
+        f"warning: {tmp_path}/pictures/0000_0003.webp: is no picture; this picture is left out, and the study goes on\n"
+    )
 
 
 def test_a_disk_that_cannot_be_written_is_the_studys_to_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -174,6 +174,7 @@ def when(said: Callable[[], bool], act: Callable[[], None]) -> threading.Thread:
     return thread
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_nodes_that_join_are_used_and_one_that_is_killed_is_done_without(
     holder: Holder, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

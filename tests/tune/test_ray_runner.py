@@ -134,6 +134,15 @@ def test_exceptions_are_recorded_and_not_retried(address: str, tmp_path: Path) -
     assert second["state"] == "complete"
 
 
+def test_the_driver_imports_no_tracker_that_is_installed_and_not_used(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray's count of callbacks imports them all, 2 s before the first trial, though statistics are off."""
+    for name in ("mlflow", "wandb"):
+        monkeypatch.setitem(sys.modules, f"ray.air.integrations.{name}", None)  # an import of it fails
+    assert start(tmp_path, toys.Toy(), study(1), address=address).complete == 1
+
+
 def test_the_stopper_stops(address: str, tmp_path: Path) -> None:
     made = toys.study()
     summary = start(tmp_path, toys.Toy(), made, address=address, concurrency=1)

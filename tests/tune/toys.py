@@ -9,8 +9,10 @@ import math
 import os
 import resource
 import signal
+import struct
 import sys
 import time
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +28,15 @@ from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util.errors import ConfigError, TrialFailed
 from dfkd_ray.util.yamls import loads
 
-PNG = b"\x89PNG\r\n\x1a\nnot really"
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+_PIXELS = zlib.compress(b"\0" + b"\x40\x80\xc0" * 3 + b"\0" + b"\xff" * 9)
+PNG = b"\x89PNG\r\n\x1a\n" + b"".join(  # of 3 x 2 pixels
+    [_chunk(b"IHDR", struct.pack(">IIBBBBB", 3, 2, 8, 2, 0, 0, 0)), _chunk(b"IDAT", _PIXELS), _chunk(b"IEND", b"")]
+)
 CALLS = 0  # how many trials this process has begun: survives between trials where actors are reused
 
 STUDY = """

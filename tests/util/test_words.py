@@ -40,6 +40,13 @@ def test_a_label_is_the_shortest_tail_that_no_other_path_has() -> None:
     }
 
 
+def test_one_of_a_thing_is_not_plural() -> None:
+    assert [words.counted(n, "image") for n in (0, 1, 60_000)] == ["0 images", "1 image", "60,000 images"]
+    assert words.counted(2, "class", "classes") == "2 classes"
+    assert [words.the_first(n, "trial") for n in (1, 4)] == ["the first trial", "the first 4 trials"]
+    assert [words.the_first(n, "trial", 12) for n in (1, 4)] == ["the first of 12 trials", "the first 4 of 12 trials"]
+
+
 def test_long_text_keeps_both_its_ends() -> None:
     short = words.shorten("student_loss." + "x" * 200 + ".weight", 30)
     assert len(short) == 30

@@ -66,7 +66,7 @@ class PoolCard:
         if min(self.image) < 1 or prod(self.image) > limits.PIXELS:
             raise ValueError(f"image must be (channels, height, width), each at least 1, got {self.image}")
         if not len(self.mean) == len(self.std) == self.image[0]:
-            raise ValueError(f"mean and std must have a number for each of the {self.image[0]} channels")
+            raise ValueError(f"mean and std must have a number for each channel, {self.image[0]} in all")
 
     def plain(self) -> dict[str, Any]:
         """As the file says it."""

@@ -18,6 +18,7 @@ from dfkd_ray.datasets.pools.stream import SCHEMA, Held, read_shard, shard_name,
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.files import remove_leftovers
 from dfkd_ray.util.locks import alone
+from dfkd_ray.util.words import counted
 
 
 class Pool:
@@ -58,7 +59,8 @@ class Pool:
     def shard(self, index: int, of: int) -> Shard:
         """A shard to write to, from 1; DataError if the pool has not `of` of them, or somebody writes to it."""
         if of != self.card.shards:
-            raise DataError(f"{self.folder} is a pool of {self.card.shards} shards, not of {of}: name another folder")
+            shards = counted(self.card.shards, "shard")
+            raise DataError(f"{self.folder} is a pool of {shards}, not of {of}: name another folder")
         if not 1 <= index <= of:
             raise DataError(f"{self.folder}: there is no shard {index} of {of}")
         return Shard(self.path(index), self.card, index)

@@ -14,6 +14,7 @@ from dfkd_ray.datasets.pools.pool import Pool
 from dfkd_ray.datasets.pools.stream import Held, trajectory_of
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.progress import progress
+from dfkd_ray.util.words import counted
 
 
 @dataclass
@@ -94,7 +95,7 @@ def _wrong(pool: Pool, batch: pa.RecordBatch) -> Iterator[str]:
     if {*batch.column("trajectory").to_pylist()} != {number}:
         yield "has images of another trajectory"
     if batch.num_rows != card.per_trajectory:
-        yield f"has {batch.num_rows} images, not {card.per_trajectory}"
+        yield f"has {counted(batch.num_rows, 'image')}, not {card.per_trajectory}"
     asked = number % len(card.classes)
     if others := sorted({*batch.column("label").to_pylist()} - {asked}):
         yield f"asks for class {asked}, and has images of {_some(others)}"

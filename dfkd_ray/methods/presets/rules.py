@@ -113,9 +113,12 @@ def _batch(amounts: Amounts, seen: Seen) -> int:
 
 def generator(method: Method, amounts: Amounts, seen: Seen) -> Found:
     """A generator begins at maps of about 8 pixels, is twice as wide above 64, and ends in a BatchNorm."""
-    side, source = min(seen.image[1:]), method.source
+    channels, height, width = seen.image
+    shrink, source = getattr(method.source, "shrink", 1), method.source
+    side = min(height, width) // shrink
     if hasattr(source, "doublings"):
-        yield "source.doublings", doublings(seen.image), f"from about {START} to {side} pixels"
+        sides = (channels, height // shrink, width // shrink)
+        yield "source.doublings", doublings(sides), f"from about {START} to {side} pixels"
     if hasattr(source, "width") and amounts.width is not None:
         yield "source.width", amounts.width * (2 if side > FULL else 1), f"for {side} pixels"
     if hasattr(source, "block_norm"):
@@ -147,10 +150,13 @@ def _raised(own: float, least: float | None) -> float | None:
 
 
 def terms(method: Method, amounts: Amounts, seen: Seen) -> Found:
-    """Terms that begin later do so after the warm-up at the latest."""
+    """Terms that begin later do so after the warm-up at the latest, and grow for the same share of the run."""
     for path, part in _parts(method):
         if part.start:
             yield f"{path}.start", min(part.start, amounts.warmup), "not after the warm-up"
+        if part.ramp:
+            ramp = max(1, round(part.ramp * amounts.epochs / method.schedule.epochs))
+            yield f"{path}.ramp", ramp, "a share, as published"
 
 
 def memory(method: Method, amounts: Amounts, seen: Seen) -> Found:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
 from dfkd_ray.parts.signals import Signals
 from dfkd_ray.parts.total_loss import terms
+from dfkd_ray.util.choices import EVERY
 
 
 @terms.register("activation")
@@ -18,6 +20,8 @@ class Activation:
     The activation loss of Chen et al., "Data-Free Learning of Student Networks" (DAFL), ICCV 2019, arXiv 1904.01186;
     the mean over B and D is that of its code.
     """
+
+    targets: ClassVar = EVERY
 
     def __call__(self, signals: Signals) -> Tensor:
         return -signals.teacher.embedding.abs().mean()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -13,7 +13,9 @@ from dfkd_ray.parts.losses.checks import one_of
 from dfkd_ray.parts.losses.feature_mse import meet
 from dfkd_ray.parts.signals import Signals
 from dfkd_ray.parts.total_loss import terms
+from dfkd_ray.util.choices import EVERY
 from dfkd_ray.util.errors import ConfigError
+from dfkd_ray.util.words import counted
 
 Stages = Literal["all", "last"]
 Maps = tuple[Tensor, ...]
@@ -32,6 +34,8 @@ class AttentionTransfer:
     stages: "all", or the "last" alone (for networks whose numbers of stages differ).
     """
 
+    targets: ClassVar = EVERY
+
     stages: Stages = "all"
 
     def __post_init__(self) -> None:
@@ -47,7 +51,7 @@ def abreast(teacher: Maps, student: Maps, stages: Stages) -> list[tuple[Tensor, 
     if stages == "last":
         teacher, student = teacher[-1:], student[-1:]
     if len(teacher) != len(student):
-        counts = f"the teacher has {len(teacher)} stages, the student {len(student)}"
+        counts = f"the teacher has {counted(len(teacher), 'stage')}, the student {len(student)}"
         raise ConfigError.at("stages", f"{counts}: compare the last ones with stages: last")
     return list(zip(teacher, student))
 

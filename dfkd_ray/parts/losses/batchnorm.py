@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from dfkd_ray.parts.losses.checks import positive
 from dfkd_ray.parts.signals import Setting, Signals, deviation, statistics
 from dfkd_ray.parts.total_loss import terms
+from dfkd_ray.util.choices import EVERY
 from dfkd_ray.util.errors import ConfigError
 
 
@@ -29,6 +31,8 @@ class BatchNorm:
         needs to. At the end of a round those of its last batch b join the past: p <- m p + (1 - m) b, the first p is b;
         before it, and at 0, the batch counts alone.
     """
+
+    targets: ClassVar = EVERY
 
     first_factor: float = 1.0
     momentum: float = 0.0

@@ -28,7 +28,7 @@ class Cam:
 
     def open(self, setting: Setting) -> LiveCam:
         for name, net in (("teacher", setting.teacher), ("student", setting.student)):
-            _check(name, net)
+            check(name, net)
         return LiveCam()
 
 
@@ -36,16 +36,16 @@ class LiveCam(nn.Module):
     """A Cam for two networks that have such maps; it learns nothing."""
 
     def forward(self, signals: Signals) -> Tensor:
-        teacher, student = meet(_maps(signals.teacher).detach(), _maps(signals.student))
+        teacher, student = meet(maps(signals.teacher).detach(), maps(signals.student))
         return signals.ranks.mean(F.mse_loss(student, teacher))
 
 
-def _maps(seen: Pass) -> Tensor:
+def maps(seen: Pass) -> Tensor:
     """(B, K, H, W)."""
     return F.conv2d(seen.stages[-1], seen.head.weight.detach()[:, :, None, None])
 
 
-def _check(name: str, net: Layout) -> None:
+def check(name: str, net: Layout) -> None:
     """ConfigError unless the head can read the last stage."""
     if not net.stages:
         raise ConfigError.at("", f"class activation maps need stages, and those of the {name} are not known")

@@ -13,6 +13,13 @@ def positive(**fields: float) -> None:
             raise ValueError(f"{name} must be > 0, got {value}")
 
 
+def share(**fields: float) -> None:
+    """ValueError unless every value is in [0, 1)."""
+    for name, value in fields.items():
+        if not 0 <= value < 1:
+            raise ValueError(f"{name} must be in [0, 1), got {value}")
+
+
 def one_of(choices: Any, **fields: str) -> None:
     """ValueError unless every value is one of the strings of the Literal type `choices`."""
     for name, value in fields.items():

@@ -11,6 +11,7 @@ from dfkd_ray.parts.losses.checks import one_of
 from dfkd_ray.parts.losses.onehot import Target
 from dfkd_ray.parts.signals import Signals
 from dfkd_ray.parts.total_loss import terms
+from dfkd_ray.util.choices import NAMED, Targets
 
 
 @terms.register("cross_entropy")
@@ -29,6 +30,10 @@ class CrossEntropy:
 
     def __post_init__(self) -> None:
         one_of(Target, target=self.target)
+
+    @property
+    def targets(self) -> tuple[Targets, ...]:
+        return ("classes",) if self.target == "labels" else NAMED
 
     def __call__(self, signals: Signals) -> Tensor:
         hard = signals.labels if self.target == "labels" else signals.teacher.logits.argmax(1)

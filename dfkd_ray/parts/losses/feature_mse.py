@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,9 @@ from torch.nn import functional as F
 from dfkd_ray.parts.losses.checks import one_of
 from dfkd_ray.parts.signals import Layout, Pass, Setting, Signals
 from dfkd_ray.parts.total_loss import terms
+from dfkd_ray.util.choices import EVERY
 from dfkd_ray.util.errors import ConfigError
+from dfkd_ray.util.words import counted
 
 Place = Literal["stages", "embedding"]
 Where = Literal["auto", "stages", "embedding"]
@@ -35,6 +37,8 @@ class FeatureMSE:
         "auto" stages for networks of one kind alone, see `high_order`.
     reduce: "sum" or "mean" over the places; the paper does not say which, "sum" is a reconstruction.
     """
+
+    targets: ClassVar = EVERY
 
     where: Where = "stages"
     reduce: Reduce = "sum"
@@ -69,7 +73,7 @@ class Pairs(nn.Module):
         super().__init__()
         teacher, student = (channels(net, where) for net in (setting.teacher, setting.student))
         if len(teacher) != len(student) or not teacher:
-            counts = f"the teacher has {len(teacher)} stages, the student {len(student)}"
+            counts = f"the teacher has {counted(len(teacher), 'stage')}, the student {len(student)}"
             raise ConfigError.at("where", f"{counts}: compare them with where: embedding")
         self.where = where
         self.bridges = nn.ModuleList(nn.Identity() if t == s else bridge(s, t) for t, s in zip(teacher, student))

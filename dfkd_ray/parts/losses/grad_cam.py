@@ -38,7 +38,7 @@ class GradCam:
         one_of(Stages, stages=self.stages)
 
     def __call__(self, signals: Signals) -> Tensor:
-        classes = signals.teacher.share.logits.argmax(1)
+        classes = signals.teacher.share.outputs.argmax(1)
         images, teacher = signals.images, signals.teacher
         if not images.requires_grad:  # then nothing of the frozen teacher's pass has a graph
             teacher = teacher.on(images.detach().requires_grad_())
@@ -50,6 +50,6 @@ class GradCam:
 def maps(seen: Pass, classes: Tensor, second_order: bool) -> Maps:
     """M_j of each stage, (b, 1, H_j, W_j), for the classes (b,) of this rank's rows."""
     stages = seen.stages
-    score = seen.share.logits.gather(1, classes[:, None]).sum()
+    score = seen.share.outputs.gather(1, classes[:, None]).sum()
     gradients = torch.autograd.grad(score, stages, retain_graph=True, create_graph=second_order)
     return tuple((g.mean((2, 3), keepdim=True) * a).sum(1, keepdim=True) for g, a in zip(gradients, stages))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from dfkd_ray.parts.losses.checks import one_of, positive
 from dfkd_ray.parts.signals import Signals
 from dfkd_ray.parts.total_loss import terms
+from dfkd_ray.util.choices import NAMED
 
 Direction = Literal["teacher_student", "student_teacher"]
 
@@ -35,6 +36,8 @@ class KD:
     direction: "teacher_student" is KL(teacher || student), what the code of this field computes; "student_teacher" is
         KL(student || teacher), the literal eq. 2 of DFKD-FGVC.
     """
+
+    targets: ClassVar = NAMED
 
     temperature: float = 1.0
     direction: Direction = "teacher_student"

@@ -17,6 +17,9 @@ from dfkd_ray.parts.total_loss import terms
 from dfkd_ray.util.errors import ConfigError
 
 Fusion = Literal["sum", "linear"]
+Lambda = Literal["additive", "uniform"]
+Found = Literal["kmeans", "random"]
+Shares = Literal["counted", "uniform"]
 
 
 @terms.register("kdci")
@@ -41,8 +44,14 @@ class KDCI:
     collect: how many images make the dictionary; not stated, 2048 is a reconstruction.
     pca: principal components in which the prototypes are sought; null: in the logits themselves.
     dim: length of v; not stated, 64 is a reconstruction.
-    fusion: "sum" as above, or "linear", which takes the sum over i through a matrix (K, K) that begins as the identity
-        and is trained with the student: it can make up for the smallness of the shares.
+    attention: lambda is that of the "additive" attention, or "uniform", 1 / N.
+    found: prototypes are the means of the clusters of "kmeans", or features drawn at "random".
+    shares: P(z_i) is "counted", the share of the features that are nearest to z_i, or "uniform", 1 / N. That each of
+        these three matters is from a second-hand summary; what stood in their places there is not known, the second
+        values are reconstructions.
+    fusion: "sum" as above, which a summary calls a normalised weighted geometric mean (the softmax follows), or
+        "linear", which takes the sum over i through a matrix (K, K) that begins as the identity and is trained with the
+        student: it can make up for the smallness of the shares.
     temperature: as in `kd`.
     direction: as in `kd`.
     """
@@ -51,6 +60,9 @@ class KDCI:
     collect: int = 2048
     pca: int | None = None
     dim: int = 64
+    attention: Lambda = "additive"
+    found: Found = "kmeans"
+    shares: Shares = "counted"
     fusion: Fusion = "sum"
     temperature: float = 1.0
     direction: Direction = "teacher_student"
@@ -58,6 +70,9 @@ class KDCI:
     def __post_init__(self) -> None:
         positive(collect=self.collect, dim=self.dim, temperature=self.temperature)
         positive(**{name: n for name in ("prototypes", "pca") if (n := getattr(self, name)) is not None})
+        one_of(Lambda, attention=self.attention)
+        one_of(Found, found=self.found)
+        one_of(Shares, shares=self.shares)
         one_of(Fusion, fusion=self.fusion)
         one_of(Direction, direction=self.direction)
 
@@ -81,9 +96,10 @@ class LiveKDCI(nn.Module):
     def __init__(self, spec: KDCI, count: int, classes: int) -> None:
         super().__init__()
         self.spec = spec
-        self.query = nn.Linear(classes, spec.dim)
-        self.key = nn.Linear(classes, spec.dim, bias=False)
-        self.energy = nn.Linear(spec.dim, 1, bias=False)
+        if spec.attention == "additive":
+            self.query = nn.Linear(classes, spec.dim)
+            self.key = nn.Linear(classes, spec.dim, bias=False)
+            self.energy = nn.Linear(spec.dim, 1, bias=False)
         self.fuse: nn.Linear | None = None
         if spec.fusion == "linear":
             self.fuse = nn.Linear(classes, classes, bias=False)
@@ -111,10 +127,16 @@ class LiveKDCI(nn.Module):
 
     def prior(self, logits: Tensor) -> Tensor:
         """sum_i lambda_bi P(z_i) z_i for predictions (B, K), through `fuse` if there is one: (B, K)."""
-        hidden = torch.tanh(self.query(logits)[:, None] + self.key(self.prototypes))
-        attention = self.energy(hidden).squeeze(2).masked_fill(self.shares == 0, -torch.inf).softmax(1)
+        attention = self._energies(logits).masked_fill(self.shares == 0, -torch.inf).softmax(1)
         prior: Tensor = (attention * self.shares) @ self.prototypes
         return prior if self.fuse is None else self.fuse(prior)
+
+    def _energies(self, logits: Tensor) -> Tensor:
+        """What lambda is the softmax of, (B, N)."""
+        if self.spec.attention == "uniform":
+            return logits.new_zeros(len(logits), len(self.shares))
+        energies: Tensor = self.energy(torch.tanh(self.query(logits)[:, None] + self.key(self.prototypes)))
+        return energies.squeeze(2)
 
     @torch.no_grad()
     def settle(self) -> None:
@@ -122,7 +144,9 @@ class LiveKDCI(nn.Module):
         if self.stands or self.filled < self.spec.collect:
             return
         seed = int(torch.randint(2**31, ()))
-        prototypes, shares = dictionary(self.features, len(self.shares), self.spec.pca, seed)
+        prototypes, shares = dictionary(self.features, len(self.shares), self.spec.pca, seed, self.spec.found)
+        if self.spec.shares == "uniform":
+            shares = (shares > 0) / (shares > 0).sum()
         self.prototypes[: len(shares)], self.shares[: len(shares)] = prototypes, shares
         self.stands = True
 
@@ -139,19 +163,42 @@ class LiveKDCI(nn.Module):
         self.filled, self.stands = int(state[0]), bool(state[1])
 
 
-def dictionary(features: Tensor, count: int, components: int | None, seed: int) -> tuple[Tensor, Tensor]:
-    """Prototypes (N, K) of features (M, K) and their shares (N,), N <= count: the means of the clusters of K-means++,
-    which are sought in the first principal components if `components` is given."""
-    from scipy.cluster.vq import kmeans2  # here, because whoever has no KDCI needs no scipy
-
+def dictionary(
+    features: Tensor, count: int, components: int | None, seed: int, found: Found = "kmeans"
+) -> tuple[Tensor, Tensor]:
+    """Prototypes (N, K) of features (M, K) and their shares (N,), N <= count, sought in the first principal components
+    if `components` is given: the means of the clusters of K-means++, or distinct features drawn at random."""
     points = features.double().cpu()
     if components is not None:
         points = points - points.mean(0)
         points = points @ torch.linalg.svd(points, full_matrices=False).Vh[:components].T
     count = min(count, len(torch.unique(points, dim=0)))
+    if found == "random":
+        rows = _distinct(points, count, seed)
+        labels = torch.cdist(points, points[rows]).argmin(1)
+    else:
+        labels = _clusters(points, count, seed)
+    members = F.one_hot(labels, count).to(features)
+    sizes = members.sum(0)
+    if found == "random":
+        return features[rows.to(features.device)], sizes / len(features)
+    return members.T @ features / sizes[:, None].clamp(min=1), sizes / len(features)
+
+
+def _distinct(points: Tensor, count: int, seed: int) -> Tensor:
+    """Rows of so many points (M, D) that differ, at random."""
+    _, which = torch.unique(points, dim=0, return_inverse=True)
+    first = torch.full((int(which.max()) + 1,), len(points)).scatter_reduce(
+        0, which, torch.arange(len(points)), reduce="amin"
+    )
+    return first[torch.randperm(len(first), generator=torch.Generator().manual_seed(seed))[:count]]
+
+
+def _clusters(points: Tensor, count: int, seed: int) -> Tensor:
+    """The cluster of each point, (M,) int64."""
+    from scipy.cluster.vq import kmeans2  # here, because whoever has no KDCI needs no scipy
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an empty cluster has the share 0
         _, labels = kmeans2(points.numpy(), count, minit="++", seed=seed)
-    members = F.one_hot(torch.from_numpy(labels).long(), count).to(features)
-    sizes = members.sum(0)
-    return members.T @ features / sizes[:, None].clamp(min=1), sizes / len(features)
+    return torch.from_numpy(labels).long()

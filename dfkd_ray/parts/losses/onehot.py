@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from dfkd_ray.parts.losses.checks import one_of
 from dfkd_ray.parts.signals import Signals
 from dfkd_ray.parts.total_loss import terms
+from dfkd_ray.util.choices import NAMED, Targets
 
 Target = Literal["labels", "teacher"]
 
@@ -31,6 +32,10 @@ class OneHot:
 
     def __post_init__(self) -> None:
         one_of(Target, target=self.target)
+
+    @property
+    def targets(self) -> tuple[Targets, ...]:
+        return ("classes",) if self.target == "labels" else NAMED
 
     def __call__(self, signals: Signals) -> Tensor:
         logits = signals.teacher.logits

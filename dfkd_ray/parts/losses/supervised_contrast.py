@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dfkd_ray.parts.losses.checks import positive
+from dfkd_ray.parts.losses.checks import one_of, positive
 from dfkd_ray.parts.losses.semantic_contrast import mlp
 from dfkd_ray.parts.signals import Setting, Signals
 from dfkd_ray.parts.total_loss import terms
+
+Views = Literal["both", "student"]
 
 
 @terms.register("supervised_contrast")
@@ -30,12 +33,17 @@ class SupervisedContrast:
     it stands in the student, whose weight decay shrinks it where torch fills gradients with zeros, as before 2.0.)
 
     temperature: tau, 0.07 in CPSC-DFKD.
+    views: "both" networks' embeddings as above, or those of the "student" alone, v (N, D): images of one class are near
+        each other, as in CAE-DFKD (arXiv 2504.21478, by a review: secondary). Images that are alone of their class in
+        the batch are no anchors then.
     """
 
     temperature: float = 0.07
+    views: Views = "both"
 
     def __post_init__(self) -> None:
         positive(temperature=self.temperature)
+        one_of(Views, views=self.views)
 
     def open(self, setting: Setting) -> LiveSupervisedContrast:
         return LiveSupervisedContrast(self, setting)
@@ -48,17 +56,22 @@ class LiveSupervisedContrast(nn.Module):
         super().__init__()
         self.spec = spec
         teacher, student = setting.teacher.embedding, setting.student.embedding
-        self.adapt = nn.Identity() if teacher == student else mlp(student, teacher, layers=2).requires_grad_(False)
+        same = teacher == student or spec.views == "student"
+        self.adapt = nn.Identity() if same else mlp(student, teacher, layers=2).requires_grad_(False)
 
     def forward(self, signals: Signals) -> Tensor:
+        if self.spec.views == "student":
+            return supcon(F.normalize(signals.student.embedding), signals.labels, self.spec.temperature)
         student, teacher = (F.normalize(seen.embedding) for seen in (signals.student, signals.teacher))
         views = torch.cat([self.adapt(student), teacher])
         return supcon(views, signals.labels.repeat(2), self.spec.temperature)
 
 
 def supcon(views: Tensor, labels: Tensor, temperature: float) -> Tensor:
-    """L_out of views (M, D), taken as they are, with classes (M,), of which each is there twice at least: a scalar."""
+    """L_out of views (M, D), taken as they are, with classes (M,): the mean over those whose class is there twice."""
     itself = torch.eye(len(views), dtype=torch.bool, device=views.device)
     log_p = (views @ views.T / temperature).masked_fill(itself, -torch.inf).log_softmax(1)
     positives = (labels[:, None] == labels) & ~itself
-    return -(log_p.masked_fill(~positives, 0).sum(1) / positives.sum(1)).mean()
+    counts = positives.sum(1)
+    each = log_p.masked_fill(~positives, 0).sum(1) / counts.clamp(min=1)
+    return -each.sum() / (counts > 0).sum().clamp(min=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from torch import Tensor
 from dfkd_ray.parts.losses.checks import one_of
 from dfkd_ray.parts.signals import Signals
 from dfkd_ray.parts.total_loss import terms
+from dfkd_ray.util.choices import EVERY
 
 Norm = Literal["l2", "l1"]
 
@@ -27,6 +28,8 @@ class TotalVariation:
         magnitude: a weight of the one says nothing of the other. DeepInversion's code has both and gives "l1" no
         weight, TA-DFKD's (AAAI 2024) has "l2", and CMI's, for its run of ADI, "l1".
     """
+
+    targets: ClassVar = EVERY
 
     norm: Norm = "l2"
 

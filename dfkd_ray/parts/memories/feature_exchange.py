@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from dfkd_ray.parts.memories.pool import LivePoolMemory, PoolMemory
 from dfkd_ray.parts.signals import Setting
 from dfkd_ray.parts.slots import Batch, LiveSource, memories
+from dfkd_ray.util.choices import EVERY
 from dfkd_ray.util.errors import ConfigError
 
 
@@ -32,6 +33,8 @@ class FeatureExchange:
     capacity: images at most, the oldest are replaced first. The maps of one take 208 KiB in half precision at 32 pixels
         and the generator's width of 64: 1.1 GB for 5120, 20 batches of 256. The code keeps those of all rounds.
     """
+
+    targets: ClassVar = EVERY
 
     p: float = 0.7
     capacity: int = 5120

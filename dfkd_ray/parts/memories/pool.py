@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from dfkd_ray.parts.clean import only_clean
+from dfkd_ray.parts.losses.checks import share
 from dfkd_ray.parts.signals import Setting
 from dfkd_ray.parts.slots import Batch, LiveSource, memories
+from dfkd_ray.util.choices import EVERY
 
 
 @memories.register("pool")
@@ -18,26 +21,33 @@ from dfkd_ray.parts.slots import Batch, LiveSource, memories
 class PoolMemory:
     """A pool of past images on the device, in half precision, the oldest replaced first; labels are kept beside them.
 
+    clean: the threshold of `parts.clean`, 0.5 in TA-DFKD: of a batch only those images enter that the teacher takes for
+        clean ones. null: all do.
     capacity: images at most. batches: how many new batches enter each round. (The image bank of CMI, Fang et al.,
     arXiv:2105.08584, which keeps every image as a file: a tensor needs no decoding and no workers.)
     """
 
+    targets: ClassVar = EVERY
+
     capacity: int = 6400
     batches: int = 1
+    clean: float | None = None
 
     def __post_init__(self) -> None:
+        if self.clean is not None:
+            share(clean=self.clean)
         if self.capacity < 1 or self.batches < 1:
             raise ValueError(f"capacity and batches must be at least 1, got {self.capacity} and {self.batches}")
 
     def open(self, setting: Setting, teacher: nn.Module, device: torch.device) -> LivePoolMemory:
-        return LivePoolMemory(self)
+        return LivePoolMemory(self, teacher)
 
 
 class LivePoolMemory:
     """A ring buffer of images (capacity, C, H, W) float16 and labels (capacity,)."""
 
-    def __init__(self, spec: PoolMemory) -> None:
-        self.spec = spec
+    def __init__(self, spec: PoolMemory, teacher: nn.Module | None = None) -> None:
+        self.spec, self.teacher = spec, teacher
         self.images: Tensor | None = None
         self.labels: Tensor | None = None
         self.added = 0  # images ever
@@ -48,7 +58,10 @@ class LivePoolMemory:
 
     def refill(self, source: LiveSource, batch: int, rng: torch.Generator) -> None:
         for _ in range(self.spec.batches):
-            self.add(*source.sample(batch, rng, training=True))
+            found = source.sample(batch, rng, training=True)
+            if self.spec.clean is not None and self.teacher is not None:
+                found = only_clean(self.teacher, found, self.spec.clean)
+            self.add(*found)
 
     def draw(self, source: LiveSource, batch: int, rng: torch.Generator) -> Batch:
         assert self.images is not None, "refill comes before draw"

@@ -8,15 +8,16 @@ from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from dfkd_ray.nets import pipelines
+from dfkd_ray.nets.heads import sized
 from dfkd_ray.nets.pipelines import Pipeline, Storage
 from dfkd_ray.nets.precision import LossScaler
 from dfkd_ray.parts.signals import Setting
 from dfkd_ray.parts.slots import Batch, ImageLoss, sources
 from dfkd_ray.parts.sources.batches import Labels
 from dfkd_ray.parts.sources.latents import Augmentation, augmentations
+from dfkd_ray.parts.sources.prompts import Prompts
 from dfkd_ray.util.choices import Precision
 from dfkd_ray.util.errors import ConfigError
 
@@ -37,6 +38,7 @@ class Diffusion:
     model: a folder, or the name of a pipeline of `diffusers` on the hub: from text (Stable Diffusion), or from classes
         (DiT). prompt: what it is told. With {name} it is told the class too (a pipeline from classes is told the class
         then, else none); without, the class comes from the teacher alone, which is the code's default.
+    prompts: phrases in the place of {name}, and who chooses among them, see `parts.sources.prompts`; null: the names.
     timesteps: N. guidance_scale: s of classifier-free guidance. 50 and 3 are the code's defaults.
     lr: the length of a guidance step; 1 in the code. The gradient is that of the batch's sum, so a latent is guided
         alike in a batch of any size; the code's batch is 1.
@@ -45,10 +47,8 @@ class Diffusion:
     parts: 5 in the code, for the augmentation alone: every floor(N / parts) timesteps, after the update.
     kept: decoded estimates of a trajectory that are kept: the final image, and the estimate at every floor(N / kept)-th
         timestep before. 5 in the code; 1: the final image alone (the code's switch `min_loss`).
-    at_once: latents that are denoised together, all of one class: the partners of CutMix. (The code's default is 1,
-        which makes CutMix the identity.)
-    init_bn_steps: updates by the BatchNorm prior alone before the first timestep; 10 in the code that the released one
-        derives from.
+    at_once: latents that are denoised together, all of one class, the partners of CutMix; 1 in the code: no partners.
+    init_bn_steps: updates by the BatchNorm prior alone before the first timestep; 10 in the code it derives from.
     decoder: an AutoencoderTiny (folder or hub name) in place of the pipeline's own decoder, for estimates and images.
     precision, decoder_precision: of the frozen parts; "auto": float32 on a CPU, bfloat16 or float16 on a GPU; the
         decoder's "auto" is the pipeline's.
@@ -61,6 +61,7 @@ class Diffusion:
 
     model: str = "stable-diffusion-v1-5/stable-diffusion-v1-5"
     prompt: str = "A realistic photo."
+    prompts: Prompts | None = None
     timesteps: int = 50
     guidance_scale: float = 3.0
     lr: float = 1.0
@@ -87,13 +88,15 @@ class Diffusion:
             raise ValueError(f"timesteps must be at least kept and parts, got {self.timesteps}")
         if not self.lr > 0:
             raise ValueError(f"lr must be > 0, got {self.lr}")
+        if self.prompts is not None and "{name}" not in self.prompt:
+            raise ValueError("prompts take the place of {name} in prompt, which has none")
 
     def open(self, setting: Setting, also: Iterable[nn.Parameter], device: torch.device) -> LiveDiffusion:
         if list(also):
             raise ConfigError.at("", "a diffusion model is frozen, and a term of source_loss wants to learn with it")
         settings = {name: getattr(self, name) for name in ("precision", "decoder", "decoder_precision", *LEVERS)}
-        pipeline = pipelines.load(self.model, self.prompt, setting.names, device, **settings)
-        return LiveDiffusion(self, pipeline, setting, device)
+        names = setting.names if self.prompts is None else self.prompts.words
+        return LiveDiffusion(self, pipelines.load(self.model, self.prompt, names, device, **settings), setting, device)
 
 
 class Estimate(NamedTuple):
@@ -111,6 +114,7 @@ class LiveDiffusion:
         self.spec, self.pipeline, self.setting, self.device = spec, pipeline, setting, device
         self.mean, self.std = (torch.tensor(v, device=device)[:, None, None] for v in (setting.mean, setting.std))
         self.precision: Precision = "float16" if pipeline.half else setting.precision  # the least on a gradient's way
+        self.policy = None if spec.prompts is None else spec.prompts.open(setting.classes, device)
         self.scaler = self._new_scaler()
         self.skipped = 0  # guidance updates
         self.turn = 0  # trajectories done: the classes take turns
@@ -122,8 +126,7 @@ class LiveDiffusion:
     def improve(
         self, batch: int, steps: int, image_loss: ImageLoss, rng: torch.Generator, progress: float
     ) -> Iterator[dict[str, Tensor]]:
-        images: list[Tensor] = []
-        labels: list[Tensor] = []
+        images, labels = list[Tensor](), list[Tensor]()
         for size in self.trajectories(batch):
             yield from self.trajectory(self.turn % self.setting.classes, size, steps, image_loss, rng)
             self.turn += 1
@@ -148,6 +151,8 @@ class LiveDiffusion:
         """Latents from noise to images of one class; yields the losses of each guidance update."""
         spec, pipeline = self.spec, self.pipeline
         self.asked = torch.full((size,), label, device=self.device)
+        told = label if self.policy is None else self.policy.draw(label, rng)
+        self.told = torch.full_like(self.asked, told)
         self.estimates = []
         self.scaler = self._new_scaler()  # so that no trajectory depends on those before it
         z = torch.randn(size, *pipeline.latent, generator=rng, device=self.device)
@@ -168,6 +173,9 @@ class LiveDiffusion:
         z, _ = self._back(z, times[-1], rng, decoded=False)
         with torch.no_grad():
             self.estimates.insert(0, Estimate(spec.timesteps, pipeline.decode(z), {}))
+            loss = None if self.policy is None else image_loss(self.seen(self.estimates[0].pictures), self.asked)[0]
+        if self.policy is not None and loss is not None:
+            yield self.policy.learn(label, told, float(loss))
         self.skipped += self.scaler.skipped
 
     def sample(self, batch: int, rng: torch.Generator, training: bool) -> Batch:
@@ -187,12 +195,15 @@ class LiveDiffusion:
 
     def state_dict(self) -> dict[str, Any]:
         kept = None if self.kept is None else tuple(self.kept)
-        return {"turn": self.turn, "skipped": self.skipped, "kept": kept, "shown": self.shown}
+        policy = {} if self.policy is None else {"policy": self.policy.state_dict()}
+        return {"turn": self.turn, "skipped": self.skipped, "kept": kept, "shown": self.shown, **policy}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.turn, self.skipped = state["turn"], state.get("skipped", 0)
         self.kept = None if state["kept"] is None else Batch(*state["kept"])
         self.shown = state["shown"]
+        if self.policy is not None:
+            self.policy.load_state_dict(state["policy"])
 
     def _new_scaler(self) -> LossScaler:
         return LossScaler(self.precision, self.device, FIRST_SCALE)
@@ -226,7 +237,8 @@ class LiveDiffusion:
         return self.pipeline.back(z, predicted, t, rng), pictures
 
     def _predicted(self, z: Tensor, t: int) -> Tensor:
-        return self.pipeline.predict(z, t, self.asked, self.spec.guidance_scale)
+        told = self.asked if self.policy is None else self.told
+        return self.pipeline.predict(z, t, told, self.spec.guidance_scale)
 
     def seen(self, pictures: Tensor) -> Tensor:
         """Pictures (B, 3, H, W) in [0, 1] in the teacher's input space: at its size and in its normalisation."""
@@ -236,13 +248,3 @@ class LiveDiffusion:
     def _kept_at(self) -> set[int]:
         every = self.spec.timesteps // self.spec.kept
         return {every * number for number in range(1, self.spec.kept)}
-
-
-def sized(pictures: Tensor, image: tuple[int, int, int]) -> Tensor:
-    """Pictures (B, 3, h, w) in [0, 1] at the size `image` (C, H, W): bicubic; grey ones are the mean of the colours.
-
-    The code's bicubic is read. Whether it is antialiased is left to torchvision there, whose newer versions do so.
-    """
-    if pictures.shape[2:] != image[1:]:
-        pictures = F.interpolate(pictures, image[1:], mode="bicubic", antialias=True).clamp(0, 1)
-    return pictures.mean(1, keepdim=True) if image[0] == 1 else pictures

@@ -74,7 +74,7 @@ class Generator(Trained):
         attention = a if a is None else partial(SpatialAttention, reduction=a.reduction, mix=a.mix, variant=a.softmax)
         return DeconvGenerator(
             self.latent,
-            setting.image,
+            self.image(setting),
             width=self.width,
             doublings=self.doublings,
             attention=attention,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from dfkd_ray.parts.signals import Setting
 from dfkd_ray.parts.slots import Batch, ImageLoss, sources
+from dfkd_ray.util.choices import EVERY
 
 
 @sources.register("noise")
@@ -21,6 +22,8 @@ class Noise:
     Distilling on it is the control "KD on random noise" of the data-free literature (for example Table 1 of DAFL,
     Chen et al., arXiv:1904.01186, "normal distribution").
     """
+
+    targets: ClassVar = EVERY
 
     def open(self, setting: Setting, also: Iterable[nn.Parameter], device: torch.device) -> LiveNoise:
         return LiveNoise(setting.image, device)

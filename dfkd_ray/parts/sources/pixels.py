@@ -23,6 +23,7 @@ from dfkd_ray.parts.optimizers import (
 from dfkd_ray.parts.signals import Setting
 from dfkd_ray.parts.slots import Batch, ImageLoss, sources
 from dfkd_ray.parts.sources.batches import KeptBatch, Labels, draw_labels
+from dfkd_ray.util.choices import EVERY, Targets
 
 
 @sources.register("pixels")
@@ -49,6 +50,11 @@ class Pixels:
     clamp: bool = False
     optimizer: OptimizerSpec = field(default=Adam(lr=0.05), metadata={"registry": optimizers})
     lr_schedule: LrSchedule = field(default=Constant(), metadata={"registry": lr_schedules})
+
+    @property
+    def targets(self) -> tuple[Targets, ...]:
+        """A class to ask for is one of an image."""
+        return EVERY if self.labels == "none" else ("classes",)
 
     def open(self, setting: Setting, also: Iterable[nn.Parameter], device: torch.device) -> LivePixels:
         return LivePixels(self, setting, also, device)

@@ -16,9 +16,11 @@ from dfkd_ray.parts.signals import Setting
 from dfkd_ray.parts.slots import Batch, ImageLoss, sources
 from dfkd_ray.parts.sources.batches import Labels
 from dfkd_ray.util.errors import ConfigError
+from dfkd_ray.util.words import counted
 
 if TYPE_CHECKING:
-    from dfkd_ray.datasets.pools import Images, PoolCard
+    from dfkd_ray.datasets.pools import Images, Pool, PoolCard
+    from dfkd_ray.datasets.pools.selection import Selection
 
 ON_DEVICE = 2**31  # bytes of images that lie where the networks are; more stay in the memory of the host
 
@@ -33,6 +35,8 @@ class Stored:
     digest: what the pool's has to be (`dfkd-ray pool verify` tells it); null takes it as it is, also when it grows.
     intermediate: the estimates on the way to an image too, as in the released code unless its `min_loss` is set.
     per_class: at most so many images of a class, the first; the released code's `nums`.
+    keep: the name of a selection of the pool (`dfkd-ray pool prune` makes one): the student sees the images that it
+        keeps, and its classes as often as it says; null: all. What is held out is the same with and without.
     held_out: images that the student never sees, for the metrics without data: a number, or below 1 a share. All
         estimates of a latent go together, and no class gives its first latent (a reconstruction, the released code
         holds out none). With 0 these metrics are of the images that the student knows.
@@ -44,6 +48,7 @@ class Stored:
     digest: str | None = None
     intermediate: bool = True
     per_class: int | None = None
+    keep: str | None = None
     held_out: int | float = 0.1
 
     def __post_init__(self) -> None:
@@ -64,7 +69,20 @@ class Stored:
         images = _read(pool.folder, held, self.intermediate, self.per_class)
         if not len(images.images):
             raise ConfigError.at("folder", f"{self.folder}: no image is in this pool yet")
-        return LiveStored(self, pool.card, images, setting, device)
+        kept = None if self.keep is None else self._selection(pool, held)
+        return LiveStored(self, pool.card, images, setting, device, kept)
+
+    def _selection(self, pool: Pool, held: str) -> Selection:
+        """The one that is named, of the images as they are read here."""
+        from dfkd_ray.datasets.pools import selection
+
+        found = selection.read(pool.folder, str(self.keep))
+        if found.pool != held:
+            raise ConfigError.at("keep", f"{self.keep} is of this pool as it was, {found.pool}: prune it again")
+        if self.per_class is not None or found.intermediate != self.intermediate:
+            wanted = f"intermediate {str(found.intermediate).lower()} and per_class null"
+            raise ConfigError.at("keep", f"{self.keep} was chosen with {wanted}: set them so")
+        return found
 
 
 @lru_cache(maxsize=1)
@@ -78,7 +96,15 @@ def _read(folder: Path, digest: str, intermediate: bool, per_class: int | None) 
 class LiveStored:
     """The images in memory, uint8. Has no state: every batch is drawn with the generator that it is handed."""
 
-    def __init__(self, spec: Stored, card: PoolCard, images: Images, setting: Setting, device: torch.device) -> None:
+    def __init__(
+        self,
+        spec: Stored,
+        card: PoolCard,
+        images: Images,
+        setting: Setting,
+        device: torch.device,
+        kept: Selection | None = None,
+    ) -> None:
         self.spec, self.card, self.device = spec, card, device
         self.images = images.images.to(device) if images.images.nbytes <= ON_DEVICE else images.images
         self.labels = images.labels.to(device)
@@ -86,7 +112,14 @@ class LiveStored:
         held = _held_out(images, spec.held_out)
         train = torch.ones(len(images.labels), dtype=torch.bool)
         train[held] = False
+        if kept is not None:
+            chosen = torch.zeros_like(train)
+            chosen[list(kept.rows)] = True
+            train &= chosen
+        if not train.any():
+            raise ConfigError.at("keep", f"{spec.keep} keeps no image but those that are held out")
         self.train = train.nonzero()[:, 0].to(device)
+        self.shares = None if kept is None else _shares(self.labels[self.train], kept).to(device)
         self.held = held.to(device) if len(held) else self.train
 
     def belongs(self, teacher: nn.Module) -> None:
@@ -99,7 +132,7 @@ class LiveStored:
 
     def sample(self, batch: int, rng: torch.Generator, training: bool) -> Batch:
         if training:
-            return self._batch(self.train[self._drawn(len(self.train), batch, rng)])
+            return self._batch(self.train[self._chosen(batch, rng)])
         first = self._drawn(len(self.held), 1, rng)
         return self._batch(self.held[(first + torch.arange(batch, device=self.device)) % len(self.held)])
 
@@ -109,6 +142,13 @@ class LiveStored:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         pass
 
+    def _chosen(self, count: int, rng: torch.Generator) -> Tensor:
+        """Places among the training images, by the weights of a selection if there is one."""
+        if self.shares is None:
+            return self._drawn(len(self.train), count, rng)
+        at = torch.rand(count, generator=rng, device=rng.device, dtype=torch.float64).to(self.device)
+        return torch.searchsorted(self.shares, at, right=True).clamp(max=len(self.train) - 1)
+
     def _drawn(self, below: int, count: int, rng: torch.Generator) -> Tensor:
         return torch.randint(below, (count,), generator=rng, device=rng.device).to(self.device)
 
@@ -116,6 +156,14 @@ class LiveStored:
         pixels = self.images[rows.to(self.images.device)].to(self.device)
         images = (pixels.float() / 255 - self.mean) / self.std
         return Batch(images.contiguous(memory_format=torch.channels_last), self.labels[rows])
+
+
+def _shares(labels: Tensor, kept: Selection) -> Tensor:
+    """The rising sums of how often each image is drawn, (M,): its class's weight over the number of its images."""
+    counts = torch.bincount(labels, minlength=len(kept.weights)).double().clamp(min=1)
+    weights = torch.tensor(kept.weights, dtype=torch.float64, device=labels.device) / counts
+    sums = weights[labels].cumsum(0)
+    return sums / sums[-1]
 
 
 def _refuse(folder: str, why: str | None) -> None:
@@ -141,6 +189,7 @@ def _held_out(images: Images, wanted: int | float) -> Tensor:
             break
         held += group
     if len(held) < count:
+        asks = f"{wanted} asks for {counted(int(count), 'image')}"
         have = f"{len(held)} of {len(images.labels)} images are beyond the first latent of their class"
-        raise ConfigError.at("held_out", f"{wanted} asks for {count} images, and only {have}: make more, or take fewer")
+        raise ConfigError.at("held_out", f"{asks}, and only {have}: make more, or take fewer")
     return torch.tensor(held, dtype=torch.int64)

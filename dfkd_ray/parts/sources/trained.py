@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from dfkd_ray.nets.conditioners import Condition
 from dfkd_ray.nets.heads import Output
@@ -30,6 +31,8 @@ from dfkd_ray.parts.sources.average import Ema
 from dfkd_ray.parts.sources.batches import KeptBatch, Labels, draw_labels
 from dfkd_ray.parts.sources.conditions import Conditioner, conditioners
 from dfkd_ray.parts.sources.lifecycles import Keep, fresh, lifecycles
+from dfkd_ray.util.choices import EVERY, Targets
+from dfkd_ray.util.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +47,11 @@ class Trained:
     gives: what the memory gets: a "new" sample of the network as it is after its steps, the images of its "last" step
         (DAFL's joint step), or those of the step whose loss was "best" (CMI, FastDFKD).
     ema: a slower copy of the network that gives a share of the images, see `average`; null: there is none.
+    shrink: the network makes images whose sides are so many times smaller, the source loss judges them at this size,
+        and the memory gets them enlarged, bilinearly (MUSE, arXiv:2411.17046: below the teacher's resolution; how they
+        are enlarged is a reconstruction).
+    scales: in turn, from step to step of a round, by how much smaller still the source loss sees them, averaged (MUSE's
+        several resolutions; that they take turns is a reconstruction).
     output: see `nets.heads`. lifecycle: see `lifecycles`. clip: the largest norm of a step's gradient; null: any.
     """
 
@@ -53,6 +61,8 @@ class Trained:
     condition: Conditioner | None = field(default=None, metadata={"registry": conditioners})
     gives: Literal["new", "last", "best"] = "new"
     ema: Ema | None = None
+    shrink: int = 1
+    scales: tuple[int, ...] = (1,)
     output: Output = "batchnorm"
     lifecycle: Any = field(default=Keep(), metadata={"registry": lifecycles})
     clip: float | None = None
@@ -66,14 +76,34 @@ class Trained:
             raise ValueError(f"latent_lr must be >= 0, got {self.latent_lr}")
         if self.clip is not None and not self.clip > 0:
             raise ValueError(f"clip must be > 0, got {self.clip}")
+        if self.shrink < 1:
+            raise ValueError(f"shrink must be at least 1, got {self.shrink}")
+        if not self.scales or min(self.scales) < 1:
+            raise ValueError(f"scales must be whole numbers from 1 on, got {list(self.scales)}")
         if self.condition is not None and self.labels == "none":
             raise ValueError("condition needs classes to ask for: labels uniform or balanced, got none")
         if self.ema is not None and not (isinstance(self.lifecycle, Keep) and self.gives == "new"):
             raise ValueError("ema is the average of one network's weights: it needs a lifecycle keep and gives new")
 
+    @property
+    def targets(self) -> tuple[Targets, ...]:
+        """A class to ask for is one of an image."""
+        return EVERY if self.labels == "none" else ("classes",)
+
     def build(self, setting: Setting) -> nn.Module:
         """The network, freshly initialised from torch's own random numbers."""
         raise NotImplementedError
+
+    def image(self, setting: Setting) -> tuple[int, int, int]:
+        """(channels, height, width) of what the network makes; ConfigError where the sides are too small for that."""
+        channels, height, width = setting.image
+        if height % self.shrink or width % self.shrink:
+            raise ConfigError.at("shrink", f"{self.shrink} does not divide the sides of an image, {height}x{width}")
+        if min(height, width) // self.shrink < max(self.scales):
+            raise ConfigError.at(
+                "scales", f"{max(self.scales)} leaves nothing of {min(height, width) // self.shrink} pixels"
+            )
+        return channels, height // self.shrink, width // self.shrink
 
     def conditioner(self, setting: Setting) -> Callable[[int, tuple[int, int]], Condition] | None:
         """What makes the part of the network that reads labels."""
@@ -111,7 +141,8 @@ class LiveTrained:
             if step and self.spec.latent_lr is None:
                 z, labels, _ = self._latent(batch, rng)
             images, maps = self._draw(z, labels)
-            loss, values = image_loss(images, labels)
+            scale = self.spec.scales[step % len(self.spec.scales)]
+            loss, values = image_loss(images if scale == 1 else F.avg_pool2d(images, scale), labels)
             kept.offer(images, labels, loss, maps)
             self._descend(loss, factor, latents)
             yield values
@@ -123,14 +154,14 @@ class LiveTrained:
     @torch.no_grad()
     def sample(self, batch: int, rng: torch.Generator, training: bool) -> Batch:
         if training and self.kept is not None:
-            return self.kept
+            return self._whole(self.kept)
         if self.average is None:
-            return self._drawn(self.net, batch, rng, training)
+            return self._whole(self._drawn(self.net, batch, rng, training))
         slow = self.average.part(batch)
         new = self._drawn(self.net, batch - slow, rng, training)
         old = self._drawn(self.average.net, slow, rng, training)
         labels = None if new.labels is None or old.labels is None else torch.cat([new.labels, old.labels])
-        return Batch(torch.cat([new.images, old.images]), labels)
+        return self._whole(Batch(torch.cat([new.images, old.images]), labels))
 
     @property
     def skipped(self) -> int:
@@ -176,6 +207,12 @@ class LiveTrained:
     def _images(self, net: nn.Module, z: Tensor, labels: Tensor | None) -> Tensor:
         images: Tensor = shared(net, z, labels)
         return images
+
+    def _whole(self, batch: Batch) -> Batch:
+        """At the size of the task."""
+        if self.spec.shrink == 1:
+            return batch
+        return batch._replace(images=F.interpolate(batch.images, self.setting.image[1:], mode="bilinear"))
 
     def _parts(self) -> tuple[str, ...]:
         return ("net", "optimizer", "lifecycle", *(() if self.average is None else ("average",)))

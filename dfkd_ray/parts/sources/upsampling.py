@@ -50,7 +50,7 @@ class Upsampling(Trained):
     def build(self, setting: Setting) -> nn.Module:
         return UpsamplingGenerator(
             self.latent,
-            setting.image,
+            self.image(setting),
             width=self.width,
             doublings=self.doublings,
             start_widths=self.start_widths,
@@ -73,6 +73,8 @@ class LiveUpsampling(LiveTrained):
         """From now on a round keeps the feature maps of what it hands over."""
         if self.average is not None:
             raise ConfigError.at("", "a source with ema gives images of two networks, which have no maps in common")
+        if self.spec.shrink > 1:
+            raise ConfigError.at("", "a source that shrinks gives images that were enlarged, of which it keeps no maps")
         self.wanted = True
 
     @torch.no_grad()

@@ -52,7 +52,7 @@ class ArmCurves(Chart):
 
     @staticmethod
     def prepare(tables: Tables) -> pa.Table:
-        wanted = dict.fromkeys([*(o.metric for o in tables.objectives), metrics.VAL_ACCURACY])
+        wanted = dict.fromkeys([*(o.metric for o in tables.objectives), tables.quality.val])
         run = standings.styled(tables)
         paces = {arm.name: _pace(arm) for arm, _ in run if arm.complete}
         told = len(set(paces.values())) > 1 and None not in paces.values()

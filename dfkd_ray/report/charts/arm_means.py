@@ -76,7 +76,7 @@ class ArmMeans(Chart):
         told = [o.metric for o in tables.objectives]
         run = standings.alone(tables)
         rows = []
-        for metric in dict.fromkeys([*told, metrics.TEST_LAST]):
+        for metric in dict.fromkeys([*told, tables.quality.test_last]):
             own = [row for place, arm in enumerate(run) for row in _rows(tables, metric, arm, place)]
             rows += own if any(row["what"] == "trial" for row in own) else []
         return pa.Table.from_pylist(rows, ROWS)

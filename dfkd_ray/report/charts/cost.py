@@ -39,7 +39,7 @@ class Cost(Chart):
     @staticmethod
     def prepare(tables: Tables) -> pa.Table:
         objective = tables.objective
-        timed = [t for t in tables.all if t.value is not None and t.row["seconds"] is not None]
+        timed = [t for t in tables.searched if t.value is not None and t.row["seconds"] is not None]
         scores = {t.number: [-t.row["seconds"], objective.sign * (t.value or 0.0)] for t in timed if t.complete}
         front = set(pareto.front(scores))
         drawn = thinning.drawn(timed, tables, thinning.MARKS, front)

@@ -75,8 +75,8 @@ class Curves(Chart):
 
     @staticmethod
     def prepare(tables: Tables) -> pa.Table:
-        wanted = dict.fromkeys([*(o.metric for o in tables.objectives), metrics.VAL_ACCURACY])
-        found = [trial for trial in tables.all if any(trial.number in tables.curve(metric) for metric in wanted)]
+        wanted = dict.fromkeys([*(o.metric for o in tables.objectives), tables.quality.val])
+        found = [trial for trial in tables.searched if any(trial.number in tables.curve(metric) for metric in wanted)]
         drawn = thinning.drawn(found, tables, thinning.LINES, few=thinning.BESIDE)
         rows = []
         for metric in wanted:

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray import metrics
-from dfkd_ray.report import thinning
+from dfkd_ray.report import fronts, thinning
 from dfkd_ray.report.chart import BEST, SEARCH, Chart, axis, by_role, charts, constant, figure, points, role
 from dfkd_ray.report.view import Tables
 
@@ -22,6 +22,7 @@ ROWS = pa.schema(
         ("y", pa.float64()),
         ("role", pa.string()),
         ("front", pa.bool_()),  # no complete trial is better in one objective without being worse in another
+        ("knee", pa.bool_()),
         ("about", pa.string()),
     ]
 )
@@ -31,7 +32,10 @@ ROWS = pa.schema(
 class Front(Chart):
     section, rank = SEARCH, 30
     title = "Pareto front"
-    reading = "Ringed trials are on the front: none other is better in one objective without being worse in another."
+    reading = (
+        "Ringed trials are on the front: none other is better in one objective without being worse in another. A "
+        "square marks its knee."
+    )
     empty = "No trial is complete with a value of each objective."
     panels = True
 
@@ -41,7 +45,7 @@ class Front(Chart):
 
     @staticmethod
     def prepare(tables: Tables) -> pa.Table:
-        front = {t.number for t in tables.front}
+        front, knee = {t.number for t in tables.front}, fronts.knee_of(tables)
         drawn = thinning.drawn(tables.complete, tables, thinning.MARKS)
         rows = []
         for (i, first), (j, second) in itertools.combinations(enumerate(tables.objectives), 2):
@@ -59,6 +63,7 @@ class Front(Chart):
                         "y": y,
                         "role": role(tables, trial.number, trial.state),
                         "front": trial.number in front,
+                        "knee": trial.number == knee,
                         "about": tables.about(trial, *said),
                     }
                 )
@@ -67,14 +72,26 @@ class Front(Chart):
     @staticmethod
     def draw(rows: pa.Table) -> go.Figure:
         marks = [points(name, own["x"], own["y"], own) for name, own in by_role(rows)]
-        chosen = [(x, y) for x, y, on in zip(*(rows[c].to_pylist() for c in ("x", "y", "front"))) if on]
-        ring = go.Scatter(
-            x=[x for x, _ in chosen],
-            y=[y for _, y in chosen],
-            mode="markers",
-            marker={"symbol": "circle-open", "size": 18, "color": BEST, "line": {"width": 2}},
-            name="on the front",
-            hoverinfo="skip",
-        )
+        rings = [
+            _ring(rows, "front", "on the front", "circle-open", 18),
+            _ring(rows, "knee", "the knee", "square-open", 24),
+        ]
         x, y = constant(rows, "x_metric"), constant(rows, "y_metric")
-        return figure([ring, *marks], height=400, xaxis=axis(metrics.label(x), x), yaxis=axis(metrics.label(y), y))
+        return figure(
+            [*filter(None, rings), *marks], height=400, xaxis=axis(metrics.label(x), x), yaxis=axis(metrics.label(y), y)
+        )
+
+    @staticmethod
+    def notes(rows: pa.Table) -> list[str]:
+        none = "The front has no knee: it has fewer than three trials, or bends inwards."
+        return [fronts.KNEE if any(rows["knee"].to_pylist()) else none]
+
+
+def _ring(rows: pa.Table, column: str, name: str, symbol: str, size: int) -> go.Scatter | None:
+    """What marks the rows for which a column is true; None where there is none."""
+    chosen = [(x, y) for x, y, on in zip(*(rows[c].to_pylist() for c in ("x", "y", column))) if on]
+    if not chosen:
+        return None
+    marker = {"symbol": symbol, "size": size, "color": BEST, "line": {"width": 2}}
+    x, y = zip(*chosen)
+    return go.Scatter(x=x, y=y, mode="markers", marker=marker, name=name, hoverinfo="skip")

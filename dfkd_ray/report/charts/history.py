@@ -53,7 +53,7 @@ class History(Chart):
 
     @staticmethod
     def prepare(tables: Tables) -> pa.Table:
-        found = [trial for trial in tables.all if any(value is not None for value in trial.values)]
+        found = [trial for trial in tables.searched if any(value is not None for value in trial.values)]
         so_far = [_best_so_far(found, index, objective) for index, objective in enumerate(tables.objectives)]
         steps = {number for best in so_far for number in _steps(best)}
         drawn = thinning.drawn(found, tables, thinning.MARKS, steps)

@@ -45,7 +45,7 @@ class Importance(Chart):
                 "label": labels.get(path, path),
                 "importance": float(share),
                 "evaluator": str(record.get("evaluator") or "an evaluator that is not recorded"),
-                "trials": sum(t.state in ("complete", "pruned") for t in tables.all),
+                "trials": sum(t.state in ("complete", "pruned") for t in tables.searched),
             }
             for metric, shares in tables.importance.items()
             for path, share in sorted(shares.items(), key=lambda item: -item[1])

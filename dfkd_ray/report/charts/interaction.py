@@ -14,6 +14,7 @@ from dfkd_ray import metrics
 from dfkd_ray.report import thinning
 from dfkd_ray.report.chart import (
     MARKERS,
+    MUTED,
     PAPER,
     PRUNED,
     SETTINGS,
@@ -86,7 +87,9 @@ class Interaction(Chart):
             **_axis_columns("x", first),
             **_axis_columns("y", second),
         }
-        found = [trial for trial in tables.all if trial.value is not None and None not in _at(trial, first, second)]
+        found = [
+            trial for trial in tables.searched if trial.value is not None and None not in _at(trial, first, second)
+        ]
         drawn = thinning.drawn(found, tables, thinning.MARKS)
         rows: list[dict[str, Any]] = []
         for trial in drawn:
@@ -138,11 +141,18 @@ class Interaction(Chart):
 
 
 def _marker(name: str, values: list[float]) -> dict[str, Any]:
-    """Trials that are compared have the colour of their value; the others are outlines."""
+    """Trials that are compared have the colour of their value, and an edge, as the poor end of the scale is pale; the
+    others are outlines."""
     if name not in _COMPARED:
         return {**MARKERS[name], "color": PRUNED}
     size = 18 if name == "best" else 12
-    return {**MARKERS[name], "color": values, "coloraxis": "coloraxis", "size": size}
+    return {
+        **MARKERS[name],
+        "color": values,
+        "coloraxis": "coloraxis",
+        "size": size,
+        "line": {"color": MUTED, "width": 1},
+    }
 
 
 def _bar(metric: str) -> dict[str, Any]:

@@ -68,7 +68,7 @@ class Parallel(Chart):
 
     @staticmethod
     def prepare(tables: Tables) -> pa.Table:
-        shown = [t for t in tables.all if t.value is not None]
+        shown = [t for t in tables.searched if t.value is not None]
         if len(shown) < 2 or not tables.parameters:
             return ROWS.empty_table()
         every = [t.value for t in shown if t.value is not None]
@@ -232,7 +232,7 @@ def _scores(tables: Tables) -> dict[int, float]:
     sign = tables.objective.sign
     every = [sign * (trial.value or 0.0) for trial in tables.complete] or [0.0]
     ends = (min(every), max(every))
-    return {t.number: _between(ends, sign * t.value) for t in tables.all if t.complete and t.value is not None}
+    return {t.number: _between(ends, sign * t.value) for t in tables.searched if t.complete and t.value is not None}
 
 
 def _between(ends: tuple[float, float], at: float | None) -> float:

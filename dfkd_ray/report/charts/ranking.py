@@ -54,9 +54,9 @@ class Ranking(Chart):
 
     @staticmethod
     def prepare(tables: Tables) -> pa.Table:
-        truth = tables.curve(metrics.VAL_ACCURACY)
-        complete = {t.number: truth.last(t.number)[0] for t in tables.all if t.complete and t.number in truth}
-        alike = [t.number for t in tables.all if t.state in ("complete", "pruned") and t.number in truth]
+        truth = tables.curve(tables.quality.val)
+        complete = {t.number: truth.last(t.number)[0] for t in tables.searched if t.complete and t.number in truth}
+        alike = [t.number for t in tables.searched if t.state in ("complete", "pruned") and t.number in truth]
         epoch = min((truth.last(n)[0] for n in alike), default=0)
         groups: list[tuple[str, int | None, dict[int, int]]] = [(COMPLETE_ONES, None, complete)]
         if len(alike) > len(complete):

@@ -60,7 +60,7 @@ class Slices(Chart):
     @staticmethod
     def prepare(tables: Tables) -> pa.Table:
         metric = tables.objective.metric
-        found = [trial for trial in tables.all if trial.value is not None]
+        found = [trial for trial in tables.searched if trial.value is not None]
         drawn = thinning.drawn(found, tables, thinning.PANEL)
         rows = []
         for parameter in tables.parameters:

@@ -58,7 +58,8 @@
         data.push(surface(...[x, y, colour].map((each) => thin.map((i) => value(each, i))), [x.log, y.log]));
       }
       const told = some.filter((i) => value(colour, i) !== null);
-      data.push(trace(told, { ...edge, color: told.map((i) => value(colour, i)), coloraxis: "coloraxis" }, ""));
+      const pale = { color: "var(--muted)", width: 1 };  // the poor end of the scale needs an edge
+      data.push(trace(told, { ...edge, line: pale, color: told.map((i) => value(colour, i)), coloraxis: "coloraxis" }, ""));
     } else {
       const kinds = [...new Set(some.map((i) => String(table.text(colour, i))))];
       const tint = (k) => (k < 8 ? `var(--arm-${k})` : "var(--pruned)");

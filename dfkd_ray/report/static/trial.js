@@ -58,7 +58,7 @@
     const seen = picture && `A grid of synthetic images after epoch ${picture.epoch}`;
     const image = picture && make("figure", { class: "picture" }, make("img", { src: picture.source, alt: seen }),
       make("figcaption", {}, `Its images after epoch ${picture.epoch}`));
-    const rest = `Its page: dfkd-ray report reports/${table.data.study} --trial ${number}`;
+    const rest = `Its page: dfkd-ray report ${table.data.folder} --trial ${number}`;
     box.replaceChildren(
       make("div", { class: "bar" }, make("h2", { id: "trial-title" }, `Trial ${number}`), beside(-1), beside(1),
         make("button", { type: "button", class: "toggle", onclick: close, "aria-label": "Close" }, "×")),

@@ -10,6 +10,7 @@ from dfkd_ray.study.published.table import By, Claim, Mark, Paper, PublishedCell
 from dfkd_ray.util import code_files
 from dfkd_ray.util.errors import ConfigError
 from dfkd_ray.util.registry import did_you_mean
+from dfkd_ray.util.words import counted
 from dfkd_ray.util.yamls import Document, Problems, typed
 
 POINTS = "points"
@@ -118,7 +119,7 @@ def _check_cells(grid: _Grid, problems: Problems) -> None:
             problems.attempt(at, code_files.parse, said)
     for row, values in grid.cells.items():
         if len(values) != len(grid.columns):
-            problems.add(f"cells.{row}", f"{len(values)} values for {len(grid.columns)} columns")
+            problems.add(f"cells.{row}", f"{counted(len(values), 'value')} for {counted(len(grid.columns), 'column')}")
         for value in values:
             if grid.unit == POINTS and value is not None and not 0 <= value <= 100:
                 problems.add(f"cells.{row}", f"points are from 0 to 100, got {value:g}")

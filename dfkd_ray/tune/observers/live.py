@@ -9,6 +9,7 @@ import json
 import math
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any, TextIO
 
 from dfkd_ray import metrics
@@ -20,7 +21,11 @@ from dfkd_ray.util.terminal import wrapped
 from dfkd_ray.util.words import for_terminal, roughly, share
 
 PER_SECOND = 4  # how often the live view changes at most
-SHOWN = (metrics.VAL_ACCURACY, metrics.AGREEMENT, metrics.CLASS_ENTROPY, metrics.ASKED)  # of an epoch of a run alone
+SOME = 8  # trials of a front that a line names
+SHOWN = (  # of an epoch of a run alone
+    *(quality.val for quality in metrics.QUALITY.values()),
+    *(metrics.AGREEMENT, metrics.CLASS_ENTROPY, metrics.ASKED),
+)
 
 
 class Lines(Observer):
@@ -125,9 +130,10 @@ def line(now: Snapshot, ended: Shown) -> str:
         how = (ended.reason or "").partition("\n")[0]
     if ended.degenerate:
         what += f", degenerate ({', '.join(ended.degenerate)})"
-    arm = "" if ended.arm is None else f" ({ended.arm})"
-    parts = [f"trial {ended.trial}{arm} {what}: {how}, {roughly(ended.seconds)}"]
-    if now.best is not None:
+    parts = [f"trial {ended.trial}{ended.whose} {what}: {how}, {roughly(ended.seconds)}"]
+    if now.front:
+        parts.append(_front(now))
+    elif now.best is not None:
         parts.append(f"best {_told(now, now.best)} (trial {now.best.trial})")
     done = now.complete + now.pruned + now.failed
     left = f", {roughly(now.seconds_left)} left" if now.seconds_left is not None else ""
@@ -160,9 +166,11 @@ def render(now: Snapshot) -> Any:
     parts: list[Any] = [head]
     if now.total:
         parts.append(Padding(ProgressBar(total=now.total, completed=done, width=60), 0))  # a line of its own
-    if now.best is not None:
-        arm = "" if now.best.arm is None else f" ({now.best.arm})"
-        parts.append(Text(f"best {now.metric} {_told(now, now.best)} in trial {now.best.trial}{arm}", "green"))
+    if now.front:
+        parts.append(Text(_front(now), "green"))
+    elif now.best is not None:
+        best = f"best {now.metric} {_told(now, now.best)} in trial {now.best.trial}{now.best.whose}"
+        parts.append(Text(best, "green"))
         parts += [Text(f"  {path} = {_value(value)}") for path, value in now.best.changes.items()]
     if now.running:
         parts.append(_table(now))
@@ -192,8 +200,17 @@ def _told(now: Snapshot, trial: Shown) -> str:
     return for_terminal(metrics.with_unit(now.metric, trial.value))
 
 
+def _front(now: Snapshot) -> str:
+    """`front of 3: trials 1, 4 and 7`"""
+    return f"front of {len(now.front)}: {'trial' if len(now.front) == 1 else 'trials'} {_numbers(now.front)}"
+
+
+def _numbers(trials: Sequence[int]) -> str:
+    return words.some([str(number) for number in trials], SOME)
+
+
 def _epochs(count: int) -> str:
-    return for_terminal(words.count(count, "epoch"))
+    return words.counted(count, "epoch")
 
 
 def _value(value: Any) -> str:

@@ -11,6 +11,8 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from mlflow.entities import Metric, Param, RunTag
@@ -20,6 +22,7 @@ from mlflow.tracking import MlflowClient
 from dfkd_ray.tune.observers.sending import PATIENCE, About, Curve, Point
 
 KEY = "dfkd_ray.key"  # the tag
+IMAGES = "images"  # the folder of the pictures
 STATUS = {"complete": "FINISHED", "pruned": "KILLED"}
 _LONGEST = 500  # characters of a value that is a parameter
 _AT_ONCE = 100  # parameters of one call
@@ -28,13 +31,14 @@ _AT_ONCE = 100  # parameters of one call
 class MLflow:
     """Runs of the trials that run, by key: their id, and what they hold of what an earlier session has told."""
 
-    def __init__(self, uri: str, about: About) -> None:
+    def __init__(self, uri: str, about: About, artifacts: Path | None = None) -> None:
+        """artifacts: the folder of what is no number; None: where the server, or MLflow itself, keeps such."""
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(PATIENCE))
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         logging.getLogger("alembic").setLevel(logging.WARNING)
         self.client, self.about = MlflowClient(tracking_uri=uri), about
-        self.experiment = self._experiment(about.name)
+        self.experiment = self._experiment(about.name, None if artifacts is None else artifacts.as_uri())
         self._runs: dict[str, str] = {}
         self._old: dict[str, dict[str, set[int]]] = {}  # of runs that were there: by metric the steps, once asked
 
@@ -53,6 +57,8 @@ class MLflow:
 
     def point(self, curve: Curve, epoch: int, point: Point) -> None:
         self._log(curve, point.metrics, epoch, point.seconds)
+        if point.picture is not None:
+            self._keep(curve, epoch, point.picture)
 
     def end(self, curve: Curve) -> None:
         last = curve.at(curve.epoch)
@@ -73,6 +79,13 @@ class MLflow:
         if new:
             self.client.log_batch(self._runs[curve.key], metrics=new)
 
+    def _keep(self, curve: Curve, epoch: int, picture: bytes) -> None:
+        """A file among the run's artifacts, which takes the place of the same one of an earlier session."""
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / f"epoch_{epoch:04d}.png"
+            file.write_bytes(picture)
+            self.client.log_artifact(self._runs[curve.key], str(file), IMAGES)
+
     def _holds(self, curve: Curve, metric: str, epoch: int) -> bool:
         if (old := self._old.get(curve.key)) is None:
             return False
@@ -80,10 +93,10 @@ class MLflow:
             old[metric] = {each.step for each in self.client.get_metric_history(self._runs[curve.key], metric)}
         return epoch in old[metric]
 
-    def _experiment(self, name: str) -> str:
+    def _experiment(self, name: str, artifacts: str | None) -> str:
         if (found := self.client.get_experiment_by_name(name)) is None:
             try:
-                return str(self.client.create_experiment(name))
+                return str(self.client.create_experiment(name, artifacts))
             except MlflowException:  # somebody else was faster
                 if (found := self.client.get_experiment_by_name(name)) is None:
                     raise
@@ -91,8 +104,10 @@ class MLflow:
 
 
 def open_tracker(place: str, about: About) -> MLflow:
-    """A file inside the study's folder, where no URI is said."""
-    return MLflow(place or f"sqlite:///{about.folder / 'mlflow.db'}", about)
+    """A file inside the study's folder, and a folder beside it, where no URI is said."""
+    if place:
+        return MLflow(place, about)
+    return MLflow(f"sqlite:///{about.folder / 'mlflow.db'}", about, about.folder / "mlflow")
 
 
 def _text(value: Any) -> str:

@@ -45,10 +45,11 @@ class About:
 
 
 class Point(NamedTuple):
-    """What there is of an epoch; `seconds` of work since the start."""
+    """What there is of an epoch; `seconds` of work since the start; `picture`: its synthetic images as a PNG file."""
 
     metrics: Mapping[str, float]
     seconds: float
+    picture: bytes | None = None
 
 
 @dataclass(frozen=True)

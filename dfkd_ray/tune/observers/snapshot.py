@@ -26,6 +26,13 @@ class Shown:
     arm: str | None = None
     seed: int = 0
     degenerate: Sequence[str] = ()  # why it is, of one that is complete
+    phase: str | None = None
+
+    @property
+    def whose(self) -> str:
+        """In brackets behind its number: the arm, or what it confirms; empty of a search."""
+        again = "" if self.phase is None else f" again, seed {self.seed}"
+        return "" if self.arm is None else f" ({self.arm}{again})"
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,7 @@ class Snapshot:
     running: tuple[Shown, ...]
     best: Shown | None
     seconds_left: float | None
+    front: tuple[int, ...] = ()  # the trials of the front, where there are several objectives
 
 
 def snapshot(progress: Progress, running: bool = True) -> Snapshot:
@@ -61,6 +69,7 @@ def snapshot(progress: Progress, running: bool = True) -> Snapshot:
         failed=history.in_state("failed"),
         running=tuple(shown_trial(trial, study.objective[0]) for trial in shown),
         best=None if best is None else shown_trial(best, study.objective[0]),
+        front=tuple(trial.number for trial in history.front()) if len(study.objective) > 1 else (),
         seconds_left=_seconds_left(history, max_epochs, total, progress.concurrency),
     )
 
@@ -70,7 +79,7 @@ def shown_trial(trial: Trial, objective: Objective) -> Shown:
     value = trial.values[0] if trial.values else trial.last["metrics"].get(objective.metric) if trial.last else None
     facts = (trial.number, trial.state, trial.epoch, value, trial.changes, trial.seconds or 0.0, trial.reason)
     why = trial.degenerate(objective) if trial.state == "complete" else ()
-    return Shown(*facts, trial.arm, trial.seed, why)
+    return Shown(*facts, trial.arm, trial.seed, why, trial.phase)
 
 
 def _seconds_left(history: History, max_epochs: int, total: int | None, concurrency: int) -> float | None:
@@ -87,7 +96,7 @@ def _seconds_left(history: History, max_epochs: int, total: int | None, concurre
     expected = tally.epochs / ended if ended else float(max_epochs)
     rest = sum(max(1.0, expected - trial.epoch) for trial in running) + expected * to_come
     left = rest * _middle(paces) / max(1, min(concurrency, len(running) + to_come))
-    hours = history.study.budget.hours
+    hours = None if history.fresh.arms else history.study.budget.hours  # what confirms comes on top
     return left if hours is None else max(0.0, min(left, hours * 3600 - history.active_seconds))
 
 

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from dfkd_ray.tune.observers.sending import About, Curve, Point
 
+IMAGES = "images"  # the tag of the pictures
 _SETTINGS = "_hparams_/session_start_info"
 
 
@@ -38,22 +40,21 @@ class TensorBoard:
             self._write(curve, hparams_pb(plain, trial_id=curve.key, start_time_secs=curve.started), 0, 0.0)
 
     def point(self, curve: Curve, epoch: int, point: Point) -> None:
-        self._scalars(curve, point.metrics, epoch, point.seconds)
+        self._add(curve, epoch, point.seconds, [*_scalars(point.metrics), *_images(point.picture)])
 
     def end(self, curve: Curve) -> None:
         last = curve.at(curve.epoch)
-        self._scalars(curve, curve.final, curve.epoch, 0.0 if last is None else last.seconds)
+        self._add(curve, curve.epoch, 0.0 if last is None else last.seconds, _scalars(curve.final))
         self._writers.pop(curve.key).close()
 
     def close(self) -> None:
         while self._writers:
             self._writers.popitem()[1].close()
 
-    def _scalars(self, curve: Curve, metrics: Mapping[str, float], epoch: int, seconds: float) -> None:
-        new = {name: value for name, value in metrics.items() if (name, epoch) not in self._held[curve.key]}
+    def _add(self, curve: Curve, epoch: int, seconds: float, values: Iterable[Any]) -> None:
+        new = [value for value in values if (value.tag, epoch) not in self._held[curve.key]]
         if new:
-            values = [Summary.Value(tag=name, simple_value=value) for name, value in new.items()]
-            self._write(curve, Summary(value=values), epoch, seconds)
+            self._write(curve, Summary(value=new), epoch, seconds)
 
     def _write(self, curve: Curve, summary: Any, step: int, seconds: float) -> None:
         at = time.time() if curve.started is None else curve.started + seconds
@@ -64,6 +65,18 @@ class TensorBoard:
 def open_tracker(place: str, about: About) -> TensorBoard:
     """Inside the study's folder; a folder that was named holds others too."""
     return TensorBoard(Path(place) / f"{about.name}-{about.ident}" if place else about.folder / "tensorboard")
+
+
+def _scalars(metrics: Mapping[str, float]) -> Iterator[Any]:
+    return (Summary.Value(tag=name, simple_value=value) for name, value in metrics.items())
+
+
+def _images(picture: bytes | None) -> Iterator[Any]:
+    """Of a PNG file, whose width and height stand at its beginning."""
+    if picture is not None:
+        width, height = struct.unpack(">II", picture[16:24])
+        held = Summary.Image(encoded_image_string=picture, width=width, height=height, colorspace=3)
+        yield Summary.Value(tag=IMAGES, image=held)
 
 
 def _held(file: Path) -> set[tuple[str, int]]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 from hashlib import sha256
+from pathlib import Path
 
 from dfkd_ray.study.trackers import Track, absolute, parse
 from dfkd_ray.tune.ledger import NAME
 from dfkd_ray.tune.observers import Observer, Progress
 from dfkd_ray.tune.observers.sending import About, Curve, Point, Sender, opener
+from dfkd_ray.tune.pictures import as_png
 from dfkd_ray.tune.trials import Trial
 from dfkd_ray.util.store import place_of
 
@@ -32,20 +34,23 @@ class Tracking(Observer):
     def begin(self, trial: Trial) -> None:
         new = range(self._begun, trial.number + 1)
         self._begun = max(self._begun, trial.number + 1)
-        self.sender.send([curve_of(self.study.history.trials[number]) for number in new])
+        self.sender.send([self._curve(self.study.history.trials[number]) for number in new])
 
     def row(self, trial: Trial, epoch: int) -> None:
-        self.sender.send([curve_of(trial)])
+        self.sender.send([self._curve(trial)])
 
     def end(self, trial: Trial) -> None:
         self.begin(trial)  # of one that was taken over nobody has heard
-        self.sender.send([curve_of(trial)])
+        self.sender.send([self._curve(trial)])
 
     def close(self) -> None:
         self.sender.close()
 
     def _all(self) -> list[Curve]:
-        return [curve_of(trial) for trial in self.study.history.trials.values()]
+        return [self._curve(trial) for trial in self.study.history.trials.values()]
+
+    def _curve(self, trial: Trial) -> Curve:
+        return curve_of(trial, self.study.folder)
 
 
 def listening(tracks: Iterable[str]) -> tuple[Tracking, ...]:
@@ -62,15 +67,17 @@ def about_study(study: Progress) -> About:
     return About(made.study, ident, study.folder.resolve(), facts, made)
 
 
-def curve_of(trial: Trial) -> Curve:
-    """A trial as trackers have it. One that failed and was run again is another curve."""
+def curve_of(trial: Trial, folder: Path) -> Curve:
+    """A trial of the study in a folder as trackers have it. One that failed and was run again is another curve."""
     key = f"trial-{trial.number:04d}" + (f"-{trial.again + 1}" if trial.again else "")
     arm = {} if trial.arm is None else {"arm": trial.arm}
     settings = {**arm, **trial.changes, "seed": trial.seed}
-    at = partial(_point, trial)
+    at = partial(_point, trial, folder)
     return Curve(key, settings, trial.epoch, at, trial.started, trial.state, trial.final, trial)
 
 
-def _point(trial: Trial, epoch: int) -> Point | None:
-    row = trial.rows.get(epoch)
-    return None if row is None else Point(row["metrics"], row["seconds"])
+def _point(trial: Trial, folder: Path, epoch: int) -> Point | None:
+    if (row := trial.rows.get(epoch)) is None:
+        return None
+    kept = trial.pictures.get(epoch)
+    return Point(row["metrics"], row["seconds"], None if kept is None else as_png(folder, kept))

@@ -6,10 +6,12 @@ Online the server says from which step a run goes on. Offline a run that has not
 from __future__ import annotations
 
 import shutil
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import wandb
+from PIL import Image
 
 from dfkd_ray.tune.observers.sending import PATIENCE, About, Curve, Point
 
@@ -49,7 +51,8 @@ class WandB:
 
     def point(self, curve: Curve, epoch: int, point: Point) -> None:
         if epoch >= self._from[curve.key]:
-            self._runs[curve.key].log({**point.metrics, "seconds": point.seconds}, step=epoch, commit=True)
+            told = {**point.metrics, "seconds": point.seconds, **_images(point.picture)}
+            self._runs[curve.key].log(told, step=epoch, commit=True)
 
     def end(self, curve: Curve) -> None:
         run = self._runs[curve.key]
@@ -65,6 +68,10 @@ class WandB:
 def open_tracker(place: str, about: About) -> WandB:
     """Without a project: one that all studies share."""
     return WandB(place, about)
+
+
+def _images(picture: bytes | None) -> dict[str, Any]:
+    return {} if picture is None else {"images": wandb.Image(Image.open(BytesIO(picture)))}
 
 
 def _made(folder: Path) -> Path:

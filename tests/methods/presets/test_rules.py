@@ -11,10 +11,13 @@ from dfkd_ray.methods.presets.rules import Amounts, Seen, doublings, kind_of
 KINDS = {
     "noise": ["noise_kd"],
     "pixels": ["adi", "deepinversion"],
-    "diffusion": ["diff_dfkd", "dm_kd"],
-    "kept": ["fast"],
-    "anew": ["cmi", "nayer", "spaceshipnet"],
-    "fresh": ["cgdd", "cgdd_caltech101", "cpsc", "dafl", "dfad", "dfkd_fgvc", "dfq", "mad", "pre_dfkd", "zskt"],
+    "diffusion": ["diff_dfkd", "dm_kd", "prompt_dfd"],
+    "kept": ["cae_dfkd", "fast", "fsc"],
+    "anew": ["cmi", "csd", "muse", "nayer", "spaceshipnet"],
+    "fresh": [
+        *("cgdd", "cgdd_caltech101", "cpsc", "cudfkd", "dafl", "dfad", "dfad_segmentation", "dfkd_fgvc"),
+        *("dfq", "mad", "pre_dfkd", "ta_dfkd", "zskt"),
+    ],
 }
 SMALL = Seen((3, 32, 32), 10)
 
@@ -56,6 +59,12 @@ def test_a_memory_holds_the_run_or_two_gigabytes() -> None:
     assert found(rules.memory, "dfkd_fgvc", Amounts(10)) == {}
 
 
+def test_a_generator_of_smaller_images_begins_as_small_as_others() -> None:
+    made = found(rules.generator, "muse", Amounts(1, width=16), Seen((3, 224, 224), 1000))
+    assert (made["source.doublings"], made["source.width"]) == (4, 32)
+    assert found(rules.generator, "muse", Amounts(1))["source.doublings"] == 1, "from 8 to 16 pixels"
+
+
 def test_rates_are_raised_and_never_lowered() -> None:
     assert found(rules.rates, "dfq", Amounts(1, source_lr=0.01, student_lr=0.2)) == {
         "source.optimizer.lr": 0.01,
@@ -63,6 +72,14 @@ def test_rates_are_raised_and_never_lowered() -> None:
     }
     assert found(rules.rates, "dafl", Amounts(1, source_lr=0.01)) == {}, "0.02 as published"
     assert found(rules.rates, "zskt", Amounts(1, student_lr=0.1)) == {}, "its student has Adam"
+
+
+def test_a_weight_grows_for_the_same_share_of_the_run() -> None:
+    assert found(rules.terms, "cudfkd", Amounts(10)) == {
+        "source_loss.adversarial.start": 0,
+        "source_loss.adversarial.ramp": 5,
+    }
+    assert found(rules.terms, "cudfkd", Amounts(1))["source_loss.adversarial.ramp"] == 1
 
 
 def test_what_begins_after_the_warm_up_still_does() -> None:

@@ -48,6 +48,12 @@ def test_it_is_minus_the_divergence(see: Any, divergence: Any, masked: bool) -> 
     assert expected < 0
 
 
+def test_its_logarithm_is_of_the_mean(see: Any) -> None:
+    each = [ORACLES["l1"](t, s) for t, s in zip(TEACHER, STUDENT)]
+    value = Adversarial(divergence="l1", log=True)(signals_of(see))
+    assert value.item() == pytest.approx(-math.log(1 + sum(each) / 3))
+
+
 def test_the_direction_and_the_temperature(see: Any) -> None:
     term = Adversarial(direction="student_teacher", temperature=2.0)
     halves = [([x / 2 for x in s], [x / 2 for x in t]) for t, s in zip(TEACHER, STUDENT)]
@@ -87,8 +93,23 @@ def test_images_that_disagree_get_no_gradient_under_the_mask(see: Any) -> None:
     assert moved.tolist() == [bool(agree) for agree in AGREE]
 
 
+def test_the_mean_may_be_one_over_what_is_clean_to_the_teacher(see: Any) -> None:
+    """Two images of which it is sure, and two of which it is not."""
+    teacher = [[9.0, 0.0, 0.0], [0.1, 0.0, 0.2], [0.0, 8.0, 0.0], [0.3, 0.2, 0.3]]
+    t, s = (torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in (teacher, [*STUDENT, [1.0, 0.0, 1.0]]))
+    signals = see(teacher={"logits": t}, student={"logits": s})
+    value = Adversarial(clean=0.5)(signals)
+    expected = -sum(kl(teacher[i], s.tolist()[i]) for i in (0, 2)) / 2
+    assert value.item() == pytest.approx(expected)
+    value.backward()
+    assert s.grad is not None
+    assert (s.grad.abs().sum(1) > 0).tolist() == [True, False, True, False]
+
+
 def test_impossible_values() -> None:
     with pytest.raises(ValueError, match="divergence must be one of kl, l1, mse, js, got 'jsd'"):
         Adversarial(divergence="jsd")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="temperature must be > 0, got -1"):
         Adversarial(temperature=-1)
+    with pytest.raises(ValueError, match=r"clean must be in \[0, 1\), got 1"):
+        Adversarial(clean=1)

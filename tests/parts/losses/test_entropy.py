@@ -21,6 +21,15 @@ def test_it_is_the_formula(see: Any) -> None:
     assert Entropy()(see(teacher={"logits": logits})).item() == pytest.approx(oracle(logits.tolist()))
 
 
+def test_a_temperature_softens_the_predictions(see: Any) -> None:
+    logits = torch.randn(6, 4, dtype=torch.float64) * 2
+    assert Entropy(temperature=5.0)(see(teacher={"logits": logits})).item() == pytest.approx(
+        oracle((logits / 5).tolist())
+    )
+    with pytest.raises(ValueError, match="temperature must be > 0, got 0"):
+        Entropy(temperature=0)
+
+
 def test_the_mean_is_balanced_not_each_image(see: Any) -> None:
     sure = 50 * torch.eye(4)
     assert Entropy()(see(teacher={"logits": sure})).item() == pytest.approx(-math.log(4))

@@ -134,6 +134,46 @@ def test_features_that_are_few_or_alike_make_a_smaller_dictionary() -> None:
     assert dictionary(torch.ones(6, 3), 4, None, seed=0)[1].tolist() == [1.0]
 
 
+@pytest.mark.parametrize("components", [None, 2])
+def test_random_prototypes_are_features_and_their_shares_what_is_nearest(components: int | None) -> None:
+    features, _ = clusters()
+    prototypes, shares = dictionary(features, 5, components, seed=3, found="random")
+    rows = [next(m for m in range(40) if torch.equal(features[m], row)) for row in prototypes]
+    assert len(set(rows)) == 5
+    nearest = [min(range(5), key=lambda i: float((features[m] - prototypes[i]).norm())) for m in range(40)]
+    if components is None:
+        assert shares.tolist() == pytest.approx([nearest.count(i) / 40 for i in range(5)])
+    assert shares.sum().item() == pytest.approx(1)
+    again = dictionary(features, 5, components, seed=3, found="random")[0]
+    assert torch.equal(prototypes, again)
+    assert not torch.equal(prototypes, dictionary(features, 5, components, seed=4, found="random")[0])
+
+
+def test_features_that_are_alike_give_a_random_dictionary_once() -> None:
+    prototypes, shares = dictionary(torch.tensor([[1.0, 2.0], [3.0, 4.0]]).repeat(5, 1), 8, None, 0, "random")
+    assert sorted(prototypes.tolist()) == [[1, 2], [3, 4]]
+    assert shares.tolist() == [0.5, 0.5]
+
+
+def test_a_uniform_lambda_weighs_all_prototypes_alike_and_learns_nothing(see: Any) -> None:
+    live = standing(see, attention="uniform")
+    assert list(live.parameters()) == []
+    logits = torch.randn(4, K)
+    share, z = live.shares.tolist(), live.prototypes.tolist()
+    expected = [sum(share[i] * z[i][k] / 3 for i in range(3)) for k in range(K)]
+    assert torch.allclose(live.prior(logits), torch.tensor([expected] * 4), atol=1e-6)
+
+
+def test_uniform_shares_are_one_over_the_prototypes_that_there_are(see: Any) -> None:
+    live = standing(see, shares="uniform")
+    assert live.shares.tolist() == pytest.approx([1 / 3] * 3)
+    few = opened_term(shares="uniform", prototypes=4)
+    for _ in range(2):
+        few(see(teacher={"logits": torch.eye(K)[[0, 1]].repeat(3, 1)}, student={"logits": torch.zeros(6, K)}))
+    few.settle()
+    assert few.shares.tolist() == [0.5, 0.5, 0, 0]
+
+
 def test_what_is_empty_in_the_dictionary_does_not_count(see: Any) -> None:
     live = standing(see, prototypes=6)
     live.shares[3:], live.prototypes[3:] = 0, 1e3
@@ -193,5 +233,8 @@ def test_impossible_values() -> None:
             KDCI(**{name: 0})
     with pytest.raises(ValueError, match="fusion must be one of sum, linear, got 'mean'"):
         KDCI(fusion="mean")  # type: ignore[arg-type]
+    for name, choices in {"attention": "additive", "found": "kmeans", "shares": "counted"}.items():
+        with pytest.raises(ValueError, match=f"{name} must be one of {choices}, .*, got 'none'"):
+            KDCI(**{name: "none"})
     with pytest.raises(ConfigError, match="collect: 4 prototypes need at least as many images, got 3"):
         KDCI(collect=3).open(SETTING)

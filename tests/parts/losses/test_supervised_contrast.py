@@ -75,6 +75,33 @@ def affine(weight: list[list[float]], bias: list[float], row: list[float]) -> li
     return [sum(w * x for w, x in zip(each, row)) + b for each, b in zip(weight, bias)]
 
 
+def test_the_views_may_be_the_students_alone(see: Any) -> None:
+    """Image 3 is alone of its class: it is no anchor, and a negative of the others."""
+    live = SupervisedContrast(views="student").open(setting(8, 6))
+    assert isinstance(live.adapt, nn.Identity)
+    s, labels = torch.randn(5, 6, dtype=torch.float64), [1, 0, 1, 2, 0]
+    v = [scaled(row) for row in s.tolist()]
+
+    def similar(i: int, j: int) -> float:
+        return math.exp(sum(a * b for a, b in zip(v[i], v[j])) / 0.07)
+
+    partner = {0: 2, 2: 0, 1: 4, 4: 1}
+    losses = [-math.log(similar(i, p) / sum(similar(i, a) for a in range(5) if a != i)) for i, p in partner.items()]
+    found = live(see(student={"embedding": s}, labels=torch.tensor(labels)))
+    assert found.item() == pytest.approx(sum(losses) / 4)
+
+
+def test_a_batch_in_which_all_are_alone_says_nothing_and_makes_no_nan(see: Any) -> None:
+    s = torch.randn(3, 6, requires_grad=True)
+    value = SupervisedContrast(views="student").open(setting(6, 6))(
+        see(student={"embedding": s}, labels=torch.arange(3))
+    )
+    value.backward()
+    assert value.item() == 0
+    assert s.grad is not None
+    assert s.grad.abs().max() == 0
+
+
 def test_the_adapter_is_part_of_the_state_and_no_optimiser_moves_it() -> None:
     live = SupervisedContrast().open(setting(128, 64))
     assert [tuple(p.shape) for p in live.parameters()] == [(64, 64), (64,), (128, 64), (128,)]
@@ -108,3 +135,5 @@ def test_it_needs_labels() -> None:
 def test_impossible_values() -> None:
     with pytest.raises(ValueError, match="temperature must be > 0, got 0"):
         SupervisedContrast(temperature=0)
+    with pytest.raises(ValueError, match="views must be one of both, student, got 'teacher'"):
+        SupervisedContrast(views="teacher")  # type: ignore[arg-type]

@@ -3,9 +3,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
+from torch import Tensor, nn
 
-from dfkd_ray.parts.memories.fresh import Fresh
-from tests.parts.memories.toy_sources import Counting, opened, rng
+from dfkd_ray.parts.memories.fresh import TRIES, Fresh
+from dfkd_ray.parts.slots import Batch
+from tests.parts.memories.toy_sources import CPU, SETTING, Counting, opened, rng
 
 
 def test_fresh_is_a_new_batch_for_each_step() -> None:
@@ -25,6 +28,47 @@ def test_reuse_takes_each_batch_some_times_and_never_beyond_a_round() -> None:
     assert drawn == [1, 1, 1, 2, 3, 3, 3, 4]
 
 
+class Some(Counting):
+    """Of each batch the teacher below is sure of as many images as it was told."""
+
+    def __init__(self, sure: int) -> None:
+        super().__init__()
+        self.sure = sure
+
+    def sample(self, batch: int, rng: Any, training: bool) -> Batch:
+        found = super().sample(batch, rng, training)
+        images = found.images.clone()
+        images[:, 1] = 0
+        images[: self.sure, 1, 0, 0] = 50
+        return Batch(images, found.labels)
+
+
+class ReadsOnePixel(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, 1, 0, :2]
+
+
+@pytest.mark.parametrize(("sure", "batches"), [(4, 1), (2, 2), (1, 4)])
+def test_clean_images_are_drawn_until_there_are_enough(sure: int, batches: int) -> None:
+    source: Any = Some(sure)
+    memory = Fresh(clean=0.5).open(SETTING, ReadsOnePixel(), CPU)
+    seen = memory.draw(source, 4, rng())
+    assert (seen.images[:, 1, 0, 0] == 50).all()
+    assert seen.labels is not None
+    assert torch.equal(seen.labels.float(), seen.images[:, 0, 0, 0])
+    assert (len(seen.images), source.batches) == (4, batches)
+
+
+def test_a_source_that_gives_one_image_again_and_again_ends() -> None:
+    source: Any = Some(1)
+    memory = Fresh(clean=0.5).open(SETTING, ReadsOnePixel(), CPU)
+    seen = memory.draw(source, 64, rng())
+    assert (len(seen.images), source.batches) == (64, TRIES)
+    assert (seen.images[:, 1, 0, 0] == 50).all()
+
+
 def test_ranges() -> None:
     with pytest.raises(ValueError, match="reuse must be at least 1, got 0"):
         Fresh(reuse=0)
+    with pytest.raises(ValueError, match=r"clean must be in \[0, 1\), got 1"):
+        Fresh(clean=1)

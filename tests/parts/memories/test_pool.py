@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from dfkd_ray.parts.memories.pool import LivePoolMemory, PoolMemory
-from tests.parts.memories.toy_sources import IMAGE, Counting, opened, rng
+from tests.parts.memories.toy_sources import CPU, IMAGE, SETTING, Counting, opened, rng
 
 
 def kept(pool: LivePoolMemory) -> list[int]:
@@ -47,6 +48,24 @@ def test_a_draw_sees_all_that_is_there_and_nothing_that_is_not() -> None:
     assert source.batches == 3, "a draw makes no images"
     assert torch.equal(pool.draw(source, 5, rng(7)).images, pool.draw(source, 5, rng(7)).images)
     assert not torch.equal(pool.draw(source, 50, rng(7)).images, pool.draw(source, 50, rng(8)).images)
+
+
+def test_only_clean_images_may_enter() -> None:
+    """A batch of three of which the teacher is sure, and one of which it is not."""
+
+    class Unsure(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.stack([9 * (torch.arange(len(x)) < 3), torch.zeros(len(x))], 1) + 0 * x[:, 0, 0, :2]
+
+    source: Any = Counting()
+    pool = PoolMemory(capacity=8, clean=0.5).open(SETTING, Unsure(), CPU)
+    for _ in range(2):
+        pool.refill(source, 4, rng())
+    assert kept(pool) == [1, 1, 1, 2, 2, 2]
+    assert pool.labels is not None
+    assert sorted(pool.labels[:6].tolist()) == [1, 1, 1, 2, 2, 2]
+    with pytest.raises(ValueError, match=r"clean must be in \[0, 1\), got -0.1"):
+        PoolMemory(clean=-0.1)
 
 
 def test_a_checkpoint_holds_what_is_in_the_pool_and_the_rest_has_room_again() -> None:

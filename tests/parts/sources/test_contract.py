@@ -19,6 +19,8 @@ from torch import Tensor, nn
 import dfkd_ray.parts.sources  # noqa: F401  fills the registry
 from dfkd_ray.parts.signals import Layout, Setting
 from dfkd_ray.parts.slots import Skips, sources
+from dfkd_ray.parts.sources.adapted import Adapted
+from dfkd_ray.parts.sources.category_embedding import CategoryEmbedding
 from dfkd_ray.parts.sources.diffusion import Diffusion
 from dfkd_ray.parts.sources.generator import Generator
 from dfkd_ray.parts.sources.noisy_layer import NoisyLayer
@@ -45,6 +47,8 @@ def diffusion() -> Diffusion:
 
 
 SMALL: dict[str, Callable[[], Any]] = {
+    "adapted": lambda: Adapted(count=32),
+    "category_embedding": lambda: CategoryEmbedding(latent=8, width=4, dim=6),
     "diffusion": diffusion,
     "generator": lambda: Generator(latent=8, width=4),
     "noisy_layer": lambda: NoisyLayer(latent=8, width=4, dim=6),

@@ -12,7 +12,7 @@ from dfkd_ray.nets.pipelines.pipeline import TextToImage
 from dfkd_ray.parts.losses.batchnorm import BatchNorm
 from dfkd_ray.parts.losses.onehot import OneHot
 from dfkd_ray.parts.signals import Layout, Setting, Signals
-from dfkd_ray.parts.sources.diffusion import Diffusion, LiveDiffusion, sized
+from dfkd_ray.parts.sources.diffusion import Diffusion, LiveDiffusion
 from dfkd_ray.parts.sources.latents import LatentCutMix
 from dfkd_ray.parts.total_loss import TotalLoss, Weighted
 from dfkd_ray.util.errors import ConfigError
@@ -242,13 +242,7 @@ def test_a_saved_source_goes_on_with_the_next_class() -> None:
     assert one.labels.tolist() == [2] * 4
 
 
-def test_the_teacher_sees_its_own_size_and_a_grey_one_the_mean_of_the_colours() -> None:
-    pictures = torch.rand(2, 3, 16, 16, generator=rng())
-    assert sized(pictures, (3, 16, 16)) is pictures
-    small = sized(pictures, (3, 4, 4))
-    assert small.shape == (2, 3, 4, 4)
-    assert torch.allclose(sized(torch.full((1, 3, 16, 16), 0.3), (3, 5, 7)), torch.full((1, 3, 5, 7), 0.3), atol=1e-6)
-    assert torch.allclose(sized(pictures, (1, 16, 16)), pictures.mean(1, keepdim=True))
+def test_a_teacher_of_grey_images_sees_grey_ones_at_its_size() -> None:
     grey = opened(replace(SETTING, image=(1, 8, 8), mean=(0.5,), std=(0.25,)))
     list(grey.improve(4, 0, ImageLoss(), rng(), 0.0))
     assert grey.sample(4, rng(), training=True).images.shape == (4, 1, 8, 8)

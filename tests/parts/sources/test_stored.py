@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from dfkd_ray.datasets.pools import Pool, TeacherFacts
+from dfkd_ray.datasets.pools import Pool, TeacherFacts, selection
+from dfkd_ray.datasets.pools.selection import Selection
 from dfkd_ray.nets.digest import digest
 from dfkd_ray.parts.signals import Layout, Setting
 from dfkd_ray.parts.slots import Batch, Belongs
@@ -195,3 +196,42 @@ def test_a_run_refuses_the_images_of_another_teacher(tmp_path: Path) -> None:
         f"source.folder: {pool.folder} is a pool for shapes, made from the teacher toy with the weights "
         f"{digest(teacher.state_dict())}; those here are {digest(other.state_dict())}"
     )
+
+
+def chosen(of: Pool, rows: tuple[int, ...] = (0, 1), weights: tuple[float, ...] = (0.2,) * 5, **fields: Any) -> str:
+    told = {"pool": of.digest, "score": "herding", "share": 0.5, "intermediate": True, "rows": rows}
+    selection.write(of.folder, "some", Selection(**{**told, "weights": weights, **fields}))  # type: ignore[arg-type]
+    return "some"
+
+
+def test_only_what_a_selection_keeps_is_seen_and_its_classes_as_often_as_it_says(pool: Pool) -> None:
+    images = pool.images()
+    rows = tuple(i for i, label in enumerate(images.labels.tolist()) if label < 2 or i % 4 == 0)
+    keep = chosen(pool, rows, (0.5, 0.1, 0.2, 0.1, 0.1))
+    source = live(pool, keep=keep, held_out=0)
+    batch = source.sample(4000, rng(), training=True)
+    kept = {images.images[row].numpy().tobytes() for row in rows}
+    pixels = ((batch.images * 0.25 + 0.5) * 255).round().to(torch.uint8)
+    assert {image.numpy().tobytes() for image in pixels} == kept
+    assert batch.labels is not None
+    shares = torch.bincount(batch.labels, minlength=5) / 4000
+    assert shares.tolist() == pytest.approx([0.5, 0.1, 0.2, 0.1, 0.1], abs=0.03)
+
+
+def test_what_is_held_out_is_the_same_with_a_selection(pool: Pool) -> None:
+    keep = chosen(pool, tuple(range(0, 80, 2)), (0.2,) * 5)
+    whole, part = live(pool, held_out=10), live(pool, held_out=10, keep=keep)
+    assert torch.equal(whole.held, part.held)
+    assert not {*part.train.tolist()} & {*part.held.tolist()}
+    assert {*part.train.tolist()} < {*whole.train.tolist()}
+
+
+def test_a_selection_of_another_pool_or_of_other_images_is_refused(pool: Pool) -> None:
+    for fields, message in (
+        ({"pool": "0" * 16}, "keep: some is of this pool as it was, 0000000000000000: prune it again"),
+        ({"intermediate": False}, "keep: some was chosen with intermediate false and per_class null: set them so"),
+        ({"rows": ()}, "keep: some keeps no image but those that are held out"),
+    ):
+        keep = chosen(pool, **fields)
+        with pytest.raises(ConfigError, match=message):
+            live(pool, keep=keep)

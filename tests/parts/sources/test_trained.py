@@ -16,6 +16,7 @@ from dfkd_ray.parts.signals import Layout, Setting
 from dfkd_ray.parts.slots import Batch
 from dfkd_ray.parts.sources.lifecycles import Renew
 from dfkd_ray.parts.sources.trained import LiveTrained, Trained
+from dfkd_ray.util.errors import ConfigError
 from tests.tiny import overflowing
 
 IMAGE, LATENT, CLASSES = (1, 1, 2), 3, 4
@@ -247,3 +248,71 @@ def test_a_scale_outlives_the_optimisers_of_a_round() -> None:
     for _ in range(2):
         improved(live, 3)
     assert live.scaler.state_dict()["_growth_tracker"] == 6
+
+
+class Small(nn.Module):
+    """z as an image of 2x2 pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+
+    def forward(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        return self.weight * z[:, :4].view(-1, 1, 2, 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Smalls(Trained):
+    def build(self, setting: Setting) -> nn.Module:
+        assert self.image(setting) == (1, 2, 2)
+        return Small()
+
+
+def shrunk(**fields: Any) -> LiveTrained:
+    setting = replace(SETTING, image=(1, 4, 4))
+    return Smalls(**{"latent": 4, "optimizer": PLAIN, "shrink": 2, **fields}).open(setting, (), CPU)
+
+
+@pytest.mark.parametrize("gives", ["new", "last"])
+def test_images_that_are_smaller_are_judged_so_and_handed_over_enlarged(gives: Any) -> None:
+    live, seen = shrunk(gives=gives), []
+
+    def judge(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+        seen.append(images.detach())
+        return squares(images, labels)
+
+    list(live.improve(3, 2, judge, rng(), 0.0))
+    assert [tuple(each.shape) for each in seen] == [(3, 1, 2, 2)] * 2
+    batch = live.sample(3, rng(1), training=True)
+    assert batch.images.shape == (3, 1, 4, 4)
+    small = seen[-1] if gives == "last" else live.net(torch.randn(3, 4, generator=rng(1)), None).detach()
+    corners = batch.images[
+        :, :, ::3, ::3
+    ]  # bilinear from the centres of pixels: the corners are those of the small one
+    assert torch.allclose(corners, small)
+    assert live.sample(2, rng(1), training=False).images.shape == (2, 1, 4, 4)
+
+
+def test_the_loss_sees_several_resolutions_in_turn() -> None:
+    live, seen = shrunk(scales=(1, 2), latent_lr=0.0), []
+
+    def judge(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+        seen.append(images.detach())
+        return (images * 0).sum(), {}
+
+    list(live.improve(3, 4, judge, rng(), 0.0))
+    assert [each.shape[-1] for each in seen] == [2, 1, 2, 1]
+    assert torch.allclose(seen[1][:, 0, 0, 0], seen[0].mean((1, 2, 3)))
+
+
+def test_a_resolution_that_cannot_be() -> None:
+    with pytest.raises(ValueError, match="shrink must be at least 1, got 0"):
+        Lines(shrink=0)
+    for scales in ((), (1, 0)):
+        with pytest.raises(ValueError, match="scales must be whole numbers from 1 on"):
+            Lines(scales=scales)
+    odd = replace(SETTING, image=(1, 6, 9))
+    with pytest.raises(ConfigError, match="shrink: 2 does not divide the sides of an image, 6x9"):
+        Lines(shrink=2).image(odd)
+    with pytest.raises(ConfigError, match="scales: 4 leaves nothing of 2 pixels"):
+        Lines(shrink=3, scales=(1, 4)).image(odd)

@@ -121,3 +121,10 @@ def test_ranges() -> None:
         Upsampling(start_widths=0)
     with pytest.raises(ValueError, match="block_eps must be > 0, got 0"):
         Upsampling(block_eps=0.0)
+
+
+def test_a_source_that_shrinks_keeps_no_maps() -> None:
+    live = opened(shrink=2, doublings=1)
+    assert live.sample(4, rng(), training=True).images.shape == (4, *IMAGE)
+    with pytest.raises(ConfigError, match="a source that shrinks gives images that were enlarged"):
+        live.keep_maps()

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+from io import BytesIO
 from pathlib import Path
+from typing import Any
+
+from PIL import Image
 
 from dfkd_ray.tune.curves import unpacked
 from dfkd_ray.tune.launch import Summary
@@ -40,6 +44,12 @@ def in_the_ledger(folder: Path) -> Points:
     rows = [record for record in read_records(folder / NAME)[0] if record["kind"] == "row"]
     assert len(rows) == 12, "three trials of four epochs"
     return {(row["trial"], row["epoch"]): dict(zip(*unpacked(row))) for row in rows}
+
+
+def pixels(file: bytes) -> tuple[str | None, list[Any]]:
+    """Format and pixels of a picture, whoever has written it."""
+    with Image.open(BytesIO(file)) as opened:
+        return opened.format, list(opened.convert("RGB").getdata())
 
 
 def final(folder: Path) -> dict[int, dict[str, float]]:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from dfkd_ray.tune.observers.sending import About, Curve, Point
+from tests.tune import toys
 from tests.tune.observers import killed
 
 MlflowClient: Any = pytest.importorskip("mlflow.tracking").MlflowClient
@@ -39,6 +40,16 @@ def test_after_kill_and_resume_each_point_is_there_once(study: Path) -> None:
         ).fetchall()
     found = Counter((int(name.removeprefix("trial-")), *rest) for name, *rest in rows)
     assert found == Counter(wanted)
+
+
+def test_the_images_of_a_run_are_among_its_files(study: Path) -> None:
+    client = MlflowClient(tracking_uri=f"sqlite:///{study / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("toy")
+    for run in client.search_runs([experiment.experiment_id]):
+        (file,) = client.list_artifacts(run.info.run_id, "images")
+        assert file.path == "images/epoch_0001.png"
+        (held,) = (study / "mlflow" / run.info.run_id).glob("artifacts/images/*")
+        assert killed.pixels(held.read_bytes()) == killed.pixels(toys.PNG)
 
 
 def test_a_run_has_the_settings_and_the_state_of_its_trial(study: Path) -> None:

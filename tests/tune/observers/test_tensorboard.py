@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dfkd_ray.tune.observers.sending import About, Curve, Point
+from tests.tune import toys
 from tests.tune.observers import killed
 
 loader = pytest.importorskip("tensorboard.backend.event_processing.event_file_loader")
@@ -21,10 +22,24 @@ def scalars(folder: Path) -> Counter[tuple[str, int, float]]:
     for file in folder.glob("events.out.tfevents.*"):
         for event in loader.EventFileLoader(str(file)).Load():
             for value in event.summary.value:
+                if value.tag == tensorboard.IMAGES:
+                    continue
                 if value.tag.startswith("_hparams_"):
                     found[value.tag, event.step, 0.0] += 1
                 else:
                     found[value.tag, event.step, value.tensor.float_val[0]] += 1
+    return found
+
+
+def images(folder: Path) -> Counter[tuple[int, tuple[bytes, ...]]]:
+    """How often each (step, (width, height, file)) does."""
+    found: Counter[tuple[int, tuple[bytes, ...]]] = Counter()
+    for file in folder.glob("events.out.tfevents.*"):
+        for event in loader.EventFileLoader(str(file)).Load():
+            for value in event.summary.value:
+                if value.tag == tensorboard.IMAGES:
+                    assert value.metadata.plugin_data.plugin_name == "images"
+                    found[event.step, tuple(value.tensor.string_val)] += 1
     return found
 
 
@@ -36,6 +51,10 @@ def test_after_kill_and_resume_each_point_is_there_once(tmp_path: Path) -> None:
     killed.run(tmp_path, "tensorboard")
     points, final = killed.in_the_ledger(tmp_path), killed.final(tmp_path)
     for number in range(3):
+        shown = images(tmp_path / "tensorboard" / f"trial-{number:04d}")
+        (((step, (width, height, file)), count),) = shown.items()
+        assert (step, width, height, count) == (1, b"3", b"2", 1), "the one epoch with a picture, once"
+        assert killed.pixels(file) == killed.pixels(toys.PNG)
         found = scalars(tmp_path / "tensorboard" / f"trial-{number:04d}")
         assert set(found.values()) == {1}, "nothing is doubled"
         wanted = {(name, epoch): v for (n, epoch), told in points.items() if n == number for name, v in told.items()}

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from dfkd_ray.tune.observers.sending import About
+from tests.tune import toys
 from tests.tune.observers import killed
 
 wandb = pytest.importorskip("wandb")
@@ -63,10 +64,20 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_after_kill_and_resume_each_point_is_there_once(study: Path) -> None:
     rows = [(trial, items(record.item)) for trial, record in records(study, "history")]
-    own = ("_step", "_runtime", "_timestamp", "seconds")
+    own = ("_step", "_runtime", "_timestamp", "seconds", "images")
     found = [((trial, row["_step"]), {k: v for k, v in row.items() if k not in own}) for trial, row in rows]
     wanted = killed.in_the_ledger(study)
     assert sorted(found, key=lambda each: each[0]) == sorted(wanted.items())
+
+
+def test_the_images_of_a_run_are_in_its_folder(study: Path) -> None:
+    rows = [(trial, items(record.item)) for trial, record in records(study, "history")]
+    told = {(trial, row["_step"]): row["images"] for trial, row in rows if "images" in row}
+    assert set(told) == {(0, 1), (1, 1), (2, 1)}
+    for (trial, _), image in told.items():
+        assert (image["width"], image["height"]) == (3, 2)
+        (held,) = study.glob(f"wandb/offline-run-*-{trial:04d}/files/{image['path']}")
+        assert killed.pixels(held.read_bytes()) == killed.pixels(toys.PNG)
 
 
 def test_a_run_has_the_settings_and_the_outcome_of_its_trial(study: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dfkd_ray.runs.dead_leaves import LEAVES, SIDE, dead_leaves
+from dfkd_ray.datasets.dead_leaves import LEAVES, SIDE, dead_leaves
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.25, 0.2, 0.1)
 
@@ -35,7 +35,7 @@ def test_areas_of_one_colour_lie_over_one_another() -> None:
 
 def test_radii_follow_the_inverse_cube(monkeypatch: pytest.MonkeyPatch) -> None:
     """A single white leaf on black: its area says its radius, of which a share (1 - r^-2) / (1 - R^-2) is below r."""
-    monkeypatch.setattr("dfkd_ray.runs.dead_leaves.LEAVES", 1)
+    monkeypatch.setattr("dfkd_ray.datasets.dead_leaves.LEAVES", 1)
     dead_leaves.cache_clear()
     found = pictures(2000, 64)
     ground = found[:, :, :1, :1]

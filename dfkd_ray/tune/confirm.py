@@ -1,0 +1,136 @@
+"""What confirms the winner of a sweep: its best few settings and the defaults, run again with fresh seeds.
+
+What is to be run follows from the history alone, so a study that was killed goes on as one that was not. It begins when
+the last trial of the search has ended, and begins again where the search went on and others lead.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dfkd_ray.metrics import TEST_LAST
+from dfkd_ray.stats import winner
+from dfkd_ray.stats.contrasts import difference
+from dfkd_ray.stats.effects import Effect, effects
+from dfkd_ray.study.arms import Arm
+from dfkd_ray.study.confirming import DEFAULTS
+from dfkd_ray.tune.duplicates import Duplicates, find_duplicates
+from dfkd_ray.tune.history import History
+from dfkd_ray.tune.proposal import Proposal
+from dfkd_ray.tune.trials import CONFIRM
+
+LEVEL = 0.95
+Fingerprint = Callable[[Mapping[str, Any]], str]
+
+
+def beginning(history: History, fingerprint: Fingerprint | None) -> dict[str, Any] | None:
+    """What a ledger says where a confirmation begins: see `Fresh`. None where it has begun, or cannot."""
+    confirm = history.study.confirm
+    if confirm is None or _searching(history):
+        return None
+    leaders = [number for _, number in history.tally.ranked[: confirm.top]]
+    if not leaders or leaders == [number for number in history.fresh.arms.values() if number is not None]:
+        return None
+    numbers = {**{f"trial {number}": number for number in leaders}, DEFAULTS: None}
+    arms = [Arm(name, {}, changes_of(history, number)) for name, number in numbers.items()]
+    found = Duplicates([], {}, {}) if fingerprint is None else find_duplicates(arms, fingerprint)
+    seeds = list(confirm.fresh(history.study.seed))
+    return {"arms": numbers, "seeds": seeds, "alike": found.alike, "refused": found.refused}
+
+
+def propose(history: History) -> Proposal | None:
+    """The next trial that confirms, seed by seed; None where the search is not over, or none is left."""
+    if _searching(history) or not history.fresh.arms:
+        return None
+    asked = {(trial.arm, trial.seed) for trial in history.trials.values() if trial.phase == CONFIRM}
+    for seed in history.fresh.seeds:
+        for arm in history.fresh.run:
+            if (arm, seed) not in asked:
+                changes = changes_of(history, history.fresh.arms[arm])
+                return Proposal(len(history.trials), changes, {}, {}, seed, arm, phase=CONFIRM)
+    return None
+
+
+def total(history: History, searched: int | None) -> int | None:
+    """How many trials there will be at most, of a search of so many; None: nobody knows."""
+    fresh = history.fresh
+    if fresh.arms and not _searching(history):
+        return history.searched + len(fresh.run) * len(fresh.seeds)
+    return None if searched is None else searched + history.study.confirming
+
+
+def _searching(history: History) -> bool:
+    return any(trial.phase is None for trial in history.running())
+
+
+def changes_of(history: History, number: int | None) -> Mapping[str, Any]:
+    """The changes of a trial; none of the control."""
+    return {} if number is None else history.trials[number].changes
+
+
+def confirmed(history: History) -> dict[str, Any] | None:
+    """What the fresh seeds say, as plain data for tables, terminal and page; None where nothing is confirmed yet.
+
+    settings: the best first, with the value that each had in the search, what it came to since, the probability of
+    being the best of them, and its difference to the defaults by the rule of all verdicts. won: the trial that won the
+    search; curse: by how much its value flattered it. complete: whether all trials have ended.
+    """
+    fresh, objective = history.fresh, history.study.objective[0]
+    if not fresh.arms or not any(fresh.outcomes.values()):
+        return None
+    mode, outcomes = objective.mode or "max", fresh.outcomes
+    found = winner.fresh({arm: outcomes[arm] for arm in fresh.settings}, mode, LEVEL)
+    against = _against(history)
+    settings = [
+        {
+            **vars(each),
+            "trial": fresh.arms[each.name],
+            "searched": history.trials[fresh.arms[each.name] or 0].values[0],  # type: ignore[index]  # it is complete
+            "changes": dict(changes_of(history, fresh.arms[each.name])),
+            "against": against.get(each.name),
+            "test": _test(history, each.name),
+        }
+        for each in found
+    ]
+    won = next(iter(fresh.arms))
+    again = next(each for each in found if each.name == won)
+    flattered = winner.curse(history.trials[fresh.arms[won] or 0].values[0], again, mode)  # type: ignore[index]
+    control = winner.fresh({DEFAULTS: outcomes[DEFAULTS]}, mode, LEVEL) if DEFAULTS in outcomes else []
+    return {
+        "metric": objective.metric,
+        "mode": mode,
+        "seeds": list(fresh.seeds),
+        "complete": fresh.first is not None,
+        "first": None if fresh.first is None else fresh.arms[fresh.first],
+        "ended": sum(map(len, (outcomes[arm] for arm in fresh.run))),
+        "wanted": len(fresh.run) * len(fresh.seeds),
+        "settings": settings,
+        "won": {"trial": fresh.arms[won], **flattered},
+        "control": None if not control else {**vars(control[0]), "runs_as": fresh.alike.get(DEFAULTS)},
+        "refused": dict(fresh.refused),
+    }
+
+
+def _test(history: History, arm: str) -> float | None:
+    """The mean test accuracy of an arm's trials, at their last epochs; None where it was not measured."""
+    own = (trial for trial in history.trials.values() if trial.phase == CONFIRM and trial.arm == arm)
+    found = [trial.final[TEST_LAST] for trial in own if TEST_LAST in trial.final]
+    return math.fsum(found) / len(found) if found else None
+
+
+def _against(history: History) -> dict[str, dict[str, Any]]:
+    """Each setting against the defaults, pair by pair, judged as one family."""
+    fresh, objective = history.fresh, history.study.objective[0]
+    if DEFAULTS not in fresh.outcomes:
+        return {}
+    other = [arm for arm in fresh.settings if arm != fresh.alike.get(DEFAULTS)]
+    contrasts = [difference(arm, f"{arm} against {DEFAULTS}", arm, DEFAULTS) for arm in other]
+    found = effects(contrasts, fresh.outcomes, objective.metric, objective.mode or "max", LEVEL, resamples=0)
+    return {effect.component: _told(effect) for effect in found}
+
+
+def _told(effect: Effect) -> dict[str, Any]:
+    kept = ("difference", "low", "high", "pairs", "verdict")
+    return {"p": effect.p_holm, **{key: getattr(effect, key) for key in kept}}

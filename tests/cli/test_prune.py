@@ -1,0 +1,32 @@
+"""`pool prune`: a selection, and a student that sees it alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dfkd_ray import datasets
+from dfkd_ray.datasets.pools import selection
+from tests.cli.commands import dfkd, refused
+from tests.cli.pooled import of_gliders
+
+OWN = datasets.HERE / "gliders_resnet8.safetensors"
+
+
+def test_a_pool_is_pruned_and_read_so(tmp_path: Path) -> None:
+    pool = of_gliders(tmp_path / "pool")  # two finished images of each trajectory, two trajectories of each class
+    done = dfkd("pool", "prune", pool.folder, "--keep", "0.5", "--by-class", "balanced")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines() == [
+        f"24 of 48 images kept by teacher_loss: {pool.folder / 'keep-teacher_loss-0.5.json'}",
+        "a study reads them by source.keep: teacher_loss-0.5",
+    ]
+    found = selection.read(pool.folder, "teacher_loss-0.5")
+    assert (len(found.rows), found.pool, found.intermediate) == (24, pool.digest, False)
+    words = ["--score", "student_gradient", "--keep", "0.25", "--name", "hard", "--student", OWN]
+    assert dfkd("pool", "prune", pool.folder, *words).out.startswith("12 of 48 images kept by student_gradient")
+    assert "the score student_gradient needs" in refused("pool", "prune", pool.folder, *words[:4])
+    source = f"source={{name: stored, folder: {pool.folder}, intermediate: false, keep: teacher_loss-0.5}}"
+    short = ["--set", source, "--set", "schedule={epochs: 1, rounds: 1, student_steps: 2, batch: 4}"]
+    assert dfkd("distill", "noise_kd", *short, "--out", tmp_path / "run").code == 0
+    short[1] = source.replace("teacher_loss-0.5", "teacher_los")
+    assert "has no selection 'teacher_los'" in refused("distill", "noise_kd", *short, "--out", tmp_path / "other")
