@@ -9,7 +9,7 @@ from makers import commands, components, methods, metrics, published, python, st
 from mkdocs.structure.files import File, Files
 
 HERE = Path(__file__).parent
-PICTURES = ("report.png", "claims.png", "guidance.png")  # README's
+PICTURES = ("report.png", "claims.png", "guidance.png", "simulation.svg")  # README's, and of pages
 
 
 def on_config(config: Any) -> Any:

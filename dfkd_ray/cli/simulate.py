@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dfkd_ray.cli import app, completion, options, printing
-from dfkd_ray.cli.study import File
 from dfkd_ray.util import shipped, words
 from dfkd_ray.util.errors import ConfigError, StudyError
 from dfkd_ray.util.limits import COUNT
@@ -20,6 +19,12 @@ if TYPE_CHECKING:
     from dfkd_ray.tune.recorded import Recorded, Surrogate
     from dfkd_ray.tune.simulated import Case
 
+File = Annotated[
+    str,
+    typer.Argument(
+        metavar="STUDY", help="A study file, or the name of a shipped one.", autocompletion=completion.studies
+    ),
+]
 From = Annotated[
     list[Path],
     typer.Option(
@@ -32,7 +37,7 @@ From = Annotated[
 
 
 @dataclass(frozen=True)
-class Compared:
+class CaseOptions:
     """What is compared; see `options.unfolded`."""
 
     sampler: Annotated[
@@ -86,7 +91,7 @@ Out = Annotated[
 def simulate(
     file: File,
     folders: From,
-    compared: Compared,
+    compared: CaseOptions,
     repetitions: Repetitions = 100,
     out: Out = None,
     json: printing.Json = False,

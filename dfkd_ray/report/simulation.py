@@ -146,7 +146,7 @@ class FoundForCost(Drawn[pa.Table]):
         for place in dict.fromkeys(rows["place"].to_pylist()):
             own = [row for row in rows.to_pylist() if row["place"] == place]
             style = arm_style(place)
-            half = [(row["high"] - row["low"]) / 2 if row["last"] and row["low"] is not None else 0 for row in own]
+            half = [(row["high"] - row["low"]) / 2 if row["last"] and row["low"] is not None else None for row in own]
             said = [f"{row['case']}\nfor {row['cost']:.1f} trials: {_between(metric, row)}" for row in own]
             lines.append(
                 go.Scatter(

@@ -1,9 +1,9 @@
 """What trials of earlier studies have reported, as a surrogate that answers for any setting of a space.
 
-A forest (`stats/random_forest.py`) learns the curve of the objective from settings. The truth of a setting is its mean
-there, and the mean of what its neighbours had left over, without which a forest is flatter than what it learnt from
-(Zhang and Lu, 2012). A simulated trial has beside it what one of these neighbours had: noise over seeds, and whatever
-else the forest does not explain. Its seconds are the mean of its neighbours'.
+A random forest learns the curve of the objective from settings. The truth of a setting is its mean there, and the mean
+of what its neighbours had left over, without which a forest is flatter than what it learnt from (Zhang and Lu, 2012). A
+simulated trial has beside it what one of these neighbours had: noise over seeds, and whatever else the forest does not
+explain. Its seconds are the mean of its neighbours'.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from dfkd_ray.stats.random_forest import RandomForest
 from dfkd_ray.study import Study
 from dfkd_ray.study.domains import Domain, Int, Log, Uniform, canonical
 from dfkd_ray.study.space import Space, draw
+from dfkd_ray.tune.history import FOREIGN
 from dfkd_ray.util import tables
 from dfkd_ray.util.errors import StudyError
-from dfkd_ray.util.words import count, listed
+from dfkd_ray.util.words import count, listed, shorten
 from dfkd_ray.util.yamls import Document
 
 FEWEST = 10  # complete trials
@@ -35,7 +36,7 @@ ABSENT = -1.0  # where a conditional setting is not drawn; those that are lie in
 
 
 @dataclass(frozen=True)
-class Curve:
+class Recording:
     """Of one trial, epoch by epoch: the objective, and the seconds of each epoch by itself."""
 
     values: Sequence[float]
@@ -47,32 +48,50 @@ class Recorded:
     """The complete trials of some folders: their settings and curves; `others`: trials that are not complete."""
 
     changes: Sequence[Mapping[str, Any]]
-    curves: Sequence[Curve]
+    curves: Sequence[Recording]
     others: int
 
 
-def read(study: Study, folders: Iterable[Path]) -> Recorded:
+def read(study: Study, folders: Sequence[Path]) -> Recorded:
     """StudyError where a folder has no tables, is of another experiment or space, or where too little is complete."""
     changes: list[Mapping[str, Any]] = []
-    curves: list[Curve] = []
+    curves: list[Recording] = []
     others = 0
     for folder in folders:
         trials, steps = tables.read(folder / "trials.arrow"), tables.read(folder / "steps.arrow")
         if differing := list(_differences(study, tables.metadata(trials))):
             raise StudyError(f"{folder}: no record of {study.study}: {listed(differing)}")
-        found = _curves(steps.to_pylist(), study.objective[0].metric)
-        rows = trials.select(["trial", "state", "changes", "epochs"]).to_pylist()
-        complete = [row for row in rows if row["state"] == "complete"]
-        whole = [row for row in complete if len(found.get(row["trial"], ())) == row["epochs"]]
-        others += len(rows) - len(whole)
-        changes += [json.loads(row["changes"]) for row in whole]
-        curves += [_curve(found[row["trial"]]) for row in whole]
+        try:
+            whole = list(_whole(study, trials.to_pylist(), steps.to_pylist()))
+        except FOREIGN as error:
+            told = f"{type(error).__name__}: {shorten(str(error))}"
+            raise StudyError(f"{folder}: no tables that this dfkd-ray writes ({told})") from error
+        others += len(trials) - len(whole)
+        changes += [setting for setting, _ in whole]
+        curves += [curve for _, curve in whole]
     if len(curves) < FEWEST:
         told = f"{count(len(curves), 'complete trial')} with {study.objective[0].metric}, and it takes {FEWEST}"
-        raise StudyError(f"{listed([str(folder) for folder in folders])}: too little to simulate from: {told}")
+        raise StudyError(f"{listed([*map(str, folders)])}: too little to simulate from: {told}")
     if len(lengths := {len(curve.values) for curve in curves}) > 1:
         raise StudyError(f"the trials have different numbers of epochs: {listed(sorted(map(str, lengths)))}")
     return Recorded(changes, curves, others)
+
+
+def _whole(
+    study: Study, trials: Sequence[Mapping[str, Any]], steps: Sequence[Mapping[str, Any]]
+) -> Iterable[tuple[Mapping[str, Any], Recording]]:
+    """The setting and the curve of each complete trial that has a number in every epoch."""
+    found: dict[int, dict[int, tuple[float, float]]] = {}
+    for step in steps:
+        if step["metric"] == study.objective[0].metric and math.isfinite(step["value"]):
+            found.setdefault(step["trial"], {})[step["epoch"]] = step["value"], step["seconds"]
+    for trial in trials:
+        epochs = found.get(trial["trial"], {})
+        if trial["state"] == "complete" and len(epochs) == trial["epochs"]:
+            changes = json.loads(trial["changes"])
+            features(study.search, changes)  # a value that has no place in the space is no setting of it
+            values, until = zip(*(epochs[epoch] for epoch in sorted(epochs)))
+            yield changes, Recording(values, [later - earlier for earlier, later in pairwise((0.0, *until))])
 
 
 class Surrogate:
@@ -101,14 +120,14 @@ class Surrogate:
         """Standard deviation of what it does not explain at the last epoch, in units of the metric."""
         return math.hypot(*(each[-1] for each in self._forest.left_over)) / math.sqrt(len(self._forest.left_over))
 
-    def run(self, changes: Mapping[str, Any], seeds: int, chance: Random) -> Curve:
+    def run(self, changes: Mapping[str, Any], seeds: int, chance: Random) -> Recording:
         """A trial, or the mean of so many, one after another; `chance` says what they have beside the mean."""
         at = features(self.space, changes)
         near = [self._forest.left_over[self._forest.neighbour(at, chance)] for _ in range(seeds)]
         left_over = [math.fsum(each) / seeds for each in zip(*near)]
         (facts,) = self._near([at])
         values = [self._possible(value + over) for value, over in zip(facts, left_over)]
-        return Curve(values, [seconds * seeds for seconds in facts[2 * self.epochs :]])
+        return Recording(values, [seconds * seeds for seconds in facts[2 * self.epochs :]])
 
     def truth(self, *settings: Mapping[str, Any]) -> list[float]:
         """What the objective of each comes to without noise, where the study looks: at the last epoch, or the best."""
@@ -181,17 +200,3 @@ def _differences(study: Study, note: Mapping[str, Any]) -> Iterable[str]:
             yield f"its {path} is {theirs.fixed.get(path)}, not {study.fixed.get(path)}"
     for path in sorted(study.search.keys() ^ theirs.search.keys()):
         yield f"only {'the study' if path in study.search else 'the record'} searches {path}"
-
-
-def _curves(steps: Iterable[Mapping[str, Any]], metric: str) -> dict[int, dict[int, tuple[float, float]]]:
-    """Trial -> epoch -> its value and the seconds since the trial began, where the value is a number."""
-    found: dict[int, dict[int, tuple[float, float]]] = {}
-    for step in steps:
-        if step["metric"] == metric and math.isfinite(step["value"]):
-            found.setdefault(step["trial"], {})[step["epoch"]] = step["value"], step["seconds"]
-    return found
-
-
-def _curve(rows: Mapping[int, tuple[float, float]]) -> Curve:
-    values, until = zip(*(rows[epoch] for epoch in sorted(rows)))
-    return Curve(values, [later - earlier for earlier, later in pairwise((0.0, *until))])

@@ -19,7 +19,7 @@ from dfkd_ray.tune.endings import ending_of
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.launch import StudyFacts, first_record
 from dfkd_ray.tune.options import NOTHING_SAID
-from dfkd_ray.tune.recorded import Curve, Surrogate
+from dfkd_ray.tune.recorded import Recording, Surrogate
 from dfkd_ray.tune.search import Search
 from dfkd_ray.tune.trials import Trial, barred
 from dfkd_ray.util.errors import ConfigError
@@ -104,7 +104,7 @@ class _Replay:
         self.spent = self.committed = 0.0  # seconds of all slots: until now, and to the end of what runs now
         self.queue: list[tuple[float, int, int, int]] = []  # when, its turn, whose epoch, and which
         self.turn = 0
-        self.curves: dict[int, Curve] = {}
+        self.curves: dict[int, Recording] = {}
 
     def moments(self) -> Iterator[Moment]:
         self._fill(0.0)

@@ -100,6 +100,8 @@ def test_pictures_are_where_they_are_linked() -> None:
     for name in ("claims.png", "guidance.png"):
         assert f"(assets/{name})" in (PAGES / "findings.md").read_text(encoding="utf-8")
         assert (ROOT / "docs" / name).is_file()
+    assert "(assets/simulation.svg)" in (PAGES / "simulation.md").read_text(encoding="utf-8")
+    assert (ROOT / "docs" / "simulation.svg").is_file()
 
 
 def test_messages_that_are_explained_are_messages_of_the_program() -> None:

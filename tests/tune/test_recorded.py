@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 
+from dfkd_ray import study as studies
 from dfkd_ray.study import Study
 from dfkd_ray.tune import recorded
 from dfkd_ray.tune.recorded import ABSENT, Surrogate, features, read
+from dfkd_ray.util import shipped, tables
 from dfkd_ray.util.errors import StudyError
 from tests.tune import recording, toys
 
+SHIPPED = Path(__file__).parents[2] / "reports" / "example" / "mhad_random"
 GOOD = {"x": 0.7, "kind": "good", "extra": 1.0}
 BAD = {"x": 0.1, "kind": "bad"}
 
@@ -72,6 +75,19 @@ def test_what_is_too_little_or_unequal_is_refused(record: Path, tmp_path: Path) 
         read(toys.study(), [tmp_path / "no"])
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [("[]", "AttributeError: 'list' object has no attribute 'get'"), ("{", "JSONDecodeError: "), ('{"x": "a"}', "")],
+)
+def test_tables_that_others_wrote_are_refused(tmp_path: Path, changes: str, told: str) -> None:
+    folder = recording.write(tmp_path / "odd", toys.study())
+    trials = tables.read(folder / "trials.arrow")
+    rows = [row | {"changes": changes} for row in trials.to_pylist()]
+    tables.write(tables.table("trials", rows, {"study": studies.plain(toys.study())}), folder / "trials.arrow")
+    with pytest.raises(StudyError, match=re.escape(f"{folder}: no tables that this dfkd-ray writes ({told}")):
+        read(toys.study(), [folder])
+
+
 def test_the_truth_is_near_the_formula(surrogate: Surrogate) -> None:
     good, bad = surrogate.truth(GOOD, BAD)
     assert good == pytest.approx(recording.curve(GOOD)[-1], abs=0.08)
@@ -108,7 +124,14 @@ def test_a_trial_is_the_mean_and_what_a_neighbour_has_left_over(surrogate: Surro
     averaged = [surrogate.run(GOOD, 9, Random(seed)) for seed in range(200)]
     assert sum(averaged[0].seconds) == pytest.approx(9 * sum(alone[0].seconds))
 
-    def spread(curves: list[recorded.Curve]) -> float:
+    def spread(curves: list[recorded.Recording]) -> float:
         return sum((curve.values[-1] - mean) ** 2 for curve in curves) / len(curves)
 
     assert spread(averaged) < spread(alone) / 3
+
+
+def test_the_record_that_ships_is_of_the_study_that_ships() -> None:
+    found = read(studies.load(shipped.study_file("mhad")), [SHIPPED])
+    assert {len(curve.values) for curve in found.curves} == {9}
+    assert len({str(changes) for changes in found.changes}) == len(found.curves)
+    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) < 300_000

@@ -15,7 +15,7 @@ from dfkd_ray.study.specs import Asha, Gp, Median, NoStopper, SamplerSpec, Stopp
 from dfkd_ray.study.specs import Random as AtRandom
 from dfkd_ray.tune import simulated
 from dfkd_ray.tune.history import read_history
-from dfkd_ray.tune.recorded import Curve, Surrogate
+from dfkd_ray.tune.recorded import Recording, Surrogate
 from dfkd_ray.tune.simulated import Case, grid, replay
 from dfkd_ray.tune.work import Job, Row
 from tests.tune import recording, toys
@@ -32,10 +32,10 @@ class Formula:
     full: float = float(recording.EPOCHS)
     asked: list[Mapping[str, Any]] = field(default_factory=list)
 
-    def run(self, changes: Mapping[str, Any], seeds: int, chance: Random) -> Curve:
+    def run(self, changes: Mapping[str, Any], seeds: int, chance: Random) -> Recording:
         self.asked.append(changes)
         extra = self.noise * chance.gauss(0, 1)
-        return Curve([value + extra for value in recording.curve(changes)], [1.0 * seeds] * self.epochs)
+        return Recording([value + extra for value in recording.curve(changes)], [1.0 * seeds] * self.epochs)
 
     def truth(self, *settings: Mapping[str, Any]) -> list[float]:
         return [recording.curve(changes)[-1] for changes in settings]

@@ -40,12 +40,15 @@ def test_a_row_is_the_mean_of_the_studies_and_its_interval(rows: list[dict[str, 
         assert row["repetitions"] == REPETITIONS
     apart = [(b.found or 0.0) - (a.found or 0.0) for a, b in zip(*own)]
     assert [row["difference"] for row in ends] == pytest.approx([0.0, statistics.fmean(apart)])
+    half = student.ppf(0.975, REPETITIONS - 1) * statistics.stdev(apart) / REPETITIONS**0.5
+    assert ends[1]["difference_high"] - ends[1]["difference"] == pytest.approx(half), "of one case beside the first"
 
 
 def test_what_not_every_study_has_is_left_open(rows: list[dict[str, Any]]) -> None:
     first = rows[0]
     assert first["cost"] == 6 / simulating.PLACES
     assert not first.keys() & {"found", "difference", "ended"}, "no trial has ended for so little"
+    assert "difference_low" not in rows[-2], "of the first case itself"
     along = [row["found"] for row in rows if row["case"] == CASES[0].name and "found" in row and row["at"] == "cost"]
     assert len(along) == 21, "from the end of the first trial on, at a sixth"
 
@@ -57,7 +60,21 @@ def test_when_as_many_trials_have_ended_as_the_study_asks_for(rows: list[dict[st
     assert stopped["cost"] < 5, "stopping has saved some"
 
 
+def test_several_cases_pay_for_their_number() -> None:
+    """The same difference twice has a wider interval than once."""
+    one, other = Case(Random(), Asha(), trials=2), Case(Random(), Asha(grace=2), trials=2)
+    base = [Moment(2.0, 1.0, 1, 0, found=0.1 * i, told=0.0) for i in range(5)]
+    more = [Moment(2.0, 1.0, 1, 0, found=0.1 * i + 0.02 * (i % 2), told=0.0) for i in range(5)]
+
+    def width(*cases: Case) -> float:
+        then = {CASES[0]: base, **dict.fromkeys(cases, more)}
+        *_, row = simulating._together("cost", dict.fromkeys(then, 2.0), then, base, 1.0)
+        return float(row["difference_high"] - row["difference_low"])
+
+    assert width(one, other) > 1.1 * width(one)
+
+
 def test_lower_may_be_better() -> None:
     then = [Moment(1.0, 1.0, 1, 0, found=0.5, told=0.25), Moment(1.0, 1.0, 1, 0, found=0.25, told=0.125)]
-    row = simulating._row(CASES[0], -1.0, "cost", 1.0, then, then)
+    row = simulating._row(CASES[0], "cost", 1.0, then, -1.0)
     assert row["flattered"] == pytest.approx((0.25 + 0.125) / 2)
