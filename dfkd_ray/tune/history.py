@@ -13,10 +13,10 @@ from dfkd_ray.stats import degenerate
 from dfkd_ray.study import Study
 from dfkd_ray.study.specs import NoStopper
 from dfkd_ray.tune import ledger
-from dfkd_ray.tune.fresh import Fresh
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.tune.pictures import Picture
 from dfkd_ray.tune.ranks import Ranks
+from dfkd_ray.tune.reseeded import Reseeded
 from dfkd_ray.tune.stoppers import ranks_for
 from dfkd_ray.tune.tally import Tally
 from dfkd_ray.tune.trials import Trial, barred, outside
@@ -54,7 +54,7 @@ class History:
         self.refused: dict[str, str] = {}  # arm of a path -> why it is no method and is left out
         self.resolved: set[str] = set()  # arms of a path of which both are known
         self.searched = 0  # trials of the search, or of the design: all but those that confirm a winner
-        self.fresh = Fresh()  # what those have come to
+        self.fresh = Reseeded()  # what those have come to
         self.finished = False
         self.active_seconds = 0.0  # that the study has been run for, over all its sessions; no clock on the wall
         self._study: Study | None = None

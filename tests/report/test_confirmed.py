@@ -42,8 +42,8 @@ def test_the_fresh_estimate_the_curse_and_the_defaults() -> None:
         "settings), where the search had 95.0 %; it is the best of the 2 with probability 0.71.",
         "Trial 3 won the search with a value that is 5.1 points better than its fresh mean: the winner's curse (95 % "
         "interval +2.1 to +8.1).",
-        "The defaults reach 86.8 %, -6.0 points pair by pair (95 % interval +4.0 to +8.0, p = 0.021): it is better than "
-        "them.",
+        "The defaults reach 86.8 %, -6.0 points pair by pair (95 % interval +4.0 to +8.0, p = 0.021): it is better "
+        "than them.",
     ]
 
 
@@ -67,9 +67,7 @@ def test_defaults_that_are_the_winner_that_fail_and_that_are_no_method() -> None
 
 
 def test_how_far_it_is_and_that_nothing_came_of_it() -> None:
-    assert said(complete=False, ended=4) == [
-        "The winner is being confirmed: 4 of 15 trials on fresh seeds have ended."
-    ]
+    assert said(complete=False, ended=4) == ["The winner is being confirmed: 4 of 15 trials on fresh seeds have ended."]
     assert said(complete=False) == [
         "The winner could not be confirmed: none of the 15 trials on fresh seeds has a value that counts."
     ]
