@@ -53,7 +53,7 @@ def sentence(tables: Tables) -> str:
     if best is None:
         return _nothing(tables)
     if tables.confirmed.get("complete"):
-        return f"Trial {best.number} has {_settings(best, tables)}{against(tables)}."
+        return f"Trial {best.number} has {_settings(best, tables) or 'the settings below'}{against(tables)}."
     planned = part(tables.study, "budget").get("trials")
     running = tables.note.get("finished") is False and is_number(planned) and planned > len(tables.searched)
     head = (
