@@ -37,7 +37,7 @@ def beginning(history: History, fingerprint: Fingerprint | None) -> dict[str, An
     arms = [Arm(name, {}, changes_of(history, number)) for name, number in numbers.items()]
     found = Duplicates([], {}, {}) if fingerprint is None else find_duplicates(arms, fingerprint)
     seeds = list(confirm.fresh(history.study.seed))
-    return {"arms": numbers, "seeds": seeds, "alike": found.alike, "refused": found.refused}
+    return {"trials": leaders, "arms": numbers, "seeds": seeds, "alike": found.alike, "refused": found.refused}
 
 
 def propose(history: History) -> Proposal | None:
@@ -100,7 +100,7 @@ def confirmed(history: History) -> dict[str, Any] | None:
     }
 
 
-def _settings(history: History, found: Iterable[winner.Estimate]) -> Iterator[dict[str, Any]]:
+def _settings(history: History, found: Iterable[winner.Contender]) -> Iterator[dict[str, Any]]:
     against = _against(history)
     for each in found:
         number = history.fresh.arms[each.name]

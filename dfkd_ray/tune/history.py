@@ -214,8 +214,8 @@ class History:
                 self.tally.completed(number, points)
 
     def _confirming(self, record: Record) -> None:
-        if unknown := {*record["arms"].values()} - {None, *self.trials}:
-            raise ValueError(f"it confirms trial {min(unknown)}, and there is none")
+        if unknown := {*record["arms"].values()} - {None, *record["trials"]}:
+            raise ValueError(f"it confirms {unknown}, and names other trials")
         self.fresh.begun(record)
 
     def _finished(self, record: Record) -> None:
