@@ -75,7 +75,7 @@ def test_which_of_what_won_matters_is_one_command_from_the_folder(story: Story) 
 
 def test_one_study_is_named(story: Story) -> None:
     for words in (("ablate",), ("plan",), ("ablate", "parts.yaml", "--from", "loud")):
-        done = dfkd(*words, cwd=story.home)
-        assert (done.code, "which study? Give its file, or --from and the folder of a sweep" in done.err) == (2, True)
+        why = refused(*words, cwd=story.home)
+        assert why == "which study? Give its file, or --from and the folder of a sweep"
     why = refused("ablate", "--from", "loud-ablation", cwd=story.home)
     assert why == "loud-ablation is no sweep: an ablation around a winner needs one that has searched"

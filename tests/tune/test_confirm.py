@@ -252,5 +252,5 @@ def test_a_record_that_confirms_what_is_not_there_is_refused() -> None:
     begins = {"kind": "confirming", "time": 104.0, **(beginning(story({0: 0.5}), None) or {})}
     with pytest.raises(StudyError, match='there is "confirming", which was never asked for'):
         story({}).apply(begins)
-    with pytest.raises(StudyError, match="it confirms {7}, and names other trials"):
+    with pytest.raises(StudyError, match=r"it confirms \{7\}, and names other trials"):
         story({0: 0.5}).apply({**begins, "arms": {"trial 7": 7}})
