@@ -58,7 +58,7 @@ def sentence(tables: Tables) -> str:
     if best is None:
         return _nothing(tables)
     if tables.confirmed.get("complete"):
-        return f"Trial {best.number} has {_settings(best, tables)}{against(tables)}."
+        return f"Trial {best.number} has {_settings(best, tables) or 'the settings below'}{against(tables)}."
     budget, several = part(tables.study, "budget").get("trials"), len(tables.front) > 1 < len(tables.objectives)
     planned = int(budget) if is_number(budget) else 0
     running = tables.note.get("finished") is False and planned > len(tables.searched)

@@ -111,10 +111,13 @@ def _honesty(tables: Tables, trial: TrialRow) -> str:
     said = f" The median validation {quality.said} of its last five epochs is {value}."
     median = "" if found is None else said
     at = f" at its {tables.objective.at} epoch" if tables.objective.at in ("last", "best") else ""
+    flattered = "what is the best of many is flattered by chance."
+    if tables.confirmed.get("complete"):
+        flattered = "these are its numbers in the search, which flatter; what held on fresh seeds stands above."
     chosen = f"chosen by {chosen_by(tables)}{at}, its best epoch by the same metric"
     if len(tables.objectives) > 1:
         chosen = f"taken as {fronts.taken(tables)}, its best epoch by {chosen_by(tables)}"
-    return f"The trial was {chosen}: what is the best of many is flattered by chance.{median} {tested(trial, quality)}"
+    return f"The trial was {chosen}: {flattered}{median} {tested(trial, quality)}"
 
 
 def tested(trial: TrialRow, quality: metrics.Quality) -> str:

@@ -86,7 +86,8 @@ def proposed(summary: Summary) -> Iterator[str]:
         again = words.counted(summary.repeats, "proposal")
         yield f"{again} repeated a setting with its seed, so the same bits: known, and another was asked for"
     if summary.exhausted and summary.best is not None and len(summary.best.changes):
-        count = summary.complete + summary.pruned + summary.failed + summary.running
+        again = summary.confirmed.get("ended", 0)
+        count = summary.complete + summary.pruned + summary.failed + summary.running - again
         yield f"the space is exhausted: it has {words.counted(count, 'setting')}, and all were run"
 
 

@@ -13,10 +13,10 @@ from dfkd_ray.study import Study
 from dfkd_ray.study.pick import FIRST
 from dfkd_ray.tune import ledger
 from dfkd_ray.tune.amending import compared, ranks_of, remembers, with_parts
-from dfkd_ray.tune.fresh import Fresh
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.tune.pictures import Picture
 from dfkd_ray.tune.ranks import Ranks
+from dfkd_ray.tune.reseeded import Reseeded
 from dfkd_ray.tune.tally import Tally
 from dfkd_ray.tune.trials import Trial, barred, outside
 from dfkd_ray.util import leaving
@@ -56,7 +56,7 @@ class History:
         self.refused: dict[str, str] = {}  # arm of a path -> why it is no method and is left out
         self.resolved: set[str] = set()  # arms of a path of which both are known
         self.searched = 0  # trials of the search, or of the design: all but those that confirm a winner
-        self.fresh = Fresh()  # what those have come to
+        self.fresh = Reseeded()  # what those have come to
         self.finished = False
         self.active_seconds = 0.0  # that the study has been run for, over all its sessions; no clock on the wall
         self._study: Study | None = None
@@ -251,8 +251,8 @@ class History:
                 self._best = UNKNOWN
 
     def _confirming(self, record: Record) -> None:
-        if unknown := {*record["arms"].values()} - {None, *self.trials}:
-            raise ValueError(f"it confirms trial {min(unknown)}, and there is none")
+        if unknown := {*record["arms"].values()} - {None, *record["trials"]}:
+            raise ValueError(f"it confirms {unknown}, and names other trials")
         self.fresh.begun(record)
 
     def _finished(self, record: Record) -> None:

@@ -50,6 +50,13 @@ def test_how_much_was_a_search_and_what_was_not_run_again_is_said() -> None:
     ]
 
 
+def test_settings_that_ran_again_are_no_others() -> None:
+    trial = ended(1, [0.5], {"val_accuracy": 0.5})
+    again = replace(summary([(trial, {"val_accuracy": 0.5})], trial), exhausted=True, complete=11)
+    told = list(outcome.proposed(replace(again, confirmed={"ended": 9})))
+    assert told == ["the space is exhausted: it has 2 settings, and all were run"]
+
+
 def test_the_objectives_own_number_comes_first() -> None:
     last = {"agreement/source": 0.946, "kl/noise": 0.0321}
     blind = ended(0, [0.946], last)
