@@ -130,12 +130,11 @@ def test_a_sweep_says_how_noisy_seeds_are_and_which_lead_it_finds() -> None:
     )
     lead = 100 * smallest_lead(12, 0.04)
     assert found == (
-        f"12 trials of 1 seed find the best setting with probability 0.8 where it leads all others by {lead:.1f} points; "
-        "of settings that are equal the best one looks 6.5 points better than it is"
+        f"12 trials of 1 seed find the best setting with probability 0.8 where it leads all others by {lead:.1f} "
+        "points; of settings that are equal the best one looks 6.5 points better than it is"
     )
-    assert "12 trials of 4 seeds" in swept(measured, 4)[1]
-    assert (
-        f"by {lead / 2:.1f} points; of settings that are equal the best one looks 3.3 points" in swept(measured, 4)[1]
-    )
+    more = swept(measured, 4)[1]
+    assert "12 trials of 4 seeds" in more
+    assert f"by {lead / 2:.1f} points; of settings that are equal the best one looks 3.3 points" in more
     assert len(swept(measured, budget={"hours": 1})) == 1, "nobody knows how many trials there will be"
     assert swept(None)[0].startswith("noise between seeds: not known, since no earlier study of this method and task ")
