@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dfkd_ray import metrics
 from dfkd_ray import study as studies
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.trials import barred
@@ -56,3 +57,11 @@ def test_who_is_kept_from_winning(metric: str, entropy: float, kept_back: bool) 
     assert barred(history.study, history.trials[0]) is kept_back
     alone = replace(history.study, search={})
     assert barred(alone, history.trials[0]) is False, "a run alone has nothing to win"
+
+
+def test_costs_are_known_by_their_names_as_metrics_are() -> None:
+    told = {"method": {"a": 1}, "fingerprint": "f", "parameters": 78}
+    trial = History([*records(), asked(0), row(0, 1, 0.5, **told), row(0, 2, 0.25)]).trials[0]
+    assert [trial.cost(name) for name in metrics.COSTS] == [4.0, 20, 78]
+    assert [trial.at(name, 2) for name in ("val_accuracy", "parameters", "nothing")] == [0.25, 78, None]
+    assert trial.at("val_accuracy", 3) is None
