@@ -54,10 +54,8 @@ def test_what_the_stopper_stops_is_pruned_at_its_rung() -> None:
     assert after(math.nan, others=(0.1, 0.2)) == Ending("failed", "val_accuracy is nan at epoch 1")
 
 
-COSTS = {
-    "{metric: val_accuracy}": "[{metric: val_accuracy, at: best}, {metric: parameters}, {metric: seconds}]",
-    **NONE,
-}
+DEAR = "[{metric: val_accuracy, at: best}, {metric: parameters}, {metric: seconds}]"
+COSTS = {"{metric: val_accuracy}": DEAR, **NONE}
 
 
 def test_a_cost_is_told_as_it_is_at_the_end() -> None:

@@ -87,8 +87,8 @@ def test_a_tie_in_the_first_objective_is_broken_by_the_second() -> None:
     ],
 )
 def test_one_of_the_front_is_best_as_the_study_has_it_also_while_it_grows(best: str, taken: int | None) -> None:
-    (objective,) = MULTI.values()
-    history = History(records({**MULTI, objective: f"{objective}\nbest: {best}"}))
+    several = MULTI["{metric: val_accuracy}"]
+    history = History(records({**MULTI, "{metric: val_accuracy}": f"{several}\nbest: {best}"}))
     assert history.best() is None
     for number, values in enumerate([[0.3, 0.1], [0.6, 0.3], [0.7, 0.9], [0.2, 0.5]]):
         for record in (asked(number), row(number, 1, 0.1), ended(number, "complete", values)):
