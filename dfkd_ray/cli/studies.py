@@ -28,6 +28,8 @@ def effects_in(folder: Path) -> tuple[list[dict[str, Any]], int]:
 
 def lines(seen: Standing) -> Iterator[str]:
     """What there is to say of a study, but for the trials that run and its effects."""
+    from dfkd_ray.tune.trials import none_won
+
     study, now = seen.history.study, seen.now
     who = f" by {seen.owner}" if seen.owner is not None else ", nobody runs it" if seen.state == "interrupted" else ""
     yield f"{study.study}: {seen.state}{who}; last record {roughly(seen.quiet)} ago"
@@ -44,7 +46,7 @@ def lines(seen: Standing) -> Iterator[str]:
         yield f"best: trial {now.best.trial}{arm}, seed {now.best.seed}, {outcome.told(now.metric, now.best.value)}"
         yield from (f"  {path} = {words.setting(value)}" for path, value in now.best.changes.items())
     elif now.complete and now.total == now.complete + now.pruned + now.failed:
-        yield "no trial has won: the complete ones are degenerate"
+        yield f"no trial has won: {none_won(study, front=False)}"
     left = f", about {roughly(now.seconds_left)} left" if seen.owner and now.seconds_left is not None else ""
     yield f"run for {roughly(seen.history.active_seconds)}{left}"
 

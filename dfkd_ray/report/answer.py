@@ -54,9 +54,6 @@ def chosen_by(tables: Tables) -> str:
 
 def sentence(tables: Tables) -> str:
     """The answer, as plain text."""
-    best = tables.best
-    if best is None:
-        return _nothing(tables)
     planned, several = part(tables.study, "budget").get("trials"), len(tables.front) > 1 < len(tables.objectives)
     running = tables.note.get("finished") is False and is_number(planned) and planned > len(tables.all)
     what = "The front" if several else "Best"
@@ -65,8 +62,11 @@ def sentence(tables: Tables) -> str:
         if running
         else f"{what} of {words.count(len(tables.all), 'trial')}"
     )
+    best = tables.best
     if several:
         return f"{fronts.sentence(tables, head)}{against(tables)}."
+    if best is None:
+        return nothing(tables)
     chosen = [f"{p.label} {words.setting(best.changes[p.path])}" for p in tables.parameters if p.path in best.changes]
     settings = f" with {words.listed([words.shorten(c) for c in chosen])}" if 0 < len(chosen) <= _MOST else ""
     tested = best.final.get(metrics.TEST_LAST)
@@ -86,11 +86,17 @@ def _reached(best: TrialRow, tables: Tables) -> str:
     return ", ".join(found)
 
 
-def _nothing(tables: Tables) -> str:
+def nothing(tables: Tables) -> str:
+    """Why no trial is best."""
     if not tables.all:
         return "No trial has ended yet, so there is no answer."
-    if tables.degenerate and tables.guarded:
-        return f"No trial has won: {words.count(len(tables.degenerate), 'complete trial')}, and each is degenerate."
+    if tables.complete and not tables.points:
+        outside = any(trial.outside for trial in tables.complete)
+        known = {"degenerate": bool(tables.degenerate), "outside of the constraints": outside}
+        why = " or ".join(what for what, there in known.items() if there)
+        return f"No trial has won: {words.count(len(tables.complete), 'complete trial')}, and each is {why}."
+    if tables.points:
+        return f"No trial is taken: none on the front is {fronts.taken(tables)}."
     states = Counter(t.state or "unknown" for t in tables.all)
     counts = words.listed([f"{n} {words.state(state)}" for state, n in sorted(states.items())])
     return f"No trial has completed with a finite value of the objective, so there is no answer ({counts})."

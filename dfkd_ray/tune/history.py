@@ -84,7 +84,7 @@ class History:
     def best(self) -> Trial | None:
         """The best complete trial that nothing keeps from winning; of several objectives as the study's `best` has
         it."""
-        if self._best is UNKNOWN:
+        if self._best == UNKNOWN:
             self._best = self.tally.best if self.study.best == FIRST else self.pick(self.tally.front)
         return None if self._best is None else self.trials[self._best]
 

@@ -9,8 +9,10 @@ import pytest
 
 from dfkd_ray import metrics
 from dfkd_ray import study as studies
+from dfkd_ray.study.constraints import Constraint
+from dfkd_ray.study.pick import Pick
 from dfkd_ray.tune.history import History
-from dfkd_ray.tune.trials import barred
+from dfkd_ray.tune.trials import barred, none_won
 from tests.tune.test_history import asked, records, row
 
 
@@ -65,3 +67,16 @@ def test_costs_are_known_by_their_names_as_metrics_are() -> None:
     assert [trial.cost(name) for name in metrics.COSTS] == [4.0, 20, 78]
     assert [trial.at(name, 2) for name in ("val_accuracy", "parameters", "nothing")] == [0.25, 78, None]
     assert trial.at("val_accuracy", 3) is None
+
+
+def test_why_none_has_won_is_said_by_what_the_study_asks_for() -> None:
+    study = History([*records(DATA_FREE)]).study
+    assert none_won(study, False) == "all complete ones are degenerate"
+    bound = (Constraint("seconds", True, 6.0),)
+    assert none_won(replace(study, constraints=bound), False) == (
+        "all complete ones are degenerate or outside of the constraints"
+    )
+    two = replace(
+        study, objective=(*study.objective, studies.Objective("kl/noise")), best=Pick("constraint", bound[:0])
+    )
+    assert none_won(two, True) == "none on the front is as `best` wants it: constraint"
