@@ -112,7 +112,8 @@ TWO = [{"metric": "val_accuracy"}, {"metric": "kl/noise"}]
         (
             [trial(0, objectives=[0.5, 0.5])],
             noted(objective=TWO, best={"constraint": {"kl/noise": "<= 0.1"}}),
-            "No trial is taken: none on the front is the best by validation accuracy with KL to the teacher, noise <= 0.1.",
+            "No trial is taken: none on the front is the best by validation accuracy with KL to the teacher, "
+            "noise <= 0.1.",
         ),
     ],
 )
