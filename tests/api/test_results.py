@@ -130,11 +130,11 @@ def test_a_degenerate_trial_that_may_not_win_has_failed_for_optuna(tmp_path: Pat
     goal = {"metric": "agreement/source", "mode": "max"}
     made = demo(fail=False)
     rows: list[dict[str, Any]] = []
-    for trial in made.trials.to_pylist():
-        sound = {"class_entropy/source": 0.0 if trial["trial"] == 0 else 0.9, "agreement/source": 0.5}
+    for row in made.trials.to_pylist():
+        sound = {"class_entropy/source": 0.0 if row["trial"] == 0 else 0.9, "agreement/source": 0.5}
         rows += [
-            {"trial": trial["trial"], "epoch": epoch, "seconds": 1.0, "metric": metric, "value": value}
-            for epoch in range(1, (trial["epochs"] or 0) + 1)
+            {"trial": row["trial"], "epoch": epoch, "seconds": 1.0, "metric": metric, "value": value}
+            for epoch in range(1, (row["epochs"] or 0) + 1)
             for metric, value in sound.items()
         ]
     found = saved(tmp_path, study(made.trials.to_pylist(), rows, note=noted(objective=goal)))
