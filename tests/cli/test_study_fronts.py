@@ -20,7 +20,7 @@ HEAD = """method: noise_kd
 task: gliders
 fixed: {schedule.epochs: 1, schedule.rounds: 1, schedule.student_steps: 1, schedule.batch: 4}
 """
-SMALL, LARGE = "resnet8", "resnet14"
+SMALL, LARGE = "resnet8", "resnet20"
 BOUNDED = f"""study: bounded
 {HEAD}objective: {{metric: val_accuracy}}
 search: {{student.arch: {{choice: [{LARGE}, {SMALL}]}}}}
