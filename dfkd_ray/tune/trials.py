@@ -115,7 +115,8 @@ def none_won(study: Study, front: bool) -> str:
     """Why none of a study's complete trials has won; `front`: whether there is one, of which none is taken."""
     if front:
         return f"none on the front is as `best` wants it: {study.best}"
-    why = ["degenerate"] if degenerate.guarded(objective.metric for objective in study.objective) else []
+    guarded = degenerate.guarded(objective.metric for objective in study.objective)
+    why = ["degenerate"] if guarded or not study.constraints else []
     why += ["outside of the constraints"] if study.constraints else []
     return f"all complete ones are {' or '.join(why)}"
 

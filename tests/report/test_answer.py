@@ -120,7 +120,7 @@ TWO = [{"metric": "val_accuracy"}, {"metric": "kl/noise"}]
 def test_why_none_has_won_is_said(rows: list[dict[str, object]], note: dict[str, object], text: str) -> None:
     tables = study(rows, note=note)
     assert answer.sentence(tables).replace(NBSP, " ") == text
-    assert text in written(sections.best(tables)).replace(NBSP, " ").replace("&lt;", "<")
+    assert text in str(written(sections.best(tables))).replace(NBSP, " ").replace("&lt;", "<")
 
 
 def test_a_cost_is_of_the_trial_and_of_no_epoch() -> None:

@@ -13,7 +13,7 @@ from dfkd_ray.study.constraints import Constraint
 from dfkd_ray.study.pick import Pick
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.trials import barred, none_won
-from tests.tune.test_history import asked, records, row
+from tests.tune.test_history import MULTI, asked, records, row
 
 
 def test_an_epoch_that_comes_again_changes_nothing() -> None:
@@ -76,6 +76,8 @@ def test_why_none_has_won_is_said_by_what_the_study_asks_for() -> None:
     assert none_won(replace(study, constraints=bound), False) == (
         "all complete ones are degenerate or outside of the constraints"
     )
-    goals = (*study.objective, studies.Objective("kl/noise"))
-    two = replace(study, objective=goals, best=Pick("constraint"))
-    assert none_won(two, True) == "none on the front is as `best` wants it: constraint"
+    assert none_won(replace(History([*records()]).study, constraints=bound), False) == (
+        "all complete ones are outside of the constraints"
+    )
+    two = replace(History([*records(MULTI)]).study, best=Pick("knee"))
+    assert none_won(two, True) == "none on the front is as `best` wants it: knee"
