@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from dfkd_ray import metrics
 from dfkd_ray.methods.method import Schedule
@@ -53,10 +54,7 @@ def describe(
         yield f"method {study.method_name}, task {study.task_name}"
         duplicates = duplicates or find_duplicates(study.ablation.arms, lambda changes: canonical(dict(changes)))
         yield from _design(study, study.ablation, spread, duplicates)
-    searched = written.get("search", {})
-    width = max(map(len, searched), default=0)
-    for path, domain in searched.items():
-        yield f"  {path:<{width}}  {', '.join(f'{key} {value}' for key, value in domain.items())}"
+    yield from _searched(written.get("search", {}))
     place = place or here()
     study = replace(study, resources=settled(study.resources, place.nodes))
     seconds, said = _measured(schedule, cost, each, place)
@@ -65,6 +63,13 @@ def describe(
         yield from _hours(study, schedule, seconds, concurrency, place, duplicates)
     if cost is not None:
         yield from packing(cost, study.resources, place)
+
+
+def _searched(search: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """The searched paths and their domains."""
+    width = max(map(len, search), default=0)
+    for path, domain in search.items():
+        yield f"  {path:<{width}}  {', '.join(f'{key} {value}' for key, value in domain.items())}"
 
 
 def _proposals(study: Study) -> Iterator[str]:

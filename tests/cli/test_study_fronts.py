@@ -120,6 +120,6 @@ def test_a_package_that_is_not_there_is_told_with_the_line(home: Home) -> None:
     said = refused("validate", home.place / "wrong.yaml")
     registry = home.place / "hub"
     assert said.endswith(
-        f"wrong.yaml:7: sampler: optunahub samplers/hlaf: no such package in {registry}; did you mean 'samplers/half'?"
+        f"wrong.yaml:8: sampler: optunahub samplers/hlaf: no such package in {registry}; did you mean 'samplers/half'?"
         f" (known: samplers/broken, samplers/half, samplers/seedless, samplers/two)"
     )
