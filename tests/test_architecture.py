@@ -155,6 +155,7 @@ SAME_NAME = {
     ("report.charts.history", "tune.history"): CHART,
     ("report.charts.importance", "tune.importance"): CHART,
     ("report.charts.curves", "tune.curves"): CHART,
+    ("report.charts.hypervolume", "stats.hypervolume"): CHART,
     ("datasets.pools.pictures", "tune.pictures"): "images of a pool, and grids that a trial reports",
     ("report.effects", "stats.effects"): PAGE,
     ("report.evaluation", "runs.evaluation"): PAGE,

@@ -30,6 +30,7 @@ def lines(seen: Standing) -> Iterator[str]:
     """What there is to say of a study, but for the trials that run and its effects."""
     from dfkd_ray.report import confirmed
     from dfkd_ray.tune import confirm
+    from dfkd_ray.tune.trials import none_won
 
     study, now = seen.history.study, seen.now
     who = f" by {seen.owner}" if seen.owner is not None else ", nobody runs it" if seen.state == "interrupted" else ""
@@ -50,7 +51,7 @@ def lines(seen: Standing) -> Iterator[str]:
         yield f"{head}: trial {now.best.trial}{arm}, seed {now.best.seed}, {outcome.told(now.metric, now.best.value)}"
         yield from (f"  {path} = {words.setting(value)}" for path, value in now.best.changes.items())
     elif now.complete and now.total == now.complete + now.pruned + now.failed:
-        yield "no trial has won: the complete ones are degenerate"
+        yield f"no trial has won: {none_won(study, front=False)}"
     left = f", about {roughly(now.seconds_left)} left" if seen.owner and now.seconds_left is not None else ""
     yield f"run for {roughly(seen.history.active_seconds)}{left}"
 

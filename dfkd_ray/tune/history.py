@@ -89,7 +89,7 @@ class History:
         if self.fresh.first is not None:
             number = self.fresh.arms[self.fresh.first]
             return None if number is None else self.trials[number]
-        if self._best is UNKNOWN:
+        if self._best == UNKNOWN:
             self._best = self.tally.best if self.study.best == FIRST else self.pick(self.tally.front)
         return None if self._best is None else self.trials[self._best]
 

@@ -114,6 +114,16 @@ def outside(study: Study, trial: Trial) -> tuple[str, ...]:
     return tuple(f"{each.metric} not {each}" for each in study.constraints if found.get(each.metric, 0.0) > 0)
 
 
+def none_won(study: Study, front: bool) -> str:
+    """Why none of a study's complete trials has won; `front`: whether there is one, of which none is taken."""
+    if front:
+        return f"none on the front is as `best` wants it: {study.best}"
+    guarded = degenerate.guarded(objective.metric for objective in study.objective)
+    why = ["degenerate"] if guarded or not study.constraints else []
+    why += ["outside of the constraints"] if study.constraints else []
+    return f"all complete ones are {' or '.join(why)}"
+
+
 def barred(study: Study, trial: Trial) -> bool:
     """Whether a trial is kept from winning, since it is degenerate and no objective is taken on real images.
 

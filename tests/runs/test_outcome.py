@@ -10,6 +10,8 @@ import pytest
 
 from dfkd_ray import metrics
 from dfkd_ray.runs import outcome
+from dfkd_ray.study.constraints import Constraint
+from dfkd_ray.study.pick import Pick
 from dfkd_ray.tune import Summary
 from dfkd_ray.tune.curves import Rows
 from dfkd_ray.tune.trials import Trial
@@ -75,13 +77,23 @@ def test_with_several_objectives_every_trial_of_the_front_is_named() -> None:
     trials = [ended(number, list(own.values()), own) for number, own in enumerate(values)]
     front = list(zip(trials, values))
     assert list(outcome.winners(summary(front, trials[0]), 0.25)) == [
-        "best: trial 0, seed 0, agreement/source 90.0 % at the last epoch, kl/noise 0.2 nats at the last epoch, "
-        "no real images to evaluate on",
+        "where one trial is asked for (best: first): trial 0, seed 0, agreement/source 90.0 % at the last epoch, "
+        "kl/noise 0.2 nats at the last epoch, no real images to evaluate on",
         "  a.b = 0.5",
         "the front, 2 trials that no other dominates:",
         "  trial 0: agreement/source 90.0 %, kl/noise 0.2 nats",
         "  trial 1: agreement/source 80.0 %, kl/noise 0.1 nats",
     ]
+    none = replace(summary(front, trials[1]), pick=Pick("knee"))
+    assert next(outcome.winners(none, 0.25)).startswith(
+        "where one trial is asked for (best: knee but the front has none, so first): trial 1, seed 0, "
+    )
+    bound = Pick("constraint", (Constraint("kl/noise", True, 0.01),))
+    *_, last = outcome.winners(replace(summary(front, None), pick=bound, knee=1), 0.25)
+    assert last == "none of them is taken where one trial is asked for: `best` wants constraint kl/noise <= 0.01"
+    many = list(outcome.front_lines([(n, {"kl/noise": 0.5}) for n in range(30)], 3))
+    assert many[4] == "  trial 3 (the knee): kl/noise 0.5 nats"
+    assert (len(many), many[-1]) == (22, "  and 10 more, all on the page")
     alone = ended(0, [0.9], {"agreement/source": 0.9})
     one = list(outcome.winners(summary([(alone, {"agreement/source": 0.9})], alone), 0.25))
     assert not any("front" in line for line in one)

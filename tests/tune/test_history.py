@@ -77,6 +77,28 @@ def test_a_tie_in_the_first_objective_is_broken_by_the_second() -> None:
     assert [trial.number for trial in history.front()] == [1, 2]
 
 
+@pytest.mark.parametrize(
+    ("best", "taken"),
+    [
+        ("first", 2),
+        ("knee", 1),
+        ('{constraint: {kl/noise: "<= 0.2"}}', 0),
+        ('{constraint: {kl/noise: "<= 0.05"}}', None),
+    ],
+)
+def test_one_of_the_front_is_best_as_the_study_has_it_also_while_it_grows(best: str, taken: int | None) -> None:
+    several = MULTI["{metric: val_accuracy}"]
+    history = History(records({**MULTI, "{metric: val_accuracy}": f"{several}\nbest: {best}"}))
+    assert history.best() is None
+    for number, values in enumerate([[0.3, 0.1], [0.6, 0.3], [0.7, 0.9], [0.2, 0.5]]):
+        for record in (asked(number), row(number, 1, 0.1), ended(number, "complete", values)):
+            history.apply(record)
+        history.best()
+    found = history.best()
+    assert (found and found.number) == taken
+    assert ([trial.number for trial in history.front()], history.knee) == ([0, 1, 2], 1)
+
+
 def test_only_the_time_in_which_somebody_ran_it_counts() -> None:
     history = History(
         [*records(), asked(0, active=10.0), {"kind": "resumed", "time": 1000.0, "provenance": {"p": 1}, "options": {}}]
