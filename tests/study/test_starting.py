@@ -57,7 +57,7 @@ def test_mistakes_of_a_start_have_their_path_and_line() -> None:
     assert told == [
         "s.yaml:13: start.1.a.b: 1000 is not in log [0.1, 100.0]",
         "s.yaml:14: start.1.kid: no such path under `search`; did you mean 'kind'? (known: a.b, flag, kind, n)",
-        's.yaml:15: start.1.kind: "hard" is not in choice ["soft", {"name": "hard", "weight": 2}, null]',
+        's.yaml:15: start.1.kind: "hard" is not in choice ["soft", {"name"…rd", "weight": 2}, null]',
     ]
     assert refusal("start: 3\n") == "s.yaml:11: start: expected {path: value} or a list of such settings, got 3"
     assert refusal("start: [{}, {n: 2}, {n: 4}, {n: 6}]\n") == (
