@@ -136,6 +136,7 @@ class History:
         """The study's file was edited: from here on it is this one, and its trials are points of this space."""
         was, self._study = self.study, studies.parse(Document(record["study"], file="ledger"))
         self.amendments.append(record)
+        self.finished = False
         self.begun, self.experiment = (with_parts(made, record["parts"]) for made in (self.begun, self.experiment))
         for values, numbers in record["defaults"]:
             for trial in (self.trials[number] for number in numbers if number in self.trials):
