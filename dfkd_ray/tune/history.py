@@ -23,6 +23,7 @@ from dfkd_ray.util.yamls import Document
 
 VERSION = 3  # of the records: 1 had no methods and no options in its first one, 2 no experiment, and its pictures in it
 PLANNED = ("arm", "draw", "tuning", "attrs", "reused", "proposed_by", "repeats")
+KNOWN = {"trial", "changes", "state", "values", "epoch", "rung", "excesses"}  # of a trial of an earlier study
 OF_A_TRIAL = ("started", "row", "accident", "ended")  # records that follow the "asked" of their trial
 
 
@@ -153,6 +154,8 @@ class History:
                 self._compete(trial)
 
     def _earlier(self, record: Record) -> None:
+        if not all(each.keys() >= KNOWN for each in record["known"]):
+            raise KeyError(record["folder"])
         self.earlier.append(record)
 
     def _reopened(self, record: Record) -> None:
