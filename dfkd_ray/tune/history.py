@@ -27,6 +27,7 @@ from dfkd_ray.util.yamls import Document
 VERSION = 3  # of the records: 1 had no methods and no options in its first one, 2 no experiment, and its pictures in it
 PLANNED = ("arm", "draw", "tuning", "attrs", "reused", "proposed_by", "repeats", "phase")
 UNKNOWN = -1  # the number of no trial
+KNOWN = {"trial", "changes", "state", "values", "epoch", "rung", "excesses"}  # of a trial of an earlier study
 OF_A_TRIAL = ("started", "row", "accident", "ended")  # records that follow the "asked" of their trial
 
 
@@ -158,6 +159,7 @@ class History:
         """The study's file was edited: from here on it is this one, and its trials are points of this space."""
         was, self._study = self.study, studies.parse(Document(record["study"], file="ledger"))
         self.amendments.append(record)
+        self.finished = False
         self.begun, self.experiment = (with_parts(made, record["parts"]) for made in (self.begun, self.experiment))
         for values, numbers in record["defaults"]:
             for trial in (self.trials[number] for number in numbers if number in self.trials):
@@ -178,6 +180,8 @@ class History:
         return [trial for trial in self.trials.values() if trial.phase is None]
 
     def _earlier(self, record: Record) -> None:
+        if not all(each.keys() >= KNOWN for each in record["known"]):
+            raise KeyError(record["folder"])
         self.earlier.append(record)
 
     def _reopened(self, record: Record) -> None:
