@@ -70,6 +70,12 @@ class Trial:
     def seconds(self) -> float | None:
         return self.rows.seconds
 
+    def reopened(self) -> Trial:
+        """What was asked for, to be run again from the start."""
+        asked = ("number", "changes", "seed", "arm", "draw", "tuning", "attrs", "proposed_by", "repeats", "phase")
+        kept = {name: getattr(self, name) for name in (*asked, "place", "attempts")}
+        return Trial(**kept, again=self.again + 1)
+
     def curve(self, metric: str) -> dict[int, float]:
         """Epoch -> value of a metric, in the order of epochs."""
         return self.rows.curve(metric)

@@ -10,8 +10,8 @@ from pathlib import Path
 from PIL import Image
 
 from dfkd_ray.tune.curves import unpacked
-from dfkd_ray.tune.launch import Summary
 from dfkd_ray.tune.ledger import NAME, read_records
+from dfkd_ray.tune.summing import Summary
 from tests.tune import toys
 
 Points = dict[tuple[int, int], dict[str, float]]  # (trial, epoch) -> its metrics
