@@ -72,7 +72,8 @@ def test_a_line_a_case_and_a_bar_at_its_end() -> None:
     drawn = simulation.FoundForCost.draw(rows)
     first, end, second, bar = drawn.data
     assert (list(first.x), list(second.x)) == ([12.0], [6.0, 12.0])
-    assert (list(end.x), list(bar.y)) == ([12.0], [0.82])
+    assert list(end.x) == [12.0]
+    assert list(bar.y) == pytest.approx([0.82])
     assert list(bar.error_y.array) == pytest.approx([0.01])
     assert second.name == "tpe &lt;b&gt; + asha"
     assert rows["panel"].to_pylist() == ["For what 12\N{NO-BREAK SPACE}trials cost"] * 3
