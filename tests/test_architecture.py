@@ -88,6 +88,7 @@ COMMANDS = (
     "teachers",
 )
 CIRCLES = {frozenset({"dfkd_ray.cli", f"dfkd_ray.cli.{name}"}) for name in COMMANDS}
+CIRCLES |= {frozenset({"dfkd_ray.cli", "dfkd_ray.cli.pool", "dfkd_ray.cli.prune"})}  # one command of several
 
 # Tests mirror the package, name for name; what a package itself defines is tested by test_init, a method in YAML by
 # the file of its name. The second part of a module's tests begins like the first: test_launch_ablations.
@@ -155,6 +156,7 @@ SAME_NAME = {
     ("report.charts.history", "tune.history"): CHART,
     ("report.charts.importance", "tune.importance"): CHART,
     ("report.charts.curves", "tune.curves"): CHART,
+    ("report.charts.hypervolume", "stats.hypervolume"): CHART,
     ("datasets.pools.pictures", "tune.pictures"): "images of a pool, and grids that a trial reports",
     ("report.effects", "stats.effects"): PAGE,
     ("report.evaluation", "runs.evaluation"): PAGE,

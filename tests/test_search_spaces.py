@@ -116,6 +116,8 @@ def test_a_tiny_trial_of_it_leaves_tables_and_a_page(name: str, tmp_path: Path) 
     if made.search:
         plain["search"] = {path: domain for path, domain in plain["search"].items() if path not in tiny}
     plain |= {"stopper": "none", "budget": {"trials": 1}, "runtime": {"device": "cpu"}, "resources": {"cpu": 1}}
+    if made.confirm is not None:
+        plain["confirm"] = {"top": 1, "seeds": 3}
     if made.ablation is not None:
         plain |= {"seeds": 2, "budget": {}, "components": dict(list(plain.get("components", {}).items())[:2])}
         plain["arms"] = {arm: tiny_arm(each) for arm, each in list(plain.get("arms", {}).items())[:3]}
@@ -129,7 +131,7 @@ def test_a_tiny_trial_of_it_leaves_tables_and_a_page(name: str, tmp_path: Path) 
         done = launch.start(cut, work, tmp_path / "study", facts, Options(runner="serial"))
     arms = [work.fingerprint(arm) for arm in plain.get("arms", {}).values()]  # some differ in lengths alone: one here
     same = 2 * (len(arms) - len(set(arms)))
-    assert (done.complete, done.failed, done.finished) == (cut.trials - same, 0, True)
+    assert (done.complete, done.failed, done.finished) == ((cut.in_all or 0) - same, 0, True)
     trials = tables.read(tmp_path / "study" / "trials.arrow").to_pylist()
     assert {trial["state"] for trial in trials} == {"complete"}
     page = report.build(tmp_path / "study").read_text(encoding="utf-8")

@@ -80,6 +80,12 @@ class Results:
         return " ".join(finding.answers(self.tables))
 
     @property
+    def confirmed(self) -> Mapping[str, Any]:
+        """What fresh seeds say of a sweep's best settings, as plain data: `settings` (the best first, with the value
+        that each had in the search), `won` with the winner's curse, `control`; empty where none were confirmed."""
+        return self.tables.confirmed
+
+    @property
     def best(self) -> Best | None:
         """The best complete trial, of several objectives by the study's rule `best`; None where there is none that may
         win."""
@@ -181,7 +187,7 @@ class Results:
             own, at = curve.get(trial.number, {}), (trial.row["started"], trial.row["seconds"])
             return Past(trial.number, state, trial.changes, trial.arm, values, own, *at, facts)
 
-        return optuna_study(self.study, map(past, made.all))
+        return optuna_study(self.study, map(past, made.searched))
 
     def _load_plugins(self) -> None:
         """Those of the study, for what they register; where one is gone, whatever needs it says so."""

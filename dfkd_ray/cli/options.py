@@ -104,8 +104,6 @@ AcceptChanges = Annotated[
 ]
 Track = Annotated[list[str] | None, typer.Option(metavar="NAME[:PLACE]", help=_TOLD["track"])]
 Seed = Annotated[int, typer.Option(callback=bounded, help="Of initial weights and of all noise.")]
-
-
 Preset = Annotated[
     str | None,
     typer.Option(
@@ -114,8 +112,6 @@ Preset = Annotated[
         autocompletion=completion.presets,
     ),
 ]
-
-
 Trials = Annotated[int | None, typer.Option(min=1, callback=bounded, help="Of a sweep, in place of its budget's.")]
 Hours = Annotated[float | None, typer.Option(callback=bounded, help="Of a sweep, in place of its budget's.")]
 Seeds = Annotated[int | None, typer.Option(min=1, callback=bounded, help="Of an ablation, in place of its file's.")]
@@ -143,7 +139,6 @@ class SmallTry:
     preset: Preset = None
     task: Task = None
     hours: Hours = None
-
     confirm: Annotated[
         str | None,
         typer.Option(metavar="TOPxSEEDS", help="Of a sweep's winner: as in its file.", show_default="its file's"),

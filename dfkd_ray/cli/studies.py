@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dfkd_ray.runs import outcome
+from dfkd_ray.runs import winning
 from dfkd_ray.util import store, words
 from dfkd_ray.util.errors import DfkdError, StudyError
 from dfkd_ray.util.words import for_terminal, roughly
@@ -30,6 +30,7 @@ def lines(seen: Standing) -> Iterator[str]:
     """What there is to say of a study, but for the trials that run and its effects."""
     from dfkd_ray.report import confirmed
     from dfkd_ray.tune import confirm
+    from dfkd_ray.tune.trials import none_won
 
     study, now = seen.history.study, seen.now
     who = f" by {seen.owner}" if seen.owner is not None else ", nobody runs it" if seen.state == "interrupted" else ""
@@ -41,16 +42,16 @@ def lines(seen: Standing) -> Iterator[str]:
     if now.front:
         trials, goals = seen.history.front(), [goal.metric for goal in study.objective]
         front = [(trial.number, dict(zip(goals, trial.values or ()))) for trial in trials]
-        yield from outcome.front_lines(front, seen.history.knee)
+        yield from winning.front_lines(front, seen.history.knee)
     elif now.best is not None:
         arm = "" if now.best.arm is None else f" ({now.best.arm})"
         note = confirm.confirmed(seen.history) or {}
         yield from map(for_terminal, confirmed.sentences(note))
         head = "in the search" if note.get("complete") else "best"
-        yield f"{head}: trial {now.best.trial}{arm}, seed {now.best.seed}, {outcome.told(now.metric, now.best.value)}"
+        yield f"{head}: trial {now.best.trial}{arm}, seed {now.best.seed}, {winning.told(now.metric, now.best.value)}"
         yield from (f"  {path} = {words.setting(value)}" for path, value in now.best.changes.items())
     elif now.complete and now.total == now.complete + now.pruned + now.failed:
-        yield "no trial has won: the complete ones are degenerate"
+        yield f"no trial has won: {none_won(study, front=False)}"
     left = f", about {roughly(now.seconds_left)} left" if seen.owner and now.seconds_left is not None else ""
     yield f"run for {roughly(seen.history.active_seconds)}{left}"
 
@@ -75,7 +76,7 @@ def running(seen: Standing) -> Iterator[Sequence[str]]:
     for trial in now.running:
         told = "" if trial.arm is None else f"{trial.arm}, seed {trial.seed}"
         settings = told or ", ".join(f"{path}={words.setting(value)}" for path, value in trial.changes.items())
-        value = outcome.value_of(now.metric, trial.value)
+        value = winning.value_of(now.metric, trial.value)
         yield str(trial.trial), f"{trial.epoch}/{now.max_epochs}", value, roughly(trial.seconds), settings
 
 
@@ -105,6 +106,6 @@ def table_of(found: Sequence[dict[str, Any]]) -> Iterator[Sequence[str]]:
         trials, best, metric = each["trials"], each["best"], each["objective"]["metric"]
         ended = sum(trials[state] for state in ("complete", "stopped", "failed"))
         of = f"{ended}/{trials['total']}" if trials["total"] else str(ended)
-        value = words.DASH if best is None else outcome.told(metric, best["value"])
+        value = words.DASH if best is None else winning.told(metric, best["value"])
         last = f"{roughly(each['seconds_since_last_record'])} ago"
         yield each["folder"], each["kind"], each["state"], of, value, last, f"{each['method']} on {each['task']}"

@@ -148,7 +148,7 @@ def _named(
 ) -> tuple[str, Options, options.SmallTry]:
     """The file of a study; that of the ablation around a winner is written first, and has the seeds that are said."""
     if (file is None) == (winner is None):
-        raise typer.BadParameter("which study? Give its file, or --from and the folder of a sweep")
+        raise StudyError("which study? Give its file, or --from and the folder of a sweep")
     if winner is None:
         assert file is not None
         return file, how, small

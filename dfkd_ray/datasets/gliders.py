@@ -44,7 +44,7 @@ _FUSELAGE, _STROKE, _NACELLE, _COCKPIT = 0.105, 0.11, 0.115, 0.07  # radii
 _CHUNK = 32  # images at a time: the planes of one chunk stay in the cache
 
 
-class Drawn(NamedTuple):
+class Scenes(NamedTuple):
     """images (N, S, S, 3) uint8; labels (N,) int64; parts (N, S, S) uint8, of `PARTS`; depth (N, S, S) float32."""
 
     images: NDArray[np.uint8]
@@ -53,7 +53,7 @@ class Drawn(NamedTuple):
     depth: NDArray[np.float32]
 
 
-def split(which: str, size: int = SIZE) -> Drawn:
+def split(which: str, size: int = SIZE) -> Scenes:
     """`train`, `val` or `test`: own seeds, so no image is in two splits."""
     return drawn(*SPLITS[which], size)
 
@@ -63,7 +63,7 @@ def draw(count: int, seed: int, size: int = SIZE) -> tuple[NDArray[np.uint8], ND
     return drawn(count, seed, size)[:2]
 
 
-def drawn(count: int, seed: int, size: int = SIZE) -> Drawn:
+def drawn(count: int, seed: int, size: int = SIZE) -> Scenes:
     """`count` images, their labels 0 1 2 ... 11 0 1 ..., and what is seen at each pixel: the part on top that covers
     half of it or more, and its distance, that of the aircraft's scale.
 
@@ -80,7 +80,7 @@ def drawn(count: int, seed: int, size: int = SIZE) -> Drawn:
         clean, parts[part], depth[part] = _render(labels[part], uniform[part], size)
         grain = noise.standard_normal(clean.shape) * 0.02
         images[part] = np.rint(np.clip(clean + grain, 0, 1) * 255)
-    return Drawn(images, labels, parts, depth)
+    return Scenes(images, labels, parts, depth)
 
 
 def _render(labels: NDArray[np.int64], uniform: Array, size: int) -> tuple[Array, Array, Array]:

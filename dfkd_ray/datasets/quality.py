@@ -19,7 +19,7 @@ WITHIN = 1.25  # the ratio of delta_1
 LEAST = 1e-3  # of a told depth: a ratio and a logarithm need one above 0
 
 
-class Tally(Protocol):
+class Judge(Protocol):
     """Counts over batches, so that no split's outputs are held at once."""
 
     def add(self, outputs: Tensor, targets: Tensor) -> None: ...
@@ -88,7 +88,7 @@ class Depths:
         return {"delta1": within, "rmse": math.sqrt(squares), "rel": relative}
 
 
-TALLIES: Mapping[Targets, Callable[[], Tally]] = {"classes": Named, "segmentation": Areas, "depth": Depths}
+TALLIES: Mapping[Targets, Callable[[], Judge]] = {"classes": Named, "segmentation": Areas, "depth": Depths}
 
 
 def measured(targets: Targets, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:

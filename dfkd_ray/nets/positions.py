@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from dfkd_ray.util.choices import Targets
@@ -12,9 +13,13 @@ def rows(x: Tensor) -> Tensor:
     return x if x.ndim == 2 else x.permute(0, 2, 3, 1).flatten(0, 2)
 
 
+CELLS = 4  # to a side: over all positions the means of any two images are all but the same
+
+
 def pooled(x: Tensor) -> Tensor:
-    """What the last layer reads, (B, D) as it is; (B, D, H, W) by its mean over the positions, (B, D)."""
-    return x.mean((2, 3)) if x.ndim == 4 else x.flatten(1)
+    """What the last layer reads, (B, D) as it is; (B, D, H, W) by its means over CELLS x CELLS cells, one behind the
+    other."""
+    return F.adaptive_avg_pool2d(x, CELLS).flatten(1) if x.ndim == 4 else x.flatten(1)
 
 
 def targets_of(outputs: Tensor) -> Targets:

@@ -4,8 +4,7 @@ A network is run at most once for a batch of images; its stage features, its pen
 BatchNorm layers are caught on the way by forward hooks that are removed again. Whatever no term reads is not computed:
 an objective without an adversarial term never runs the student.
 
-A dense network gives an output a position, (B, K, H, W), read as rows (B H W, K): formulas over images hold of them.
-
+A dense network's outputs (B, K, H, W) are read as rows (B H W, K), so that formulas over images are over positions.
 Where a run has several ranks (`nets.sharing`), logits and embeddings are of the whole batch, on every rank. Stages and
 inputs of BatchNorm, which are large, are of this rank's rows, and a term that reads them says how the ranks' values are
 joined: `signals.ranks.mean` where it is a mean over images.

@@ -55,10 +55,8 @@ def chosen_by(tables: Tables) -> str:
 def sentence(tables: Tables) -> str:
     """The answer, as plain text."""
     best = tables.best
-    if best is None:
-        return _nothing(tables)
-    if tables.confirmed.get("complete"):
-        return f"Trial {best.number} has {_settings(best, tables)}{against(tables)}."
+    if best is not None and tables.confirmed.get("complete"):
+        return f"Trial {best.number} has {_settings(best, tables) or 'the settings below'}{against(tables)}."
     budget, several = part(tables.study, "budget").get("trials"), len(tables.front) > 1 < len(tables.objectives)
     planned = int(budget) if is_number(budget) else 0
     running = tables.note.get("finished") is False and planned > len(tables.searched)
@@ -70,6 +68,8 @@ def sentence(tables: Tables) -> str:
     )
     if several:
         return f"{fronts.sentence(tables, head)}{against(tables)}."
+    if best is None:
+        return nothing(tables)
     chosen = _settings(best, tables)
     settings = f" with {chosen}" if chosen else ""
     tested = best.final.get(tables.quality.test_last)
@@ -95,11 +95,17 @@ def _reached(best: TrialRow, tables: Tables) -> str:
     return ", ".join(found)
 
 
-def _nothing(tables: Tables) -> str:
+def nothing(tables: Tables) -> str:
+    """Why no trial is best."""
     if not tables.all:
         return "No trial has ended yet, so there is no answer."
-    if tables.degenerate and tables.guarded:
-        return f"No trial has won: {words.count(len(tables.degenerate), 'complete trial')}, and each is degenerate."
+    if tables.complete and not tables.points:
+        outside = any(trial.outside for trial in tables.complete)
+        known = {"degenerate": bool(tables.degenerate), "outside of the constraints": outside}
+        why = " or ".join(what for what, there in known.items() if there)
+        return f"No trial has won: {words.count(len(tables.complete), 'complete trial')}, and each is {why}."
+    if tables.points:
+        return f"No trial is taken: none on the front is {fronts.taken(tables)}."
     states = Counter(t.state or "unknown" for t in tables.all)
     counts = words.listed([f"{n} {words.state(state)}" for state, n in sorted(states.items())])
     return f"No trial has completed with a finite value of the objective, so there is no answer ({counts})."

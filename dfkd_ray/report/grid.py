@@ -86,7 +86,7 @@ def _whose(tables: Tables, trials: Sequence[TrialRow]) -> Iterator[Column]:
     pairs = [trial.pair for trial in trials]
     if any(t.arm for t in trials):
         yield _said("Arm", [t.arm or "" for t in trials])
-    if tables.is_ablation:
+    if tables.is_ablation or len(tables.searched) < len(tables.all):
         yield _said("Seed", [seed for seed, _ in pairs])
     if any(draw for _, draw in pairs):
         yield _said("Draw", [draw for _, draw in pairs])
@@ -102,7 +102,7 @@ def _hidden(tables: Tables, trials: Sequence[TrialRow]) -> Iterator[Column]:
     """What may be added to the table."""
     rows = [trial.row for trial in trials]
     yield _said("Reason", [row["reason"] for row in rows], shown=False)
-    if not tables.is_ablation:
+    if not tables.is_ablation and len(tables.searched) == len(tables.all):
         yield _said("Seed", [row["seed"] for row in rows], shown=False)
     yield _number("Best epoch", [row["best_epoch"] for row in rows], words.number, shown=False)
     memory = [row["peak_memory"] for row in rows]

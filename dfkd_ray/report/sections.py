@@ -7,7 +7,7 @@ from typing import Any
 
 from dfkd_ray import metrics
 from dfkd_ray.report import finding, fronts, guard, published, thinning
-from dfkd_ray.report.answer import Scores, chosen_by, numbers, ruler
+from dfkd_ray.report.answer import Scores, chosen_by, nothing, numbers, ruler
 from dfkd_ray.report.asked import asked, experiment
 from dfkd_ray.report.blocks import (
     FORMATS,
@@ -72,8 +72,7 @@ def changed(tables: Tables) -> list[Text]:
 def best(tables: Tables) -> Section:
     title, trial = "The best settings", tables.best
     if trial is None:
-        why = "Every complete trial is degenerate" if tables.degenerate else "No trial is complete"
-        return Section("best", title, title, [Empty(f"{why}, so no settings are best.")])
+        return Section("best", title, title, [*fronts.blocks(tables), Empty(nothing(tables))])
     shown = [_setting(p, trial) for p in tables.parameters]
     scores = Scores(trial, tables)
     last, top = (f" (epoch {e})" if e is not None else "" for e in (scores.last_epoch, scores.best_epoch))
@@ -111,10 +110,13 @@ def _honesty(tables: Tables, trial: TrialRow) -> str:
     said = f" The median validation {quality.said} of its last five epochs is {value}."
     median = "" if found is None else said
     at = f" at its {tables.objective.at} epoch" if tables.objective.at in ("last", "best") else ""
+    flattered = "what is the best of many is flattered by chance."
+    if tables.confirmed.get("complete"):
+        flattered = "these are its numbers in the search, which flatter; what held on fresh seeds stands above."
     chosen = f"chosen by {chosen_by(tables)}{at}, its best epoch by the same metric"
     if len(tables.objectives) > 1:
         chosen = f"taken as {fronts.taken(tables)}, its best epoch by {chosen_by(tables)}"
-    return f"The trial was {chosen}: what is the best of many is flattered by chance.{median} {tested(trial, quality)}"
+    return f"The trial was {chosen}: {flattered}{median} {tested(trial, quality)}"
 
 
 def tested(trial: TrialRow, quality: metrics.Quality) -> str:

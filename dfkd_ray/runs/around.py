@@ -95,15 +95,15 @@ def around(history: History, seeds: int | None = None) -> Around:
 
 def _components(space: Space, won: Changes, base: Method) -> tuple[tuple[Component, ...], list[str]]:
     """A component for each searched setting and each term, and why there is none of the others."""
-    default, method = config.plain(base), config.change(base, won)
+    default, method = config.plain(base), config.plain(config.change(base, won))
     groups = _groups(space, won)
-    terms = [f"{slot}.{term}" for slot in SLOTS for term in config.plain(method)[slot]]
+    terms = [f"{slot}.{term}" for slot in SLOTS for term in method[slot]]
     named = _names([*groups, *(term for term in terms if term not in groups)])
     made, left_out = list[Component](), list[str]()
     for path, name in named.items():
         on = {each: won[each] for each in groups.get(path, ())}
         off: dict[str, Any] = {path: _at(default, path) if path in groups else None}
-        if on and same_changes({path: on[path]}, off):
+        if on and all(same_changes({each: _at(method, each)}, {each: _at(default, each)}) for each in on):
             left_out.append(f"{path} won at its default, {words.setting(on[path])}")
         elif why := _refused(base, won, on, off):
             left_out.append(f"{path} cannot be {'taken back' if on else 'taken out'}: {why}")

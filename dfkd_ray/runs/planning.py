@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from dfkd_ray import metrics
 from dfkd_ray.methods.method import Schedule
@@ -17,7 +18,7 @@ from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.domains import canonical
 from dfkd_ray.study.specs import Asha, Tpe
 from dfkd_ray.tune.duplicates import Duplicates, find_duplicates
-from dfkd_ray.tune.earlier import Noise
+from dfkd_ray.tune.earlier import Scatter
 from dfkd_ray.tune.room import fitting, settled
 from dfkd_ray.tune.window import BEST
 from dfkd_ray.util.words import counted
@@ -32,15 +33,14 @@ def describe(
     duplicates: Duplicates | None = None,
     place: Place | None = None,
     each: Mapping[str, float] | None = None,
-    noise: Noise | None = None,
+    noise: Scatter | None = None,
 ) -> Iterator[str]:
     """Lines for the terminal: trials, steps, seconds a trial, hours in all; no stopper is counted on but named.
 
     `cost`: None where nothing can be measured. `spread`: of earlier ablations, where the study states none.
     `duplicates`: what is known of an ablation's arms; without it those are alike that make the same changes.
     `place`: where it will run, else this machine without a GPU. `each`: seconds of a trial of each arm, where arms
-    differ in method or schedule; then `schedule` and `cost` are of none of them. `noise`: between seeds of one
-    setting, as earlier studies have it.
+    differ in method or schedule; then `schedule` and `cost` are of none of them. `noise`: see `telling.of_a_sweep`.
     """
     written = plain(study)
     names = f"sampler {written['sampler']['name']}, stopper {written['stopper']['name']}"
@@ -48,16 +48,12 @@ def describe(
     if study.ablation is None:
         yield f"method {study.method_name}, task {study.task_name}, {names}"
         yield from _proposals(study)
-        if not study.one_run:
-            yield from telling.of_a_sweep(study, noise)
+        yield from telling.of_a_sweep(study, noise)
     else:
         yield f"method {study.method_name}, task {study.task_name}"
         duplicates = duplicates or find_duplicates(study.ablation.arms, lambda changes: canonical(dict(changes)))
         yield from _design(study, study.ablation, spread, duplicates)
-    searched = written.get("search", {})
-    width = max(map(len, searched), default=0)
-    for path, domain in searched.items():
-        yield f"  {path:<{width}}  {', '.join(f'{key} {value}' for key, value in domain.items())}"
+    yield from _searched(written.get("search", {}))
     place = place or here()
     study = replace(study, resources=settled(study.resources, place.nodes))
     seconds, said = _measured(schedule, cost, each, place)
@@ -66,6 +62,13 @@ def describe(
         yield from _hours(study, schedule, seconds, concurrency, place, duplicates)
     if cost is not None:
         yield from packing(cost, study.resources, place)
+
+
+def _searched(search: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """The searched paths and their domains."""
+    width = max(map(len, search), default=0)
+    for path, domain in search.items():
+        yield f"  {path:<{width}}  {', '.join(f'{key} {value}' for key, value in domain.items())}"
 
 
 def _proposals(study: Study) -> Iterator[str]:

@@ -18,8 +18,8 @@ from dfkd_ray.methods.presets.rules import Seen
 from dfkd_ray.runs import plugins
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.runs.evaluator import real
-from dfkd_ray.runs.outcome import chance
 from dfkd_ray.runs.shipping import importable
+from dfkd_ray.runs.winning import chance
 from dfkd_ray.study.study import Study
 from dfkd_ray.train.runtime import parse_runtime
 from dfkd_ray.tune.history import History

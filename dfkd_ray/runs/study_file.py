@@ -199,7 +199,8 @@ def _check_method(made: Study, document: Document, problems: Problems) -> None:
         return preparing.accepts(named(other) if isinstance(other, str) else whole, rest, targets)
 
     before = len(problems.found)
-    without: dict[str, Any] = {"search": {}, "confirm": None, "ablation": None, "published": "", "sampler": Tpe()}
+    without: dict[str, Any] = {"search": {}, "start": (), "confirm": None, "ablation": None, "published": ""}
+    without["sampler"] = Tpe()
     problems.attempt("", study.check, replace(made, budget=Budget(hours=1), **without), accepts, document)
     wrong = [problem.path for problem in problems.found[before:]]
     fixed = {path: value for path, value in made.fixed.items() if f"fixed.{path}" not in wrong}

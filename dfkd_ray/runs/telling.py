@@ -14,7 +14,7 @@ from dfkd_ray.study import Study, published
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.paths import Walk
 from dfkd_ray.tune import earlier
-from dfkd_ray.tune.earlier import Noise
+from dfkd_ray.tune.earlier import Scatter
 from dfkd_ray.util import words
 
 Spread = tuple[float, str]  # standard deviation of a paired difference, in the objective's units; where it is from
@@ -44,17 +44,19 @@ def spread(study: Study, folders: Iterable[Path]) -> Spread | None:
     return None if found is None else (found[0], f"measured in {found[1]}")
 
 
-def noise(study: Study, folders: Iterable[Path]) -> Noise | None:
+def noise(study: Study, folders: Iterable[Path]) -> Scatter | None:
     """How far seeds of one setting scatter in these folders; None of an ablation, which goes by its spread."""
     return earlier.noise(study, folders) if study.ablation is None else None
 
 
-def of_a_sweep(study: Study, measured: Noise | None, seeds: int = 1) -> Iterator[str]:
+def of_a_sweep(study: Study, measured: Scatter | None, seeds: int = 1) -> Iterator[str]:
     """Lines: how far seeds scatter, and which lead of a setting so many trials, each of so many seeds, can tell.
 
-    `measured`: None where no earlier study tells.
+    `measured`: None where no earlier study tells. Of a run alone there is nothing to say.
     """
     metric, trials = study.objective[0].metric, study.trials
+    if study.one_run:
+        return
     if measured is None:
         yield (
             "noise between seeds: not known, since no earlier study of this method and task has run a setting with two "

@@ -43,7 +43,7 @@ def prior(net: nn.Module) -> Iterator[Callable[[], float | None]]:
 @contextmanager
 def embedded(net: nn.Module) -> Iterator[Callable[[], Tensor]]:
     """Within the block the embeddings of all that `net` sees are kept: call it for them, (N, D); of a dense network
-    their means over the positions."""
+    their means over cells of positions."""
     seen: list[Tensor] = []
     head = net.get_submodule(taps_of(net).head)
     hook = head.register_forward_pre_hook(lambda module, args: seen.append(pooled(args[0]).float()))

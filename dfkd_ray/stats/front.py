@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 Points = Mapping[int, Sequence[float]]  # a key, such as a trial's number -> its values, higher is better in each
 
 
@@ -18,6 +16,8 @@ def front(points: Points) -> list[int]:
     """
     if not points:
         return []
+    import numpy as np
+
     values = np.array(list(points.values()), dtype=float)
     found = np.empty_like(values)
     keep = np.zeros(len(values), dtype=bool)
@@ -45,6 +45,8 @@ def knee(points: Points) -> int | None:
     """
     if len(points) < 3:
         return None
+    import numpy as np
+
     values = np.array(list(points.values()), dtype=float)
     low, high = values.min(0), values.max(0)
     sums = ((values - low) / np.where(high > low, high - low, 1.0)).sum(1)

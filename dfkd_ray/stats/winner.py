@@ -21,12 +21,12 @@ from dataclasses import dataclass
 from dfkd_ray.stats import paired
 from dfkd_ray.stats.effects import LARGEST, Mode, Outcomes, Pair
 
-_NODES = 48  # of each integral
+_NODES = 28  # of each integral
 
 
 @dataclass(frozen=True)
-class Fresh:
-    """A setting on fresh seeds. None: what cannot be said.
+class Contender:
+    """A setting on fresh seeds, beside others. None: what cannot be said.
 
     n: seeds that count, those in which every setting has a value. lost: seeds in which this one has none. best: the
     probability that it is the best of them.
@@ -50,7 +50,7 @@ def ranked(outcomes: Outcomes, mode: Mode) -> list[str]:
     return sorted(outcomes, key=lambda name: math.inf if (mean := means[name]) is None else sign * mean)
 
 
-def fresh(outcomes: Outcomes, mode: Mode, level: float = 0.95) -> list[Fresh]:
+def fresh(outcomes: Outcomes, mode: Mode, level: float = 0.95) -> list[Contender]:
     """What each setting came to, the best first. None in `outcomes`: it failed, or does not count."""
     values, order = common(outcomes), ranked(outcomes, mode)
     known = [name for name in order if values[name]]
@@ -60,7 +60,7 @@ def fresh(outcomes: Outcomes, mode: Mode, level: float = 0.95) -> list[Fresh]:
         mean = paired.mean(list(values[name].values()), 1 - (1 - level) / max(1, len(known)))
         lost = sum(not _sound(value) for value in outcomes[name].values())
         best = dict(zip(known, chances)).get(name)
-        found.append(Fresh(name, mean.n, lost, mean.mean, mean.error, mean.low, mean.high, best))
+        found.append(Contender(name, mean.n, lost, mean.mean, mean.error, mean.low, mean.high, best))
     return found
 
 
@@ -121,9 +121,9 @@ def _posterior(means: object, between: float, free: int) -> list[float]:
     return [each / sum(found) for each in found]
 
 
-def curse(won: float, fresh_mean: Fresh, mode: Mode) -> Mapping[str, float | None]:
+def curse(won: float, again: Contender, mode: Mode) -> Mapping[str, float | None]:
     """By how much the value that won flatters: it minus the fresh mean, above 0 where it was too good, and the ends."""
     sign = 1.0 if mode == "max" else -1.0
-    ends = [None if end is None else sign * (won - end) for end in (fresh_mean.mean, fresh_mean.low, fresh_mean.high)]
+    ends = [None if end is None else sign * (won - end) for end in (again.mean, again.low, again.high)]
     low, high = ends[1:] if mode == "min" else ends[:0:-1]
     return {"value": ends[0], "low": low, "high": high}

@@ -108,7 +108,9 @@ def parse(raw: Mapping[str, Any]) -> Ablation | None:
     if not given.keys() & {"components", "design", "arms"}:
         if given:
             key = next(iter(given))
-            raise ConfigError.at(key, "belongs to an ablation: say `components` and `design`, or `arms`")
+            one = "; all trials of a sweep have one `seed`, and `confirm: {top: 3, seeds: 5}` tries its best on more"
+            way = one if key == "seeds" else ""
+            raise ConfigError.at(key, f"belongs to an ablation: say `components` and `design`, or `arms`{way}")
         return None
     problems = Problems()
     if "seeds" not in given:

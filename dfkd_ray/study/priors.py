@@ -12,5 +12,5 @@ Confidence = Literal["low", "medium", "high"]
 class Prior:
     """A value that is believed to be good: see tune/by_prior.py for what a search makes of it."""
 
-    value: Any
+    value: Any  # one of the domain
     confidence: Confidence = "medium"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,7 @@ def parse(document: Document) -> Study:
         if name not in raw and (name != "search" or not (raw.keys() & set(ablations.KEYS) or _once(raw))):
             problems.add(name, "is missing")
     given = {key: raw[key] for key in known if key in raw}
-    parts: dict[str, Any] = {
-        key: problems.attempt(key, read, given[key]) for key, read in _READERS.items() if key in given
-    }
+    parts: dict[str, Any] = {k: problems.attempt(k, read, given[k]) for k, read in _READERS.items() if k in given}
     parts["ablation"] = problems.attempt("", ablations.parse, raw)
     simple = {key: value for key, value in given.items() if key not in _READERS}
     problems.attempt("", typed, _Simple, simple)
@@ -234,6 +233,7 @@ def named_plugins(raw: Any) -> tuple[str, ...]:
     return tuple(named)
 
 
+_TYPED: Mapping[str, Any] = {"budget": Budget, "resources": Resources, "checkpoint": Saving}
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "task": _task,
     "plugins": named_plugins,
@@ -244,9 +244,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "best": pick.parse,
     "sampler": read_sampler,
     "stopper": lambda raw: component(stoppers, raw),
-    "budget": lambda raw: typed(Budget, raw),
-    "resources": lambda raw: typed(Resources, raw),
-    "checkpoint": lambda raw: typed(Saving, raw),
+    **{name: partial(typed, kind) for name, kind in _TYPED.items()},
     "track": _track,
     "confirm": confirming.parse,
 }

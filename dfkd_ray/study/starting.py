@@ -30,7 +30,9 @@ def parse(raw: Any) -> tuple[Setting, ...]:
 def conflicts(space: Space, parts: Mapping[str, Any]) -> Iterator[Problem]:
     """What is wrong with priors, and with settings that run first, as far as the file tells."""
     for path, domain in space.items():
-        if domain.prior is not None:
+        if domain.prior is not None and parts.get("ablation") is not None:
+            yield Problem(f"search.{path}.prior", "is for a sweep: an ablation draws what its arms share without")
+        elif domain.prior is not None:
             yield from _misfit(f"search.{path}.prior.value", domain, domain.prior.value)
     start: tuple[Setting, ...] = parts.get("start", ())
     if start and parts.get("ablation") is not None:

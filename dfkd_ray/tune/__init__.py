@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dfkd_ray.tune.interrupts import Interrupted
-    from dfkd_ray.tune.launch import Summary, resume, start, summary
+    from dfkd_ray.tune.launch import resume, start, summary
+    from dfkd_ray.tune.summing import Summary
 
 __all__ = ["Interrupted", "Summary", "resume", "start", "summary"]
 
@@ -18,6 +19,6 @@ __all__ = ["Interrupted", "Summary", "resume", "start", "summary"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from dfkd_ray.tune import interrupts, launch
+    from dfkd_ray.tune import interrupts, launch, summing
 
-    return getattr(interrupts if name == "Interrupted" else launch, name)
+    return getattr({"Interrupted": interrupts, "Summary": summing}.get(name, launch), name)

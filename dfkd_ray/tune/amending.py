@@ -49,3 +49,11 @@ def with_parts(experiment: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[
     """An experiment with the parts that an edited file names beside, and without those (None) that it names no more."""
     made = {**experiment.get("parts", {}), **parts}
     return {**experiment, "parts": {what: part for what, part in made.items() if part is not None}}
+
+
+def moved(trials: Mapping[int, Trial], defaults: Iterable[tuple[Mapping[str, Any], Iterable[int]]]) -> list[Trial]:
+    """The trials of the search, once those that are named have these values at paths that they did not search."""
+    for values, numbers in defaults:
+        for trial in (trials[number] for number in numbers if number in trials):
+            trial.changes = {**trial.changes, **values}
+    return [trial for trial in trials.values() if trial.phase is None]

@@ -24,7 +24,7 @@ from dfkd_ray.util.yamls import Document
 
 
 @dataclass(frozen=True)
-class Past:
+class EarlierTrial:
     """A trial of an earlier study that ended with values. last: its metrics at the latest epoch, and its costs; sound:
     whether it could have won there."""
 
@@ -47,10 +47,10 @@ class Earlier:
     folder: Path
     study: Study
     task: Mapping[str, Any]
-    trials: Sequence[Past] = field(repr=False)
+    trials: Sequence[EarlierTrial] = field(repr=False)
 
     @property
-    def best(self) -> list[Past]:
+    def best(self) -> list[EarlierTrial]:
         """Those that are complete and sound, the best by the first objective first."""
         sign = self.study.objective[0].sign
         complete = [trial for trial in self.trials if trial.state == "complete" and trial.sound]
@@ -79,11 +79,11 @@ def _counts(row: Mapping[str, Any]) -> bool:
     return bool(ended) and not row.get("changed") and row.get("tuning") is None
 
 
-def _past(study: Study, row: Mapping[str, Any], last: Mapping[int, tuple[int, Mapping[str, float]]]) -> Past:
+def _past(study: Study, row: Mapping[str, Any], last: Mapping[int, tuple[int, Mapping[str, float]]]) -> EarlierTrial:
     costs = {metrics.TIME: row.get("seconds"), metrics.PEAK_MEMORY: row.get("peak_memory")}
     told = {name: cost for name, cost in costs.items() if cost is not None} | {**last.get(row["trial"], (0, {}))[1]}
     guarded = degenerate.guarded(objective.metric for objective in study.objective)
-    return Past(
+    return EarlierTrial(
         number=row["trial"],
         state=row["state"],
         changes=json.loads(row["changes"]),
@@ -167,7 +167,7 @@ def _another(study: Study, earlier: Earlier, task: Mapping[str, Any]) -> str | N
     return None if earlier.study.objective == study.objective else "other objectives"
 
 
-def _point(study: Study, past: Past, fingerprint: Callable[[Mapping[str, Any]], str]) -> dict[str, Any] | None:
+def _point(study: Study, past: EarlierTrial, fingerprint: Callable[[Mapping[str, Any]], str]) -> dict[str, Any] | None:
     """The setting of this sweep that an earlier trial was run with; None where it is none."""
     try:
         setting = setting_of(study.search, past.changes, past.method)
@@ -177,7 +177,7 @@ def _point(study: Study, past: Past, fingerprint: Callable[[Mapping[str, Any]], 
         return None
 
 
-def _record(study: Study, past: Past, point: Mapping[str, Any]) -> Record:
+def _record(study: Study, past: EarlierTrial, point: Mapping[str, Any]) -> Record:
     bound = ((each, past.last.get(each.metric)) for each in study.constraints)
     excesses = {each.metric: each.excess(value) for each, value in bound if value is not None}
     facts = {"state": past.state, "values": list(past.values), "epoch": past.epoch, "rung": past.rung}

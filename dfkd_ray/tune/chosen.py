@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dfkd_ray.tune import ledger
 from dfkd_ray.tune.history import History, read_history
-from dfkd_ray.tune.trials import Trial
+from dfkd_ray.tune.trials import Trial, none_won
 from dfkd_ray.util import folders, words
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.registry import did_you_mean
@@ -123,9 +123,8 @@ def _best(history: History, path: Path) -> Trial:
     if "running" in states:
         raise StudyError(f"{path}: there is none yet: no trial has ended; go on with: dfkd-ray resume {path}")
     if "complete" in states:
-        raise StudyError(
-            f"{path}: no trial has won: all complete ones are degenerate; --trial N takes one all the same"
-        )
+        why = none_won(history.study, bool(history.front()))
+        raise StudyError(f"{path}: no trial has won: {why}; --trial N takes one all the same")
     what = ", ".join(sorted(map(words.state, states))) or "no trial"
     raise StudyError(f"{path}: no trial is complete, so there is no student ({what})")
 

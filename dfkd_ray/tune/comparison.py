@@ -9,6 +9,7 @@ from typing import Any
 
 from dfkd_ray import metrics
 from dfkd_ray import study as studies
+from dfkd_ray.tune.confirm import confirmed
 from dfkd_ray.tune.history import History, read_history
 from dfkd_ray.tune.ledger import NAME
 from dfkd_ray.tune.standing import found, named
@@ -17,7 +18,7 @@ from dfkd_ray.util import folders, limits, words
 from dfkd_ray.util.errors import StudyError
 
 CURVE = "curve.json"  # of a run that is apart from its study, see runs/card.py
-BEST, EFFECT = "best ", "effect on "  # how results begin that are a study's, not a run's
+BEST, CONFIRMED, EFFECT = "best ", "confirmed ", "effect on "  # how results begin that are a study's, not a run's
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,9 @@ def _won(history: History) -> dict[str, float]:
     if best is None:
         return {}
     names = [objective.metric for objective in history.study.objective]
-    return {f"{BEST}{name}": value for name, value in [*zip(names, best.values or ()), *best.final.items()]}
+    note = confirmed(history) or {"complete": False}
+    fresh = {f"{CONFIRMED}{names[0]}": note["settings"][0]["mean"]} if note["complete"] else {}
+    return fresh | {f"{BEST}{name}": value for name, value in [*zip(names, best.values or ()), *best.final.items()]}
 
 
 def _effects(place: str) -> dict[str, float]:
@@ -143,4 +146,4 @@ def _effects(place: str) -> dict[str, float]:
 
 def metric_of(result: str) -> str:
     """The metric that a result is of, by the name that it has in `Side.results`."""
-    return result.removeprefix(BEST).removeprefix(EFFECT).partition(": ")[0]
+    return result.removeprefix(BEST).removeprefix(CONFIRMED).removeprefix(EFFECT).partition(": ")[0]

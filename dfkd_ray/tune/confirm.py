@@ -7,7 +7,7 @@ the last trial of the search has ended, and begins again where the search went o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from dfkd_ray.metrics import TEST_LAST
@@ -26,7 +26,7 @@ Fingerprint = Callable[[Mapping[str, Any]], str]
 
 
 def beginning(history: History, fingerprint: Fingerprint | None) -> dict[str, Any] | None:
-    """What a ledger says where a confirmation begins: see `Fresh`. None where it has begun, or cannot."""
+    """What a ledger says where a confirmation begins: see `Reseeded`. None where it has begun, or cannot."""
     confirm = history.study.confirm
     if confirm is None or _searching(history):
         return None
@@ -37,7 +37,7 @@ def beginning(history: History, fingerprint: Fingerprint | None) -> dict[str, An
     arms = [Arm(name, {}, changes_of(history, number)) for name, number in numbers.items()]
     found = Duplicates([], {}, {}) if fingerprint is None else find_duplicates(arms, fingerprint)
     seeds = list(confirm.fresh(history.study.seed))
-    return {"arms": numbers, "seeds": seeds, "alike": found.alike, "refused": found.refused}
+    return {"trials": leaders, "arms": numbers, "seeds": seeds, "alike": found.alike, "refused": found.refused}
 
 
 def propose(history: History) -> Proposal | None:
@@ -82,35 +82,39 @@ def confirmed(history: History) -> dict[str, Any] | None:
         return None
     mode, outcomes = objective.mode or "max", fresh.outcomes
     found = winner.fresh({arm: outcomes[arm] for arm in fresh.settings}, mode, LEVEL)
-    against = _against(history)
-    settings = [
-        {
-            **vars(each),
-            "trial": fresh.arms[each.name],
-            "searched": history.trials[fresh.arms[each.name] or 0].values[0],  # type: ignore[index]  # it is complete
-            "changes": dict(changes_of(history, fresh.arms[each.name])),
-            "against": against.get(each.name),
-            "test": _test(history, each.name),
-        }
-        for each in found
-    ]
+    control = winner.fresh({DEFAULTS: outcomes[DEFAULTS]}, mode, LEVEL) if DEFAULTS in outcomes else []
     won = next(iter(fresh.arms))
     again = next(each for each in found if each.name == won)
-    flattered = winner.curse(history.trials[fresh.arms[won] or 0].values[0], again, mode)  # type: ignore[index]
-    control = winner.fresh({DEFAULTS: outcomes[DEFAULTS]}, mode, LEVEL) if DEFAULTS in outcomes else []
     return {
         "metric": objective.metric,
         "mode": mode,
         "seeds": list(fresh.seeds),
         "complete": fresh.first is not None,
         "first": None if fresh.first is None else fresh.arms[fresh.first],
-        "ended": sum(map(len, (outcomes[arm] for arm in fresh.run))),
+        "ended": sum(len(outcomes[arm]) for arm in fresh.run),
         "wanted": len(fresh.run) * len(fresh.seeds),
-        "settings": settings,
-        "won": {"trial": fresh.arms[won], **flattered},
+        "settings": [*_settings(history, found)],
+        "won": {"trial": fresh.arms[won], **winner.curse(_searched(history, won), again, mode)},
         "control": None if not control else {**vars(control[0]), "runs_as": fresh.alike.get(DEFAULTS)},
         "refused": dict(fresh.refused),
     }
+
+
+def _settings(history: History, found: Iterable[winner.Contender]) -> Iterator[dict[str, Any]]:
+    against = _against(history)
+    for each in found:
+        number = history.fresh.arms[each.name]
+        about = {"trial": number, "searched": _searched(history, each.name), "changes": changes_of(history, number)}
+        yield {**vars(each), **about, "against": against.get(each.name), "test": _test(history, each.name)}
+
+
+def _searched(history: History, arm: str) -> float:
+    """The value that a setting had in the search."""
+    number = history.fresh.arms[arm]
+    assert number is not None
+    values = history.trials[number].values
+    assert values, "a trial that leads is complete"
+    return values[0]
 
 
 def _test(history: History, arm: str) -> float | None:

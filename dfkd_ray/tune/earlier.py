@@ -52,7 +52,7 @@ def deviation(study: Study, folders: Iterable[Path]) -> tuple[float, Path] | Non
 
 
 @dataclass(frozen=True)
-class Noise:
+class Scatter:
     """How far the seeds of one setting scatter: a standard deviation in units of the metric, pooled over settings.
 
     trials, settings: that it was measured with. folders: of the studies that they are of.
@@ -64,7 +64,7 @@ class Noise:
     folders: tuple[Path, ...]
 
 
-def noise(study: Study, folders: Iterable[Path]) -> Noise | None:
+def noise(study: Study, folders: Iterable[Path]) -> Scatter | None:
     """Of complete trials of the same method, task and first objective that differ in nothing but the seed, in whichever
     of these studies; None where no setting was run with two seeds."""
     known: dict[str, dict[int, float]] = {}
@@ -79,7 +79,7 @@ def noise(study: Study, folders: Iterable[Path]) -> Noise | None:
     trials = sum(map(len, groups.values()))
     residuals = [value - math.fsum(own) / len(own) for own in groups.values() for value in own]
     deviation = math.hypot(*residuals) / math.sqrt(trials - len(groups))
-    return Noise(deviation, trials, len(groups), tuple(sorted(set().union(*(told[name] for name in groups)))))
+    return Scatter(deviation, trials, len(groups), tuple(sorted(set().union(*(told[name] for name in groups)))))
 
 
 def _alike(study: Study, folder: Path) -> Iterator[dict[str, Any]]:

@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from dfkd_ray import study as studies
-from dfkd_ray.stats import front as pareto
 from dfkd_ray.study import Study
-from dfkd_ray.study.pick import FIRST
 from dfkd_ray.tune import ledger
-from dfkd_ray.tune.amending import compared, ranks_of, remembers, with_parts
-from dfkd_ray.tune.fresh import Fresh
+from dfkd_ray.tune.amending import compared, moved, ranks_of, remembers, with_parts
+from dfkd_ray.tune.winners import Winners
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.tune.pictures import Picture
 from dfkd_ray.tune.ranks import Ranks
-from dfkd_ray.tune.tally import Tally
 from dfkd_ray.tune.trials import Trial, barred, outside
 from dfkd_ray.util import leaving
 from dfkd_ray.util.errors import StudyError
@@ -26,7 +23,7 @@ from dfkd_ray.util.yamls import Document
 
 VERSION = 3  # of the records: 1 had no methods and no options in its first one, 2 no experiment, and its pictures in it
 PLANNED = ("arm", "draw", "tuning", "attrs", "reused", "proposed_by", "repeats", "phase")
-UNKNOWN = -1  # the number of no trial
+KNOWN = {"trial", "changes", "state", "values", "epoch", "rung", "excesses"}  # of a trial of an earlier study
 OF_A_TRIAL = ("started", "row", "accident", "ended")  # records that follow the "asked" of their trial
 
 
@@ -34,12 +31,11 @@ OF_A_TRIAL = ("started", "row", "accident", "ended")  # records that follow the 
 FOREIGN = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 
 
-class History:
+class History(Winners):
     """The fold over a study's records: `apply` is the only way that anything in here changes."""
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
-        self.trials: dict[int, Trial] = {}
-        self.tally = Tally()
+        super().__init__()
         self.ranks: Ranks | None = None  # what the stopper goes by; None where nothing is stopped
         self.provenance: dict[str, Any] = {}
         self.methods: dict[str, Any] = {}  # by name as the study has it: the method as the experiment has it
@@ -56,12 +52,10 @@ class History:
         self.refused: dict[str, str] = {}  # arm of a path -> why it is no method and is left out
         self.resolved: set[str] = set()  # arms of a path of which both are known
         self.searched = 0  # trials of the search, or of the design: all but those that confirm a winner
-        self.fresh = Fresh()  # what those have come to
         self.finished = False
         self.active_seconds = 0.0  # that the study has been run for, over all its sessions; no clock on the wall
         self._study: Study | None = None
         self._count = 0  # of records
-        self._best: int | None = UNKNOWN  # until somebody asks
         for record in records:
             self.apply(record)
 
@@ -76,38 +70,6 @@ class History:
 
     def in_state(self, state: str) -> int:
         return self.tally.states[state]
-
-    def points(self, trials: Iterable[Trial]) -> dict[int, list[float]]:
-        """Of each of these trials that is complete its objectives, higher is better: see `stats.front`."""
-        signs = [objective.sign for objective in self.study.objective]
-        complete = [trial for trial in trials if trial.state == "complete" and trial.values]
-        return {t.number: [value * sign for value, sign in zip(t.values or (), signs)] for t in complete}
-
-    def best(self) -> Trial | None:
-        """The best complete trial that nothing keeps from winning; of several objectives as the study's `best` has
-        it, of a search that was confirmed the one whose setting came out first."""
-        if self.fresh.first is not None:
-            number = self.fresh.arms[self.fresh.first]
-            return None if number is None else self.trials[number]
-        if self._best is UNKNOWN:
-            self._best = self.tally.best if self.study.best == FIRST else self.pick(self.tally.front)
-        return None if self._best is None else self.trials[self._best]
-
-    def pick(self, front: pareto.Points) -> int | None:
-        """The trial of a front that is taken where one is asked for."""
-        return pareto.pick(front, self.study.best.rule, self.study.best.floors(self.study.objective))
-
-    def front(self) -> list[Trial]:
-        """The best complete trials: one for one objective, for several all that none dominates."""
-        if len(self.study.objective) == 1:
-            best = self.best()
-            return [] if best is None else [best]
-        return [self.trials[number] for number in sorted(self.tally.front)]
-
-    @property
-    def knee(self) -> int | None:
-        """The trial that is the knee of the front, see `stats.front.knee`."""
-        return pareto.knee(self.tally.front)
 
     def apply(self, record: Record) -> None:
         """Take one record in; StudyError where nobody here writes such a one, or it does not fit to those before it."""
@@ -159,25 +121,19 @@ class History:
         was, self._study = self.study, studies.parse(Document(record["study"], file="ledger"))
         self.amendments.append(record)
         self.begun, self.experiment = (with_parts(made, record["parts"]) for made in (self.begun, self.experiment))
-        for values, numbers in record["defaults"]:
-            for trial in (self.trials[number] for number in numbers if number in self.trials):
-                trial.changes = {**trial.changes, **values}
+        of_the_search = moved(self.trials, record["defaults"])
         if not remembers(was, self._study):
             self.study_attrs = {}
             for trial in self.trials.values():
                 trial.attrs = {}
         if was.stopper != self._study.stopper:
-            self.ranks = ranks_of(self._study, self._of_the_search)
+            self.ranks = ranks_of(self._study, of_the_search)
         if (was.constraints, was.best) != (self._study.constraints, self._study.best):
-            self.tally.best, self.tally.front, self._best = None, {}, UNKNOWN
-            for trial in self._of_the_search:
-                self._compete(trial)
-
-    @property
-    def _of_the_search(self) -> list[Trial]:
-        return [trial for trial in self.trials.values() if trial.phase is None]
+            self.judge_again(of_the_search)
 
     def _earlier(self, record: Record) -> None:
+        if not all(each.keys() >= KNOWN for each in record["known"]):
+            raise KeyError(record["folder"])
         self.earlier.append(record)
 
     def _reopened(self, record: Record) -> None:
@@ -188,9 +144,7 @@ class History:
                 self.tally.reopened(number, old.reason, old.epoch, old.seconds)
             if self.ranks is not None:
                 self.ranks.forget(number)
-            kept = (number, old.changes, old.seed, old.arm, old.draw, old.tuning, old.attrs)
-            more = {key: getattr(old, key) for key in ("proposed_by", "repeats", "phase", "place", "attempts")}
-            self.trials[number] = Trial(*kept, **more, again=old.again + 1)
+            self.trials[number] = old.reopened()
             if old.phase is not None:
                 self.fresh.reopened(str(old.arm), old.seed)
 
@@ -238,21 +192,15 @@ class History:
         trial.values, trial.final = record["values"], record["final"]
         self.tally.ended(trial.number, trial.state, trial.reason, trial.epoch, trial.seconds)
         if trial.phase is None:
-            self._compete(trial)
+            self.compete(trial)
             return
         sound = trial.state == "complete" and not barred(self.study, trial) and not outside(self.study, trial)
         value = trial.values[0] if sound and trial.values else None
         self.fresh.ended(str(trial.arm), trial.seed, value, self.study.objective[0].mode or "max")
 
-    def _compete(self, trial: Trial) -> None:
-        for number, points in self.points([trial]).items():
-            if not barred(self.study, trial) and not outside(self.study, trial):
-                self.tally.completed(number, points)
-                self._best = UNKNOWN
-
     def _confirming(self, record: Record) -> None:
-        if unknown := {*record["arms"].values()} - {None, *self.trials}:
-            raise ValueError(f"it confirms trial {min(unknown)}, and there is none")
+        if unknown := {*record["arms"].values()} - {None, *record["trials"]}:
+            raise ValueError(f"it confirms {unknown}, and names other trials")
         self.fresh.begun(record)
 
     def _finished(self, record: Record) -> None:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from dfkd_ray import study as studies
-from dfkd_ray.stats import degenerate
 from dfkd_ray.study import Study
 from dfkd_ray.study.arms import Walk
-from dfkd_ray.study.pick import FIRST, Pick
 from dfkd_ray.tune import serial_runner
-from dfkd_ray.tune.confirm import confirmed
 from dfkd_ray.tune.duplicates import find_duplicates
 from dfkd_ray.tune.history import VERSION, History, read_history
 from dfkd_ray.tune.interrupts import Interrupted
@@ -26,7 +22,8 @@ from dfkd_ray.tune.observers.tracking import listening
 from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.tune.ray_setup import environment
 from dfkd_ray.tune.reuse import Finished, Key, library
-from dfkd_ray.tune.trials import LOST, Trial, outside
+from dfkd_ray.tune.summing import Summary, summary_of
+from dfkd_ray.tune.trials import LOST
 from dfkd_ray.tune.tuner import Reuse, Tuner
 from dfkd_ray.tune.work import Work
 from dfkd_ray.util import store
@@ -44,43 +41,6 @@ class StudyFacts:
     task: Mapping[str, Any]
     methods: Mapping[str, Any]
     experiment: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What became of a study. `best`: the best complete trial, None if there is none; of several objectives the one
-    that is taken by the rule `pick`.
-
-    front: all that no complete trial dominates (of one objective: `best`), each with its objectives by metric. knee:
-    which of them is its knee, None where it has none.
-    degenerate: of complete trials that are, why; they are kept from winning where `guarded`.
-    proposed_by: how many trials the sampler's model proposed, and how many were drawn at random before; see Proposal.
-    outside: of complete trials that do not keep to their constraints, which.
-    repeats: proposals that were run already, and were not run again. exhausted: there are no other settings to try.
-    confirmed: what fresh seeds say of the winner, see tune/confirm.py; `best` is then the trial of the setting that
-    came out first.
-    """
-
-    study: str
-    folder: Path
-    complete: int
-    pruned: int
-    failed: int
-    running: int
-    finished: bool
-    best: Trial | None
-    seconds: float
-    ablation: bool = False
-    front: Sequence[tuple[Trial, Mapping[str, float]]] = ()
-    degenerate: Mapping[int, Sequence[str]] = field(default_factory=dict)
-    guarded: bool = False
-    proposed_by: Mapping[str, int] = field(default_factory=dict)
-    outside: Mapping[int, Sequence[str]] = field(default_factory=dict)
-    repeats: int = 0
-    exhausted: bool = False
-    confirmed: Mapping[str, Any] = field(default_factory=dict)
-    pick: Pick = FIRST
-    knee: int | None = None
 
 
 def start(
@@ -170,7 +130,7 @@ def resume(
 
 def summary(folder: Path) -> Summary:
     """What the ledger in a folder says; reads only, so it may be asked while the study runs."""
-    return _summary(read_history(folder), folder)
+    return summary_of(read_history(folder), folder)
 
 
 def alike(study: Study, work: Work) -> dict[str, str]:
@@ -227,32 +187,7 @@ def _run(
         raise Interrupted(tuner.folder, why(error)) from error
     finally:
         tuner.close()
-    return _summary(tuner.history, tuner.folder)
-
-
-def _summary(history: History, folder: Path) -> Summary:
-    goals = [objective.metric for objective in history.study.objective]
-    complete = [trial for trial in history.trials.values() if trial.state == "complete"]
-    states = {state: history.in_state(state) for state in ("complete", "pruned", "failed", "running")}
-    return Summary(
-        study=history.study.study,
-        folder=folder,
-        finished=history.finished,
-        best=history.best(),
-        ablation=history.study.ablation is not None,
-        front=[(trial, dict(zip(goals, trial.values or ()))) for trial in history.front()],
-        seconds=history.active_seconds,
-        degenerate={trial.number: why for trial in complete if (why := trial.degenerate(history.study.objective[0]))},
-        guarded=degenerate.guarded(goals),
-        proposed_by=Counter(trial.proposed_by for trial in history.trials.values() if trial.proposed_by),
-        outside={trial.number: why for trial in complete if (why := outside(history.study, trial))},
-        repeats=sum(trial.repeats for trial in history.trials.values()),
-        pick=history.study.best,
-        knee=history.knee,
-        exhausted=history.study.ablation is None and history.searched == history.study.settings,
-        confirmed=confirmed(history) or {},
-        **states,
-    )
+    return summary_of(tuner.history, tuner.folder)
 
 
 def _move_aside(folder: Path) -> None:

@@ -104,7 +104,8 @@ def refusal(path: Path, data: bytes, number: int) -> str:
     if not any(decode(line) is not None for line in lines):
         return f"{path}: no record of a ledger can be read in it; {way}"
     more = sum(decode(line) is None for line in lines[number:-1])
-    return f"{path}:{number}: this record is damaged{f', and {more} more are' if more else ''}; {way}"
+    told = f", and {more} more {'is' if more == 1 else 'are'}" if more else ""
+    return f"{path}:{number}: this record is damaged{told}; {way}"
 
 
 class Ledger:

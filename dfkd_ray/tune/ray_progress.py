@@ -43,7 +43,7 @@ class Teller:
             internal_kv._internal_kv_put(self._key, json.dumps(word), overwrite=True)
 
 
-class Shown(AbstractContextManager["Shown"]):
+class Hearer(AbstractContextManager["Hearer"]):
     """The driver's side: what a `Teller` with its `key` says is the driver's own progress, until the block ends."""
 
     def __init__(self) -> None:

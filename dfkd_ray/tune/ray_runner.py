@@ -27,7 +27,7 @@ from dfkd_ray.tune.interrupts import Interrupted, Interrupts
 from dfkd_ray.tune.options import Options
 from dfkd_ray.tune.ray_cluster import cluster, room
 from dfkd_ray.tune.ray_link import Leave, Link
-from dfkd_ray.tune.ray_progress import Shown, Teller
+from dfkd_ray.tune.ray_progress import Hearer, Teller
 from dfkd_ray.tune.serial_runner import ENDED_EARLY
 from dfkd_ray.tune.tuner import Tuner
 from dfkd_ray.tune.work import Job, Work
@@ -54,7 +54,7 @@ def run(tuner: Tuner, work: Work, options: Options) -> None:
         with Interrupts() as interrupts:
             link = Link(tuner, interrupts, there, options)
             try:
-                with Shown() as shown:
+                with Hearer() as shown:
                     _tune(link, work, options, scratch, shown)
             except Leave as leaving:
                 raise leaving.error from None
@@ -64,7 +64,7 @@ def run(tuner: Tuner, work: Work, options: Options) -> None:
 
 
 @patch.object(usage, "tag_callbacks", lambda callbacks: False)  # to count what no one is told: imports every tracker
-def _tune(link: Link, work: Work, options: Options, scratch: str, shown: Shown) -> None:
+def _tune(link: Link, work: Work, options: Options, scratch: str, shown: Hearer) -> None:
     alone = link.tuner.study.one_run  # a bar of many trials would be of nobody knows which
     tune.run(
         tune.with_parameters(

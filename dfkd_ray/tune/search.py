@@ -26,7 +26,7 @@ from dfkd_ray.study.space import draw
 from dfkd_ray.study.specs import Tpe
 from dfkd_ray.study.starting import contains
 from dfkd_ray.tune.endings import State
-from dfkd_ray.tune.given import REPEATS, given, untried_of
+from dfkd_ray.tune.given_settings import REPEATS, given, untried_of
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.proposal import DRAWN, PRIOR, Proposal
 from dfkd_ray.tune.sampling import builders, trial_seed, who_proposed

@@ -96,17 +96,19 @@ def _ablation(history: History) -> dict[str, Any]:
 
 def metadata_of(history: History, importance: Mapping[str, Any], written: str) -> dict[str, Any]:
     """What all tables of a study carry beside their rows."""
+    amendments = [
+        {**{key: each[key] for key in ("number", "time", "asked")}, "changed": told(each["changed"])}
+        for each in history.amendments
+    ]
+    earlier = [_earlier(record, history.study.objective[0].sign) for record in history.earlier]
     return {
         "study": studies.plain(history.study),
         "provenance": {**history.provenance, "written": written},
         "importance": dict(importance),
         "task": history.task,
         "finished": history.finished,
-        "amendments": [
-            {**{key: each[key] for key in ("number", "time", "asked")}, "changed": told(each["changed"])}
-            for each in history.amendments
-        ],
-        "earlier": [_earlier(record, history.study.objective[0].sign) for record in history.earlier],
+        **({"amendments": amendments} if amendments else {}),
+        **({"earlier": earlier} if earlier else {}),
     }
 
 

@@ -70,6 +70,12 @@ class Trial:
     def seconds(self) -> float | None:
         return self.rows.seconds
 
+    def reopened(self) -> Trial:
+        """What was asked for, to be run again from the start."""
+        asked = ("number", "changes", "seed", "arm", "draw", "tuning", "attrs", "proposed_by", "repeats", "phase")
+        kept = {name: getattr(self, name) for name in (*asked, "place", "attempts")}
+        return Trial(**kept, again=self.again + 1)
+
     def curve(self, metric: str) -> dict[int, float]:
         """Epoch -> value of a metric, in the order of epochs."""
         return self.rows.curve(metric)
@@ -112,6 +118,16 @@ def outside(study: Study, trial: Trial) -> tuple[str, ...]:
     """The constraints that a trial does not keep to, which keeps it from winning."""
     found = excesses(study, trial)
     return tuple(f"{each.metric} not {each}" for each in study.constraints if found.get(each.metric, 0.0) > 0)
+
+
+def none_won(study: Study, front: bool) -> str:
+    """Why none of a study's complete trials has won; `front`: whether there is one, of which none is taken."""
+    if front:
+        return f"none on the front is as `best` wants it: {study.best}"
+    guarded = degenerate.guarded(objective.metric for objective in study.objective)
+    why = ["degenerate"] if guarded or not study.constraints else []
+    why += ["outside of the constraints"] if study.constraints else []
+    return f"all complete ones are {' or '.join(why)}"
 
 
 def barred(study: Study, trial: Trial) -> bool:

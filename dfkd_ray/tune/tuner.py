@@ -54,8 +54,7 @@ class Tuner:
         fingerprint: Fingerprint | None = None,
     ) -> None:
         self.ledger, self.history, self.folder, self.max_epochs = ledger, history, folder, max_epochs
-        self.reuse = reuse or (lambda changes, seed: None)
-        self.fingerprint = fingerprint
+        self.reuse, self.fingerprint = reuse or (lambda changes, seed: None), fingerprint
         self.concurrency = 1  # trials at a time: the runner knows
         self._ticks, self._began = ticks, ticks() - self.history.active_seconds
         self.study: Study = self.history.study
@@ -191,15 +190,7 @@ class Tuner:
         return "stop"
 
     def _end(self, trial: Trial, ending: Ending) -> None:
-        self._note(
-            "ended",
-            trial=trial.number,
-            state=ending.state,
-            reason=ending.reason,
-            rung=ending.rung,
-            values=ending.values,
-            final=ending.final,
-        )
+        self._note("ended", trial=trial.number, **asdict(ending))
         self.watchdog.ended(trial.number)
         curve = trial.curve(self.study.objective[0].metric)
         told = "failed" if barred(self.study, trial) else ending.state  # else samplers would look for more of these

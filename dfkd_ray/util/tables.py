@@ -67,10 +67,7 @@ TRIALS = pa.schema(
         ("attempts", pa.int32()),
         ("proposed_by", pa.string()),  # model, start-up (drawn at random), null: no model, or of an older version
         ("changed", pa.string()),  # null, or what was another than when the study was begun, and was accepted
-        (
-            "final",
-            pa.map_(pa.string(), pa.float64()),
-        ),  # metrics taken once at the end: test_accuracy/last, ...
+        ("final", pa.map_(pa.string(), pa.float64())),  # taken once at the end: test_accuracy/last, ...
     ]
 )
 STEPS = pa.schema(

@@ -8,6 +8,7 @@ from typing import Any
 from dfkd_ray.methods.method import Schedule, Student, Teacher
 from dfkd_ray.parts.augmenting import Views
 from dfkd_ray.study.ablation import Tune
+from dfkd_ray.study.priors import Prior
 from dfkd_ray.study.study import Budget, Objective, Resources, Saving
 from dfkd_ray.train.runtime import Runtime
 from dfkd_ray.util import shipped
@@ -16,6 +17,7 @@ from makers.told import told
 
 STUDY: dict[str, tuple[str, type[Any]]] = {
     "objective": ("What is optimised: one, or a list of them.", Objective),
+    "prior": ("Of a domain under `search`.", Prior),
     "budget": ("", Budget),
     "resources": ("", Resources),
     "runtime": ("", Runtime),

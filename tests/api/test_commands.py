@@ -97,8 +97,9 @@ def test_what_was_interrupted_is_gone_on_with(tmp_path: Path) -> None:
         dfkd_ray.sweep(SWEEP, out=tmp_path / "a", runner="serial", quiet=True)
     assert str(stopped.value) == f"interrupted; resume with: dfkd-ray resume {tmp_path / 'a'}"
     assert list(dfkd_ray.resume(tmp_path / "a", quiet=True).trials["state"]) == ["complete"] * 3
-    with pytest.raises(StudyError, match="holds a study already; resume with"):
+    with pytest.raises(StudyError, match="holds a study already, finished; more trials with"):
         dfkd_ray.sweep(SWEEP, out=tmp_path / "a", runner="serial", quiet=True)
+    assert list(dfkd_ray.resume(tmp_path / "a", trials=4, quiet=True).trials["state"]) == ["complete"] * 4
 
 
 def test_the_threads_of_whoever_asked_stay_as_they_were(tmp_path: Path) -> None:

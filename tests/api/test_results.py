@@ -19,7 +19,7 @@ from dfkd_ray.util.registry import forget
 from dfkd_ray.util.words import NBSP
 from tests.api.small import KD, SWEEP
 from tests.report.ablations import by_hand, leave_one_out
-from tests.report.studies import demo, noted, one_run, study, write
+from tests.report.studies import demo, noted, one_run, study, trial, write
 
 CHART = """from dfkd_ray import register
 from dfkd_ray.report.charts.history import History
@@ -44,6 +44,15 @@ def test_it_says_what_came_out(swept: dfkd_ray.Results) -> None:
     assert str(swept) == f"warmth: {swept.answer}"
     assert swept.answer.startswith(f"Best of 3{NBSP}trials: validation accuracy ")
     assert repr(swept) == f"Results(folder={swept.folder!r})"
+
+
+def test_of_several_objectives_there_is_a_front_and_the_one_that_the_study_takes(tmp_path: Path) -> None:
+    values = [(0.9, 1.0), (0.8, 0.3), (0.4, 0.1), (0.3, 0.9)]
+    note = noted(objective=[{"metric": "val_accuracy"}, {"metric": "kl/noise"}], best="knee")
+    found = saved(tmp_path, study([trial(n, objectives=list(own)) for n, own in enumerate(values)], note=note))
+    assert [each.number for each in found.front] == [0, 1, 2]
+    assert found.front[1] == found.best
+    assert found.front[2].values == {"val_accuracy": 0.4, "kl/noise": 0.1}
 
 
 def test_in_a_notebook_it_is_html_of_escaped_text(swept: dfkd_ray.Results) -> None:
@@ -121,11 +130,11 @@ def test_a_degenerate_trial_that_may_not_win_has_failed_for_optuna(tmp_path: Pat
     goal = {"metric": "agreement/source", "mode": "max"}
     made = demo(fail=False)
     rows: list[dict[str, Any]] = []
-    for trial in made.trials.to_pylist():
-        sound = {"class_entropy/source": 0.0 if trial["trial"] == 0 else 0.9, "agreement/source": 0.5}
+    for row in made.trials.to_pylist():
+        sound = {"class_entropy/source": 0.0 if row["trial"] == 0 else 0.9, "agreement/source": 0.5}
         rows += [
-            {"trial": trial["trial"], "epoch": epoch, "seconds": 1.0, "metric": metric, "value": value}
-            for epoch in range(1, (trial["epochs"] or 0) + 1)
+            {"trial": row["trial"], "epoch": epoch, "seconds": 1.0, "metric": metric, "value": value}
+            for epoch in range(1, (row["epochs"] or 0) + 1)
             for metric, value in sound.items()
         ]
     found = saved(tmp_path, study(made.trials.to_pylist(), rows, note=noted(objective=goal)))

@@ -191,7 +191,7 @@ def test_fresh_moves_the_old_study_aside_and_deletes_nothing(story: Story, tmp_p
         (old / path.name).write_bytes(path.read_bytes())
     kept = {path.name: path.read_bytes() for path in old.iterdir()}
     words = ["sweep", "tiny.yaml", "--runner", "serial", "--out", "out"]
-    assert "holds a study already" in dfkd(*words, cwd=tmp_path).err
+    assert "  budget.trials: 3 were asked for already, 1 here\n" in dfkd(*words, cwd=tmp_path).err
     done = dfkd(*words, "--fresh", cwd=tmp_path)
     assert done.code == 0
     assert {path.name: path.read_bytes() for path in (tmp_path / "out.old1").iterdir()} == kept

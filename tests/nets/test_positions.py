@@ -15,9 +15,10 @@ def test_a_row_a_position_image_by_image_and_line_by_line() -> None:
     assert torch.equal(rows(x[:, :, 0, 0]), x[:, :, 0, 0])
 
 
-def test_an_embedding_is_the_mean_over_the_positions() -> None:
-    x = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
-    assert torch.allclose(pooled(x)[1, 2], x[1, 2].sum() / 20)
+def test_an_embedding_is_the_means_over_cells_of_positions() -> None:
+    x = torch.randn(2, 3, 8, 12, generator=torch.Generator().manual_seed(0))
+    assert pooled(x).shape == (2, 3 * 16)
+    assert torch.allclose(pooled(x)[1, 2 * 16 + 4 * 1 + 3], x[1, 2, 2:4, 9:12].sum() / 6)
     assert torch.equal(pooled(x[:, :, 0, 0]), x[:, :, 0, 0])
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from dfkd_ray.report import answer, asked
+from dfkd_ray.report import answer, asked, sections
 from dfkd_ray.util.words import NBSP
 from tests.report.studies import KD, NOTE, ORDER, noted, steps, study, trial
 from tests.report.writing import written
@@ -96,3 +96,34 @@ def test_a_configured_component_in_words() -> None:
     assert asked.configured({"name": "asha", "grace": 4, "reduction": 3}) == "asha (grace 4, reduction 3)"
     assert asked.configured({"cpu": 1, "gpu": 0.5}) == "cpu 1, gpu 0.5"
     assert (asked.configured("tpe"), asked.configured(None)) == ("tpe", "")
+
+
+TWO = [{"metric": "val_accuracy"}, {"metric": "kl/noise"}]
+
+
+@pytest.mark.parametrize(
+    ("rows", "note", "text"),
+    [
+        (
+            [trial(0, unmet="seconds not <= 6"), trial(1, unmet="seconds not <= 6")],
+            NOTE,
+            "No trial has won: 2 complete trials, and each is outside of the constraints.",
+        ),
+        (
+            [trial(0, objectives=[0.5, 0.5])],
+            noted(objective=TWO, best={"constraint": {"kl/noise": "<= 0.1"}}),
+            "No trial is taken: none on the front is the best by validation accuracy with KL to the teacher, "
+            "noise <= 0.1.",
+        ),
+    ],
+)
+def test_why_none_has_won_is_said(rows: list[dict[str, object]], note: dict[str, object], text: str) -> None:
+    tables = study(rows, note=note)
+    assert answer.sentence(tables).replace(NBSP, " ") == text
+    assert text in str(written(sections.best(tables))).replace(NBSP, " ").replace("&lt;", "<")
+
+
+def test_a_cost_is_of_the_trial_and_of_no_epoch() -> None:
+    goals = [{"metric": "val_accuracy"}, {"metric": "parameters"}]
+    text = said([{**BEST, "objectives": [0.77, 78_000.0], "parameters": 78_000}], CURVE, note=noted(objective=goals))
+    assert "validation accuracy 77.0 % at epoch 3, parameters of the student 78 000 with order 3" in text

@@ -27,17 +27,6 @@ def summary(front: list[tuple[Trial, dict[str, float]]], best: Trial | None) -> 
     return Summary("s", Path("s"), 2, 0, 0, 0, True, best, 1.0, front=front)
 
 
-def test_what_was_found_is_said_as_far_as_it_is_known() -> None:
-    trial = ended(0, [0.5], {"val_accuracy": 0.5}, test_accuracy__last=0.25, test_accuracy__best=0.75)
-    assert outcome.scores_line(trial, {"val_accuracy": 0.5}, 0.25) == (
-        "val_accuracy 50.0 % at the last epoch, test 25.0 % at the last epoch, "
-        "75.0 % at the best by val_accuracy (chance 25.0 %)"
-    )
-    assert outcome.scores_line(ended(0, [0.9], {"val_accuracy": 0.5}), {"val_accuracy": 0.9}, 0.25) == (
-        "val_accuracy 90.0 % at the best epoch"
-    )
-
-
 def test_how_much_was_a_search_and_what_was_not_run_again_is_said() -> None:
     trial = ended(1, [0.5], {"val_accuracy": 0.5})
     plain = summary([(trial, {"val_accuracy": 0.5})], trial)
@@ -50,35 +39,11 @@ def test_how_much_was_a_search_and_what_was_not_run_again_is_said() -> None:
     ]
 
 
-def test_the_objectives_own_number_comes_first() -> None:
-    last = {"agreement/source": 0.946, "kl/noise": 0.0321}
-    blind = ended(0, [0.946], last)
-    assert outcome.scores_line(blind, {"agreement/source": 0.946}, 0.25) == (
-        "agreement/source 94.6 % at the last epoch, no real images to evaluate on"
-    )
-    seen = ended(0, [0.0321], {**last, "val_accuracy": 0.5}, test_accuracy__last=0.25, test_accuracy__best=0.75)
-    assert outcome.scores_line(seen, {"kl/noise": 0.0321}, 0.25) == (
-        "kl/noise 0.0321 nats at the last epoch, val_accuracy 50.0 % at the last epoch, test 25.0 % at the last epoch, "
-        "75.0 % at the best by kl/noise (chance 25.0 %)"
-    )
-
-
-def test_with_several_objectives_every_trial_of_the_front_is_named() -> None:
-    values = [{"agreement/source": 0.9, "kl/noise": 0.2}, {"agreement/source": 0.8, "kl/noise": 0.1}]
-    trials = [ended(number, list(own.values()), own) for number, own in enumerate(values)]
-    front = list(zip(trials, values))
-    assert list(outcome.winners(summary(front, trials[0]), 0.25)) == [
-        "best: trial 0, seed 0, agreement/source 90.0 % at the last epoch, kl/noise 0.2 nats at the last epoch, "
-        "no real images to evaluate on",
-        "  a.b = 0.5",
-        "the front, 2 trials that no other dominates:",
-        "  trial 0: agreement/source 90.0 %, kl/noise 0.2 nats",
-        "  trial 1: agreement/source 80.0 %, kl/noise 0.1 nats",
-    ]
-    alone = ended(0, [0.9], {"agreement/source": 0.9})
-    one = list(outcome.winners(summary([(alone, {"agreement/source": 0.9})], alone), 0.25))
-    assert not any("front" in line for line in one)
-    assert list(outcome.winners(summary([], None), 0.25)) == []
+def test_settings_that_ran_again_are_no_others() -> None:
+    trial = ended(1, [0.5], {"val_accuracy": 0.5})
+    again = replace(summary([(trial, {"val_accuracy": 0.5})], trial), exhausted=True, complete=11)
+    told = list(outcome.proposed(replace(again, confirmed={"ended": 9})))
+    assert told == ["the space is exhausted: it has 2 settings, and all were run"]
 
 
 EFFECT: dict[str, Any] = {

@@ -12,7 +12,7 @@ from dfkd_ray import study as studies
 from dfkd_ray.runs import telling
 from dfkd_ray.stats.power import smallest_lead
 from dfkd_ray.study import published
-from dfkd_ray.tune.earlier import Noise
+from dfkd_ray.tune.earlier import Scatter
 from dfkd_ray.util.yamls import Document
 from tests.runs.test_planning import detectable
 from tests.stats.rule import power_among, told_among
@@ -116,14 +116,14 @@ def test_a_study_of_no_table_has_no_published_difference() -> None:
 SWEEP = {"search": {"student_loss.kd.temperature": {"log": [1, 20]}}, "budget": {"trials": 12}}
 
 
-def swept(measured: Noise | None, seeds: int = 1, **parts: Any) -> list[str]:
+def swept(measured: Scatter | None, seeds: int = 1, **parts: Any) -> list[str]:
     raw = {"study": "a", "method": "dfkd_fgvc", "task": "gliders", "objective": {"metric": "val_accuracy"}}
     return list(telling.of_a_sweep(studies.parse(Document({**raw, **SWEEP, **parts})), measured, seeds))
 
 
 def test_a_sweep_says_how_noisy_seeds_are_and_which_lead_it_finds() -> None:
     """The expected largest of 12 normal numbers is 1.62923 (David and Nagaraja, 2003)."""
-    measured = Noise(0.04, 9, 3, (Path("reports/a"), Path("reports/b")))
+    measured = Scatter(0.04, 9, 3, (Path("reports/a"), Path("reports/b")))
     noise, found = swept(measured)
     assert noise == (
         "noise between seeds: 4.0 points (standard deviation, 9 trials of 3 settings, in reports/a, reports/b)"
@@ -133,9 +133,8 @@ def test_a_sweep_says_how_noisy_seeds_are_and_which_lead_it_finds() -> None:
         f"12 trials of 1 seed find the best setting with probability 0.8 where it leads all others by {lead:.1f} "
         "points; of settings that are equal the best one looks 6.5 points better than it is"
     )
-    assert "12 trials of 4 seeds" in swept(measured, 4)[1]
-    assert (
-        f"by {lead / 2:.1f} points; of settings that are equal the best one looks 3.3 points" in swept(measured, 4)[1]
-    )
+    more = swept(measured, 4)[1]
+    assert "12 trials of 4 seeds" in more
+    assert f"by {lead / 2:.1f} points; of settings that are equal the best one looks 3.3 points" in more
     assert len(swept(measured, budget={"hours": 1})) == 1, "nobody knows how many trials there will be"
     assert swept(None)[0].startswith("noise between seeds: not known, since no earlier study of this method and task ")

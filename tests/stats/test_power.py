@@ -99,7 +99,7 @@ def test_pairs_needed_is_the_inverse_in_a_family_too(pairs: int, family: int) ->
     assert pairs_needed(smallest * 0.999, 2.0, effects=family) == pairs + 1
 
 
-@RELAXED
+@settings(RELAXED, max_examples=25)  # each draws studies of its own number of pairs
 @given(st.integers(3, 100), st.floats(0.1, 10))
 def test_more_of_everything_tells_more(pairs: int, spread: float) -> None:
     here = smallest_effect(pairs, spread)

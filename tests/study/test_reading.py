@@ -138,7 +138,7 @@ def test_all_mistakes_at_once_with_their_lines() -> None:
     assert lines[2] == (
         "bad.yaml:2: methd: no such part of a study; did you mean 'method'? (known: arms, best, budget, checkpoint, "
         "components, confirm, constraints, design, draws, fixed, method, objective, plugins, preset, published, "
-        "question, resources, runtime, sampler, search, seed, seeds, spread, stopper, study, task, track, tune)"
+        "question, resources, runtime, sampler, search, seed, seeds, spread, start, stopper, study, task, track, tune)"
     )
     assert lines[0] == "bad.yaml:1: method: is missing"
     assert lines[1] == "bad.yaml:1: study: a name has letters, digits, - and _, got 'm had'"
@@ -158,7 +158,7 @@ def test_all_mistakes_at_once_with_their_lines() -> None:
         "bad.yaml:9: search.d.pints: no such option of a uniform domain; did you mean 'points'? "
         "(known: points, step, when)",
         "bad.yaml:10: sampler.name: unknown sampler 'tp'; did you mean 'tpe'? "
-        "(known: cmaes, gp, grid, nsga2, qmc, random, tpe)",
+        "(known: cmaes, gp, grid, nsga2, optunahub, qmc, random, tpe)",
         "bad.yaml:11: stopper: grace must be >= 1, got 0",
         "bad.yaml:12: budget.trials: should be a valid integer, got 1.5",
         "bad.yaml:13: resources: cpu must be > 0, got 0",
@@ -207,7 +207,9 @@ search: {a: {log: [1, 2]}, b: {log: [1, 2]}}
 sampler: cmaes
 budget: {trials: 3}
 """
-    with pytest.raises(ConfigError, match="cmaes takes one objective; for several: gp, grid, nsga2, qmc, random, tpe"):
+    with pytest.raises(
+        ConfigError, match="cmaes takes one objective; for several: gp, grid, nsga2, optunahub, qmc, random, tpe"
+    ):
         study.parse(loads(text))
 
 

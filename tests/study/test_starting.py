@@ -57,7 +57,7 @@ def test_mistakes_of_a_start_have_their_path_and_line() -> None:
     assert told == [
         "s.yaml:13: start.1.a.b: 1000 is not in log [0.1, 100.0]",
         "s.yaml:14: start.1.kid: no such path under `search`; did you mean 'kind'? (known: a.b, flag, kind, n)",
-        's.yaml:15: start.1.kind: "hard" is not in choice ["soft", {"name": "hard", "weight": 2}, null]',
+        's.yaml:15: start.1.kind: "hard" is not in choice ["soft", {"name"…rd", "weight": 2}, null]',
     ]
     assert refusal("start: 3\n") == "s.yaml:11: start: expected {path: value} or a list of such settings, got 3"
     assert refusal("start: [{}, {n: 2}, {n: 4}, {n: 6}]\n") == (
@@ -69,8 +69,12 @@ def test_a_start_is_for_a_sweep_that_has_a_choice() -> None:
     with pytest.raises(ConfigError, match="start: a grid runs each of its points once: take another sampler"):
         study.parse(loads(TEXT.replace("log: [0.1, 100]", "choice: [1, 2]") + "sampler: grid\nstart: {a.b: 1}\n"))
     arms = "\n".join(line for line in TEXT.splitlines() if not line.startswith("budget"))
-    with pytest.raises(ConfigError, match="start: is for a sweep: an ablation runs its arms"):
+    with pytest.raises(ConfigError) as error:
         study.parse(loads(f"{arms}\nstart: {{a.b: 1}}\narms: {{one: {{}}, two: {{c: 1}}}}\nseeds: 2\n"))
+    assert {str(problem).partition(": ")[2] for problem in error.value.problems} == {
+        "search.a.b.prior: is for a sweep: an ablation draws what its arms share without",
+        "start: is for a sweep: an ablation runs its arms",
+    }
 
 
 def test_a_prior_has_its_value_in_the_domain() -> None:

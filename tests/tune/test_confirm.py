@@ -13,12 +13,14 @@ import pytest
 
 from dfkd_ray.study import Study
 from dfkd_ray.tune import launch
+from dfkd_ray.tune.comparison import metric_of, sides
 from dfkd_ray.tune.confirm import beginning, confirmed, propose, total
 from dfkd_ray.tune.history import History, read_history
 from dfkd_ray.tune.ledger import Ledger
 from dfkd_ray.tune.trials import CONFIRM
 from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util import folders, tables
+from dfkd_ray.util.errors import StudyError
 from tests.tune import toys
 from tests.tune.test_designed import finish, jobs
 from tests.tune.test_history import asked, ended, records, row
@@ -237,3 +239,18 @@ def test_a_fresh_trial_that_fails_is_lost_for_all_and_run_again_when_asked(tmp_p
     assert note is not None
     assert [(each["n"], each["lost"]) for each in note["settings"]] in ([(2, 1), (2, 0)], [(2, 0), (2, 1)])
     assert note["complete"]
+
+
+def test_a_comparison_with_another_study_has_the_fresh_mean(whole: Path) -> None:
+    found, note = sides(str(whole), str(whole))[0], confirmed(read_history(whole))
+    assert note is not None
+    assert found.results["confirmed val_accuracy"] == note["settings"][0]["mean"]
+    assert metric_of("confirmed val_accuracy") == "val_accuracy"
+
+
+def test_a_record_that_confirms_what_is_not_there_is_refused() -> None:
+    begins = {"kind": "confirming", "time": 104.0, **(beginning(story({0: 0.5}), None) or {})}
+    with pytest.raises(StudyError, match='there is "confirming", which was never asked for'):
+        story({}).apply(begins)
+    with pytest.raises(StudyError, match=r"it confirms \{7\}, and names other trials"):
+        story({0: 0.5}).apply({**begins, "arms": {"trial 7": 7}})

@@ -52,3 +52,14 @@ def test_what_the_stopper_stops_is_pruned_at_its_rung() -> None:
     assert after(0.5, others=(0.1, 0.2)) is None, "the best goes on"
     assert after(0.05, others=(0.1, 0.2)) == Ending("pruned", "stopped by asha at epoch 1", 1, [0.05])
     assert after(math.nan, others=(0.1, 0.2)) == Ending("failed", "val_accuracy is nan at epoch 1")
+
+
+DEAR = "[{metric: val_accuracy, at: best}, {metric: parameters}, {metric: seconds}]"
+COSTS = {"{metric: val_accuracy}": DEAR, **NONE}
+
+
+def test_a_cost_is_told_as_it_is_at_the_end() -> None:
+    method = {"method": {"a": 1}, "fingerprint": "f", "parameters": 78}
+    assert after(0.6, 0.2, changes=COSTS, last=True, final={}, **method).values == [0.6, 78, 4.0]
+    lost = after(0.6, 0.2, changes=COSTS, last=True, final={})
+    assert lost == Ending("failed", "the trial does not say its parameters")

@@ -17,6 +17,7 @@ from dfkd_ray.tune.growing import amended, longer, told
 from dfkd_ray.tune.history import History, read_history
 from dfkd_ray.tune.ledger import NAME, read_records
 from dfkd_ray.tune.options import Options
+from dfkd_ray.tune.repair import repair
 from dfkd_ray.tune.standing import standing
 from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util import tables
@@ -250,3 +251,25 @@ def test_parts_that_an_edited_file_names_are_of_the_experiment_from_then_on(four
     history.apply(grown.record(history, {"the pool a": None, "the pool b": {"digest": "2"}}, 0.0))
     expected = {"the seed": {"digest": "0"}, "the pool b": {"digest": "2"}}
     assert (history.begun["parts"], history.experiment["parts"], history.changed) == (expected, expected, None)
+
+
+def test_a_damaged_amendment_is_set_aside_and_can_be_taken_up_again(four: Path, tmp_path: Path) -> None:
+    folder = copied(four, tmp_path / "damaged")
+    go_on(folder, lambda history: study(WIDER))
+    before = [trial.changes for trial in read_history(folder).trials.values()]
+    lines = (folder / NAME).read_bytes().splitlines(keepends=True)
+    at = next(i for i, line in enumerate(lines) if b'"kind":"amended"' in line)
+    lines[at] = lines[at].replace(b'"asked":4', b'"asked":5')
+    (folder / NAME).write_bytes(b"".join(lines))
+    done = repair(folder)
+    ((_, why, _),) = done.aside
+    assert why == (
+        'damaged; it reads as "amended": the study is what it was before; sweep the edited file again, and it is taken '
+        "up again"
+    )
+    toys.resume(folder, Work())
+    assert read_history(folder).study == study(), "as before, and what was run in the wider space is no hindrance"
+    go_on(folder, lambda history: study(WIDER))
+    history = read_history(folder)
+    assert history.study.search == study(WIDER).search
+    assert [trial.changes for trial in history.trials.values()] == before

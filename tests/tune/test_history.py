@@ -56,27 +56,6 @@ def ended(trial: int, state: str, values: list[float] | None, time: float = 103.
     return {"kind": "ended", "time": time, "trial": trial, "state": state, "values": values, **facts}
 
 
-def test_the_front_of_several_objectives() -> None:
-    values = {0: [0.5, 0.5], 1: [0.6, 0.6], 2: [0.4, 0.6], 3: [0.5, 0.5]}  # accuracy up, divergence down
-    ends = [record for t, v in values.items() for record in (asked(t), row(t, 1, 0.1), ended(t, "complete", v))]
-    history = History([*records(MULTI), *ends])
-    assert [trial.number for trial in history.front()] == [0, 1, 3]
-    best = history.best()
-    assert best is not None
-    assert best.number == 1
-
-
-def test_a_tie_in_the_first_objective_is_broken_by_the_second() -> None:
-    """The one that is announced is on the front, so that its student is kept."""
-    values = {0: [0.6, 0.7], 1: [0.6, 0.5], 2: [0.6, 0.5]}  # accuracy up, divergence down
-    ends = [record for t, v in values.items() for record in (asked(t), row(t, 1, 0.1), ended(t, "complete", v))]
-    history = History([*records(MULTI), *ends])
-    best = history.best()
-    assert best is not None
-    assert best.number == 1
-    assert [trial.number for trial in history.front()] == [1, 2]
-
-
 def test_only_the_time_in_which_somebody_ran_it_counts() -> None:
     history = History(
         [*records(), asked(0, active=10.0), {"kind": "resumed", "time": 1000.0, "provenance": {"p": 1}, "options": {}}]

@@ -244,11 +244,3 @@ def test_a_mistake_in_every_trial_ends_the_study_and_loses_nothing(tmp_path: Pat
 def test_a_work_that_ends_without_a_last_row_has_failed(tmp_path: Path) -> None:
     start(tmp_path, toys.Toy(ends_at=3, only=(0,)), {"budget: {trials: 8}": "budget: {trials: 1}"})
     assert outcome(tmp_path)["trials"][0]["reason"] == "the work ended without a last row"
-
-
-def test_a_summary_has_what_the_best_reached_by_metric(tmp_path: Path) -> None:
-    done = start(tmp_path / "toy")
-    assert done.best is not None
-    assert [(trial.number, dict(values)) for trial, values in done.front] == [
-        (done.best.number, {"val_accuracy": (done.best.values or [])[0]})
-    ]

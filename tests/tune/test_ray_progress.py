@@ -12,7 +12,7 @@ import pytest
 from ray.experimental import internal_kv
 
 from dfkd_ray.tune import ray_progress
-from dfkd_ray.tune.ray_progress import Shown, Teller
+from dfkd_ray.tune.ray_progress import Hearer, Teller
 from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util.progress import displayed, progress
 from tests.tune import toys
@@ -42,7 +42,7 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
 
 def test_what_is_told_in_one_process_is_shown_in_the_other(keys: dict[str, bytes]) -> None:
     told: Seen = []
-    with displayed(lambda *work: seen_in(told, *work)), Shown() as shown:
+    with displayed(lambda *work: seen_in(told, *work)), Hearer() as shown:
         shown.look()
         assert told == [], "nobody has said anything"
         teller = Teller(shown.key)

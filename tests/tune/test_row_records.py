@@ -28,7 +28,9 @@ def reported(history: History, folder: Path, epoch: int, **more: Any) -> dict[st
 def test_method_host_and_device_are_written_once(tmp_path: Path) -> None:
     history = History([*records(), asked(0)])
     first = reported(history, tmp_path, 1, picture=toys.PNG)
-    assert {*first} - {*reported(history, tmp_path, 2)} == {"method", "fingerprint", "host", "device", "picture"}
+    assert {*first} - {*reported(history, tmp_path, 2)} == {
+        *("method", "fingerprint", "parameters", "host", "device", "picture")
+    }
     last = reported(history, tmp_path, 3, last=True, final={"x": 1.0})
     assert (last["last"], last["final"]) == (True, {"x": 1.0})
     trial = history.trials[0]

@@ -15,7 +15,7 @@ from dfkd_ray.tune.ledger import NAME, Ledger, encode
 from dfkd_ray.tune.standing import found, named, studies_in
 from dfkd_ray.util.errors import StudyError
 from tests.tune import ablations
-from tests.tune.test_history import asked, ended, records, row
+from tests.tune.test_history import MULTI, asked, ended, records, row
 from tests.tune.test_mirror import machine
 
 pytestmark = pytest.mark.usefixtures("no_fsync")
@@ -118,3 +118,20 @@ def test_studies_are_found_by_path_and_by_name(tmp_path: Path, monkeypatch: pyte
         StudyError, match=r"^toi holds no study: there is no such folder; did you mean 'toy'\? \(known: "
     ):
         found("toi")
+
+
+def test_a_front_is_told_with_its_knee_and_how_it_grew(tmp_path: Path) -> None:
+    """Accuracy up, divergence down: the box goes from (0.174, 1.09) to (0.9, 0.1)."""
+    values = {0: [0.3, 0.1], 1: [0.8, 0.3], 2: [0.9, 1.0], 3: [0.24, 0.5]}
+    told = [record for t, v in values.items() for record in (asked(t), row(t, 1, 0.1), ended(t, "complete", v))]
+    plain = standing.standing(write(tmp_path / "toy", [*records(MULTI), *told])).plain()
+    assert (plain["rule"], plain["knee"]) == ("first", 1)
+    assert plain["front"] == [
+        {"trial": n, "values": dict(zip(("val_accuracy", "kl/noise"), values[n]))} for n in (0, 1, 2)
+    ]
+    box = plain["hypervolume"]
+    assert box["reference"] == pytest.approx({"val_accuracy": 0.24 - 0.066, "kl/noise": 1.09})
+    assert box["ideal"] == pytest.approx({"val_accuracy": 0.9, "kl/noise": 0.1})
+    assert [each["trial"] for each in box["after_trial"]] == [0, 1, 2], "the last moved nothing"
+    assert box["share"] == box["after_trial"][-1]["share"]
+    assert "front" not in standing.standing(write(tmp_path / "one")).plain()

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from dfkd_ray import metrics
 from dfkd_ray import study as studies
+from dfkd_ray.study.constraints import Constraint
+from dfkd_ray.study.pick import Pick
 from dfkd_ray.tune.history import History
-from dfkd_ray.tune.trials import barred
-from tests.tune.test_history import asked, records, row
+from dfkd_ray.tune.trials import barred, none_won
+from tests.tune.test_history import MULTI, asked, records, row
 
 
 def test_an_epoch_that_comes_again_changes_nothing() -> None:
@@ -56,3 +59,25 @@ def test_who_is_kept_from_winning(metric: str, entropy: float, kept_back: bool) 
     assert barred(history.study, history.trials[0]) is kept_back
     alone = replace(history.study, search={})
     assert barred(alone, history.trials[0]) is False, "a run alone has nothing to win"
+
+
+def test_costs_are_known_by_their_names_as_metrics_are() -> None:
+    told = {"method": {"a": 1}, "fingerprint": "f", "parameters": 78}
+    trial = History([*records(), asked(0), row(0, 1, 0.5, **told), row(0, 2, 0.25)]).trials[0]
+    assert [trial.cost(name) for name in metrics.COSTS] == [4.0, 20, 78]
+    assert [trial.at(name, 2) for name in ("val_accuracy", "parameters", "nothing")] == [0.25, 78, None]
+    assert trial.at("val_accuracy", 3) is None
+
+
+def test_why_none_has_won_is_said_by_what_the_study_asks_for() -> None:
+    study = History([*records(DATA_FREE)]).study
+    assert none_won(study, False) == "all complete ones are degenerate"
+    bound = (Constraint("seconds", True, 6.0),)
+    assert none_won(replace(study, constraints=bound), False) == (
+        "all complete ones are degenerate or outside of the constraints"
+    )
+    assert none_won(replace(History([*records()]).study, constraints=bound), False) == (
+        "all complete ones are outside of the constraints"
+    )
+    two = replace(History([*records(MULTI)]).study, best=Pick("knee"))
+    assert none_won(two, True) == "none on the front is as `best` wants it: knee"

@@ -20,10 +20,11 @@ from typing import Any
 
 from dfkd_ray import study as studies
 from dfkd_ray.study import Study
-from dfkd_ray.tune.launch import StudyFacts, Summary
+from dfkd_ray.tune.launch import StudyFacts
 from dfkd_ray.tune.launch import first_record as opened
 from dfkd_ray.tune.observers import Observer
 from dfkd_ray.tune.options import NOTHING_SAID, Options
+from dfkd_ray.tune.summing import Summary
 from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util.errors import ConfigError, TrialFailed
 from dfkd_ray.util.yamls import loads

@@ -93,7 +93,7 @@ const table = (() => {
     const chosen = state.search || state.state || state.brush || Object.values(state.ranges).flat().some((end) => end !== null);
     field("clear").hidden = !chosen;
     const some = view.length === texts.length ? "" : `${view.length} of `;
-    document.getElementById("grid-count").textContent = `${some}${texts.length} trials${state.brush ? ", chosen in a chart" : ""}`;
+    document.getElementById("grid-count").textContent = `${some}${texts.length} ${texts.length === 1 ? "trial" : "trials"}${state.brush ? ", chosen in a chart" : ""}`;
     box.querySelector("table").setAttribute("aria-rowcount", view.length + 1);
     resort();
     dispatchEvent(new Event("filtered"));

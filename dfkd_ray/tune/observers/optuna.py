@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution, check_distribution_compatibility
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from dfkd_ray.study import Study
@@ -38,7 +39,9 @@ class OptunaStorage:
         self._ids = {trial.user_attrs.get(KEY): trial._trial_id for trial in there}
         self._ended = {trial._trial_id for trial in there if trial.state.is_finished()}
         self._metric = self.own.objective[0].metric
-        self._distributions = distributions(self.own)
+        held = {name: domain for trial in there for name, domain in trial.distributions.items()}
+        wanted = distributions(self.own)
+        self._distributions = {name: domain for name, domain in wanted.items() if _fits(held.get(name), domain)}
 
     def begin(self, curve: Curve) -> None:
         if curve.key not in self._ids:
@@ -81,7 +84,8 @@ class OptunaStorage:
         return made
 
     def _running(self, curve: Curve) -> FrozenTrial:
-        """A trial as it begins; what was not searched are its user attributes."""
+        """A trial as it begins; what was not searched are its user attributes, and a choice that has become wider, of
+        which a storage holds one kind alone."""
         searched = {name: made for name, made in self._distributions.items() if name in curve.settings}
         made = create_trial(
             state=TrialState.RUNNING,
@@ -91,6 +95,16 @@ class OptunaStorage:
         )
         made.datetime_start = datetime.fromtimestamp(curve.started or time.time())
         return made
+
+
+def _fits(held: BaseDistribution | None, wanted: BaseDistribution) -> bool:
+    """Whether a storage that holds values of one domain takes those of another."""
+    try:
+        if held is not None:
+            check_distribution_compatibility(held, wanted)
+    except ValueError:
+        return False
+    return True
 
 
 def _outcome(study: Study, trial: Trial) -> tuple[TrialState, list[float] | None]:

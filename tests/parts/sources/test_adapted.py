@@ -40,8 +40,8 @@ def test_images_come_nearer_to_the_teachers_statistics_and_stay_what_they_are() 
         with torch.no_grad():
             far[keep] = float((live._adapted(x) - x).abs().mean())
         if not keep:
-            assert losses[-1] < 0.95 * losses[0]
-    assert far[100.0] < far[0.0]
+            assert losses[-1] < 0.97 * losses[0]
+    assert far[100.0] < 0.1 * far[0.0]
 
 
 def rng(seed: int = 0) -> torch.Generator:

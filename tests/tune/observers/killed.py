@@ -6,13 +6,12 @@ import os
 import signal
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
 from dfkd_ray.tune.curves import unpacked
-from dfkd_ray.tune.launch import Summary
 from dfkd_ray.tune.ledger import NAME, read_records
+from dfkd_ray.tune.summing import Summary
 from tests.tune import toys
 
 Points = dict[tuple[int, int], dict[str, float]]  # (trial, epoch) -> its metrics
@@ -46,10 +45,10 @@ def in_the_ledger(folder: Path) -> Points:
     return {(row["trial"], row["epoch"]): dict(zip(*unpacked(row))) for row in rows}
 
 
-def pixels(file: bytes) -> tuple[str | None, list[Any]]:
+def pixels(file: bytes) -> tuple[str | None, tuple[int, int], bytes]:
     """Format and pixels of a picture, whoever has written it."""
     with Image.open(BytesIO(file)) as opened:
-        return opened.format, list(opened.convert("RGB").getdata())
+        return opened.format, opened.size, opened.convert("RGB").tobytes()
 
 
 def final(folder: Path) -> dict[int, dict[str, float]]:

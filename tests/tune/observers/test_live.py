@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
+from dfkd_ray.study import Objective
 from dfkd_ray.tune.observers import live
 from dfkd_ray.tune.observers.snapshot import snapshot
 from tests.tune.observers.test_snapshot import Standing, history
+
+GOAL = Objective("val_accuracy")
 
 
 def test_lines() -> None:
@@ -92,3 +96,12 @@ def test_the_bar_has_a_line_of_its_own() -> None:
     bar = next(i for i, line in enumerate(lines) if "━" in line)
     assert set(lines[bar].strip()) <= set("━╺╸ ")
     assert lines[bar + 1].startswith("best val_accuracy")
+
+
+def test_of_several_objectives_the_front_is_shown_and_no_best() -> None:
+    now = replace(snapshot(Standing(history())), front=(0, 3))
+    assert "| front of 2: trials 0, 3 |" in live.line(now, live.shown_trial(history().trials[0], GOAL))
+    out = io.StringIO()
+    Console(file=out, width=100).print(live.render(replace(now, front=tuple(range(9)))))
+    assert "front of 9: trials 0, 1, 2, 3, 4, 5, 6, 7 and 1 more" in out.getvalue()
+    assert "best" not in out.getvalue()

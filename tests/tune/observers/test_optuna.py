@@ -18,8 +18,11 @@ import sqlalchemy
 from optuna.trial import TrialState
 
 from dfkd_ray.tune import launch
+from dfkd_ray.tune.growing import amended
+from dfkd_ray.tune.history import History
 from dfkd_ray.tune.observers import optuna as storages
 from dfkd_ray.tune.observers.sending import About
+from dfkd_ray.tune.options import Options
 from tests.tune import toys
 from tests.tune.observers import killed
 
@@ -143,6 +146,22 @@ def test_states_are_those_of_the_study(tmp_path: Path) -> None:
     assert again[1].state == TrialState.FAIL
     assert again[6].params == again[1].params
     assert again[6].state.is_finished()
+
+
+def test_a_choice_that_became_wider_is_an_attribute_of_later_trials(tmp_path: Path) -> None:
+    toys.start(toys.study({"trials: 8": "trials: 2"}), toys.Toy(), tmp_path, track=("optuna",))
+    wider = toys.study({"trials: 8": "trials: 4", "[good, bad]": "[good, bad, best]"})
+
+    def make(history: History, options: Options) -> tuple[toys.Toy, dict[str, Any]]:
+        grown = amended(tmp_path, history, wider, {})
+        assert grown is not None
+        history.apply(grown.record(history, {}, 0.0))
+        return toys.Toy(), {"provenance": {}}
+
+    launch.resume(tmp_path, make)
+    trials = optuna_study(tmp_path)
+    assert ["kind" in trial.params for trial in trials] == [True, True, False, False]
+    assert all("kind" in trial.user_attrs and "x" in trial.params for trial in trials[2:])
 
 
 def test_an_ablation_has_its_arms(tmp_path: Path) -> None:

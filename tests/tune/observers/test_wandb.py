@@ -71,11 +71,16 @@ def test_after_kill_and_resume_each_point_is_there_once(study: Path) -> None:
 
 
 def test_the_images_of_a_run_are_in_its_folder(study: Path) -> None:
-    rows = [(trial, items(record.item)) for trial, record in records(study, "history")]
-    told = {(trial, row["_step"]): row["images"] for trial, row in rows if "images" in row}
-    assert set(told) == {(0, 1), (1, 1), (2, 1)}
-    for (trial, _), image in told.items():
-        assert (image["width"], image["height"]) == (3, 2)
+    found: dict[tuple[int, int], dict[str, Any]] = {}
+    for trial, record in records(study, "history"):
+        image = {
+            each.nested_key[1]: json.loads(each.value_json) for each in record.item if each.nested_key[:1] == ["images"]
+        }
+        if image:
+            found[trial, items(record.item)["_step"]] = image
+    assert set(found) == {(0, 1), (1, 1), (2, 1)}, "the one epoch with a picture"
+    for (trial, _), image in found.items():
+        assert (image["_type"], image["width"], image["height"]) == ("image-file", 3, 2)
         (held,) = study.glob(f"wandb/offline-run-*-{trial:04d}/files/{image['path']}")
         assert killed.pixels(held.read_bytes()) == killed.pixels(toys.PNG)
 

@@ -10,7 +10,7 @@ from dfkd_ray.study import Budget, Objective, Study
 from dfkd_ray.study.domains import Choice, Int, Uniform
 from dfkd_ray.study.space import enumerate_grid
 from dfkd_ray.study.specs import Grid, samplers
-from dfkd_ray.tune.given import given, untried_of
+from dfkd_ray.tune.given_settings import given, untried_of
 from dfkd_ray.tune.search import Search
 
 SPACE = {"x": Uniform(0, 1), "n": Int(1, 3)}

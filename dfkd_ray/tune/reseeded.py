@@ -11,7 +11,7 @@ from dfkd_ray.stats.effects import Outcomes, Pair
 from dfkd_ray.study.confirming import DEFAULTS
 
 
-class Fresh:
+class Reseeded:
     """arms: what is confirmed, by name: the number of the trial of the search, None of the control. seeds: the same for
     all. alike: arm -> the arm that runs for it, since both are the same method. refused: arm -> why it is no method.
     first: the arm of a setting that has come out first, once all trials have ended."""

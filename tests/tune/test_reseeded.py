@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from dfkd_ray.tune.fresh import Fresh
+from dfkd_ray.tune.reseeded import Reseeded
 
 ARMS: dict[str, int | None] = {"trial 3": 3, "trial 1": 1, "defaults": None}
 
 
-def begun(**more: Any) -> Fresh:
-    made = Fresh()
+def begun(**more: Any) -> Reseeded:
+    made = Reseeded()
     made.begun({"arms": ARMS, "seeds": [5, 6], "alike": {}, "refused": {}, **more})
     return made
 

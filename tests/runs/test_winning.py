@@ -1,0 +1,76 @@
+"""The best trial, or the front, as a terminal says it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from dfkd_ray.runs import winning
+from dfkd_ray.study.constraints import Constraint
+from dfkd_ray.study.pick import Pick
+from dfkd_ray.tune import Summary
+from dfkd_ray.tune.curves import Rows
+from dfkd_ray.tune.trials import Trial
+
+
+def ended(number: int, values: list[float], last: dict[str, float], **final: float) -> Trial:
+    rows = Rows()
+    rows.take({"epoch": 3, "metrics": last, "seconds": 1.0})
+    names = {name.replace("__", "/"): value for name, value in final.items()}
+    return Trial(number, {"a.b": 0.5}, seed=0, state="complete", values=values, final=names, rows=rows)
+
+
+def summary(front: list[tuple[Trial, dict[str, float]]], best: Trial | None) -> Summary:
+    return Summary("s", Path("s"), 2, 0, 0, 0, True, best, 1.0, front=front)
+
+
+def test_what_was_found_is_said_as_far_as_it_is_known() -> None:
+    trial = ended(0, [0.5], {"val_accuracy": 0.5}, test_accuracy__last=0.25, test_accuracy__best=0.75)
+    assert winning.scores_line(trial, {"val_accuracy": 0.5}, 0.25) == (
+        "val_accuracy 50.0 % at the last epoch, test 25.0 % at the last epoch, "
+        "75.0 % at the best by val_accuracy (chance 25.0 %)"
+    )
+    assert winning.scores_line(ended(0, [0.9], {"val_accuracy": 0.5}), {"val_accuracy": 0.9}, 0.25) == (
+        "val_accuracy 90.0 % at the best epoch"
+    )
+
+
+def test_the_objectives_own_number_comes_first() -> None:
+    last = {"agreement/source": 0.946, "kl/noise": 0.0321}
+    blind = ended(0, [0.946], last)
+    assert winning.scores_line(blind, {"agreement/source": 0.946}, 0.25) == (
+        "agreement/source 94.6 % at the last epoch, no real images to evaluate on"
+    )
+    seen = ended(0, [0.0321], {**last, "val_accuracy": 0.5}, test_accuracy__last=0.25, test_accuracy__best=0.75)
+    assert winning.scores_line(seen, {"kl/noise": 0.0321}, 0.25) == (
+        "kl/noise 0.0321 nats at the last epoch, val_accuracy 50.0 % at the last epoch, test 25.0 % at the last epoch, "
+        "75.0 % at the best by kl/noise (chance 25.0 %)"
+    )
+
+
+def test_with_several_objectives_every_trial_of_the_front_is_named() -> None:
+    values = [{"agreement/source": 0.9, "kl/noise": 0.2}, {"agreement/source": 0.8, "kl/noise": 0.1}]
+    trials = [ended(number, list(own.values()), own) for number, own in enumerate(values)]
+    front = list(zip(trials, values))
+    assert list(winning.winners(summary(front, trials[0]), 0.25)) == [
+        "where one trial is asked for (best: first): trial 0, seed 0, agreement/source 90.0 % at the last epoch, "
+        "kl/noise 0.2 nats at the last epoch, no real images to evaluate on",
+        "  a.b = 0.5",
+        "the front, 2 trials that no other dominates:",
+        "  trial 0: agreement/source 90.0 %, kl/noise 0.2 nats",
+        "  trial 1: agreement/source 80.0 %, kl/noise 0.1 nats",
+    ]
+    none = replace(summary(front, trials[1]), pick=Pick("knee"))
+    assert next(winning.winners(none, 0.25)).startswith(
+        "where one trial is asked for (best: knee but the front has none, so first): trial 1, seed 0, "
+    )
+    bound = Pick("constraint", (Constraint("kl/noise", True, 0.01),))
+    *_, last = winning.winners(replace(summary(front, None), pick=bound, knee=1), 0.25)
+    assert last == "none of them is taken where one trial is asked for: `best` wants constraint kl/noise <= 0.01"
+    many = list(winning.front_lines([(n, {"kl/noise": 0.5}) for n in range(30)], 3))
+    assert many[4] == "  trial 3 (the knee): kl/noise 0.5 nats"
+    assert (len(many), many[-1]) == (22, "  and 10 more, all on the page")
+    alone = ended(0, [0.9], {"agreement/source": 0.9})
+    one = list(winning.winners(summary([(alone, {"agreement/source": 0.9})], alone), 0.25))
+    assert not any("front" in line for line in one)
+    assert list(winning.winners(summary([], None), 0.25)) == []
