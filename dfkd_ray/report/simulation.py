@@ -142,27 +142,41 @@ class FoundForCost(Drawn[pa.Table]):
 
     @staticmethod
     def draw(rows: pa.Table) -> go.Figure:
-        metric, lines = constant(rows, "metric"), []
+        metric, traces = constant(rows, "metric"), []
         for place in dict.fromkeys(rows["place"].to_pylist()):
             own = [row for row in rows.to_pylist() if row["place"] == place]
-            style = arm_style(place)
-            half = [(row["high"] - row["low"]) / 2 if row["last"] and row["low"] is not None else None for row in own]
-            said = [f"{row['case']}\nfor {row['cost']:.1f} trials: {_between(metric, row)}" for row in own]
-            lines.append(
-                go.Scatter(
-                    x=[row["cost"] for row in own],
-                    y=[row["found"] for row in own],
-                    error_y={"type": "data", "array": half, "thickness": 1.5, "width": 4},
-                    mode="lines",
-                    line={"color": style["color"], "dash": style["dash"], "width": 2},
-                    name=escaped(own[0]["case"], 40),
-                    showlegend=True,
-                    hoverinfo="text",
-                    hovertext=[hover(text) for text in said],
-                )
-            )
+            traces += [_line(metric, own), *(_end(row) for row in own if row["last"] and row["low"] is not None)]
         spent = axis("Spent, in trials that nobody stops", zeroline=False)
-        return figure(lines, 420, xaxis=spent, yaxis=axis(metrics.label(metric), metric))
+        return figure(traces, 420, xaxis=spent, yaxis=axis(metrics.label(metric), metric))
+
+
+def _line(metric: str, own: Sequence[Mapping[str, Any]]) -> go.Scatter:
+    said = [f"{row['case']}\nfor {row['cost']:.1f} trials: {_between(metric, row)}" for row in own]
+    style = arm_style(own[0]["place"])
+    return go.Scatter(
+        x=[row["cost"] for row in own],
+        y=[row["found"] for row in own],
+        mode="lines",
+        line={"color": style["color"], "dash": style["dash"], "width": 2},
+        name=escaped(own[0]["case"], 40),
+        showlegend=True,
+        hoverinfo="text",
+        hovertext=[hover(text) for text in said],
+    )
+
+
+def _end(row: Mapping[str, Any]) -> go.Scatter:
+    """The interval when all is spent."""
+    colour, half = arm_style(row["place"])["color"], (row["high"] - row["low"]) / 2
+    return go.Scatter(
+        x=[row["cost"]],
+        y=[row["found"]],
+        error_y={"type": "data", "array": [half], "color": colour, "thickness": 1.5, "width": 4},
+        mode="markers",
+        marker={"color": colour, "size": 5},
+        showlegend=False,
+        hoverinfo="skip",
+    )
 
 
 def page(simulated: pa.Table) -> str:

@@ -70,10 +70,11 @@ def test_what_it_stands_on() -> None:
 def test_a_line_a_case_and_a_bar_at_its_end() -> None:
     rows = simulation.FoundForCost.prepare(simulations.table())
     drawn = simulation.FoundForCost.draw(rows)
-    first, second = drawn.data
+    first, end, second, bar = drawn.data
     assert (list(first.x), list(second.x)) == ([12.0], [6.0, 12.0])
-    assert second.error_y.array[0] is None
-    assert second.error_y.array[1] == pytest.approx(0.01)
+    assert list(end.x) == [12.0]
+    assert list(bar.y) == pytest.approx([0.82])
+    assert list(bar.error_y.array) == pytest.approx([0.01])
     assert second.name == "tpe &lt;b&gt; + asha"
     assert rows["panel"].to_pylist() == ["For what 12\N{NO-BREAK SPACE}trials cost"] * 3
 
