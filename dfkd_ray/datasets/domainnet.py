@@ -26,7 +26,7 @@ def _reader(domain: str) -> Callable[[Task, Path], Opened]:
         there = {which: root / name for which, name in lists.items() if (root / name).is_file()}
         return Opened(root, {which: partial(_listed, domain, task, table) for which, table in there.items()})
 
-    read.__doc__ = f"""DomainNet: `{domain}/<class>/` and, beside it, the lists `{domain}_train.txt` and `{domain}_test.txt`.
+    read.__doc__ = f"""DomainNet: `{domain}/<class>/`, beside the lists `{domain}_train.txt` and `{domain}_test.txt`.
 
     On each line of a list stand a path such as `{domain}/axe/{domain}_011_000001.jpg` and a number of the class among
     all 345. Classes go by their names here, and images of other classes than the task's are left out.
