@@ -50,6 +50,26 @@ def test_how_much_was_a_search_and_what_was_not_run_again_is_said() -> None:
     ]
 
 
+def test_what_no_sampler_chose_is_counted_apart() -> None:
+    plain = replace(summary([], None), proposed_by={"start": 2, "prior": 3})
+    assert list(outcome.proposed(plain)) == ["proposed: 2 to start with, 3 from priors"]
+    both = replace(plain, proposed_by={"model": 5, "start": 1})
+    assert list(outcome.proposed(both)) == [
+        "proposed: 5 of 6 trials by the sampler's model, 0 drawn at random, 1 to start with"
+    ]
+
+
+def test_a_better_trial_of_an_earlier_study_is_named() -> None:
+    trial = ended(1, [0.5], {"val_accuracy": 0.5})
+    done = summary([(trial, {"val_accuracy": 0.5})], trial)
+    note = {"study": {"objective": {"metric": "val_accuracy", "mode": "max"}}}
+    assert list(outcome.better_before(done, note)) == []
+    earlier = [{"folder": "reports/old", "best": 0.75}, {"folder": "reports/worse", "best": 0.5}, {"best": None}]
+    assert list(outcome.better_before(done, {**note, "earlier": earlier})) == [
+        "reports/old, which the sampler knew, has a better one (val_accuracy 75.0 %): run it here with `start:`"
+    ]
+
+
 def test_the_objectives_own_number_comes_first() -> None:
     last = {"agreement/source": 0.946, "kl/noise": 0.0321}
     blind = ended(0, [0.946], last)
