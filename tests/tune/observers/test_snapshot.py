@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dfkd_ray.tune.history import History
-from dfkd_ray.tune.observers.snapshot import snapshot
+from dfkd_ray.tune.observers.snapshot import Shown, snapshot
 from tests.tune.test_history import asked, ended, records, row
 
 
@@ -68,3 +68,10 @@ def test_no_estimate_before_the_first_epoch_or_without_a_total() -> None:
 def test_hours_bound_the_estimate() -> None:
     bounded = snapshot(Standing(history(hours=0.003)))
     assert bounded.seconds_left == pytest.approx(10.8 - history().active_seconds)
+
+
+def test_whose_a_trial_is_stands_behind_its_number() -> None:
+    searched = Shown(3, "complete", 4, 0.5, {}, 1.0)
+    assert searched.whose == ""
+    assert replace(searched, arm="full", seed=2).whose == " (full)"
+    assert replace(searched, arm="trial 7", seed=2, phase="confirm").whose == " (trial 7 again, seed 2)"
