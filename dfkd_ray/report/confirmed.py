@@ -92,7 +92,8 @@ def _against(note: Note, first: Note) -> str:
     verdict = {HELPS: "better than", HURTS: "worse than"}.get(str(told.get("verdict")))
     what = f"it is {verdict} them" if verdict else str(told.get("verdict"))
     return (
-        f"The defaults reach {reached}, {metrics.changed(metric, -told['difference'])} pair by pair{interval}: {what}."
+        f"The defaults reach {reached}; it has {metrics.changed(metric, told['difference'])} pair by pair{interval}: "
+        f"{what}."
     )
 
 
