@@ -42,8 +42,8 @@ def test_the_fresh_estimate_the_curse_and_the_defaults() -> None:
         "settings), where the search had 95.0 %; it is the best of the 2 with probability 0.71.",
         "Trial 3 won the search with a value that is 5.1 points better than its fresh mean: the winner's curse (95 % "
         "interval +2.1 to +8.1).",
-        "The defaults reach 86.8 %; it has +6.0 points pair by pair (95 % interval +4.0 to +8.0, p = 0.021): it is better "
-        "than them.",
+        "The defaults reach 86.8 %; it has +6.0 points pair by pair (95 % interval +4.0 to +8.0, p = 0.021): it is "
+        "better than them.",
     ]
 
 
