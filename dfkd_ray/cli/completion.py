@@ -18,6 +18,7 @@ NETS = (  # the registry of `dfkd_ray.nets` in words, which can be read without 
     *("cifar_resnet18", "cifar_resnet34", "cifar_resnet50"),
     *("cifar_vgg8_bn", "cifar_vgg11_bn", "cifar_vgg13_bn", "cifar_vgg16_bn", "cifar_vgg19_bn"),
     *("resnet18", "resnet34", "resnet50", "mobilenet_v2", "vgg11_bn"),
+    *("fcn4", "fcn8", "fcn16", "fcn32", "unet4", "unet8", "unet16", "unet32"),
 )
 
 

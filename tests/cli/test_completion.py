@@ -39,14 +39,14 @@ def test_paths_are_those_of_methods_and_studies_and_can_be_set() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("dfkd-ray sweep mha", ["mhad"]),
-        ("dfkd-ray plan mha", ["mhad"]),
+        ("dfkd-ray sweep mha", ["mhad", "mhad_confirmed"]),
+        ("dfkd-ray plan mha", ["mhad", "mhad_confirmed"]),
         ("dfkd-ray distill noise", ["noise_kd"]),
-        ("dfkd-ray distill noise_kd --task glid", ["gliders", "gliders64"]),
+        ("dfkd-ray distill noise_kd --task glid", ["gliders", "gliders64", "gliders_depth", "gliders_parts"]),
         ("dfkd-ray distill noise_kd --preset lap", ["laptop"]),
         ("dfkd-ray distill noise_kd --set schedule.epo", ["schedule.epochs="]),
         ("dfkd-ray explain student_loss.high_order.ord", ["student_loss.high_order.order"]),
-        ("dfkd-ray teach glid", ["gliders", "gliders64"]),
+        ("dfkd-ray teach glid", ["gliders", "gliders64", "gliders_depth", "gliders_parts"]),
         ("dfkd-ray distill noise_kd --teacher-arch wrn_40", ["wrn_40_1", "wrn_40_2"]),
         ("dfkd-ray distill noise_kd --student-arch mob", ["mobilenet_v2"]),
         ("dfkd-ray evaluate --weights w --arch resnet110", ["resnet110", "resnet110_b"]),
