@@ -231,7 +231,8 @@ def test_validate_and_plan_launch_nothing_and_write_nothing(tmp_path: Path, monk
         "tiny: Which temperature & weight <best>?",
         "method dfkd_fgvc, task gliders, sampler random, stopper none",
     ]
-    assert lines[4] == "a trial: 3 epochs x 1 round, 3 source steps and 6 student steps of 4 images"
+    assert lines[2].startswith("noise between seeds: not known, ")
+    assert lines[5] == "a trial: 3 epochs x 1 round, 3 source steps and 6 student steps of 4 images"
     assert lines[-1].startswith("3 trials, ")
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
 

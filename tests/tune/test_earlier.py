@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from dfkd_ray.study import Objective
 from dfkd_ray.tune.earlier import beside, deviation, noise
 from dfkd_ray.tune.history import History
 from dfkd_ray.util.errors import StudyError
@@ -112,7 +114,7 @@ def test_noise_is_that_of_one_setting_over_seeds_in_all_studies(tmp_path: Path) 
     assert (found.trials, found.settings) == (len(one.trials), len(arms))
     assert found.folders == (tmp_path / "one", tmp_path / "same")
     assert noise(study(), [tmp_path / "none"]) is None
-    other = history({"objective": {"metric": "kl/noise", "mode": "min"}}).study
+    other = replace(study(), objective=(Objective("kl/noise"),))
     assert noise(other, [tmp_path / "one"]) is None, "another objective"
 
 
