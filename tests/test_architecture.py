@@ -71,7 +71,6 @@ THIRD_PARTIES = {
 }
 
 LONG_FILES = {
-    "cli/options.py": "the options that several commands share, one after another",
     "metrics.py": "one row a metric, and how its values are printed",
     "study/domains.py": "one class a domain",
     "util/yamls.py": "text to data to dataclasses, and back",

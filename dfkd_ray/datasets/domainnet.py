@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -15,17 +16,22 @@ from dfkd_ray.util.errors import DataError
 DOMAINS = ("clipart", "infograph", "painting", "quickdraw", "real", "sketch")
 
 
-def _read(domain: str, task: Task, data: Path) -> Opened:
-    """DomainNet: `<domain>/<class>/` and the lists `<domain>_train.txt` and `<domain>_test.txt` beside it.
-
-    On each line of a list stand a path such as `sketch/axe/sketch_011_000001.jpg` and a number of the class among all
-    345. Classes go by their names here, and images of other classes than the task's are left out.
-    """
+def _reader(domain: str) -> Callable[[Task, Path], Opened]:
+    """The reader of a domain."""
     lists = {which: f"{domain}_{which}.txt" for which in ("train", "test")}
-    layout = f"domainnet/ or itself with {domain}/ and the lists {' and '.join(lists.values())}"
-    root = locate(task, data, ["domainnet", "DomainNet", ""], [*lists.values()], layout)
-    there = {which: root / name for which, name in lists.items() if (root / name).is_file()}
-    return Opened(root, {which: partial(_listed, domain, task, table) for which, table in there.items()})
+
+    def read(task: Task, data: Path) -> Opened:
+        layout = f"domainnet/ or itself with {domain}/ and the lists {' and '.join(lists.values())}"
+        root = locate(task, data, ["domainnet", "DomainNet", ""], [*lists.values()], layout)
+        there = {which: root / name for which, name in lists.items() if (root / name).is_file()}
+        return Opened(root, {which: partial(_listed, domain, task, table) for which, table in there.items()})
+
+    read.__doc__ = f"""DomainNet: `{domain}/<class>/`, beside the lists `{domain}_train.txt` and `{domain}_test.txt`.
+
+    On each line of a list stand a path such as `{domain}/axe/{domain}_011_000001.jpg` and a number of the class among
+    all 345. Classes go by their names here, and images of other classes than the task's are left out.
+    """
+    return read
 
 
 def _listed(domain: str, task: Task, table: Path) -> Part:
@@ -41,4 +47,4 @@ def _listed(domain: str, task: Task, table: Path) -> Part:
 
 
 for _domain in DOMAINS:
-    readers.register(f"domainnet_{_domain}")(partial(_read, _domain))
+    readers.register(f"domainnet_{_domain}")(_reader(_domain))

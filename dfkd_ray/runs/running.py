@@ -65,6 +65,7 @@ def planned(study: Study, work: Distillation, how: Options, earlier: Sequence[Pa
     from dfkd_ray.runs import planning, sizing, telling
     from dfkd_ray.tune.earlier import beside
 
+    told = beside(folder_of(study, how), earlier)
     at_once = 1 if how.runner == "serial" else how.concurrency
     known = duplicates(study, work)
     arms = lone_arms(study, work, known)
@@ -75,7 +76,6 @@ def planned(study: Study, work: Distillation, how: Options, earlier: Sequence[Pa
     each = {} if costs is None else {arm: cost.trial(arms[arm].schedule) for arm, cost in zip(arms, costs)}
     cost = costs[0] if costs and not arms else None
     settled, schedule = replace(study, resources=share), work.method.schedule
-    told = beside(folder_of(study, how), earlier)
     about = (telling.spread(study, told), known, place, each, telling.noise(study, told))
     lines = [*planning.describe(settled, schedule, cost, at_once, *about)]
     if costs is None and (why := place.misfit(share)):

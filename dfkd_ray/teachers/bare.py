@@ -63,9 +63,8 @@ def bare(
     named, name = names or tuple(map(str, range(count))), file_of(weights).stem
     ref = TeacherRef("")
     task = Task(name, "none", named, image, *statistics, ref, student, normalised_by=by, targets=told)
-    made = adopt(task, weights, given.arch)
     given.say(tell)
-    return made
+    return adopt(task, weights, given.arch)
 
 
 @dataclass(frozen=True)

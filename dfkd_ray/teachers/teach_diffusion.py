@@ -71,8 +71,7 @@ def teach_diffusion(
         generations.remove(checkpoint)
     elif not checkpoint.exists() and _filled(out):
         return _trained(out, of, seen_by(task, data))
-    train = split(task, "train", data, download, cache)
-    seen = seen_by(task, data)
+    train, seen = split(task, "train", data, download, cache), seen_by(task, data)
     of |= {name: value for name, value in seen.items() if name == "images"}
     with quiet():
         course = DiffusionCourse(pipe.to(device), recipe, train, task.classes, seed)

@@ -18,7 +18,7 @@ from dfkd_ray.nets.heads import ToData
 from dfkd_ray.nets.precision import LossScaler
 from dfkd_ray.parts.augmenting import augment
 from dfkd_ray.parts.optimizers import descend, set_lr
-from dfkd_ray.parts.signals import Setting, Signals, layout
+from dfkd_ray.parts.signals import Layout, Setting, Signals, layout
 from dfkd_ray.parts.slots import Belongs, Counts, Meets, Skips
 from dfkd_ray.train.means import Means
 from dfkd_ray.train.runtime import Runtime
@@ -58,9 +58,7 @@ class Run:
             of_teacher = layout(self.teacher, image)
         with _at("student"):
             of_student = layout(self.student, image)
-            if of_student.targets != of_teacher.targets:
-                tells = f"tells {of_student.targets}, its teacher ({of_teacher.kind}) {of_teacher.targets}"
-                raise ConfigError.at("arch", f"the student ({of_student.kind}) {tells}")
+            _check_targets(of_student, of_teacher)
         with torch.no_grad():
             classes = self.teacher(torch.zeros(1, *image, device=device)).shape[1]
         self.setting = Setting(image, classes, mean, std, of_teacher, of_student, names, runtime.precision)
@@ -78,8 +76,7 @@ class Run:
                 self.memory.meet(self.source)
         self.optimizer, self.scaler = self._new_optimizer(), LossScaler(runtime.precision, device)
         self._first = self._learned() if method.schedule.rehearse_every else {}
-        self.rng = torch.Generator(device)
-        self.means = Means()  # of the epoch that is under way
+        self.rng, self.means = torch.Generator(device), Means()  # of the epoch that is under way
         self.epoch, self.rounds = 0, 0  # done, the rounds over all epochs
 
     @cached_property
@@ -233,3 +230,10 @@ def _at(slot: str) -> Iterator[None]:
 
 def _learnable(module: nn.Module) -> list[nn.Parameter]:
     return [p for p in module.parameters() if p.requires_grad]
+
+
+def _check_targets(student: Layout, teacher: Layout) -> None:
+    """ConfigError where the two tell different things of an image."""
+    if student.targets != teacher.targets:
+        tells = f"tells {student.targets}, its teacher ({teacher.kind}) {teacher.targets}"
+        raise ConfigError.at("arch", f"the student ({student.kind}) {tells}")

@@ -11,11 +11,11 @@ from dfkd_ray import study as studies
 from dfkd_ray.study import Study
 from dfkd_ray.tune import ledger
 from dfkd_ray.tune.amending import compared, moved, ranks_of, remembers, with_parts
-from dfkd_ray.tune.winners import Winners
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.tune.pictures import Picture
 from dfkd_ray.tune.ranks import Ranks
 from dfkd_ray.tune.trials import Trial, barred, outside
+from dfkd_ray.tune.winners import Winners
 from dfkd_ray.util import leaving
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.words import shorten

@@ -146,7 +146,7 @@ class Search:
             self._optuna.add_trial(self._frozen(trial, curve, excesses(self.study, trial)))
             self._taken(trial.changes, trial.proposed_by)
             if trial.state != "running":
-                self._ended(trial.place, trial.state, trial.values, trial.epoch)
+                self._ended(self._count - 1, trial.state, trial.values, trial.epoch)
 
     def _ended(self, number: int, state: str, values: Sequence[float] | None, last: int) -> None:
         self._learnt += STATES[state] in LEARNT

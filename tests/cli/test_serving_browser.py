@@ -22,7 +22,7 @@ from selenium.common.exceptions import WebDriverException
 
 browser = browsing.browser
 pytestmark = browsing.MARKS
-PATIENCE = 240  # seconds
+PATIENCE = 600  # seconds
 TRIALS = "return typeof table === 'undefined' ? 0 : table?.data.columns[0]?.values.length ?? 0"
 
 

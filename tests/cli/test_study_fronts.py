@@ -123,3 +123,8 @@ def test_a_package_that_is_not_there_is_told_with_the_line(home: Home) -> None:
         f"wrong.yaml:8: sampler: optunahub samplers/hlaf: no such package in {registry}; did you mean 'samplers/half'?"
         f" (known: samplers/broken, samplers/half, samplers/seedless, samplers/two)"
     )
+
+
+def test_plan_goes_by_the_studies_that_are_named(home: Home) -> None:
+    said = refused("plan", "bounded.yaml", "--from", "reports/nowhere", cwd=home.place)
+    assert said.startswith("reports/nowhere holds no study: there is no such folder")

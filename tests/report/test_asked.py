@@ -46,6 +46,20 @@ def test_how_many_trials_the_model_proposed_is_said_where_it_is_known() -> None:
     assert "Proposed" not in plain(written(asked.asked(study([trial(0)]))))
 
 
+def test_edits_and_earlier_studies_are_said_where_there_are_any() -> None:
+    note = {
+        **NOTE,
+        "amendments": [{"number": 1, "time": 0.0, "asked": 4, "changed": "budget.trials 4 -> 6"}],
+        "earlier": [{"folder": "reports/old", "trials": [0, 3], "best": 0.5, "known": []}],
+    }
+    text = plain(written(asked.asked(study([trial(0)], note=note))))
+    assert "Edited after 4 trials: budget.trials 4 -&gt; 6" in text
+    assert "Learnt from reports/old: 2 trials (0, 3), the best 50.0 % (none of this study" in text
+    text = plain(written(asked.asked(study([trial(0)], note={**NOTE, "amendments": 3, "earlier": [1, {}]}))))
+    assert "Edited" not in text
+    assert "Learnt from None: 0 trials ()" in text
+
+
 def test_the_preset_that_fixes_more_than_the_study_says_is_named() -> None:
     text = plain(written(asked.asked(study([trial(0)], note=noted(preset="laptop")))))
     assert "Preset laptop Task" in text

@@ -46,6 +46,15 @@ def test_settings_that_ran_again_are_no_others() -> None:
     assert told == ["the space is exhausted: it has 2 settings, and all were run"]
 
 
+def test_what_no_sampler_chose_is_counted_apart() -> None:
+    plain = replace(summary([], None), proposed_by={"start": 2, "prior": 3})
+    assert list(outcome.proposed(plain)) == ["proposed: 2 to start with, 3 from priors"]
+    both = replace(plain, proposed_by={"model": 5, "start": 1})
+    assert list(outcome.proposed(both)) == [
+        "proposed: 5 of 6 trials by the sampler's model, 0 drawn at random, 1 to start with"
+    ]
+
+
 EFFECT: dict[str, Any] = {
     "contrast": "a against b",
     "metric": "val_accuracy",

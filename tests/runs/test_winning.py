@@ -74,3 +74,14 @@ def test_with_several_objectives_every_trial_of_the_front_is_named() -> None:
     one = list(winning.winners(summary([(alone, {"agreement/source": 0.9})], alone), 0.25))
     assert not any("front" in line for line in one)
     assert list(winning.winners(summary([], None), 0.25)) == []
+
+
+def test_a_better_trial_of_an_earlier_study_is_named() -> None:
+    trial = ended(1, [0.5], {"val_accuracy": 0.5})
+    done = summary([(trial, {"val_accuracy": 0.5})], trial)
+    note = {"study": {"objective": {"metric": "val_accuracy", "mode": "max"}}}
+    assert list(winning.better_before(done, note)) == []
+    earlier = [{"folder": "reports/old", "best": 0.75}, {"folder": "reports/worse", "best": 0.5}, {"best": None}]
+    assert list(winning.better_before(done, {**note, "earlier": earlier})) == [
+        "reports/old, which the sampler knew, has a better one (val_accuracy 75.0 %): run it here with `start:`"
+    ]

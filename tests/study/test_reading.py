@@ -148,15 +148,15 @@ def test_all_mistakes_at_once_with_their_lines() -> None:
         "agreement/dead_leaves, agreement/inverted, agreement/noise, agreement/source, asked/source, batchnorm/source, "
         "class_entropy/source, correlation/dead_leaves, correlation/inverted, correlation/noise, correlation/source, "
         "embedding_distance/source, image_distance/source, kl/dead_leaves, kl/inverted, kl/noise, kl/source, "
-        "loss/SLOT/TERM, outside, "
-        "uncertainty/source, val_accuracy); a metric of your own needs `mode: max` or `mode: min`",
+        "loss/SLOT/TERM, outside, uncertainty/source, val_accuracy, val_delta1, val_miou, val_rel, val_rmse); "
+        "a metric of your own needs `mode: max` or `mode: min`",
         "bad.yaml:4: objective.1: test_accuracy/last: "
         "the test split is for the report alone, no study may select by it",
         "bad.yaml:6: search.a: unknown domain 'unifrom'; did you mean 'uniform'? "
         "(known: bool, choice, int, log, uniform)",
         "bad.yaml:7: search.b: a log domain starts above 0, got 0",
         "bad.yaml:9: search.d.pints: no such option of a uniform domain; did you mean 'points'? "
-        "(known: points, step, when)",
+        "(known: points, prior, step, when)",
         "bad.yaml:10: sampler.name: unknown sampler 'tp'; did you mean 'tpe'? "
         "(known: cmaes, gp, grid, nsga2, optunahub, qmc, random, tpe)",
         "bad.yaml:11: stopper: grace must be >= 1, got 0",

