@@ -110,9 +110,8 @@ def _evaluation(folder: Path) -> Path:
 
 def _simulation(folder: Path) -> Path:
     from dfkd_ray.report import simulation
-    from dfkd_ray.util import tables
 
-    _write(folder / "simulation.html", simulation.page(tables.read(folder / "simulation.arrow")))
+    _write(folder / "simulation.html", simulation.page(simulation.read(folder / "simulation.arrow")))
     return folder / "simulation.html"
 
 

@@ -1,12 +1,10 @@
-"""A simulation: its table, what is said of it on terminal and page, and its page.
-
-`simulation.arrow` has one row a case and cost: what it has found by then, mean over simulated studies.
-"""
+"""A simulation: its table (a row a case and cost: what it has found by then), what is said of it, and its page."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
@@ -17,6 +15,7 @@ from dfkd_ray.report.blocks import Block, Cell, Facts, Heading, Inline, Section,
 from dfkd_ray.report.chart import Drawn, arm_style, axis, constant, escaped, figure, hover
 from dfkd_ray.report.page import Figures, block, document
 from dfkd_ray.util import tables, words
+from dfkd_ray.util.errors import StudyError
 
 SCHEMA = pa.schema(
     [
@@ -43,13 +42,25 @@ DRAWN = pa.schema(
     [("panel", pa.string()), ("metric", pa.string()), ("place", pa.int32()), ("last", pa.bool_()), *SCHEMA]
 )
 ENOUGH = 0.3  # of the variance between trials, explained of those that were not seen
+NOTED = {  # in the metadata
+    *("study", "metric", "mode", "recorded", "others", "folders", "refused", "repetitions"),
+    *("explained", "noise", "best", "median", "full"),
+}
 HEAD = ("spent", "slots", "case", "found", "to the first", "trials", "clock", "flattered", "after the study's trials")
 
 
 def table(rows: Sequence[Mapping[str, Any]], metadata: Mapping[str, Any]) -> pa.Table:
-    """Rows as the table `simulation`; `metadata`: see `facts`."""
+    """Rows as the table `simulation`; `metadata`: all that is NOTED."""
     note = json.dumps({"schema": tables.SCHEMA_VERSION, **metadata}, default=str).encode()
     return pa.Table.from_pylist(list(rows), SCHEMA.with_metadata({tables.METADATA_KEY: note}))
+
+
+def read(path: Path) -> pa.Table:
+    """The table again; StudyError where it is missing, damaged, or none that `table` makes."""
+    found = tables.read(path)
+    if not found.schema.equals(SCHEMA) or not tables.metadata(found).keys() >= NOTED:
+        raise StudyError(f"{path}: not a table of a simulation: write it again with dfkd-ray simulate")
+    return found
 
 
 def told(simulated: pa.Table) -> Iterator[tuple[str, ...]]:
@@ -92,11 +103,10 @@ def warnings(simulated: pa.Table) -> list[str]:
     explained = tables.metadata(simulated)["explained"]
     if explained >= ENOUGH:
         return []
-    known = f"{words.count(tables.metadata(simulated)['recorded'], 'recorded trial')} explain"
+    known, least = words.count(tables.metadata(simulated)["recorded"], "recorded trial"), words.percent(ENOUGH)
     return [
-        f"The settings of {known} {words.percent(max(0.0, explained))} of the variance of a trial that was not seen, "
-        f"less than {words.percent(ENOUGH)}: most of this landscape is chance. Choose nothing by it; record more "
-        "trials."
+        f"The settings of {known} explain {words.percent(max(0.0, explained))} of the variance of a trial that was not "
+        f"seen, less than {least}: most of this landscape is chance. Choose nothing by it; record more trials."
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from dfkd_ray import report
 from dfkd_ray.report import simulation
 from dfkd_ray.util import tables
+from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.words import for_terminal
 from tests.report import simulations
 
@@ -77,6 +79,19 @@ def test_a_line_a_case_and_a_bar_at_its_end() -> None:
     assert list(bar.error_y.array) == pytest.approx([0.01])
     assert second.name == "tpe &lt;b&gt; + asha"
     assert rows["panel"].to_pylist() == ["For what 12\N{NO-BREAK SPACE}trials cost"] * 3
+
+
+@pytest.mark.parametrize("lacks", ["found", "explained"])
+def test_a_table_of_something_else_is_refused(lacks: str, tmp_path: Path) -> None:
+    made = simulations.table()
+    if lacks in made.column_names:
+        made = made.drop_columns([lacks])
+    else:
+        made = simulation.table(simulations.rows(), {k: v for k, v in simulations.NOTE.items() if k != lacks})
+    tables.write(made, tmp_path / "simulation.arrow")
+    message = f"{tmp_path}/simulation.arrow: not a table of a simulation: write it again with dfkd-ray simulate"
+    with pytest.raises(StudyError, match=f"^{re.escape(message)}$"):
+        report.build(tmp_path)
 
 
 def test_the_page_is_built_from_the_table_alone(tmp_path: Path) -> None:
