@@ -56,7 +56,10 @@ class Hearer(AbstractContextManager["Hearer"]):
         if time.monotonic() - self._looked < PACE:
             return
         self._looked = time.monotonic()
-        if (word := internal_kv._internal_kv_get(self.key)) is None:
+        word = None
+        with suppress(Exception):  # nor does the study
+            word = internal_kv._internal_kv_get(self.key)
+        if word is None:
             return
         *work, done = json.loads(word)
         if work != self._work:
