@@ -156,7 +156,7 @@ def test_all_mistakes_at_once_with_their_lines() -> None:
         "(known: bool, choice, int, log, uniform)",
         "bad.yaml:7: search.b: a log domain starts above 0, got 0",
         "bad.yaml:9: search.d.pints: no such option of a uniform domain; did you mean 'points'? "
-        "(known: points, step, when)",
+        "(known: points, prior, step, when)",
         "bad.yaml:10: sampler.name: unknown sampler 'tp'; did you mean 'tpe'? "
         "(known: cmaes, gp, grid, nsga2, qmc, random, tpe)",
         "bad.yaml:11: stopper: grace must be >= 1, got 0",
