@@ -18,7 +18,7 @@ from dfkd_ray.nets.heads import ToData
 from dfkd_ray.nets.precision import LossScaler
 from dfkd_ray.parts.augmenting import augment
 from dfkd_ray.parts.optimizers import descend, set_lr
-from dfkd_ray.parts.signals import Setting, Signals, layout
+from dfkd_ray.parts.signals import Layout, Setting, Signals, layout
 from dfkd_ray.parts.slots import Belongs, Counts, Meets, Skips
 from dfkd_ray.train.means import Means
 from dfkd_ray.train.runtime import Runtime
@@ -54,13 +54,7 @@ class Run:
         self.method, self.seed, self.runtime, self.device = method, seed, runtime, device
         self.teacher = teacher.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
         self.student = student.to(device).to(memory_format=torch.channels_last)
-        with _at("teacher"):
-            of_teacher = layout(self.teacher, image)
-        with _at("student"):
-            of_student = layout(self.student, image)
-            if of_student.targets != of_teacher.targets:
-                tells = f"tells {of_student.targets}, its teacher ({of_teacher.kind}) {of_teacher.targets}"
-                raise ConfigError.at("arch", f"the student ({of_student.kind}) {tells}")
+        of_teacher, of_student = _layouts(self.teacher, self.student, image)
         with torch.no_grad():
             classes = self.teacher(torch.zeros(1, *image, device=device)).shape[1]
         self.setting = Setting(image, classes, mean, std, of_teacher, of_student, names, runtime.precision)
@@ -218,6 +212,18 @@ class Run:
         self.epoch, self.rounds, self._within = state["epoch"], state["rounds"], state.get("within")
 
     _PARTS = ("student", "source", "memory", "source_loss", "student_loss", "optimizer")
+
+
+def _layouts(teacher: nn.Module, student: nn.Module, image: tuple[int, int, int]) -> tuple[Layout, Layout]:
+    """Of both networks; ConfigError where their outputs do not tell the same."""
+    with _at("teacher"):
+        one = layout(teacher, image)
+    with _at("student"):
+        other = layout(student, image)
+        if other.targets != one.targets:
+            tells = f"tells {other.targets}, its teacher ({one.kind}) {one.targets}"
+            raise ConfigError.at("arch", f"the student ({other.kind}) {tells}")
+    return one, other
 
 
 @contextmanager
