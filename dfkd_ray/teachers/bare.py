@@ -16,6 +16,7 @@ from dfkd_ray.teachers.recognition import Recognised, recognised
 from dfkd_ray.teachers.stated import architecture, class_count, class_names, image_size
 from dfkd_ray.teachers.unwrapping import file_of
 from dfkd_ray.teachers.weights import adopt, read_card, read_weights
+from dfkd_ray.util.choices import Targets
 from dfkd_ray.util.errors import ConfigError, DataError, Problem
 from dfkd_ray.util.words import counted, some
 
@@ -59,12 +60,17 @@ def bare(
     count, image = given.classes or 0, given.image or (0, 0, 0)  # which `_complete` has seen to
     statistics, by = _normalisation(weights, card, image, mean, std)
     told = targets(given.arch or "", count)
-    student = "unet8" if told != "classes" else "resnet18" if min(image[1:]) > LARGE else "cifar_resnet18"
-    named, name = names or tuple(map(str, range(count))), file_of(weights).stem
-    ref = TeacherRef("")
-    task = Task(name, "none", named, image, *statistics, ref, student, normalised_by=by, targets=told)
+    seen = names or tuple(map(str, range(count))), image, *statistics, TeacherRef(""), _student(told, image)
+    task = Task(file_of(weights).stem, "none", *seen, normalised_by=by, targets=told)
     given.say(tell)
     return adopt(task, weights, given.arch)
+
+
+def _student(told: Targets, image: tuple[int, int, int]) -> str:
+    """The net that learns from a teacher of which nothing else is known."""
+    if told != "classes":
+        return "unet8"
+    return "resnet18" if min(image[1:]) > LARGE else "cifar_resnet18"
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,6 @@ def teach_diffusion(
     `diffusers.DiffusionPipeline.from_pretrained(out)` opens it. Checkpoint, `fresh` and `report` are as those of
     `teach`.
     """
-    if task.targets != "classes":
-        raise DataError(f"{task.name}: a caption names the class of an image, and its targets are {task.targets}")
     recipe, small = recipe or DiffusionRecipe(), small or PipelineSizes()
     libraries("training a diffusion model")
     of = _settings(task, recipe, small, seed)
@@ -98,7 +96,10 @@ def _run(
 
 
 def _settings(task: Task, recipe: DiffusionRecipe, small: PipelineSizes, seed: int) -> dict[str, Any]:
-    """What decides a pipeline, as its card and its checkpoint hold it."""
+    """What decides a pipeline, as its card and its checkpoint hold it; DataError for a task without classes of
+    images."""
+    if task.targets != "classes":
+        raise DataError(f"{task.name}: a caption names the class of an image, and its targets are {task.targets}")
     what = {"task": task.name, "class_names": list(task.classes), "image": list(task.image)}
     return {**what, "sizes": plain(small), "recipe": asdict(recipe), "seed": seed}
 

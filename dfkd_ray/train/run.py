@@ -54,11 +54,7 @@ class Run:
         self.method, self.seed, self.runtime, self.device = method, seed, runtime, device
         self.teacher = teacher.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
         self.student = student.to(device).to(memory_format=torch.channels_last)
-        with _at("teacher"):
-            of_teacher = layout(self.teacher, image)
-        with _at("student"):
-            of_student = layout(self.student, image)
-            _check_targets(of_student, of_teacher)
+        of_teacher, of_student = _layouts(self.teacher, self.student, image)
         with torch.no_grad():
             classes = self.teacher(torch.zeros(1, *image, device=device)).shape[1]
         self.setting = Setting(image, classes, mean, std, of_teacher, of_student, names, runtime.precision)
@@ -217,6 +213,18 @@ class Run:
     _PARTS = ("student", "source", "memory", "source_loss", "student_loss", "optimizer")
 
 
+def _layouts(teacher: nn.Module, student: nn.Module, image: tuple[int, int, int]) -> tuple[Layout, Layout]:
+    """Of both networks; ConfigError where their outputs do not tell the same."""
+    with _at("teacher"):
+        one = layout(teacher, image)
+    with _at("student"):
+        other = layout(student, image)
+        if other.targets != one.targets:
+            tells = f"tells {other.targets}, its teacher ({one.kind}) {one.targets}"
+            raise ConfigError.at("arch", f"the student ({other.kind}) {tells}")
+    return one, other
+
+
 @contextmanager
 def _at(slot: str) -> Iterator[None]:
     """What does not fit within the block is a mistake in that slot of the method."""
@@ -230,10 +238,3 @@ def _at(slot: str) -> Iterator[None]:
 
 def _learnable(module: nn.Module) -> list[nn.Parameter]:
     return [p for p in module.parameters() if p.requires_grad]
-
-
-def _check_targets(student: Layout, teacher: Layout) -> None:
-    """ConfigError where the two tell different things of an image."""
-    if student.targets != teacher.targets:
-        tells = f"tells {student.targets}, its teacher ({teacher.kind}) {teacher.targets}"
-        raise ConfigError.at("arch", f"the student ({student.kind}) {tells}")
