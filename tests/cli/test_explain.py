@@ -42,7 +42,7 @@ def test_a_component_names_what_may_be_set_in_it() -> None:
     lines = dfkd("explain", "memory").out.splitlines()
     assert any(line.startswith("  pool: A pool of past images") for line in lines)
     assert any(line.split() == ["noise_kd", "fresh", "stated", "in", "the", "method's", "file"] for line in lines)
-    said = "settings: weight, start, temperature, direction; dfkd-ray explain student_loss.kd.weight"
+    said = "settings: weight, start, ramp, temperature, direction; dfkd-ray explain student_loss.kd.weight"
     assert said in dfkd("explain", "student_loss.kd").out.splitlines()
 
 

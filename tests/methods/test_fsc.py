@@ -13,6 +13,8 @@ def test_what_the_abstract_names_is_there() -> None:
     assert origins.evidence("fsc") == "reconstruction"
     assert isinstance(METHOD.source, Generator)
     assert METHOD.source.attention == Attention(mix=0.05)
+    same = ("latent", "latent_lr", "labels", "gives", "lifecycle", "output", "optimizer")
+    assert all(getattr(METHOD.source, name) == getattr(RELATIVE.source, name) for name in same), "z has its class"
     assert set(METHOD.source_loss.parts) == {"onehot", "batchnorm", "adversarial"}
     assert METHOD.memory == PoolMemory(capacity=51200)
 

@@ -12,8 +12,8 @@ KINDS = {
     "noise": ["noise_kd"],
     "pixels": ["adi", "deepinversion"],
     "diffusion": ["diff_dfkd", "dm_kd", "prompt_dfd"],
-    "kept": ["cae_dfkd", "fast", "fsc"],
-    "anew": ["cmi", "csd", "muse", "nayer", "spaceshipnet"],
+    "kept": ["cae_dfkd", "fast"],
+    "anew": ["cmi", "csd", "fsc", "muse", "nayer", "spaceshipnet"],
     "fresh": [
         *("cgdd", "cgdd_caltech101", "cpsc", "cudfkd", "dafl", "dfad", "dfad_segmentation", "dfkd_fgvc"),
         *("dfq", "mad", "pre_dfkd", "ta_dfkd", "zskt"),

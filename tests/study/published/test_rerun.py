@@ -19,7 +19,7 @@ RUNNABLE = [name for name in published.names() if published.load(name).runnable]
 CASES = [(name, column) for name in RUNNABLE for column in published.load(name).runs]
 KEYS = {"study", "question", "method", "task", "fixed", "objective", "design", "arms", "seeds"}
 SMALL, METHODS = (yamls.load(shipped.find(name)).data for name in ("mhad", "methods"))
-OF_METHODS = {f"{table}/{task}" for table in ("cmi", "cudfkd", "fast_datafree") for task in ("cifar10", "cifar100")}
+OF_METHODS = {f"{paper}/{task}" for paper in ("cmi", "cudfkd", "fast_datafree") for task in ("cifar10", "cifar100")}
 NETS = {"ResNet-34": "cifar_resnet34", "ResNet-18": "cifar_resnet18", "VGG-11": "cifar_vgg11_bn"}
 METHOD = config.load("dfkd_fgvc")
 
