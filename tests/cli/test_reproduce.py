@@ -124,7 +124,7 @@ def test_the_papers_scale_without_its_data_is_a_design_and_what_is_missing(
     assert "  +1.45  MHAD adds more than SFCL" in lines  # (55.71 - 51.34) - (54.26 - 51.34)
     assert "dfkd_fgvc_table3_cub200: Does Table 3 of DFKD-FGVC hold on cub200?" in lines
     assert "5 seeds for each arm: 5 pairs" in lines
-    assert "a trial: 200 epochs x 50 rounds, 200000 source steps and 150000 student steps of 64 images" in lines
+    assert "a trial: 200 epochs x 50 rounds, 200,000 source steps and 150,000 student steps of 64 images" in lines
     missing = lines[lines.index("dfkd_fgvc_table3_cub200 cannot be run here:") :]
     assert missing[1].startswith("  the task cub200 ships no teacher, and ")
     assert missing[2] == "  nowhere: there are no images of cub200"

@@ -153,14 +153,16 @@ main()
 
 
 def test_the_page_is_built_again_where_neither_torch_nor_ray_nor_optuna_is(story: Story, tmp_path: Path) -> None:
+    folder = tmp_path / "reports" / "tiny"
+    folder.mkdir(parents=True)
     for name in ("trials", "steps", "images"):
-        (tmp_path / f"{name}.arrow").write_bytes((story.folder / f"{name}.arrow").read_bytes())
+        (folder / f"{name}.arrow").write_bytes((story.folder / f"{name}.arrow").read_bytes())
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    words = [sys.executable, "-c", ELSEWHERE, "report", str(tmp_path)]
-    done = subprocess.run(words, env=env, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, f"wrote {tmp_path}/report.html\n"), done.stderr
-    assert (tmp_path / "report.html").read_bytes() == (story.folder / "report.html").read_bytes()
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    words = [sys.executable, "-c", ELSEWHERE, "report", "reports/tiny"]
+    done = subprocess.run(words, env=env, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "wrote reports/tiny/report.html\n"), done.stderr
+    assert (folder / "report.html").read_bytes() == (story.folder / "report.html").read_bytes()
+    page = (folder / "report.html").read_text(encoding="utf-8")
     assert "Which temperature &amp; weight &lt;best&gt;?" in page
 
 

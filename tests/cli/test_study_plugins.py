@@ -82,7 +82,7 @@ def survivor(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = written(tmp_path_factory.mktemp("survivor"))
     (home / "own.yaml").write_text(STUDY.replace("epochs: 2", "epochs: 3"))
     driver = process("sweep", "own.yaml", "--concurrency", 1, cwd=home)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 400
     while not rows(home) and driver.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     driver.kill()
