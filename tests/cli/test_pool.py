@@ -214,6 +214,7 @@ def test_a_student_learns_from_a_pool(pool: Pool, tmp_path: Path) -> None:
         "name": "stored",
         "folder": str(pool.folder.resolve()),
         "digest": pool.digest,
+        "keep": None,
         "intermediate": True,
         "per_class": None,
         "held_out": 0.1,

@@ -35,7 +35,7 @@ def test_the_weight_is_the_terms() -> None:
 
 def test_a_field_that_several_components_have_is_told_of_each() -> None:
     found = explain("source.width")
-    assert {owner.name: owner.default for owner in found.owners} == {"generator": 64, "upsampling": 64}
+    assert {owner.name: owner.default for owner in found.owners} == {"adapted": 8, "generator": 64, "upsampling": 64}
     about = {owner.name: owner.about for owner in found.owners}
     assert about["generator"] == "channels of the last block, 64 in the paper."
     marks = {use.method: use.origin for use in found.uses}
