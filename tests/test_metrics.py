@@ -62,6 +62,7 @@ FACTS = [  # name, better, unit, data-free
     ("images/student", None, "count", False),
     ("seconds", "min", "seconds", False),
     ("peak_memory", "min", "bytes", False),
+    ("parameters", "min", "count", False),
 ]
 
 

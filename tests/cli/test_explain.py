@@ -23,8 +23,9 @@ def test_a_setting() -> None:
         "in the methods that ship:",
         "  dfkd_fgvc  10.0  L_MHAD, eq. 7",
         "searched in the studies that ship:",
-        "  mhad        {log: [0.1, 100]}",
-        "  paper_mhad  {log: [0.1, 100]}",
+        "  mhad            {log: [0.1, 100]}",
+        "  mhad_confirmed  {log: [0.1, 100]}",
+        "  paper_mhad      {log: [0.1, 100]}",
         "typical in methods: 10",
         "typical in searches: 0.1 to 100",
     ]

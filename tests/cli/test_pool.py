@@ -219,7 +219,7 @@ def test_a_student_learns_from_a_pool(pool: Pool, tmp_path: Path) -> None:
         "per_class": None,
         "held_out": 0.1,
     }
-    assert (method["source_loss"], method["memory"]) == ({}, {"name": "fresh", "reuse": 1})
+    assert (method["source_loss"], method["memory"]) == ({}, {"name": "fresh", "reuse": 1, "clean": None})
     plan = {name: method["schedule"][name] for name in ("warmup", "rehearse_every", "source_epochs", "epochs")}
     assert plan == {"warmup": 0, "rehearse_every": 0, "source_epochs": None, "epochs": 3}
     final = dict(tables.read(tmp_path / "run" / "trials.arrow").to_pylist()[0]["final"])

@@ -26,7 +26,7 @@ def told(**parts: Any) -> list[str]:
     def resolve(changes: dict[str, Any]) -> Method:
         return preparing.accepts(method, changes)
 
-    return [f"{problem.path}: {problem.message}" for problem in selecting.mistakes(made, resolve)]
+    return [f"{problem.path}: {problem.message}" for problem in selecting.mistakes(made, resolve, "classes")]
 
 
 def sweep(search: dict[str, Any], **parts: Any) -> list[str]:

@@ -165,7 +165,7 @@ def test_a_trial_that_was_carried_off_has_no_page(tmp_path: Path) -> None:
 
 
 def test_of_a_study_whose_trials_are_all_degenerate_none_has_won(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dfkd_ray.tune.history.barred", lambda study, trial: True)
+    monkeypatch.setattr("dfkd_ray.tune.winners.barred", lambda study, trial: True)
     error = f"{sweep}: no trial has won: all complete ones are degenerate; --trial N takes one all the same"
     with pytest.raises(StudyError, match=f"^{re.escape(error)}$"):
         choose(sweep)

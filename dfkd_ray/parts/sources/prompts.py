@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from dfkd_ray.parts.losses.checks import positive
+from dfkd_ray.parts.optimizers import Adam
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ class LivePrompts:
     def __init__(self, spec: Prompts, classes: int, device: torch.device) -> None:
         self.spec = spec
         self.theta = nn.Parameter(torch.zeros(classes, len(spec.words), device=device))
-        self.optimizer = torch.optim.Adam([self.theta], spec.lr)
+        self.optimizer = Adam(lr=spec.lr).open([self.theta])
         self.means, self.counts = [0.0] * classes, [0] * classes
         self.last: list[int] = []
 
