@@ -218,6 +218,7 @@ def test_nodes_that_join_are_used_and_one_that_is_killed_is_done_without(
 @pytest.mark.ray
 def test_trials_go_where_what_they_take_is(holder: Holder, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """GPUs by default where there are any; none of a GPU's node while another has room."""
+    holder.add("c", num_cpus=1)
     holder.add("g", num_cpus=2, num_gpus=2)
     auto = run(tmp_path / "auto", toys.Probe(), study(3), holder)
     assert {json.loads(trial["device"])["now"]["CUDA_VISIBLE_DEVICES"] for trial in auto} <= {"0", "1"}
