@@ -74,6 +74,7 @@ def test_a_report_that_is_watched_loads_itself_anew_and_keeps_what_was_searched(
     assert browser.execute_script(TRIALS) == 9, "the page stays"
 
 
+@pytest.mark.slow
 def test_a_sweep_shows_its_trials_as_they_end_to_whoever_has_the_token(
     browser: Any, served: list[subprocess.Popen[str]], tmp_path: Path
 ) -> None:

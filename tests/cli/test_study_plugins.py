@@ -93,6 +93,7 @@ def survivor(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_nothing_is_lost_or_run_twice_where_the_driver_was_killed(survivor: Path) -> None:
     assert Counter(rows(survivor)) == dict.fromkeys(((trial, epoch) for trial in (0, 1) for epoch in (1, 2, 3)), 1)
@@ -100,6 +101,7 @@ def test_nothing_is_lost_or_run_twice_where_the_driver_was_killed(survivor: Path
     assert states == ["complete", "complete"]
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_a_worker_of_ray_has_what_stands_in_no_folder_of_its(survivor: Path) -> None:
     home = survivor
