@@ -31,12 +31,13 @@ def beginning(history: History, fingerprint: Fingerprint | None) -> dict[str, An
     if confirm is None or _searching(history):
         return None
     leaders = [number for _, number in history.tally.ranked[: confirm.top]]
-    if not leaders or leaders == [number for number in history.fresh.arms.values() if number is not None]:
+    seeds, fresh = list(confirm.fresh(history.study.seed)), history.fresh
+    begun = [number for number in fresh.arms.values() if number is not None], list(fresh.seeds)
+    if not leaders or (leaders, seeds) == begun:
         return None
     numbers = {**{f"trial {number}": number for number in leaders}, DEFAULTS: None}
     arms = [Arm(name, {}, changes_of(history, number)) for name, number in numbers.items()]
     found = Duplicates([], {}, {}) if fingerprint is None else find_duplicates(arms, fingerprint)
-    seeds = list(confirm.fresh(history.study.seed))
     return {"trials": leaders, "arms": numbers, "seeds": seeds, "alike": found.alike, "refused": found.refused}
 
 

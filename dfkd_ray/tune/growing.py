@@ -23,7 +23,7 @@ from dfkd_ray.util.errors import ConfigError, StudyError
 from dfkd_ray.util.words import shorten
 
 ALWAYS = ("question", "budget", "resources", "runtime", "checkpoint")  # of an ablation too
-OF_A_SWEEP = ("search", "start", "sampler", "stopper", "constraints", "best")
+OF_A_SWEEP = ("search", "start", "sampler", "stopper", "constraints", "best", "confirm")
 SILENT = ("track", "plugins")  # go with the session; may be more
 NAMED = 12  # of a kind: differences, trials
 

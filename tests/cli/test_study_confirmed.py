@@ -79,3 +79,16 @@ def test_one_study_is_named(story: Story) -> None:
         assert why == "which study? Give its file, or --from and the folder of a sweep"
     why = refused("ablate", "--from", "loud-ablation", cwd=story.home)
     assert why == "loud-ablation is no sweep: an ablation around a winner needs one that has searched"
+
+
+def test_a_finished_sweep_is_confirmed_by_its_edited_file(tmp_path: Path) -> None:
+    (tmp_path / "loud.yaml").write_text(SWEEP)
+    assert dfkd("sweep", "loud.yaml", "--runner", "serial", cwd=tmp_path).code == 0
+    for seeds in (3, 4):
+        (tmp_path / "loud.yaml").write_text(f"{SWEEP}confirm: {{top: 1, seeds: {seeds}}}\n")
+        done = dfkd("sweep", "loud.yaml", "--runner", "serial", cwd=tmp_path)
+        assert done.code == 0, done
+        rows = tables.read(tmp_path / "reports" / "loud" / "trials.arrow").to_pylist()
+        again = {row["seed"] for row in rows if row["phase"] == "confirm"}
+        assert again == {*range(1, seeds + 1)}
+        assert f"on {seeds} fresh seeds" in done.out, done.out
