@@ -68,7 +68,9 @@ def _curse(note: Note, first: Note) -> str:
         return f"{head}, and has no value on the fresh seeds."
     ends = "" if won.get("low") is None else f" (95{NBSP}% interval {_ends(metric, won)})"
     amount = metrics.changed(metric, abs(size), signed=False)
-    if size <= 0:
+    if size == 0:
+        return f"{head}; there was no winner's curse: its fresh mean is the value that won."
+    if size < 0:
         return f"{head}; there was no winner's curse: its fresh mean is {amount} better than the value that won."
     return f"{head} with a value that is {amount} better than its fresh mean: the winner's curse{ends}."
 
