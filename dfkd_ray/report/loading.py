@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -75,10 +74,3 @@ def _known(kind: str, path: Path, schema: pa.Schema) -> None:
     absent = [name for name in tables.ALL[kind].names if name not in schema.names]
     if absent:
         raise StudyError(f"{path}: not a table of {kind}: no column {words.listed(absent)}")
-
-
-def sound(value: dict[str, Any]) -> dict[str, Any]:
-    """JSON can hold half a character (a lone surrogate), which neither Arrow nor UTF-8 takes: it becomes `?`."""
-    written = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
-    read: dict[str, Any] = json.loads(written)
-    return read

@@ -56,7 +56,7 @@ class Tables:
 
     @cached_property
     def note(self) -> dict[str, Any]:
-        return loading.sound(tables.metadata(self.trials))
+        return sound(tables.metadata(self.trials))
 
     @cached_property
     def study(self) -> dict[str, Any]:

@@ -14,14 +14,17 @@ from dfkd_ray.tune.stoppers import ranks_for
 from dfkd_ray.tune.trials import Trial
 
 
-def compared(study: Study, names: Sequence[str], values: Sequence[float]) -> float | None:
-    """By what the stopper compares a trial at an epoch with these metrics; None where the first objective is not
-    among them."""
-    metric = study.objective[0].metric
+def guarded(study: Study) -> bool:
+    """Whether degenerate trials of the study are kept from winning."""
+    return degenerate.guarded(objective.metric for objective in study.objective)
+
+
+def compared(metric: str, guard: bool, names: Sequence[str], values: Sequence[float]) -> float | None:
+    """By what the stopper compares a trial at an epoch with these metrics, where `metric` is the first objective and
+    `guard` whether the study is `guarded`; None where that objective is not among them."""
     if metric not in names:
         return None
-    guarded = degenerate.guarded(objective.metric for objective in study.objective)
-    if guarded and degenerate.reasons(dict(zip(names, values))):
+    if guard and degenerate.reasons(dict(zip(names, values))):
         return math.nan  # worse than any number: else it would have sound trials stopped
     return values[names.index(metric)]
 
@@ -30,11 +33,12 @@ def ranks_of(study: Study, trials: Iterable[Trial] = ()) -> Ranks | None:
     """What the stopper goes by after these trials; None where nothing is stopped."""
     if isinstance(study.stopper, NoStopper):
         return None
-    ranks = ranks_for(study.stopper, str(study.objective[0].mode))
+    first = study.objective[0]
+    ranks, guard = ranks_for(study.stopper, str(first.mode)), guarded(study)
     for trial in trials:
         for epoch, row in trial.rows.items():
             told = row["metrics"]
-            if (value := compared(study, [*told], [*told.values()])) is not None:
+            if (value := compared(first.metric, guard, [*told], [*told.values()])) is not None:
                 ranks.take(trial.number, epoch, value)
     return ranks
 

@@ -10,7 +10,7 @@ from typing import Any
 from dfkd_ray import study as studies
 from dfkd_ray.study import Study
 from dfkd_ray.tune import ledger
-from dfkd_ray.tune.amending import compared, moved, ranks_of, remembers, with_parts
+from dfkd_ray.tune.amending import compared, guarded, moved, ranks_of, remembers, with_parts
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.tune.pictures import Picture
 from dfkd_ray.tune.ranks import Ranks
@@ -102,7 +102,7 @@ class History(Winners):
         self._study = studies.parse(Document(record["study"], file="ledger"))
         self.provenance, self.methods, self.options = record["provenance"], record["methods"], record["options"]
         self.task = record["task"]
-        self.ranks = ranks_of(self._study)
+        self.ranks, self._compares = ranks_of(self._study), (self._study.objective[0].metric, guarded(self._study))
         self.begun = self.experiment = record["experiment"]
         self.alike = record.get("alike", {})
 
@@ -171,7 +171,7 @@ class History(Winners):
     def _row(self, record: Record) -> None:
         trial = self.trials[record["trial"]]
         taken, ranks = trial.rows.take(record), self.ranks if trial.phase is None else None
-        if taken is not None and ranks is not None and (value := compared(self.study, *taken)) is not None:
+        if taken is not None and ranks is not None and (value := compared(*self._compares, *taken)) is not None:
             ranks.take(trial.number, record["epoch"], value)
         if "picture" in record:
             trial.pictures[record["epoch"]] = Picture(**record["picture"])

@@ -3,25 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from dfkd_ray.runs import winning
 from dfkd_ray.study.constraints import Constraint
 from dfkd_ray.study.pick import Pick
-from dfkd_ray.tune import Summary
-from dfkd_ray.tune.curves import Rows
-from dfkd_ray.tune.trials import Trial
-
-
-def ended(number: int, values: list[float], last: dict[str, float], **final: float) -> Trial:
-    rows = Rows()
-    rows.take({"epoch": 3, "metrics": last, "seconds": 1.0})
-    names = {name.replace("__", "/"): value for name, value in final.items()}
-    return Trial(number, {"a.b": 0.5}, seed=0, state="complete", values=values, final=names, rows=rows)
-
-
-def summary(front: list[tuple[Trial, dict[str, float]]], best: Trial | None) -> Summary:
-    return Summary("s", Path("s"), 2, 0, 0, 0, True, best, 1.0, front=front)
+from tests.runs.test_outcome import ended, summary
 
 
 def test_what_was_found_is_said_as_far_as_it_is_known() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from dfkd_ray.study.domains import Uniform
 from dfkd_ray.study.specs import Asha, Cmaes, Median, NoStopper, Tpe
-from dfkd_ray.tune.amending import compared, ranks_of, remembers, with_parts
+from dfkd_ray.tune.amending import compared, guarded, ranks_of, remembers, with_parts
 from dfkd_ray.tune.history import read_history
 from tests.tune import toys
 
@@ -41,11 +41,11 @@ def test_ranks_of_a_new_stopper_are_those_it_would_have_kept(tmp_path: Path, sto
 
 def test_what_a_stopper_compares() -> None:
     plain, free = toys.study(), toys.study({"val_accuracy": "kl/noise"})
-    assert compared(plain, ["a", "val_accuracy"], [1.0, 0.5]) == 0.5
-    assert compared(plain, ["a"], [1.0]) is None
+    assert compared("val_accuracy", guarded(plain), ["a", "val_accuracy"], [1.0, 0.5]) == 0.5
+    assert compared("val_accuracy", guarded(plain), ["a"], [1.0]) is None
     degenerate = ["kl/noise", "class_entropy/own"]
-    assert compared(free, ["kl/noise"], [0.5]) == 0.5
-    assert math.isnan(compared(free, *_one_class(degenerate)) or 0.0)
+    assert compared("kl/noise", guarded(free), ["kl/noise"], [0.5]) == 0.5
+    assert math.isnan(compared("kl/noise", guarded(free), *_one_class(degenerate)) or 0.0)
 
 
 def _one_class(names: list[str]) -> tuple[list[str], list[float]]:

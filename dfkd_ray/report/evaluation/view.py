@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dfkd_ray.report import loading
 from dfkd_ray.report.blocks import FORMATS
-from dfkd_ray.report.loading import sound
+from dfkd_ray.report.notes import sound
 from dfkd_ray.report.settings import is_number
 from dfkd_ray.report.view import part
 from dfkd_ray.util import tables
