@@ -88,9 +88,16 @@ def around(history: History, seeds: int | None = None) -> Around:
         budget=Budget(),
         confirm=None,
         seed=0,
-        ablation=Ablation(LeaveOneOut(), Seeds(tuple(range(first, first + count)), count), components),
+        ablation=Ablation(LeaveOneOut(), _seeds(first, count), components),
     )
     return Around(made, left_out)
+
+
+def _seeds(first: int, count: int) -> Seeds:
+    try:
+        return Seeds(tuple(range(first, first + count)), count)
+    except ValueError as error:
+        raise StudyError(f"--seeds {count}: {error}") from None
 
 
 def _components(space: Space, won: Changes, base: Method) -> tuple[tuple[Component, ...], list[str]]:

@@ -89,6 +89,12 @@ def test_it_is_a_study_that_can_be_run_at_seeds_that_nothing_was_chosen_by() -> 
     assert taken_out(study.ablation.components, without.levels)
 
 
+def test_one_seed_is_refused_as_it_is_in_a_file() -> None:
+    with pytest.raises(StudyError) as refused:
+        around.around(History(records(WON)), seeds=1)
+    assert str(refused.value) == "--seeds 1: one seed tells nothing of the spread: take 3 or more"
+
+
 def test_what_cannot_be_taken_out_is_left_out_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     def accepts(method: Any, changes: dict[str, Any]) -> None:
         if "student_loss.kd" in changes:
