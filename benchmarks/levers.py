@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from dfkd_ray import datasets, study
 from dfkd_ray.methods import config
+from dfkd_ray.nets.attention import HighOrderAttention
 from dfkd_ray.nets.sharing import Ranks
 from dfkd_ray.nets.upsampling import UpsampledConv
 from dfkd_ray.runs import preparing
@@ -47,16 +48,32 @@ def moments(ranks: Ranks, x: Tensor) -> tuple[Tensor, Tensor]:
     return mean, (x - mean.view(-1, 1, 1)).square().mean((0, 2, 3))
 
 
+def stacked(attention: HighOrderAttention, features: Tensor) -> Tensor:
+    factors, routes = iter(attention.reduce(features).split(attention.inner, dim=1)), []
+    for rank, expand in enumerate(attention.expand, start=1):
+        product = next(factors)
+        for _ in range(rank - 1):
+            product = product * next(factors)
+        routes.append(expand(product.relu()))
+    return torch.stack(routes).sigmoid().mean(0)
+
+
 def plain(lever: str) -> AbstractContextManager[Any]:
     """Within it the code is the one before the lever."""
     return {
         "nothing": nullcontext,
         "transposed convolution": lambda: patch.object(UpsampledConv, "forward", upsampled),
+        "a sum for a stack": lambda: patch.object(HighOrderAttention, "forward", stacked),
         "moments": lambda: patch.object(Ranks, "moments", moments),
     }[lever]()
 
 
-LEVERS = {"nothing": PHASES, "transposed convolution": ["source"], "moments": ["source"]}
+LEVERS = {  # and the phases that they touch
+    "nothing": [*PHASES],
+    "transposed convolution": ["source"],
+    "moments": ["source"],
+    "a sum for a stack": ["student"],
+}
 
 
 def calls(setting: str, steps: tuple[int, int], precision: Precision) -> Iterator[object]:
