@@ -27,7 +27,7 @@ from torch import nn
 
 from dfkd_ray import study
 from dfkd_ray.methods import config
-from dfkd_ray.parts.signals import moments
+from dfkd_ray.nets.sharing import ALONE
 from dfkd_ray.runs import preparing
 from dfkd_ray.train.loop import distill
 from dfkd_ray.train.run import Run
@@ -76,7 +76,7 @@ def statistics_always(run: Run) -> None:
     kept: dict[nn.Module, Any] = {}
     for module in run.teacher.modules():
         if isinstance(module, nn.BatchNorm2d):
-            module.register_forward_hook(lambda m, args, output: kept.__setitem__(m, moments(args[0])))
+            module.register_forward_hook(lambda m, args, output: kept.__setitem__(m, ALONE.moments(args[0])))
 
 
 PAIRS = [

@@ -8,6 +8,7 @@ and no 7x7 convolution, but an encoder-decoder with max-pool and max-unpool, and
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Literal, get_args
 
 import torch
@@ -107,8 +108,8 @@ class HighOrderAttention(nn.Module):
                 product = product * next(factors)
             routes.append(expand(product.relu()))
         if self.activation == "sigmoid_sum":
-            return torch.stack(routes).sum(0).sigmoid()
-        return torch.stack(routes).sigmoid().mean(0)
+            return reduce(torch.add, routes).sigmoid()
+        return reduce(torch.add, (route.sigmoid() for route in routes)) / self.order
 
     def attend(self, features: Tensor) -> Tensor:
         """A * F: (B, C, H, W) -> (B, C, H, W)."""

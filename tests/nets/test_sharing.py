@@ -20,7 +20,13 @@ def test_moments_are_the_mean_and_the_biased_variance(offset: float) -> None:
     torch.testing.assert_close(mean, x.mean((0, 2, 3)), rtol=1e-14, atol=1e-14)
     expected = x.transpose(0, 1).flatten(1).var(1, unbiased=False)
     torch.testing.assert_close(var, expected, rtol=1e-9, atol=0)
-    assert torch.autograd.gradcheck(ALONE.moments, (torch.randn(2, 2, 2, 2, dtype=torch.float64, requires_grad=True),))
+
+
+@pytest.mark.parametrize("shape", [(2, 2, 2, 2), (5, 3)])
+def test_moments_have_their_gradients_to_the_second_order(shape: tuple[int, ...]) -> None:
+    x = torch.randn(shape, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(ALONE.moments, (x,))
+    assert torch.autograd.gradgradcheck(ALONE.moments, (x,))
 
 
 def test_moments_in_single_precision_do_not_cancel() -> None:
@@ -28,6 +34,17 @@ def test_moments_in_single_precision_do_not_cancel() -> None:
     x = (1e3 + 0.1 * torch.randn(8, 1, 16, 16)).float()
     expected = x.double().var(unbiased=False).item()
     assert ALONE.moments(x)[1].item() == pytest.approx(expected, rel=1e-3)
+
+
+def test_moments_and_their_gradient_in_single_precision_are_those_of_double_precision() -> None:
+    x = (1 + 2 * torch.randn(32, 16, 16, 16)).to(memory_format=torch.channels_last).requires_grad_()
+    exact = x.detach().double().requires_grad_()
+    for own, expected in zip(ALONE.moments(x), (exact.mean((0, 2, 3)), exact.var((0, 2, 3), unbiased=False))):
+        torch.testing.assert_close(own.double(), expected, rtol=1e-6, atol=1e-7)
+        (slope,) = torch.autograd.grad(own.square().sum(), x, retain_graph=True)
+        (expected_slope,) = torch.autograd.grad(expected.square().sum(), exact, retain_graph=True)
+        assert slope.is_contiguous(memory_format=torch.channels_last)
+        torch.testing.assert_close(slope.double(), expected_slope, rtol=1e-5, atol=1e-9)
 
 
 def test_one_rank_alone_changes_nothing() -> None:

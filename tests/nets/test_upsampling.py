@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from dfkd_ray.nets.conditioners import SumEmbedding
-from dfkd_ray.nets.upsampling import UpsamplingGenerator
+from dfkd_ray.nets.upsampling import UpsampledConv, UpsamplingGenerator
 
 Z = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
 
@@ -80,9 +80,43 @@ def test_spectral_norm_holds_every_convolution_and_nothing_else() -> None:
     net: Any = UpsamplingGenerator(8, (3, 16, 16), width=4, spectral_norm=True)
     for _ in range(60):  # a pass is a step of the power iteration
         net(Z)
-    for conv in (net.blocks[0][1], net.blocks[1][1], net.to_image):
+    for conv in (net.blocks[0][0], net.blocks[1][0], net.to_image):
         assert torch.linalg.matrix_norm(conv.weight.flatten(1), 2).item() == pytest.approx(1, abs=1e-3)
     assert not hasattr(net.project, "parametrizations")
     assert not hasattr(UpsamplingGenerator(8, (3, 16, 16)).to_image, "parametrizations")
     again = copy.deepcopy(net).eval()
     assert torch.equal(again(Z), net.eval()(Z))
+
+
+def both(inputs: int = 5, outputs: int = 4) -> tuple[UpsampledConv, nn.Sequential]:
+    """A layer, and the two that it stands for, of the same seed."""
+    torch.manual_seed(0)
+    own = UpsampledConv(inputs, outputs)
+    torch.manual_seed(0)
+    two = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 3, padding=1))
+    assert all(map(torch.equal, own.state_dict().values(), two.state_dict().values()))
+    return own, two
+
+
+@pytest.mark.parametrize("sides", [(1, 1), (2, 3), (8, 4)])
+def test_an_upsampled_convolution_is_its_two_layers_forward_and_backward(sides: tuple[int, int]) -> None:
+    layers = [each.double() for each in both()]
+    x = torch.randn(2, 5, *sides, dtype=torch.float64, requires_grad=True)
+    upstream = torch.randn(2, 4, 2 * sides[0], 2 * sides[1], dtype=torch.float64)
+    outs = [layer(x) for layer in layers]
+    torch.testing.assert_close(*outs, rtol=1e-12, atol=1e-12)
+    own, two = (torch.autograd.grad(out, [x, *layer.parameters()], upstream) for layer, out in zip(layers, outs))
+    torch.testing.assert_close(own, two, rtol=1e-12, atol=1e-12)
+
+
+def test_an_upsampled_convolution_in_halves_is_torch_s() -> None:
+    own, two = both()
+    x = torch.randn(2, 5, 4, 4)
+    with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
+        assert torch.equal(own(x), two(x))
+
+
+def test_weights_have_the_names_of_the_files_that_are_there() -> None:
+    names = {name for name in UpsamplingGenerator(8, width=4).state_dict() if "blocks.1" in name}
+    norm = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    assert names == {"blocks.1.1.weight", "blocks.1.1.bias", *(f"blocks.1.2.{each}" for each in norm)}
