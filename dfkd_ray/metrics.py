@@ -48,6 +48,7 @@ NONE = Unit("none")
 REAL = "real images"
 NORM = "a teacher with BatchNorm layers"
 SELECTED = "a study that selects by it, or by another on these images"
+VARIED = "a memory with variations (memory.varied)"
 LABELS = "a source that asks for classes (source.labels)"
 
 
@@ -147,7 +148,7 @@ DATA_FREE = (
 BATCHNORM, ASKED, OUTSIDE = "batchnorm/source", "asked/source", "outside"
 CLASS_ENTROPY, UNCERTAINTY = "class_entropy/source", "uncertainty/source"
 IMAGE_DISTANCE, EMBEDDING_DISTANCE = "image_distance/source", "embedding_distance/source"
-LOSS, LR, SKIPPED = "loss/", "lr/student", "skipped/"
+LOSS, LR, SKIPPED, KEPT = "loss/", "lr/student", "skipped/", "kept/memory"
 BEST_EPOCH = "best_epoch"
 STUDENT_UPDATES, SOURCE_UPDATES, STUDENT_IMAGES = "updates/student", "updates/source", "images/student"
 TIME, PEAK_MEMORY, PARAMETERS = "seconds", "peak_memory", "parameters"
@@ -172,6 +173,7 @@ _EMBEDDED = "1 - cosine similarity of the teacher's embeddings of two of these i
 _PRIOR = "how far these images are from the statistics in the teacher's BatchNorm layers"
 _TOLD = "share of these images that the teacher takes for the class that was asked for"
 _SWINGS = "what a curve that swings from epoch to epoch has come to"
+_VARIED = "share of the diffusion model's variations so far that the teacher finds like their images"
 _RANGE = "share of these images' values that are darker than black or lighter than white"
 
 
@@ -244,6 +246,7 @@ ROWS = (
         COUNT,
         fair=False,
     ),
+    Metric(KEPT, "Variations kept", _VARIED, None, SHARE, needs=VARIED),
     Metric(LR, "Learning rate of the student", "as it is when the epoch ends", None),
     *(row for of in EVERY for quality in _of(of) for row in _tests(quality, of)),
     *(row for of in EVERY for row in _compared(QUALITY[of], of)),

@@ -102,6 +102,7 @@ SIZES: dict[str, Any] = {  # what a field of this name becomes at the size of a 
     "parts": 2,
     "kept": 2,
     "at_once": 4,
+    "first": 12,
 }
 
 
@@ -119,6 +120,8 @@ def shrunk(name: str, changes: Mapping[str, Any] | None = None) -> Method:
     plain = smaller(config.plain(config.load(name)))
     if plain["source"]["name"] == "diffusion":
         plain["source"] |= {"model": painter(), "checkpointing": False}
+    if plain["memory"].get("varied"):
+        plain["memory"]["varied"] |= {"model": painter(), "strength": 0.5, "similarity": -1.0}
     return config.change(config.parse(plain), changes or {})
 
 

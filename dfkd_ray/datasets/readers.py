@@ -78,9 +78,9 @@ def split(
     """
     (images, labels), origin = unread_split(task, which, data, download)
     if not isinstance(images, Files):
-        return _fit(task, images, labels, origin)
+        return fit(task, images, labels, origin)
     pixels, labels = sound((images, labels), lambda files: files.read(task, which, cache), task.skip_damaged)
-    return _fit(task, pixels, labels, origin)
+    return fit(task, pixels, labels, origin)
 
 
 def unread_split(task: Task, which: SplitName, data: Path | None, download: bool) -> tuple[Part, str]:
@@ -199,7 +199,7 @@ def _checked(task: Task, part: Part, origin: str) -> Part:
     return part
 
 
-def _fit(task: Task, pixels: NDArray[Any], labels: NDArray[Any], origin: str) -> Split:
+def fit(task: Task, pixels: NDArray[Any], labels: NDArray[Any], origin: str) -> Split:
     """NHWC of the source to (N, C, H, W) of the task: grey repeated, other sizes padded or resized."""
     images, (_, height, width) = channelled(task, pixels, origin), task.image
     down, right = height - images.shape[2], width - images.shape[3]

@@ -121,8 +121,10 @@ def _plain(slot: Any) -> Any:
 
 
 def change(method: Method, changes: Mapping[str, Any]) -> Method:
-    """The method with some paths replaced, all at once. `null` takes a loss term (or an optional part) out; a mapping
-    replaces a component whole; `method` is the whole of it, by name or as `plain` writes it, before all other changes.
+    """The method with some paths replaced, all at once.
+
+    `null` takes an optional part out, or a loss term if it is there; a mapping replaces a component whole; `method` is
+    the whole of it, by name or as `plain` writes it, before all other changes.
 
     Written in order, so that one may lead into a component that an earlier one brings. ConfigError for a path that
     leads nowhere or a value that does not fit.
@@ -192,7 +194,10 @@ def _set(out: dict[str, Any], path: str, value: Any) -> None:
         if not isinstance(node, dict) or key not in node:
             raise ConfigError.at(path, _nowhere(parents[:depth], key, node))
         node = node[key]
-    new_term = parents in (["source_loss"], ["student_loss"]) and value is not None
+    of_loss = parents in (["source_loss"], ["student_loss"]) and isinstance(node, dict)
+    if of_loss and value is None and last not in node and last in terms:
+        return  # out already: a choice may be of null and of the term that it adds
+    new_term = of_loss and value is not None
     if not isinstance(node, dict) or (last not in node and not new_term):
         raise ConfigError.at(path, _nowhere(parents, last, node))
     if last == "name" and value != node[last]:

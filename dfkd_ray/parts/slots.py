@@ -112,6 +112,16 @@ class Meets(Protocol):
         ...
 
 
+@runtime_checkable
+class Varies(Protocol):
+    """A live memory that may vary images, and keeps some of the variations."""
+
+    @property
+    def kept(self) -> float | None:
+        """Their share so far; None where nothing is varied."""
+        ...
+
+
 class Memory(Protocol):
     """What the student trains on: fresh images, or a pool of past ones. The teacher may judge what to keep."""
 

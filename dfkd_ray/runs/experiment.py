@@ -13,7 +13,7 @@ from typing import Any
 
 from dfkd_ray import metrics
 from dfkd_ray import study as studies
-from dfkd_ray.datasets.identity import definition, of_folder, of_split, of_task
+from dfkd_ray.datasets.identity import definition, of_files, of_folder, of_split, of_task
 from dfkd_ray.datasets.named import tasks
 from dfkd_ray.datasets.pools import Pool
 from dfkd_ray.datasets.readers import readers
@@ -68,7 +68,8 @@ def experiment(study: Study, work: Distillation) -> dict[str, Any]:
     parts["the seed"] = {"digest": str(study.seed)}
     words |= {task.name, task.reader}
     parts |= _code(words, work.code.names)
-    return {"parts": parts | _folders(words), "versions": versions(), "task": yamls.plain(task)}
+    named = {text for plain in said for text in _under("images", plain)}
+    return {"parts": parts | _folders(words) | _pictures(named), "versions": versions(), "task": yamls.plain(task)}
 
 
 def sampler_code(spec: Optunahub) -> Part:
@@ -147,6 +148,16 @@ def _words(plain: Any) -> Iterator[str]:
         yield from (plain, *plain.split("."))
 
 
+def _under(key: str, plain: Any) -> Iterator[str]:
+    """All texts in plain data that stand under a key of this name, or of a path that ends in it."""
+    if isinstance(plain, Mapping):
+        for at, value in plain.items():
+            yield from _words(value) if str(at).rpartition(".")[2] == key else _under(key, value)
+    elif isinstance(plain, (list, tuple)):
+        for value in plain:
+            yield from _under(key, value)
+
+
 def _code(words: set[str], given: Iterable[str]) -> dict[str, Part]:
     """Modules from outside of the package, those that are `given` and those of components that are named: their files,
     with what these import of one's own; of what is installed the version."""
@@ -165,4 +176,15 @@ def _folders(words: set[str]) -> dict[str, Part]:
         elif os.path.isfile(os.path.join(folder, "model_index.json")):
             found = of_folder(Path(folder))
             parts[f"the model {word}"] = {"digest": found.digest, "said": str(found)}
+    return parts
+
+
+def _pictures(named: set[str]) -> dict[str, Part]:
+    """The images of another domain on this disk that a source is given."""
+    parts: dict[str, Part] = {}
+    for place in sorted(named):
+        path = Path(os.path.expanduser(place))
+        if os.path.exists(path):
+            found = of_folder(path) if path.is_dir() else of_files({"": path})
+            parts[f"the images {place}"] = {"digest": found.digest, "said": str(found)}
     return parts

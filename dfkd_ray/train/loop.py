@@ -15,7 +15,7 @@ from dfkd_ray.train.run import Run
 
 class Epoch(NamedTuple):
     """What one epoch leaves: its number (from 1), the mean of every loss term over its steps, and in float16 the number
-    of steps that were skipped so far."""
+    of steps that were skipped so far; of a memory that varies images, the share of variations that it keeps."""
 
     number: int
     losses: dict[str, float]
@@ -45,7 +45,7 @@ def distill(run: Run, leave: Callable[[], object] = lambda: False) -> Iterator[E
                 means.add("student", losses)
             run.rounds += 1
         run.epoch = epoch
-        yield Epoch(epoch, means.close() | run.skipped())
+        yield Epoch(epoch, means.close() | run.skipped() | run.kept())
 
 
 def learn(run: Run, steps: int, rng: torch.Generator) -> Iterator[dict[str, Tensor]]:

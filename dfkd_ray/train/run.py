@@ -19,7 +19,7 @@ from dfkd_ray.nets.precision import LossScaler
 from dfkd_ray.parts.augmenting import augment
 from dfkd_ray.parts.optimizers import descend, set_lr
 from dfkd_ray.parts.signals import Layout, Setting, Signals, layout
-from dfkd_ray.parts.slots import Belongs, Counts, Meets, Skips
+from dfkd_ray.parts.slots import Belongs, Counts, Meets, Skips, Varies
 from dfkd_ray.train.means import Means
 from dfkd_ray.train.runtime import Runtime
 from dfkd_ray.util.errors import ConfigError
@@ -116,6 +116,11 @@ class Run:
         counts = {name: float(each.skipped) for name, each in takers.items() if isinstance(each, Skips)}
         told = self.scaler.is_enabled()
         return {f"{metrics.SKIPPED}{name}": count for name, count in counts.items() if told or count}
+
+    def kept(self) -> dict[str, float]:
+        """The share of a memory's variations that it keeps, where it makes some."""
+        share = self.memory.kept if isinstance(self.memory, Varies) else None
+        return {} if share is None else {metrics.KEPT: share}
 
     @property
     def lr(self) -> float:

@@ -122,6 +122,14 @@ def test_null_takes_a_term_or_an_optional_part_out() -> None:
     assert not none.student_loss.parts
 
 
+def test_a_term_that_is_not_there_is_out_already() -> None:
+    """So that a search may choose between null and a mapping that adds it."""
+    assert change(FGVC, {"student_loss.logit_l1": None, "source_loss.kd": None}) == FGVC
+    assert change(FGVC, {"student_loss.logit_l1": {}, "student_loss.kd": None}).student_loss.parts.keys() == {
+        *("high_order", "semantic_contrast", "logit_l1")
+    }
+
+
 def test_a_mapping_replaces_a_component_whole() -> None:
     changed = change(FGVC, {"student.optimizer.lr": 0.5, "student.optimizer": {"name": "sgd"}})
     assert changed == FGVC, "the rate is the default's again"
@@ -160,8 +168,8 @@ MESSAGES = {
         "student_loss, teacher, views)",
     ),
     "a term that is not there": (
-        {"source_loss.kd": None},
-        "source_loss.kd: there is no 'kd' in source_loss (known: adversarial, batchnorm)",
+        {"source_loss.kdd": None},
+        "source_loss.kdd: there is no 'kdd' in source_loss (known: adversarial, batchnorm)",
     ),
     "an unknown new term": (
         {"student_loss.high_ordr": {}},

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -162,6 +163,24 @@ def test_a_model_on_this_disk_is_known_by_its_files(tmp_path: Path) -> None:
     (tmp_path / "model_index.json").write_text("{}")
     found = parts(made(fixed={"source": {"name": "diffusion", "model": str(tmp_path)}}))
     assert found[f"the model {tmp_path}"]["said"] == "1 file, 2 bytes"
+
+
+def test_images_of_another_domain_are_known_by_their_files(tmp_path: Path) -> None:
+    write_image(tmp_path / "photos/a.png")
+    np.savez(tmp_path / "b.npz", images=np.zeros((12, 8, 8), np.uint8))
+    before = ""
+    for name in ("photos", "b.npz"):
+        place = str(tmp_path / name)
+        found = parts(made(fixed={"source": {"name": "adapted", "images": place}}))
+        assert found[f"the images {place}"]["said"].startswith("1 file, ")
+        before = before or found[f"the images {place}"]["digest"]
+        changed = parts(made(fixed={"source": {"name": "adapted"}, "source.images": place}))
+        assert changed[f"the images {place}"] == found[f"the images {place}"]
+    write_image(tmp_path / "photos/a.png", 101)
+    place = str(tmp_path / "photos")
+    again = parts(made(fixed={"source": {"name": "adapted", "images": place}}))
+    assert again[f"the images {place}"]["digest"] != before
+    assert not [what for what in parts(made()) if what.startswith("the images /")]
 
 
 def test_any_text_may_stand_in_a_study() -> None:

@@ -222,3 +222,12 @@ def test_an_objective_that_no_trial_reports_is_refused_with_the_nearest_name(
 ) -> None:
     (found,) = mistakes(tmp_path, ("metric: agreement/source", f"metric: {metric}"))
     assert found.startswith(f"mine.yaml:6: objective: {message}")
+
+
+def test_a_choice_may_add_a_term_or_leave_it_out(tmp_path: Path) -> None:
+    searched, chosen = "student_loss.kd.temperature: {log: [1, 20]}", "student_loss.logit_l1: {choice: [null, {}]}"
+    _, work = open_study(write(tmp_path, GOOD.replace(searched, chosen)))
+    assert work.resolve({"student_loss.logit_l1": None}) == work.method
+    assert "logit_l1" in work.resolve({"student_loss.logit_l1": {}}).student_loss.parts
+    found = mistakes(tmp_path, (searched, chosen.replace("l1", "l2")))
+    assert any("unknown loss term 'logit_l2'; did you mean" in each for each in found)

@@ -162,8 +162,11 @@ def terms(method: Method, amounts: Amounts, seen: Seen) -> Found:
 def memory(method: Method, amounts: Amounts, seen: Seen) -> Found:
     """A memory holds all that the run makes, up to 2 GB in half precision."""
     if hasattr(method.memory, "capacity"):
-        size = _batch(amounts, seen)
-        all_of_it = amounts.epochs * amounts.rounds * size
+        size, varied = _batch(amounts, seen), getattr(method.memory, "varied", None)
+        bank = amounts.warmup * amounts.rounds * size
+        if varied is not None and varied.first is not None:
+            yield "memory.varied.first", max(size, bank), "the images of the warm-up"
+        all_of_it = amounts.epochs * amounts.rounds * size + (0 if varied is None else varied.copies * max(size, bank))
         most = POOL // (2 * math.prod(seen.image)) // size * size
         yield "memory.capacity", max(size, min(all_of_it, most)), "all images of the run, up to 2 GB"
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dfkd_ray.nets.pipelines.library import libraries, quiet
-from dfkd_ray.nets.pipelines.pipeline import ClassToImage, Pipeline, TextToImage
+from dfkd_ray.nets.pipelines.pipeline import ClassToImage, ImageToImage, Pipeline, TextToImage
 from dfkd_ray.nets.precision import check_precision, dtype_of, has_bfloat16
 from dfkd_ray.util.choices import Precision
 from dfkd_ray.util.errors import ConfigError
@@ -31,29 +31,39 @@ def load(
     checkpointing: bool = False,
     decode_at_once: int | None = None,
     compile: bool = False,
+    varies: bool = False,
 ) -> Pipeline:
     """The pipeline in a folder, or of that name on the hub, frozen, told what to paint: see `parts.sources.diffusion`.
 
+    varies: pictures are to be varied (`parts.varied`): it can encode them, and it may be one from images too.
     ConfigError (under the name of the field) for what is no such pipeline; MissingExtra without `diffusers`.
     """
     dtype = dtype_of(stored(precision, device))
-    pipe = _opened(model)
+    pipe = _opened(model, varies)
     kind, net, told, plain = _told(pipe, model, prompt, names, device)
     coder = pipe.vae if decoder is None else _tiny(decoder)
     of_coder = dtype
     if decoder_precision != "auto":
         of_coder = dtype_of(stored(decoder_precision, device, "decoder_precision"))
-    coder.encoder = None  # nothing is encoded
-    for part, kept in ((net, dtype), (coder, of_coder)):
-        with quiet():
-            part.to(device=device, dtype=kept, memory_format=torch.channels_last).eval().requires_grad_(False)
+    if not varies:
+        coder.encoder = None  # nothing is encoded
+    _freeze(net, device, dtype)
+    _freeze(coder, device, of_coder)
     if checkpointing:
         net.enable_gradient_checkpointing()
     if checkpointing and decode_at_once is None:  # else the decoder would be recomputed within its recomputation
         coder.enable_gradient_checkpointing()
     if compile:
         net.compile()
-    return kind(net, coder, _ddpm(pipe.scheduler), told.to(device), plain.to(device), decode_at_once)
+    made = kind(net, coder, _ddpm(pipe.scheduler), told.to(device), plain.to(device), decode_at_once)
+    if isinstance(made, ImageToImage):
+        made.eye = _freeze(pipe.image_encoder, device, dtype)
+    return made
+
+
+def _freeze(part: Any, device: torch.device, dtype: torch.dtype) -> Any:
+    with quiet():
+        return part.to(device=device, dtype=dtype, memory_format=torch.channels_last).eval().requires_grad_(False)
 
 
 def _told(
@@ -66,6 +76,9 @@ def _told(
             return TextToImage, pipe.unet, *_in_words(pipe, prompt, names)
         if hasattr(pipe, "transformer") and hasattr(pipe, "labels"):
             return ClassToImage, pipe.transformer, *_in_classes(pipe, prompt, names)
+        if getattr(pipe, "image_encoder", None) is not None:
+            none = torch.zeros(1, 1, pipe.image_encoder.config.projection_dim)
+            return ImageToImage, pipe.unet, none, none
     known = "one from text (Stable Diffusion) or from classes (DiT) is needed"
     raise ConfigError.at("model", f"{model} is a {type(pipe).__name__}: {known}")
 
@@ -122,9 +135,9 @@ def _plain(name: str) -> str:
     return name.replace("_", " ").strip().lower()
 
 
-def _opened(model: str) -> Any:
+def _opened(model: str, varies: bool) -> Any:
     """The pipeline of diffusers, without its safety checker: it would refuse images that nobody looks at."""
-    diffusers, _ = libraries("the source `diffusion`")
+    diffusers, _ = libraries("a diffusion model")
     folder = Path(model).expanduser()
     if not folder.is_dir() and (model.startswith((".", "/", "~")) or model.count("/") != 1):
         raise ConfigError.at("model", f"there is no folder {model}; `dfkd-ray teach-diffusion TASK` makes a small one")
@@ -132,7 +145,8 @@ def _opened(model: str) -> Any:
     try:
         with quiet():
             parts = diffusers.DiffusionPipeline.load_config(place)
-            spare = {name: None for name in SPARE if name in parts}
+            looks = varies and parts["_class_name"] == "StableDiffusionImageVariationPipeline"
+            spare = {name: None for name in SPARE if name in parts and not (looks and name == "image_encoder")}
             return diffusers.DiffusionPipeline.from_pretrained(place, **spare)
     except (OSError, ValueError, ImportError, AttributeError) as error:
         here = "" if folder.is_dir() else "; it is no folder here either"
@@ -140,7 +154,7 @@ def _opened(model: str) -> Any:
 
 
 def _tiny(model: str) -> Any:
-    diffusers, _ = libraries("the source `diffusion`")
+    diffusers, _ = libraries("a diffusion model")
     try:
         with quiet():
             return diffusers.AutoencoderTiny.from_pretrained(str(Path(model).expanduser()))
@@ -150,7 +164,7 @@ def _tiny(model: str) -> Any:
 
 def _ddpm(scheduler: Any) -> Any:
     """The scheduler of DDPM at the pipeline's noise levels; no learned variance, as in DiT's own pipeline."""
-    diffusers, _ = libraries("the source `diffusion`")
+    diffusers, _ = libraries("a diffusion model")
     learned = str(scheduler.config.get("variance_type", "")).startswith("learned")
     changed = {"variance_type": "fixed_small"} if learned else {}
     with quiet():

@@ -6,9 +6,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from dfkd_ray.nets.heads import sized
 from dfkd_ray.nets.sharing import shared
+from dfkd_ray.util.errors import ConfigError
+
+CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))  # mean and deviation of its pixels
 
 
 class Pipeline:
@@ -72,6 +77,34 @@ class Pipeline:
         out: Tensor = self.scheduler.step(predicted, t, z, generator=rng).prev_sample
         return out
 
+    def noised(self, z0: Tensor, t: int, rng: torch.Generator) -> Tensor:
+        """z_t = sqrt(abar_t) z0 + sqrt(1 - abar_t) eps, eps ~ N(0, I): the way of z0 into noise (eq. 4 there)."""
+        abar = self.scheduler.alphas_cumprod[t].to(z0.device)
+        out: Tensor = abar.sqrt() * z0 + (1 - abar).sqrt() * torch.randn(z0.shape, generator=rng, device=z0.device)
+        return out
+
+    def look(self, pictures: Tensor, labels: Tensor | None) -> Tensor:
+        """What `predict` is to take for labels where these pictures (B, C, H, W) in [0, 1] are varied."""
+        if labels is None and len(self.told) > 1:
+            raise ConfigError.at("prompt", "has {name}, and the source of this method asks for no class")
+        return torch.zeros(len(pictures), dtype=torch.int64, device=pictures.device) if labels is None else labels
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        """Latents (B, C, h, w), float32, of pictures in [0, 1] of any size: the means of what the auto-encoder tells.
+
+        Of a pipeline that was loaded to vary pictures.
+        """
+        latents: Tensor = shared(self._encoded, pictures)
+        return latents
+
+    def _encoded(self, pictures: Tensor) -> Tensor:
+        config: Any = self.decoder.config
+        side = self.latent[1] << (len(config.block_out_channels) - 1)
+        pictures = sized(pictures, (config.in_channels, side, side)).expand(-1, config.in_channels, -1, -1)
+        told = self.decoder.encode((2 * pictures - 1).to(_dtype(self.decoder))).latent_dist  # type: ignore[operator]
+        out: Tensor = (told.mode().float() - _shift(config)) * config.scaling_factor
+        return out
+
     def decode(self, z0: Tensor) -> Tensor:
         """Images (B, 3, H, W) in [0, 1], float32, of latents (B, C, h, w); differentiable."""
         images: Tensor = shared(self._decoded_all, z0)
@@ -87,7 +120,7 @@ class Pipeline:
 
     def _decoded(self, z0: Tensor) -> Tensor:
         config: Any = self.decoder.config
-        z0 = z0 / config.scaling_factor + (getattr(config, "shift_factor", None) or 0.0)
+        z0 = z0 / config.scaling_factor + _shift(config)
         out = self.decoder.decode(z0.to(_dtype(self.decoder))).sample  # type: ignore[operator]
         images: Tensor = (out.float() / 2 + 0.5).clamp(0, 1)
         return images
@@ -109,6 +142,10 @@ def _dtype(module: nn.Module) -> torch.dtype:
     return next(module.parameters()).dtype
 
 
+def _shift(coder: Any) -> float:
+    return getattr(coder, "shift_factor", None) or 0.0
+
+
 class TextToImage(Pipeline):
     """Stable Diffusion and its like: the condition is the text's embedding, (L, D) a prompt."""
 
@@ -123,3 +160,23 @@ class ClassToImage(Pipeline):
     def _predicted(self, z: Tensor, t: Tensor, condition: Tensor) -> Tensor:
         out: Tensor = self.net(z, timestep=t, class_labels=condition).sample
         return out
+
+
+class ImageToImage(TextToImage):
+    """Stable Diffusion that was tuned to CLIP's embedding of a picture, (1, D), in the place of a text's.
+
+    By the card of `lambdalabs/sd-image-variations-diffusers`: bicubic without antialiasing, and no condition is zeros.
+    """
+
+    eye: nn.Module  # CLIP's image encoder
+
+    def look(self, pictures: Tensor, labels: Tensor | None) -> Tensor:
+        self.told, self.same = shared(self._embedded, pictures)[:, None], False
+        return torch.arange(len(pictures), device=pictures.device)
+
+    def _embedded(self, pictures: Tensor) -> Tensor:
+        side = int(self.eye.config.image_size)  # type: ignore[union-attr, arg-type]
+        mean, std = (torch.tensor(each, device=pictures.device)[:, None, None] for each in CLIP)
+        enlarged = F.interpolate(pictures, (side, side), mode="bicubic")
+        found: Tensor = self.eye(((enlarged - mean) / std).to(_dtype(self.eye))).image_embeds
+        return found

@@ -13,7 +13,9 @@ from dfkd_ray.parts.clean import only_clean
 from dfkd_ray.parts.losses.checks import share
 from dfkd_ray.parts.signals import Setting
 from dfkd_ray.parts.slots import Batch, LiveSource, memories
+from dfkd_ray.parts.varied import LiveVaried, Varied
 from dfkd_ray.util.choices import EVERY
+from dfkd_ray.util.errors import ConfigError
 
 
 @memories.register("pool")
@@ -23,6 +25,7 @@ class PoolMemory:
 
     clean: the threshold of `parts.clean`, 0.5 in TA-DFKD: of a batch only those images enter that the teacher takes for
         clean ones. null: all do.
+    varied: by a diffusion model; the variations enter with their images, see `parts.varied` (DDA). null: none do.
     capacity: images at most. batches: how many new batches enter each round. (The image bank of CMI, Fang et al.,
     arXiv:2105.08584, which keeps every image as a file: a tensor needs no decoding and no workers.)
     """
@@ -32,6 +35,7 @@ class PoolMemory:
     capacity: int = 6400
     batches: int = 1
     clean: float | None = None
+    varied: Varied | None = None
 
     def __post_init__(self) -> None:
         if self.clean is not None:
@@ -40,14 +44,18 @@ class PoolMemory:
             raise ValueError(f"capacity and batches must be at least 1, got {self.capacity} and {self.batches}")
 
     def open(self, setting: Setting, teacher: nn.Module, device: torch.device) -> LivePoolMemory:
-        return LivePoolMemory(self, teacher)
+        try:
+            varied = None if self.varied is None else self.varied.open(setting, teacher, device)
+        except ConfigError as error:
+            raise ConfigError(problem.under("varied") for problem in error.problems) from None
+        return LivePoolMemory(self, teacher, varied)
 
 
 class LivePoolMemory:
     """A ring buffer of images (capacity, C, H, W) float16 and labels (capacity,)."""
 
-    def __init__(self, spec: PoolMemory, teacher: nn.Module | None = None) -> None:
-        self.spec, self.teacher = spec, teacher
+    def __init__(self, spec: PoolMemory, teacher: nn.Module | None = None, varied: LiveVaried | None = None) -> None:
+        self.spec, self.teacher, self.varied = spec, teacher, varied
         self.images: Tensor | None = None
         self.labels: Tensor | None = None
         self.added = 0  # images ever
@@ -56,12 +64,19 @@ class LivePoolMemory:
     def size(self) -> int:
         return min(self.added, self.spec.capacity)
 
+    @property
+    def kept(self) -> float | None:
+        """Of the variations so far, the share that entered; None where there are none."""
+        return None if self.varied is None else self.varied.share
+
     def refill(self, source: LiveSource, batch: int, rng: torch.Generator) -> None:
         for _ in range(self.spec.batches):
             found = source.sample(batch, rng, training=True)
             if self.spec.clean is not None and self.teacher is not None:
                 found = only_clean(self.teacher, found, self.spec.clean)
             self.add(*found)
+            if self.varied is not None:
+                self.add(*self.varied.of(found, rng))
 
     def draw(self, source: LiveSource, batch: int, rng: torch.Generator) -> Batch:
         assert self.images is not None, "refill comes before draw"
@@ -87,11 +102,14 @@ class LivePoolMemory:
         `added` tells a checkpoint which rows are new, see `runs/rings.py`.
         """
         held = {name: None if ring is None else self._held(ring) for name, ring in self._rings().items()}
-        return {**held, "added": self.added}
+        varied = {} if self.varied is None else {"varied": self.varied.state_dict()}
+        return {**held, "added": self.added, **varied}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.images, self.labels = (self._room(state[name]) for name in self._rings())
         self.added = state["added"]
+        if self.varied is not None:
+            self.varied.load_state_dict(state["varied"])
 
     def _rings(self) -> dict[str, Tensor | None]:
         return {"images": self.images, "labels": self.labels}

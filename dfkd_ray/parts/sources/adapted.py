@@ -1,16 +1,19 @@
-"""Simulated images, brought to what the teacher expects by a network of their own."""
+"""Images of another domain, simulated or one's own, brought to what the teacher expects by a network of their own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from dfkd_ray.datasets.dead_leaves import dead_leaves
+from dfkd_ray.datasets.unlabelled import unlabelled
 from dfkd_ray.nets.dense import UNet
+from dfkd_ray.nets.heads import ToData
 from dfkd_ray.nets.precision import LossScaler
 from dfkd_ray.nets.sharing import shared
 from dfkd_ray.parts import mixing
@@ -28,8 +31,11 @@ from dfkd_ray.parts.optimizers import (
 from dfkd_ray.parts.signals import Setting
 from dfkd_ray.parts.slots import Batch, ImageLoss, sources
 from dfkd_ray.util.choices import EVERY
+from dfkd_ray.util.errors import ConfigError, DataError
+from dfkd_ray.util.words import counted
 
 HELD, SEED = 256, 6  # images that the student never trains on; of the drawing, another than that of the metrics' bank
+LEAST = 10  # images of one's own
 
 
 @sources.register("adapted")
@@ -43,12 +49,16 @@ class Adapted:
     to the feature statistics that the teacher keeps. All else is a reconstruction: dead leaves, drawn in code, stand
     for rendered rooms, a box for an object's mask, and |x' - x| for the distance of what the teacher tells of both.
 
-    count: simulated images, beside 256 that the metrics see. pasted: the share of an image that is another's; 0: none.
-    width: channels of A on its first scale. keep: weight of |x' - x|.
+    images: a folder of pictures of another domain, however deep, or an `.npz` of images, in the place of dead leaves;
+        labels do not count. null: dead leaves.
+    count: images at most, beside 256 (of one's own at most a fifth of all) that the metrics see.
+    pasted: the share of an image that is another's; 0: none. width: channels of A on its first scale. keep: weight of
+        |x' - x|.
     """
 
     targets: ClassVar = EVERY
 
+    images: str | None = None
     count: int = 1024
     pasted: float = 0.25
     width: int = 8
@@ -68,12 +78,11 @@ class Adapted:
 
 
 class LiveAdapted:
-    """The simulated images, which are the same in every run, and A with its optimiser, which are all its state."""
+    """The images, which are the same in every run, and A with its optimiser, which are all its state."""
 
     def __init__(self, spec: Adapted, setting: Setting, also: Iterable[nn.Parameter], device: torch.device) -> None:
         self.spec, self.device = spec, device
-        drawn = dead_leaves(spec.count + HELD, setting.image, setting.mean, setting.std, SEED)
-        self.train, self.held = drawn[: spec.count].to(device), drawn[spec.count :].to(device)
+        self.train, self.held = (part.to(device) for part in _images(spec, setting))
         net = UNet(spec.width, setting.image[0], setting.image[0])
         with torch.no_grad():
             net.head.weight.mul_(0.01)  # it begins as good as the identity
@@ -118,3 +127,23 @@ class LiveAdapted:
     def _adapted(self, simulated: Tensor) -> Tensor:
         images: Tensor = shared(lambda x: x + self.net(x), simulated)
         return images
+
+
+def _images(spec: Adapted, setting: Setting) -> tuple[Tensor, Tensor]:
+    """Images to train on and held-out ones, (N, C, H, W) each in the teacher's input space.
+
+    Every so many-th is held out, as a folder may lie class by class.
+    """
+    if spec.images is None:
+        drawn = dead_leaves(spec.count + HELD, setting.image, setting.mean, setting.std, SEED)
+        return drawn[: spec.count], drawn[spec.count :]
+    try:
+        found = unlabelled(Path(spec.images).expanduser(), setting.image, spec.count + HELD)
+    except DataError as error:
+        raise ConfigError.at("images", str(error)) from None
+    if len(found) < LEAST:
+        raise ConfigError.at("images", f"{spec.images} has {counted(len(found), 'image')}: {LEAST} are needed")
+    held = torch.zeros(len(found), dtype=torch.bool)
+    held[:: max(5, -(-len(found) // HELD))] = True
+    images = ToData(setting.mean, setting.std)(found.float() / 255)
+    return images[~held][: spec.count], images[held]

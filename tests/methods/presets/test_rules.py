@@ -13,7 +13,7 @@ KINDS = {
     "pixels": ["adi", "deepinversion"],
     "diffusion": ["diff_dfkd", "dm_kd", "prompt_dfd"],
     "kept": ["cae_dfkd", "fast"],
-    "anew": ["cmi", "csd", "fsc", "muse", "nayer", "spaceshipnet"],
+    "anew": ["cmi", "csd", "dda", "fsc", "muse", "nayer", "spaceshipnet"],
     "fresh": [
         *("cgdd", "cgdd_caltech101", "cpsc", "cudfkd", "dafl", "dfad", "dfad_segmentation", "dfkd_fgvc"),
         *("dfq", "mad", "pre_dfkd", "ta_dfkd", "zskt"),
@@ -57,6 +57,8 @@ def test_a_memory_holds_the_run_or_two_gigabytes() -> None:
     large = found(rules.memory, "fast", Amounts(200, rounds=50, batch=64), Seen((3, 224, 224), 10))
     assert large == {"memory.capacity": (2 << 30) // (2 * 3 * 224 * 224) // 64 * 64}
     assert found(rules.memory, "dfkd_fgvc", Amounts(10)) == {}
+    varied = found(rules.memory, "dda", Amounts(10, rounds=4, batch=64, warmup=2))
+    assert varied == {"memory.varied.first": 512, "memory.capacity": 2560 + 512}
 
 
 def test_a_generator_of_smaller_images_begins_as_small_as_others() -> None:

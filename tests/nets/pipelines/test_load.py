@@ -162,7 +162,7 @@ def test_what_cannot_be_opened(tmp_path: Path) -> None:
 def test_without_the_library_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "diffusers", None)
     with pytest.raises(
-        MissingExtra, match=r"^the source `diffusion` needs diffusers, .*: pip install 'dfkd-ray\[diffusion\]'$"
+        MissingExtra, match=r"^a diffusion model needs diffusers, .*: pip install 'dfkd-ray\[diffusion\]'$"
     ):
         load(painter(), PLAIN, NAMES, CPU)
 
