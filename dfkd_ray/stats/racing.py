@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Noise:
+class Pooled:
     """Standard deviation of a run about its setting and its seed, and the degrees of freedom that it was told with."""
 
     deviation: float
@@ -43,16 +43,16 @@ class Residuals:
         self._sums = [total + each for total, each in zip(self._sums or [0.0] * len(apart), apart)]
 
     @property
-    def noise(self) -> Noise | None:
+    def noise(self) -> Pooled | None:
         """None where fewer than two settings, or seeds, tell none."""
         if self._count < 2 or len(self._sums) < 2:
             return None
         free = (self._count - 1) * (len(self._sums) - 1)
         of_seeds = math.fsum(total**2 for total in self._sums) / self._count
-        return Noise(math.sqrt(max(0.0, self._squares - of_seeds) / free), free)
+        return Pooled(math.sqrt(max(0.0, self._squares - of_seeds) / free), free)
 
 
-def most_ahead(ahead: Sequence[float], seeds: int, found: Noise, risk: float) -> float:
+def most_ahead(ahead: Sequence[float], seeds: int, found: Pooled, risk: float) -> float:
     """By how much a setting will be ahead of another at most, over all `seeds`: higher is better.
 
     ahead: by how much it is, in each of the seeds that it has been run with, one or more.

@@ -46,7 +46,7 @@ def parse(document: Document) -> Study:
     parts["ablation"] = problems.attempt("", ablations.parse, raw)
     simple = {key: value for key, value in given.items() if key not in _READERS}
     problems.attempt("", typed, _Simple, simple)
-    parts = {"budget": Budget(), "seeds": ()} | simple | parts
+    parts = {"budget": Budget()} | simple | {"seeds": ()} | parts
     if parts["ablation"] is not None or _once(raw):
         parts.setdefault("search", {})
     failed = {problem.path.partition(".")[0] for problem in problems.found}

@@ -9,6 +9,7 @@ the history alone, so that a study that was killed goes on as one that was not.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -44,6 +45,17 @@ def most(history: History, settings: int | None) -> int | None:
         return None
     left = settings - (len(history.settings.all) - len(history.settings.open))
     return history.settings.runs + left * len(history.study.each_seed)
+
+
+def states(history: History) -> Counter[str]:
+    """How many settings stand how, see `Seeded.state`; none of a sweep with one seed."""
+    return Counter(setting.state for setting in history.settings.all.values())
+
+
+def spared(history: History) -> int:
+    """How many trials were left out, of settings that have settled."""
+    known = history.settings
+    return (len(known.all) - len(known.open)) * len(history.study.each_seed) - known.runs
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dfkd_ray.stats.racing import Noise, Residuals
+from dfkd_ray.stats.racing import Pooled, Residuals
 
 
 @dataclass
-class Setting:
+class Seeded:
     """runs: its trials, seed by seed.
 
     state: `running`, until it has settled; then `complete`, where all its seeds are; `left`, where its later seeds were
@@ -36,22 +36,22 @@ class Settings:
     """All of them, and those that are open: begun, and not settled."""
 
     def __init__(self) -> None:
-        self.all: dict[int, Setting] = {}
-        self.open: dict[int, Setting] = {}
+        self.all: dict[int, Seeded] = {}
+        self.open: dict[int, Seeded] = {}
         self.runs = 0  # of those that have settled
         self._residuals: list[Residuals] = []  # one an objective
 
     def asked(self, number: int, setting: int | None) -> None:
         """A trial of the search was asked for: the first of a setting (None), or a later one of it."""
         first = number if setting is None else setting
-        self.all.setdefault(first, Setting()).runs.append(number)
+        self.all.setdefault(first, Seeded()).runs.append(number)
         self.open[first] = self.all[first]
 
-    def settled(self, record: Mapping[str, Any]) -> Setting:
+    def settled(self, record: Mapping[str, Any]) -> Seeded:
         """As a ledger has it."""
         old = self.all[record["trial"]]
         told = {key: record[key] for key in ("state", "reason", "rung", "values", "errors", "told")}
-        self.all[record["trial"]] = new = Setting(old.runs, **told)
+        self.all[record["trial"]] = new = Seeded(old.runs, **told)
         del self.open[record["trial"]]
         self.runs += len(new.runs)
         return new
@@ -61,7 +61,7 @@ class Settings:
         first = number if setting is None else setting
         if first in self.all and first not in self.open:
             self.runs -= len(self.all[first].runs)
-            self.all[first] = self.open[first] = Setting(self.all[first].runs)
+            self.all[first] = self.open[first] = Seeded(self.all[first].runs)
 
     def learn(self, values: Iterable[Sequence[float]]) -> None:
         """The objectives of a setting with every seed, in the order of seeds."""
@@ -71,6 +71,6 @@ class Settings:
             residuals.add(column)
 
     @property
-    def noise(self) -> list[Noise | None]:
+    def noise(self) -> list[Pooled | None]:
         """How far the runs of a setting scatter, by objective; nothing before one is complete."""
         return [residuals.noise for residuals in self._residuals]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfkd_ray.stats.racing import Noise, Residuals, most_ahead
+from dfkd_ray.stats.racing import Pooled, Residuals, most_ahead
 
 values = st.floats(-100, 100, allow_nan=False)
 tables = st.integers(2, 4).flatmap(
@@ -42,7 +42,7 @@ def test_too_little_tells_no_noise(rows: list[list[float]]) -> None:
 
 def test_a_setting_and_a_seed_that_add_up_leave_no_noise() -> None:
     found = added([[setting + seed for seed in (0.0, 5.0, 1.0)] for setting in (10.0, 20.0)]).noise
-    assert found == Noise(0.0, 2)
+    assert found == Pooled(0.0, 2)
     assert most_ahead([-0.1], 3, found, 0.05) == pytest.approx(-0.1), "then what was seen is what will be"
 
 
@@ -54,14 +54,14 @@ def test_the_bound_holds_as_often_as_it_says(done: int, seeds: int) -> None:
     apart = true + math.sqrt(2) * rng.standard_normal((draws, seeds))  # of two settings, each with noise 1
     spread = np.sqrt(rng.chisquare(free, draws) / free)
     above = sum(
-        row.mean() > most_ahead(list(row[:done]), seeds, Noise(float(own), free), risk)
+        row.mean() > most_ahead(list(row[:done]), seeds, Pooled(float(own), free), risk)
         for row, own in zip(apart, spread)
     )
     assert above / draws == pytest.approx(risk, abs=4 * math.sqrt(risk * (1 - risk) / draws))
 
 
 def test_no_risk_leaves_nothing_and_more_seeds_tell_more() -> None:
-    found = Noise(1.0, 10)
+    found = Pooled(1.0, 10)
     assert most_ahead([-1000.0], 3, found, 0.0) == math.inf
     bounds = [most_ahead([-1.0] * done, 5, found, 0.05) for done in (1, 2, 3, 4)]
     assert bounds == sorted(bounds, reverse=True)
