@@ -395,6 +395,11 @@ def changed(name: str, value: float | None, signed: bool = True) -> str:
     return f"{difference(name, value, signed)} {points(name)}".rstrip()
 
 
+def give_or_take(name: str, value: float | None, error: float | None) -> str:
+    """A mean with its standard error, where that is known: `78.1 % ± 0.8 points`."""
+    return with_unit(name, value) + ("" if error is None else f" ± {changed(name, error, signed=False)}")
+
+
 def interval(name: str, low: float | None, high: float | None) -> str:
     """An interval of a difference: `20.1 to 50.3`."""
     if low is None or high is None:

@@ -14,7 +14,7 @@ from dfkd_ray.util.errors import MissingExtra
 if TYPE_CHECKING:
     import pandas as pd
 
-WHOSE = ("phase", "arm", "draw", "tuning", "seed", "state")
+WHOSE = ("phase", "setting", "arm", "draw", "tuning", "seed", "state")
 ABOUT = (
     *("epochs", "best_epoch", "seconds", "started", "host", "device", "peak_memory", "attempts"),
     *("reason", "rung", "changed", "fingerprint"),

@@ -48,7 +48,14 @@ class CaseOptions:
         str | None, typer.Option(help="As a study has them: none,asha,median.", show_default="the study's")
     ] = None
     slots: Annotated[str, typer.Option(metavar="N,...", help="Trials at a time: 1,8,64.")] = "1"
-    seeds: Annotated[str, typer.Option(metavar="N,...", help="Of a trial, whose value is their mean: 1,3.")] = "1"
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,...",
+            help="Of a trial, whose value is their mean: 1,3. None of them is left out by a race.",
+            show_default="the study's",
+        ),
+    ] = None
     trials: Annotated[
         str | None,
         typer.Option(
@@ -67,7 +74,7 @@ class CaseOptions:
             [study.sampler] if self.sampler is None else _listed("sampler", self.sampler, yamls.component, samplers),
             [study.stopper] if self.stopper is None else _listed("stopper", self.stopper, yamls.component, stoppers),
             _listed("slots", self.slots, _whole),
-            _listed("seeds", self.seeds, _whole),
+            [len(study.each_seed)] if self.seeds is None else _listed("seeds", self.seeds, _whole),
             [_budget(study)] if self.trials is None else _listed("trials", self.trials, _whole),
         )
         if not cases:
@@ -165,7 +172,7 @@ def _simulable(study: Study) -> Study:
 def _budget(study: Study) -> int:
     if study.trials is None:
         raise ConfigError.at("--trials", f"{study.study} has a budget in hours: say what may be spent, such as 12,120")
-    return study.trials
+    return study.trials * len(study.each_seed)
 
 
 def _listed(option: str, text: str, read: Callable[..., Any], *of: Any) -> list[Any]:

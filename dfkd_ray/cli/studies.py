@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dfkd_ray.runs import winning
+from dfkd_ray.runs import outcome, winning
 from dfkd_ray.util import store, words
 from dfkd_ray.util.errors import DfkdError, StudyError
 from dfkd_ray.util.words import for_terminal, roughly
@@ -29,7 +29,7 @@ def effects_in(folder: Path) -> tuple[list[dict[str, Any]], int]:
 def lines(seen: Standing) -> Iterator[str]:
     """What there is to say of a study, but for the trials that run and its effects."""
     from dfkd_ray.report import confirmed
-    from dfkd_ray.tune import confirm
+    from dfkd_ray.tune import by_setting, confirm
     from dfkd_ray.tune.trials import none_won
 
     study, now = seen.history.study, seen.now
@@ -39,16 +39,19 @@ def lines(seen: Standing) -> Iterator[str]:
         yield study.question
     yield f"{seen.kind} of {study.method_name} on {study.task_name}, in {store.place_of(seen.folder)}"
     yield counts(seen)
+    yield from outcome.settled(by_setting.states(seen.history), by_setting.spared(seen.history))
     if now.front:
         trials, goals = seen.history.front(), [goal.metric for goal in study.objective]
-        front = [(trial.number, dict(zip(goals, trial.values or ()))) for trial in trials]
+        front = [(trial, dict(zip(goals, trial.values or ()))) for trial in trials]
         yield from winning.front_lines(front, seen.history.knee)
     elif now.best is not None:
         arm = "" if now.best.arm is None else f" ({now.best.arm})"
         note = confirm.confirmed(seen.history) or {}
         yield from map(for_terminal, confirmed.sentences(note))
         head = "in the search" if note.get("complete") else "best"
-        yield f"{head}: trial {now.best.trial}{arm}, seed {now.best.seed}, {winning.told(now.metric, now.best.value)}"
+        value = winning.told(now.metric, now.best.value, now.best.error)
+        seeds = f"mean of {now.best.over} seeds ± standard error" if now.best.over > 1 else f"seed {now.best.seed}"
+        yield f"{head}: trial {now.best.trial}{arm}, {seeds}, {value}"
         yield from (f"  {path} = {words.setting(value)}" for path, value in now.best.changes.items())
     elif now.complete and now.total == now.complete + now.pruned + now.failed:
         yield f"no trial has won: {none_won(study, front=False)}"
@@ -75,6 +78,7 @@ def running(seen: Standing) -> Iterator[Sequence[str]]:
     yield "trial", "epoch", now.metric, "time", "settings"
     for trial in now.running:
         told = "" if trial.arm is None else f"{trial.arm}, seed {trial.seed}"
+        told = told if trial.setting is None else f"seed {trial.seed} of trial {trial.setting}"
         settings = told or ", ".join(f"{path}={words.setting(value)}" for path, value in trial.changes.items())
         value = winning.value_of(now.metric, trial.value)
         yield str(trial.trial), f"{trial.epoch}/{now.max_epochs}", value, roughly(trial.seconds), settings

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from dfkd_ray import metrics
-from dfkd_ray.report import confirmed, fronts
+from dfkd_ray.report import confirmed, fronts, over_seeds, seed_by_seed
 from dfkd_ray.report.blocks import Number, Numbers, Ruler, Tick
 from dfkd_ray.report.settings import is_number
 from dfkd_ray.report.trial import Goal, TrialRow
@@ -62,9 +62,9 @@ def sentence(tables: Tables) -> str:
     running = tables.note.get("finished") is False and planned > len(tables.searched)
     what = "The front" if several else "Best"
     head = (
-        f"{what} so far, after {len(tables.searched)} of {words.count(planned, 'trial')}"
+        f"{what} so far, after {len(tables.searched)} of {seed_by_seed.noun(tables, planned)}"
         if running
-        else f"{what} of {words.count(len(tables.searched), 'trial')}"
+        else f"{what} of {seed_by_seed.noun(tables, len(tables.searched))}"
     )
     if several:
         return f"{fronts.sentence(tables, head)}{against(tables)}."
@@ -73,7 +73,8 @@ def sentence(tables: Tables) -> str:
     chosen = _settings(best, tables)
     settings = f" with {chosen}" if chosen else ""
     tested = best.final.get(tables.quality.test_last)
-    test = "" if tested is None else f"; test {metrics.with_unit(tables.quality.test_last, tested)} at its last epoch"
+    at = "at its last epoch" if len(best.runs) < 2 else "on average at the last epochs"
+    test = "" if tested is None else f"; test {metrics.with_unit(tables.quality.test_last, tested)} {at}"
     return f"{head}: {_reached(best, tables)}{settings}{test}{against(tables)}."
 
 
@@ -86,6 +87,8 @@ def _settings(best: TrialRow, tables: Tables) -> str:
 def _reached(best: TrialRow, tables: Tables) -> str:
     """What the search went by, and validation accuracy beside it."""
     scores = Scores(best, tables)
+    if len(best.runs) > 1:
+        return f"{fronts.reached(tables, best)}{over_seeds.evidence(best)}"
     told = [(o, value, scores.compared_at(o)) for o, value in zip(tables.objectives, best.values)]
     found = [f"{metrics.inside(o.metric)} {metrics.with_unit(o.metric, value)}{_at(epoch)}" for o, value, epoch in told]
     known = tables.quality.val in [o.metric for o in tables.objectives]
@@ -149,7 +152,8 @@ def numbers(tables: Tables) -> Numbers:
         goal, scores = tables.objective, Scores(best, tables)
         epoch = scores.compared_at(goal)
         when = f"trial {best.number}" if epoch is None else f"trial {best.number}, epoch {epoch}"
-        shown.append(Number(metrics.with_unit(goal.metric, best.value), metrics.label(goal.metric), when))
+        when = f"trial {best.number}{over_seeds.evidence(best)}" if best.runs else when
+        shown.append(Number(over_seeds.value(best, goal.metric), metrics.label(goal.metric), when))
         if (tested := best.final.get(tables.quality.test_last)) is not None:
             said = metrics.with_unit(tables.quality.test_last, tested)
             shown.append(Number(said, f"Test {tables.quality.said}", f"trial {best.number}, last epoch"))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dfkd_ray import metrics
-from dfkd_ray.report import fronts
+from dfkd_ray.report import fronts, seed_by_seed
 from dfkd_ray.report.answer import states
 from dfkd_ray.report.blocks import Facts
 from dfkd_ray.report.settings import is_number
@@ -21,7 +21,7 @@ def asked(tables: Tables) -> Facts:
     """What was asked: method, task, objective, space and budget."""
     study = tables.study
     budget = part(study, "budget")
-    limits = [words.count(budget["trials"], "trial")] if isinstance(budget.get("trials"), int) else []
+    limits = [seed_by_seed.noun(tables, budget["trials"])] if isinstance(budget.get("trials"), int) else []
     limits += [f"{budget['hours']}{words.NBSP}h"] if is_number(budget.get("hours")) else []
     pairs = [
         *basics(tables),
@@ -37,6 +37,7 @@ def asked(tables: Tables) -> Facts:
         ),
         ("Learnt from", learnt(tables)),
         ("Stopper", configured(study.get("stopper"))),
+        ("Seeds", seed_by_seed.told(tables)),
         ("Budget", " or ".join(limits)),
         ("Edited", edited(tables)),
         ("Trials", states(tables) or "none has ended yet"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dfkd_ray import metrics
-from dfkd_ray.report import picking
+from dfkd_ray.report import over_seeds, picking, seed_by_seed
 from dfkd_ray.report.blocks import Block, Cell, Inline, Number, Table, Text
 from dfkd_ray.report.trial import TrialRow
 from dfkd_ray.report.view import Tables
@@ -30,14 +30,14 @@ def sentence(tables: Tables, head: str) -> str:
     said = [f"trial {t.number}{' (the knee)' if t.number == found else ''}: {reached(tables, t)}" for t in trials]
     shown = said if len(said) <= NAMED else said[:NAMED]
     rest = f"; and {len(said) - NAMED} more" if len(said) > NAMED else ""
-    count = words.count(len(trials), "trial")
+    count = seed_by_seed.noun(tables, len(trials))
     return f"{head}: {count} that no other dominates, {'; '.join(shown)}{rest}"
 
 
 def reached(tables: Tables, trial: TrialRow) -> str:
     """The objectives of a trial."""
-    told = zip(tables.objectives, trial.values)
-    return ", ".join(f"{metrics.inside(o.metric)} {metrics.with_unit(o.metric, value)}" for o, value in told)
+    goals = [objective.metric for objective in tables.objectives]
+    return ", ".join(f"{metrics.inside(m)} {over_seeds.value(trial, m, i)}" for i, m in enumerate(goals))
 
 
 def number(tables: Tables) -> Number:
@@ -79,8 +79,10 @@ def blocks(tables: Tables) -> list[Block]:
 
 
 def _row(tables: Tables, trial: TrialRow) -> list[Inline | Cell]:
-    values = zip(tables.objectives, trial.values)
-    told: list[Inline | Cell] = [Cell(metrics.with_unit(o.metric, v), v, number=True) for o, v in values]
+    told: list[Inline | Cell] = [
+        Cell(over_seeds.value(trial, o.metric, i), trial.values[i], number=True)
+        for i, o in enumerate(tables.objectives)
+    ]
     settings: list[Inline | Cell] = [
         words.setting(trial.changes[p.path]) if p.path in trial.changes else words.DASH for p in tables.parameters
     ]

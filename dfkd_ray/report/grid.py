@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dfkd_ray import metrics
-from dfkd_ray.report import thinning
+from dfkd_ray.report import over_seeds, thinning
 from dfkd_ray.report.settings import Parameter, is_number
 from dfkd_ray.report.trial import TrialRow
 from dfkd_ray.report.view import Tables
@@ -88,6 +88,11 @@ def _whose(tables: Tables, trials: Sequence[TrialRow]) -> Iterator[Column]:
         yield _said("Arm", [t.arm or "" for t in trials])
     if tables.is_ablation or len(tables.searched) < len(tables.all):
         yield _said("Seed", [seed for seed, _ in pairs])
+    if tables.seeds:
+        yield _said("Setting", [t.setting for t in trials])
+        wholes = {setting.number: setting for setting in tables.searched}
+        for i, objective in enumerate(tables.objectives):
+            yield _over_seeds(objective.metric, i, [wholes.get(t.setting) for t in trials])
     if any(draw for _, draw in pairs):
         yield _said("Draw", [draw for _, draw in pairs])
     if any(t.tuning for t in trials):
@@ -131,6 +136,13 @@ def _measured(metric: str, values: Sequence[float | None], name: str | None = No
     texts = [metrics.with_unit(metric, value) for value in values]
     known = [value if is_number(value) else None for value in values]
     return Column(name or metrics.label(metric), known, texts, shown=shown, unit=unit.head, scale=unit.scale)
+
+
+def _over_seeds(metric: str, place: int, settings: Sequence[TrialRow | None]) -> Column:
+    """What the setting of each trial comes to over its seeds; nothing of a trial that confirms one."""
+    texts = [words.DASH if t is None else over_seeds.value(t, metric, place) for t in settings]
+    known, unit = [None if t is None else t.values[place] for t in settings], metrics.find(metric).unit
+    return Column(f"{metrics.label(metric)}, mean", known, texts, unit=unit.head, scale=unit.scale)
 
 
 def _setting(parameter: Parameter, trials: Sequence[TrialRow]) -> Column:

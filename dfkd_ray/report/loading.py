@@ -15,7 +15,7 @@ from dfkd_ray.util.errors import StudyError
 
 # columns that the first tables of this schema did not have
 LATER = {
-    "trials": ("draw", "tuning", "phase", "changed", "proposed_by", "unmet", "parameters"),
+    "trials": ("draw", "tuning", "phase", "setting", "changed", "proposed_by", "unmet", "parameters"),
     "effects": ("low", "high"),
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dfkd_ray import metrics
-from dfkd_ray.report import finding, fronts, guard, published, thinning
+from dfkd_ray.report import finding, fronts, guard, published, seed_by_seed, thinning
 from dfkd_ray.report.answer import Scores, chosen_by, nothing, numbers, ruler
 from dfkd_ray.report.asked import asked, experiment
 from dfkd_ray.report.blocks import (
@@ -79,7 +79,9 @@ def best(tables: Tables) -> Section:
     parts = fronts.blocks(tables)
     parts += [Table(["Setting", "Value", "Searched"], shown, f"Settings of trial {trial.number}")] if shown else []
     reached = ["Reached", f"Last epoch{last}", f"Best epoch{top}"]
-    parts += [Table(reached, _reached(scores), f"What trial {trial.number} reached")]
+    first = f", with its first seed ({trial.pair[0]})" if trial.runs else ""
+    parts += seed_by_seed.blocks(tables, trial)
+    parts += [Table(reached, _reached(scores), f"What trial {trial.number} reached{first}")]
     parts += [Text(_honesty(tables, trial), "note"), *again(tables, trial)]
     return Section("best", title, title, parts)
 

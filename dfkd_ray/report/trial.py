@@ -53,6 +53,14 @@ class TrialRow:
         float | None, ...
     ]  # one per objective; of a pruned trial its last ones; None if missing or not finite
     row: Mapping[str, Any]
+    errors: tuple[float | None, ...] = ()  # of a setting with several seeds: standard errors of these
+    runs: tuple[int, ...] = ()  # likewise: the numbers of its trials, seed by seed
+
+    @property
+    def setting(self) -> int:
+        """By which its setting is called: the number of the trial of its first seed, where there are several."""
+        told: int | None = self.row["setting"]
+        return self.number if told is None else told
 
     @property
     def complete(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from dfkd_ray import metrics
-from dfkd_ray.report import arms, loading, picking
+from dfkd_ray.report import arms, loading, over_seeds, picking
 from dfkd_ray.report.arms import ArmRow, Spread
 from dfkd_ray.report.notes import mapping, part, sound
 from dfkd_ray.report.settings import Parameter, is_number, parameters
@@ -119,8 +119,16 @@ class Tables:
 
     @cached_property
     def searched(self) -> tuple[TrialRow, ...]:
-        """The trials of the search, or of the design: all but those that confirm a winner."""
-        return tuple(trial for trial in self.all if trial.row["phase"] is None)
+        """The trials of the search, or of the design: all but those that confirm a winner; of a search with several
+        seeds its settings, each as one."""
+        own = tuple(trial for trial in self.all if trial.row["phase"] is None)
+        return over_seeds.settings(own, len(self.seeds)) if self.seeds and not self.alone else own
+
+    @cached_property
+    def seeds(self) -> tuple[int, ...]:
+        """Those of every setting of a sweep, where it has several."""
+        told, several = self.study.get("seeds"), self.trials["setting"].null_count < len(self.trials)
+        return tuple(told) if several and isinstance(told, (list, tuple)) else ()
 
     @property
     def confirmed(self) -> dict[str, Any]:
@@ -196,13 +204,9 @@ class Tables:
     @cached_property
     def degenerate(self) -> dict[int, tuple[str, ...]]:
         """The complete trials that are degenerate at the epoch that was compared, and why."""
+        column = "best_epoch" if self.objective.at == "best" else "epochs"
         curves = {rule.metric: self.curve(rule.metric) for rule in degenerate.RULES}
-        found = {}
-        for t in self.complete:
-            epoch = t.row["best_epoch"] if self.objective.at == "best" else t.row["epochs"]
-            values = {name: curve.at(t.number, epoch) for name, curve in curves.items()}
-            found[t.number] = degenerate.reasons({name: v for name, v in values.items() if v is not None})
-        return {number: why for number, why in found.items() if why}
+        return over_seeds.degenerate_of(self.complete, {t.number: t.row[column] for t in self.all}, curves)
 
     @cached_property
     def metrics(self) -> tuple[str, ...]:

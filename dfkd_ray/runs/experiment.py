@@ -65,7 +65,7 @@ def experiment(study: Study, work: Distillation) -> dict[str, Any]:
     parts |= {what: _images(work, which) for which, what in IMAGES.items()}
     if isinstance(study.sampler, Optunahub):
         parts[SAMPLER] = sampler_code(study.sampler)
-    parts["the seed"] = {"digest": str(study.seed)}
+    parts["the seed"] = {"digest": ", ".join(map(str, study.each_seed))}
     words |= {task.name, task.reader}
     parts |= _code(words, work.code.names)
     named = {text for plain in said for text in _under("images", plain)}

@@ -33,6 +33,10 @@ def announcement(study: Study, folder: Path, duplicates: Duplicates | None = Non
         run = count - (0 if duplicates is None else len(duplicates.alike) + len(duplicates.refused))
         arms = words.counted(count, "arm") + ("" if run == count else f" ({run} run)")
         budget = f"{arms} x {words.counted(study.ablation.pairs, 'pair')}" if study.trials else f"a path from {arms}"
+    if study.seeds:
+        most = f" (at most {words.counted(study.trials * len(study.seeds), 'trial')})" if study.trials else ""
+        settings = words.counted(study.trials, "setting") if study.trials else budget
+        budget = f"{settings} x {words.counted(len(study.seeds), 'seed')}{most}"
     if study.confirm is not None:
         budget += f" and at most {words.counted(study.confirming, 'trial')} that confirm the winner"
     first = f"{study.question or study.study}\n{study.method_name} on {study.task_name}, {budget}, into {folder}"
@@ -55,6 +59,7 @@ def closing(summary: Summary, work: Distillation) -> Iterator[str]:
         yield from published_lines(note.get("published"))
     else:
         yield from proposed(summary)
+        yield from settled(summary.settings, summary.spared)
         yield from winners(summary, chance(work.task))
         yield from better_before(summary, tables.metadata(tables.read(summary.folder / "trials.arrow")))
     yield from degenerate_lines(summary)
@@ -84,9 +89,17 @@ def proposed(summary: Summary) -> Iterator[str]:
         again = words.counted(summary.repeats, "proposal")
         yield f"{again} repeated a setting with its seed, so the same bits: known, and another was asked for"
     if summary.exhausted and summary.best is not None and len(summary.best.changes):
-        again = summary.confirmed.get("ended", 0)
-        count = summary.complete + summary.pruned + summary.failed + summary.running - again
-        yield f"the space is exhausted: it has {words.counted(count, 'setting')}, and all were run"
+        yield f"the space is exhausted: it has {words.counted(summary.searched, 'setting')}, and all were run"
+
+
+def settled(settings: Mapping[str, int], spared: int) -> Iterator[str]:
+    """How many settings of a sweep with several seeds stand how, and how many trials were left out; nothing where each
+    has one seed."""
+    said = {"complete": "with every seed", "left": "left before", "pruned": "stopped", "failed": "failed"}
+    said |= {"running": "still to come to their end"}
+    if told := ", ".join(f"{settings[state]} {how}" for state, how in said.items() if settings.get(state)):
+        more = f": {words.counted(spared, 'trial')} spared" if spared else ""
+        yield f"{words.counted(sum(settings.values()), 'setting')}, {told}{more}"
 
 
 def degenerate_lines(summary: Summary) -> Iterator[str]:

@@ -21,7 +21,9 @@ from dfkd_ray.tune.duplicates import Duplicates, find_duplicates
 from dfkd_ray.tune.earlier import Scatter
 from dfkd_ray.tune.room import fitting, settled
 from dfkd_ray.tune.window import BEST
-from dfkd_ray.util.words import counted
+from dfkd_ray.util.words import counted, some
+
+SHOWN = 10  # seeds that are listed
 
 
 def describe(
@@ -48,7 +50,7 @@ def describe(
     if study.ablation is None:
         yield f"method {study.method_name}, task {study.task_name}, {names}"
         yield from _proposals(study)
-        yield from telling.of_a_sweep(study, noise)
+        yield from telling.of_a_sweep(study, noise, len(study.each_seed))
     else:
         yield f"method {study.method_name}, task {study.task_name}"
         duplicates = duplicates or find_duplicates(study.ablation.arms, lambda changes: canonical(dict(changes)))
@@ -77,12 +79,30 @@ def _proposals(study: Study) -> Iterator[str]:
         yield line
     yield from starting.describe(study.start, study.search)
     yield from _window(study)
+    yield from _seeds(study)
     if (confirm := study.confirm) is not None:
         again = f"the best {confirm.top} and the defaults again, each with {counted(confirm.seeds, 'fresh seed')}"
         yield f"then {again}: at most {counted(study.confirming, 'trial')} on top of the budget"
     settings, budget = study.settings, study.budget.trials
     if not study.one_run and settings is not None and budget is not None and settings < budget:
         yield f"the space has {counted(settings, 'setting')}, fewer than the budget of {counted(budget, 'trial')}"
+
+
+def _seeds(study: Study) -> Iterator[str]:
+    """How many trials a sweep with several seeds has, and which settings get all of them."""
+    if not study.seeds or study.racing is None:
+        return
+    most, settings = "", study.trials
+    if settings is not None:
+        trials = counted(settings * len(study.seeds), "trial")
+        most = f", {counted(settings, 'setting')} and at most {trials}"
+    listed = some([str(seed) for seed in study.seeds], SHOWN)
+    yield f"each setting with {counted(len(study.seeds), 'seed')} ({listed}){most}: its value is the mean"
+    if study.racing.risk:
+        yield (
+            f"a setting's later seeds are run while it may still come out ahead of the best one (racing, risk "
+            f"{study.racing.risk:g}); once it cannot, it is left"
+        )
 
 
 def _window(study: Study) -> Iterator[str]:

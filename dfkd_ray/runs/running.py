@@ -56,7 +56,8 @@ class Plan:
         told = {"study": study.study, "question": study.question, "method": study.method_name}
         told |= {"task": study.task_name, "preset": study.preset}
         counts = {"trials": study.trials, "hours": study.budget.hours, "arms": arms, "searched": [*study.search]}
-        return {**told, **counts, "seconds_a_trial": self.seconds, "lines": list(self.lines)}
+        seeds = {"seeds": list(study.seeds), "trials_in_all": study.in_all} if study.seeds else {}
+        return {**told, **counts, **seeds, "seconds_a_trial": self.seconds, "lines": list(self.lines)}
 
 
 def planned(study: Study, work: Distillation, how: Options, earlier: Sequence[Path] = ()) -> Plan:

@@ -60,7 +60,7 @@ def of_a_sweep(study: Study, measured: Scatter | None, seeds: int = 1) -> Iterat
     if measured is None:
         yield (
             "noise between seeds: not known, since no earlier study of this method and task has run a setting with two "
-            "seeds: an ablation with `seeds:` tells, or --from FOLDER names such a study"
+            "seeds: a sweep or an ablation with `seeds:` tells, or --from FOLDER names such a study"
         )
         return
     own = measured.deviation / math.sqrt(seeds)
@@ -75,8 +75,9 @@ def of_a_sweep(study: Study, measured: Scatter | None, seeds: int = 1) -> Iterat
         for value in (smallest_lead(trials, own, POWER), flattery(trials, own))
     )
     each = words.for_terminal(words.count(seeds, "seed"))
+    what = "trials" if seeds == 1 else "settings"
     yield (
-        f"{trials} trials of {each} find the best setting with probability {POWER:g} where it leads all others by "
+        f"{trials} {what} of {each} find the best setting with probability {POWER:g} where it leads all others by "
         f"{lead}; of settings that are equal the best one looks {flattered} better than it is"
     )
 

@@ -33,11 +33,11 @@ def winners(summary: Summary, chance: float | None) -> Iterator[str]:
         reached = next(values for trial, values in summary.front if trial.number == best.number)
         how = "best" if len(reached) == 1 else f"where one trial is asked for ({taken(summary)})"
         how = "in the search" if summary.confirmed.get("complete") else how
-        yield f"{how}: trial {best.number}, seed {best.seed}, {scores_line(best, reached, chance)}"
+        yield f"{how}: trial {best.number}, {whose(best)}, {scores_line(best, reached, chance)}"
         for path, value in best.changes.items():
             yield f"  {path} = {value:.4g}" if isinstance(value, float) else f"  {path} = {value}"
     if any(len(values) > 1 for _, values in summary.front):
-        yield from front_lines([(trial.number, values) for trial, values in summary.front], summary.knee)
+        yield from front_lines(summary.front, summary.knee)
     if best is None and summary.front:
         yield f"none of them is taken where one trial is asked for: `best` wants {summary.pick}"
 
@@ -48,12 +48,13 @@ def taken(summary: Summary) -> str:
     return f"best: {summary.pick}{gone}"
 
 
-def front_lines(front: Sequence[tuple[int, Mapping[str, float]]], knee: int | None) -> Iterator[str]:
+def front_lines(front: Sequence[tuple[Trial, Mapping[str, float]]], knee: int | None) -> Iterator[str]:
     """The front: the numbers of its trials and their objectives, as many as a terminal shows."""
     yield f"the front, {words.counted(len(front), 'trial')} that no other dominates:"
-    for number, values in front[:_ON_THE_FRONT]:
-        mark = " (the knee)" if number == knee else ""
-        yield f"  trial {number}{mark}: {', '.join(told(*each) for each in values.items())}"
+    for trial, values in front[:_ON_THE_FRONT]:
+        mark = " (the knee)" if trial.number == knee else ""
+        errors: Sequence[float | None] = trial.errors or [None] * len(values)
+        yield f"  trial {trial.number}{mark}: {', '.join(told(*each) for each in zip(values, values.values(), errors))}"
     if len(front) > _ON_THE_FRONT:
         yield f"  and {len(front) - _ON_THE_FRONT} more, all on the page"
 
@@ -70,18 +71,25 @@ def better_before(summary: Summary, note: Mapping[str, Any]) -> Iterator[str]:
         yield f"{each['folder']}, which the sampler knew, has a better one ({reached}): run it here with `start:`"
 
 
-def told(metric: str, value: float | None) -> str:
+def whose(trial: Trial) -> str:
+    """Its seed, or how many it is the mean of."""
+    return f"seed {trial.seed}" if trial.over == 1 else f"mean of {trial.over} seeds ± standard error"
+
+
+def told(metric: str, value: float | None, error: float | None = None) -> str:
     """A metric by its name, and its value as the page prints it."""
-    return f"{metric} {value_of(metric, value)}"
+    return f"{metric} {value_of(metric, value, error)}"
 
 
-def value_of(metric: str, value: float | None) -> str:
-    """A metric's value as the page prints it."""
-    return for_terminal(metrics.with_unit(metric, value))
+def value_of(metric: str, value: float | None, error: float | None = None) -> str:
+    """A metric's value as the page prints it, with its standard error where it has one."""
+    return for_terminal(metrics.give_or_take(metric, value, error))
 
 
 def scores_line(trial: Trial, reached: Mapping[str, float], chance: float | None) -> str:
     """What a trial reached in every objective, then its accuracies, as far as they are known."""
+    if trial.over > 1:
+        return ", ".join(_means(trial, reached, chance))
     last, final = (trial.last or {}).get("metrics", {}), trial.final
     when = {name: "last" if last.get(name) == value else "best" for name, value in reached.items()}
     at = {name: "" if name in metrics.COSTS else f" at the {when[name]} epoch" for name in reached}
@@ -98,3 +106,13 @@ def scores_line(trial: Trial, reached: Mapping[str, float], chance: float | None
     elif quality.val not in last:
         parts.append("no real images to evaluate on")
     return ", ".join(parts)
+
+
+def _means(trial: Trial, reached: Mapping[str, float], chance: float | None) -> Iterator[str]:
+    """The same of a setting with several seeds: means over them."""
+    for place, (name, value) in enumerate(reached.items()):
+        yield told(name, value, trial.errors[place] if trial.errors else None)
+    name = metrics.quality(trial.final).test_last
+    if (tested := trial.final.get(name)) is not None:
+        beside = "" if chance is None else f" (chance {words.share(chance)})"
+        yield f"test {value_of(name, tested)} on average at the last epochs{beside}"

@@ -18,7 +18,8 @@ from dfkd_ray.util.errors import ConfigError, Problem
 from dfkd_ray.util.yamls import Problems, component, typed
 from dfkd_ray.util.yamls import plain as written
 
-KEYS = ("components", "design", "arms", "seeds", "draws", "tune", "spread")  # of the file; any makes it an ablation
+MAKING = ("components", "design", "arms")  # keys of the file of which any makes it an ablation
+KEYS = (*MAKING, "seeds", "draws", "tune", "spread")  # all of them; a sweep may have `seeds` too
 
 
 @dataclass(frozen=True)
@@ -105,12 +106,9 @@ class Ablation:
 def parse(raw: Mapping[str, Any]) -> Ablation | None:
     """The ablation among the parts of a study file, None for a sweep; ConfigError with all mistakes."""
     given = {key: raw[key] for key in KEYS if key in raw}
-    if not given.keys() & {"components", "design", "arms"}:
-        if given:
-            key = next(iter(given))
-            one = "; all trials of a sweep have one `seed`, and `confirm: {top: 3, seeds: 5}` tries its best on more"
-            way = one if key == "seeds" else ""
-            raise ConfigError.at(key, f"belongs to an ablation: say `components` and `design`, or `arms`{way}")
+    if not given.keys() & {*MAKING}:
+        if key := next(iter(given.keys() - {"seeds"}), None):
+            raise ConfigError.at(key, "belongs to an ablation: say `components` and `design`, or `arms`")
         return None
     problems = Problems()
     if "seeds" not in given:

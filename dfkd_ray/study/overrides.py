@@ -19,7 +19,8 @@ MOST_TIMES = 4  # as many seeds as at the start: three looks
 
 @dataclass(frozen=True)
 class Overrides:
-    """changes: over what the study fixes. trials, hours: budget of a sweep. seeds: of each arm. epochs: of every trial.
+    """changes: over what the study fixes. trials, hours: budget of a sweep. seeds: of each arm, or setting of a sweep.
+    epochs: of every trial.
 
     until: seeds are added to those of an ablation until it has told so much, "told" or points. preset: in place of the
     study's. task: likewise, and then it is another study, by the name of both. confirm: how the winner of a sweep is.
@@ -54,8 +55,6 @@ class Overrides:
             raise ConfigError.at("--trials", "is for a sweep: an ablation runs arms x seeds, so say --seeds")
         if ablation and self.hours is not None:
             raise ConfigError.at("--hours", "is for a sweep: an ablation runs arms x seeds, so say --seeds")
-        if not ablation and self.seeds is not None:
-            raise ConfigError.at("--seeds", "is for an ablation: the trials of a sweep have one seed, so say --trials")
         if not ablation and self.until is not None:
             raise ConfigError.at("--until", "is for an ablation, whose arms get more seeds")
         if ablation and self.confirm is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dfkd_ray.study import ablation as ablations
-from dfkd_ray.study import components, confirming, constraints, domains, pick, starting, trackers
+from dfkd_ray.study import components, confirming, constraints, domains, pick, several_seeds, starting, trackers
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.components import Changes, merged
 from dfkd_ray.study.space import Space
@@ -20,7 +20,7 @@ from dfkd_ray.util.errors import ConfigError, Problem
 from dfkd_ray.util.registry import did_you_mean
 from dfkd_ray.util.yamls import Document, Problems, component, typed
 
-_UNSAID = ("search", "start", "constraints", "best", "confirm", "published", "plugins", "track")  # where they are empty
+_UNSAID = ("search", "start", "constraints", "best", "confirm", "seeds", "racing", "published", "plugins", "track")
 
 
 def load(path: Path) -> Study:
@@ -34,22 +34,23 @@ def parse(document: Document) -> Study:
     raw = document.data
     if not isinstance(raw, Mapping):
         raise document.locate([Problem("", f"expected a study: a mapping with {', '.join(_required())}, got {raw!r}")])
-    known = [f.name for f in fields(Study) if f.name != "ablation"]
-    for key in raw.keys() - {*known, *ablations.KEYS}:
-        problems.add(key, f"no such part of a study{did_you_mean(key, [*known, *ablations.KEYS])}")
+    others = {"ablation", "seeds"} if raw.keys() & {*ablations.MAKING} else {"ablation"}  # not read as a sweep's
+    known = [f.name for f in fields(Study) if f.name not in others]
+    for key in raw.keys() - (every := {*known, *ablations.KEYS}):
+        problems.add(key, f"no such part of a study{did_you_mean(key, every)}")
     for name in _required():
-        if name not in raw and (name != "search" or not (raw.keys() & set(ablations.KEYS) or _once(raw))):
+        if name not in raw and (name != "search" or not (raw.keys() & {*ablations.KEYS} - {"seeds"} or _once(raw))):
             problems.add(name, "is missing")
     given = {key: raw[key] for key in known if key in raw}
     parts: dict[str, Any] = {k: problems.attempt(k, read, given[k]) for k, read in _READERS.items() if k in given}
     parts["ablation"] = problems.attempt("", ablations.parse, raw)
     simple = {key: value for key, value in given.items() if key not in _READERS}
     problems.attempt("", typed, _Simple, simple)
-    parts = {"budget": Budget()} | simple | parts
+    parts = {"budget": Budget()} | simple | {"seeds": ()} | parts
     if parts["ablation"] is not None or _once(raw):
         parts.setdefault("search", {})
     failed = {problem.path.partition(".")[0] for problem in problems.found}
-    if parts["ablation"] is None and failed & set(ablations.KEYS):
+    if parts["ablation"] is None and failed & {*ablations.KEYS} - given.keys():
         failed |= {"ablation", "search"}  # the place of `search` depends on what could not be read
     problems.found.extend(conflicts({key: value for key, value in parts.items() if key not in failed}))
     if problems.found:
@@ -59,16 +60,14 @@ def parse(document: Document) -> Study:
 
 def plain(study: Study) -> dict[str, Any]:
     """The study as its file would have it, every default filled in; `parse(Document(plain(s))) == s`."""
-    out = {f.name: getattr(study, f.name) for f in fields(study)}
+    out = {f.name: getattr(study, f.name) for f in fields(study)} | {"seeds": list(study.seeds)}
     if (ablation := out.pop("ablation")) is not None:
         out |= ablations.plain(ablation)
     objectives = [asdict(objective) for objective in study.objective]
     out["objective"] = objectives[0] if len(objectives) == 1 else objectives
     out["search"] = {path: domains.plain(domain) for path, domain in study.search.items()}
-    for key in ("sampler", "stopper"):
-        spec = out[key]
-        out[key] = {"name": spec.registered_as, **asdict(spec)}
-    for key in ("budget", "resources", "checkpoint", "confirm"):
+    out |= {key: {"name": out[key].registered_as, **asdict(out[key])} for key in ("sampler", "stopper")}
+    for key in ("budget", "resources", "checkpoint", "confirm", "racing"):
         out[key] = asdict(out[key]) if out[key] is not None else None
     for key, kind in {"plugins": list, "track": list, "fixed": dict, "runtime": dict}.items():
         out[key] = kind(out[key])
@@ -247,4 +246,5 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     **{name: partial(typed, kind) for name, kind in _TYPED.items()},
     "track": _track,
     "confirm": confirming.parse,
+    **several_seeds.READERS,
 }

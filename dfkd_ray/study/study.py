@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from dfkd_ray import metrics
 from dfkd_ray.study import ablation as ablations
-from dfkd_ray.study import confirming, pairs, space, starting
+from dfkd_ray.study import confirming, pairs, several_seeds, space, starting
 from dfkd_ray.study import pick as picks
 from dfkd_ray.study import published as tables
 from dfkd_ray.study.ablation import Ablation
@@ -18,7 +18,7 @@ from dfkd_ray.study.confirming import Confirm
 from dfkd_ray.study.constraints import Constraint
 from dfkd_ray.study.specs import Grid, NoStopper, SamplerSpec, StopperSpec, Tpe
 from dfkd_ray.util.choices import PAPER
-from dfkd_ray.util.errors import ConfigError, Problem, UnknownName
+from dfkd_ray.util.errors import ConfigError, Problem
 from dfkd_ray.util.every import Every
 from dfkd_ray.util.limits import NAME
 
@@ -140,6 +140,8 @@ class Study:
     budget: Budget = field(default_factory=Budget)
     confirm: Confirm | None = None  # what is run of a sweep's best when the search has ended
     seed: int = 0  # of a sweep's trials: the same for all, so that they differ by their changes alone
+    seeds: tuple[int, ...] = ()  # of every setting of a sweep, where it has several
+    racing: several_seeds.Racing | None = None  # which settings get all of them
     resources: Resources = field(default_factory=Resources)
     runtime: Mapping[str, Any] = field(default_factory=dict)
     checkpoint: Saving = field(default_factory=Saving)
@@ -166,15 +168,21 @@ class Study:
 
     @property
     def trials(self) -> int | None:
-        """How many trials there will be at most, where that is known; of an ablation, before seeds are added."""
+        """How many trials there will be at most, where that is known: of a sweep those that its sampler proposes, each
+        with its first seed; of an ablation, before seeds are added."""
         if self.ablation is not None:
             return self.ablation.trials
         return min((count for count in (self.budget.trials, self.settings) if count is not None), default=None)
 
     @property
     def in_all(self) -> int | None:
-        """The same with those that confirm the winner."""
-        return self.trials if self.confirm is None or self.trials is None else self.trials + self.confirming
+        """The same with those of later seeds, and those that confirm the winner."""
+        return None if self.trials is None else self.trials * len(self.each_seed) + self.confirming
+
+    @property
+    def each_seed(self) -> tuple[int, ...]:
+        """The seeds of every setting of a sweep, one or several."""
+        return self.seeds or (self.seed,)
 
     @property
     def confirming(self) -> int:
@@ -189,6 +197,8 @@ class Study:
         return None if found is None else len(found)
 
     def __post_init__(self) -> None:
+        if self.seeds and self.racing is None:
+            object.__setattr__(self, "racing", several_seeds.Racing())
         found = list(conflicts({f.name: getattr(self, f.name) for f in fields(self)}))
         if found:
             raise ConfigError(found)
@@ -205,7 +215,8 @@ def conflicts(parts: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem("study", f"a name has at most {NAME} characters, got {len(name)}")
     yield from ablations.conflicts(parts)
     yield from confirming.conflicts(parts)
-    yield from _published_conflicts(parts)
+    yield from several_seeds.conflicts(parts)
+    yield from tables.conflicts(parts)
     if search is not None:
         yield from space.mistakes(search)
         yield from starting.conflicts(search, parts)
@@ -225,23 +236,3 @@ def conflicts(parts: Mapping[str, Any]) -> Iterator[Problem]:
     endless = "ablation" in parts and parts["ablation"] is None and not isinstance(sampler, Grid)
     if budget is not None and budget.trials is None and budget.hours is None and endless:
         yield Problem("budget", "say how many `trials`, or `hours`")
-
-
-def _published_conflicts(parts: Mapping[str, Any]) -> Iterator[Problem]:
-    """Why a study cannot stand beside the published table that it names."""
-    if not (reference := parts.get("published")):
-        return
-    try:
-        table, _ = tables.find(reference)
-    except UnknownName as error:
-        yield Problem("published", str(error))
-        return
-    if not table.runnable:
-        yield Problem("published", f"{table.id} is data alone: {table.not_run}")
-    elif "ablation" in parts:
-        hand = parts["ablation"].hand if parts["ablation"] is not None else {}
-        if missing := [row for row in table.arms if row not in hand]:
-            yield Problem("published", f"the rows of {table.id} are arms, named by hand; missing: {', '.join(missing)}")
-    goals = [objective.metric for objective in parts.get("objective", ())]
-    if goals and goals[0] != metrics.VAL_ACCURACY:
-        yield Problem("objective", f"{table.id} is of accuracies: {metrics.VAL_ACCURACY} comes first, got {goals[0]}")

@@ -56,8 +56,8 @@ def with_parts(experiment: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[
 
 
 def moved(trials: Mapping[int, Trial], defaults: Iterable[tuple[Mapping[str, Any], Iterable[int]]]) -> list[Trial]:
-    """The trials of the search, once those that are named have these values at paths that they did not search."""
+    """The trials that a sampler has proposed, once those named have these values at paths that they did not search."""
     for values, numbers in defaults:
         for trial in (trials[number] for number in numbers if number in trials):
             trial.changes = {**trial.changes, **values}
-    return [trial for trial in trials.values() if trial.phase is None]
+    return [trial for trial in trials.values() if trial.leads]

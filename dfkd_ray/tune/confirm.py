@@ -16,6 +16,7 @@ from dfkd_ray.stats.contrasts import difference
 from dfkd_ray.stats.effects import Effect, effects
 from dfkd_ray.study.arms import Arm
 from dfkd_ray.study.confirming import DEFAULTS
+from dfkd_ray.tune.by_setting import most
 from dfkd_ray.tune.duplicates import Duplicates, find_duplicates
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.proposal import Proposal
@@ -31,7 +32,7 @@ def beginning(history: History, fingerprint: Fingerprint | None) -> dict[str, An
     if confirm is None or _searching(history):
         return None
     leaders = [number for _, number in history.tally.ranked[: confirm.top]]
-    seeds, fresh = list(confirm.fresh(history.study.seed)), history.fresh
+    seeds, fresh = list(confirm.fresh(max(history.study.each_seed))), history.fresh
     begun = [number for number in fresh.arms.values() if number is not None], list(fresh.seeds)
     if not leaders or (leaders, seeds) == begun:
         return None
@@ -55,15 +56,16 @@ def propose(history: History) -> Proposal | None:
 
 
 def total(history: History, searched: int | None) -> int | None:
-    """How many trials there will be at most, of a search of so many; None: nobody knows."""
+    """How many trials there will be at most, of a search of so many settings; None: nobody knows."""
     fresh = history.fresh
     if fresh.arms and not _searching(history):
-        return history.searched + len(fresh.run) * len(fresh.seeds)
-    return None if searched is None else searched + history.study.confirming
+        return (most(history, history.searched) or 0) + len(fresh.run) * len(fresh.seeds)
+    known = most(history, searched)
+    return None if known is None else known + history.study.confirming
 
 
 def _searching(history: History) -> bool:
-    return any(trial.phase is None for trial in history.running())
+    return bool(history.settings.open) or any(trial.phase is None for trial in history.running())
 
 
 def changes_of(history: History, number: int | None) -> Mapping[str, Any]:
@@ -113,7 +115,7 @@ def _searched(history: History, arm: str) -> float:
     """The value that a setting had in the search."""
     number = history.fresh.arms[arm]
     assert number is not None
-    values = history.trials[number].values
+    values = history.whole(number).values
     assert values, "a trial that leads is complete"
     return values[0]
 

@@ -13,7 +13,9 @@ from dfkd_ray.tune.history import History
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.tune.stoppers import decide
 from dfkd_ray.tune.trials import Trial
+from dfkd_ray.util.errors import GivenUp
 from dfkd_ray.util.registry import did_you_mean
+from dfkd_ray.util.words import the_first
 
 State = Literal["complete", "pruned", "failed"]
 
@@ -34,6 +36,16 @@ def ending_of(trial: Trial, history: History, max_epochs: int) -> Ending | None:
     last, study = trial.last, history.study
     assert last is not None
     return _failure(study, last) or _completion(study, trial, last) or _stop(history, trial, last, max_epochs)
+
+
+def given_up(history: History, latest: Trial) -> GivenUp | None:
+    """That all trials fail alike, the latest among them: a mistake of all should not burn the whole budget."""
+    limit, alike = history.study.budget.give_up_after, history.tally.failing_alike
+    if not limit or alike < limit:
+        return None
+    failed = "has failed" if alike == 1 else "have all failed alike"
+    stopped = f"so the study was stopped (budget.give_up_after: {limit})"
+    return GivenUp(f"{the_first(alike, 'trial')} {failed}, {stopped}:\n{latest.reason}")
 
 
 def _failure(study: Study, last: Record) -> Ending | None:
@@ -69,7 +81,7 @@ def _completion(study: Study, trial: Trial, last: Record) -> Ending | None:
 
 
 def _stop(history: History, trial: Trial, last: Record, max_epochs: int) -> Ending | None:
-    if history.ranks is None or trial.phase is not None:
+    if history.ranks is None or not trial.leads:
         return None
     study = history.study
     rung = decide(study.stopper, trial.number, history.ranks, max_epochs)

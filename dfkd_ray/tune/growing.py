@@ -23,7 +23,7 @@ from dfkd_ray.util.errors import ConfigError, StudyError
 from dfkd_ray.util.words import shorten
 
 ALWAYS = ("question", "budget", "resources", "runtime", "checkpoint")  # of an ablation too
-OF_A_SWEEP = ("search", "start", "sampler", "stopper", "constraints", "best", "confirm")
+OF_A_SWEEP = ("search", "start", "sampler", "stopper", "constraints", "best", "confirm", "racing")
 SILENT = ("track", "plugins")  # go with the session; may be more
 NAMED = 12  # of a kind: differences, trials
 
@@ -128,7 +128,7 @@ def _placed(history: History, made: Study) -> tuple[dict[int, Mapping[str, Any]]
 
 
 def _spent(history: History, made: Study) -> list[str]:
-    asked, most = len(history.trials), made.budget.trials
+    asked, most = history.searched, made.budget.trials
     if most is None or asked <= most or made.budget.trials == history.study.budget.trials:
         return []
     return [f"budget.trials: {asked} were asked for already, {most} here"]

@@ -22,9 +22,9 @@ from dfkd_ray.util.words import shorten
 from dfkd_ray.util.yamls import Document
 
 VERSION = 3  # of the records: 1 had no methods and no options in its first one, 2 no experiment, and its pictures in it
-PLANNED = ("arm", "draw", "tuning", "attrs", "reused", "proposed_by", "repeats", "phase")
+PLANNED = ("arm", "draw", "tuning", "attrs", "reused", "proposed_by", "repeats", "phase", "setting")
 KNOWN = {"trial", "changes", "state", "values", "epoch", "rung", "excesses"}  # of a trial of an earlier study
-OF_A_TRIAL = ("started", "row", "accident", "ended")  # records that follow the "asked" of their trial
+OF_A_TRIAL = ("started", "row", "accident", "ended", "settled")  # records that follow the "asked" of their trial
 
 
 # What a record raises that is sound by its checksum, and was written by somebody else.
@@ -51,7 +51,7 @@ class History(Winners):
         self.alike: dict[str, str] = {}  # arm -> the arm that runs for it, since both resolve to the same method
         self.refused: dict[str, str] = {}  # arm of a path -> why it is no method and is left out
         self.resolved: set[str] = set()  # arms of a path of which both are known
-        self.searched = 0  # trials of the search, or of the design: all but those that confirm a winner
+        self.searched = 0  # settings of the search, or trials of the design
         self.finished = False
         self.active_seconds = 0.0  # that the study has been run for, over all its sessions; no clock on the wall
         self._study: Study | None = None
@@ -147,6 +147,8 @@ class History(Winners):
             self.trials[number] = old.reopened()
             if old.phase is not None:
                 self.fresh.reopened(str(old.arm), old.seed)
+            else:
+                self.settings.reopened(number, old.setting)
 
     def _round(self, record: Record) -> None:
         self.resolved |= set(record["arms"])
@@ -155,9 +157,14 @@ class History(Winners):
 
     def _asked(self, record: Record) -> None:
         number = record["trial"]
-        planned = {key: record[key] for key in PLANNED if key in record} | {"place": self.searched}
-        self.trials[number] = Trial(number, record["changes"], record["seed"], changed=self.changed, **planned)
-        self.searched += self.trials[number].phase is None
+        planned = {key: record[key] for key in PLANNED if key in record}
+        first = planned.get("setting")
+        planned["place"] = self.searched if first is None else self.trials[first].place
+        trial = Trial(number, record["changes"], record["seed"], changed=self.changed, **planned)
+        self.trials[number] = trial
+        self.searched += trial.leads
+        if trial.phase is None and self.study.seeds:
+            self.settings.asked(number, first)
         self.tally.begun(number)
         self.study_attrs |= record["study_attrs"]
 
@@ -170,7 +177,7 @@ class History(Winners):
 
     def _row(self, record: Record) -> None:
         trial = self.trials[record["trial"]]
-        taken, ranks = trial.rows.take(record), self.ranks if trial.phase is None else None
+        taken, ranks = trial.rows.take(record), self.ranks if trial.leads else None
         if taken is not None and ranks is not None and (value := compared(*self._compares, *taken)) is not None:
             ranks.take(trial.number, record["epoch"], value)
         if "picture" in record:
@@ -192,11 +199,20 @@ class History(Winners):
         trial.values, trial.final = record["values"], record["final"]
         self.tally.ended(trial.number, trial.state, trial.reason, trial.epoch, trial.seconds)
         if trial.phase is None:
-            self.compete(trial)
+            if not self.study.seeds:
+                self.compete(trial)
             return
         sound = trial.state == "complete" and not barred(self.study, trial) and not outside(self.study, trial)
         value = trial.values[0] if sound and trial.values else None
         self.fresh.ended(str(trial.arm), trial.seed, value, self.study.objective[0].mode or "max")
+
+    def _settled(self, record: Record) -> None:
+        number = record["trial"]
+        if self.settings.settled(record).state == "complete":
+            place = self.study.seeds.index
+            runs = sorted(self.runs(number), key=lambda trial: place(trial.seed))
+            self.settings.learn([trial.values or () for trial in runs])
+            self.compete(self.whole(number))
 
     def _confirming(self, record: Record) -> None:
         if unknown := {*record["arms"].values()} - {None, *record["trials"]}:
@@ -218,6 +234,7 @@ TAKES = {
     **{"study": "_started_study", "resumed": "_resumed", "amended": "_amended", "earlier": "_earlier"},
     **{"reopened": "_reopened", "round": "_round", "asked": "_asked", "confirming": "_confirming"},
     **{"started": "_started", "row": "_row", "accident": "_accident", "ended": "_ended", "finished": "_finished"},
+    "settled": "_settled",
 }
 
 

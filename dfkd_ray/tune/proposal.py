@@ -16,7 +16,7 @@ class Proposal:
     """What to try next, and what the sampler has to remember of it: all of it goes into the ledger.
 
     seed: None means the study's. arm, draw and tuning: which trial of an ablation it is, see tune/designed.py.
-    phase: see Trial; then `arm` is what it confirms.
+    phase, setting: see Trial; with a phase `arm` is what it confirms.
     proposed_by: MODEL, or DRAWN at random where a model has nothing to go by yet, None where there is no model; START,
     one of the settings that the study starts with; PRIOR, drawn from what is believed of the domains.
     repeats: how many settings that were run already the sampler proposed before.
@@ -33,6 +33,7 @@ class Proposal:
     proposed_by: str | None = None
     repeats: int = 0
     phase: str | None = None
+    setting: int | None = None
 
 
 class Proposer(Protocol):

@@ -124,7 +124,7 @@ def _fill(done: Repaired, record: Record, others_say: Mapping[int, tuple[Record,
             new = [{"kind": "asked", **clock, **planned, "attrs": {}, "study_attrs": {}}]
             done.told.append(f"trial {number}: what was asked for is taken from {who}")
         elif number < last:
-            blank = {"changes": {}, "seed": done.history.study.seed, "attrs": {}, "study_attrs": {}}
+            blank = {"changes": {}, "seed": done.history.study.each_seed[0], "attrs": {}, "study_attrs": {}}
             end: Record = {"state": "failed", "reason": LOST, "rung": None, "values": None, "final": {}}
             new = [{"kind": "asked", **clock, **blank}, {"kind": "ended", **clock, **end}]
             done.told.append(f"trial {number} is lost: nobody knows what was asked for")
@@ -151,6 +151,10 @@ def _unfit(history: History, record: Record) -> str | None:
         return f'"{kind}" of trial {number}, which is lost'
     if kind == "ended" and trial.state != "running":
         return f"trial {number} ended twice"
+    if kind == "settled" and any(each.state == "running" for each in history.runs(number)):
+        return f"the end of the setting of trial {number}, of which a trial runs again"
+    if kind == "settled" and number not in history.settings.open:
+        return f"the setting of trial {number} has ended"
     whole = trial.last is not None and trial.last["last"]
     if kind == "ended" and record["state"] == "complete" and not whole:
         return f"the end of trial {number}, whose last epoch is lost: it runs again"

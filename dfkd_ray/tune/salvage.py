@@ -11,7 +11,7 @@ from dfkd_ray.tune.ledger import Record
 from dfkd_ray.util import folders, limits, sealed, tables
 from dfkd_ray.util.errors import StudyError
 
-_PLANNED = ("seed", "arm", "draw", "tuning", "phase")
+_PLANNED = ("seed", "arm", "draw", "tuning", "phase", "setting")
 
 
 def asked(folder: Path) -> dict[int, tuple[Record, str]]:
@@ -25,6 +25,8 @@ def asked(folder: Path) -> dict[int, tuple[Record, str]]:
             continue
     for row in _trials(folder):
         planned = {"changes": json.loads(row["changes"]), **{key: row.get(key) for key in _PLANNED}}
+        if planned["setting"] == row["trial"]:
+            planned["setting"] = None  # it has begun its setting
         found[row["trial"]] = planned, "trials.arrow"
     return found
 

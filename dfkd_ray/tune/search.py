@@ -25,13 +25,14 @@ from dfkd_ray.study.domains import Domain, Int, Log, Uniform, canonical
 from dfkd_ray.study.space import draw
 from dfkd_ray.study.specs import Tpe
 from dfkd_ray.study.starting import contains
+from dfkd_ray.tune import by_setting
 from dfkd_ray.tune.endings import State
 from dfkd_ray.tune.given_settings import REPEATS, given, untried_of
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.proposal import DRAWN, PRIOR, Proposal
 from dfkd_ray.tune.sampling import builders, trial_seed, who_proposed
 from dfkd_ray.tune.sight import Sight
-from dfkd_ray.tune.trials import Trial, barred, excesses
+from dfkd_ray.tune.trials import Trial
 from dfkd_ray.tune.window import Window
 
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
@@ -138,12 +139,11 @@ class Search:
             self._storage.set_study_system_attr(self._id, key, value)
         self._learn(history.earlier)
         for trial in (history.trials[number] for number in sorted(history.trials)):
-            if trial.phase is not None:
+            if not trial.leads:
                 continue
-            if trial.state == "complete" and barred(self.study, trial):
-                trial = replace(trial, state="failed")  # as it was told
-            curve = trial.curve(self.study.objective[0].metric)
-            self._optuna.add_trial(self._frozen(trial, curve, excesses(self.study, trial)))
+            known = by_setting.told(self.study, history, trial)
+            trial = replace(trial, state=known.state, values=known.values, rung=known.rung)
+            self._optuna.add_trial(self._frozen(trial, known.curve, known.excesses))
             self._taken(trial.changes, trial.proposed_by)
             if trial.state != "running":
                 self._ended(self._count - 1, trial.state, trial.values, trial.epoch)

@@ -47,7 +47,8 @@ class Case:
     def of(self, study: Study) -> Study:
         """The study that it is; ConfigError where its parts do not go together."""
         trials = max(1, self.trials // self.seeds)
-        return replace(study, sampler=self.sampler, stopper=self.stopper, budget=Budget(trials=trials))
+        alone = replace(study, seeds=(), racing=None)  # what a trial has here stands for the mean of its seeds
+        return replace(alone, sampler=self.sampler, stopper=self.stopper, budget=Budget(trials=trials))
 
 
 @dataclass(frozen=True)

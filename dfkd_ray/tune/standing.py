@@ -11,11 +11,10 @@ from typing import Any, Literal
 
 from dfkd_ray.stats import hypervolume
 from dfkd_ray.study import pick
-from dfkd_ray.tune import confirm, ledger
+from dfkd_ray.tune import by_setting, confirm, ledger
 from dfkd_ray.tune.designed import DesignedSearch
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.observers.snapshot import Shown, Snapshot, snapshot
-from dfkd_ray.tune.trials import barred, outside
 from dfkd_ray.util import folders, leases, locks, store, words
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.registry import did_you_mean
@@ -80,12 +79,22 @@ class Standing:
             "objective": {"metric": now.metric, "mode": str(study.objective[0].mode)},
             "best": None if now.best is None else self._plain(now.best),
             "confirmed": confirm.confirmed(self.history),
+            **self._settings(),
             **self._front(),
             "running": [self._plain(trial) for trial in running],
             "seconds": self.history.active_seconds,
             "seconds_left": now.seconds_left if self.owner is not None else None,
             "seconds_since_last_record": round(self.quiet, 1),
         }
+
+    def _settings(self) -> dict[str, Any]:
+        """Of a sweep with several seeds how its settings stand, and how many trials were left out."""
+        study, settings = self.history.study, by_setting.states(self.history)
+        if not study.seeds:
+            return {}
+        counts = {words.state(each): settings[each] for each in ("complete", "left", "pruned", "failed", "running")}
+        told = {"seeds": list(study.seeds), "total": study.trials, **counts}
+        return {"settings": {**told, "trials_spared": by_setting.spared(self.history)}}
 
     def _front(self) -> dict[str, Any]:
         """Of several objectives the front by the numbers of its trials, and how it grew: see `stats.hypervolume`."""
@@ -94,6 +103,7 @@ class Standing:
             return {}
         front = [
             {"trial": trial.number, "values": dict(zip((goal.metric for goal in goals), trial.values or ()))}
+            | ({"standard_errors": trial.errors} if trial.errors else {})
             for trial in history.front()
         ]
         told = {"rule": pick.plain(history.study.best), "front": front, "knee": history.knee}
@@ -101,8 +111,9 @@ class Standing:
 
     def _volume(self) -> dict[str, Any]:
         """The share of the box after each trial that has moved the front, and the box in the units of the metrics."""
-        study, trials, goals = self.history.study, self.history.trials.values(), self.history.study.objective
-        points = self.history.points(t for t in trials if not (barred(study, t) or outside(study, t)))
+        goals = self.history.study.objective
+        points = {number: [-value for value in key] for key, number in self.history.tally.ranked}
+        points = dict(sorted(points.items()))
         gained = hypervolume.gained(points)
         reference, ideal = (
             {goal.metric: goal.sign * value for goal, value in zip(goals, corner)} for corner in hypervolume.box(points)
@@ -111,7 +122,10 @@ class Standing:
         return {"reference": reference, "ideal": ideal, "share": max(gained.values()), "after_trial": moved}
 
     def _plain(self, trial: Shown) -> dict[str, Any]:
-        facts = {"trial": trial.trial, "arm": trial.arm, "seed": trial.seed, "epoch": trial.epoch}
+        facts: dict[str, Any] = {"trial": trial.trial, "arm": trial.arm, "seed": trial.seed, "epoch": trial.epoch}
+        if self.history.study.seeds:
+            first = trial.trial if trial.setting is None else trial.setting
+            facts |= {"setting": first, "seeds": trial.over, "standard_error": trial.error}
         return {**facts, "epochs": self.max_epochs, "value": trial.value, "settings": dict(trial.changes)}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from dfkd_ray.stats import degenerate
 from dfkd_ray.study.pick import FIRST, Pick
+from dfkd_ray.tune import by_setting
 from dfkd_ray.tune.confirm import confirmed
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.trials import Trial, outside
@@ -26,6 +27,8 @@ class Summary:
     proposed_by: how many trials the sampler's model proposed, and how many were drawn at random before; see Proposal.
     outside: of complete trials that do not keep to their constraints, which.
     repeats: proposals that were run already, and were not run again. exhausted: there are no other settings to try.
+    searched: how many settings the sampler has proposed. settings: where each has several seeds, how many of them stand
+    how, see `Seeded.state`; spared: how many trials were left out of these.
     confirmed: what fresh seeds say of the winner, see tune/confirm.py; `best` is then the trial of the setting that
     came out first.
     """
@@ -50,6 +53,9 @@ class Summary:
     confirmed: Mapping[str, Any] = field(default_factory=dict)
     pick: Pick = FIRST
     knee: int | None = None
+    searched: int = 0
+    settings: Mapping[str, int] = field(default_factory=dict)
+    spared: int = 0
 
 
 def summary_of(history: History, folder: Path) -> Summary:
@@ -74,5 +80,8 @@ def summary_of(history: History, folder: Path) -> Summary:
         knee=history.knee,
         exhausted=history.study.ablation is None and history.searched == history.study.settings,
         confirmed=confirmed(history) or {},
+        searched=history.searched,
+        settings=by_setting.states(history),
+        spared=by_setting.spared(history),
         **states,
     )

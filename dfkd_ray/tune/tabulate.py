@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import chain, repeat
@@ -44,7 +44,7 @@ def write_tables(history: History, folder: Path, parquet: bool = False) -> None:
 
 
 def importance_of(history: History) -> dict[str, Any]:
-    """PED-ANOVA over all trials that did not fail, at the last epoch that all of them have reached.
+    """PED-ANOVA over all settings that did not fail, at the last epoch that all of their trials have reached.
 
     Of the complete trials alone it would be an importance among those that the stopper has chosen.
     """
@@ -53,17 +53,25 @@ def importance_of(history: History) -> dict[str, Any]:
         return {}
     from dfkd_ray.tune.importance import importance
 
-    searched = (trial for trial in history.trials.values() if trial.phase is None)
-    trials = [trial for trial in searched if trial.state in ("complete", "pruned")]
-    epoch = min((trial.epoch for trial in trials), default=0)
+    searched = (history.runs(trial.number) for trial in history.trials.values() if trial.leads)
+    ended = ([trial for trial in runs if trial.state in ("complete", "pruned")] for runs in searched)
+    settings = [runs for runs in ended if runs]
+    epoch = min((trial.epoch for runs in settings for trial in runs), default=0)
     points: list[tuple[Mapping[str, Any], list[float]]] = []
-    for trial in trials:
-        values = [trial.at(objective.metric, epoch) for objective in study.objective]
+    for runs in settings:
+        values = [_mean(trial.at(objective.metric, epoch) for trial in runs) for objective in study.objective]
         if all(value is not None and math.isfinite(value) for value in values):
-            points.append((trial.changes, [value for value in values if value is not None]))
+            points.append((runs[0].changes, [value for value in values if value is not None]))
     shares = importance(study, points)
     evaluator = f"PED-ANOVA, {len(points)} trials at epoch {epoch}"
     return {"evaluator": evaluator, "objectives": shares} if shares else {}
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    """Over the seeds of a setting; None where one of them has no value."""
+    known = [*values]
+    numbers = [value for value in known if value is not None]
+    return math.fsum(numbers) / len(numbers) if numbers and len(numbers) == len(known) else None
 
 
 def _ablation(history: History) -> dict[str, Any]:
@@ -161,6 +169,7 @@ def _trial_row(study: Study, trial: Trial) -> Record:
         "draw": trial.draw,
         "tuning": trial.tuning,
         "phase": trial.phase,
+        "setting": (trial.number if trial.leads else trial.setting) if study.seeds else None,
         "seed": trial.seed,
         "fingerprint": trial.fingerprint,
         "changes": json.dumps(trial.changes),

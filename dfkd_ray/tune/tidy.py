@@ -50,9 +50,9 @@ class Tidier:
                 folder.rmdir()
 
     def _stays(self, number: int) -> bool | None:
-        """Whether the folder of a trial that has ended stays; None of one that has not."""
+        """Whether the folder of a trial that has ended stays; None of one that has not, or whose setting has not."""
         trial = self.history.trials.get(number)
-        if trial is None or trial.state == "running":
+        if trial is None or trial.state == "running" or number in self.history.settings.open:
             return None
         whole_design = self.history.study.ablation is not None  # each of its complete trials is a result
         return trial.state == "complete" if whole_design else number in self._best

@@ -34,12 +34,15 @@ class Trial:
     proposed_by: str | None = None  # see Proposal
     repeats: int = 0  # see Proposal
     phase: str | None = None  # CONFIRM, or None
-    place: int = 0  # its number among the trials without a phase, which samplers count
+    setting: int | None = None  # of a later seed of a setting: the trial of the first, by which the setting is called
+    place: int = 0  # the number of its setting, as samplers count them
     reused: str | None = None  # whose it is, where a trial of an earlier study is to be taken over
     state: str = "running"
     reason: str | None = None
     rung: int | None = None
-    values: list[float] | None = None  # what the sampler was told
+    values: list[float] | None = None  # of the objectives; what the sampler was told, of several seeds their mean
+    errors: list[float] | None = None  # of a setting as a whole (`Winners.whole`): standard errors of the values
+    over: int = 1  # likewise: seeds that the values are means over
     final: Mapping[str, float] = field(default_factory=dict)
     rows: Rows = field(default_factory=Rows)  # by epoch
     pictures: dict[int, Picture] = field(default_factory=dict)
@@ -59,6 +62,11 @@ class Trial:
         return found
 
     @property
+    def leads(self) -> bool:
+        """Whether a sampler has proposed it: not what confirms a winner, nor a later seed of a setting."""
+        return self.phase is None and self.setting is None
+
+    @property
     def epoch(self) -> int:
         return self.rows.epoch
 
@@ -73,7 +81,7 @@ class Trial:
     def reopened(self) -> Trial:
         """What was asked for, to be run again from the start."""
         asked = ("number", "changes", "seed", "arm", "draw", "tuning", "attrs", "proposed_by", "repeats", "phase")
-        kept = {name: getattr(self, name) for name in (*asked, "place", "attempts")}
+        kept = {name: getattr(self, name) for name in (*asked, "setting", "place", "attempts")}
         return Trial(**kept, again=self.again + 1)
 
     def curve(self, metric: str) -> dict[int, float]:

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dfkd_ray.study import Study
-from dfkd_ray.tune import confirm, row_records
+from dfkd_ray.tune import by_setting, confirm, row_records
 from dfkd_ray.tune.accidents import Recovery
 from dfkd_ray.tune.designed import DesignedSearch, proposer
 from dfkd_ray.tune.duplicates import find_duplicates
-from dfkd_ray.tune.endings import Ending, ending_of
+from dfkd_ray.tune.endings import Ending, ending_of, given_up
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.interrupts import Interrupted
 from dfkd_ray.tune.ledger import Ledger, Record
@@ -26,12 +26,11 @@ from dfkd_ray.tune.options import NOTHING_SAID, RETRIES, Options
 from dfkd_ray.tune.proposal import Proposal
 from dfkd_ray.tune.reuse import Finished
 from dfkd_ray.tune.tidy import Tidier
-from dfkd_ray.tune.trials import REUSED, Trial, barred, excesses
+from dfkd_ray.tune.trials import REUSED, Trial
 from dfkd_ray.tune.watchdog import FACTOR, Watchdog
 from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util import folders
 from dfkd_ray.util.errors import GivenUp
-from dfkd_ray.util.words import the_first
 
 Answer = Literal["continue", "stop"]
 Reuse = Callable[[Mapping[str, Any], int], Finished | None]  # (changes, seed) -> that trial of an earlier study
@@ -72,6 +71,7 @@ class Tuner:
         for trial in self.history.running():
             if not self._taken_over(trial) and (not trial.rows or self._answer(trial) == "continue"):
                 self.recovery.waiting.append(trial)
+        self._settle()
 
     @property
     def active(self) -> float:
@@ -99,7 +99,9 @@ class Tuner:
         return None
 
     def _proposed(self) -> Proposal | None:
-        """What the search or the design wants next; when it has ended, what confirms it."""
+        """What the search or the design wants next, settings that have begun first; then what confirms it."""
+        if (proposal := by_setting.due(self.history)) is not None:
+            return proposal
         if not self._spent() and (proposal := self._searched()) is not None:
             return proposal
         if (begins := confirm.beginning(self.history, self.fingerprint)) is not None:
@@ -113,7 +115,7 @@ class Tuner:
         return self.search.propose()
 
     def _asked(self, proposal: Proposal) -> Trial:
-        seed = self.study.seed if proposal.seed is None else proposal.seed
+        seed = self.study.each_seed[0] if proposal.seed is None else proposal.seed
         found = self.reuse(proposal.changes, seed)
         facts = {**vars(proposal), "seed": seed, "reused": None if found is None else found.origin}
         del facts["number"]  # that of the search, which may have fewer trials
@@ -192,22 +194,23 @@ class Tuner:
     def _end(self, trial: Trial, ending: Ending) -> None:
         self._note("ended", trial=trial.number, **asdict(ending))
         self.watchdog.ended(trial.number)
-        curve = trial.curve(self.study.objective[0].metric)
-        told = "failed" if barred(self.study, trial) else ending.state  # else samplers would look for more of these
-        if trial.phase is None:
-            self.search.tell(trial.place, told, ending.values, curve, ending.rung, excesses(self.study, trial))
+        if self.study.seeds:
+            self._settle()
+        elif trial.phase is None:
+            self._tell(trial)
         self._tidier.ended(trial.number)
-        self._consider_giving_up(trial)
+        self._given_up = given_up(self.history, trial)
 
-    def _consider_giving_up(self, latest: Trial) -> None:
-        """A mistake that fails every trial should not burn the whole budget."""
-        limit, alike = self.study.budget.give_up_after, self.history.tally.failing_alike
-        if limit and alike >= limit:
-            failed = "has failed" if alike == 1 else "have all failed alike"
-            self._given_up = GivenUp(
-                f"{the_first(alike, 'trial')} {failed}, so the study was stopped "
-                f"(budget.give_up_after: {limit}):\n{latest.reason}"
-            )
+    def _settle(self) -> None:
+        """Settings with several seeds of which no other one is to be run."""
+        for record in by_setting.settling(self.history):
+            self._note(**record)
+            self._tell(self.history.trials[record["trial"]])
+            self._tidier.ended(record["trial"])
+
+    def _tell(self, trial: Trial) -> None:
+        """What became of a trial, or of its setting, to whoever proposed it."""
+        self.search.tell(trial.place, *vars(by_setting.told(self.study, self.history, trial)).values())
 
     def _spent(self) -> bool:
         budget, asked = self.study.budget, self.history.searched

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 from dfkd_ray.stats import front as pareto
 from dfkd_ray.study import Study
 from dfkd_ray.study.pick import FIRST
 from dfkd_ray.tune.reseeded import Reseeded
+from dfkd_ray.tune.seeded import Settings
 from dfkd_ray.tune.tally import Tally
 from dfkd_ray.tune.trials import Trial, barred, outside
 
@@ -20,12 +23,31 @@ class Winners:
     def __init__(self) -> None:
         self.trials: dict[int, Trial] = {}
         self.tally = Tally()
+        self.settings = Settings()  # of a sweep with several seeds
         self.fresh = Reseeded()  # what the trials that confirm a winner have come to
         self._best: int | None = UNKNOWN  # until somebody asks
 
     @property
     def study(self) -> Study:
         raise NotImplementedError
+
+    def runs(self, number: int) -> list[Trial]:
+        """The trials of a setting, seed by seed; of a sweep with one seed the trial alone."""
+        setting = self.settings.all.get(number)
+        return [self.trials[each] for each in ([number] if setting is None else setting.runs)]
+
+    def whole(self, number: int) -> Trial:
+        """A trial; of a sweep with several seeds its setting as one: its objectives and final metrics are means over
+        its seeds, and its curves those of the first seed."""
+        trial, setting = self.trials[number], self.settings.all.get(number)
+        if setting is None:
+            return trial
+        finals = [each.final for each in self.runs(number) if each.final]
+        shared = [name for name in (finals[0] if finals else ()) if all(name in each for each in finals)]
+        final = {name: math.fsum(each[name] for each in finals) / len(finals) for name in shared}
+        made = replace(trial, state=setting.state, reason=setting.reason, over=len(setting.runs), final=final)
+        made.values, made.errors = setting.values, setting.errors
+        return made
 
     def points(self, trials: Iterable[Trial]) -> dict[int, list[float]]:
         """Of each of these trials that is complete its objectives, higher is better: see `stats.front`."""
@@ -38,10 +60,10 @@ class Winners:
         it, of a search that was confirmed the one whose setting came out first."""
         if self.fresh.first is not None:
             number = self.fresh.arms[self.fresh.first]
-            return None if number is None else self.trials[number]
+            return None if number is None else self.whole(number)
         if self._best == UNKNOWN:
             self._best = self.tally.best if self.study.best == FIRST else self.pick(self.tally.front)
-        return None if self._best is None else self.trials[self._best]
+        return None if self._best is None else self.whole(self._best)
 
     def pick(self, front: pareto.Points) -> int | None:
         """The trial of a front that is taken where one is asked for."""
@@ -52,7 +74,7 @@ class Winners:
         if len(self.study.objective) == 1:
             best = self.best()
             return [] if best is None else [best]
-        return [self.trials[number] for number in sorted(self.tally.front)]
+        return [self.whole(number) for number in sorted(self.tally.front)]
 
     @property
     def knee(self) -> int | None:
@@ -60,14 +82,15 @@ class Winners:
         return pareto.knee(self.tally.front)
 
     def compete(self, trial: Trial) -> None:
-        """A trial of the search has ended: is it the best, or on the front?"""
+        """A trial of the search has ended, or its setting as a whole: is it the best, or on the front?"""
         for number, points in self.points([trial]).items():
-            if not barred(self.study, trial) and not outside(self.study, trial):
+            if not any(barred(self.study, each) or outside(self.study, each) for each in self.runs(number)):
                 self.tally.completed(number, points)
                 self._best = UNKNOWN
 
     def judge_again(self, trials: Iterable[Trial]) -> None:
-        """By other rules: these are all that have ended."""
+        """By other rules, of these, which are all that the sampler has proposed."""
         self.tally.best, self.tally.front, self._best = None, {}, UNKNOWN
+        self.tally.ranked.clear()
         for trial in trials:
-            self.compete(trial)
+            self.compete(self.whole(trial.number))

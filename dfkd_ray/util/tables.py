@@ -47,6 +47,7 @@ TRIALS = pa.schema(
         ("draw", pa.int32()),  # of the nuisance draws that all arms share
         ("tuning", pa.int32()),  # its number in the search of its arm; null: it counts for the effects
         ("phase", pa.string()),  # confirm: it confirms the winner of the search; else null
+        ("setting", pa.int32()),  # of a sweep with several seeds: the trial of its setting's first seed; else null
         ("seed", pa.int64()),
         ("fingerprint", pa.string()),  # of the resolved method
         ("changes", pa.string()),  # JSON: path -> value, as proposed

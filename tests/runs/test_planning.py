@@ -19,7 +19,7 @@ SCHEDULE = Schedule(epochs=9, rounds=10, source_steps=2, student_steps=5, batch=
 COST = StepSeconds(source_step=0.5, student_step=0.25, evaluation=1.0)
 UNKNOWN = (
     "noise between seeds: not known, since no earlier study of this method and task has run a setting with two seeds: "
-    "an ablation with `seeds:` tells, or --from FOLDER names such a study"
+    "a sweep or an ablation with `seeds:` tells, or --from FOLDER names such a study"
 )
 TRIAL = 9 * (10 * (2 * 0.5 + 5 * 0.25) + 1.0)  # 211.5 s
 

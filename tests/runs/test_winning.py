@@ -53,7 +53,7 @@ def test_with_several_objectives_every_trial_of_the_front_is_named() -> None:
     bound = Pick("constraint", (Constraint("kl/noise", True, 0.01),))
     *_, last = winning.winners(replace(summary(front, None), pick=bound, knee=1), 0.25)
     assert last == "none of them is taken where one trial is asked for: `best` wants constraint kl/noise <= 0.01"
-    many = list(winning.front_lines([(n, {"kl/noise": 0.5}) for n in range(30)], 3))
+    many = list(winning.front_lines([(ended(n, [0.5], {}), {"kl/noise": 0.5}) for n in range(30)], 3))
     assert many[4] == "  trial 3 (the knee): kl/noise 0.5 nats"
     assert (len(many), many[-1]) == (22, "  and 10 more, all on the page")
     alone = ended(0, [0.9], {"agreement/source": 0.9})

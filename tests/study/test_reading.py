@@ -138,7 +138,8 @@ def test_all_mistakes_at_once_with_their_lines() -> None:
     assert lines[2] == (
         "bad.yaml:2: methd: no such part of a study; did you mean 'method'? (known: arms, best, budget, checkpoint, "
         "components, confirm, constraints, design, draws, fixed, method, objective, plugins, preset, published, "
-        "question, resources, runtime, sampler, search, seed, seeds, spread, start, stopper, study, task, track, tune)"
+        "question, racing, resources, runtime, sampler, search, seed, seeds, spread, start, stopper, study, task, "
+        "track, tune)"
     )
     assert lines[0] == "bad.yaml:1: method: is missing"
     assert lines[1] == "bad.yaml:1: study: a name has letters, digits, - and _, got 'm had'"

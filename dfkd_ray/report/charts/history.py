@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray import metrics
-from dfkd_ray.report import thinning
+from dfkd_ray.report import over_seeds, thinning
 from dfkd_ray.report.chart import (
     BEST,
     SEARCH,
@@ -33,6 +34,7 @@ ROWS = pa.schema(
         ("trial", pa.int32()),
         ("role", pa.string()),
         ("value", pa.float64()),
+        ("error", pa.float64()),  # standard error of a value that is a mean over seeds, else null
         ("best_so_far", pa.float64()),  # among complete trials up to this one; null before the first
         ("about", pa.string()),
     ]
@@ -63,7 +65,7 @@ class History(Chart):
                 reached = trial.values[index]
                 if reached is None:
                     continue
-                said = metrics.labelled(objective.metric, reached)
+                said = f"{metrics.label(objective.metric)}: {over_seeds.value(trial, objective.metric, index)}"
                 rows.append(
                     {
                         "panel": metrics.label(objective.metric),
@@ -71,6 +73,7 @@ class History(Chart):
                         "trial": trial.number,
                         "role": role(tables, trial.number, trial.state),
                         "value": reached,
+                        "error": trial.errors[index] if trial.errors else None,
                         "best_so_far": so_far[index][trial.number],
                         "about": tables.about(trial, said),
                     }
@@ -88,12 +91,19 @@ class History(Chart):
             name="best so far",
             hoverinfo="skip",
         )
-        marks = [points(name, own["trial"], own["value"], own) for name, own in by_role(rows)]
+        marks = [points(name, own["trial"], own["value"], own, **_bars(own["error"])) for name, own in by_role(rows)]
         return figure(
             [line, *marks],
             xaxis=integer_axis("Trial", trials),
             yaxis=axis(constant(rows, "panel"), constant(rows, "metric")),
         )
+
+
+def _bars(errors: Sequence[float | None]) -> dict[str, Any]:
+    """Bars of one standard error on either side, where values are means."""
+    if all(error is None for error in errors):
+        return {}
+    return {"error_y": {"type": "data", "array": [error or 0.0 for error in errors], "width": 0, "thickness": 1}}
 
 
 def _best_so_far(trials: Sequence[TrialRow], index: int, objective: Goal) -> dict[int, float | None]:

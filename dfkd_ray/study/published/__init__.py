@@ -7,15 +7,18 @@ means. A claim is a contrast between rows, so that the paper's numbers and a stu
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+from dfkd_ray import metrics
 from dfkd_ray.study.published import parsing
 from dfkd_ray.study.published.claims import Compared, Verdict, check, printed, side_by_side
 from dfkd_ray.study.published.rerun import SEEDS, Scale, study
 from dfkd_ray.study.published.table import Claim, Mark, Paper, PublishedCell, PublishedTable
 from dfkd_ray.util import yamls
-from dfkd_ray.util.errors import UnknownName
+from dfkd_ray.util.errors import Problem, UnknownName
 from dfkd_ray.util.registry import did_you_mean
 
 _FOLDER = Path(__file__).parent
@@ -49,6 +52,26 @@ def find(reference: str) -> tuple[PublishedTable, str | None]:
 def reference(table: PublishedTable, column: str | None = None) -> str:
     """The inverse of `find`."""
     return table.id if column is None else f"{table.id}#{column}"
+
+
+def conflicts(parts: Mapping[str, Any]) -> Iterator[Problem]:
+    """Why a study cannot stand beside the published table that it names."""
+    if not (named := parts.get("published")):
+        return
+    try:
+        table, _ = find(named)
+    except UnknownName as error:
+        yield Problem("published", str(error))
+        return
+    if not table.runnable:
+        yield Problem("published", f"{table.id} is data alone: {table.not_run}")
+    elif "ablation" in parts:
+        hand = parts["ablation"].hand if parts["ablation"] is not None else {}
+        if missing := [row for row in table.arms if row not in hand]:
+            yield Problem("published", f"the rows of {table.id} are arms, named by hand; missing: {', '.join(missing)}")
+    goals = [objective.metric for objective in parts.get("objective", ())]
+    if goals and goals[0] != metrics.VAL_ACCURACY:
+        yield Problem("objective", f"{table.id} is of accuracies: {metrics.VAL_ACCURACY} comes first, got {goals[0]}")
 
 
 @cache

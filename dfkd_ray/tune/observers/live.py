@@ -134,7 +134,8 @@ def line(now: Snapshot, ended: Shown) -> str:
     if now.front:
         parts.append(_front(now))
     elif now.best is not None:
-        parts.append(f"best {_told(now, now.best)} (trial {now.best.trial})")
+        seeds = f", {now.best.over} seeds" if now.best.over > 1 else ""
+        parts.append(f"best {_told(now, now.best)} (trial {now.best.trial}{seeds})")
     done = now.complete + now.pruned + now.failed
     left = f", {roughly(now.seconds_left)} left" if now.seconds_left is not None else ""
     parts.append(f"{done} of {now.total}{left}" if now.total else f"{done} done{left}")
@@ -188,7 +189,9 @@ def _table(now: Snapshot) -> Any:
     table.add_column("settings")  # the one that rich may narrow, so that it takes what the others leave
     for trial in now.running:
         changes = [f"{path}={_value(value)}" for path, value in trial.changes.items()]
-        told = ", ".join(changes if trial.arm is None else [f"{trial.arm}, seed {trial.seed}", *changes])
+        whose = [f"{trial.arm}, seed {trial.seed}"] if trial.arm is not None else []
+        whose += [f"seed {trial.seed} of trial {trial.setting}"] if trial.setting is not None else []
+        told = ", ".join([*whose, *changes])
         settings = Text(told, no_wrap=True, overflow="ellipsis")
         epoch = f"{trial.epoch}/{now.max_epochs}"
         table.add_row(str(trial.trial), epoch, _told(now, trial), roughly(trial.seconds), settings)
@@ -197,7 +200,7 @@ def _table(now: Snapshot) -> Any:
 
 def _told(now: Snapshot, trial: Shown) -> str:
     """What a trial has reached of the metric that is shown, as the page prints it."""
-    return for_terminal(metrics.with_unit(now.metric, trial.value))
+    return for_terminal(metrics.give_or_take(now.metric, trial.value, trial.error))
 
 
 def _front(now: Snapshot) -> str:

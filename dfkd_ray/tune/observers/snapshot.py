@@ -27,10 +27,17 @@ class Shown:
     seed: int = 0
     degenerate: Sequence[str] = ()  # why it is, of one that is complete
     phase: str | None = None
+    setting: int | None = None  # of a later seed: the trial of the first
+    error: float | None = None  # of a value that is a mean over seeds: its standard error
+    over: int = 1  # so many seeds
 
     @property
     def whose(self) -> str:
-        """In brackets behind its number: the arm, or what it confirms; empty of a search."""
+        """In brackets behind its number: the arm, or what it confirms, or whose later seed it is; empty of a search."""
+        if self.setting is not None:
+            return f" (setting of trial {self.setting}, seed {self.seed})"
+        if self.over > 1:
+            return f" ({self.over} seeds)"
         again = "" if self.phase is None else f" again, seed {self.seed}"
         return "" if self.arm is None else f" ({self.arm}{again})"
 
@@ -79,7 +86,8 @@ def shown_trial(trial: Trial, objective: Objective) -> Shown:
     value = trial.values[0] if trial.values else trial.last["metrics"].get(objective.metric) if trial.last else None
     facts = (trial.number, trial.state, trial.epoch, value, trial.changes, trial.seconds or 0.0, trial.reason)
     why = trial.degenerate(objective) if trial.state == "complete" else ()
-    return Shown(*facts, trial.arm, trial.seed, why, trial.phase)
+    error = trial.errors[0] if trial.errors else None
+    return Shown(*facts, trial.arm, trial.seed, why, trial.phase, trial.setting, error, trial.over)
 
 
 def _seconds_left(history: History, max_epochs: int, total: int | None, concurrency: int) -> float | None:
