@@ -19,7 +19,7 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-from loop import machine
+from machine import machine
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--blocks", type=int, default=9)
     asked = parser.parse_args()
-    print(f"{machine(1)}; {asked.precision}\n\n| setting | phase | lever | before | now | ratio (middle half) |")
+    print(f"{machine()}; {asked.precision}\n\n| setting | phase | lever | before | now | ratio (middle half) |")
     print(f"|{'---|' * 6}")
     torch.set_num_threads(1)
     for setting in asked.settings:
