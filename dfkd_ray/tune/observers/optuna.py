@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import optuna
@@ -44,23 +44,25 @@ class OptunaStorage:
         self._distributions = {name: domain for name, domain in wanted.items() if _fits(held.get(name), domain)}
 
     def begin(self, curve: Curve) -> None:
-        if curve.key not in self._ids:
-            self._ids[curve.key] = self.storage.create_new_trial(self.study._study_id, self._running(curve))
+        if curve.key in self._ids:
+            return
+        made = self._running(curve) if curve.state == "running" else self._whole(curve)
+        self._ids[curve.key] = self.storage.create_new_trial(self.study._study_id, made)
+        if made.state.is_finished():
+            self._ended.add(self._ids[curve.key])
 
     def point(self, curve: Curve, epoch: int, point: Point) -> None:
-        trial = self._ids[curve.key]
-        if trial not in self._ended and len(self.own.objective) == 1 and self._metric in point.metrics:
-            self.storage.set_trial_intermediate_value(trial, epoch, point.metrics[self._metric])
+        trial, value = self._ids[curve.key], self._intermediate(point)
+        if trial not in self._ended and value is not None:
+            self.storage.set_trial_intermediate_value(trial, epoch, value)
 
     def end(self, curve: Curve) -> None:
         trial, ended = self._ids[curve.key], curve.trial
         assert ended is not None
         if trial in self._ended:
             return
-        told = {"reason": ended.reason, "rung": ended.rung, "fingerprint": ended.fingerprint, **curve.final}
-        for name, value in told.items():
-            if value is not None:
-                self.storage.set_trial_user_attr(trial, name, value)
+        for name, value in _attributes(curve).items():
+            self.storage.set_trial_user_attr(trial, name, value)
         state, values = _outcome(self.own, ended)
         self.storage.set_trial_state_values(trial, state, values)
         self._ended.add(trial)
@@ -95,6 +97,32 @@ class OptunaStorage:
         )
         made.datetime_start = datetime.fromtimestamp(curve.started or time.time())
         return made
+
+    def _whole(self, curve: Curve) -> FrozenTrial:
+        """A trial that ended before the storage heard of it: at once, with the time of its end, which a storage sets to
+        now for one that it has seen running."""
+        made, ended = self._running(curve), curve.trial
+        assert ended is not None
+        made.state, made.values = _outcome(self.own, ended)
+        found = {epoch: point for epoch in range(1, curve.epoch + 1) if (point := curve.at(epoch)) is not None}
+        told = {epoch: self._intermediate(point) for epoch, point in found.items()}
+        made.intermediate_values = {epoch: value for epoch, value in told.items() if value is not None}
+        made.user_attrs.update(_attributes(curve))
+        assert made.datetime_start is not None
+        made.datetime_complete = made.datetime_start + timedelta(seconds=ended.seconds or 0.0)
+        return made
+
+    def _intermediate(self, point: Point) -> float | None:
+        """What a trial is compared by on the way; of several objectives Optuna takes none."""
+        return point.metrics.get(self._metric) if len(self.own.objective) == 1 else None
+
+
+def _attributes(curve: Curve) -> dict[str, Any]:
+    """What is known of a trial at its end, beside its values."""
+    ended = curve.trial
+    assert ended is not None
+    told = {"reason": ended.reason, "rung": ended.rung, "fingerprint": ended.fingerprint, **curve.final}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _fits(held: BaseDistribution | None, wanted: BaseDistribution) -> bool:

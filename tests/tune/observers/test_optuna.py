@@ -19,7 +19,7 @@ from optuna.trial import TrialState
 
 from dfkd_ray.tune import launch
 from dfkd_ray.tune.growing import amended
-from dfkd_ray.tune.history import History
+from dfkd_ray.tune.history import History, read_history
 from dfkd_ray.tune.observers import optuna as storages
 from dfkd_ray.tune.observers.sending import About
 from dfkd_ray.tune.options import Options
@@ -146,6 +146,27 @@ def test_states_are_those_of_the_study(tmp_path: Path) -> None:
     assert again[1].state == TrialState.FAIL
     assert again[6].params == again[1].params
     assert again[6].state.is_finished()
+
+
+def test_what_ended_before_it_heard_of_it_has_the_time_of_its_end(tmp_path: Path) -> None:
+    """All else is as of a study that it was told of while it ran."""
+    told: list[list[Any]] = []
+    for name, first, then in (("live", ("optuna",), ()), ("late", (), ("optuna",))):
+        wrong = toys.Toy(raises_at=2, only=(1,))
+        toys.start(toys.study({"trials: 8": "trials: 6, give_up_after: 0"}), wrong, tmp_path / name, track=first)
+        summary = toys.resume(tmp_path / name, toys.Toy(), track=then)
+        assert summary is not None
+        told.append(optuna_study(tmp_path / name))
+    live, late = told
+    for one, other in zip(live, late, strict=True):
+        assert (one.number, one.state, one.values) == (other.number, other.state, other.values)
+        assert (one.params, one.intermediate_values) == (other.params, other.intermediate_values)
+        same = one.user_attrs.keys() - {"calls"}  # by the toy, of its own files
+        assert {name: one.user_attrs[name] for name in same} == {name: other.user_attrs[name] for name in same}
+        row = read_history(tmp_path / "late").trials[other.number]
+        assert other.duration.total_seconds() == pytest.approx(row.seconds or 0.0, abs=1e-5)
+        assert other.datetime_start.timestamp() == pytest.approx(row.started, abs=1e-5)
+    assert {trial.state for trial in late} >= {TrialState.FAIL, TrialState.COMPLETE}
 
 
 def test_a_choice_that_became_wider_is_an_attribute_of_later_trials(tmp_path: Path) -> None:
