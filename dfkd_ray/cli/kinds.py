@@ -139,7 +139,7 @@ def _method(name: str) -> str:
     """The first sentence of a method's file, and what it rests on where that is not the paper or its code."""
     from dfkd_ray.methods import config, origins
 
-    said = {"secondary": " [from secondary sources]", "reconstruction": " [reconstruction]"}
+    said = {"secondary": " [from secondary sources]", "reconstruction": " [reconstruction]", "own": " [our own]"}
     return shipped.headline(config.method_file(name)) + said.get(origins.evidence(name) or "", "")
 
 

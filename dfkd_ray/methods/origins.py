@@ -16,7 +16,7 @@ from dfkd_ray.util.code_files import CodeFile
 from dfkd_ray.util.errors import ConfigError, Problem
 from dfkd_ray.util.yamls import Document
 
-EVIDENCE = ("read", "secondary", "reconstruction")  # what a method's file says it rests on, in `# Evidence: ...`
+EVIDENCE = ("read", "secondary", "reconstruction", "own")  # what a method's file says it rests on, in `# Evidence: ...`
 
 
 def evidence(name: str) -> str | None:

@@ -14,6 +14,7 @@ OF_NO_CODE = {
     "cgdd": "its abstracts alone; what is borrowed is marked as a reconstruction",
     "cgdd_caltech101": "as cgdd",
     "dfkd_fgvc": "the paper's text; there is no official code",
+    "two_stage": "our own",
     "fsc": "its abstract alone; what is borrowed is marked as a reconstruction",
     "mad": "summaries; what is borrowed is marked as a reconstruction",
     "muse": "its abstract alone; what is borrowed is marked as a reconstruction",

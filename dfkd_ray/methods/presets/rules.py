@@ -59,8 +59,9 @@ def kind_of(method: Method) -> str:
     """How a method comes to its images, which decides how its time is spent best.
 
     noise: none are looked for; diffusion: they are painted; pixels: each batch is descended to by itself, in many
-    steps; fresh: a generator makes them for each step; kept: it makes them for a memory, in a few steps; anew: the same
-    with a generator that begins again for each batch, or nearly, and so takes many.
+    steps; fresh: a generator makes them for each step; kept: it makes them for a memory, in a few steps; first: the
+    same, all of them before the student begins; anew: with a generator that begins again for each batch, or nearly, and
+    so takes many steps.
     """
     name = _name(method.source)
     if name in ("diffusion", "pixels"):
@@ -69,7 +70,14 @@ def kind_of(method: Method) -> str:
         return "noise"
     if not hasattr(method.memory, "capacity"):
         return "fresh"
-    return "kept" if _name(method.source.lifecycle) in ("keep", "meta") else "anew"
+    if _name(method.source.lifecycle) not in ("keep", "meta"):
+        return "anew"
+    return "first" if _two_phases(method) else "kept"
+
+
+def _two_phases(method: Method) -> bool:
+    """Whether the source rests as soon as the student begins."""
+    return method.schedule.source_epochs is not None and method.schedule.source_epochs == method.schedule.warmup
 
 
 def changes_of(method: Method, kinds: Mapping[str, Amounts], seen: Seen, preset: str) -> Iterator[Change]:
@@ -92,8 +100,8 @@ def length(method: Method, amounts: Amounts, seen: Seen) -> Found:
         yield f"schedule.{name}", getattr(amounts, name), TIME
     warm = amounts.warmup if method.schedule.warmup else 0
     yield "schedule.warmup", warm, "the memory fills before the student begins" if warm else "none, as published"
-    if (rest := method.schedule.source_epochs) is not None:
-        both = rest == method.schedule.warmup
+    if method.schedule.source_epochs is not None:
+        both = _two_phases(method)
         yield "schedule.source_epochs", warm if both else max(1, amounts.epochs // 2), "a share, as published"
 
 
@@ -166,7 +174,8 @@ def memory(method: Method, amounts: Amounts, seen: Seen) -> Found:
         bank = amounts.warmup * amounts.rounds * size
         if varied is not None and varied.first is not None:
             yield "memory.varied.first", max(size, bank), "the images of the warm-up"
-        all_of_it = amounts.epochs * amounts.rounds * size + (0 if varied is None else varied.copies * max(size, bank))
+        filled = amounts.warmup if _two_phases(method) else amounts.epochs
+        all_of_it = filled * amounts.rounds * size + (0 if varied is None else varied.copies * max(size, bank))
         most = POOL // (2 * math.prod(seen.image)) // size * size
         yield "memory.capacity", max(size, min(all_of_it, most)), "all images of the run, up to 2 GB"
 

@@ -13,6 +13,7 @@ KINDS = {
     "pixels": ["adi", "deepinversion"],
     "diffusion": ["diff_dfkd", "dm_kd", "prompt_dfd"],
     "kept": ["cae_dfkd", "fast"],
+    "first": ["two_stage"],
     "anew": ["cmi", "csd", "dda", "fsc", "muse", "nayer", "spaceshipnet"],
     "fresh": [
         *("cgdd", "cgdd_caltech101", "cpsc", "cudfkd", "dafl", "dfad", "dfad_segmentation", "dfkd_fgvc"),
@@ -57,6 +58,7 @@ def test_a_memory_holds_the_run_or_two_gigabytes() -> None:
     large = found(rules.memory, "fast", Amounts(200, rounds=50, batch=64), Seen((3, 224, 224), 10))
     assert large == {"memory.capacity": (2 << 30) // (2 * 3 * 224 * 224) // 64 * 64}
     assert found(rules.memory, "dfkd_fgvc", Amounts(10)) == {}
+    assert found(rules.memory, "two_stage", Amounts(10, rounds=4, batch=64, warmup=3)) == {"memory.capacity": 3 * 4 * 64}
     varied = found(rules.memory, "dda", Amounts(10, rounds=4, batch=64, warmup=2))
     assert varied == {"memory.varied.first": 512, "memory.capacity": 2560 + 512}
 
@@ -94,8 +96,9 @@ def test_what_begins_after_the_warm_up_still_does() -> None:
         "schedule.warmup": 2,
     }
     assert found(rules.length, "dfkd_fgvc", Amounts(10, warmup=2))["schedule.warmup"] == 0
-    both = found(rules.length, "deepinversion", Amounts(10, warmup=4))
-    assert both["schedule.source_epochs"] == both["schedule.warmup"] == 4, "two phases"
+    for name in ("deepinversion", "two_stage"):
+        both = found(rules.length, name, Amounts(10, warmup=4))
+        assert both["schedule.source_epochs"] == both["schedule.warmup"] == 4, "two phases"
 
 
 def test_a_generator_is_wider_for_large_images() -> None:
