@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -23,6 +23,8 @@ INDEXED = {getattr(torch.ops.aten, name) for name in ("index", "index_put", "ind
 
 
 KERNELS = torch.library.Library("aten", "IMPL")  # lives as long as the process
+OTHERS = torch.library.Library("_", "IMPL")  # for all operations that have no kernel of their own
+PRODUCTS = ("conv2d", "conv_transpose2d.input", "linear", "matmul")  # what autocast computes in half, as on a GPU
 
 
 class Pretended(Tensor):
@@ -135,11 +137,25 @@ def registered() -> torch.device:
         **{"is_available": lambda: True, "is_initialized": lambda: True, "_is_in_bad_fork": lambda: False},
         **{"manual_seed_all": lambda seed: None, "current_device": lambda: 0, "device_count": lambda: 1},
         **{"get_rng_state": lambda device: None, "set_rng_state": lambda state, device: None},
+        **{"get_amp_supported_dtype": lambda: [torch.bfloat16, torch.float16]},
     )
     _setup_privateuseone_for_python_backend(NAME, backend_module=module)
     KERNELS.impl("empty_strided", _empty, "PrivateUse1")  # `torch.tensor` asks for these two behind every mode's back
     KERNELS.impl("_copy_from", _copy, "PrivateUse1")
+    OTHERS.fallback(torch.library.fallthrough_kernel, "AutocastPrivateUse1")
+    for name in PRODUCTS:
+        KERNELS.impl(name, partial(_halved, name), "AutocastPrivateUse1")
     return torch.device(NAME, 0)
+
+
+def _halved(name: str, *args: Any, **kwargs: Any) -> Any:
+    """An operation as autocast has it: what is single comes as half."""
+    packet, _, overload = name.partition(".")
+    half = torch.get_autocast_dtype(NAME)
+    key = torch._C.DispatchKeySet(torch._C.DispatchKey.AutocastPrivateUse1)
+    args, kwargs = pytree.tree_map_only(Tensor, lambda x: x.to(half) if x.dtype == torch.float32 else x, (args, kwargs))
+    with torch._C._ExcludeDispatchKeyGuard(key):
+        return getattr(getattr(torch.ops.aten, packet), overload or "default")(*args, **kwargs)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from dfkd_ray.nets import cifar, dense, imagenet, timm, vgg, wrn  # noqa: F401  
 from dfkd_ray.nets.attention import HighOrderAttention, SpatialAttention
 from dfkd_ray.nets.builders import Builder, classifiers, is_dense
 from dfkd_ray.nets.generator import DeconvGenerator
+from dfkd_ray.nets.precision import keep_single
 from dfkd_ray.nets.taps import Taps, attach_taps, taps_of
 from dfkd_ray.util.choices import Targets
 from dfkd_ray.util.errors import ConfigError
@@ -44,9 +45,11 @@ def build(arch: str, classes: int, channels: int = 3, pretrained: bool = False) 
         if value < 1:
             raise ConfigError.at(name, f"must be >= 1, got {value}")
     if arch.startswith(timm.PREFIX):
-        return timm.build(arch, classes, channels, pretrained)
-    builder = classifiers[arch]
-    return imagenet.pretrained(arch, classes, channels) if pretrained else builder(classes, channels)
+        net = timm.build(arch, classes, channels, pretrained)
+    else:
+        net = imagenet.pretrained(arch, classes, channels) if pretrained else classifiers[arch](classes, channels)
+    keep_single(net.get_submodule(taps_of(net).head))
+    return net
 
 
 def targets(arch: str, classes: int) -> Targets:

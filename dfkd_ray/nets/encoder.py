@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from dfkd_ray.nets.heads import check_sides
 from dfkd_ray.nets.initialisation import initialise
+from dfkd_ray.nets.precision import SingleLinear
 
 HALVINGS = 3
 
@@ -29,7 +30,7 @@ class Encoder(nn.Module):
         self.blocks = nn.Sequential(_block(channels, width), _block(width, 2 * width))
         self.reduce = nn.Sequential(nn.Conv2d(2 * width, 2 * width, 3, 2, padding=1), nn.BatchNorm2d(2 * width))
         length = 2 * width * (height >> HALVINGS) * (width_px >> HALVINGS)
-        self.mean, self.log_var = nn.Linear(length, latent), nn.Linear(length, latent)
+        self.mean, self.log_var = SingleLinear(length, latent), SingleLinear(length, latent)
         initialise(self, "uniform")
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:

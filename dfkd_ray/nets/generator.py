@@ -11,6 +11,7 @@ from torch.nn.utils.parametrizations import spectral_norm as normalise_spectrum
 from dfkd_ray.nets.conditioners import Condition, through
 from dfkd_ray.nets.heads import Output, check_sides, head
 from dfkd_ray.nets.initialisation import initialise
+from dfkd_ray.nets.precision import SingleConv2d, SingleLinear
 
 DOUBLINGS = 5  # at most
 
@@ -57,11 +58,11 @@ class DeconvGenerator(nn.Module):
         sides = (height >> doublings, width_px >> doublings)
         self.start = (widths[0], *sides)
         reads = Condition() if condition is None else condition(latent, sides)
-        self.project = nn.Linear(latent + reads.longer, self.start[0] * self.start[1] * self.start[2])
+        self.project = SingleLinear(latent + reads.longer, self.start[0] * self.start[1] * self.start[2])
         self.norm = nn.BatchNorm2d(self.start[0])
         pairs = pairwise((widths[0] + reads.deeper, *widths[1:]))
         self.blocks = nn.Sequential(*(_block(i, o, block_norm, attention) for i, o in pairs))
-        self.to_image = nn.Conv2d(width, channels, 3, padding=1)
+        self.to_image = SingleConv2d(width, channels, 3, padding=1)
         self.head = head(output, channels, mean, std)
         initialise(self, "dcgan")
         if spectral_norm:  # after the initialisation, which would otherwise miss the original weights

@@ -1,19 +1,30 @@
-"""What networks compute in: the names, the device that can, autocast, and the loss scale that float16 needs."""
+"""What networks compute in: the names, the device that can, autocast, what it leaves alone, and float16's loss scale.
+
+The halves are torch's autocast: products (convolutions, matrix products) in half, weights, optimisers and what torch
+counts as delicate in float32. Beyond that, `Single` layers compute in float32: the head of a classifier, whose logits
+a temperature, a difference or an argmax reads, and both ends of a generator. They are a hundredth of the work or less.
+"""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, TypeVar
 
 import torch
+from torch import Tensor, nn
 
 from dfkd_ray.util.choices import Precision
 from dfkd_ray.util.errors import ConfigError, TrialFailed
 
 LEAST = 2.0**-16  # of a loss scale: what overflows below it is no matter of float16
+Layer = TypeVar("Layer", bound=nn.Module)
 
 
-def dtype_of(precision: Precision) -> torch.dtype:
+def dtype_of(precision: Precision, device: torch.device | None = None) -> torch.dtype:
+    """What products are computed in; "mixed" is bfloat16, or float16 on a GPU without it."""
+    if precision == "mixed":
+        return torch.bfloat16 if device is None or has_bfloat16(device) else torch.float16
     out: torch.dtype = getattr(torch, precision)
     return out
 
@@ -42,7 +53,50 @@ def autocast(precision: Precision, device: torch.device) -> AbstractContextManag
     """
     if precision == "float32":
         return nullcontext()
-    return torch.autocast(device.type, dtype=dtype_of(precision), cache_enabled=False)
+    return torch.autocast(device.type, dtype=dtype_of(precision, device), cache_enabled=False)
+
+
+def single(x: Tensor) -> Tensor:
+    """What autocast left in half precision in float32: losses are no matter of halves."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+@contextmanager
+def unhalved(device: torch.device) -> Iterator[bool]:
+    """Within the block there is no autocast; gives whether there was."""
+    halved = torch.is_autocast_enabled(device.type)
+    with torch.autocast(device.type, enabled=False) if halved else nullcontext():
+        yield halved
+
+
+def product(first: Tensor, second: Tensor) -> Tensor:
+    """The matrix product of two matrices in float32: of similarities, say, which a small temperature divides."""
+    with unhalved(first.device):
+        return single(first) @ single(second)
+
+
+class Single(nn.Module):
+    """Of a layer: it computes in float32 under autocast too."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        with unhalved(input.device) as halved:
+            return super().forward(single(input) if halved else input)  # type: ignore[no-any-return]
+
+
+class SingleLinear(Single, nn.Linear):
+    pass
+
+
+class SingleConv2d(Single, nn.Conv2d):
+    pass
+
+
+def keep_single(layer: Layer) -> Layer:
+    """The same layer, from now on a `Single` one, where it is linear or a convolution of torch's own class."""
+    kept = {nn.Linear: SingleLinear, nn.Conv2d: SingleConv2d}.get(type(layer))
+    if kept is not None:
+        layer.__class__ = kept  # keeps names, weights, hooks, and what holds a reference
+    return layer
 
 
 class LossScaler(torch.amp.GradScaler):
@@ -54,7 +108,7 @@ class LossScaler(torch.amp.GradScaler):
     """
 
     def __init__(self, precision: Precision, device: torch.device, first: float = 2.0**16) -> None:
-        super().__init__(device.type, init_scale=first, enabled=precision == "float16")
+        super().__init__(device.type, init_scale=first, enabled=dtype_of(precision, device) is torch.float16)
         self.skipped = 0  # steps
 
     def unscale(self, *optimizers: torch.optim.Optimizer) -> bool:

@@ -14,6 +14,7 @@ from torch.nn.utils.parametrizations import spectral_norm as normalise_spectrum
 from dfkd_ray.nets.conditioners import Condition, through
 from dfkd_ray.nets.heads import Output, check_sides, head
 from dfkd_ray.nets.initialisation import Initialisation, initialise
+from dfkd_ray.nets.precision import SingleConv2d, SingleLinear
 
 DOUBLINGS = 5
 
@@ -57,11 +58,11 @@ class UpsamplingGenerator(nn.Module):
         sides = (height >> doublings, width_px >> doublings)
         self.start = (start_widths * width, *sides)
         reads = Condition() if condition is None else condition(latent, sides)
-        self.project = nn.Linear(latent + reads.longer, self.start[0] * self.start[1] * self.start[2])
+        self.project = SingleLinear(latent + reads.longer, self.start[0] * self.start[1] * self.start[2])
         self.norm = nn.BatchNorm2d(self.start[0])
         widths = [self.start[0] + reads.deeper] + [2 * width] * (doublings - 1) + [width]
         self.blocks = nn.ModuleList(_block(i, o, block_eps) for i, o in pairwise(widths))
-        self.to_image = nn.Conv2d(width, channels, 3, padding=1)
+        self.to_image = SingleConv2d(width, channels, 3, padding=1)
         self.head = head(output, channels, mean, std)
         if init is not None:
             initialise(self, init)

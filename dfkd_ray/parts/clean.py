@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dfkd_ray.nets.precision import single
 from dfkd_ray.nets.sharing import shared
-from dfkd_ray.parts.signals import single
 from dfkd_ray.parts.slots import Batch
 
 STEPS = 10  # of EM, and of the two means that it starts from

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from dfkd_ray.nets.positions import rows, targets_of
+from dfkd_ray.nets.precision import single
 from dfkd_ray.nets.sharing import ALONE, Ranks, sharing
 from dfkd_ray.nets.taps import taps_of
 from dfkd_ray.util.choices import Precision, Targets
@@ -159,11 +160,6 @@ def catch(net: nn.Module, images: Tensor, norms: bool) -> Caught:
             hook.remove()
     embedding = rows(heads[-1]) if outputs.ndim == 4 else heads[-1].flatten(1)
     return Caught(outputs, single(embedding), tuple(stages[name] for name in taps.stages), tuple(inputs))
-
-
-def single(x: Tensor) -> Tensor:
-    """What autocast left in half precision in float32: losses are no matter of halves."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 class Signals:

@@ -161,7 +161,7 @@ class Distillation(TravelsWithCode):
         """What is said where memory is not enough."""
         batch, (channels, height, width) = method.schedule.batch, self.task.image
         images = f"batches of {batch} images of {channels} x {height} x {width}"
-        way = f"--set schedule.batch={max(1, batch // 2)} takes less, as do --precision bfloat16 and smaller nets"
+        way = f"--set schedule.batch={max(1, batch // 2)} takes less, as do --precision mixed and smaller nets"
         return f"not enough memory for {images}: {way} ({told.partition(chr(10))[0] or 'of the host'})"
 
     def _epochs(self, job: Job, method: Method, folder: Path | None, depot: Depot | None) -> Iterator[Row]:

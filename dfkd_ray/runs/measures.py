@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,7 @@ BATCH = 256  # images at a time
 PIXELS = BATCH * 112**2  # at a time: of images of 224 pixels 64
 EDGE = 1e-4  # rounding of a normalised value
 FAR = 0.1  # with more values outside than that, the images are not what the teacher was trained on
+_ANSWERS: WeakKeyDictionary[nn.Module, dict[str, tuple[Tensor, Tensor]]] = WeakKeyDictionary()  # of teachers, by bank
 
 
 @torch.no_grad()
@@ -184,8 +186,16 @@ def data_free(
     leaves = dead_leaves(HELD_OUT, setting.image, setting.mean, setting.std)
     for bank, images in {"noise": noise, "dead_leaves": leaves, "inverted": inverted}.items():
         if images is not None:
-            out |= _followed(bank, logits(teacher, images), logits(student, images), len(images))
+            out |= _followed(bank, _answers(teacher, bank, images), logits(student, images), len(images))
     return out | {name: metrics.own[name](own, labels, t, on_own) for name in metrics.own}
+
+
+def _answers(teacher: nn.Module, bank: str, images: Tensor) -> Tensor:
+    """The logits of a teacher, which nothing changes, for a bank of images: computed once where it is the same one."""
+    known = _ANSWERS.setdefault(teacher, {})
+    if bank not in known or known[bank][0] is not images:
+        known[bank] = images, logits(teacher, images)
+    return known[bank][1]
 
 
 @lru_cache(maxsize=1)

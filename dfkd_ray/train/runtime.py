@@ -24,7 +24,7 @@ from dfkd_ray.util.host import cores
 class Runtime:
     """How a run is computed, never what: no part of a fingerprint.
 
-    device: "auto" takes a GPU where there is one. precision: see `nets.precision`; the halves run under autocast.
+    device: "auto" takes a GPU where there is one. precision: see `nets.precision`; all but float32 run under autocast.
     threads: of torch for this process; 0 leaves torch's own choice, as far as the cores that are ours go. cache: where
     the decoded images of folders lie that a student is evaluated on: "memmap", once on the disk for all processes, or
     "memory", of each process.

@@ -121,7 +121,8 @@ class Options:
     )
     device: str | None = _option("auto, cpu, cuda, cuda:1, ...", shown="auto")
     precision: Precision | None = _option(
-        "float32; autocast: bfloat16, or float16 for GPUs without it. The weights stay float32.", shown="float32"
+        "float32, or under autocast: mixed takes bfloat16, or float16 on a GPU without it. The weights stay float32.",
+        shown="float32",
     )
     threads: int | None = _option(
         "CPU threads of a trial; 0 leaves torch's choice.", shown="one a CPU; of one run torch's choice", min=0

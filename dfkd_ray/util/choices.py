@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 PAPER = "paper"  # the preset that changes nothing
-Precision = Literal["float32", "bfloat16", "float16"]
+Precision = Literal["float32", "mixed", "bfloat16", "float16"]
+Stored = Literal["float32", "bfloat16", "float16"]  # of weights that are frozen
 Cache = Literal["memmap", "memory"]
 Runner = Literal["ray", "serial"]
 Targets = Literal["classes", "segmentation", "depth"]  # what a net is to tell: of an image, or of each of its positions

@@ -133,7 +133,7 @@ def test_what_is_not_there_is_said_in_one_line_and_leaves_nothing(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--precision", "float64"], "'float64' is not one of 'float32', 'bfloat16', 'float16'"),
+        (["--precision", "float64"], "'float64' is not one of 'float32', 'mixed', 'bfloat16', 'float16'"),
         (["--cache", "disk"], "'disk' is not one of 'memmap', 'memory'"),
         (["--runner", "slurm"], "'slurm' is not one of 'ray', 'serial'"),
         (["--threads", "-1"], "should be greater than or equal to 0"),

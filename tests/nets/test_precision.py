@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import copy
 import io
+from contextlib import nullcontext
 from typing import get_args
 
 import pytest
 import torch
 from torch import nn
 
-from dfkd_ray.nets.precision import LossScaler, Precision, autocast, check_precision, dtype_of
+from dfkd_ray import nets
+from dfkd_ray.nets import DeconvGenerator, SpatialAttention
+from dfkd_ray.nets.encoder import Encoder
+from dfkd_ray.nets.precision import (
+    LossScaler,
+    Precision,
+    Single,
+    autocast,
+    check_precision,
+    dtype_of,
+    keep_single,
+    product,
+)
+from dfkd_ray.nets.upsampling import UpsamplingGenerator
 from dfkd_ray.util.errors import ConfigError, TrialFailed
+from tests.pretended import pretended
 from tests.tiny import pretended_gpu
 
 CPU = torch.device("cpu")
 every_precision = pytest.mark.parametrize("precision", get_args(Precision))
-halves = pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+HALVES = {"mixed": torch.bfloat16, "bfloat16": torch.bfloat16, "float16": torch.float16}
+halves = pytest.mark.parametrize("precision", list(HALVES))
 
 
 @every_precision
@@ -23,7 +40,7 @@ def test_weights_stay_what_they_are_and_products_are_what_is_asked_for(precision
     check_precision(precision, CPU)
     net = nn.Linear(2, 2)
     with autocast(precision, CPU):
-        assert net(torch.ones(1, 2)).dtype == dtype_of(precision) == getattr(torch, precision)
+        assert net(torch.ones(1, 2)).dtype == dtype_of(precision, CPU)
     assert net.weight.dtype == torch.float32
 
 
@@ -45,8 +62,9 @@ def test_a_device_that_cannot_is_told_what_to_take(monkeypatch: pytest.MonkeyPat
     old = pretended_gpu(monkeypatch, bfloat16=False)
     with pytest.raises(ConfigError, match=r"^precision: cuda:0 does not compute in bfloat16: take float16$"):
         check_precision("bfloat16", old)
-    for precision in ("float32", "float16"):
+    for precision in ("float32", "mixed", "float16"):
         check_precision(precision, old)  # type: ignore[arg-type]
+    assert (dtype_of("mixed", old), dtype_of("mixed", CPU)) == (torch.float16, torch.bfloat16)
 
 
 def backward(scaler: LossScaler, slope: float) -> tuple[nn.Parameter, torch.optim.Optimizer]:
@@ -110,3 +128,82 @@ def test_what_no_scale_makes_finite_fails() -> None:
     message = "^gradients are not finite in float16 at any loss scale: take bfloat16 or float32$"
     with pytest.raises(TrialFailed, match=message):
         scaler.unscale(backward(scaler, float("nan"))[1])
+
+
+# What computes in float32 under autocast: of classifiers the head, of generators both ends; all other products in half.
+KEPT = {
+    "resnet8": {"linear"},
+    "wrn_16_1": {"fc"},
+    "cifar_vgg8_bn": {"classifier"},
+    "resnet18": {"fc"},
+    "mobilenet_v2": {"classifier.1"},
+    "unet8": {"head"},
+    "upsampling": {"project", "to_image"},
+    "upsampling, spectral": {"project", "to_image"},
+    "generator": {"project", "to_image"},
+    "encoder": {"mean", "log_var"},
+}
+
+
+def built(name: str) -> nn.Module:
+    image = (3, 32, 32)
+    if name == "encoder":
+        return Encoder(8, image, width=4)
+    if name == "generator":
+        return DeconvGenerator(8, image, width=4, doublings=2, attention=SpatialAttention)
+    if name.startswith("upsampling"):
+        return UpsamplingGenerator(8, image, width=4, spectral_norm="spectral" in name)
+    return nets.build(name, classes=10)
+
+
+def computed_in(net: nn.Module, precision: Precision, device: torch.device) -> dict[str, torch.dtype]:
+    """What each layer of products gives, by its name."""
+    net, seen = net.to(device), {}
+    for name, layer in net.named_modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            layer.register_forward_hook(lambda _, args, out, name=name: seen.__setitem__(name, out.dtype))  # type: ignore[misc]
+    generates = isinstance(net, UpsamplingGenerator | DeconvGenerator)
+    x = torch.randn(2, 8) if generates else torch.randn(2, 3, 32, 32)
+    with torch.no_grad(), autocast(precision, device):
+        net(x.to(device))
+    return seen
+
+
+@pytest.mark.parametrize("name", KEPT)
+@pytest.mark.parametrize("where", ["cpu", "pretended"])
+def test_heads_and_the_ends_of_generators_compute_in_single_precision(
+    name: str, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pretended(monkeypatch) if where == "pretended" else nullcontext(CPU) as device:
+        for precision, half in HALVES.items() if where == "cpu" else [("mixed", torch.bfloat16)]:
+            seen = computed_in(built(name), precision, device)  # type: ignore[arg-type]
+            kept = {layer for layer, dtype in seen.items() if dtype == torch.float32}
+            assert kept == KEPT[name]
+            assert {seen[layer] for layer in seen.keys() - kept} == ({half} if len(seen) > len(kept) else set())
+        assert set(computed_in(built(name), "float32", device).values()) == {torch.float32}
+
+
+def test_a_kept_layer_computes_as_without_autocast() -> None:
+    layer = keep_single(nn.Linear(64, 3))
+    x = torch.randn(5, 64)
+    expected = nn.functional.linear(x.bfloat16().float(), layer.weight, layer.bias)
+    with autocast("mixed", CPU):
+        assert torch.equal(layer(x.bfloat16()), expected), "also of what comes as half"
+    assert isinstance(layer, Single)
+    assert isinstance(layer, nn.Linear)
+    assert copy.deepcopy(layer).state_dict().keys() == nn.Linear(64, 3).state_dict().keys()
+
+
+def test_a_layer_of_another_class_is_left_alone() -> None:
+    class Own(nn.Linear):
+        pass
+
+    assert type(keep_single(Own(2, 2))) is Own
+
+
+def test_a_product_of_its_own_is_not_halved() -> None:
+    first, second = torch.randn(4, 32), torch.randn(32, 4)
+    with autocast("mixed", CPU):
+        own, halved = product(first, second), first @ second
+    assert torch.equal(own, first @ second)
+    assert halved.dtype == torch.bfloat16

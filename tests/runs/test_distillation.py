@@ -391,7 +391,7 @@ def test_where_memory_is_not_enough_it_is_said_what_takes_less(
     told = "CUDA out of memory." if str(error) else "of the host"
     message = (
         "not enough memory for batches of 8 images of 3 x 32 x 32: --set schedule.batch=4 takes less, "
-        rf"as do --precision bfloat16 and smaller nets \({told}\)"
+        rf"as do --precision mixed and smaller nets \({told}\)"
     )
     with pytest.raises(MemoryError, match=f"^{message}$"):
         next(made().epochs(job(None)))

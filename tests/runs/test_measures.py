@@ -210,7 +210,9 @@ def test_the_banks() -> None:
     assert out["correlation/dead_leaves"] == measures.correlation(*pair)
     assert out["correlation/noise"] == measures.correlation(t, s)
     assert not out.keys() & metrics.FOLLOWED["inverted"], "only where they are asked for"
+    seen.clear()
     asked = measures.data_free(teacher, student, source, SETTING, leaves)
+    assert len(torch.cat(seen)) == 2 * measures.HELD_OUT, "its answers to noise and dead leaves are known"
     assert [asked[name] for name in metrics.FOLLOWED["inverted"]] == [
         out[name] for name in metrics.FOLLOWED["dead_leaves"]
     ]

@@ -104,7 +104,7 @@ def test_mistakes_of_every_kind_are_reported_at_once_with_their_lines(tmp_path: 
         (("{log: [1, 20]}", "{uniform: [0, 20]}"), "8: search.student_loss.kd.temperature: temperature must be > 0"),
         (
             ("budget:", "runtime: {precision: half}\nbudget:"),
-            "11: runtime.precision: should be 'float32', 'bfloat16' or 'float16', got 'half'",
+            "11: runtime.precision: should be 'float32', 'mixed', 'bfloat16' or 'float16', got 'half'",
         ),
         (("schedule.epochs: 2", "student.arch: resnet9"), "5: fixed.student.arch: unknown net 'resnet9'"),
         (

@@ -325,8 +325,8 @@ def test_a_rate_that_is_far_too_high_fails_the_trial() -> None:
 
 
 @pytest.mark.parametrize("name", ["dfkd_fgvc", "noise_kd"])
-def test_bfloat16_runs_and_keeps_the_weights_in_single_precision(name: str) -> None:
-    run = opened(small(name=name), runtime=Runtime(precision="bfloat16"))
+def test_mixed_precision_runs_and_keeps_the_weights_in_single_precision(name: str) -> None:
+    run = opened(small(name=name), runtime=Runtime(precision="mixed"))
     seen: list[torch.dtype] = []
     run.student.get_submodule("first.0").register_forward_hook(lambda module, args, out: seen.append(out.dtype))
     losses = [epoch.losses for epoch in distill(run)]

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 import torch
 
-from dfkd_ray.nets.precision import Precision
+from dfkd_ray.nets.precision import Precision, dtype_of
 from dfkd_ray.train import runtime
 from dfkd_ray.train.runtime import Meter, Runtime, parse_runtime
 from dfkd_ray.util.errors import ConfigError
@@ -21,7 +21,7 @@ def test_a_runtime_from_plain_data() -> None:
     assert parse_runtime({"cache": "memory"}).cache == "memory"
     for raw, message in {
         "devise": "devise: no such field; did you mean 'device'?",
-        "precision": "precision: should be 'float32', 'bfloat16' or 'float16', got 3",
+        "precision": "precision: should be 'float32', 'mixed', 'bfloat16' or 'float16', got 3",
         "threads": "threads must be at least 0, got -3",
     }.items():
         with pytest.raises(ConfigError, match=message):
@@ -45,7 +45,7 @@ def test_autocast_is_on_only_where_it_is_asked_for() -> None:
     device = torch.device("cpu")
     for precision in get_args(Precision):
         with Runtime(precision=precision).autocast(device):
-            assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == getattr(torch, precision)
+            assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype_of(precision)
 
 
 def test_a_device_that_lacks_the_precision_is_told_with_the_way_on(monkeypatch: pytest.MonkeyPatch) -> None:

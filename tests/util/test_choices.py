@@ -14,7 +14,8 @@ from dfkd_ray.util import choices
 
 @pytest.mark.parametrize("name", get_args(choices.Precision))
 def test_every_precision_is_one_of_torchs(name: choices.Precision) -> None:
-    assert dtype_of(name) == {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[name]
+    halves = {"mixed": torch.bfloat16, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    assert dtype_of(name) == {"float32": torch.float32, **halves}[name]
     assert Runtime(precision=name).precision == name
 
 

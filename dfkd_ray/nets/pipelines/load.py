@@ -12,10 +12,10 @@ from torch import Tensor
 from dfkd_ray.nets.pipelines.library import libraries, quiet
 from dfkd_ray.nets.pipelines.pipeline import ClassToImage, ImageToImage, Pipeline, TextToImage
 from dfkd_ray.nets.precision import check_precision, dtype_of, has_bfloat16
-from dfkd_ray.util.choices import Precision
+from dfkd_ray.util.choices import Stored
 from dfkd_ray.util.errors import ConfigError
 
-Storage = Literal["auto", Precision]  # what frozen weights are kept and computed in
+Storage = Literal["auto", Stored]  # what frozen weights are kept and computed in
 SPARE = ("safety_checker", "feature_extractor", "image_encoder")  # parts that a teacher has no use for
 
 
@@ -83,7 +83,7 @@ def _told(
     raise ConfigError.at("model", f"{model} is a {type(pipe).__name__}: {known}")
 
 
-def stored(storage: Storage, device: torch.device, at: str = "precision") -> Precision:
+def stored(storage: Storage, device: torch.device, at: str = "precision") -> Stored:
     """ "auto": float32 on a CPU; on a GPU bfloat16, or float16 where it has no bfloat16. ConfigError under `at` for
     what the device does not compute in."""
     if storage == "auto":

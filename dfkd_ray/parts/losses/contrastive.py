@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dfkd_ray.nets.precision import product
 from dfkd_ray.parts.losses.checks import one_of, positive
 from dfkd_ray.parts.losses.semantic_contrast import mlp
 from dfkd_ray.parts.signals import Pass, Setting, Signals
@@ -81,7 +82,7 @@ class LiveContrastive(nn.Module):
         chosen = torch.randperm(len(self.bank), device=features.device)[: self.spec.negatives]
         local, whole = torch.cat([features, self.bank[chosen].to(features.dtype)]).chunk(2, dim=1)
         u, v = F.normalize(self.project(local)), F.normalize(self.project(whole).detach())
-        similarity = u @ v.T / self.spec.temperature
+        similarity = product(u, v.T) / self.spec.temperature
         losses = F.cross_entropy(similarity, torch.arange(len(u), device=u.device), reduction="none")
         new, past = losses[: len(features)], losses[len(features) :]
         total: Tensor = new.mean() + past.mean() if len(past) else new.mean()

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dfkd_ray.nets.precision import product
 from dfkd_ray.parts.losses.checks import positive
 from dfkd_ray.parts.losses.feature_mse import Pairs
 from dfkd_ray.parts.losses.high_order import perceptron
@@ -68,7 +69,7 @@ def contrast(teacher: Tensor, student: Tensor, temperature: float, symmetric: bo
     """The mean of eq. 9 over its anchors, for two views (N, dim) of the same images, row by row: a scalar."""
     count, device = len(teacher), teacher.device
     views = F.normalize(torch.cat([teacher, student]))
-    similarity = views @ views.T / temperature
+    similarity = product(views, views.T) / temperature
     similarity = similarity.masked_fill(torch.eye(2 * count, dtype=torch.bool, device=device), -torch.inf)
     positive = torch.arange(2 * count, device=device).roll(count)  # image i is row i and row N + i
     anchors = 2 * count if symmetric else count

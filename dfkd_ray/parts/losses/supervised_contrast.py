@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dfkd_ray.nets.precision import product
 from dfkd_ray.parts.losses.checks import one_of, positive
 from dfkd_ray.parts.losses.semantic_contrast import mlp
 from dfkd_ray.parts.signals import Setting, Signals
@@ -70,7 +71,7 @@ class LiveSupervisedContrast(nn.Module):
 def supcon(views: Tensor, labels: Tensor, temperature: float) -> Tensor:
     """L_out of views (M, D), taken as they are, with classes (M,): the mean over those whose class is there twice."""
     itself = torch.eye(len(views), dtype=torch.bool, device=views.device)
-    log_p = (views @ views.T / temperature).masked_fill(itself, -torch.inf).log_softmax(1)
+    log_p = (product(views, views.T) / temperature).masked_fill(itself, -torch.inf).log_softmax(1)
     positives = (labels[:, None] == labels) & ~itself
     counts = positives.sum(1)
     each = log_p.masked_fill(~positives, 0).sum(1) / counts.clamp(min=1)

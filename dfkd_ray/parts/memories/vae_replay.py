@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dfkd_ray.nets.encoder import Encoder
-from dfkd_ray.nets.precision import LossScaler
+from dfkd_ray.nets.precision import LossScaler, single
 from dfkd_ray.nets.sharing import shared
 from dfkd_ray.nets.upsampling import UpsamplingGenerator
 from dfkd_ray.parts.optimizers import Adam, descend
-from dfkd_ray.parts.signals import Setting, frozen, mode, single
+from dfkd_ray.parts.signals import Setting, frozen, mode
 from dfkd_ray.parts.slots import Batch, LiveSource, memories
 
 
