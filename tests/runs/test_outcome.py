@@ -31,7 +31,7 @@ def test_how_much_was_a_search_and_what_was_not_run_again_is_said() -> None:
     trial = ended(1, [0.5], {"val_accuracy": 0.5})
     plain = summary([(trial, {"val_accuracy": 0.5})], trial)
     assert list(outcome.proposed(plain)) == []
-    known = replace(plain, proposed_by={"start-up": 10, "model": 2}, repeats=6, exhausted=True)
+    known = replace(plain, proposed_by={"start-up": 10, "model": 2}, repeats=6, exhausted=True, searched=2)
     assert list(outcome.proposed(known)) == [
         "proposed: 2 of 12 trials by the sampler's model, 10 drawn at random",
         "6 proposals repeated a setting with its seed, so the same bits: known, and another was asked for",
@@ -39,11 +39,14 @@ def test_how_much_was_a_search_and_what_was_not_run_again_is_said() -> None:
     ]
 
 
-def test_settings_that_ran_again_are_no_others() -> None:
-    trial = ended(1, [0.5], {"val_accuracy": 0.5})
-    again = replace(summary([(trial, {"val_accuracy": 0.5})], trial), exhausted=True, complete=11)
-    told = list(outcome.proposed(replace(again, confirmed={"ended": 9})))
-    assert told == ["the space is exhausted: it has 2 settings, and all were run"]
+def test_how_the_settings_of_several_seeds_have_ended_is_said() -> None:
+    assert list(outcome.settled({}, 0)) == []
+    states = {"complete": 5, "left": 3, "pruned": 2, "failed": 1, "running": 1}
+    assert list(outcome.settled(states, 7)) == [
+        "12 settings, 5 with every seed, 3 left before, 2 stopped, 1 failed, 1 still to come to their end: "
+        "7 trials spared"
+    ]
+    assert list(outcome.settled({"complete": 1}, 0)) == ["1 setting, 1 with every seed"]
 
 
 def test_what_no_sampler_chose_is_counted_apart() -> None:

@@ -35,8 +35,8 @@ def study(more: str = "seeds: 3", stopper: str = "stopper: none", budget: str = 
     return toys.study({BUDGET: f"{budget}\n{more}", ASHA: stopper})
 
 
-def ran(made: Study, folder: Path, work: Any = Lucky()) -> History:
-    toys.start(made, work, folder)
+def ran(made: Study, folder: Path, work: Any = None) -> History:
+    toys.start(made, work or Lucky(), folder)
     return read_history(folder)
 
 
@@ -63,7 +63,7 @@ def test_every_setting_begins_with_the_first_seed_and_only_those_that_could_win_
     assert history.searched == len(found) == 8
     assert all([seed for seed, _ in own] == [0, 1, 2][: len(own)] for own in found.values())
     assert {len(own) for own in found.values()} == {1, 2, 3}, "this study shows all of them"
-    for number, own in found.items():
+    for number in found:
         first = history.trials[number]
         assert all(history.trials[each].changes == first.changes for each in history.settings.all[number].runs)
     states = {number: setting.state for number, setting in history.settings.all.items()}
