@@ -14,6 +14,7 @@ from dfkd_ray.tune import Summary
 from dfkd_ray.tune.curves import Rows
 from dfkd_ray.tune.trials import Trial
 from dfkd_ray.util import words
+from tests.tune import toys
 
 
 def ended(number: int, values: list[float], last: dict[str, float], **final: float) -> Trial:
@@ -47,6 +48,15 @@ def test_how_the_settings_of_several_seeds_have_ended_is_said() -> None:
         "7 trials spared"
     ]
     assert list(outcome.settled({"complete": 1}, 0)) == ["1 setting, 1 with every seed"]
+
+
+def test_the_budget_of_several_seeds_is_announced_as_settings_and_trials() -> None:
+    made = toys.study({"budget: {trials: 8}": "budget: {trials: 8}\nseeds: 3\nconfirm: {top: 2, seeds: 4}"})
+    first = outcome.announcement(made, Path("reports/toy")).splitlines()[1]
+    confirming = " and at most 12 trials that confirm the winner"
+    assert first == f"m on t, 8 settings x 3 seeds (at most 24 trials){confirming}, into reports/toy"
+    hours = toys.study({"budget: {trials: 8}": "budget: {hours: 2}\nseeds: 3"})
+    assert outcome.announcement(hours, Path("r")).splitlines()[1] == "m on t, 2 h, 3 seeds each, into r"
 
 
 def test_what_no_sampler_chose_is_counted_apart() -> None:
