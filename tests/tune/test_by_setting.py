@@ -237,6 +237,27 @@ def test_seeds_run_side_by_side_where_nothing_may_leave_them_out(tmp_path: Path)
         assert (job.trial, job.seed, c.history.trials[2].setting) == (2, 1, 1), "before another setting begins"
 
 
+def test_what_waits_for_its_turn_is_left_once_another_is_far_ahead(tmp_path: Path) -> None:
+    """Two settings tell the noise; a third and a fourth have their first seed, then the fourth comes out far ahead."""
+    with tuner(tmp_path, study("seeds: 2")) as c:
+        for value in (0.50, 0.51, 0.60, 0.62):
+            job = c.next_job()
+            assert job is not None
+            finished(c, job, value)
+        third, fourth = c.next_job(), c.next_job()
+        assert third is not None
+        assert fourth is not None
+        finished(c, fourth, 0.9)
+        last = c.next_job()
+        assert last is not None
+        assert (last.trial, c.history.trials[6].setting) == (6, 5)
+        finished(c, third, 0.7)
+        assert {*c.history.settings.open} == {4, 5}, "the third may still win, and waits for room"
+        finished(c, last, 0.9)
+        assert [*c.history.settings.open] == []
+        assert c.history.settings.all[4].reason == "left after 1 of 2 seeds: too far behind trial 5, pair by pair"
+
+
 def finished(c: Tuner, job: Job, value: float, **more: Any) -> None:
     c.started(job)
     for epoch in range(1, 5):
