@@ -34,7 +34,8 @@ FACTS = ("seed", "draw", "tuning", "fingerprint", "reason", "rung", "host", "dev
 @dataclass(frozen=True)
 class Best:
     """A trial that is best, or on the front: its settings by path, its objectives and what was measured at its end, by
-    metric."""
+    metric. Of a sweep with several seeds it is a setting, by the trial of its first seed: these are then means over so
+    many `seeds`, and `errors` the standard errors of its objectives."""
 
     number: int
     arm: str | None
@@ -42,10 +43,13 @@ class Best:
     settings: Mapping[str, Any]
     values: Mapping[str, float | None]
     final: Mapping[str, float]
+    errors: Mapping[str, float | None] = field(default_factory=dict)
+    seeds: int = 1
 
     @classmethod
     def of(cls, trial: TrialRow, goals: list[str]) -> Best:
-        return cls(trial.number, trial.arm, trial.pair[0], trial.changes, dict(zip(goals, trial.values)), trial.final)
+        own = (trial.number, trial.arm, trial.pair[0], trial.changes, dict(zip(goals, trial.values)), trial.final)
+        return cls(*own, dict(zip(goals, trial.errors)), max(1, len(trial.runs)))
 
 
 @dataclass(frozen=True)

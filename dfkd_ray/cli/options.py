@@ -114,7 +114,8 @@ Preset = Annotated[
 ]
 Trials = Annotated[int | None, typer.Option(min=1, callback=bounded, help="Of a sweep, in place of its budget's.")]
 Hours = Annotated[float | None, typer.Option(callback=bounded, help="Of a sweep, in place of its budget's.")]
-Seeds = Annotated[int | None, typer.Option(min=1, callback=bounded, help="Of an ablation, in place of its file's.")]
+_OF_ARMS = "Of each arm of an ablation or setting of a sweep, in place of its file's."
+Seeds = Annotated[int | None, typer.Option(min=1, callback=bounded, help=_OF_ARMS)]
 _TASK = "Another task: a name (see `ls tasks`), a YAML file or folder:PATH."
 Task = Annotated[str | None, typer.Option(help=_TASK, show_default="the study's")]
 _OF_EACH = typer.Option(min=1, callback=bounded, help="Of every trial.", show_default="the method's")

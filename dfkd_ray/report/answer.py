@@ -152,11 +152,14 @@ def numbers(tables: Tables) -> Numbers:
         goal, scores = tables.objective, Scores(best, tables)
         epoch = scores.compared_at(goal)
         when = f"trial {best.number}" if epoch is None else f"trial {best.number}, epoch {epoch}"
-        when = f"trial {best.number}{over_seeds.evidence(best)}" if best.runs else when
-        shown.append(Number(over_seeds.value(best, goal.metric), metrics.label(goal.metric), when))
+        if best.errors and best.errors[0] is not None:
+            error = metrics.changed(goal.metric, best.errors[0], signed=False)
+            when = f"trial {best.number}, mean of {len(best.runs)} seeds, standard error {error}"
+        shown.append(Number(metrics.with_unit(goal.metric, best.value), metrics.label(goal.metric), when))
         if (tested := best.final.get(tables.quality.test_last)) is not None:
             said = metrics.with_unit(tables.quality.test_last, tested)
-            shown.append(Number(said, f"Test {tables.quality.said}", f"trial {best.number}, last epoch"))
+            what = f"last epoch, mean of {len(best.runs)} seeds" if len(best.runs) > 1 else "last epoch"
+            shown.append(Number(said, f"Test {tables.quality.said}", f"trial {best.number}, {what}"))
     shown += [trials(tables), work(tables)]
     return Numbers(shown, first=best is not None)
 

@@ -74,7 +74,7 @@ def best(tables: Tables) -> Section:
     if trial is None:
         return Section("best", title, title, [*fronts.blocks(tables), Empty(nothing(tables))])
     shown = [_setting(p, trial) for p in tables.parameters]
-    scores = Scores(trial, tables)
+    scores = Scores(next(each for each in tables.all if each.number == trial.number), tables)  # with its first seed
     last, top = (f" (epoch {e})" if e is not None else "" for e in (scores.last_epoch, scores.best_epoch))
     parts = fronts.blocks(tables)
     parts += [Table(["Setting", "Value", "Searched"], shown, f"Settings of trial {trial.number}")] if shown else []

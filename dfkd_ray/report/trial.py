@@ -63,6 +63,11 @@ class TrialRow:
         return self.number if told is None else told
 
     @property
+    def whose(self) -> str:
+        """Its arm, or how many seeds it is a setting of; empty of a trial by itself."""
+        return self.arm or (f"{len(self.runs)} seed{'s' if len(self.runs) > 1 else ''}" if self.runs else "")
+
+    @property
     def complete(self) -> bool:
         return self.state == "complete"
 

@@ -244,7 +244,7 @@ class Tables:
 
     def about(self, trial: TrialRow, *lines: str) -> str:
         """What to say of a trial when one points at it, as lines of plain text."""
-        arm = f" ({trial.arm})" if trial.arm else ""
+        whose = f" ({trial.whose})" if trial.whose else ""
         own = trial.changes
         chosen = [f"{p.label}: {words.setting(own[p.path])}" for p in self.parameters if p.path in own]
-        return "\n".join([f"Trial {trial.number}{arm}, {words.state(trial.state)}", *lines, *chosen[:12]])
+        return "\n".join([f"Trial {trial.number}{whose}, {words.state(trial.state)}", *lines, *chosen[:12]])

@@ -34,9 +34,9 @@ def announcement(study: Study, folder: Path, duplicates: Duplicates | None = Non
         arms = words.counted(count, "arm") + ("" if run == count else f" ({run} run)")
         budget = f"{arms} x {words.counted(study.ablation.pairs, 'pair')}" if study.trials else f"a path from {arms}"
     if study.seeds:
-        most = f" (at most {words.counted(study.trials * len(study.seeds), 'trial')})" if study.trials else ""
-        settings = words.counted(study.trials, "setting") if study.trials else budget
-        budget = f"{settings} x {words.counted(len(study.seeds), 'seed')}{most}"
+        seeds, most = words.counted(len(study.seeds), "seed"), (study.trials or 0) * len(study.seeds)
+        settings = f"{words.counted(study.trials or 0, 'setting')} x {seeds} (at most {words.counted(most, 'trial')})"
+        budget = settings if study.trials else f"{budget}, {seeds} each"
     if study.confirm is not None:
         budget += f" and at most {words.counted(study.confirming, 'trial')} that confirm the winner"
     first = f"{study.question or study.study}\n{study.method_name} on {study.task_name}, {budget}, into {folder}"

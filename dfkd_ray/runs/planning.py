@@ -156,7 +156,7 @@ def _hours(
     limit = study.budget.hours
     if limit is not None:
         fit = max(1, int(limit * 3600 / seconds * at_once))
-        what = "trial" if study.confirm is None else "trial of the search"
+        what = "setting" if study.seeds else "trial" if study.confirm is None else "trial of the search"
         yield f"budget: no {what} is started after {limit:g} h; about {fit} fit, {at_once} at a time"
     if trials is None:
         return
@@ -173,7 +173,7 @@ def _hours(
         yield f"with all {counted(len(seeds.listed), 'seed')}: {told}"
     if isinstance(study.stopper, Asha):
         uncut = study.confirming * seconds
-        share_run = _asha_share(study.stopper, schedule.epochs)
+        share_run = _asha_share(study.stopper, schedule.epochs, len(study.each_seed))
         spared = _time(((total - uncut) * share_run + uncut) / at_once)
         yield f"if asha keeps 1 in {study.stopper.reduction} at each rung: about {spared} on the clock"
 
@@ -210,13 +210,15 @@ def _duplicates(ablation: Ablation, duplicates: Duplicates) -> Iterator[str]:
         yield f"left out of the first round, since it is no method: {arm}: {why}"
 
 
-def _asha_share(stopper: Asha, epochs: int) -> float:
-    """The share of all epochs that is run if exactly 1 / reduction of the trials passes each rung."""
+def _asha_share(stopper: Asha, epochs: int, seeds: int = 1) -> float:
+    """The share of all epochs that is run if exactly 1 / reduction of the trials passes each rung, and those that do
+    get their later seeds."""
     run, alive, before, rung = 0.0, 1.0, 0, stopper.grace
     while rung < epochs:
         run += alive * (rung - before)
         alive, before, rung = alive / stopper.reduction, rung, rung * stopper.reduction
-    return (run + alive * (epochs - before)) / epochs
+    first = (run + alive * (epochs - before)) / epochs
+    return (first + alive * (seeds - 1)) / seeds
 
 
 def _time(seconds: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -69,14 +70,27 @@ def read(folder: Path) -> Earlier:
     if lacking:
         raise StudyError(f"{folder}: trials.arrow has no {', '.join(lacking)}")
     last = _last_metrics(folder)
-    rows = table.to_pylist()
-    return Earlier(folder, study, note.get("task", {}), [_past(study, row, last) for row in rows if _counts(row)])
+    rows = _settings([row for row in table.to_pylist() if _counts(row)])
+    return Earlier(folder, study, note.get("task", {}), [_past(study, row, last) for row in rows])
 
 
 def _counts(row: Mapping[str, Any]) -> bool:
     """Whether a trial ended with values, as the experiment that its study was begun as."""
     ended = row["state"] in ("complete", "pruned") and row["objectives"] and row["method"]
     return bool(ended) and not row.get("changed") and row.get("tuning") is None
+
+
+def _settings(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of a study with several seeds one row a setting, with the means of its objectives; of others the rows."""
+    runs: dict[int, list[dict[str, Any]]] = {}
+    for row in rows:
+        first = row.get("setting")
+        runs.setdefault(row["trial"] if first is None else first, []).append(row)
+    return [{**own[0], "objectives": _means([row["objectives"] for row in own])} for own in runs.values()]
+
+
+def _means(values: Sequence[Sequence[float]]) -> list[float]:
+    return [math.fsum(column) / len(column) for column in zip(*values)]
 
 
 def _past(study: Study, row: Mapping[str, Any], last: Mapping[int, tuple[int, Mapping[str, float]]]) -> EarlierTrial:

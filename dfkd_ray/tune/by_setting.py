@@ -33,10 +33,14 @@ def due(history: History) -> Proposal | None:
 
 
 def settling(history: History) -> Iterator[Record]:
-    """The records of settings that have come to their end; each is to be applied before the next is asked for."""
-    for number in [*history.settings.open]:
-        if (record := _settled(history, number)) is not None:
-            yield record
+    """The records of settings that have come to their end; each is to be applied before the next is asked for, since
+    one that settles as the best may leave another behind."""
+    before = -1
+    while before != len(history.settings.open):
+        before = len(history.settings.open)
+        for number in [*history.settings.open]:
+            if (record := _settled(history, number)) is not None:
+                yield record
 
 
 def most(history: History, settings: int | None) -> int | None:

@@ -18,6 +18,7 @@ from dfkd_ray.util.errors import StudyError, UnknownName
 from dfkd_ray.util.registry import forget
 from dfkd_ray.util.words import NBSP
 from tests.api.small import KD, SWEEP
+from tests.report import over_seeds
 from tests.report.ablations import by_hand, leave_one_out
 from tests.report.studies import demo, noted, one_run, study, trial, write
 
@@ -168,3 +169,12 @@ def test_what_cannot_be_loaded(tmp_path: Path) -> None:
         dfkd_ray.load(tmp_path)
     with pytest.raises(StudyError, match="its tables hold no study that this dfkd-ray knows"):
         _ = saved(tmp_path, other).study
+
+
+def test_of_several_seeds_the_best_is_a_mean_with_its_standard_error(tmp_path: Path) -> None:
+    found = saved(tmp_path, over_seeds.tables())
+    assert found.best is not None
+    assert (found.best.number, found.best.seeds) == (3, 3)
+    assert found.best.values == {"val_accuracy": pytest.approx(over_seeds.MEAN)}
+    assert found.best.errors == {"val_accuracy": pytest.approx(over_seeds.ERROR)}
+    assert found.trials["setting"].tolist() == [0, 0, 0, 3, 3, 3, 6, 6, 8, 9, 9]

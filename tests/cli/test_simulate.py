@@ -46,6 +46,14 @@ def test_as_json_and_by_the_studys_own_words(at: Path) -> None:
     assert (at / "there" / "simulation.arrow").is_file()
 
 
+def test_the_seeds_of_a_study_are_those_of_its_trials(at: Path) -> None:
+    several = toys.STUDY.replace("budget: {trials: 8}", "budget: {trials: 2}\nseeds: 3")
+    (at / "several.yaml").write_text(several, encoding="utf-8")
+    done = dfkd("simulate", "several.yaml", "--from", "old", "--repetitions", "2", "--json", "--out", "3", cwd=at)
+    told = json.loads(done.out)
+    assert {(row["trials"], row["seeds"]) for row in told["rows"]} == {(6, 3)}
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -14,6 +14,7 @@ from dfkd_ray.tune import Summary
 from dfkd_ray.tune.curves import Rows
 from dfkd_ray.tune.trials import Trial
 from dfkd_ray.util import words
+from tests.tune import toys
 
 
 def ended(number: int, values: list[float], last: dict[str, float], **final: float) -> Trial:
@@ -31,7 +32,7 @@ def test_how_much_was_a_search_and_what_was_not_run_again_is_said() -> None:
     trial = ended(1, [0.5], {"val_accuracy": 0.5})
     plain = summary([(trial, {"val_accuracy": 0.5})], trial)
     assert list(outcome.proposed(plain)) == []
-    known = replace(plain, proposed_by={"start-up": 10, "model": 2}, repeats=6, exhausted=True)
+    known = replace(plain, proposed_by={"start-up": 10, "model": 2}, repeats=6, exhausted=True, searched=2)
     assert list(outcome.proposed(known)) == [
         "proposed: 2 of 12 trials by the sampler's model, 10 drawn at random",
         "6 proposals repeated a setting with its seed, so the same bits: known, and another was asked for",
@@ -39,11 +40,23 @@ def test_how_much_was_a_search_and_what_was_not_run_again_is_said() -> None:
     ]
 
 
-def test_settings_that_ran_again_are_no_others() -> None:
-    trial = ended(1, [0.5], {"val_accuracy": 0.5})
-    again = replace(summary([(trial, {"val_accuracy": 0.5})], trial), exhausted=True, complete=11)
-    told = list(outcome.proposed(replace(again, confirmed={"ended": 9})))
-    assert told == ["the space is exhausted: it has 2 settings, and all were run"]
+def test_how_the_settings_of_several_seeds_have_ended_is_said() -> None:
+    assert list(outcome.settled({}, 0)) == []
+    states = {"complete": 5, "left": 3, "pruned": 2, "failed": 1, "running": 1}
+    assert list(outcome.settled(states, 7)) == [
+        "12 settings, 5 with every seed, 3 left before, 2 stopped, 1 failed, 1 still to come to their end: "
+        "7 trials spared"
+    ]
+    assert list(outcome.settled({"complete": 1}, 0)) == ["1 setting, 1 with every seed"]
+
+
+def test_the_budget_of_several_seeds_is_announced_as_settings_and_trials() -> None:
+    made = toys.study({"budget: {trials: 8}": "budget: {trials: 8}\nseeds: 3\nconfirm: {top: 2, seeds: 4}"})
+    first = outcome.announcement(made, Path("reports/toy")).splitlines()[1]
+    confirming = " and at most 12 trials that confirm the winner"
+    assert first == f"m on t, 8 settings x 3 seeds (at most 24 trials){confirming}, into reports/toy"
+    hours = toys.study({"budget: {trials: 8}": "budget: {hours: 2}\nseeds: 3"})
+    assert outcome.announcement(hours, Path("r")).splitlines()[1] == "m on t, 2 h, 3 seeds each, into r"
 
 
 def test_what_no_sampler_chose_is_counted_apart() -> None:

@@ -73,6 +73,24 @@ def test_it_says_where_the_sampler_will_not_see_all_trials() -> None:
         assert said not in lines(budget={"trials": trials}, sampler={"name": sampler}, **many)
 
 
+def test_with_several_seeds_the_budget_is_of_settings() -> None:
+    several = lines(seeds=[0, 4, 5], stopper={"name": "asha", "grace": 3, "reduction": 3})
+    assert several[3:5] == [
+        "each setting with 3 seeds (0, 4, 5), 6 settings and at most 18 trials: its value is the mean",
+        "a setting's later seeds are run while it may still come out ahead of the best one (racing, risk 0.05); once "
+        "it cannot, it is left",
+    ]
+    clock = 18 * TRIAL / 60
+    assert f"18 trials, 1 at a time: at most {clock:.0f} min of CPU, {clock:.0f} min on the clock" in several
+    passed = 1 / 3  # of the one rung, after a third of the epochs
+    asha = 6 * (1 / 3 + passed * 2 / 3 + passed * 2) * TRIAL / 60
+    assert f"if asha keeps 1 in 3 at each rung: about {asha:.0f} min on the clock" in several
+    assert not any("racing" in line for line in lines(seeds=2, racing=False))
+    hours = lines(seeds=2, budget={"hours": 1})
+    assert "each setting with 2 seeds (0, 1): its value is the mean" in hours
+    assert "budget: no setting is started after 1 h; about 17 fit, 1 at a time" in hours
+
+
 def of_arms(**arms: dict[str, Any]) -> study.Study:
     plain = {"study": "a", "method": "noise_kd", "task": "gliders", "objective": {"metric": "val_accuracy"}}
     return study.parse(Document({**plain, "arms": arms, "seeds": 3}))

@@ -134,7 +134,7 @@ def test_a_sweep_says_how_noisy_seeds_are_and_which_lead_it_finds() -> None:
         "points; of settings that are equal the best one looks 6.5 points better than it is"
     )
     more = swept(measured, 4)[1]
-    assert "12 trials of 4 seeds" in more
+    assert "12 settings of 4 seeds" in more
     assert f"by {lead / 2:.1f} points; of settings that are equal the best one looks 3.3 points" in more
     assert len(swept(measured, budget={"hours": 1})) == 1, "nobody knows how many trials there will be"
     assert swept(None)[0].startswith("noise between seeds: not known, since no earlier study of this method and task ")

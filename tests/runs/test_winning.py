@@ -71,3 +71,16 @@ def test_a_better_trial_of_an_earlier_study_is_named() -> None:
     assert list(winning.better_before(done, {**note, "earlier": earlier})) == [
         "reports/old, which the sampler knew, has a better one (val_accuracy 75.0 %): run it here with `start:`"
     ]
+
+
+def test_a_setting_with_several_seeds_is_a_mean_with_its_standard_error() -> None:
+    one = ended(4, [0.5], {"val_accuracy": 0.75}, test_accuracy__last=0.25)
+    whole = replace(one, errors=[0.0125], over=3)
+    first, *_ = winning.winners(summary([(whole, {"val_accuracy": 0.5})], whole), 0.25)
+    assert first == (
+        "best: trial 4, mean of 3 seeds ± standard error, val_accuracy 50.0 % ± 1.2 points, "
+        "test 25.0 % on average at the last epochs (chance 25.0 %)"
+    )
+    several = replace(whole, values=[0.5, 0.125], errors=[0.0125, 0.0625])
+    *_, last = winning.front_lines([(several, {"val_accuracy": 0.5, "kl/noise": 0.125})], None)
+    assert last == "  trial 4: val_accuracy 50.0 % ± 1.2 points, kl/noise 0.125 nats ± 0.0625 nats"

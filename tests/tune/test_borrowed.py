@@ -83,6 +83,18 @@ def test_an_earlier_study_is_read_from_its_tables(old: Path) -> None:
         read(old / "nowhere")
 
 
+def test_of_a_study_with_several_seeds_each_setting_is_known_once(tmp_path: Path) -> None:
+    several = {
+        "budget: {trials: 5}": "budget: {trials: 2}\nseeds: 2\nracing: false",
+        "stopper: {name: asha, grace: 1, reduction: 2}": "stopper: none",
+    }
+    toys.start(study(several), Work(), tmp_path, task=TASK)
+    history = read_history(tmp_path)
+    assert [(past.number, past.values) for past in read(tmp_path).trials] == [
+        (number, setting.values) for number, setting in history.settings.all.items()
+    ]
+
+
 def test_trials_of_the_same_method_task_and_length_are_known_to_the_sampler(old: Path, tmp_path: Path) -> None:
     made, work = study(NEW), Work()
     found = borrow(made, [old], TASK, work.fingerprint)

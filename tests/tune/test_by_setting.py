@@ -35,8 +35,8 @@ def study(more: str = "seeds: 3", stopper: str = "stopper: none", budget: str = 
     return toys.study({BUDGET: f"{budget}\n{more}", ASHA: stopper})
 
 
-def ran(made: Study, folder: Path, work: Any = Lucky()) -> History:
-    toys.start(made, work, folder)
+def ran(made: Study, folder: Path, work: Any = None) -> History:
+    toys.start(made, work or Lucky(), folder)
     return read_history(folder)
 
 
@@ -63,7 +63,7 @@ def test_every_setting_begins_with_the_first_seed_and_only_those_that_could_win_
     assert history.searched == len(found) == 8
     assert all([seed for seed, _ in own] == [0, 1, 2][: len(own)] for own in found.values())
     assert {len(own) for own in found.values()} == {1, 2, 3}, "this study shows all of them"
-    for number, own in found.items():
+    for number in found:
         first = history.trials[number]
         assert all(history.trials[each].changes == first.changes for each in history.settings.all[number].runs)
     states = {number: setting.state for number, setting in history.settings.all.items()}
@@ -235,6 +235,27 @@ def test_seeds_run_side_by_side_where_nothing_may_leave_them_out(tmp_path: Path)
         job = c.next_job()
         assert job is not None
         assert (job.trial, job.seed, c.history.trials[2].setting) == (2, 1, 1), "before another setting begins"
+
+
+def test_what_waits_for_its_turn_is_left_once_another_is_far_ahead(tmp_path: Path) -> None:
+    """Two settings tell the noise; a third and a fourth have their first seed, then the fourth comes out far ahead."""
+    with tuner(tmp_path, study("seeds: 2")) as c:
+        for value in (0.50, 0.51, 0.60, 0.62):
+            job = c.next_job()
+            assert job is not None
+            finished(c, job, value)
+        third, fourth = c.next_job(), c.next_job()
+        assert third is not None
+        assert fourth is not None
+        finished(c, fourth, 0.9)
+        last = c.next_job()
+        assert last is not None
+        assert (last.trial, c.history.trials[6].setting) == (6, 5)
+        finished(c, third, 0.7)
+        assert {*c.history.settings.open} == {4, 5}, "the third may still win, and waits for room"
+        finished(c, last, 0.9)
+        assert [*c.history.settings.open] == []
+        assert c.history.settings.all[4].reason == "left after 1 of 2 seeds: too far behind trial 5, pair by pair"
 
 
 def finished(c: Tuner, job: Job, value: float, **more: Any) -> None:

@@ -243,3 +243,24 @@ def test_the_ledger_of_a_study_in_a_store_is_left_alone(tmp_path: Path, whole: b
     ):
         repair(tmp_path)
     assert (tmp_path / NAME).read_bytes() == data
+
+
+SEVERAL = {
+    "budget: {trials: 8}": "budget: {trials: 2}\nseeds: 2\nracing: false",
+    "stopper: {name: asha, grace: 1, reduction: 2}": "stopper: none",
+}
+
+
+@pytest.mark.parametrize(("kind", "trial"), [("settled", 0), ("ended", 1), ("asked", 1)])
+def test_a_setting_with_several_seeds_settles_anew_where_that_is_lost(tmp_path: Path, kind: str, trial: int) -> None:
+    toys.start(toys.study(SEVERAL), toys.Toy(), tmp_path)
+    data = (tmp_path / NAME).read_bytes()
+    expected = History(read_records(tmp_path / NAME)[0])
+    broken(tmp_path, data, place(data, kind, trial))
+    mended(tmp_path)
+    toys.resume(tmp_path, toys.Toy())
+    found = History(read_records(tmp_path / NAME)[0])
+    assert found.settings.all == expected.settings.all
+    assert [(t.seed, t.setting, t.values) for t in found.trials.values()] == [
+        (t.seed, t.setting, t.values) for t in expected.trials.values()
+    ]

@@ -12,6 +12,7 @@ from dfkd_ray.tune.history import History
 from dfkd_ray.tune.ledger import NAME, read_records
 from tests.tune import toys
 
+ASHA = "stopper: {name: asha, grace: 1, reduction: 2}"
 pytestmark = pytest.mark.usefixtures("no_fsync")
 
 
@@ -42,3 +43,10 @@ def test_of_what_is_damaged_nothing_is_taken(tmp_path: Path) -> None:
     (tmp_path / "trials" / "0009").mkdir(parents=True)
     (tmp_path / "trials" / "0009" / "run.json").write_text("{}")
     assert (salvage.asked(tmp_path), salvage.rows(tmp_path, {3: [1]})) == ({}, [])
+
+
+def test_whose_later_seed_a_trial_is_is_known(tmp_path: Path) -> None:
+    several = {"budget: {trials: 8}": "budget: {trials: 2}\nseeds: 2\nracing: false", ASHA: "stopper: none"}
+    toys.start(toys.study(several), toys.Toy(), tmp_path)
+    asked = salvage.asked(tmp_path)
+    assert [asked[number][0]["setting"] for number in range(4)] == [None, 0, None, 2]

@@ -380,16 +380,17 @@ def test_optuna_says_nothing(capfd: pytest.CaptureFixture[str], recwarn: pytest.
     assert optuna.logging.get_verbosity() == optuna.logging.ERROR
 
 
-def test_a_degenerate_trial_is_rebuilt_as_it_was_told() -> None:
+@pytest.mark.parametrize(("state", "rung"), [("complete", None), ("pruned", 1)])
+def test_a_degenerate_trial_is_rebuilt_as_it_was_told(state: str, rung: int | None) -> None:
     study = replace(make(Random(), RANGES), objective=(Objective("agreement/source"),))
     ledger, live = Ledger(study), Search(study)
     proposal = live.propose()
     assert proposal is not None
     ledger.asked(proposal)
-    live.tell(0, "failed", [1.0], {1: 1.0}, None)
+    live.tell(0, "failed", [1.0], {1: 1.0}, rung)
     found = {"agreement/source": 1.0, "class_entropy/source": 0.0}
     ledger.note("row", trial=0, epoch=1, seconds=1.0, metrics=found, last=True, final={})
-    ledger.note("ended", trial=0, state="complete", reason=None, rung=None, values=[1.0], final={})
+    ledger.note("ended", trial=0, state=state, reason=None, rung=rung, values=[1.0], final={})
     rebuilt = Search(study)
     rebuilt.rebuild(ledger.history)
     told, again = live._optuna.get_trials()[0], rebuilt._optuna.get_trials()[0]

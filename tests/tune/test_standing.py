@@ -135,3 +135,25 @@ def test_a_front_is_told_with_its_knee_and_how_it_grew(tmp_path: Path) -> None:
     assert [each["trial"] for each in box["after_trial"]] == [0, 1, 2], "the last moved nothing"
     assert box["share"] == box["after_trial"][-1]["share"]
     assert "front" not in standing.standing(write(tmp_path / "one")).plain()
+
+
+def test_the_settings_of_several_seeds_are_counted(tmp_path: Path) -> None:
+    several = {"budget: {trials: 8}": "budget: {trials: 8}\nseeds: 2"}
+    told = {"reason": None, "rung": None, "values": [0.5], "errors": [0.1], "told": [0.5]}
+    story = [
+        *records(several),
+        *(record for n in (0, 1) for record in (asked(n), row(n, 4, 0.4 + n / 5), ended(n, "complete", [0.4 + n / 5]))),
+        {"kind": "settled", "time": 1.0, "trial": 0, "state": "complete", **told},
+        asked(2),
+    ]
+    for number, record in enumerate(record for record in story if record["kind"] == "asked"):
+        record |= {"seed": number % 2, "setting": 0 if number == 1 else None}
+    seen = standing.standing(write(tmp_path / "toy", story))
+    plain = seen.plain()
+    assert plain["settings"] == {
+        **{"seeds": [0, 1], "total": 8, "complete": 1, "left": 0, "stopped": 0, "failed": 0, "running": 1},
+        "trials_spared": 0,
+    }
+    assert plain["trials"]["total"] == 16
+    best = {key: plain["best"][key] for key in ("trial", "setting", "seeds", "value", "standard_error")}
+    assert best == {"trial": 0, "setting": 0, "seeds": 2, "value": 0.5, "standard_error": 0.1}

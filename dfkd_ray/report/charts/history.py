@@ -81,6 +81,14 @@ class History(Chart):
         return thinning.part_of(pa.Table.from_pylist(rows, ROWS), len(drawn), len(found))
 
     @staticmethod
+    def notes(rows: pa.Table) -> list[str]:
+        told = (
+            "Each mark is a setting: the mean over its seeds, and bars of one standard error on either side. An open "
+            "circle was stopped, or left before it had every seed; the line is of those that have all."
+        )
+        return [told] if any(rows["error"].to_pylist()) else []
+
+    @staticmethod
     def draw(rows: pa.Table) -> go.Figure:
         trials, so_far = rows["trial"].to_pylist(), rows["best_so_far"].to_pylist()
         line = go.Scatter(
