@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import torch
-from machine import Told, machine, told
+from machine import Told, told
 from step_cases import SIZES, STEPS, Case
 from step_measure import measure, memory
 from step_variants import LEVERS, Seconds
@@ -86,12 +86,12 @@ def beside(found: dict[str, Any]) -> Iterator[str]:
     case, seconds = Case(**found["case"]), found["seconds"]
     ours = middles(seconds)
     share = found["flops"] / sum(each * steps for each, steps in zip(ours, STEPS[case.method])) / found["peak_flops"]
-    yield f"{case.method}: {share:.0%} of the rate of a product of float32 matrices{paper(case, ours)}"
+    yield f"- {case.method}: {share:.0%} of the rate of a product of float32 matrices{paper(case, ours)}"
     for lever in [name for name in seconds if name in LEVERS or name in get_args(Precision)]:
         of_phases = (f"{name} {ratios(seconds, lever, 'ours', phase)}" for phase, name in enumerate(PHASES))
-        yield f"- {lever} / ours: {', '.join(of_phases)}"
+        yield f"- {case.method}, {lever} / ours: {', '.join(of_phases)}"
     for lever, why in found["failed"].items():
-        yield f"- {lever}: failed, {why}"
+        yield f"- {case.method}, {lever}: failed, {why}"
 
 
 def paper(case: Case, ours: Sequence[float]) -> str:
@@ -135,7 +135,7 @@ def main() -> None:
     if unknown := [size for size in args.sizes if size not in SIZES]:
         parser.error(f"no size {unknown[0]!r}; there are {', '.join(SIZES)}")
     rest = (args.device, args.threads, args.repeats, args.seconds, args.batch, args.levers or args.device == "cuda")
-    print(f"{machine()}; torch {torch.__version__}, {args.device}, threads {args.threads}")
+    print(f"torch {torch.__version__}, {args.device}, threads {args.threads}")
     rows = [
         found for size in args.sizes or ["gliders"] for found in table([Case(m, size, *rest) for m in args.methods])
     ]

@@ -124,6 +124,6 @@ class Case:
     def images(self) -> int:
         return self.batch or self.of.batch[self.device != "cpu"]
 
-    def run(self, precision: Precision = "float32", batch: int = 0) -> Run:
-        method = method_of(self.method, self.of, batch or self.images)
+    def run(self, precision: Precision = "float32", batch: int = 0, changes: Mapping[str, Any] | None = None) -> Run:
+        method = method_of(self.method, self.of, batch or self.images, changes)
         return opened(method, self.of, Runtime(self.device, precision, self.threads))

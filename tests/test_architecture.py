@@ -97,6 +97,8 @@ MIRRORS_NOTHING = {
     "test_fuzz.py": "every reader of what others may have written",
     "test_search_spaces.py": "the studies that ship",
     "test_wheel.py": "what travels in the package",
+    "benchmarks/test_results.py": "how RESULTS.md is kept",
+    "benchmarks/test_step.py": "the benchmark of a step: the same written the published way, and the floors",
     "cli/test_ablate.py": "a command as its user meets it, from the file to the page",
     "cli/test_ablate_path.py": "the same, along a path",
     "cli/test_bounds.py": "absurd numbers, names and files in every command that takes them",

@@ -1,14 +1,15 @@
-"""The page of a large study: what it takes to make, how large it is, how long Chromium takes to draw it.
+"""The page of a study: what it takes to make, how large it is, how long Chromium takes to draw it.
 
-    python -m benchmarks load tables --trials 10000 --epochs 200 --metrics 16 --out FOLDER
-    python -m benchmarks load_page FOLDER ...
+    python -m benchmarks report --trials 200 10000    # tables of so many simulated trials, which are thrown away
+    python -m benchmarks report FOLDER ...            # tables that are there, of `load tables`, say
 
 A row a folder of tables. `seconds` are the clock's, `work` those of the processor over all processes, which says more
-on a machine that is busy. A page is drawn once all its charts are.
+on a machine that is busy. A page is drawn once all its charts are; without a Chromium it is not drawn at all.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import resource
 import shutil
@@ -20,6 +21,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from load_data import write_tables
 
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run")
 DRAWN = "return document.documentElement.dataset.drawn === 'yes'"
@@ -82,23 +85,38 @@ def work_below(root: int) -> float:
     return sum(spent.get(own, 0.0) for own in below)
 
 
-def row(folder: Path) -> str:
+def row(folder: Path, name: str) -> str:
     seconds, work, memory = made(folder)
     page = folder / "report.html"
-    shown, shown_work = opened(page)
     size = page.stat().st_size / 1e6
-    return f"| {folder} | {seconds:.1f} | {work:.1f} | {memory:.2f} | {size:.2f} | {shown:.1f} | {shown_work:.1f} |"
+    drawn = [f"{each:.1f}" for each in opened(page)] if shutil.which("chromium") else ["-", "-"]
+    return f"| {name} | {seconds:.1f} | {work:.1f} | {memory:.2f} | {size:.2f} | {' | '.join(drawn)} |"
 
 
-def main(words: list[str]) -> None:
-    if words[:1] == [ALONE]:
-        print(row(Path(words[1])), flush=True)
+def alone(folder: Path, name: str) -> None:
+    """In a process of its own: the peak memory of children is that of the largest one so far."""
+    subprocess.run([sys.executable, __file__, ALONE, str(folder), name], check=True)
+
+
+def main() -> None:
+    if sys.argv[1:2] == [ALONE]:
+        print(row(Path(sys.argv[2]), sys.argv[3]), flush=True)
         return
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="*", type=Path)
+    parser.add_argument("--trials", type=int, nargs="+", default=[])
+    parser.add_argument("--epochs", type=int, default=200)
+    parser.add_argument("--metrics", type=int, default=16)
+    args = parser.parse_args()
     print("| tables | report: seconds | work | GB | page: MB | drawn: seconds | work |", flush=True)
     print("|---|---|---|---|---|---|---|", flush=True)
-    for folder in words:  # the peak memory of children is that of the largest one so far
-        subprocess.run([sys.executable, __file__, ALONE, folder], check=True)
+    for folder in args.folders:
+        alone(folder, folder.name)
+    for trials in args.trials:
+        with tempfile.TemporaryDirectory() as folder:
+            write_tables(trials, args.epochs, args.metrics, "none", Path(folder))
+            alone(Path(folder), f"{trials:,} trials")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
