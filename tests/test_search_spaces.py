@@ -81,7 +81,9 @@ def test_it_can_be_written_back(name: str) -> None:
 def tiny_arm(changes: dict[str, Any]) -> dict[str, Any]:
     """What an arm changes, but two steps long: without the lengths that it sets, and no phase longer than an epoch."""
     lengths = {path: value for path, value in changes.items() if path.startswith("schedule.")}
-    short = {path: min(value, 1 if path in TINY else 0) for path, value in lengths.items() if path != "schedule.batch"}
+    none = {path: None for path, value in lengths.items() if value is None}
+    numbers = {path: value for path, value in lengths.items() if path not in {*none, "schedule.batch"}}
+    short = none | {path: min(value, 1 if path in TINY else 0) for path, value in numbers.items()}
     if short.get("schedule.source_epochs") == 0:
         short["schedule.source_epochs"] = 1
     return {path: value for path, value in changes.items() if path not in lengths} | short
