@@ -142,6 +142,12 @@ def points(name: str, x: Sequence[Any], y: Sequence[Any], own: Mapping[str, Sequ
     return go.Scatter(x=x, y=y, hovertext=said, **{**style, **linked(name, own["trial"]), **more})
 
 
+def staircase(x: Sequence[Any], y: Sequence[Any], name: str) -> go.Scatter:
+    """What was best until then, as a line that steps where something became better."""
+    style = {"shape": "hv", "color": BEST, "width": 1.5}
+    return go.Scatter(x=x, y=y, mode="lines", line=style, name=name, hoverinfo="skip")
+
+
 def linked(name: str | None, trials: Sequence[int | None]) -> dict[str, Any]:
     """What ties the marks of a trace to their trials: a click opens a trial, what is chosen elsewhere stands out here.
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from dfkd_ray import metrics
 from dfkd_ray.report import thinning
-from dfkd_ray.report.chart import BEST, SEARCH, Chart, axis, by_role, charts, constant, figure, points, role
+from dfkd_ray.report.chart import SEARCH, Chart, axis, by_role, charts, constant, figure, points, role, staircase
 from dfkd_ray.report.view import Tables
 from dfkd_ray.stats import front as pareto
 from dfkd_ray.util import words
@@ -64,14 +64,7 @@ class Cost(Chart):
     @staticmethod
     def draw(rows: pa.Table) -> go.Figure:
         chosen = sorted((s, v) for s, v, on in zip(*(rows[c].to_pylist() for c in ("seconds", "value", "front"))) if on)
-        line = go.Scatter(
-            x=[s for s, _ in chosen],
-            y=[v for _, v in chosen],
-            mode="lines",
-            line={"shape": "hv", "color": BEST, "width": 1.5},
-            name="Pareto front",
-            hoverinfo="skip",
-        )
+        line = staircase([s for s, _ in chosen], [v for _, v in chosen], "Pareto front")
         marks = [points(name, own["seconds"], own["value"], own) for name, own in by_role(rows)]
         metric = constant(rows, "metric")
         return figure(

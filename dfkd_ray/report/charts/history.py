@@ -12,7 +12,6 @@ import pyarrow as pa
 from dfkd_ray import metrics
 from dfkd_ray.report import over_seeds, thinning
 from dfkd_ray.report.chart import (
-    BEST,
     SEARCH,
     Chart,
     axis,
@@ -23,6 +22,7 @@ from dfkd_ray.report.chart import (
     integer_axis,
     points,
     role,
+    staircase,
 )
 from dfkd_ray.report.trial import Goal, TrialRow
 from dfkd_ray.report.view import Tables
@@ -91,14 +91,7 @@ class History(Chart):
     @staticmethod
     def draw(rows: pa.Table) -> go.Figure:
         trials, so_far = rows["trial"].to_pylist(), rows["best_so_far"].to_pylist()
-        line = go.Scatter(
-            x=trials,
-            y=so_far,
-            mode="lines",
-            line={"shape": "hv", "color": BEST, "width": 1.5},
-            name="best so far",
-            hoverinfo="skip",
-        )
+        line = staircase(trials, so_far, "best so far")
         marks = [points(name, own["trial"], own["value"], own, **_bars(own["error"])) for name, own in by_role(rows)]
         return figure(
             [line, *marks],

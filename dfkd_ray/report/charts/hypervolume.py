@@ -7,7 +7,18 @@ import pyarrow as pa
 
 from dfkd_ray import metrics
 from dfkd_ray.report import fronts, thinning
-from dfkd_ray.report.chart import BEST, SEARCH, Chart, axis, by_role, charts, figure, integer_axis, points, role
+from dfkd_ray.report.chart import (
+    SEARCH,
+    Chart,
+    axis,
+    by_role,
+    charts,
+    figure,
+    integer_axis,
+    points,
+    role,
+    staircase,
+)
 from dfkd_ray.report.view import Tables
 from dfkd_ray.stats import hypervolume
 from dfkd_ray.util import words
@@ -62,14 +73,7 @@ class Hypervolume(Chart):
     @staticmethod
     def draw(rows: pa.Table) -> go.Figure:
         trials, volumes = rows["trial"].to_pylist(), rows["volume"].to_pylist()
-        line = go.Scatter(
-            x=trials,
-            y=volumes,
-            mode="lines",
-            line={"shape": "hv", "color": BEST, "width": 1.5},
-            name="hypervolume",
-            hoverinfo="skip",
-        )
+        line = staircase(trials, volumes, "hypervolume")
         marks = [points(name, own["trial"], own["volume"], own) for name, own in by_role(rows)]
         share = axis("Hypervolume, share of the box", tickformat=".3~p")
         return figure([line, *marks], xaxis=integer_axis("Trial", trials), yaxis=share)
