@@ -88,6 +88,8 @@ def around(history: History, seeds: int | None = None) -> Around:
         budget=Budget(),
         confirm=None,
         seed=0,
+        seeds=(),
+        racing=None,
         ablation=Ablation(LeaveOneOut(), Seeds(tuple(range(first, first + count)), count), components),
     )
     return Around(made, left_out)
