@@ -88,6 +88,8 @@ def around(history: History, seeds: int | None = None) -> Around:
         budget=Budget(),
         confirm=None,
         seed=0,
+        seeds=(),
+        racing=None,
         ablation=Ablation(LeaveOneOut(), _seeds(first, count), components),
     )
     return Around(made, left_out)

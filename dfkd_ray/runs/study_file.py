@@ -13,7 +13,7 @@ from dfkd_ray.methods.method import Method
 from dfkd_ray.runs import first_settings, path_to, plugins, preparing, selecting
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.study import Budget, Study
-from dfkd_ray.study.ablation import KEYS
+from dfkd_ray.study.ablation import KEYS, MAKING
 from dfkd_ray.study.overrides import NO_OVERRIDES, Overrides
 from dfkd_ray.study.reading import named_plugins
 from dfkd_ray.study.specs import Optunahub, Tpe
@@ -151,7 +151,8 @@ def _salvage(document: Document, found: Iterable[Problem]) -> Study | None:
     """The study without the parts that have mistakes, so that the other parts can be checked too."""
     if not isinstance(document.data, dict):
         return None
-    rest = {key: value for key, value in document.data.items() if key != "confirm"}  # the method does not depend on it
+    rest = {key: value for key, value in document.data.items() if key not in ("confirm", "racing")}  # not of the method
+    rest = rest if rest.keys() & {*MAKING} else {key: value for key, value in rest.items() if key != "seeds"}
     raw = {**_STAND_INS, **rest} | {key: _STAND_INS[key] for key in ("sampler", "stopper", "budget")}
     while True:  # what is taken out may have been the condition of something else
         rest = dict(raw)
@@ -200,7 +201,7 @@ def _check_method(made: Study, document: Document, problems: Problems) -> None:
 
     before = len(problems.found)
     without: dict[str, Any] = {"search": {}, "start": (), "confirm": None, "ablation": None, "published": ""}
-    without["sampler"] = Tpe()
+    without |= {"sampler": Tpe(), "seeds": (), "racing": None}
     problems.attempt("", study.check, replace(made, budget=Budget(hours=1), **without), accepts, document)
     wrong = [problem.path for problem in problems.found[before:]]
     fixed = {path: value for path, value in made.fixed.items() if f"fixed.{path}" not in wrong}

@@ -149,3 +149,15 @@ def test_what_has_no_winner_is_refused() -> None:
     once = SWEEP.partition("search:")[0] + "budget: {trials: 1}\n"
     with pytest.raises(StudyError, match="loud is no sweep: an ablation around a winner needs one that has searched"):
         around.around(History(records({}, once)))
+
+
+def test_of_a_sweep_with_several_seeds_the_arms_have_others(tmp_path: Path) -> None:
+    told = records(WON, f"{SWEEP}seeds: 2\nracing: false\n")
+    told[1]["setting"] = None
+    told += [{**asked(1), "changes": WON, "seed": 1, "setting": 0}, row(1, 1, 0.7), ended(1, "complete", [0.7])]
+    facts = {"reason": None, "rung": None, "values": [0.6], "errors": [0.1], "told": [0.6]}
+    told.append({"kind": "settled", "time": 1.0, "trial": 0, "state": "complete", **facts})
+    study = around.around(History(told)).study
+    assert (study.seeds, study.racing) == ((), None)
+    assert study.ablation is not None
+    assert study.ablation.seeds.listed == (2, 3, 4, 5, 6)

@@ -52,6 +52,15 @@ def test_a_study_and_its_work(tmp_path: Path) -> None:
     assert (work.max_epochs, work.metric, work.sign) == (2, "agreement/source", 1.0)
 
 
+def test_a_sweep_with_several_seeds_and_its_mistakes(tmp_path: Path) -> None:
+    several = ("seed: 0", "seeds: [3, 5]\nracing: {risk: 0.01}")
+    made, _ = open_study(write(tmp_path, GOOD.replace(*several)))
+    assert (made.seeds, made.in_all) == ((3, 5), 4)
+    found = mistakes(tmp_path, ("seed: 0", "seeds: [3, 3]\nracing: true"), ("schedule.epochs: 2", "schedule.epoch: 2"))
+    assert found[0].startswith("mine.yaml:5: fixed.schedule.epoch: ")
+    assert found[1:] == ["mine.yaml:12: seeds: 3 stands twice: the same seed is the same run"]
+
+
 def test_a_pool_is_looked_for_beside_the_study_and_kept_absolute(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     arms = {"a": {"source": {"name": "stored", "folder": "mine"}}, "b": {"source": "noise"}}

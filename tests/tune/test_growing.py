@@ -273,3 +273,15 @@ def test_a_damaged_amendment_is_set_aside_and_can_be_taken_up_again(four: Path, 
     history = read_history(folder)
     assert history.study.search == study(WIDER).search
     assert [trial.changes for trial in history.trials.values()] == before
+
+
+def test_a_sweep_with_several_seeds_grows_by_settings(tmp_path: Path) -> None:
+    several = {"trials: 4}": "trials: 2}\nseeds: 2"}
+    toys.start(study(several), Work(), tmp_path)
+    more = {"trials: 4}": "trials: 3}\nseeds: 2\nracing: false"}
+    go_on(tmp_path, lambda history: study(more))
+    found = read_history(tmp_path)
+    assert told(found.amendments[0]["changed"]) == "budget.trials 2 -> 3; racing.risk 0.05 -> 0.0"
+    assert [len(setting.runs) for setting in found.settings.all.values()] == [2, 2, 2], "four trials are two settings"
+    with pytest.raises(StudyError, match=r"\n  seeds.2: nothing there, 2 here$"):
+        amended(tmp_path, found, study({"trials: 4}": "trials: 3}\nseeds: 3\nracing: false"}), {})
