@@ -1,6 +1,6 @@
 """The highest memory of each arm of the shipped study of methods, in a process of its own.
 
-    python benchmarks/memory.py [ARM ...]
+    python -m benchmarks memory [ARM ...]
 
 Each arm runs with seed 0 to the end of its first epoch in which the student learns.
 """

@@ -22,17 +22,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from machine import Told, told
 from step_cases import SIZES, STEPS, Case
-from step_measure import measure, memory
+from step_measure import HALVES, measure, memory
 from step_variants import LEVERS, Seconds
 
 from dfkd_ray.methods import config
 from dfkd_ray.tune.ray_setup import MALLOC
-from dfkd_ray.util.choices import Precision
 
 CLOSE = 1e-9  # of losses of about 1 and more: what float64 leaves of the same mathematics in another order
 PHASES = ("source", "student")
@@ -76,31 +75,33 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
         yield f"| {' | '.join(map(str, (f'{case.method}, {name}', *speed, naive, *rest, memories)))} |"
 
 
-def middles(seconds: dict[str, list[Seconds]]) -> list[float]:
-    """Median seconds of ours, of each phase."""
-    return [told([each[phase] for each in seconds["ours"]]).middle for phase in range(len(PHASES))]
+def middles(seconds: dict[str, list[Seconds]], name: str = "ours") -> list[float]:
+    """Median seconds of each phase."""
+    return [told([each[phase] for each in seconds[name]]).middle for phase in range(len(PHASES))]
 
 
 def beside(found: dict[str, Any]) -> Iterator[str]:
-    """What else a case tells: the share of a matrix product's rate, and levers to ours as it is."""
+    """What else a case tells: shares of a matrix product's rate, the paper's run, and levers to ours as it is."""
     case, seconds = Case(**found["case"]), found["seconds"]
-    ours = middles(seconds)
-    share = found["flops"] / sum(each * steps for each, steps in zip(ours, STEPS[case.method])) / found["peak_flops"]
-    yield f"- {case.method}: {share:.0%} of the rate of a product of float32 matrices{paper(case, ours)}"
-    for lever in [name for name in seconds if name in LEVERS or name in get_args(Precision)]:
+    for precision, name in {"float32": "ours", **{half: half for half in HALVES if half in seconds}}.items():
+        times = middles(seconds, name)
+        rate = found["flops"] / sum(each * steps for each, steps in zip(times, STEPS[case.method]))
+        share = rate / found["rates"]["float32" if name == "ours" else "half"]
+        yield f"- {case.method}, {precision}: {share:.0%} of the rate of a matrix product{paper(case, times)}"
+    for lever in [name for name in seconds if name in (*LEVERS, *HALVES)]:
         of_phases = (f"{name} {ratios(seconds, lever, 'ours', phase)}" for phase, name in enumerate(PHASES))
         yield f"- {case.method}, {lever} / ours: {', '.join(of_phases)}"
     for lever, why in found["failed"].items():
         yield f"- {case.method}, {lever}: failed, {why}"
 
 
-def paper(case: Case, ours: Sequence[float]) -> str:
+def paper(case: Case, times: Sequence[float]) -> str:
     """What all steps of the paper would take at its batch, where this is its size."""
     if case.method not in case.of.paper:
         return ""
     plan = config.load(case.method).schedule
     steps = (plan.source_rounds * plan.source_steps, plan.student_rounds * plan.student_steps)
-    hours = sum(each * count for each, count in zip(ours, steps)) * plan.batch / case.images / 3600
+    hours = sum(each * count for each, count in zip(times, steps)) * plan.batch / case.images / 3600
     return f"; the paper's run would take {hours:.1f} h"
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any, get_args
 
 import torch
@@ -14,6 +15,7 @@ from dfkd_ray.parts.sources.lifecycles import Keep
 from dfkd_ray.train.runtime import Meter
 from dfkd_ray.util.choices import Precision
 
+HALVES = tuple(name for name in get_args(Precision) if name not in ("float32", "float16"))
 CHECKED = 8  # images of a batch whose losses are compared
 # Two rounds of this: six steps of each phase, and what lies between rounds. A bias before BatchNorm has no gradient but
 # rounding, of which Adam makes steps all the same; SpaceshipNet's running means show them, so they are to be small.
@@ -39,36 +41,38 @@ def difference(case: Case) -> float:
     return max(abs(one - other) / max(1.0, abs(one)) for one, other in pairs)
 
 
-def variants(case: Case) -> Iterator[tuple[str, Any]]:
-    """What runs side by side, by name; each has a run of its own."""
-    yield "ours", Ours(case.run())
-    yield "again", Ours(case.run())
-    yield "naive", Twin(case.run())
-    floor = Floor(case.run())
-    yield "F1", floor
-    yield "F2", Convolutions(floor)
+def variants(case: Case) -> dict[str, Callable[[], Any]]:
+    """What runs side by side, by name, as it is opened; each has a run of its own."""
+    floor = cache(lambda: Floor(case.run()))
+    found: dict[str, Callable[[], Any]] = {
+        "ours": lambda: Ours(case.run()),
+        "again": lambda: Ours(case.run()),
+        "naive": lambda: Twin(case.run()),
+        "F1": floor,
+        "F2": lambda: Convolutions(floor()),
+    }
     if not case.levers:
-        return
+        return found
+    lasts = case.device == "cuda" and isinstance(case.run().method.source.lifecycle, Keep)  # a copy is not compiled
     for name, tweak in LEVERS.items():
-        run = case.run()
-        lasts = case.device == "cuda" and isinstance(run.method.source.lifecycle, Keep)  # a copy is not compiled
         if lasts or tweak not in (compiled, graphs):
-            yield name, Ours(run, tweak)
-    for precision in get_args(Precision):
-        if precision not in ("float32", "float16"):
-            yield precision, Ours(case.run(precision))
+            found[name] = partial(lambda tweak: Ours(case.run(), tweak), tweak)
+    for precision in HALVES:
+        found[precision] = partial(lambda precision: Ours(case.run(precision)), precision)
+    return found
 
 
 def measure(case: Case) -> dict[str, Any]:
     """Seconds a step of each phase and variant, repetition by repetition."""
     found: dict[str, Any] = {"difference": difference(case), "failed": {}, "seconds": {}}
     there: dict[str, Any] = {}
-    for name, variant in variants(case):
+    for name, open_it in variants(case).items():
         try:
+            variant = open_it()
             variant.round(), variant.round()
             there[name] = variant
         except Exception as error:  # a lever that this device or this torch does not bear is a row that says so
-            if name not in LEVERS:
+            if name not in (*LEVERS, *HALVES):
                 raise
             found["failed"][name] = str(error).strip().partition("\n")[0]
     with FlopCounterMode(display=False) as flops:
@@ -79,7 +83,11 @@ def measure(case: Case) -> dict[str, Any]:
         for name in order:
             times = [block(there[name], count, STEPS[case.method])]
             found["seconds"].setdefault(name, []).extend(times)
-    return {**found, "flops": flops.get_total_flops(), "peak_flops": product_rate(torch.device(case.device))}
+    device = torch.device(case.device)
+    rates = {
+        name: product_rate(device, dtype) for name, dtype in (("float32", torch.float32), ("half", torch.bfloat16))
+    }
+    return {**found, "flops": flops.get_total_flops(), "rates": rates}
 
 
 def block(variant: Any, rounds: int, steps: tuple[int, int]) -> Seconds:
@@ -88,11 +96,11 @@ def block(variant: Any, rounds: int, steps: tuple[int, int]) -> Seconds:
     return tuple(sum(phase) / rounds / each for phase, each in zip(zip(*times), steps))  # type: ignore[return-value]
 
 
-def product_rate(device: torch.device) -> float:
-    """Operations a second of a large product of float32 matrices: what the share of peak is a share of."""
+def product_rate(device: torch.device, dtype: torch.dtype) -> float:
+    """Operations a second of a large product of matrices: what the share of peak is a share of."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32  # as convolutions are computed
     side, clock = 8192 if device.type == "cuda" else 1024, Clock(device)
-    a, rates = torch.randn(side, side, device=device), []
+    a, rates = torch.randn(side, side, device=device, dtype=dtype), []
     for _ in range(5):
         began = clock()
         a @ a

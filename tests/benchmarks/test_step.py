@@ -72,7 +72,7 @@ def test_its_rows_say_what_is_void_and_what_failed(step: Any) -> None:
     seconds |= {"F1": [(3.2, 1.0)] * 9, "F2": [(2.0, 0.5)] * 9, "bfloat16": [(2.0, 1.5)] * 9}
     found = {"case": {"method": "dfad", "size": "small"}, "seconds": seconds, "difference": 1e-12, "flops": 7e9}
     found |= {
-        "peak_flops": 1e9,
+        "rates": {"float32": 1e9, "half": 4e9},
         "failed": {"generator compiled": "no compiler"},
         "memory_ours": 1,
         "memory_naive": 1.25,
@@ -84,7 +84,8 @@ def test_its_rows_say_what_is_void_and_what_failed(step: Any) -> None:
         "| 1.00 [1.00, 1.00] | 1.00, 1.25 |",
     ]
     assert [*step.beside(found)] == [
-        "- dfad: 50% of the rate of a product of float32 matrices",
+        "- dfad, float32: 50% of the rate of a matrix product",
+        "- dfad, bfloat16: 18% of the rate of a matrix product",
         "- dfad, bfloat16 / ours: source 0.50 [0.50, 0.50], student 0.75 [0.75, 0.75]",
         "- dfad, generator compiled: failed, no compiler",
     ]
