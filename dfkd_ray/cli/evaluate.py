@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dfkd_ray.runs.students import Distilled
     from dfkd_ray.train.runtime import Runtime
 
-RECORD = "evaluation.json"  # of dense targets, which have no page
+RECORD = "evaluation.json"  # the measures of dense targets
 SHOWN = 3  # confused pairs on the terminal
 
 
@@ -106,19 +106,22 @@ def _paged(distilled: Distilled, part: Split, runtime: Runtime, folder: Path, wh
 
 
 def _dense(distilled: Distilled, part: Split, runtime: Runtime, folder: Path, which: str, as_json: bool) -> None:
-    """Of dense targets: the measures alone, in lines and as JSON."""
+    """The same of dense targets; the measures stand in a file of JSON too."""
+    from dfkd_ray import report
     from dfkd_ray.runs.evaluation import dense
+    from dfkd_ray.util import tables
     from dfkd_ray.util.files import atomic_write
 
-    found, record = dense.evaluated(distilled, part, runtime), folder / RECORD
-    note = {**_note(distilled, which), "measures": found}
+    made, note = dense.DenseEvaluation(distilled, part, runtime), _note(distilled, which)
+    for kind, table in made.tables(note).items():
+        tables.write(table, folder / f"{kind}.arrow")
+    note, record, page = {**note, "measures": made.measures}, folder / RECORD, report.build(folder)
     with atomic_write(record) as file:
         file.write((dumps(note, indent=1) + "\n").encode())
     if as_json:
-        return printing.as_json({**note, "images": len(part.labels)})
-    for line in dense.said(found):
+        return printing.as_json({**note, "images": len(part.labels), "page": page})
+    for line in (*dense.said(made.measures), f"wrote {record}", f"page: {page}"):
         typer.echo(line)
-    typer.echo(f"wrote {record}; the page of an evaluation is of classes of images, so there is none of this")
 
 
 def _chosen(reading: Reading, task: Task, split: str) -> tuple[Literal["test", "val"], Task]:

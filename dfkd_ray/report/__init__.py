@@ -21,13 +21,15 @@ def build(folder: Path, trial: int | None = None) -> Path:
     Of a study `report.html`: needs `trials.arrow`, `steps.arrow` and `images.arrow` there; StudyError if one is missing
     or damaged. Beside the page of an ablation stand its arms as tables to paste: `arms.md` and `arms.tex`.
     Of one of its trials, by number, `trials/0003/report.html`; one that left no folder gets one, for its page.
-    Of an evaluation `evaluation.html`: needs `evaluation.arrow` and `examples.arrow`.
+    Of an evaluation `evaluation.html`: needs `evaluation.arrow`, or `dense.arrow`, and `examples.arrow`.
     Of a simulation `simulation.html`: needs `simulation.arrow`.
     """
     if trial is None and (folder / "simulation.arrow").is_file():
         return _simulation(folder)
     if trial is None and (folder / "evaluation.arrow").is_file():
         return _evaluation(folder)
+    if trial is None and (folder / "dense.arrow").is_file():
+        return _dense(folder)
     from dfkd_ray.report import paste
     from dfkd_ray.report.page import page
     from dfkd_ray.report.view import Tables
@@ -105,6 +107,14 @@ def _evaluation(folder: Path) -> Path:
     from dfkd_ray.report.evaluation.view import EvaluationTables
 
     _write(folder / "evaluation.html", page(EvaluationTables.read(folder)))
+    return folder / "evaluation.html"
+
+
+def _dense(folder: Path) -> Path:
+    from dfkd_ray.report.evaluation.dense_page import page
+    from dfkd_ray.report.evaluation.dense_view import DenseTables
+
+    _write(folder / "evaluation.html", page(DenseTables.read(folder)))
     return folder / "evaluation.html"
 
 

@@ -10,6 +10,7 @@ Of the evaluation of one student, in a folder of its own:
 - `evaluation.arrow`: one row a real image: its class, what student and teacher name it. Whole numbers (accuracy,
   calibration) stand in the metadata under `measures`.
 - `examples.arrow`: some of these images as pictures, and where the two networks look.
+- `dense.arrow` in the place of `evaluation.arrow` of dense targets: one row an image, how well each network does.
 
 All are Arrow IPC files, zstd-compressed, and written atomically: a reader sees the old file or the new one, and never
 half of one. Provenance stands in the schema's metadata as JSON under `dfkd_ray`, and a seal under `seal`, which is
@@ -122,18 +123,15 @@ EVALUATION = pa.schema(
         ("kl", pa.float32()),  # KL(teacher || student) in nats
     ]
 )
-EXAMPLES = pa.schema(
-    [
-        ("index", pa.int32()),
-        ("what", pa.string()),  # image, or where a network looks: student, teacher
-        ("format", pa.string()),
-        ("picture", pa.binary()),
-    ]
-)
+# of an image by itself its mean IoU, or the RMSE of its depth; the teacher's is null where there is none
+DENSE = pa.schema([("index", pa.int32()), ("student", pa.float32()), ("teacher", pa.float32())])
+# what: image; student, teacher, where they look or what they tell; target; class, whose number is the index then
+EXAMPLES = pa.schema([("index", pa.int32()), ("what", pa.string()), ("format", pa.string()), ("picture", pa.binary())])
 SCHEMAS: Mapping[str, pa.Schema] = {"trials": TRIALS, "steps": STEPS, "images": IMAGES}
 OPTIONAL: Mapping[str, pa.Schema] = {"effects": EFFECTS}  # of some studies alone
 EVALUATED: Mapping[str, pa.Schema] = {"evaluation": EVALUATION, "examples": EXAMPLES}  # of one student
-ALL: Mapping[str, pa.Schema] = {**SCHEMAS, **OPTIONAL, **EVALUATED}
+OF_DENSE: Mapping[str, pa.Schema] = {"dense": DENSE, "examples": EXAMPLES}  # of one of dense targets
+ALL: Mapping[str, pa.Schema] = {**SCHEMAS, **OPTIONAL, **EVALUATED, **OF_DENSE}
 
 
 def table(kind: str, rows: Sequence[Mapping[str, Any]], metadata: Mapping[str, Any]) -> pa.Table:
@@ -235,7 +233,7 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 
 def _way(path: Path) -> str:
-    alone = "evaluate" if path.stem in EVALUATED else "simulate" if path.stem == "simulation" else None
+    alone = "evaluate" if path.stem in (*EVALUATED, *OF_DENSE) else "simulate" if path.stem == "simulation" else None
     again = alone or f"resume {path.parent}"
     return f"take it from a copy, or write it again: dfkd-ray {again}"
 

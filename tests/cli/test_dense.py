@@ -43,7 +43,8 @@ def test_it_is_evaluated_beside_its_teacher(run: tuple[Path, Done]) -> None:
     done = dfkd("evaluate", run[0])
     assert done.code == 0, done.err
     record = run[0] / "trials" / "0000" / "evaluation-last" / "evaluation.json"
-    assert f"wrote {record}; the page of an evaluation is of classes of images, so there is none of this" in done.out
+    assert f"wrote {record}\npage: {record.parent / 'evaluation.html'}\n" in done.out
+    assert "The student (fcn4) has a mean IoU of " in record.with_name("evaluation.html").read_text()
     found = json.loads(record.read_text())["measures"]
     task = datasets.load("gliders_parts")
     images, targets = datasets.split(task, "test")

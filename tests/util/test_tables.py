@@ -39,6 +39,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     "images": [{"trial": 0, "epoch": 1, "format": "webp", "picture": b"\x00\xffRIFF"}],
     "effects": [{"component": "mhad", "difference": 0.5, "pairs": 3, "aliases": ["a x b"], "exact": True}],
     "evaluation": [{"index": 0, "label": 2, "student": 1, "student_confidence": 0.5, "student_rank": 1, "kl": None}],
+    "dense": [{"index": 0, "student": 0.5, "teacher": None}],
     "examples": [{"index": 0, "what": "image", "format": "webp", "picture": b"\x00\xffRIFF"}],
 }
 

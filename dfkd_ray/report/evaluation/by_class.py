@@ -20,7 +20,7 @@ ROWS = pa.schema(
     [
         ("place", pa.int32()),  # 0: the class that the student knows worst
         ("name", pa.string()),
-        ("images", pa.int64()),
+        ("images", pa.int64()),  # that show it
         ("student", pa.float64()),
         ("teacher", pa.float64()),  # null where there is no teacher
     ]
@@ -48,23 +48,28 @@ class ByClass(Drawn[EvaluationTables]):
 
     @staticmethod
     def draw(rows: pa.Table) -> go.Figure:
-        data = rows.to_pylist()
-        few, compared = len(data) <= NAMED, rows["teacher"].null_count < len(data)
-        places, shares = [r["place"] for r in data], axis("Accuracy", "accuracy", range=[-0.02, 1.02])
-        traces: list[go.Scatter] = [_joined(data, few)] if compared else []
-        for network in NETWORKS if compared else NETWORKS[:1]:
-            reached = [r[network] for r in data]
-            at = {"x": reached, "y": places} if few else {"x": places, "y": reached}
-            said = [hover(_said(r)) for r in data]
-            style = STYLES[network] if few else {**STYLES[network], "size": 6}
-            mark = {"mode": "markers", "marker": style, "hoverinfo": "text", "hovertext": said}
-            traces.append(go.Scatter(**at, **mark, name=network))
-        if not few:
-            numbers = axis("Class, from the worst known to the best", range=[-1, len(data)], showgrid=False)
-            return figure(traces, height=420, xaxis=numbers, yaxis=shares)
-        ticks = {"tickvals": places, "ticktext": [escaped(r["name"], 30) for r in data]}
-        names = {**ticks, "range": [len(data) - 0.4, -0.6], "showgrid": False, "zeroline": False}
-        return figure(traces, height=110 + 24 * len(data), xaxis={**shares, "showgrid": True}, yaxis=names)
+        return drawn(rows, "Accuracy", "image")
+
+
+def drawn(rows: pa.Table, measure: str, noun: str) -> go.Figure:
+    """A mark a class and network, of a share that is called `measure`; noun: what a class is counted in."""
+    data = rows.to_pylist()
+    few, compared = len(data) <= NAMED, rows["teacher"].null_count < len(data)
+    places, shares = [r["place"] for r in data], axis(measure, "accuracy", range=[-0.02, 1.02])
+    traces: list[go.Scatter] = [_joined(data, few)] if compared else []
+    for network in NETWORKS if compared else NETWORKS[:1]:
+        reached = [r[network] for r in data]
+        at = {"x": reached, "y": places} if few else {"x": places, "y": reached}
+        said = [hover(_said(r, noun)) for r in data]
+        style = STYLES[network] if few else {**STYLES[network], "size": 6}
+        mark = {"mode": "markers", "marker": style, "hoverinfo": "text", "hovertext": said}
+        traces.append(go.Scatter(**at, **mark, name=network))
+    if not few:
+        numbers = axis("Class, from the worst known to the best", range=[-1, len(data)], showgrid=False)
+        return figure(traces, height=420, xaxis=numbers, yaxis=shares)
+    ticks = {"tickvals": places, "ticktext": [escaped(r["name"], 30) for r in data]}
+    names = {**ticks, "range": [len(data) - 0.4, -0.6], "showgrid": False, "zeroline": False}
+    return figure(traces, height=110 + 24 * len(data), xaxis={**shares, "showgrid": True}, yaxis=names)
 
 
 def _joined(data: list[dict[str, Any]], few: bool) -> go.Scatter:
@@ -79,6 +84,6 @@ def _joined(data: list[dict[str, Any]], few: bool) -> go.Scatter:
     return go.Scatter(**at, mode="lines", line=line, hoverinfo="skip", showlegend=False)
 
 
-def _said(row: dict[str, Any]) -> str:
+def _said(row: dict[str, Any], noun: str) -> str:
     teacher = "" if row["teacher"] is None else f", teacher {words.percent(row['teacher'])}"
-    return f"{row['name']}, {words.count(row['images'], 'image')}\nstudent {words.percent(row['student'])}{teacher}"
+    return f"{row['name']}, {words.count(row['images'], noun)}\nstudent {words.percent(row['student'])}{teacher}"

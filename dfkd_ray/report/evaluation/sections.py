@@ -11,6 +11,7 @@ from dfkd_ray.report.view import part
 from dfkd_ray.util import words
 
 SURE = 0.01  # a difference of confidence and accuracy from which a network is too sure, or too little
+FLATTERED = "A run's best epoch is chosen on the validation split, so its best student is flattered here."
 MEASURES = {
     "top1": "Top-1 accuracy",
     "top5": "Top-5 accuracy",
@@ -22,36 +23,45 @@ MEASURES = {
 
 def summary(tables: EvaluationTables) -> Section:
     """What came out, in a sentence, in big numbers and in a table."""
-    whose = part(tables.note, "run").get("name") or tables.network("student").get("weights")
-    above = " · ".join(str(item) for item in (whose, tables.task.get("name")) if item)
     shown: list[Block] = [
-        Text(above, "eyebrow"),
-        Heading("How good is the student?", 1),
+        *opening(tables),
         Text(sentence(tables), "answer"),
         Numbers(list(_numbers(tables)), first=True),
         measures_table(tables),
         Text(_caution(tables), "note"),
         Heading("What was evaluated", 2),
-        Facts(list(_asked(tables))),
+        Facts(list(asked(tables))),
     ]
     return Section("summary", "The answer", None, shown)
 
 
+def opening(tables: EvaluationTables) -> list[Block]:
+    """What stands above the answer."""
+    whose = part(tables.note, "run").get("name") or tables.network("student").get("weights")
+    above = " · ".join(str(item) for item in (whose, tables.task.get("name")) if item)
+    return [Text(above, "eyebrow"), Heading("How good is the student?", 1)]
+
+
+def where(tables: EvaluationTables) -> str:
+    """`500 test images of gliders`."""
+    of = [tables.split, "image" if tables.evaluation.num_rows == 1 else "images", "of", tables.task.get("name")]
+    return " ".join(map(str, [words.number(tables.evaluation.num_rows), *filter(None, of)]))
+
+
 def sentence(tables: EvaluationTables) -> str:
     """The answer, as plain text."""
-    of = [tables.split, "image" if tables.evaluation.num_rows == 1 else "images", "of", tables.task.get("name")]
-    where = " ".join(map(str, [words.number(tables.evaluation.num_rows), *filter(None, of)]))
     right, chance = words.percent(tables.share("student", "top1")), words.percent(1 / max(len(tables.classes), 1))
     teacher = ""
     if "teacher" in tables.networks:
-        teacher = f", its teacher{_arch(tables, 'teacher')} {words.percent(tables.share('teacher', 'top1'))}"
-    named = f"The student{_arch(tables, 'student')} names {right} of {where} right"
+        teacher = f", its teacher{arch(tables, 'teacher')} {words.percent(tables.share('teacher', 'top1'))}"
+    named = f"The student{arch(tables, 'student')} names {right} of {where(tables)} right"
     return f"{named}{teacher}; chance is {chance}. {_sureness(tables)}"
 
 
-def _arch(tables: EvaluationTables, network: str) -> str:
-    arch = tables.network(network).get("arch")
-    return f" ({arch})" if arch else ""
+def arch(tables: EvaluationTables, network: str) -> str:
+    """` (resnet8)`; empty where nobody knows it."""
+    found = tables.network(network).get("arch")
+    return f" ({found})" if found else ""
 
 
 def _sureness(tables: EvaluationTables) -> str:
@@ -87,14 +97,16 @@ def measures_table(tables: EvaluationTables) -> Table:
 def _caution(tables: EvaluationTables) -> str:
     told = "Confidence is the softmax of the top class; the calibration error is over 15 bins of equal width."
     if tables.split == "val":
-        told += " A run's best epoch is chosen on the validation split, so its best student is flattered here."
+        told += f" {FLATTERED}"
     return told
 
 
-def _asked(tables: EvaluationTables) -> Iterable[tuple[str, object]]:
+def asked(tables: EvaluationTables) -> Iterable[tuple[str, object]]:
+    """What was evaluated, on which images."""
     run, known = part(tables.note, "run"), {name: tables.network(name) for name in tables.networks}
     yield "Task", tables.task.get("name")
-    yield "Images", f"{words.number(tables.evaluation.num_rows)} of {len(tables.classes)} classes, split {tables.split}"
+    of = f" of {len(tables.classes)} classes" if tables.classes else ""
+    yield "Images", f"{words.number(tables.evaluation.num_rows)}{of}, split {tables.split}"
     for name, own in known.items():
         size = words.number(own.get("parameters")) if isinstance(own.get("parameters"), int) else None
         weights = f" from {own['weights']}" if own.get("weights") else ""

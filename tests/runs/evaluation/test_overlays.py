@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from dfkd_ray.runs.evaluation.overlays import overlaid, picture
+from dfkd_ray.runs.evaluation.overlays import overlaid, painted, palette, picture, shaded
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,20 @@ def test_an_overlay_goes_from_violet_to_yellow_over_the_image_in_grey() -> None:
     assert found[:, 0, 3].tolist() == [176, 166, 68]  # ... and of (253, 231, 37)
     assert overlaid(image[:1], torch.full((1, 1), 0.5)).shape == (3, 4, 4)
     assert overlaid(image, torch.full((1, 1), 0.5))[:, 0, 0].tolist() == [66, 122, 120]  # the middle: (33, 145, 140)
+
+
+@pytest.mark.parametrize("count", [2, 8, 9, 150])
+def test_every_class_has_a_colour_of_its_own(count: int) -> None:
+    colours = palette(count)
+    assert (colours.shape, colours.dtype) == ((count, 3), torch.uint8)
+    assert len({*map(tuple, colours.tolist())}) == count
+    maps = torch.arange(count)[None]
+    assert torch.equal(painted(maps, count)[:, 0].T, colours)
+
+
+def test_a_depth_goes_from_violet_to_yellow_and_an_exact_picture_keeps_its_colours() -> None:
+    drawn = shaded(torch.tensor([[0.0, 1.0, 1.5, 2.0, 9.0]]), 1.0, 2.0)
+    assert drawn[:, 0].T.tolist() == [[68, 1, 84], [68, 1, 84], [33, 145, 140], [253, 231, 37], [253, 231, 37]]
+    assert shaded(torch.ones(1, 1), 1.0, 1.0).flatten().tolist() == [68, 1, 84], "of one depth alone"
+    again = Image.open(io.BytesIO(picture(drawn, exact=True))).convert("RGB")
+    assert torch.equal(torch.from_numpy(np.array(again)).permute(2, 0, 1), drawn)
