@@ -57,7 +57,10 @@ TRIALS = pa.schema(
         ("unmet", pa.string()),  # constraints that it does not keep to, else null
         ("rung", pa.int32()),  # epoch at which a pruned trial was stopped
         ("epochs", pa.int32()),  # epochs done
-        ("objectives", pa.list_(pa.float64())),  # what the sampler was told, in the order of the study's objectives
+        (
+            "objectives",
+            pa.list_(pa.float64()),
+        ),  # of this run, in their order; what the sampler was told, of several seeds the mean
         ("best_epoch", pa.int32()),  # chosen by the first objective
         ("started", pa.timestamp("us", tz="UTC")),
         ("seconds", pa.float64()),  # of the trial's own work, over all its attempts
