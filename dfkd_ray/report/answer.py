@@ -111,7 +111,8 @@ def nothing(tables: Tables) -> str:
         return f"No trial is taken: none on the front is {fronts.taken(tables)}."
     states = Counter(t.state or "unknown" for t in tables.all)
     counts = words.listed([f"{n} {words.state(state)}" for state, n in sorted(states.items())])
-    return f"No trial has completed with a finite value of the objective, so there is no answer ({counts})."
+    what = "setting has every seed" if tables.seeds else "trial has completed with a finite value of the objective"
+    return f"No {what}, so there is no answer ({counts})."
 
 
 def _at(epoch: int | None) -> str:

@@ -115,7 +115,8 @@ def _honesty(tables: Tables, trial: TrialRow) -> str:
     flattered = "what is the best of many is flattered by chance."
     if tables.confirmed.get("complete"):
         flattered = "these are its numbers in the search, which flatter; what held on fresh seeds stands above."
-    chosen = f"chosen by {chosen_by(tables)}{at}, its best epoch by the same metric"
+    mean = " as the mean over its seeds" if trial.runs else ""
+    chosen = f"chosen by {chosen_by(tables)}{at}{mean}, its best epoch by the same metric"
     if len(tables.objectives) > 1:
         chosen = f"taken as {fronts.taken(tables)}, its best epoch by {chosen_by(tables)}"
     return f"The trial was {chosen}: {flattered}{median} {tested(trial, quality)}"

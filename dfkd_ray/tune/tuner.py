@@ -199,7 +199,7 @@ class Tuner:
         elif trial.phase is None:
             self._tell(trial)
         self._tidier.ended(trial.number)
-        self._given_up = given_up(self.history, trial)
+        self._given_up = self._given_up or given_up(self.history, trial)
 
     def _settle(self) -> None:
         """Settings with several seeds of which no other one is to be run."""

@@ -48,7 +48,7 @@ TRIALS = pa.schema(
         ("draw", pa.int32()),  # of the nuisance draws that all arms share
         ("tuning", pa.int32()),  # its number in the search of its arm; null: it counts for the effects
         ("phase", pa.string()),  # confirm: it confirms the winner of the search; else null
-        ("setting", pa.int32()),  # of a sweep with several seeds: the trial of its setting's first seed; else null
+        ("setting", pa.int32()),  # the trial of its first seed, where a sampler goes by means over several; else null
         ("seed", pa.int64()),
         ("fingerprint", pa.string()),  # of the resolved method
         ("changes", pa.string()),  # JSON: path -> value, as proposed
@@ -58,7 +58,7 @@ TRIALS = pa.schema(
         ("unmet", pa.string()),  # constraints that it does not keep to, else null
         ("rung", pa.int32()),  # epoch at which a pruned trial was stopped
         ("epochs", pa.int32()),  # epochs done
-        ("objectives", pa.list_(pa.float64())),  # what the sampler was told, in the order of the study's objectives
+        ("objectives", pa.list_(pa.float64())),  # the study's, in their order; what samplers go by, see `setting`
         ("best_epoch", pa.int32()),  # chosen by the first objective
         ("started", pa.timestamp("us", tz="UTC")),
         ("seconds", pa.float64()),  # of the trial's own work, over all its attempts

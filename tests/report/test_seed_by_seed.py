@@ -6,7 +6,7 @@ from dfkd_ray.report import answer, grid, sections, seed_by_seed
 from dfkd_ray.report.page import page
 from dfkd_ray.util.words import NBSP
 from tests.report import over_seeds
-from tests.report.studies import demo
+from tests.report.studies import demo, noted, steps, study, trial
 from tests.report.writing import written
 
 
@@ -58,3 +58,10 @@ def test_the_table_of_trials_has_a_row_a_run_and_names_its_setting() -> None:
 
 def test_the_whole_page_is_made() -> None:
     assert "The seeds of the setting of trial 3" in page(over_seeds.tables())
+
+
+def test_before_any_setting_has_every_seed_there_is_no_answer() -> None:
+    rows = [trial(0, setting=0), trial(1, setting=0, seed=1, state="running", objectives=[])]
+    given = study(rows, steps(0, {"val_accuracy": [0.1, 0.5]}), note=noted(seeds=[0, 1, 2], racing={"risk": 0.05}))
+    assert answer.sentence(given) == "No setting has every seed, so there is no answer (1 complete and 1 running)."
+    assert "as the mean over its seeds" in written(sections.best(over_seeds.tables()))
