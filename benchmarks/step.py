@@ -31,7 +31,9 @@ from step_measure import HALVES, measure, memory
 from step_variants import LEVERS, Seconds
 
 from dfkd_ray.methods import config
+from dfkd_ray.train.runtime import Runtime
 from dfkd_ray.tune.ray_setup import MALLOC
+from dfkd_ray.util.errors import ConfigError
 
 CLOSE = 1e-9  # of losses of about 1 and more: what float64 leaves of the same mathematics in another order
 PHASES = ("source", "student")
@@ -135,6 +137,10 @@ def main() -> None:
         return
     if unknown := [size for size in args.sizes if size not in SIZES]:
         parser.error(f"no size {unknown[0]!r}; there are {', '.join(SIZES)}")
+    try:
+        Runtime(args.device).open()
+    except ConfigError as error:
+        parser.error(str(error))
     rest = (args.device, args.threads, args.repeats, args.seconds, args.batch, args.levers or args.device == "cuda")
     print(f"torch {torch.__version__}, {args.device}, threads {args.threads}")
     rows = [

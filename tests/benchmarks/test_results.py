@@ -92,6 +92,13 @@ def test_the_names_are_told_and_a_wrong_one_gets_the_nearest() -> None:
     assert "no benchmark 'stap'; did you mean 'step'?" in done.stderr
 
 
+def test_a_device_that_is_not_there_is_told_before_anything_is_measured() -> None:
+    done = listing("step", "--device", "cuda:99")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "'cuda:99' cannot be used here" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_what_is_printed_is_kept_unless_it_failed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
