@@ -55,6 +55,7 @@ FACTS = [  # name, better, unit, data-free
     ("outside", "min", "share", True),
     ("batchnorm/source", "min", "none", True),
     ("loss/", "min", "none", False),
+    ("kept/memory", None, "share", False),
     ("lr/student", None, "none", False),
     ("best_epoch", None, "count", False),
     ("updates/student", None, "count", False),

@@ -122,19 +122,22 @@ def absolute(name: str, *roots: Path) -> str:
 
 
 def absolute_pool(changes: Any, *roots: Path) -> Any:
-    """Changes of a method with the absolute path of the pool that its source learns from, where it is there."""
+    """Changes of a method with the absolute path of the pool or the images of its source, where they are there."""
     if not isinstance(changes, Mapping):
         return changes
-    made = _there(changes, "source.folder", roots)
-    return {**made, "source": _there(made["source"], "folder", roots)} if "source" in made else made
+    made = dict(changes)
+    for key in ("folder", "images"):
+        made = _there(made, f"source.{key}", roots)
+        made |= {"source": _there(made["source"], key, roots)} if "source" in made else {}
+    return made
 
 
 def _there(part: Any, key: str, roots: tuple[Path, ...]) -> Any:
     if not isinstance(part, Mapping) or not isinstance(part.get(key), str):
         return part
     found = (root / Path(part[key]).expanduser() for root in roots or (Path(),))
-    folder = next((str(folder.resolve()) for folder in found if folder.is_dir()), part[key])
-    return {**part, key: folder}
+    place = next((str(place.resolve()) for place in found if place.exists()), part[key])
+    return {**part, key: place}
 
 
 # What stands in for a part with a mistake. The last three do not matter to the method, and may clash with what is left.

@@ -69,6 +69,12 @@ def test_a_pool_is_looked_for_beside_the_study_and_kept_absolute(tmp_path: Path)
     ).data
     assert made["fixed"] == {"source.folder": str(tmp_path / "mine"), "x": 1}
     assert made["arms"] == {"a": {"source": {"name": "stored", "folder": str(tmp_path / "mine")}}, "b": arms["b"]}
+    (tmp_path / "b.npz").touch()
+    found = absolute_pool({"source": {"name": "adapted", "images": "b.npz"}, "source.images": "mine"}, tmp_path)
+    assert found == {
+        "source": {"name": "adapted", "images": str(tmp_path / "b.npz")},
+        "source.images": str(tmp_path / "mine"),
+    }
     gone = {"source": {"name": "stored", "folder": "gone"}, "source.folder": 7}
     assert absolute_pool(gone, tmp_path) == gone, "whoever opens it says that it is not there"
 

@@ -24,6 +24,7 @@ from tests.tiny import flat, opened, shrunk, toy
 NAMES = config.method_names()
 BOUND = 1e-7  # relative, and absolute
 SINGLE: dict[str, Any] = {"diff_dfkd": {"memory": {"name": "fresh"}}}  # without a pool
+VARIED = "dda"  # in double precision but for its painter, whose images the student is taught on
 
 
 def taught(name: str, ranks: Ranks) -> dict[str, Any]:
@@ -62,7 +63,7 @@ def on_two() -> dict[str, Any]:
 def test_two_ranks_do_what_one_process_does(name: str, on_two: dict[str, Any]) -> None:
     alone, shared = taught(name, ALONE), on_two[name]
     assert alone.keys() == shared.keys()
-    bound = 1e-3 if name in SINGLE else BOUND
+    bound = 1e-3 if name in SINGLE else 1e-4 if name == VARIED else BOUND
     for path, one in alone.items():
         other = shared[path]
         if isinstance(one, Tensor) and one.is_floating_point():
