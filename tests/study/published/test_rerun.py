@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from dfkd_ray.methods import config
+from dfkd_ray.methods import config, presets
 from dfkd_ray.study import published
 from dfkd_ray.util import shipped, yamls
 from dfkd_ray.util.errors import ConfigError
@@ -18,7 +18,7 @@ from tests.study.published.test_init import of
 RUNNABLE = [name for name in published.names() if published.load(name).runnable]
 CASES = [(name, column) for name in RUNNABLE for column in published.load(name).runs]
 KEYS = {"study", "question", "method", "task", "fixed", "objective", "design", "arms", "seeds"}
-SMALL, METHODS = (yamls.load(shipped.find(name)).data for name in ("mhad", "methods"))
+SMALL, CLAIMS, METHODS = (yamls.load(shipped.find(name)).data for name in ("mhad", "fgvc_claims", "methods"))
 OF_METHODS = {f"{paper}/{task}" for paper in ("cmi", "cudfkd", "fast_datafree") for task in ("cifar10", "cifar100")}
 NETS = {"ResNet-34": "cifar_resnet34", "ResNet-18": "cifar_resnet18", "VGG-11": "cifar_vgg11_bn"}
 METHOD = config.load("dfkd_fgvc")
@@ -56,8 +56,8 @@ def test_on_gliders(name: str) -> None:
     table = published.load(name)
     plain = published.study(table, scale="gliders", seeds=7)
     check(plain)
-    assert plain.keys() == KEYS
-    assert (plain["task"], plain["seeds"]) == ("gliders", 7)
+    assert plain.keys() == KEYS | {"preset"}
+    assert (plain["preset"], plain["task"], plain["seeds"]) == ("laptop", "gliders", 7)
     for column in table.runs:
         assert plain == published.study(table, column, "gliders", 7), "a column is only what it is put beside"
     if name in OF_METHODS:
@@ -65,8 +65,18 @@ def test_on_gliders(name: str) -> None:
         assert plain["fixed"] == METHODS["fixed"]
         assert plain["arms"] == {row: arms[each.get("method", table.method)] for row, each in table.arms.items()}
     else:
-        assert plain["fixed"] == SMALL["fixed"]
+        assert plain["fixed"] == (CLAIMS if table.method == "dfkd_fgvc" else SMALL)["fixed"]
         assert plain["arms"] == table.arms
+
+
+def test_a_small_generator_has_the_losses_as_published() -> None:
+    """Lengths without the preset's generator and rates would end at chance; its weights would be another claim."""
+    plain = published.study(published.load("dfkd_fgvc/table3"), scale="gliders")
+    small = presets.under(METHOD, plain["method"], plain["preset"], presets.Seen((3, 32, 32), 12))
+    method = config.change(small, plain["fixed"])
+    assert (method.source.width, method.student.optimizer.lr) == (16, 0.1)
+    losses = {name: part.weight for name, part in method.student_loss.parts.items()}
+    assert losses == {name: part.weight for name, part in METHOD.student_loss.parts.items()}
 
 
 def test_no_two_studies_have_one_name() -> None:
@@ -106,8 +116,10 @@ def test_the_shipped_ablations_stand_on_the_same_ground(name: str) -> None:
     plain = ABLATIONS[name]
     assert plain["study"] == name
     assert plain["question"].endswith("?")
-    for key in ("method", "task", "fixed", "objective"):
+    for key in ("method", "preset", "task", "objective"):
         assert plain[key] == SMALL[key], key
+    published_weight = {"student_loss.semantic_contrast.weight": 8.0}  # which the preset changes and the search searches
+    assert plain["fixed"] == SMALL["fixed"] | published_weight
 
 
 def test_the_arms_of_fgvc_claims_are_different_methods() -> None:
