@@ -118,7 +118,7 @@ def test_the_shipped_ablations_stand_on_the_same_ground(name: str) -> None:
     assert plain["question"].endswith("?")
     for key in ("method", "preset", "task", "objective"):
         assert plain[key] == SMALL[key], key
-    published_weight = {"student_loss.semantic_contrast.weight": 8.0}  # which the preset changes and the search searches
+    published_weight = {"student_loss.semantic_contrast.weight": 8.0}  # the preset has another
     assert plain["fixed"] == SMALL["fixed"] | published_weight
 
 
