@@ -64,7 +64,7 @@ def single(x: Tensor) -> Tensor:
 @contextmanager
 def unhalved(device: torch.device) -> Iterator[bool]:
     """Within the block there is no autocast; gives whether there was."""
-    halved = torch.is_autocast_enabled(device.type)
+    halved = torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
     with torch.autocast(device.type, enabled=False) if halved else nullcontext():
         yield halved
 

@@ -15,6 +15,7 @@ EVIDENCE = {
     "read": "read in the paper or its authors' code",
     "secondary": "from secondary sources",
     "reconstruction": "a reconstruction",
+    "own": "our own",
     None: "not stated",
 }
 

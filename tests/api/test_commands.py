@@ -128,7 +128,6 @@ def test_a_study_that_comes_to_nothing_is_an_error(tmp_path: Path, monkeypatch: 
         (lambda: dfkd_ray.ablate(SWEEP), StudyError, r"warmth is a sweep: dfkd_ray.sweep runs it"),
         (lambda: dfkd_ray.sweep(SWEEP, trails=2), UnknownName, r"no such keyword 'trails'; did you mean 'trials'\?"),
         (lambda: dfkd_ray.sweep(SWEEP, trials="2"), ConfigError, r"trials: should be a valid integer, got '2'"),
-        (lambda: dfkd_ray.sweep(SWEEP, seeds=2), ConfigError, r"--seeds: is for an ablation"),
         (lambda: dfkd_ray.sweep("mhat"), UnknownName, r"unknown study 'mhat'; did you mean 'mhad'\?"),
         (lambda: dfkd_ray.plan(3), ConfigError, r"expected a study: a name, a file, a mapping or a Study, got 3"),
         (

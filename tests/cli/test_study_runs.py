@@ -173,9 +173,6 @@ def test_a_small_try_needs_no_copy_and_stands_in_the_ledger(home: Home, tmp_path
         assert told.study.fixed == {"schedule.epochs": 1}
         assert {trial.epoch for trial in told.trials.values()} == {1}
     words = ["sweep", home.place / "sweep.yaml", *SERIAL]
-    assert refused(*words, "--seeds", "2") == (
-        "--seeds: is for an ablation: the trials of a sweep have one seed, so say --trials"
-    )
     assert "student_loss.kd.temperatur" in refused(*words, "--set", "student_loss.kd.temperatur=2")
     assert "is under `search` as well" in refused(*words, "--set", "student_loss.kd.temperature=2")
 

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from dfkd_ray.datasets import gliders
 from dfkd_ray.methods import config
+from dfkd_ray.nets.upsampling import UpsampledConv
 from dfkd_ray.runs import evaluator, measures
 from dfkd_ray.runs.checkpoint import Checkpoint
 from dfkd_ray.runs.distillation import Distillation
@@ -24,6 +26,7 @@ from dfkd_ray.train.run import Run
 from dfkd_ray.train.runtime import Runtime
 from dfkd_ray.tune.options import Options
 from dfkd_ray.tune.work import Job, Row
+from tests.nets.test_precision import KEPT, assert_ends_are_single
 from tests.pretended import Pretended, pretended
 from tests.tiny import CPU, IMAGE, NAMES, flat, shrunk, toy, walked
 
@@ -78,6 +81,9 @@ def test_a_trial_there_reports_what_one_of_the_cpu_does(
     monkeypatch.setattr(measures, "HELD_OUT", 8)
     evaluator.real.cache_clear()
     method = config.change(config.load("dafl"), {**TWO, "schedule.batch": 8})
+    # of the CPU alone these two layers are one, in other bits
+    apart = lambda self, x: nn.Conv2d.forward(self, F.interpolate(x, scale_factor=2.0))
+    monkeypatch.setattr(UpsampledConv, "forward", apart)
     told = rows(prepare(method, "gliders", Options(device="cpu")), tmp_path / "cpu")
     with pretended(monkeypatch) as device:
         there = rows(prepare(method, "gliders", Options(device=str(device))), tmp_path / "there")
@@ -101,3 +107,8 @@ def test_a_generator_draws_for_its_own_device_alone(device: torch.device) -> Non
     for of, onto in [(CPU, device), (device, CPU)]:
         with pytest.raises(RuntimeError, match="a generator of"):
             torch.randn(2, generator=torch.Generator(of), device=onto)
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_heads_and_the_ends_of_generators_compute_in_single_precision(name: str, device: torch.device) -> None:
+    assert_ends_are_single(name, ["mixed"], device)

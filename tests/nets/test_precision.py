@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
-from contextlib import nullcontext
+from collections.abc import Iterable
 from typing import get_args
 
 import pytest
@@ -23,10 +23,10 @@ from dfkd_ray.nets.precision import (
     dtype_of,
     keep_single,
     product,
+    unhalved,
 )
 from dfkd_ray.nets.upsampling import UpsamplingGenerator
 from dfkd_ray.util.errors import ConfigError, TrialFailed
-from tests.pretended import pretended
 from tests.tiny import pretended_gpu
 
 CPU = torch.device("cpu")
@@ -169,18 +169,26 @@ def computed_in(net: nn.Module, precision: Precision, device: torch.device) -> d
     return seen
 
 
+def assert_ends_are_single(name: str, precisions: Iterable[str], device: torch.device) -> None:
+    """Heads and the ends of generators compute in single precision, all else in half, and in float32 everything."""
+    for precision in precisions:
+        seen = computed_in(built(name), precision, device)  # type: ignore[arg-type]
+        kept = {layer for layer, dtype in seen.items() if dtype == torch.float32}
+        assert kept == KEPT[name]
+        half = {HALVES[precision]} if len(seen) > len(kept) else set()
+        assert {seen[layer] for layer in seen.keys() - kept} == half
+    assert set(computed_in(built(name), "float32", device).values()) == {torch.float32}
+
+
 @pytest.mark.parametrize("name", KEPT)
-@pytest.mark.parametrize("where", ["cpu", "pretended"])
-def test_heads_and_the_ends_of_generators_compute_in_single_precision(
-    name: str, where: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with pretended(monkeypatch) if where == "pretended" else nullcontext(CPU) as device:
-        for precision, half in HALVES.items() if where == "cpu" else [("mixed", torch.bfloat16)]:
-            seen = computed_in(built(name), precision, device)  # type: ignore[arg-type]
-            kept = {layer for layer, dtype in seen.items() if dtype == torch.float32}
-            assert kept == KEPT[name]
-            assert {seen[layer] for layer in seen.keys() - kept} == ({half} if len(seen) > len(kept) else set())
-        assert set(computed_in(built(name), "float32", device).values()) == {torch.float32}
+def test_heads_and_the_ends_of_generators_compute_in_single_precision(name: str) -> None:
+    """On a device that is not the CPU too: tests/methods/on_a_device.py."""
+    assert_ends_are_single(name, HALVES, CPU)
+
+
+def test_a_device_without_autocast_has_nothing_to_keep() -> None:
+    with unhalved(torch.device("meta")) as halved:
+        assert not halved
 
 
 def test_a_kept_layer_computes_as_without_autocast() -> None:

@@ -231,7 +231,8 @@ def test_lower_precision_is_autocast_and_the_weights_stay_float32(small: Task, d
         cards[precision] = teachers.teach(small, out=out, data=data, precision=precision)
         assert {value.dtype for value in load_file(out).values()} <= {torch.float32, torch.int64}
     assert len({card["sha256"] for card in cards.values()}) == 3
-    assert [card["precision"] for card in cards.values()] == ["float32", "bfloat16", "float16"]
+    assert [card["precision"] for card in cards.values()] == list(get_args(Precision))
+    assert cards["mixed"]["sha256"] == cards["bfloat16"]["sha256"], "on a CPU mixed is bfloat16"
 
 
 def test_from_imagenets_weights_by_the_other_recipe(
