@@ -107,6 +107,7 @@ def test_an_interval_misses_the_true_median_in_five_of_a_hundred_at_most(count: 
         assert below == 0
 
 
+@pytest.mark.slow
 def test_all_of_it_runs_on_a_device_that_is_not_the_cpu() -> None:
     words = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", str(HERE / "on_a_device.py")]
     env = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}

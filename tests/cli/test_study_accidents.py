@@ -94,6 +94,7 @@ def test_a_study_that_was_given_up_is_run_again_as_well(tmp_path: Path) -> None:
     assert [row[4] for row in results(tmp_path / "out")] == ["complete"] * 4
 
 
+@pytest.mark.slow
 def test_a_full_disk_fails_no_trial_and_teaches_the_sampler_nothing(tmp_path: Path) -> None:
     words = launch("sweep", tmp_path)
     with going_wrong({1, 2, 3}, full):

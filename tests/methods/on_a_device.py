@@ -81,8 +81,10 @@ def test_a_trial_there_reports_what_one_of_the_cpu_does(
     monkeypatch.setattr(measures, "HELD_OUT", 8)
     evaluator.real.cache_clear()
     method = config.change(config.load("dafl"), {**TWO, "schedule.batch": 8})
-    # of the CPU alone these two layers are one, in other bits
-    apart = lambda self, x: nn.Conv2d.forward(self, F.interpolate(x, scale_factor=2.0))
+
+    def apart(self: UpsampledConv, x: Tensor) -> Tensor:  # on the CPU alone these two layers are one, in other bits
+        return nn.Conv2d.forward(self, F.interpolate(x, scale_factor=2.0))
+
     monkeypatch.setattr(UpsampledConv, "forward", apart)
     told = rows(prepare(method, "gliders", Options(device="cpu")), tmp_path / "cpu")
     with pretended(monkeypatch) as device:

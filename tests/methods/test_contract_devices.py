@@ -7,11 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from dfkd_ray.methods import config
 
 HERE = Path(__file__).parent
 
 
+@pytest.mark.slow
 def test_nothing_of_one_device_stands_on_another() -> None:
     words = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", str(HERE / "on_a_device.py")]
     env = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}

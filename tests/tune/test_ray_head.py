@@ -96,6 +96,7 @@ except tune.Interrupted as stopped:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_a_study_whose_cluster_loses_its_head_ends_with_the_resume_line(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_AUTH_MODE": "token"}

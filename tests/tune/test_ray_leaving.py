@@ -118,6 +118,7 @@ def address() -> Iterator[str]:
         yield holder.address
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_after_sigterm_a_trial_goes_on_from_the_step_that_it_had_reached(address: str, tmp_path: Path) -> None:
     def terminate() -> None:
@@ -131,6 +132,7 @@ def test_after_sigterm_a_trial_goes_on_from_the_step_that_it_had_reached(address
     assert told == ["told to leave, and has saved a checkpoint: SIGTERM"]
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_a_trial_leaves_a_node_that_is_drained_and_goes_on_at_another(address: str, tmp_path: Path) -> None:
     """The second node of the cluster, to its end: this test is the last."""

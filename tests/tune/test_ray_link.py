@@ -215,6 +215,7 @@ def test_nodes_that_join_are_used_and_one_that_is_killed_is_done_without(
     assert "the cluster has 2 nodes now: 1 at a time\n" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_trials_go_where_what_they_take_is(holder: Holder, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """GPUs by default where there are any; none of a GPU's node while another has room."""

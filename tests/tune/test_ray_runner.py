@@ -112,6 +112,7 @@ def test_a_full_disk_on_a_node_is_tried_again_and_told_in_the_workers_words(addr
     assert all(f"{tmp_path}/trials/0001/checkpoint.json: no space left on /" in each for each in said)
 
 
+@pytest.mark.slow
 def test_a_worker_that_hangs_is_ended_and_its_trial_goes_on(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
