@@ -31,12 +31,13 @@ SERIAL = ("--runner", "serial")
 
 @contextmanager
 def tiny(folder: Path) -> Iterator[None]:
-    """The small scale of this project, smaller still: `mhad` with the fixed changes of these tests."""
+    """The small scale of this project, smaller still: its studies with the fixed changes of these tests."""
     find = shipped.find
-    small = {**yamls.load(find("mhad")).data, "fixed": TINY}
-    (folder / "small.yaml").write_text(yaml.safe_dump(small))
+    small = {name: folder / f"{name}.yaml" for name in ("mhad", "fgvc_claims")}
+    for name, path in small.items():
+        path.write_text(yaml.safe_dump({**yamls.load(find(name)).data, "fixed": TINY}))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shipped, "find", lambda name: folder / "small.yaml" if name == "mhad" else find(name))
+        patch.setattr(shipped, "find", lambda name: small.get(name) or find(name))
         yield
 
 
