@@ -50,7 +50,7 @@ def lines(seen: Standing) -> Iterator[str]:
         yield from map(for_terminal, confirmed.sentences(note))
         head = "in the search" if note.get("complete") else "best"
         value = winning.told(now.metric, now.best.value, now.best.error)
-        seeds = f"mean of {now.best.over} seeds ± standard error" if now.best.over > 1 else f"seed {now.best.seed}"
+        seeds = winning.whose(now.best.seed, now.best.over)
         yield f"{head}: trial {now.best.trial}{arm}, {seeds}, {value}"
         yield from (f"  {path} = {words.setting(value)}" for path, value in now.best.changes.items())
     elif now.complete and now.total == now.complete + now.pruned + now.failed:

@@ -64,7 +64,7 @@ def _arrays(file: Path) -> NDArray[Any]:
         with np.load(file, allow_pickle=False) as archive:
             found = [archive[key] for key in keys if key in archive.files]
             there = ", ".join(archive.files) or "nothing"
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zipfile.error) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{file}: not an .npz of plain arrays: {error}") from None
     if not found:
         raise DataError(f"{file}: expected one of {', '.join(keys)}; found {there}")

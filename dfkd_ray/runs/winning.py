@@ -33,7 +33,7 @@ def winners(summary: Summary, chance: float | None) -> Iterator[str]:
         reached = next(values for trial, values in summary.front if trial.number == best.number)
         how = "best" if len(reached) == 1 else f"where one trial is asked for ({taken(summary)})"
         how = "in the search" if summary.confirmed.get("complete") else how
-        yield f"{how}: trial {best.number}, {whose(best)}, {scores_line(best, reached, chance)}"
+        yield f"{how}: trial {best.number}, {whose(best.seed, best.over)}, {scores_line(best, reached, chance)}"
         for path, value in best.changes.items():
             yield f"  {path} = {value:.4g}" if isinstance(value, float) else f"  {path} = {value}"
     if any(len(values) > 1 for _, values in summary.front):
@@ -71,9 +71,9 @@ def better_before(summary: Summary, note: Mapping[str, Any]) -> Iterator[str]:
         yield f"{each['folder']}, which the sampler knew, has a better one ({reached}): run it here with `start:`"
 
 
-def whose(trial: Trial) -> str:
-    """Its seed, or how many it is the mean of."""
-    return f"seed {trial.seed}" if trial.over == 1 else f"mean of {trial.over} seeds ± standard error"
+def whose(seed: int, over: int) -> str:
+    """A trial's seed, or how many it is the mean of."""
+    return f"seed {seed}" if over == 1 else f"mean of {over} seeds ± standard error"
 
 
 def told(metric: str, value: float | None, error: float | None = None) -> str:

@@ -20,7 +20,7 @@ class Seeded:
     state: `running`, until it has settled; then `complete`, where all its seeds are; `left`, where its later seeds were
         not run although none has failed; `pruned`, where the stopper stopped its first seed; `failed`, where any has.
     values: means of the objectives over the seeds that it has run with; errors: their standard errors, of two or more.
-    told: what its sampler is told, see `by_setting.settled`.
+    told: what its sampler is told, see `by_setting.settling`.
     """
 
     runs: list[int] = field(default_factory=list)

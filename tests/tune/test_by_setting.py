@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util import folders
 from dfkd_ray.util.errors import TrialFailed
 from tests.tune import toys
+from tests.tune.crashing import dies
 from tests.tune.test_confirm import Lucky
 from tests.tune.test_tuner import row, tuner
 
@@ -133,30 +135,13 @@ def test_without_a_race_all_settings_have_all_seeds_and_the_same_proposals(tmp_p
     assert total(history, 4) == 8
 
 
-class Crash(BaseException):
-    """Stands for kill -9: nothing that is still to do is done."""
-
-
 def test_a_crash_at_any_record_changes_nothing(raced: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = read_history(raced)
     kinds = [record["kind"] for record in records(raced)]
     settled = [place for place, kind in enumerate(kinds, 1) if kind == "settled"]
     for k in (settled[2] - 1, settled[2], settled[2] + 1, settled[-1] - 1):  # around the end of a setting
-        folder, append, written = tmp_path / str(k), Ledger.append, 1
-
-        def dying(self: Ledger, record: Any, wait: bool = True, k: int = k, append: Any = append) -> Any:
-            nonlocal written
-            kept = append(self, record, wait)
-            written += 1
-            if written == k:
-                raise Crash
-            return kept
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Ledger, "append", dying)
-            patch.setattr(launch.Tuner, "close", lambda self: None)
-            with pytest.raises(Crash):
-                toys.start(study(), Lucky(), folder)
+        folder = tmp_path / str(k)
+        dies(monkeypatch, partial(toys.start, study(), Lucky(), folder), k - 1)
         toys.resume(folder, Lucky())
         found = read_history(folder)
         assert [(t.changes, t.seed, t.values) for t in found.trials.values()] == [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ import numpy as np
 import pytest
 
 from dfkd_ray.study import Study
-from dfkd_ray.tune import launch
 from dfkd_ray.tune.comparison import metric_of, sides
 from dfkd_ray.tune.confirm import beginning, confirmed, propose, total
 from dfkd_ray.tune.history import History, read_history
@@ -22,6 +22,7 @@ from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util import folders, tables
 from dfkd_ray.util.errors import StudyError
 from tests.tune import toys
+from tests.tune.crashing import dies
 from tests.tune.test_designed import finish, jobs
 from tests.tune.test_history import asked, ended, records, row
 from tests.tune.test_tuner import tuner
@@ -123,31 +124,14 @@ def test_the_tables_tell_the_phase_and_the_students_of_the_answer_stay(whole: Pa
     assert note["study"]["confirm"] == {"top": 2, "seeds": 3}
 
 
-class Crash(BaseException):
-    """Stands for kill -9: nothing that is still to do is done."""
-
-
 def test_a_crash_at_any_record_of_it_changes_nothing(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = read_history(whole)
     begins = 1 + next(i for i, kind in enumerate(_kinds(whole)) if kind == "confirming")
     for k in range(begins, len(_kinds(whole)), 9):
-        folder, append, written = tmp_path / str(k), Ledger.append, 0
-
-        def dying(self: Ledger, record: Any, wait: bool = True, k: int = k, append: Any = append) -> Any:
-            nonlocal written
-            kept = append(self, record, wait)
-            written += 1
-            if written == k:
-                raise Crash
-            return kept
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Ledger, "append", dying)
-            patch.setattr(launch.Tuner, "close", lambda self: None)
-            with pytest.raises(Crash):
-                toys.start(study(), Lucky(), folder)
+        folder = tmp_path / str(k)
+        dies(monkeypatch, partial(toys.start, study(), Lucky(), folder), k)
         toys.resume(folder, Lucky())
         found = read_history(folder)
         assert again(found) == again(expected), f"crash at record {k}"
