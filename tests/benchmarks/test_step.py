@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +9,7 @@ import pytest
 from scipy.stats import binom
 from torch import nn
 
+from tests.apart import passes
 from tests.benchmarks.small import STEPS, small
 
 HERE = Path(__file__).parent
@@ -109,7 +107,4 @@ def test_an_interval_misses_the_true_median_in_five_of_a_hundred_at_most(count: 
 
 @pytest.mark.slow
 def test_all_of_it_runs_on_a_device_that_is_not_the_cpu() -> None:
-    words = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", str(HERE / "on_a_device.py")]
-    env = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
-    done = subprocess.run([sys.executable, "-m", "pytest", *words], env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    passes(HERE / "on_a_device.py")
