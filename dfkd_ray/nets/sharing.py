@@ -17,9 +17,10 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 from dfkd_ray.nets.all_rows import OfAllRows, broad
+from dfkd_ray.nets.fusing import passed
 
 T = TypeVar("T")
 
@@ -142,12 +143,14 @@ def sharing(batch: int) -> Ranks:
 
 
 def shared(call: Callable[..., Any], *inputs: Tensor | None) -> Any:
-    """call(*inputs), a tensor or several, with the rows of the inputs (B, ...) shared by the ranks at work."""
+    """call(*inputs), a tensor or several, with the rows of the inputs (B, ...) shared by the ranks at work; a network
+    is run with those of trials in step."""
     first = inputs[0]
     assert first is not None
     ranks = sharing(len(first))
     with ranks.passing():
-        found = call(*(each if each is None else ranks.part(each) for each in inputs))
+        given = (each if each is None else ranks.part(each) for each in inputs)
+        found = passed(call, nn.Module.__call__, *given) if isinstance(call, nn.Module) else call(*given)
     return ranks.whole(found) if isinstance(found, Tensor) else [ranks.whole(each) for each in found]
 
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from dfkd_ray.nets.fusing import backward
 from dfkd_ray.nets.precision import LossScaler
 from dfkd_ray.nets.sharing import present
 from dfkd_ray.util.registry import Registry
@@ -181,7 +182,7 @@ def descend(
         each.zero_grad()
     if not loss.requires_grad:
         return
-    scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+    backward(scaler.scale(loss))
     learned = (p for each in optimizers for group in each.param_groups for p in group["params"])
     present().average(p.grad for p in learned if p.grad is not None)
     if not scaler.unscale(*optimizers):

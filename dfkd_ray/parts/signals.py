@@ -15,8 +15,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,8 +23,10 @@ from dfkd_ray.nets.positions import rows, targets_of
 from dfkd_ray.nets.precision import single
 from dfkd_ray.nets.sharing import ALONE, Ranks, sharing
 from dfkd_ray.nets.taps import taps_of
+from dfkd_ray.parts.catching import Caught, Norm, catch
 from dfkd_ray.util.choices import Precision, Targets
 from dfkd_ray.util.errors import ConfigError
+from dfkd_ray.util.once import once
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,6 @@ class Setting:
     precision: Precision = "float32"  # of the run: whoever takes steps in float16 scales its loss
 
 
-class Norm(NamedTuple):
-    """One BatchNorm layer of a network and the input that it saw: (B, C, H, W)."""
-
-    layer: nn.BatchNorm2d
-    input: Tensor
-
-
 class Pass:
     """What one forward pass of one network yields. Nothing runs before the first attribute is read.
 
@@ -72,12 +65,12 @@ class Pass:
     def __init__(self, net: nn.Module, images: Tensor, ranks: Ranks = ALONE) -> None:
         self._net, self._images, self._ranks = net, images, ranks
 
-    @cached_property
+    @once
     def logits(self) -> Tensor:
         """(B, K), before the softmax; of a dense network (B H W, K)."""
         return self._ranks.whole(rows(self.share.outputs))
 
-    @cached_property
+    @once
     def embedding(self) -> Tensor:
         """(B, D): the input of the network's last linear layer; of a dense network (B H W, D)."""
         return self._ranks.whole(self.share.embedding)
@@ -89,7 +82,7 @@ class Pass:
             raise ConfigError.at("", f"{type(self._net).__name__} has no known stages: use its embedding instead")
         return self.share.stages
 
-    @cached_property
+    @once
     def norms(self) -> tuple[Norm, ...]:
         """The input (b, C, H, W) of every BatchNorm layer; ConfigError for a network that has none.
 
@@ -117,7 +110,7 @@ class Pass:
         """Whether the forward pass has happened (it has not before the first read)."""
         return "share" in self.__dict__
 
-    @cached_property
+    @once
     def share(self) -> Caught:
         """Of this rank's rows."""
         return self._run(norms=self._images.requires_grad)
@@ -125,41 +118,6 @@ class Pass:
     def _run(self, norms: bool) -> Caught:
         with self._ranks.passing():
             return catch(self._net, self._images, norms)
-
-
-class Caught(NamedTuple):
-    """The tensors of one pass; outputs: (B, K) or (B, K, H, W), as the network gives them."""
-
-    outputs: Tensor
-    embedding: Tensor
-    stages: tuple[Tensor, ...]
-    norms: tuple[Norm, ...]
-
-
-def catch(net: nn.Module, images: Tensor, norms: bool) -> Caught:
-    """Run `net` on images (B, C, H, W) once and catch what passes its taps, with the BatchNorm inputs if `norms`."""
-    taps = taps_of(net)
-    modules = dict(net.named_modules())
-    stages: dict[str, Tensor] = {}
-    heads: list[Tensor] = []
-    inputs: list[Norm] = []
-
-    def keep_stage(name: str) -> Any:
-        return lambda module, args, output: stages.__setitem__(name, output)
-
-    hooks = [modules[name].register_forward_hook(keep_stage(name)) for name in taps.stages]
-    hooks.append(modules[taps.head].register_forward_pre_hook(lambda module, args: heads.append(args[0])))
-    if norms:
-        for module in modules.values():
-            if isinstance(module, nn.BatchNorm2d):
-                hooks.append(module.register_forward_pre_hook(lambda m, args: inputs.append(Norm(m, args[0]))))
-    try:
-        outputs = single(net(images))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    embedding = rows(heads[-1]) if outputs.ndim == 4 else heads[-1].flatten(1)
-    return Caught(outputs, single(embedding), tuple(stages[name] for name in taps.stages), tuple(inputs))
 
 
 class Signals:

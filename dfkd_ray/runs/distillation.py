@@ -22,6 +22,7 @@ from dfkd_ray.datasets.identity import of_task
 from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Method
 from dfkd_ray.nets.digest import digest
+from dfkd_ray.nets.fusing import in_step
 from dfkd_ray.nets.initialisation import initialise
 from dfkd_ray.nets.sharing import ALONE, Ranks
 from dfkd_ray.runs.card import RunCard, versions
@@ -221,7 +222,7 @@ class Distillation(TravelsWithCode):
                 tell(run.rounds)
                 return self._leaves()
 
-            for epoch in self.ranks.each(distill(run, leaves)):
+            for epoch in self.ranks.each(in_step(distill(run, leaves))):
                 if not self.ranks.agree(run.student.state_dict().values()):
                     raise TrialFailed(
                         "the student is not the same on all GPUs of the trial: take gpu: 1, and tell us of it"

@@ -15,7 +15,8 @@ from torch.nn import functional
 
 from dfkd_ray.nets.digest import digest
 from dfkd_ray.nets.positions import rows
-from dfkd_ray.parts.signals import Setting, catch, deviation, mode, statistics
+from dfkd_ray.parts.catching import catch
+from dfkd_ray.parts.signals import Setting, deviation, mode, statistics
 
 COUNT = 128  # images
 STEPS, RATE, ROUGHNESS = 40, 0.1, 0.1  # of Adam, its rate, the weight of the total variation

@@ -17,7 +17,8 @@ from torch.nn import functional as F
 from dfkd_ray import datasets
 from dfkd_ray.datasets.pools import Images
 from dfkd_ray.datasets.pools.selection import Selection
-from dfkd_ray.parts.signals import catch, mode
+from dfkd_ray.parts.catching import catch
+from dfkd_ray.parts.signals import mode
 from dfkd_ray.runs import measures
 from dfkd_ray.util.errors import ConfigError
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from dfkd_ray.nets.positions import pooled
 from dfkd_ray.nets.taps import taps_of
-from dfkd_ray.parts.signals import Norm, deviation, statistics
+from dfkd_ray.parts.catching import Norm
+from dfkd_ray.parts.signals import deviation, statistics
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from dfkd_ray.nets import build, check, classifiers, taps_of, targets
 from dfkd_ray.nets.builders import is_dense
-from dfkd_ray.parts.signals import catch, layout
+from dfkd_ray.parts.catching import catch
+from dfkd_ray.parts.signals import layout
 from dfkd_ray.util.errors import ConfigError
 
 DENSE = [name for name in classifiers if is_dense(classifiers[name])]

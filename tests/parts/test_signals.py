@@ -5,7 +5,9 @@ import torch
 from torch import Tensor, nn
 
 from dfkd_ray.nets import Taps, attach_taps
-from dfkd_ray.parts.signals import Layout, Pass, Signals, catch, frozen, layout, mode, single
+from dfkd_ray.nets.precision import single
+from dfkd_ray.parts.catching import catch
+from dfkd_ray.parts.signals import Layout, Pass, Signals, frozen, layout, mode
 from dfkd_ray.util.errors import ConfigError
 
 IMAGE = (3, 8, 8)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dfkd_ray.nets import pipelines
+from dfkd_ray.nets.fusing import gradient
 from dfkd_ray.nets.heads import sized
 from dfkd_ray.nets.pipelines import Pipeline, Storage
 from dfkd_ray.nets.precision import LossScaler
@@ -224,7 +225,7 @@ class LiveDiffusion:
             pictures = self.pipeline.decode(self.pipeline.estimate(z, self._predicted(z, t), t))
             loss, losses = image_loss(self.seen(pictures), self.asked, only=only)
             if loss.requires_grad:
-                (z.grad,) = torch.autograd.grad(self.scaler.scale(len(z) * loss), z)
+                z.grad = gradient(self.scaler.scale(len(z) * loss), z)
                 if self.scaler.unscale(torch.optim.SGD([z])):  # which holds the gradient, and never steps
                     z = z - self.spec.lr * z.grad
         return z.detach(), pictures.detach(), losses

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from dfkd_ray import datasets
 from dfkd_ray.datasets.readers import balanced
-from dfkd_ray.parts.signals import catch, mode
+from dfkd_ray.parts.catching import catch
+from dfkd_ray.parts.signals import mode
 from dfkd_ray.runs import measures
 from dfkd_ray.runs.evaluation.classification import confused, measure, rank
 from dfkd_ray.runs.evaluation.overlays import FORMAT, overlaid, picture

@@ -18,7 +18,8 @@ from torch.nn import functional as F
 
 from dfkd_ray import datasets
 from dfkd_ray.datasets.readers import balanced
-from dfkd_ray.parts.signals import catch, mode
+from dfkd_ray.parts.catching import catch
+from dfkd_ray.parts.signals import mode
 from dfkd_ray.runs import measures
 from dfkd_ray.runs.students import Network
 from dfkd_ray.util.errors import DataError

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from dfkd_ray.parts.catching import Norm
 from dfkd_ray.parts.losses.batchnorm import BatchNorm, LiveBatchNorm
-from dfkd_ray.parts.signals import Layout, Norm, Setting
+from dfkd_ray.parts.signals import Layout, Setting
 from dfkd_ray.util.errors import ConfigError
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from dfkd_ray.parts.signals import catch
+from dfkd_ray.parts.catching import catch
 from dfkd_ray.runs.evaluation.saliency import saliency
 from dfkd_ray.util.errors import ConfigError
 from tests.tiny import CLASSES, toy
