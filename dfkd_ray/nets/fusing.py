@@ -12,7 +12,7 @@ A trial asks where it runs a network or goes down a gradient; who brings the ask
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
 from itertools import islice
@@ -214,7 +214,9 @@ def _each(found: Any, parts: Callable[[Tensor], Sequence[Tensor]]) -> list[Any]:
     """What each asker gets of what all got."""
     if isinstance(found, Tensor):
         return list(parts(found))
-    return [dict(zip(found, row)) for row in zip(*map(parts, found.values()))]
+    if isinstance(found, Mapping):
+        return [dict(zip(found, each)) for each in _each([*found.values()], parts)]
+    return list(zip(*map(parts, found)))
 
 
 class _Called(nn.Module):

@@ -4,7 +4,8 @@ A term is a frozen dataclass: its fields are its hyper-parameters, calling it is
 something or learns something (a bank, a projection head) has `open(setting)`, which returns an nn.Module with the
 same call: its parameters join the optimiser of the phase, its state joins the checkpoint. A live term may have
 `gauges`, detached scalars of its last call that are logged beside its value (whether an attention has collapsed, say),
-and `settle`, called when its phase of a round is over (what a bank keeps of the round, say).
+and `settle`, called when its phase of a round is over (what a bank keeps of the round, say). A term that takes the
+gradient of what signals give, of stages say, has `apart = True`: see `LiveTotalLoss.apart`.
 """
 
 from __future__ import annotations
@@ -124,6 +125,12 @@ class LiveTotalLoss(nn.Module):
         self.state = nn.ModuleDict(
             {f"{n}_": c for n, c in self.calls.items() if isinstance(c, nn.Module)}
         )  # `keys` may name a term
+
+    @property
+    def apart(self) -> bool:
+        """Whether passes must be those of this run alone: in one that several trials share, what each gets is a part
+        of the outputs, on which nothing further in depends."""
+        return any(getattr(call, "apart", False) for call in self.calls.values())
 
     def begin(self, epoch: int) -> None:
         """An epoch begins, counted from 1: terms whose `start` has passed count, by their `ramp`."""

@@ -222,7 +222,7 @@ class Distillation(TravelsWithCode):
                 tell(run.rounds)
                 return self._leaves()
 
-            for epoch in self.ranks.each(in_step(distill(run, leaves))):
+            for epoch in self.ranks.each(distill(run, leaves) if run.apart else in_step(distill(run, leaves))):
                 if not self.ranks.agree(run.student.state_dict().values()):
                     raise TrialFailed(
                         "the student is not the same on all GPUs of the trial: take gpu: 1, and tell us of it"

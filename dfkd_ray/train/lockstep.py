@@ -77,12 +77,13 @@ class Lockstep(Generic[T]):
         """The answers to asks that are alike, left with those who asked; none where they cannot be one: then each
         computes its own."""
         asks: list[Any] = [each.ask for each in group]
-        if len(asks) == 1 or asks[0].key in self.refused:
+        passing = isinstance(asks[0], Passing)
+        if passing and (len(asks) == 1 or asks[0].key in self.refused):
             return
         try:
             answers: list[Any] = type(asks[0]).joined(asks)
         except (RuntimeError, MemoryError) as error:
-            if isinstance(asks[0], Passing) and not isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+            if passing and not isinstance(error, (torch.OutOfMemoryError, MemoryError)):
                 self.refused[asks[0].key] = str(error).partition("\n")[0]  # what vmap has no rule for
                 return
             answers = [error] * len(asks)

@@ -86,6 +86,11 @@ class Run:
         return self.rounds / (self.method.schedule.epochs * self.method.schedule.rounds)
 
     @property
+    def apart(self) -> bool:
+        """Whether its passes cannot be batched with those of other trials, see `LiveTotalLoss.apart`."""
+        return self.source_loss.apart or self.student_loss.apart
+
+    @property
     def source_steps(self) -> int:
         """Steps of the source in a round: none where no term tells it what to look for."""
         return self.method.schedule.source_steps if self.source_loss.calls else 0

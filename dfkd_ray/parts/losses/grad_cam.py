@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -31,6 +32,7 @@ class GradCam:
         authors' code they are constants.
     """
 
+    apart: ClassVar = True  # its w are gradients of stages
     stages: Stages = "all"
     second_order: bool = False
 
