@@ -6,7 +6,8 @@
 K trials of one method, with seeds and rates of their own, at a size of `step`. By turns, in one process: a round of
 each trial, one after the other (`alone`, which is what K trials cost without `fuse`; `again`, its null control), and a
 round of all in step, batched (`batched`) and not (`by turns`). Printed: milliseconds of a trial's round alone, and the
-median of alone / other with its middle half: above 1, the other is faster.
+median of alone / other with its middle half: above 1, the other is faster. `operations`: how many torch dispatches in a
+trial's round, alone and batched; a GPU that waits for launches can gain as much as their ratio, and no more.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import torch
 from machine import machine
 from step_cases import SIZES, Size, method_of, opened
 from step_variants import Clock
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from dfkd_ray.methods import config
 from dfkd_ray.nets.fusing import in_step
@@ -56,6 +58,31 @@ def together(members: list[Run], batches: bool) -> Callable[[], object]:
     return Lockstep({number: partial(opens, run) for number, run in enumerate(members)}, batches).step
 
 
+class Operations(TorchDispatchMode):
+    """Counts what torch computes in this thread, backward passes included."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        Operations.count += 1
+        return func(*args, **(kwargs or {}))
+
+
+def operations(members: list[Run], batches: bool) -> int:
+    """Of a trial's second round."""
+
+    def opens(run: Run) -> Iterator[Any]:
+        with Operations():  # in the thread of this trial
+            yield from in_step(distill(run))
+
+    pack = Lockstep({number: partial(opens, run) for number, run in enumerate(members)}, batches)
+    pack.step()
+    Operations.count = 0
+    pack.step()
+    pack.close()
+    return round(Operations.count / len(members))
+
+
 def measured(acts: dict[str, Callable[[], object]], repeats: int, clock: Callable[[], float]) -> dict[str, list[float]]:
     """Seconds of each, in alternation; who is first alternates too."""
     for act in acts.values():
@@ -86,7 +113,7 @@ def main() -> None:
     size, runtime = SIZES[args.size], Runtime(args.device, args.precision, 1)
     clock = Clock(torch.device(args.device))
     print(f"{machine()}; {size.said}; {args.device}, {args.precision}; {args.repeats} repetitions\n")
-    print("| method | trials | a round alone | again | by turns | batched |\n|---|---|---|---|---|---|")
+    print("| method | trials | a round alone | again | by turns | batched | operations |", "|---" * 7 + "|", sep="\n")
     for name in args.methods or METHODS:
         for count in args.trials:
             make = partial(runs, name, size, count, runtime)
@@ -95,9 +122,9 @@ def main() -> None:
             found = measured(acts, args.repeats, clock)
             of = {each: [a / b for a, b in zip(found["alone"], found[each])] for each in found}
             told = " | ".join(quartiles(of[each]) for each in ("again", "by turns", "batched"))
-            print(
-                f"| {name} | {count} | {statistics.median(found['alone']) / count * 1e3:.0f} ms | {told} |", flush=True
-            )
+            counts = " to ".join(f"{operations(make(), batches):,}" for batches in (False, True))
+            round_ = statistics.median(found["alone"]) / count * 1e3
+            print(f"| {name} | {count} | {round_:.0f} ms | {told} | {counts} |", flush=True)
 
 
 if __name__ == "__main__":
