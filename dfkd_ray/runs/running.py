@@ -32,7 +32,9 @@ def checked(file: str, how: Options, overrides: Overrides | None = None) -> tupl
     from dfkd_ray.runs.study_file import open_study
     from dfkd_ray.study.overrides import NO_OVERRIDES
 
-    return open_study(shipped.study_file(file), how, overrides or NO_OVERRIDES)
+    study, work = open_study(shipped.study_file(file), how, overrides or NO_OVERRIDES)
+    replace(study, resources=how.resources(study.resources))  # what was said over the file has to go with the rest
+    return study, work
 
 
 @dataclass(frozen=True)

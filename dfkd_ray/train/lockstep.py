@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -36,5 +36,5 @@ class Lockstep(Generic[T]):
             self.leave(member)
 
 
-def _opened(opens: Callable[[], Iterator[T]]) -> Iterator[T]:
+def _opened(opens: Callable[[], Iterator[T]]) -> Generator[T]:
     yield from opens()

@@ -9,7 +9,9 @@ import pytest
 from dfkd_ray.train.lockstep import Lockstep
 
 
-def counting(events: list[str], name: str, items: int, error: BaseException | None = None) -> Callable[[], Iterator[str]]:
+def counting(
+    events: list[str], name: str, items: int, error: BaseException | None = None
+) -> Callable[[], Iterator[str]]:
     """Gives so many items, then raises or ends; writes down when it is opened and closed."""
 
     def gives() -> Iterator[str]:
@@ -28,9 +30,7 @@ def counting(events: list[str], name: str, items: int, error: BaseException | No
 def test_each_step_has_the_next_item_of_every_member_and_how_it_ended() -> None:
     events: list[str] = []
     broken = ValueError("broken")
-    members = Lockstep(
-        {3: counting(events, "a", 3), 7: counting(events, "b", 1), 8: counting(events, "c", 2, broken)}
-    )
+    members = Lockstep({3: counting(events, "a", 3), 7: counting(events, "b", 1), 8: counting(events, "c", 2, broken)})
     assert events == [], "nothing is opened before the first step"
     assert members.step() == {3: "a0", 7: "b0", 8: "c0"}
     assert sorted(events) == ["a opened", "b opened", "c opened"]

@@ -56,7 +56,7 @@ def test_of_a_cluster_one_more_is_asked_for_than_fits(options: dict[str, Any], m
     made.check()
     for number in range(most):
         assert not made.full
-        made.jobs[f"t{number}"] = None  # type: ignore[assignment]
+        made.packs[f"t{number}"] = {number: None}  # type: ignore[dict-item]
     assert made.full
     assert made.tuner.concurrency == at_once
 
@@ -77,7 +77,7 @@ def test_where_there_is_no_room_yet_one_is_asked_for() -> None:
     made, clock = link(nodes, Resources(gpu=1), address="auto")
     made.check()
     assert (made.full, made.tuner.concurrency) == (False, 1)
-    made.jobs["t0"] = None  # type: ignore[assignment]
+    made.packs["t0"] = {0: None}  # type: ignore[dict-item]
     assert made.full
     nodes.append(Node("a", {"CPU": 4, "GPU": 4}))
     clock[0] = 2
@@ -131,8 +131,8 @@ def test_a_process_that_has_ended_its_trial_goes_to_one_that_waits(
     running: tuple[str, ...], waiting: list[str], chosen: str | None
 ) -> None:
     made, _ = link([Node("a", {"CPU": 4})], Resources(gpu=0), address="auto")
-    for name in (*running, *waiting):
-        made.jobs[name] = None  # type: ignore[assignment]
+    for number, name in enumerate((*running, *waiting)):
+        made.packs[name] = {number: None}  # type: ignore[dict-item]
         made.trials[name] = SimpleNamespace(name=name)
     made.waiting = {name: made.trials[name] for name in waiting}
     found = made.without_a_process()

@@ -270,6 +270,8 @@ def test_trials_without_a_gpu_keep_off_gpus_while_others_have_room() -> None:
         ({"memory": 0}, "memory must be > 0, got 0"),
         ({"custom": {"x": -1}}, "x must be > 0, got -1"),
         ({"custom": {"GPU": 1}}, "custom is for what a cluster calls its own, and Ray has GPU itself"),
+        ({"fuse": 0}, "fuse must be >= 1, got 0"),
+        ({"fuse": 4, "gpu": 2}, "fuse 4 is for trials on one GPU, or a part of it, and gpu is 2"),
     ],
 )
 def test_what_no_trial_can_take(parts: dict[str, Any], said: str) -> None:
