@@ -61,6 +61,28 @@ def test_of_a_cluster_one_more_is_asked_for_than_fits(options: dict[str, Any], m
     assert made.tuner.concurrency == at_once
 
 
+@pytest.mark.parametrize(
+    ("options", "packs", "at_once"),
+    [
+        ({}, [4, 4], 8),  # two places
+        ({"address": "auto"}, [4, 4, 4], 8),
+        ({"concurrency": 6}, [4, 2], 6),
+        ({"concurrency": 3, "address": "auto"}, [3], 3),
+        ({"concurrency": 9, "address": "auto"}, [4, 4, 1], 8),
+    ],
+)
+def test_trials_at_a_time_are_in_packs(options: dict[str, Any], packs: list[int], at_once: int) -> None:
+    made, _ = link([Node("a", {"CPU": 2})], Resources(gpu=0, fuse=4), **options)
+    made.check()
+    asked: list[int] = []
+    while not made.full:
+        asked.append(made.most)
+        made.packs[f"t{len(asked)}"] = dict.fromkeys(range(made.most))  # type: ignore[arg-type]
+    assert (asked, made.tuner.concurrency) == (packs, at_once)
+    made.packs["t1"].popitem()
+    assert made.full, "a pack is not filled again, nor is there another one for what it has left"
+
+
 def test_the_room_is_told_whether_trials_wait_and_none_runs() -> None:
     made, _ = link([Node("a", {"CPU": 2})], Resources(gpu=0), address="auto")
     told: list[bool] = []
