@@ -31,9 +31,10 @@ def checked(file: str, how: Options, overrides: Overrides | None = None) -> tupl
     """A study by file or name, and its work; ConfigError with all mistakes."""
     from dfkd_ray.runs.study_file import open_study
     from dfkd_ray.study.overrides import NO_OVERRIDES
+    from dfkd_ray.tune.launch import check_share
 
     study, work = open_study(shipped.study_file(file), how, overrides or NO_OVERRIDES)
-    replace(study, resources=how.resources(study.resources))  # what was said over the file has to go with the rest
+    check_share(study, how)
     return study, work
 
 

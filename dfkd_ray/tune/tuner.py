@@ -58,7 +58,6 @@ class Tuner:
         self._ticks, self._began = ticks, ticks() - self.history.active_seconds
         self.study: Study = self.history.study
         self.resources = options.resources(self.study.resources)  # of one trial, or of those that are fused
-        replace(self.study, resources=self.resources)  # ConfigError where that does not go with the rest
         self.threads = options.runtime(self.study.runtime).get("threads", self.resources.threads)
         self.search = proposer(self.study, self.history)
         self.search.rebuild(self.history)

@@ -86,8 +86,15 @@ def test_what_is_said_over_the_study_holds(tmp_path: Path, steps: list[list[list
     toys.start(study(4), toys.Toy(), tmp_path, fuse=4)
     assert steps == [[[0, 1, 2, 3]] * 4]
     made = toys.study({"objective: {metric: val_accuracy}": "objective: {metric: seconds}", **ALL})
-    with pytest.raises(ConfigError, match=r"^resources\.fuse: fused trials have no seconds of their own to select by"):
+    refused = r"^resources\.fuse: fused trials have no seconds of their own to select by: take fuse: 1$"
+    with pytest.raises(ConfigError, match=refused):
         toys.start(made, toys.Toy(), tmp_path / "priced", fuse=2)
+    assert not (tmp_path / "priced").exists()
+    toys.start(made, toys.Toy(), tmp_path / "priced")
+    before = (tmp_path / "priced" / NAME).read_bytes()
+    with pytest.raises(ConfigError, match=refused):
+        toys.resume(tmp_path / "priced", toys.Toy(), fuse=2)
+    assert (tmp_path / "priced" / NAME).read_bytes() == before
 
 
 def test_who_is_stopped_leaves_at_once_and_the_pack_is_not_filled_again(
@@ -199,6 +206,19 @@ def test_all_that_fail_alike_end_the_study(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="the first 3 trials have all failed alike"):
         toys.start(study(9, 2), toys.Toy(raises_at=1), tmp_path)
     assert len(trials(tmp_path)) == 4
+
+
+@pytest.mark.parametrize("more", ["seeds: 2", "seeds: 2\nracing: false", "confirm: {top: 2, seeds: 3}"])
+def test_later_seeds_and_what_confirms_the_winner_are_fused_too(
+    more: str, tmp_path: Path, steps: list[list[list[int]]]
+) -> None:
+    made = study(4, 3, WHOLE | {"study: toy": f"study: toy\n{more}"})
+    toys.start(made, toys.Toy(), tmp_path)
+    history = History(read_records(tmp_path / NAME)[0])
+    assert history.finished
+    assert {trial.state for trial in history.trials.values()} == {"complete"}
+    assert len(history.trials) > 4
+    assert max(number for pack in steps for number in pack[0]) > 3
 
 
 def test_the_arms_of_an_ablation_and_its_rounds_are_fused_too(tmp_path: Path) -> None:
