@@ -70,7 +70,7 @@ class Simulated:
 
         self._count += 1
         actor = TrackedActor(self._count, on_start, on_stop, on_error)
-        self._at[actor] = (kwargs["config"]["job"], 0)
+        self._at[actor] = (kwargs["config"]["jobs"][0], 0)
         self._waiting.append(actor)
         self._begin()
         return actor
@@ -96,7 +96,7 @@ class Simulated:
         self, tracked_actor: Any, method_name: str, args: Any = (), kwargs: Any = None, **calls: Any
     ) -> None:
         if method_name == "reset":
-            self._at[tracked_actor] = (args[0]["job"], 0)
+            self._at[tracked_actor] = (args[0]["jobs"][0], 0)
             self._later(0.1, tracked_actor, lambda: calls["on_result"](tracked_actor, True))
         elif method_name == "train":
             job, told = self._at[tracked_actor]
@@ -104,7 +104,7 @@ class Simulated:
             row = self.rows[told]
             score = row.metrics["val_accuracy"] * (0.5 + job.trial * 0.618034 % 1)
             row = replace(row, metrics={**row.metrics, "val_accuracy": min(1.0, score)})
-            result = {"row": row, "done": False, "training_iteration": told + 1}
+            result = {"told": [(job.trial, row)], "done": False, "training_iteration": told + 1}
             wait = EVERY * self._random.uniform(0.5, 1.5)
             self._later(wait, tracked_actor, lambda: calls["on_result"](tracked_actor, result))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dfkd_ray import metrics
 from dfkd_ray.report import confirmed, fronts, over_seeds, seed_by_seed
 from dfkd_ray.report.blocks import Number, Numbers, Ruler, Tick
+from dfkd_ray.report.notes import fused
 from dfkd_ray.report.settings import is_number
 from dfkd_ray.report.trial import Goal, TrialRow
 from dfkd_ray.report.view import Tables, part
@@ -171,7 +172,9 @@ def trials(tables: Tables) -> Number:
 
 def work(tables: Tables) -> Number:
     seconds = [t.row["seconds"] for t in tables.all if t.row["seconds"] is not None]
-    return Number(words.duration(sum(seconds)) if seconds else words.DASH, "Work", "summed over all trials")
+    many = fused(tables.note)
+    whose = "summed over all trials" + (f", up to {many} in a process" if many > 1 else "")
+    return Number(words.duration(sum(seconds)) if seconds else words.DASH, "Work", whose)
 
 
 def ruler(tables: Tables) -> Ruler | None:

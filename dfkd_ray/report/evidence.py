@@ -9,6 +9,7 @@ from typing import Any
 from dfkd_ray.report import thinning
 from dfkd_ray.report.asked import configured
 from dfkd_ray.report.blocks import Block, Cell, Code, Facts, Folded, Inline, Listing, Mark, Section, Table, Text
+from dfkd_ray.report.notes import fused
 from dfkd_ray.report.trial import TrialRow
 from dfkd_ray.report.view import Tables, mapping, part
 from dfkd_ray.util import words, yamls
@@ -72,7 +73,12 @@ def budget(tables: Tables) -> Section:
         ("More than one attempt", words.some(repeated, 100)),
         ("Resources of a trial", configured(tables.study.get("resources"))),
     ]
-    return _section("budget", "What it cost", Facts(pairs))
+    many = fused(tables.note)
+    shared = (
+        f"Up to {many} trials shared a process (fuse): the time of each is that of the clock, of which the others took "
+        f"their part, and its memory is that of all."
+    )
+    return _section("budget", "What it cost", Facts(pairs), *([Text(shared, "note")] if many > 1 else []))
 
 
 def provenance(tables: Tables) -> Section:

@@ -13,6 +13,12 @@ def part(note: Mapping[str, Any], key: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def fused(note: Mapping[str, Any]) -> int:
+    """How many trials shared a process, so that none has seconds of its own; 1: none did."""
+    value = note.get("fuse")
+    return value if isinstance(value, int) else 1
+
+
 def mapping(text: str | None) -> dict[str, Any]:
     """A JSON object as a mapping; empty where it is missing, torn or something else."""
     try:

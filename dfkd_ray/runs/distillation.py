@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -31,6 +31,7 @@ from dfkd_ray.runs.depot import Depot, opened
 from dfkd_ray.runs.evaluator import Evaluator, pictured, real
 from dfkd_ray.runs.shipping import NONE_OWN, OwnCode, TravelsWithCode
 from dfkd_ray.teachers.weights import fill
+from dfkd_ray.train.lockstep import Lockstep
 from dfkd_ray.train.loop import Epoch, distill
 from dfkd_ray.train.processes import check_shares, together
 from dfkd_ray.train.run import Run
@@ -122,19 +123,8 @@ class Distillation(TravelsWithCode):
 
     def card(self, job: Job, method: Method) -> RunCard:
         """What a job's folder says of its run."""
-        return RunCard(
-            study=job.study,
-            trial=job.trial,
-            arm=job.arm,
-            seed=job.seed,
-            changes=dict(job.changes),
-            method=method,
-            task=self.task,
-            teacher_digest=self.teacher_digest,
-            metric=self.metric,
-            data=self.options.data,
-            versions=versions(),
-        )
+        own = (job.study, job.trial, job.arm, job.seed, dict(job.changes))
+        return RunCard(*own, method, self.task, self.teacher_digest, self.metric, self.options.data, versions())
 
     def epochs(self, job: Job) -> Iterator[Row]:
         """Run one job to its end, or from where its checkpoint stands; yields a Row an epoch.
@@ -151,6 +141,10 @@ class Distillation(TravelsWithCode):
                 yield from self._epochs(job, method, folder, depot)
         except (MemoryError, torch.OutOfMemoryError) as error:
             raise MemoryError(self._less(method, str(error))) from error
+
+    def fused(self, jobs: Sequence[Job]) -> Lockstep[Row]:
+        """Run several jobs in step with each other."""
+        return Lockstep({job.trial: partial(self.epochs, job) for job in jobs})
 
     def _of_rank(self, job: Job, ranks: Ranks, device: str) -> Iterator[Row]:
         """The same on one of the processes that share the job: rows come from the first of them."""

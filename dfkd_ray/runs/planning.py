@@ -58,7 +58,7 @@ def describe(
     yield from _searched(written.get("search", {}))
     place = place or here()
     study = replace(study, resources=settled(study.resources, place.nodes))
-    seconds, said = _measured(schedule, cost, each, place)
+    seconds, said = _measured(schedule, cost, each, place, study.resources.fuse)
     yield from said
     if seconds is not None:
         yield from _hours(study, schedule, seconds, concurrency, place, duplicates)
@@ -114,13 +114,14 @@ def _window(study: Study) -> Iterator[str]:
 
 
 def _measured(
-    schedule: Schedule, cost: StepSeconds | None, each: Mapping[str, float] | None, place: Place
+    schedule: Schedule, cost: StepSeconds | None, each: Mapping[str, float] | None, place: Place, fuse: int
 ) -> tuple[float | None, list[str]]:
     """Seconds of a trial, None where nothing was measured, and what is said of them."""
+    where = place.at if fuse == 1 else f"{place.at}, {fuse} trials in step with each other"
     if each:
         mean = sum(each.values()) / len(each)
         told = ", ".join(f"{arm} {_time(own)}" for arm, own in each.items())
-        return mean, [f"measured {place.at}, a trial of each arm: {told}; mean {_time(mean)}"]
+        return mean, [f"measured {where}, a trial of each arm: {told}; mean {_time(mean)}"]
     length = (
         f"a trial: {counted(schedule.epochs, 'epoch')} x {counted(schedule.rounds, 'round')}, "
         f"{counted(schedule.source_rounds * schedule.source_steps, 'source step')} and "
@@ -133,7 +134,7 @@ def _measured(
     steps = f"{cost.source_step:.3f} s a source step, {cost.student_step:.3f} s a student step"
     return seconds, [
         length,
-        f"measured {place.at}: {steps}, {cost.evaluation:.2f} s an evaluation: {_time(seconds)} a trial",
+        f"measured {where}: {steps}, {cost.evaluation:.2f} s an evaluation: {_time(seconds)} a trial",
     ]
 
 
@@ -145,9 +146,9 @@ def _hours(
     place: Place,
     duplicates: Duplicates | None,
 ) -> Iterator[str]:
-    """Hours of the study, at so many seconds a trial."""
-    share = study.resources
-    at_once = concurrency or max(1, fitting(place.nodes, share))
+    """Hours of the study, at so many seconds a trial; those that are fused take them together."""
+    share, fuse = study.resources, study.resources.fuse
+    at_once = concurrency or max(1, fitting(place.nodes, share)) * fuse
     if not concurrency and (why := place.misfit(share)):
         yield why
     ablation = study.ablation
@@ -160,22 +161,30 @@ def _hours(
         yield f"budget: no {what} is started after {limit:g} h; about {fit} fit, {at_once} at a time"
     if trials is None:
         return
-    total = trials * seconds
-    at_once = min(at_once, trials)
+    total, at_once = -(-trials // fuse) * seconds, min(at_once, trials)
+    places = -(-at_once // fuse)
     shares = {"CPU": share.cpu, "GPU": float(share.gpu)}
     hours = ", ".join(f"{_time(total * part)} of {what}" for what, part in shares.items() if part)
     count = f"{'at most ' if ablation is not None and ablation.trials is None else ''}{counted(trials, 'trial')}"
-    yield f"{count}, {at_once} at a time: at most {hours}, {_time(total / at_once)} on the clock"
+    of_each = "" if fuse == 1 else f", {fuse} in a process"
+    yield f"{count}, {at_once} at a time{of_each}: at most {hours}, {_time(total / places)} on the clock"
     if ablation is not None and ablation.seeds.until is not None:
         seeds = ablation.seeds
         more = trials + (len(ablation.arms) - twins) * ablation.points * (len(seeds.listed) - seeds.start)
-        told = f"{counted(more, 'trial')}, {_time(more * seconds / at_once)} on the clock"
+        told = f"{counted(more, 'trial')}, {_time(-(-more // fuse) * seconds / places)} on the clock"
         yield f"with all {counted(len(seeds.listed), 'seed')}: {told}"
     if isinstance(study.stopper, Asha):
-        uncut = study.confirming * seconds
-        share_run = _asha_share(study.stopper, schedule.epochs, len(study.each_seed))
-        spared = _time(((total - uncut) * share_run + uncut) / at_once)
-        yield f"if asha keeps 1 in {study.stopper.reduction} at each rung: about {spared} on the clock"
+        yield _spared(study, study.stopper, schedule, total, seconds, places)
+
+
+def _spared(study: Study, asha: Asha, schedule: Schedule, total: float, seconds: float, places: int) -> str:
+    """What the clock shows where a stopper ends trials early, of `total` seconds for all of them."""
+    if (fuse := study.resources.fuse) > 1:
+        return f"asha may spare nothing of that: a process goes on until the last of its {fuse} trials has ended"
+    uncut = study.confirming * seconds
+    share_run = _asha_share(asha, schedule.epochs, len(study.each_seed))
+    spared = _time(((total - uncut) * share_run + uncut) / places)
+    return f"if asha keeps 1 in {asha.reduction} at each rung: about {spared} on the clock"
 
 
 def _design(study: Study, ablation: Ablation, measured: Spread | None, duplicates: Duplicates) -> Iterator[str]:

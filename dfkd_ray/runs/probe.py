@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
 from dfkd_ray.methods.method import Schedule
 from dfkd_ray.parts.signals import Signals, frozen
 from dfkd_ray.runs.distillation import Distillation
+from dfkd_ray.train.lockstep import Lockstep
 from dfkd_ray.train.runtime import Runtime
 
 STEPS = 2  # of each phase, after one that is not counted
@@ -18,9 +21,10 @@ STEPS = 2  # of each phase, after one that is not counted
 
 @dataclass(frozen=True)
 class StepSeconds:
-    """Seconds of one source step, of one student step, and of the evaluation after an epoch; and of a GPU the bytes
-    that the trial held at most (with what CUDA keeps for itself), the bytes that it has, and the share of the steps
-    that it computed: None where its profiler does not tell."""
+    """Seconds of one source step, of one student step, and of the evaluation after an epoch, where trials are fused of
+    the clock, while all take theirs. Of a GPU also the bytes that the trial, or all that are fused, held at most (with
+    what CUDA keeps for itself), the bytes that it has, and the share of the steps that it computed: None where its
+    profiler does not tell."""
 
     source_step: float
     student_step: float
@@ -36,22 +40,21 @@ class StepSeconds:
         return source + student + schedule.epochs * self.evaluation
 
 
-def probe(work: Distillation, threads: int, seed: int = 0) -> StepSeconds:
-    """Measure one trial of `work` with the given CPU threads, on the device that its runtime names."""
+def probe(work: Distillation, threads: int, seed: int = 0, fuse: int = 1) -> StepSeconds:
+    """Measure one trial of `work`, or so many that are fused, with the given CPU threads, on the device that its
+    runtime names."""
     runtime = replace(work.runtime, threads=threads)
     device = runtime.open()
     if device.type != "cuda":
-        return _measure(work, runtime, device, seed)[0]
+        with _stepping(work, runtime, device, seed, fuse) as step:
+            return _measured(step)
     torch.cuda.reset_peak_memory_stats(device)
-    cost, step = _measure(work, runtime, device, seed)
-    free, there = torch.cuda.mem_get_info(device)
-    kept = there - free - torch.cuda.memory_reserved(device)  # by CUDA, in each process
-    cost = replace(
-        cost,
-        memory=torch.cuda.max_memory_reserved(device) + kept,
-        gpu_memory=there,
-        busy=_busy(step, device),
-    )
+    with _stepping(work, runtime, device, seed, fuse) as step:
+        cost = _measured(step)
+        free, there = torch.cuda.mem_get_info(device)
+        kept = there - free - torch.cuda.memory_reserved(device)  # by CUDA, in each process
+        memory = torch.cuda.max_memory_reserved(device) + kept
+        cost = replace(cost, memory=memory, gpu_memory=there, busy=_busy(step, device))
     torch.cuda.empty_cache()  # whoever runs the trials next, in processes of their own, finds the memory free
     return cost
 
@@ -71,10 +74,32 @@ def _busy(step: Callable[[], object], device: torch.device) -> float | None:
     return min(1.0, computed / seconds) if computed else None
 
 
-def _measure(
-    work: Distillation, runtime: Runtime, device: torch.device, seed: int
-) -> tuple[StepSeconds, Callable[[], object]]:
-    """What a trial takes, and a step of the student, to be looked at again."""
+@contextmanager
+def _stepping(
+    work: Distillation, runtime: Runtime, device: torch.device, seed: int, fuse: int
+) -> Iterator[Callable[[], bool]]:
+    """What takes the next of `_steps`, of all that are fused."""
+    trials = {number: partial(_steps, work, runtime, device, seed + number) for number in range(fuse)}
+    if fuse == 1:
+        with closing(trials[0]()) as steps:
+            yield partial(next, steps)
+    else:
+        with closing(Lockstep(trials)) as pack:
+            yield partial(_together, pack)
+
+
+def _together(pack: Lockstep[bool]) -> bool:
+    """A step of each; the error of one is raised."""
+    told = list(pack.step().values())
+    for each in told:
+        if isinstance(each, Exception):
+            raise each
+    return all(told)
+
+
+def _steps(work: Distillation, runtime: Runtime, device: torch.device, seed: int) -> Generator[bool]:
+    """A trial is opened, and tells whether its source learns; then so many steps of each phase as are timed, then the
+    student's without end."""
     method = work.method
     run = work.open(method, seed, runtime, device)
     rng = run.begin(1)
@@ -93,9 +118,24 @@ def _measure(
         run.step(loss)
         loss.detach().item()  # waits for the device
 
+    def evaluation() -> None:
+        work.evaluate(run)
+
     run.memory.refill(run.source, batch, rng)
-    seconds = {"source": _time(source) if run.source_steps else 0.0, "student": _time(student)}
-    return StepSeconds(seconds["source"], seconds["student"], _time(lambda: work.evaluate(run))), student
+    learns = run.source_steps > 0
+    yield learns
+    for phase in (*([source] if learns else []), student, evaluation):
+        for _ in range(1 + STEPS):
+            phase()
+            yield learns
+    while True:
+        student()
+        yield learns
+
+
+def _measured(step: Callable[[], bool]) -> StepSeconds:
+    learns = step()
+    return StepSeconds(_time(step) if learns else 0.0, _time(step), _time(step))
 
 
 def _time(step: Callable[[], object]) -> float:

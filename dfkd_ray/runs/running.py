@@ -31,8 +31,11 @@ def checked(file: str, how: Options, overrides: Overrides | None = None) -> tupl
     """A study by file or name, and its work; ConfigError with all mistakes."""
     from dfkd_ray.runs.study_file import open_study
     from dfkd_ray.study.overrides import NO_OVERRIDES
+    from dfkd_ray.tune.launch import check_share
 
-    return open_study(shipped.study_file(file), how, overrides or NO_OVERRIDES)
+    study, work = open_study(shipped.study_file(file), how, overrides or NO_OVERRIDES)
+    check_share(study, how)
+    return study, work
 
 
 @dataclass(frozen=True)
@@ -67,11 +70,11 @@ def planned(study: Study, work: Distillation, how: Options, earlier: Sequence[Pa
     from dfkd_ray.tune.earlier import beside
 
     told = beside(folder_of(study, how), earlier)
-    at_once = 1 if how.runner == "serial" else how.concurrency
     known = duplicates(study, work)
     arms = lone_arms(study, work, known)
     works = [replace(work, method=method) for method in arms.values()] or [work]
     asked = how.resources(study.resources)
+    at_once = asked.fuse if how.runner == "serial" else how.concurrency
     count = asked.threads if work.options.threads is None else work.options.threads
     place, share, costs = sizing.measure(works, asked, count, study.seed, how)
     each = {} if costs is None else {arm: cost.trial(arms[arm].schedule) for arm, cost in zip(arms, costs)}

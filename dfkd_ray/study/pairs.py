@@ -1,10 +1,11 @@
-"""Which sampler goes with which space, objectives and stopper."""
+"""Which sampler goes with which space, objectives and stopper, and which of these with trials that share a process."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from dfkd_ray import metrics
 from dfkd_ray.study import space
 from dfkd_ray.study.domains import Bool, Choice
 from dfkd_ray.study.specs import Cmaes, Gp, Grid, NoStopper, Optunahub, SamplerSpec, StopperSpec, samplers
@@ -41,6 +42,14 @@ def with_space(sampler: SamplerSpec, search: space.Space) -> Iterator[Problem]:
         ranges = [path for path, d in search.items() if not isinstance(d, (Choice, Bool))]
         if len(ranges) < 2:
             yield Problem("sampler", f"cmaes needs at least two ranges (uniform, log, int), got {len(ranges)}")
+
+
+def of_costs(resources: Any, selecting: Iterable[Any]) -> Iterator[Problem]:
+    """That nothing is selected by what a trial costs, where nobody can tell what each of several costs by itself;
+    `selecting`: objectives and constraints."""
+    if resources is not None and resources.fuse > 1:
+        for metric in sorted({each.metric for each in selecting} & {metrics.TIME, metrics.PEAK_MEMORY}):
+            yield Problem("resources.fuse", f"fused trials have no {metric} of their own to select by: take fuse: 1")
 
 
 def _name(spec: Any) -> str:

@@ -68,7 +68,8 @@ class Resources:
     on all of its GPUs, a process on each.
 
     gpu: `auto` is one where there are GPUs, and none where the device is the CPU. accelerator: a type of GPU by Ray's
-    name, such as H100. custom: amounts of what a cluster calls its own, by name.
+    name, such as H100. custom: amounts of what a cluster calls its own, by name. fuse: so many trials share one process
+    and what one takes, in step with each other, and their passes through networks are batched; 1: each has its own.
     """
 
     cpu: float = 1
@@ -76,6 +77,7 @@ class Resources:
     memory: float | None = None  # GB of the machine's; null: not asked about
     accelerator: str | None = None
     custom: Mapping[str, float] = field(default_factory=dict)
+    fuse: int = 1
 
     def __post_init__(self) -> None:
         if not self.cpu > 0:
@@ -87,6 +89,10 @@ class Resources:
             raise ValueError(f"gpu must be 0, a fraction of one, or a whole number, got {self.gpu:g}")
         if self.accelerator is not None and not self.gpu:
             raise ValueError(f"accelerator {self.accelerator} is a type of GPU, and gpu is 0")
+        if self.fuse < 1:
+            raise ValueError(f"fuse must be >= 1, got {self.fuse}")
+        if self.fuse > 1 and self.ranks > 1:
+            raise ValueError(f"fuse {self.fuse} is for trials on one GPU, or a part of it, and gpu is {self.gpu:g}")
         for name, amount in {"memory": self.memory, **self.custom}.items():
             if amount is not None and not amount > 0:
                 raise ValueError(f"{name} must be > 0, got {amount:g}")
@@ -230,6 +236,7 @@ def conflicts(parts: Mapping[str, Any]) -> Iterator[Problem]:
     if objectives:
         yield from picks.conflicts(parts.get("best", picks.FIRST), objectives)
     yield from pairs.of_results(sampler, objectives, parts.get("stopper", NoStopper()))
+    yield from pairs.of_costs(parts.get("resources"), (*objectives, *parts.get("constraints", ())))
     if parts.get("constraints") and parts.get("ablation") is not None:
         yield Problem("constraints", "are for what a sweep may choose; the arms of an ablation are all compared")
     budget: Budget | None = parts.get("budget")

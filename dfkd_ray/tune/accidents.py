@@ -90,6 +90,11 @@ class Recovery:
             self.aside.append(trial)
             self.in_vain += 1
 
+    @property
+    def next_stalled(self) -> bool:
+        """Whether the next that is tried again gained no epoch when it was last tried."""
+        return bool(self.waiting and self.waiting[0].stalled)
+
     def gained(self) -> None:
         """Some trial has done an epoch: so trials can be run."""
         self.in_vain = 0

@@ -57,6 +57,7 @@ def start(
     A folder that has a ledger is refused, unless `options.fresh`: then it is moved aside, never deleted. Raises
     StudyError, and Interrupted (exit code 130) after Ctrl-C.
     """
+    check_share(study, options)
     options = options if options.track else replace(options, track=study.track)
     known, trackers = library(options.reuse, facts.task, study.ablation is None), listening(options.track)
     if options.fresh and (there := store.of(folder)) is not None and there.names():
@@ -70,6 +71,11 @@ def start(
         record = first_record(study, facts, options, time.time(), alike(study, work))
         history = History(ledger.append_all([record, *earlier]))
         return _run(ledger, history, folder, work, options, _reuse(known, work, study), (*trackers, *observers))
+
+
+def check_share(study: Study, options: Options) -> None:
+    """ConfigError where what was said of a trial's share does not go with the rest of the study."""
+    replace(study, resources=options.resources(study.resources))
 
 
 def held_already(folder: Path, done: bool = False) -> StudyError:
@@ -115,6 +121,7 @@ def resume(
         trackers = listening(options.track)
         amended, known = len(history.amendments), len(history.earlier)
         work, session = make(history, options)
+        check_share(history.study, options)
         ledger.append_all([*history.amendments[amended:], *history.earlier[known:]])
         sweep, there = history.study.ablation is None, [path for path in options.reuse if path.exists()]
         finished = library(there, history.task, others=sweep)

@@ -67,6 +67,11 @@ class Options:
     custom: tuple[str, ...] = _option(
         "What else a trial takes of a cluster's own resources.", default=(), metavar="NAME=AMOUNT"
     )
+    fuse: int | None = _option(
+        "So many trials share one process and what one takes, their passes through networks batched.",
+        shown="the study's resources, else 1",
+        min=1,
+    )
     wait: float | None = _option(
         "How long to wait for a node that a trial fits on to join the cluster: 90s, 30min, 2h; 0: not at all.",
         shown=f"{WAIT / 3600:g} h",
@@ -171,10 +176,13 @@ class Options:
         return {**own, **{name: value for name, value in said.items() if value is not None}}
 
     def resources(self, own: Resources) -> Resources:
-        """What a trial takes: the study's `resources`, and what was said over them."""
-        names = ("cpu", "gpu", "memory", "accelerator")
+        """What a trial takes: the study's `resources`, and what was said over them; ConfigError."""
+        names = ("cpu", "gpu", "memory", "accelerator", "fuse")
         said = {name: value for name in names if (value := getattr(self, name)) is not None}
-        return replace(own, **said, custom={**own.custom, **_amounts(self.custom)})
+        try:
+            return replace(own, **said, custom={**own.custom, **_amounts(self.custom)})
+        except ValueError as error:
+            raise ConfigError.at("resources", str(error)) from None
 
     def absolute(self) -> Options:
         """The same with absolute paths: workers, and whoever resumes, may stand elsewhere."""

@@ -1,14 +1,15 @@
 """Who runs: Ray Tune, on this machine or on a cluster.
 
-Tune starts actors and gives them their share of the machine. It decides nothing and records nothing, and tries nothing
-again: its searcher and its scheduler ask the tuner, and its own state goes to a folder that is thrown away.
+Tune starts actors and gives them their share of the machine; a trial of Tune's is a pack of ours, of one as a rule. It
+decides nothing and records nothing, and tries nothing again: its searcher and its scheduler ask the tuner, and its own
+state goes to a folder that is thrown away.
 """
 
 from __future__ import annotations
 
 import platform
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -20,17 +21,15 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from dfkd_ray import __version__
-from dfkd_ray.tune import ray_leaving
-from dfkd_ray.tune.accidents import Accident, check_seen, is_accident, reason
-from dfkd_ray.tune.endings import Ending
+from dfkd_ray.tune import packs, ray_leaving
+from dfkd_ray.tune.accidents import Accident, check_seen, reason
 from dfkd_ray.tune.interrupts import Interrupted, Interrupts
 from dfkd_ray.tune.options import Options
 from dfkd_ray.tune.ray_cluster import cluster, room
 from dfkd_ray.tune.ray_link import Leave, Link
 from dfkd_ray.tune.ray_progress import Hearer, Teller
-from dfkd_ray.tune.serial_runner import ENDED_EARLY
 from dfkd_ray.tune.tuner import Tuner
-from dfkd_ray.tune.work import Job, Work
+from dfkd_ray.tune.work import Job, Pack, Row, Work
 from dfkd_ray.util.progress import displayed, silent
 
 
@@ -87,10 +86,12 @@ def _tune(link: Link, work: Work, options: Options, scratch: str, shown: Hearer)
 
 
 class _Trial(tune.Trainable):  # type: ignore[misc]
-    """The actor: it goes through a work's rows, one a step, and is reused for the next trial with nothing left over."""
+    """The actor: it goes through a work's rows, one a step of each member of its pack, and is reused for the next pack
+    with nothing left over."""
 
     _work: Any = None
-    _rows: Any = None
+    _pack: Pack | None = None
+    _accident: Exception | None = None
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
@@ -100,14 +101,22 @@ class _Trial(tune.Trainable):  # type: ignore[misc]
         self._parcel, self._version = parcel, version
         self._display = Teller(told) if told else silent
         ray_leaving.watch()
-        self._job: Job = config["job"]
+        self._jobs: Sequence[Job] = config["jobs"]
 
     def reset_config(self, config: dict[str, Any]) -> bool:
         self.cleanup()
-        self._job = config["job"]
+        self._jobs = config["jobs"]
         return True
 
     def step(self) -> dict[str, Any]:
+        told: packs.Told = {}
+        if self._accident is None:
+            told, self._accident = packs.sorted_out(self._found())
+        if self._accident is not None and not told:  # else it comes with the next step, so that nothing told is lost
+            raise Accident(reason(self._accident)) from None  # ends this process as well, whatever state it is in
+        return {"told": list(told.items())}  # Tune flattens mappings
+
+    def _found(self) -> dict[int, Row | Exception]:
         try:
             if self._version != __version__:
                 told = f"{platform.node()} has dfkd-ray {__version__}, the driver {self._version}"
@@ -115,26 +124,28 @@ class _Trial(tune.Trainable):  # type: ignore[misc]
             if self._work is None:  # here and not in `setup`, where an error would count as the death of a worker
                 self._work = cloudpickle.loads(self._parcel)
                 self._parcel = b""
-            if self._rows is None:
-                check_seen(self._job.folder)
-                self._rows = self._work.epochs(self._job)
+            if self._pack is None:
+                for job in self._jobs:
+                    check_seen(job.folder)
+                self._pack = packs.opened(self._work, self._jobs)
             with displayed(self._display):
-                return {"row": next(self._rows)}
-        except StopIteration:
-            return {"failed": ENDED_EARLY}
+                return self._pack.step()
         except Exception as error:
-            if is_accident(error):
-                raise Accident(reason(error)) from None  # ends this process as well, whatever state it is in
-            return {"failed": reason(error)}
+            return dict.fromkeys([job.trial for job in self._jobs], error)
+
+    def leave(self, trial: int) -> None:
+        """A member ends before the next step, and others go on."""
+        assert self._pack is not None
+        self._pack.leave(trial)
 
     def cleanup(self) -> None:
-        if self._rows is not None:
-            self._rows.close()
-            self._rows = None
+        if self._pack is not None:
+            self._pack.close()
+            self._pack = None
 
 
 class _Asking(Searcher):  # type: ignore[misc]
-    """Asks the tuner for jobs, no more than run at a time: a proposal is made when there is room for it."""
+    """Asks the tuner for packs of jobs, no more than run at a time: proposals are made when there is room for them."""
 
     def __init__(self, link: Link) -> None:
         super().__init__()
@@ -143,20 +154,21 @@ class _Asking(Searcher):  # type: ignore[misc]
     def suggest(self, trial_id: str) -> Any:
         if self._link.full:
             return None
-        job = self._link.call(self._link.tuner.next_job)
-        if job is None:  # what is running may lead to more: Tune asks again
-            return None if self._link.jobs else Searcher.FINISHED
-        self._link.jobs[trial_id] = job
-        return {"job": job, "share": self._link.share(trial_id)}
+        jobs = self._link.call(packs.formed, self._link.tuner, self._link.most)
+        if not jobs:  # what is running may lead to more: Tune asks again
+            return None if self._link.packs else Searcher.FINISHED
+        self._link.packs[trial_id] = {job.trial: job for job in jobs}
+        return {"jobs": jobs, "share": self._link.share(trial_id)}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        job = self._link.jobs.pop(trial_id)
+        members = self._link.packs.pop(trial_id)
         trial = self._link.trials.pop(trial_id, None)
         self._link.waiting.pop(trial_id, None)
         self._link.nodes.pop(trial_id, None)
         if error:
             told = self._link.hung.pop(trial_id, None) or _death(trial)
-            self._link.call(self._link.tuner.accident, job, told)
+            for job in members.values():
+                self._link.call(self._link.tuner.accident, job, told)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the ledger has it all."""
@@ -166,7 +178,7 @@ class _Asking(Searcher):  # type: ignore[misc]
 
 
 class _Reporting(FIFOScheduler):  # type: ignore[misc]
-    """Hands each row to the tuner and stops a trial when the tuner says so."""
+    """Hands each row to the tuner, and ends a trial when the tuner says so: with the last of a pack the pack."""
 
     def __init__(self, link: Link) -> None:
         super().__init__()
@@ -180,12 +192,10 @@ class _Reporting(FIFOScheduler):  # type: ignore[misc]
         return self._link.without_a_process()
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        job, tuner = self._link.jobs[trial.trial_id], self._link.tuner
-        if "failed" in result:
-            self._link.call(tuner.end, job, Ending("failed", result["failed"]))
-            return str(self.STOP)
-        answer = self._link.call(tuner.report, job, result["row"])
-        return str(self.CONTINUE if answer == "continue" else self.STOP)
+        members = self._link.packs[trial.trial_id]
+        for number in self._link.call(packs.hear, self._link.tuner, members, dict(result["told"])) or ():
+            trial.temporary_state.ray_actor.leave.remote(number)  # an actor does what it is told in that order
+        return str(self.CONTINUE if members else self.STOP)
 
 
 class _Watching(tune.Callback):  # type: ignore[misc]
@@ -196,10 +206,11 @@ class _Watching(tune.Callback):  # type: ignore[misc]
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._link.waiting.pop(trial.trial_id)
-        self._link.call(self._link.tuner.started, self._link.jobs[trial.trial_id])
+        for job in self._link.packs[trial.trial_id].values():
+            self._link.call(self._link.tuner.started, job)
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
-        result.pop("row", None)  # else Tune keeps it, picture and all
+        result.pop("told", None)  # else Tune keeps it, pictures and all
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         self._link.check()
@@ -210,9 +221,9 @@ class _Watching(tune.Callback):  # type: ignore[misc]
         watchdog = self._link.tuner.watchdog
         if not watchdog.looks():
             return
-        for name, job in self._link.jobs.items():
+        for name, members in self._link.packs.items():
             actor = self._link.trials[name].temporary_state.ray_actor if name in self._link.trials else None
-            if actor is not None and name not in self._link.hung and watchdog.overdue(job.trial):
+            if actor is not None and name not in self._link.hung and any(map(watchdog.overdue, members)):
                 self._link.hung[name] = watchdog.said
                 ray.kill(actor)
 

@@ -50,7 +50,8 @@ def demand(share: Resources) -> dict[str, float]:
 
 
 def fit(node: Node, share: Resources) -> int:
-    """How many trials a node has room for. A fraction of a GPU is one of a single GPU: two of 0.6 take two."""
+    """How many trials, or packs, a node has room for. A fraction of a GPU is one of a single GPU: two of 0.6 take
+    two."""
     return min(_times(name, node.has.get(name, 0.0), amount) for name, amount in demand(share).items())
 
 
@@ -66,7 +67,7 @@ def _units(amount: float) -> int:
 
 
 def fitting(nodes: Sequence[Node], share: Resources) -> int:
-    """How many trials there is room for."""
+    """How many trials, or packs, there is room for."""
     return sum(fit(node, share) for node in nodes)
 
 
@@ -84,7 +85,7 @@ def _taken(node: Node, share: Resources) -> int:
 def misfit(nodes: Sequence[Node], share: Resources, whose: str = "") -> str:
     """Why no trial fits: what one asks for, and what the node has that comes nearest to it, or `whose` that is."""
     asks = demand(share)
-    takes = f"a trial takes {_said(asks, asks)} (resources)"
+    takes = f"{taker(share)} takes {_said(asks, asks)} (resources)"
     if not nodes:
         return f"{takes}, and the cluster has no node"
     nearest = max(nodes, key=lambda node: (min(_part(node, asks)), sum(_part(node, asks))))
@@ -94,6 +95,11 @@ def misfit(nodes: Sequence[Node], share: Resources, whose: str = "") -> str:
     if share.accelerator is not None and share.accelerator not in kinds:
         has += f"; no GPU is a {share.accelerator}{did_you_mean(share.accelerator, kinds)}"
     return has
+
+
+def taker(share: Resources) -> str:
+    """What takes a share, in words."""
+    return "a trial" if share.fuse == 1 else f"a process with {share.fuse} trials"
 
 
 def _many(nodes: Sequence[Node]) -> str:
@@ -120,7 +126,8 @@ def _said(asks: Mapping[str, float], has: Mapping[str, float]) -> str:
 
 
 class Room:
-    """How many trials fit now. Looks at the nodes again as they join and leave, and says what has become of them.
+    """How many trials, or packs, fit now. Looks at the nodes again as they join and leave, and says what has become of
+    them.
 
     nodes: those that live when it is asked. wait: seconds without room after which `look` raises StudyError; 0: at
     once; None: likewise, since no other can join this machine.
@@ -155,7 +162,7 @@ class Room:
         else:
             self._without = None
             if self.count != before and not first:
-                self._say(f"the cluster has {_many(self.nodes)} now: {self.count} at a time")
+                self._say(f"the cluster has {_many(self.nodes)} now: {self.count * self.share.fuse} at a time")
             self._look_for_idle()
         self._taken(now, still and self.count > 0)
         return self.count
@@ -180,15 +187,16 @@ class Room:
             self._still = self._said = now
         elif now >= self._said + SAY:
             self._said, waited = now, roughly(now - self._still)
-            held = f"others hold the room for {self.count} at a time, or processes start slowly"
+            many = self.count * self.share.fuse
+            held = f"others hold the room for {many} at a time, or processes start slowly"
             self._say(f"no trial has begun for {waited}: {held}")
 
     def _look_for_idle(self) -> None:
         idle = idle_gpus(self.nodes, self.share)
         if idle > self._idle:
             of = counted(sum(node.gpus for node in self.nodes), "GPU")
-            takes = _said(asks := demand(self.share), asks)
-            self._say(f"warning: {idle} of {of} will be idle: a trial takes {takes}; --gpu and --cpu say otherwise")
+            takes = f"{taker(self.share)} takes {_said(asks := demand(self.share), asks)}"
+            self._say(f"warning: {idle} of {of} will be idle: {takes}; --gpu and --cpu say otherwise")
         self._idle = idle
 
     def preferred(self, busy: Mapping[str, int]) -> str | None:

@@ -109,12 +109,14 @@ def metadata_of(history: History, importance: Mapping[str, Any], written: str) -
         for each in history.amendments
     ]
     earlier = [_earlier(record, history.study.objective[0].sign) for record in history.earlier]
+    fuse = history.options.get("fuse", history.study.resources.fuse)
     return {
         "study": studies.plain(history.study),
         "provenance": {**history.provenance, "written": written},
         "importance": dict(importance),
         "task": history.task,
         "finished": history.finished,
+        **({"fuse": fuse} if fuse > 1 else {}),
         **({"amendments": amendments} if amendments else {}),
         **({"earlier": earlier} if earlier else {}),
     }

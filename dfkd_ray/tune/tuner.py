@@ -57,7 +57,7 @@ class Tuner:
         self.concurrency = 1  # trials at a time: the runner knows
         self._ticks, self._began = ticks, ticks() - self.history.active_seconds
         self.study: Study = self.history.study
-        self.resources = options.resources(self.study.resources)  # of one trial
+        self.resources = options.resources(self.study.resources)  # of one trial, or of those that are fused
         self.threads = options.runtime(self.study.runtime).get("threads", self.resources.threads)
         self.search = proposer(self.study, self.history)
         self.search.rebuild(self.history)

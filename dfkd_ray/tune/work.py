@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -30,8 +30,9 @@ class Job:
 class Row:
     """What a trial reports after an epoch (from 1): `seconds` of its own work since its start, and its metrics.
 
-    The last row has `last` set and carries `final`, the metrics taken once: test accuracy, say. `picture` is an
-    encoded grid of synthetic images (PNG or WebP); `peak_memory` in bytes; `parameters` of the student; `method` is the
+    Of a trial in a pack these are seconds of the clock, of which the others took their part, and memory of all. The
+    last row has `last` set and carries `final`, the metrics taken once: test accuracy, say. `picture` is an encoded
+    grid of synthetic images (PNG or WebP); `peak_memory` in bytes; `parameters` of the student; `method` is the
     resolved method, plain.
     """
 
@@ -47,6 +48,22 @@ class Row:
     device: str = ""
     fingerprint: str = ""
     method: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Pack(Protocol):
+    """Trials in one process, by number and in step with each other; one that has ended is in it no more."""
+
+    def step(self) -> dict[int, Row | Exception]:
+        """The next row of each; its error where it raised one, StopIteration where there is none: so it has ended."""
+        ...
+
+    def leave(self, trial: int, /) -> None:
+        """Close one; the others go on."""
+        ...
+
+    def close(self) -> None:
+        """Close all."""
+        ...
 
 
 class Work(Protocol):
@@ -66,5 +83,12 @@ class Work(Protocol):
 
         After a resume it goes on with the epoch after its checkpoint; an epoch that was reported already may come
         again. Closing the iterator early releases everything.
+        """
+        ...
+
+    def fused(self, jobs: Sequence[Job]) -> Pack:
+        """The same of several jobs in this process, each with its folder; nothing is opened before the first step.
+
+        Asked for where `resources.fuse` is more than 1.
         """
         ...

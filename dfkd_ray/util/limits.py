@@ -37,7 +37,7 @@ MOST: Mapping[str, float] = {
     **dict.fromkeys(("classes", "points", "cpu", "gpu", "concurrency", "startup", "candidates"), 100_000),
     **dict.fromkeys(("batch", "coder_batch", "at_once", "decode_at_once", "population", "prototypes"), 65_536),
     **dict.fromkeys(("image", "pixels", "width", "latent", "dim", "length", "timesteps"), 8_192),
-    **dict.fromkeys(("shards", "retries", "threads"), 1_024),
+    **dict.fromkeys(("shards", "retries", "threads", "fuse"), 1_024),
     **dict.fromkeys(("heads", "layers", "depth", "order", "channels"), 64),
     "rows": 1_000,
     "columns": 256,

@@ -157,7 +157,7 @@ def test_teacher_and_images_are_both_missed(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_plan_on_gliders_launches_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dfkd_ray.tune.launch.start", lambda *args, **options: pytest.fail("launched"))
-    monkeypatch.setattr("dfkd_ray.runs.probe.probe", lambda work, threads, seed: StepSeconds(10.0, 20.0, 30.0))
+    monkeypatch.setattr("dfkd_ray.runs.probe.probe", lambda work, threads, seed, fuse: StepSeconds(10.0, 20.0, 30.0))
     home = tmp_path / "home"
     home.mkdir()
     with tiny(tmp_path):

@@ -244,14 +244,21 @@ def test_a_plan_is_of_the_trials_as_they_will_run(tmp_path: Path, monkeypatch: p
     (tmp_path / "tiny.yaml").write_text(STUDY + "resources: {cpu: 2}\nseed: 5\n")
     asked: list[Any] = []
 
-    def measured(work: Any, threads: int, seed: int) -> probe.StepSeconds:
-        asked.append((work.method.schedule.batch, threads, seed))
+    def measured(work: Any, threads: int, seed: int, fuse: int) -> probe.StepSeconds:
+        asked.append((work.method.schedule.batch, threads, seed, fuse))
         return probe.StepSeconds(10.0, 20.0, 30.0)
 
     monkeypatch.setattr("dfkd_ray.runs.probe.probe", measured)
     done = dfkd("plan", "tiny.yaml", "--concurrency", "3", cwd=tmp_path)
-    assert asked == [(4, 2, 5)]
+    assert asked == [(4, 2, 5, 1)]
     assert done.out.splitlines()[-1] == "3 trials, 3 at a time: at most 24 min of CPU, 4 min on the clock"
+    done = dfkd("plan", "tiny.yaml", "--fuse", "3", "--runner", "serial", cwd=tmp_path)
+    assert asked[1:] == [(4, 2, 5, 3)]
+    last = "3 trials, 3 at a time, 3 in a process: at most 8 min of CPU, 4 min on the clock"
+    assert done.out.splitlines()[-1] == last
+    done = dfkd("plan", "tiny.yaml", "--fuse", "3", "--gpu", "2", cwd=tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "error: resources: fuse 3 is for trials on one GPU, or a part of it, and gpu is 2\n"
 
 
 @pytest.mark.parametrize("command", ["validate", "plan", "sweep"])

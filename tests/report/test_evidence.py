@@ -90,6 +90,13 @@ def test_what_is_not_known_of_the_cost_is_left_out_or_said() -> None:
         assert left_out not in text
 
 
+def test_of_trials_that_shared_a_process_the_page_says_whose_time_it_is() -> None:
+    text = plain(written(evidence.budget(study([trial(0)], note={**NOTE, "fuse": 8}))))
+    assert "Up to 8 trials shared a process (fuse): the time of each is that of the clock, of which the others" in text
+    for note in (NOTE, {**NOTE, "fuse": "many"}):
+        assert "shared a process" not in written(evidence.budget(study([trial(0)], note=note)))
+
+
 def test_seeds_are_sorted_as_numbers_and_hosts_named_once() -> None:
     rows = [trial(n, seed=seed, host=host) for n, (seed, host) in enumerate(((10, "b"), (9, "a"), (10, None)))]
     text = re.sub(r"\s+", " ", plain(written(evidence.provenance(study(rows)))))

@@ -149,6 +149,22 @@ def test_trials_of_a_cluster_are_on_one_node_each() -> None:
     assert last.startswith("6 trials, 1 at a time: ")
 
 
+def test_fused_trials_take_their_seconds_together() -> None:
+    """4 and 2 of 6, where a step of each takes a second and three quarters: as measured, with 4 in step."""
+    said = lines(None, here(8, 1), resources={"cpu": 4, "gpu": 1, "fuse": 4})
+    assert said[-2].startswith("measured here, 4 trials in step with each other: 0.500 s a source step, ")
+    assert said[-1] == (
+        "6 trials, 4 at a time, 4 in a process: at most 28 min of CPU, 7 min of GPU, 7 min on the clock"
+    )
+    two = lines(None, here(8, 2), resources={"cpu": 4, "gpu": 1, "fuse": 4})[-1]
+    assert two == "6 trials, 6 at a time, 4 in a process: at most 28 min of CPU, 7 min of GPU, 4 min on the clock"
+    assert "about 68 fit, 4 at a time" in lines(4, budget={"hours": 1}, resources={"fuse": 4})[-1]
+    asha = lines(4, stopper={"name": "asha", "grace": 3, "reduction": 3}, resources={"fuse": 4})[-1]
+    assert asha == "asha may spare nothing of that: a process goes on until the last of its 4 trials has ended"
+    *_, why, _ = lines(None, here(2), resources={"cpu": 4, "fuse": 2})
+    assert why.startswith("no trial fits here: a process with 2 trials takes 4 cpu (resources), and this machine has 2")
+
+
 @pytest.mark.parametrize("resources", [{"cpu": 16}, {"cpu": 1, "gpu": 0.5}])
 def test_a_machine_that_is_too_small_is_planned_on_and_said_so(resources: dict[str, float]) -> None:
     """A study for a cluster is planned where it is written."""

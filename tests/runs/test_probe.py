@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import count
 from types import SimpleNamespace
@@ -37,7 +38,7 @@ def work(name: str = "dfkd_fgvc", changes: dict[str, Any] | None = None) -> dist
     return preparing.prepare(method, "gliders", Options(device="cpu"))
 
 
-def counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
+def counted(monkeypatch: pytest.MonkeyPatch, name: str, fuse: int = 1) -> list[str]:
     """Which phases a probe of the method runs, in order."""
     seen: list[str] = []
     real = {"image_loss": Run.image_loss, "step": Run.step}
@@ -45,7 +46,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
     monkeypatch.setattr(Run, "step", lambda *args: seen.append("student") or real["step"](*args))
     monkeypatch.setattr(distillation.Distillation, "evaluate", lambda self, run: seen.append("evaluation"))
     monkeypatch.setattr("time.perf_counter", count().__next__)  # a clock that ticks once a look
-    cost = probe.probe(work(name), threads=1)
+    cost = probe.probe(work(name), threads=1, fuse=fuse)
     if name == "noise_kd":
         assert cost == probe.StepSeconds(0.0, 1 / probe.STEPS, 1 / probe.STEPS)
     else:
@@ -60,6 +61,21 @@ def test_each_phase_is_run_once_to_warm_up_and_then_measured(monkeypatch: pytest
 
 def test_a_source_that_learns_nothing_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert counted(monkeypatch, "noise_kd") == [w for w in ("student", "evaluation") for _ in range(1 + probe.STEPS)]
+
+
+def test_fused_trials_are_measured_in_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that ticks once a look, a step of all takes as long as one of one."""
+    steps = [w for w in ("source", "student", "evaluation") for _ in range(1 + probe.STEPS) for _ in range(2)]
+    assert counted(monkeypatch, "dfkd_fgvc", 2) == steps
+
+
+def test_what_goes_wrong_in_one_of_several_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*args: Any) -> None:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(distillation.Distillation, "evaluate", refuses)
+    with pytest.raises(MemoryError, match="no room"):
+        probe.probe(work("noise_kd"), threads=1, fuse=2)
 
 
 @pytest.mark.parametrize("changes", [{}, {"memory": "pool"}, {"source_loss.adversarial": None}])
@@ -103,7 +119,8 @@ def test_of_a_gpu_it_tells_memory_and_work(
     for name in (*told, "reset_peak_memory_stats", "synchronize", "empty_cache"):
         monkeypatch.setattr(torch.cuda, name, lambda *args, name=name: told.get(name))
     monkeypatch.setattr(probe.Runtime, "open", lambda self: torch.device("cuda"))
-    monkeypatch.setattr(probe, "_measure", lambda *args: (probe.StepSeconds(1.0, 2.0, 3.0), lambda: None))
+    monkeypatch.setattr(probe, "_stepping", lambda *args: nullcontext(lambda: None))
+    monkeypatch.setattr(probe, "_measured", lambda step: probe.StepSeconds(1.0, 2.0, 3.0))
     monkeypatch.setattr("torch.profiler.profile", Profile)
     monkeypatch.setattr("time.perf_counter", iter([10.0, 14.0]).__next__)
     found = probe.probe(work("noise_kd"), threads=1)

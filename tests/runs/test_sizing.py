@@ -43,6 +43,17 @@ def test_how_many_suit_a_gpu(held: float, busy: float | None, cpu: float, said: 
     assert told(held, busy, Resources(cpu=cpu, gpu=1)) == [f"a trial holds {said}"]
 
 
+def test_fused_trials_share_a_gpu_as_one_process() -> None:
+    (said,) = told(30, 0.3, Resources(cpu=1, gpu=1, fuse=8))
+    assert said.startswith(
+        "a process with 8 trials holds 30.0 of 80 GB of a GPU, which computes 30% of the time: --gpu"
+    )
+    (said,) = told(40, 0.2, Resources(cpu=1, gpu=1, fuse=8))
+    assert said.endswith(": one process on each (memory)")
+    (said,) = told(10, 0.2, Resources(cpu=8, gpu=1, fuse=8))
+    assert said.endswith(": one process on each (8 cpu a process)")
+
+
 def test_a_share_that_is_advised_is_one_that_ray_grants() -> None:
     for held in range(1, 36):
         (line,) = told(held, None, Resources(cpu=0.01, gpu=1))
@@ -62,13 +73,13 @@ def works(*names: str) -> Any:
 
 
 def test_without_an_address_it_is_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "probe", lambda work, threads, seed: (work.name, threads, seed))
+    monkeypatch.setattr(probe, "probe", lambda work, threads, seed, fuse: (work.name, threads, seed, fuse))
     monkeypatch.setattr(sizing.torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(sizing, "cores", lambda: 3)
-    place, share, costs = measure(works("a", "b"), Resources(cpu=2), 7, 5, NOTHING_SAID)
+    place, share, costs = measure(works("a", "b"), Resources(cpu=2, fuse=4), 7, 5, NOTHING_SAID)
     assert (place, place.at) == (Place([Node("here", {"CPU": 3, "GPU": 2})]), "here")
-    assert share == Resources(cpu=2, gpu=1)
-    assert costs == [("a", 7, 5), ("b", 7, 5)]
+    assert share == Resources(cpu=2, gpu=1, fuse=4)
+    assert costs == [("a", 7, 5, 4), ("b", 7, 5, 4)]
     assert here() == Place([Node("here", {"CPU": 3, "GPU": 0})])
 
 
@@ -83,7 +94,7 @@ class Work:
     runtime = SimpleNamespace(device="auto")
     def __init__(self, name): self.name = name
 
-def measured(work, threads, seed):
+def measured(work, threads, seed, fuse):
     return [work.name, threads, seed, os.environ["CUDA_VISIBLE_DEVICES"], os.getpid()]
 
 class Probe:

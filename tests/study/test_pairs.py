@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dfkd_ray.study import Objective, pairs
+from dfkd_ray.study import Objective, Resources, pairs
+from dfkd_ray.study.constraints import Constraint
 from dfkd_ray.study.domains import Choice, Log
 from dfkd_ray.study.specs import Asha, Cmaes, Grid, NoStopper, Tpe
 
@@ -21,3 +22,15 @@ def test_a_space_needs_the_kinds_that_its_sampler_searches() -> None:
     assert ["needs at least two ranges" in str(problem) for problem in pairs.with_space(Cmaes(), one)] == [True]
     assert ["say how many `points`" in str(problem) for problem in pairs.with_space(Grid(), one)] == [True]
     assert not list(pairs.with_space(Tpe(), one))
+
+
+def test_nothing_is_selected_by_what_fused_trials_cost() -> None:
+    selecting = (Objective("val_accuracy"), Objective("seconds"), Constraint("peak_memory", True, 2e9))
+    assert [str(problem) for problem in pairs.of_costs(Resources(fuse=2), selecting)] == [
+        f"resources.fuse: fused trials have no {metric} of their own to select by: take fuse: 1"
+        for metric in ("peak_memory", "seconds")
+    ]
+    others = (Objective("val_accuracy"), Constraint("parameters", True, 1e6))
+    assert not list(pairs.of_costs(Resources(fuse=2), others))
+    assert not list(pairs.of_costs(Resources(), selecting))
+    assert not list(pairs.of_costs(None, selecting)), "resources that could not be read"

@@ -305,9 +305,9 @@ resources:
 
 
 def test_what_a_trial_takes() -> None:
-    full = "  {cpu: 4, gpu: 0.5, memory: 16, accelerator: H100, custom: {licence: 1, disk/ssd: 0.5}}\n"
+    full = "  {cpu: 4, gpu: 0.5, memory: 16, accelerator: H100, custom: {licence: 1, disk/ssd: 0.5}, fuse: 8}\n"
     made = study.parse(loads(RESOURCES + full, "a.yaml"))
-    assert made.resources == Resources(4, 0.5, 16, "H100", {"licence": 1, "disk/ssd": 0.5})
+    assert made.resources == Resources(4, 0.5, 16, "H100", {"licence": 1, "disk/ssd": 0.5}, 8)
     assert study.parse(Document(study.plain(made))) == made
     assert study.parse(loads(RESOURCES + "  {cpu: 2, gpu: auto}\n", "a.yaml")).resources == Resources(2)
 
@@ -320,6 +320,9 @@ def test_what_a_trial_takes() -> None:
         ("accelerator: 100", "accelerator: should be a valid string, got 100"),
         ("custom: {CPU: 1}", "custom is for what a cluster calls its own, and Ray has CPU itself"),
         ("custom: [1]", "custom: should be a valid dictionary, got [1]"),
+        ("fuse: 1.5", "fuse: should be a valid integer"),
+        ("fuse: 0", "resources: fuse must be >= 1, got 0"),
+        ("fuse: 2000", "fuse: must be at most 1,024, got 2,000"),
         ("acelerator: H100", "acelerator: no such field; did you mean 'accelerator'? (known: "),
     ],
 )

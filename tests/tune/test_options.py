@@ -23,6 +23,7 @@ SAID: dict[str, Any] = {
     "memory": 8.0,
     "accelerator": "H100",
     "custom": ("licence=1", "tpu=2.5"),
+    "fuse": 8,
     "wait": 0.0,
     "concurrency": 3,
     "retries": 0,
@@ -83,8 +84,13 @@ def test_a_trial_takes_what_the_study_says_and_what_was_said_over_it() -> None:
     assert Options(gpu=0.5).resources(Resources(2, 1)) == Resources(2, 0.5)
     said = Options(gpu="auto", memory=8, accelerator="T4", custom=("b=2.5",))
     assert said.resources(Resources(2, 1, custom={"a": 1, "b": 1})) == Resources(2, "auto", 8, "T4", {"a": 1, "b": 2.5})
-    with pytest.raises(ValueError, match="cpu must be > 0"):
+    assert Options(fuse=4, runner="serial").resources(Resources(fuse=2)) == Resources(fuse=4)
+    with pytest.raises(ConfigError, match=r"^resources: cpu must be > 0, got 0$"):
         Options(cpu=0).resources(Resources())
+    with pytest.raises(
+        ConfigError, match=r"^resources: fuse 4 is for trials on one GPU, or a part of it, and gpu is 2$"
+    ):
+        Options(fuse=4).resources(Resources(gpu=2))
 
 
 @pytest.mark.parametrize("said", ["licence", "licence=", "licence=one", "=1", "a=nan"])

@@ -56,9 +56,31 @@ def test_of_a_cluster_one_more_is_asked_for_than_fits(options: dict[str, Any], m
     made.check()
     for number in range(most):
         assert not made.full
-        made.jobs[f"t{number}"] = None  # type: ignore[assignment]
+        made.packs[f"t{number}"] = {number: None}  # type: ignore[dict-item]
     assert made.full
     assert made.tuner.concurrency == at_once
+
+
+@pytest.mark.parametrize(
+    ("options", "packs", "at_once"),
+    [
+        ({}, [4, 4], 8),  # two places
+        ({"address": "auto"}, [4, 4, 4], 8),
+        ({"concurrency": 6}, [4, 2], 6),
+        ({"concurrency": 3, "address": "auto"}, [3], 3),
+        ({"concurrency": 9, "address": "auto"}, [4, 4, 1], 8),
+    ],
+)
+def test_trials_at_a_time_are_in_packs(options: dict[str, Any], packs: list[int], at_once: int) -> None:
+    made, _ = link([Node("a", {"CPU": 2})], Resources(gpu=0, fuse=4), **options)
+    made.check()
+    asked: list[int] = []
+    while not made.full:
+        asked.append(made.most)
+        made.packs[f"t{len(asked)}"] = dict.fromkeys(range(made.most))  # type: ignore[arg-type]
+    assert (asked, made.tuner.concurrency) == (packs, at_once)
+    made.packs["t1"].popitem()
+    assert made.full, "a pack is not filled again, nor is there another one for what it has left"
 
 
 def test_the_room_is_told_whether_trials_wait_and_none_runs() -> None:
@@ -77,7 +99,7 @@ def test_where_there_is_no_room_yet_one_is_asked_for() -> None:
     made, clock = link(nodes, Resources(gpu=1), address="auto")
     made.check()
     assert (made.full, made.tuner.concurrency) == (False, 1)
-    made.jobs["t0"] = None  # type: ignore[assignment]
+    made.packs["t0"] = {0: None}  # type: ignore[dict-item]
     assert made.full
     nodes.append(Node("a", {"CPU": 4, "GPU": 4}))
     clock[0] = 2
@@ -131,8 +153,8 @@ def test_a_process_that_has_ended_its_trial_goes_to_one_that_waits(
     running: tuple[str, ...], waiting: list[str], chosen: str | None
 ) -> None:
     made, _ = link([Node("a", {"CPU": 4})], Resources(gpu=0), address="auto")
-    for name in (*running, *waiting):
-        made.jobs[name] = None  # type: ignore[assignment]
+    for number, name in enumerate((*running, *waiting)):
+        made.packs[name] = {number: None}  # type: ignore[dict-item]
         made.trials[name] = SimpleNamespace(name=name)
     made.waiting = {name: made.trials[name] for name in waiting}
     found = made.without_a_process()

@@ -262,6 +262,18 @@ def test_trials_without_a_gpu_keep_off_gpus_while_others_have_room() -> None:
     assert Cluster(gpus, large).room(Resources(gpu=1)).preferred({}) is None
 
 
+def test_of_fused_trials_a_process_takes_room_and_trials_are_counted() -> None:
+    share = Resources(cpu=2, gpu=0, fuse=4)
+    assert misfit([node(1)], share) == "a process with 4 trials takes 2 cpu (resources), and the only node has 1 cpu"
+    assert fitting([node(5)], share) == 2
+    cluster = Cluster(node(2))
+    room = cluster.room(share)
+    cluster.nodes.append(node(2))
+    cluster.clock = LOOK
+    assert room.look() == 2
+    assert cluster.said == ["the cluster has 2 nodes now: 8 at a time"]
+
+
 @pytest.mark.parametrize(
     ("parts", "said"),
     [
@@ -270,6 +282,8 @@ def test_trials_without_a_gpu_keep_off_gpus_while_others_have_room() -> None:
         ({"memory": 0}, "memory must be > 0, got 0"),
         ({"custom": {"x": -1}}, "x must be > 0, got -1"),
         ({"custom": {"GPU": 1}}, "custom is for what a cluster calls its own, and Ray has GPU itself"),
+        ({"fuse": 0}, "fuse must be >= 1, got 0"),
+        ({"fuse": 4, "gpu": 2}, "fuse 4 is for trials on one GPU, or a part of it, and gpu is 2"),
     ],
 )
 def test_what_no_trial_can_take(parts: dict[str, Any], said: str) -> None:

@@ -14,7 +14,7 @@ import pytest
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.interrupts import Interrupted
 from dfkd_ray.tune.ledger import NAME, read_records
-from dfkd_ray.tune.serial_runner import ENDED_EARLY
+from dfkd_ray.tune.packs import ENDED_EARLY
 from dfkd_ray.tune.watchdog import Watchdog
 from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util import tables

@@ -10,7 +10,7 @@ import pytest
 from dfkd_ray import study as studies
 from dfkd_ray.tune import pictures
 from dfkd_ray.tune.history import History
-from dfkd_ray.tune.tabulate import importance_of, write_tables
+from dfkd_ray.tune.tabulate import importance_of, metadata_of, write_tables
 from dfkd_ray.util import tables
 from tests.tune import ablations, toys
 from tests.tune.test_history import asked, ended, records, row
@@ -62,6 +62,13 @@ def test_the_tables_have_what_their_schemas_ask_for(tmp_path: Path) -> None:
         "task": {"name": "t"},
         "finished": False,
     }
+
+
+def test_they_say_how_many_trials_share_a_process() -> None:
+    fused = toys.study({"budget: {trials: 8}": "budget: {trials: 8}\nresources: {fuse: 4}"})
+    for made, said, fuse in ((fused, {}, 4), (toys.study(), {"fuse": 2}, 2), (fused, {"fuse": 1}, None)):
+        history = History([{**toys.opening(made), "options": said}])
+        assert metadata_of(history, {}, "now").get("fuse") == fuse
 
 
 def test_steps_are_those_of_all_rows_in_order_however_they_came(

@@ -13,10 +13,10 @@ import struct
 import sys
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from dfkd_ray import study as studies
 from dfkd_ray.study import Study
@@ -122,6 +122,35 @@ def opening(
     return opened(made, StudyFacts(provenance, task, {}), NOTHING_SAID, clock, alike)
 
 
+class Turns:
+    """A pack whose members take turns; `packs` has the members of each step of each pack of this process."""
+
+    packs: ClassVar[list[list[list[int]]]] = []
+
+    def __init__(self, members: Mapping[int, Iterator[Row]]) -> None:
+        self.members: dict[int, Any] = dict(members)
+        self.steps: list[list[int]] = []
+        self.packs.append(self.steps)
+
+    def step(self) -> dict[int, Row | Exception]:
+        self.steps.append(list(self.members))
+        told: dict[int, Row | Exception] = {}
+        for trial in list(self.members):
+            try:
+                told[trial] = next(self.members[trial])
+            except Exception as error:
+                told[trial] = error
+                del self.members[trial]
+        return told
+
+    def leave(self, trial: int) -> None:
+        self.members.pop(trial).close()
+
+    def close(self) -> None:
+        for trial in list(self.members):
+            self.leave(trial)
+
+
 @dataclass(frozen=True)
 class Toy:
     """val_accuracy grows towards a value that depends on x and kind; the checkpoint keeps a running sum."""
@@ -182,6 +211,9 @@ class Toy:
             temporary = folder / ".tmp"
             temporary.write_text(json.dumps(state))
             os.replace(temporary, checkpoint)  # after the row was taken: a row that was lost comes again
+
+    def fused(self, jobs: Sequence[Job]) -> Turns:
+        return Turns({job.trial: self.epochs(job) for job in jobs})
 
     def value(self, job: Job, epoch: int) -> float:
         top = 0.9 - (job.changes.get("x", 0.5) - 0.7) ** 2 - (0.2 if job.changes.get("kind") == "bad" else 0.0)

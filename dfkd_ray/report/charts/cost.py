@@ -69,6 +69,6 @@ class Cost(Chart):
         metric = constant(rows, "metric")
         return figure(
             [line, *marks],
-            xaxis=axis("Seconds of the trial's own work", rangemode="tozero"),
+            xaxis=axis("Seconds of the trial", rangemode="tozero"),
             yaxis=axis(metrics.label(metric), metric),
         )
