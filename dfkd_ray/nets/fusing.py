@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
 from itertools import islice
@@ -31,7 +32,6 @@ class Ask(Protocol):
 
     @property
     def key(self) -> Hashable: ...
-
     def alone(self) -> Any: ...
 
 
@@ -56,14 +56,21 @@ def sit(desk: Desk) -> None:
     _own.desk = desk
 
 
-def in_step(steps: Iterator[T]) -> Iterator[T]:
+@contextmanager
+def asking(asks: bool = True) -> Iterator[None]:
+    """Within the block this trial asks; outside of it, it computes by itself."""
+    before, _own.asks = _own.asks, asks
+    try:
+        yield
+    finally:
+        _own.asks = before
+
+
+def in_step(steps: Iterator[T], asks: bool = True) -> Iterator[T]:
     """The steps of an iterator, in which this trial asks; between two of them it is by itself."""
     while True:
-        before, _own.asks = _own.asks, True
-        try:
+        with asking(asks):
             step = list(islice(steps, 1))
-        finally:
-            _own.asks = before
         if not step:
             return
         yield step[0]
@@ -109,7 +116,7 @@ class Passing:
     @cached_property
     def key(self) -> Hashable:
         """Passes with the same are alike in all but the values of tensors."""
-        device = next((each.device.type for each in self.inputs if each is not None), "cpu")
+        device = next((x.device.type for x in self.inputs if x is not None), "cpu")
         amp = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
         given = tuple(None if x is None else (x.shape, x.dtype, x.device, x.requires_grad) for x in self.inputs)
         return form(self.net), self.call, given, torch.is_grad_enabled(), amp
@@ -198,12 +205,10 @@ def _nets_at_once(asks: Sequence[Passing]) -> list[Any]:
     calls = _Called(nets[0], asks[0].call)
     weights, buffers = _stacked(nets, nn.Module.named_parameters), _stacked(nets, nn.Module.named_buffers)
     given = [torch.stack(column) for column in zip(*(ask.inputs for ask in asks)) if column[0] is not None]
-    which = iter(range(len(given)))
-    places = [None if x is None else next(which) for x in asks[0].inputs]
 
     def one(weights: Any, buffers: Any, *given: Tensor) -> Any:
-        inputs = tuple(None if place is None else given[place] for place in places)
-        return functional_call(calls, (weights, buffers), inputs)
+        each = iter(given)
+        return functional_call(calls, (weights, buffers), tuple(x if x is None else next(each) for x in asks[0].inputs))
 
     found = vmap(one, randomness="different")(weights, buffers, *given)
     _keep(nets, buffers)

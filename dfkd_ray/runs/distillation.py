@@ -31,11 +31,11 @@ from dfkd_ray.runs.depot import Depot, opened
 from dfkd_ray.runs.evaluator import Evaluator, pictured, real
 from dfkd_ray.runs.shipping import NONE_OWN, OwnCode, TravelsWithCode
 from dfkd_ray.teachers.weights import fill
-from dfkd_ray.train.lockstep import Lockstep
+from dfkd_ray.train.lockstep import Lockstep, batches_on
 from dfkd_ray.train.loop import Epoch, distill
 from dfkd_ray.train.processes import check_shares, together
 from dfkd_ray.train.run import Run
-from dfkd_ray.train.runtime import Meter, Runtime, parse_runtime
+from dfkd_ray.train.runtime import Meter, Runtime, device_name, parse_runtime
 from dfkd_ray.tune.accidents import Accident
 from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.tune.work import Job, Row
@@ -56,7 +56,8 @@ class Distillation(TravelsWithCode):
     also images inverted from the teacher are measured on. fixed: what a study fixes in `method`, and in each of the
     `methods` that its arms take instead, by name. images: digests of the real images of each split, as far as somebody
     has looked; a checkpoint is of these, unless other inputs were `accepted`. ranks: the processes that share its jobs,
-    where this is the work of one. sent, code: real images by split and own code, which travel along.
+    where this is the work of one. teachers: of a pack, by architecture, as they are opened. sent, code: real images by
+    split and own code, which travel along.
     """
 
     method: Method
@@ -73,6 +74,7 @@ class Distillation(TravelsWithCode):
     sent: Mapping[str, datasets.Split] = field(default_factory=dict, repr=False)
     code: OwnCode = NONE_OWN
     invert: bool = False
+    teachers: dict[str, torch.nn.Module] | None = field(default=None, repr=False, compare=False)
 
     @property
     def max_epochs(self) -> int:
@@ -144,7 +146,8 @@ class Distillation(TravelsWithCode):
 
     def fused(self, jobs: Sequence[Job]) -> Lockstep[Row]:
         """Run several jobs in step with each other."""
-        return Lockstep({job.trial: partial(self.epochs, job) for job in jobs})
+        work = replace(self, teachers={})
+        return Lockstep({job.trial: partial(work.epochs, job) for job in jobs}, batches_on(self.runtime.open()))
 
     def _of_rank(self, job: Job, ranks: Ranks, device: str) -> Iterator[Row]:
         """The same on one of the processes that share the job: rows come from the first of them."""
@@ -175,7 +178,7 @@ class Distillation(TravelsWithCode):
         self.ranks.wait()
         yield from rows
         evaluator, started = Evaluator(self.task, self.real, run, self.invert), time.perf_counter() - checkpoint.seconds
-        facts: dict[str, Any] = {"host": platform.node(), "device": _device_name(device, self.ranks.count)}
+        facts: dict[str, Any] = {"host": platform.node(), "device": device_name(device, self.ranks.count)}
         facts |= {"fingerprint": config.fingerprint(method), "method": config.plain(method)}
         facts["parameters"] = sum(each.numel() for each in run.student.parameters())
         for epoch in self._together(run):
@@ -216,7 +219,7 @@ class Distillation(TravelsWithCode):
                 tell(run.rounds)
                 return self._leaves()
 
-            for epoch in self.ranks.each(distill(run, leaves) if run.apart else in_step(distill(run, leaves))):
+            for epoch in self.ranks.each(in_step(distill(run, leaves), not run.apart)):
                 if not self.ranks.agree(run.student.state_dict().values()):
                     raise TrialFailed(
                         "the student is not the same on all GPUs of the trial: take gpu: 1, and tell us of it"
@@ -230,8 +233,7 @@ class Distillation(TravelsWithCode):
     def open(self, method: Method, seed: int, runtime: Runtime, device: torch.device) -> Run:
         """What is live of a distillation has the name that all call it by: a run."""
         task, channels, classes = self.task, self.task.image[0], len(self.task.classes)
-        teacher = nets.build(method.teacher.arch or task.teacher.arch, classes, channels)
-        fill(teacher, self.weights, f"the teacher of {task.name}")
+        teacher = self._teacher(method.teacher.arch or task.teacher.arch)
         with stream(seed, "student"):
             student = nets.build(method.student.arch or task.student, classes, channels, method.student.pretrained)
             if method.student.init is not None:
@@ -239,7 +241,10 @@ class Distillation(TravelsWithCode):
         seen = (task.image, task.mean, task.std)
         return Run(method, teacher, student, *seen, seed, runtime, device, task.classes)
 
-
-def _device_name(device: torch.device, count: int) -> str:
-    name = str(torch.cuda.get_device_name(device)) if device.type == "cuda" else device.type
-    return name if count == 1 else f"{count} x {name}"
+    def _teacher(self, arch: str) -> torch.nn.Module:
+        """With its weights; of a pack the same for all trials."""
+        kept = {} if self.teachers is None else self.teachers
+        if arch not in kept:
+            kept[arch] = nets.build(arch, len(self.task.classes), self.task.image[0])
+            fill(kept[arch], self.weights, f"the teacher of {self.task.name}")
+        return kept[arch]

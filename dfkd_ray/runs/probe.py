@@ -11,9 +11,10 @@ from functools import partial
 import torch
 
 from dfkd_ray.methods.method import Schedule
+from dfkd_ray.nets.fusing import asking
 from dfkd_ray.parts.signals import Signals, frozen
 from dfkd_ray.runs.distillation import Distillation
-from dfkd_ray.train.lockstep import Lockstep
+from dfkd_ray.train.lockstep import Lockstep, batches_on
 from dfkd_ray.train.runtime import Runtime
 
 STEPS = 2  # of each phase, after one that is not counted
@@ -79,12 +80,13 @@ def _stepping(
     work: Distillation, runtime: Runtime, device: torch.device, seed: int, fuse: int
 ) -> Iterator[Callable[[], bool]]:
     """What takes the next of `_steps`, of all that are fused."""
+    work = replace(work, teachers={})
     trials = {number: partial(_steps, work, runtime, device, seed + number) for number in range(fuse)}
     if fuse == 1:
         with closing(trials[0]()) as steps:
             yield partial(next, steps)
     else:
-        with closing(Lockstep(trials)) as pack:
+        with closing(Lockstep(trials, batches_on(device))) as pack:
             yield partial(_together, pack)
 
 
@@ -106,16 +108,17 @@ def _steps(work: Distillation, runtime: Runtime, device: torch.device, seed: int
     batch = method.schedule.batch
 
     def source() -> None:
-        with run.precision(), frozen(run.student):
+        with asking(not run.apart), run.precision(), frozen(run.student):
             for _ in run.source.improve(batch, 1, run.image_loss, rng, 0.0):
                 pass
 
     def student() -> None:
         run.student.train()
-        with run.precision():
-            images, labels = run.memory.draw(run.source, batch, rng)
-            loss, _ = run.student_loss(Signals(images, labels, run.teacher, run.student))
-        run.step(loss)
+        with asking(not run.apart):
+            with run.precision():
+                images, labels = run.memory.draw(run.source, batch, rng)
+                loss, _ = run.student_loss(Signals(images, labels, run.teacher, run.student))
+            run.step(loss)
         loss.detach().item()  # waits for the device
 
     def evaluation() -> None:

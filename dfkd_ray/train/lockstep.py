@@ -22,6 +22,12 @@ from dfkd_ray.nets.fusing import Ask, Descent, Gradient, Passing
 T = TypeVar("T")
 
 
+def batches_on(device: torch.device) -> bool:
+    """Whether one pass of K small networks is faster than K passes: it is made for GPUs, which wait for launches. On a
+    CPU a convolution of K groups takes longer than K convolutions, see `benchmarks/RESULTS.md`."""
+    return device.type != "cpu"
+
+
 class Lockstep(Generic[T]):
     """Several iterators, each in a thread of its own and one at a time, whose passes through networks are batched.
 
