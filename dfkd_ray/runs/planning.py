@@ -118,6 +118,8 @@ def _measured(
 ) -> tuple[float | None, list[str]]:
     """Seconds of a trial, None where nothing was measured, and what is said of them."""
     where = place.at if fuse == 1 else f"{place.at}, {fuse} trials in step with each other"
+    if cost is not None and cost.by_turns:
+        where += f" ({cost.by_turns})"
     if each:
         mean = sum(each.values()) / len(each)
         told = ", ".join(f"{arm} {_time(own)}" for arm, own in each.items())

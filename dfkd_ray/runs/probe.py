@@ -14,6 +14,7 @@ from dfkd_ray.methods.method import Schedule
 from dfkd_ray.nets.fusing import asking
 from dfkd_ray.parts.signals import Signals, frozen
 from dfkd_ray.runs.distillation import Distillation
+from dfkd_ray.runs.packed import by_turns
 from dfkd_ray.train.lockstep import Lockstep, batches_on
 from dfkd_ray.train.runtime import Runtime
 
@@ -33,6 +34,7 @@ class StepSeconds:
     memory: int = 0
     gpu_memory: int = 0
     busy: float | None = None
+    by_turns: str = ""  # of trials that are fused, see `packed.by_turns`
 
     def trial(self, schedule: Schedule) -> float:
         """Seconds of a trial that runs to its last epoch."""
@@ -46,6 +48,12 @@ def probe(work: Distillation, threads: int, seed: int = 0, fuse: int = 1) -> Ste
     runtime names."""
     runtime = replace(work.runtime, threads=threads)
     device = runtime.open()
+    if fuse > 1:
+        return replace(_probed(work, runtime, device, seed, fuse), by_turns=by_turns(work))
+    return _probed(work, runtime, device, seed, fuse)
+
+
+def _probed(work: Distillation, runtime: Runtime, device: torch.device, seed: int, fuse: int) -> StepSeconds:
     if device.type != "cuda":
         with _stepping(work, runtime, device, seed, fuse) as step:
             return _measured(step)

@@ -20,6 +20,7 @@ from dfkd_ray.nets import fusing
 from dfkd_ray.nets.fusing import Ask, Descent, Gradient, Passing
 
 T = TypeVar("T")
+PATIENCE = 10.0  # seconds for what was interrupted to come to its end; what hangs is left behind
 
 
 def batches_on(device: torch.device) -> bool:
@@ -108,7 +109,7 @@ class _Member(Generic[T]):
         self.ask: Ask | None = None
         self.errand: Callable[[], None] | None = None
         self.answers: list[Any] = []  # to what it asks: one, or none yet
-        self._leaves = False
+        self._leaves = self._runs = False
         self._own, self._others = threading.Semaphore(0), threading.Semaphore(0)
         self._random = _random()
         run = partial(copy_context().run, self._run, asks)
@@ -120,17 +121,21 @@ class _Member(Generic[T]):
 
     def go_on(self) -> None:
         """Let it run until it waits again."""
-        before = _random()
+        before, self._runs = _random(), True
         self._own.release()
         self._others.acquire()
+        self._runs = False
         _set_random(before)
 
     def close(self) -> None:
-        """Unwind it where it waits."""
-        if not self.ended:
-            self._leaves = True
+        """Unwind it where it waits; one that was interrupted at work does so when it next waits."""
+        self._leaves = True
+        if self._runs:
+            self._own.release()
+            self._thread.join(PATIENCE)
+        elif not self.ended:
             self.go_on()
-        self._thread.join()
+            self._thread.join()
 
     def answer(self, ask: Ask) -> Any:
         """Called in its thread: the answer, when it may go on."""

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from dfkd_ray.datasets import gliders
 from dfkd_ray.methods import config
-from dfkd_ray.runs import evaluator, measures
+from dfkd_ray.runs import distillation, evaluator, measures
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.runs.preparing import prepare
 from dfkd_ray.tune.options import Options
@@ -59,7 +59,11 @@ def same(row: Row, alone: Row) -> bool:
     return facts[0] == facts[1] and losses(row) == pytest.approx(losses(alone), rel=1e-2, abs=1e-4)
 
 
-def test_each_has_the_rows_the_folder_and_the_student_that_it_has_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("batches", [False, True])
+def test_each_has_the_rows_the_folder_and_the_student_that_it_has_alone(
+    tmp_path: Path, batches: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(distillation, "batches_on", lambda device: batches)
     made = work()
     alone = [list(made.epochs(job(number, tmp_path / "alone", each))) for number, each in enumerate(CHANGES)]
     steps: list[dict[int, Any]] = []

@@ -50,7 +50,8 @@ def counted(monkeypatch: pytest.MonkeyPatch, name: str, fuse: int = 1) -> list[s
     if name == "noise_kd":
         assert cost == probe.StepSeconds(0.0, 1 / probe.STEPS, 1 / probe.STEPS)
     else:
-        assert cost == probe.StepSeconds(*[1 / probe.STEPS] * 3)
+        assert cost == probe.StepSeconds(*[1 / probe.STEPS] * 3, by_turns=cost.by_turns)
+        assert bool(cost.by_turns) is (fuse > 1)
     return seen
 
 

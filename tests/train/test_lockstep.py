@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
@@ -15,6 +16,7 @@ from torch import nn
 from dfkd_ray.methods import config
 from dfkd_ray.nets import build
 from dfkd_ray.nets.fusing import Descent, Gradient, Passing, backward, gradient, in_step, passed
+from dfkd_ray.train import lockstep
 from dfkd_ray.train.lockstep import Lockstep
 from dfkd_ray.train.loop import distill
 from dfkd_ray.train.run import Run
@@ -103,6 +105,35 @@ def test_one_that_never_began_leaves_without_being_opened() -> None:
     log: list[str] = []
     Lockstep({1: counting(1, 3, log)}).close()
     assert log == []
+
+
+def test_what_hangs_is_left_behind_and_unwinds_when_it_next_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lockstep, "PATIENCE", 0.05)
+    wakes, closed = threading.Event(), threading.Event()
+
+    def hangs() -> Iterator[int]:
+        try:
+            wakes.wait()
+            yield 0
+        finally:
+            closed.set()
+
+    def interrupts(*given: Any) -> None:
+        raise TimeoutError("hangs")
+
+    trials = Lockstep({1: hangs})
+    before = signal.signal(signal.SIGALRM, interrupts)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with pytest.raises(TimeoutError):
+            trials.step()
+        trials.close()
+        assert not closed.is_set()
+        wakes.set()
+        assert closed.wait(20)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert trials.step() == {}
 
 
 Asks = Callable[[], Any]

@@ -22,8 +22,7 @@ from dfkd_ray.parts.sources.prompts import Prompts
 from dfkd_ray.util.choices import Precision
 from dfkd_ray.util.errors import ConfigError
 
-SHOWN = 256  # images at most that are kept to be shown
-FIRST_SCALE = 2.0**10  # of a trajectory's losses in float16
+SHOWN, FIRST_SCALE = 256, 2.0**10  # images kept to be shown, at most; of a trajectory's losses in float16
 LEVERS = ("checkpointing", "decode_at_once", "compile")  # on memory and speed, and on nothing else
 
 
