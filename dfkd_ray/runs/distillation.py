@@ -129,10 +129,8 @@ class Distillation(TravelsWithCode):
         return RunCard(*own, method, self.task, self.teacher_digest, self.metric, self.options.data, versions())
 
     def epochs(self, job: Job) -> Iterator[Row]:
-        """Run one job to its end, or from where its checkpoint stands; yields a Row an epoch.
-
-        MemoryError says what would take less.
-        """
+        """Run one job to its end, or from where its checkpoint stands: a Row an epoch. MemoryError says what takes
+        less."""
         method = self.resolve(job.changes)
         if job.ranks > 1:
             check_shares(method.schedule.batch, job.ranks)
@@ -146,8 +144,8 @@ class Distillation(TravelsWithCode):
 
     def fused(self, jobs: Sequence[Job]) -> Lockstep[Row]:
         """Run several jobs in step with each other."""
-        work = replace(self, teachers={})
-        return Lockstep({job.trial: partial(work.epochs, job) for job in jobs}, batches_on(self.runtime.open()))
+        opens = replace(self, teachers={}).epochs
+        return Lockstep({job.trial: partial(opens, job) for job in jobs}, batches_on(self.runtime.open()))
 
     def _of_rank(self, job: Job, ranks: Ranks, device: str) -> Iterator[Row]:
         """The same on one of the processes that share the job: rows come from the first of them."""
@@ -160,6 +158,7 @@ class Distillation(TravelsWithCode):
         batch, (channels, height, width) = method.schedule.batch, self.task.image
         images = f"batches of {batch} images of {channels} x {height} x {width}"
         way = f"--set schedule.batch={max(1, batch // 2)} takes less, as do --precision mixed and smaller nets"
+        way += "" if self.teachers is None else ", and a smaller --fuse"
         return f"not enough memory for {images}: {way} ({told.partition(chr(10))[0] or 'of the host'})"
 
     def _epochs(self, job: Job, method: Method, folder: Path | None, depot: Depot | None) -> Iterator[Row]:

@@ -395,6 +395,8 @@ def test_where_memory_is_not_enough_it_is_said_what_takes_less(
     )
     with pytest.raises(MemoryError, match=f"^{message}$"):
         next(made().epochs(job(None)))
+    (found,) = made().fused([job(None)]).step().values()
+    assert ", and a smaller --fuse (" in str(found)
 
 
 def test_weights_that_do_not_fit_are_a_data_error() -> None:
