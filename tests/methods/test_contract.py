@@ -46,9 +46,9 @@ class Work(TorchDispatchMode):
 
 
 def work(method: Method) -> int:
-    """Operations of a whole run."""
+    """Operations of a whole run, of one round an epoch."""
     torch.manual_seed(0)
-    run = opened(method)
+    run = opened(config.change(method, {"schedule.rounds": 1}))
     with Work() as done:
         list(distill(run))
     return done.count
