@@ -8,9 +8,10 @@ import signal
 import pytest
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before the first import of torch reads it
-# What a shell starts in its background ignores Ctrl-C, and the tests have to send it.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# What a shell starts in its background ignores Ctrl-C, under nohup the end of its terminal; the tests send both.
+for ignored, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(ignored) is signal.SIG_IGN:
+        signal.signal(ignored, usual)
 
 pytest_plugins = ["tests.data_sets", "tests.s3"]
 

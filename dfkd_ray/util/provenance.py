@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ def provenance(**more: Any) -> dict[str, Any]:
     return {
         "dfkd_ray": __version__,
         "python": platform.python_version(),
-        **_versions(),
+        **_versions(PACKAGES),
         "platform": platform.platform(),
         "host": platform.node(),
         "cpus": cores(),
@@ -45,9 +46,11 @@ def _command() -> str:
     return "a notebook" if name in _KERNELS else redacted_command([name, *sys.argv[1:]])
 
 
-def _versions() -> Mapping[str, str]:
+@cache
+def _versions(packages: tuple[str, ...]) -> Mapping[str, str]:
+    """Of those that are installed; read once a process, since that parses a file a package and every trial asks."""
     found = {}
-    for package in PACKAGES:
+    for package in packages:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

@@ -47,7 +47,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     home = tmp_path_factory.mktemp("story")
     (home / "parts.yaml").write_text(ABLATION)
     (home / "more.yaml").write_text(ABLATION.replace("seeds: 3", "seeds: 4").replace("study: parts", "study: more"))
-    with interrupted(saves=5):
+    with interrupted(saves=4):
         stopped = dfkd("ablate", "parts.yaml", *SERIAL, cwd=home)
     resumed = dfkd("resume", "reports/parts", cwd=home)
     whole = dfkd("ablate", "parts.yaml", *SERIAL, "--out", "whole", cwd=home)

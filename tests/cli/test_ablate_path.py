@@ -9,8 +9,10 @@ import pytest
 
 from dfkd_ray.methods import config
 from dfkd_ray.util import tables
-from tests.cli.commands import TINY, Done, dfkd, interrupted
+from tests.cli import commands
+from tests.cli.commands import Done, dfkd, interrupted
 
+TINY = {**commands.TINY, "schedule.epochs": 1}
 FIXED = "\n".join(f"  {path}: {value}" for path, value in TINY.items())
 WAY = f"""study: way
 method: dfkd_fgvc
@@ -42,7 +44,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     home = tmp_path_factory.mktemp("path")
     (home / "way.yaml").write_text(WAY)
     plan = dfkd("plan", "way.yaml", "--concurrency", "1", cwd=home)
-    with interrupted(saves=3 * 8 + 5):
+    with interrupted(saves=8 + 2):
         stopped = dfkd("ablate", "way.yaml", "--runner", "serial", cwd=home)
     resumed = dfkd("resume", "reports/way", cwd=home)
     whole = dfkd("ablate", "way.yaml", "--runner", "serial", "--out", "whole", cwd=home)

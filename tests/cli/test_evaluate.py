@@ -49,7 +49,7 @@ def test_a_run_is_evaluated_beside_its_teacher(run: Path, evaluated: Done) -> No
     assert (evaluated.code, evaluated.err) == (0, "")
     lines = evaluated.out.splitlines()
     assert lines[0] == (
-        "gliders, 60 images of split test: student resnet8 (student.safetensors), "
+        "gliders, 24 images of split test: student resnet8 (student.safetensors), "
         "teacher resnet8 (gliders_resnet8.safetensors)"
     )
     assert lines[1].split() == ["student", "teacher"]
@@ -84,7 +84,7 @@ def test_the_same_for_programs(run: Path, evaluated: Done, tmp_path: Path) -> No
     told = json.loads(done.out)
     written = tables.metadata(tables.read(of(run) / "evaluation-last" / "evaluation.arrow"))
     assert told["measures"] == written["measures"]
-    assert (told["split"], told["images"], told["without_teacher"]) == ("test", 60, None)
+    assert (told["split"], told["images"], told["without_teacher"]) == ("test", 24, None)
     assert told["page"] == str(tmp_path / "evaluation.html")
 
 

@@ -168,9 +168,9 @@ def test_a_plan_on_gliders_launches_nothing(tmp_path: Path, monkeypatch: pytest.
     assert [line.split("  ", 2)[2] for line in lines[2:5]] == [claim.text for claim in TABLE.claims]
     assert lines[5] == "dfkd_fgvc_table5_gliders: Does Table 5 of DFKD-FGVC hold on gliders?"
     assert "order 1  student_loss.high_order.order: 1" in lines
-    assert "a trial: 3 epochs x 1 round, 3 source steps and 6 student steps of 4 images" in lines
+    assert "a trial: 2 epochs x 1 round, 2 source steps and 4 student steps of 4 images" in lines
     assert lines[-1].startswith("9 trials, ")
-    assert "at most 36 min of CPU" in lines[-1], "9 x 3 epochs of 10 s + 2 x 20 s + 30 s"
+    assert "at most 24 min of CPU" in lines[-1], "9 x 2 epochs of 10 s + 2 x 20 s + 30 s"
     assert list(home.iterdir()) == []
 
 

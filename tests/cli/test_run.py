@@ -28,9 +28,11 @@ from dfkd_ray.runs.checkpoint import Checkpoint
 from dfkd_ray.tune.ledger import NAME, read_records
 from dfkd_ray.util import tables
 from dfkd_ray.util.store import Store
-from tests.cli.commands import HELD_OUT, SPLITS, TINY, Done, dfkd, refused, sets
+from tests.cli import commands
+from tests.cli.commands import HELD_OUT, SPLITS, Done, dfkd, refused, sets
 
 ROOT = Path(__file__).parents[2]
+TINY = {**commands.TINY, "schedule.epochs": 3}
 TEACHER = datasets.load("gliders").teacher.test_accuracy
 STUDENTS = ("student.safetensors", "student_best.safetensors")
 

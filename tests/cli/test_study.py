@@ -59,7 +59,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     (home / "tiny.yaml").write_text(STUDY)
     folder = home / "reports" / "tiny"
     serial = ("--runner", "serial")
-    with interrupted(saves=5):  # the second epoch of the second trial
+    with interrupted(saves=4):  # the second epoch of the second trial
         stopped = dfkd("sweep", "tiny.yaml", *serial, cwd=home)
     before = rows(folder)
     again = dfkd("sweep", "tiny.yaml", *serial, cwd=home)
@@ -80,7 +80,7 @@ def test_ctrl_c_ends_with_130_and_a_line_that_resumes(story: Story) -> None:
     assert re.match(r"trial 0 complete(, degenerate \(.*\))?: val_accuracy \d+\.\d % after ", lines[2])
     assert len(lines) == 3
     assert [(row["trial"], row["state"], row["epochs"]) for row in story.before] == [
-        (0, "complete", 3),
+        (0, "complete", 2),
         (1, "running", 1),
     ]
 
@@ -234,14 +234,15 @@ def test_validate_and_plan_launch_nothing_and_write_nothing(tmp_path: Path, monk
         "method dfkd_fgvc, task gliders, sampler random, stopper none",
     ]
     assert lines[2].startswith("noise between seeds: not known, ")
-    assert lines[5] == "a trial: 3 epochs x 1 round, 3 source steps and 6 student steps of 4 images"
+    assert lines[5] == "a trial: 2 epochs x 1 round, 2 source steps and 4 student steps of 4 images"
     assert lines[-1].startswith("3 trials, ")
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
 
 
 def test_a_plan_is_of_the_trials_as_they_will_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the study's own changes, threads and seed, and the trials at a time that were asked for."""
-    (tmp_path / "tiny.yaml").write_text(STUDY + "resources: {cpu: 2}\nseed: 5\n")
+    longer = STUDY.replace("schedule.epochs: 2", "schedule.epochs: 3")
+    (tmp_path / "tiny.yaml").write_text(longer + "resources: {cpu: 2}\nseed: 5\n")
     asked: list[Any] = []
 
     def measured(work: Any, threads: int, seed: int, fuse: int) -> probe.StepSeconds:

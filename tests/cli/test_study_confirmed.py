@@ -11,7 +11,7 @@ import pytest
 from dfkd_ray.util import tables
 from tests.cli.commands import TINY, Done, dfkd, refused
 
-FIXED = "\n".join(f"  {path}: {value}" for path, value in TINY.items())
+FIXED = "\n".join(f"  {path}: {value}" for path, value in {**TINY, "schedule.epochs": 1}.items())
 SWEEP = f"""study: loud
 question: How loud?
 method: dfkd_fgvc

@@ -119,7 +119,8 @@ def test_without_a_word_in_the_study_its_file_is_named_or_imported(home: Path, h
     if how == "--plugin":
         assert dfkd(*words, "--plugin", "mine.py", cwd=home).code == 0
     else:
-        code = f"import mine, sys; sys.argv = {['dfkd-ray', *words]!r}; from dfkd_ray.cli import main; main()"
+        few = "from tests.cli.commands import few_images; few = few_images(); few.__enter__()"
+        code = f"import mine, sys; sys.argv = {['dfkd-ray', *words]!r}; {few}; from dfkd_ray.cli import main; main()"
         own = {**os.environ, "PYTHONPATH": str(ROOT)}
         done = subprocess.run([sys.executable, "-c", code], cwd=home, env=own, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr

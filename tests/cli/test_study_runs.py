@@ -102,7 +102,7 @@ def test_what_has_won_goes_on_to_evaluate_and_export(home: Home, tmp_path: Path)
     lines = done.out.splitlines()
     assert lines[0] == f"trial {number} of mine, the best"
     assert lines[1].startswith(
-        "gliders, 60 images of split test: student resnet8 (student.safetensors), teacher resnet8"
+        "gliders, 24 images of split test: student resnet8 (student.safetensors), teacher resnet8"
     )
     assert lines[-1] == f"page: {home.sweep}/trials/{number:04d}/evaluation-last/evaluation.html"
     done = dfkd("export", home.sweep, "--to", "safetensors", "--which", "best", cwd=tmp_path)
@@ -124,7 +124,7 @@ def test_a_trials_own_folder_is_a_run_like_that_of_a_distill(home: Home, tmp_pat
     assert json.loads((folder / "run.json").read_text()).keys() == json.loads((alone / "run.json").read_text()).keys()
     done = dfkd("evaluate", folder, "--out", tmp_path / "e")
     assert done.code == 0
-    assert done.out.startswith("gliders, 60 images of split test")
+    assert done.out.startswith("gliders, 24 images of split test")
 
 
 def test_one_trial_and_one_arm(home: Home, tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -45,21 +46,44 @@ class Work(TorchDispatchMode):
 
 
 def work(method: Method) -> int:
-    """Operations of a whole run."""
-    run = opened(method)
+    """Operations of a whole run, of one round an epoch."""
+    torch.manual_seed(0)
+    run = opened(config.change(method, {"schedule.rounds": 1}))
     with Work() as done:
         list(distill(run))
     return done.count
 
 
+@cache
+def work_of(name: str) -> int:
+    return work(shrunk(name))
+
+
+class Undisturbed(NamedTuple):
+    """A run at its end: what its networks were at the beginning, its losses, and its state with them."""
+
+    run: Run
+    teacher: dict[str, Any]
+    student: dict[str, Any]
+    losses: list[dict[str, float]]
+    state: dict[str, Any]
+
+
+@cache
+def undisturbed(name: str, precision: Precision, rounds: int) -> Undisturbed:
+    """Made once for all tests of a process that hold theirs beside it; rounds: of an epoch."""
+    run = opened(shrunk(name, {"schedule.rounds": rounds}), runtime=Runtime(precision=precision))
+    teacher, student = (flat(net.state_dict()) for net in (run.teacher, run.student))
+    losses = [dict(epoch.losses) for epoch in distill(run)]
+    return Undisturbed(run, teacher, student, losses, flat({**run.state_dict(), "losses": losses}))
+
+
 @every_method
 @pytest.mark.parametrize("precision", ["float32", "mixed", "float16"])
 def test_it_runs_and_is_finite_and_teaches_the_student_alone(name: str, precision: Precision) -> None:
-    run = opened(shrunk(name), runtime=Runtime(precision=precision))
-    teacher, student = (flat(net.state_dict()) for net in (run.teacher, run.student))
-    epochs = list(distill(run))
-    assert len(epochs) == run.method.schedule.epochs
-    assert all(abs(value) < float("inf") for epoch in epochs for value in epoch.losses.values())
+    run, teacher, student, losses, _ = undisturbed(name, precision, shrunk(name).schedule.rounds)
+    assert len(losses) == run.method.schedule.epochs
+    assert all(abs(value) < float("inf") for each in losses for value in each.values())
     assert not differing(run.teacher.state_dict(), teacher)
     assert not any(p.requires_grad or p.grad is not None for p in run.teacher.parameters())
     moved = differing(run.student.state_dict(), student)
@@ -67,38 +91,32 @@ def test_it_runs_and_is_finite_and_teaches_the_student_alone(name: str, precisio
     tensors = [leaf for part in (run.student, run.source) for leaf in flat(part.state_dict()).values()]
     weights = [leaf for leaf in tensors if isinstance(leaf, Tensor) and leaf.is_floating_point()]
     assert all(bool(leaf.isfinite().all()) for leaf in weights)
-    assert any(key.startswith("skipped/") for key in epochs[-1].losses) is (precision == "float16")
+    assert any(key.startswith("skipped/") for key in losses[-1]) is (precision == "float16")
 
 
 @every_method
 @pytest.mark.parametrize(("killed_after", "precision"), [(1, "float32"), (2, "float32"), (1, "float16")])
 def test_a_run_that_was_killed_ends_in_the_same_bits(name: str, killed_after: int, precision: Precision) -> None:
     method, runtime = shrunk(name), Runtime(precision=precision)
-    undisturbed, first = opened(method, runtime=runtime), opened(method, runtime=runtime)
-    losses = [epoch.losses for epoch in distill(undisturbed)]
+    straight, first = undisturbed(name, precision, method.schedule.rounds), opened(method, runtime=runtime)
     before = [epoch.losses for epoch in walked(first, killed_after)]
     second = opened(method, student=toy(99, dropout=0.3), runtime=runtime)
     second.load_state_dict(through_a_file(first.state_dict()))
     after = [epoch.losses for epoch in distill(second)]
-    assert not differing(
-        {**second.state_dict(), "losses": before + after}, {**undisturbed.state_dict(), "losses": losses}
-    )
+    assert not differing({**second.state_dict(), "losses": before + after}, straight.state)
 
 
 @every_method
 def test_a_run_that_left_in_the_middle_of_an_epoch_ends_in_the_same_bits(name: str) -> None:
-    method = config.change(shrunk(name), {"schedule.rounds": 2})
-    undisturbed, first = opened(method), opened(method)
-    losses = [epoch.losses for epoch in distill(undisturbed)]
+    method = shrunk(name, {"schedule.rounds": 2})
+    straight, first = undisturbed(name, "float32", 2), opened(method)
     before = [epoch.losses for epoch in distill(first, lambda: first.rounds == 3)]
     state = through_a_file(first.state_dict())  # before anybody else reads torch's generator
     assert (len(before), first.rounds) == (1, 3)
     second = opened(method, student=toy(99, dropout=0.3))
     second.load_state_dict(state)
     after = [epoch.losses for epoch in distill(second)]
-    assert not differing(
-        {**second.state_dict(), "losses": before + after}, {**undisturbed.state_dict(), "losses": losses}
-    )
+    assert not differing({**second.state_dict(), "losses": before + after}, straight.state)
 
 
 def parameters(run: Run) -> dict[str, nn.Parameter]:
@@ -121,6 +139,4 @@ def test_the_source_learns_and_moves_nothing_of_the_student(name: str) -> None:
 
 @every_term
 def test_a_term_that_is_switched_off_leaves_a_method_that_runs_and_costs_less(name: str, term: str) -> None:
-    torch.manual_seed(0)
-    without = shrunk(name, {term: None})
-    assert work(without) < work(shrunk(name))
+    assert work(shrunk(name, {term: None})) < work_of(name)

@@ -145,8 +145,8 @@ def test_the_card_is_the_one_that_is_there(bucket: str, tmp_path: Path) -> None:
 def test_a_job_by_uri_leaves_there_what_it_leaves_in_a_folder(
     bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gliders, "SPLITS", {"train": (48, 1), "val": (48, 2), "test": (60, 3)})
-    monkeypatch.setattr(measures, "HELD_OUT", 24)
+    monkeypatch.setattr(gliders, "SPLITS", {"train": (48, 1), "val": (24, 2), "test": (24, 3)})
+    monkeypatch.setattr(measures, "HELD_OUT", 12)
     evaluator.real.cache_clear()
     threads = torch.get_num_threads()
     plan = {"epochs": 2, "rounds": 1, "student_steps": 1, "batch": 4}

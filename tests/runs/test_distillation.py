@@ -44,9 +44,9 @@ CHANGES: dict[str, Any] = {"student_loss.high_order.order": 2}
 def _few_images() -> Iterator[None]:
     """A few of the gliders, so that an evaluation is quick."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(gliders, "SPLITS", {"train": (48, 1), "val": (48, 2), "test": (60, 3)})
+    patch.setattr(gliders, "SPLITS", {"train": (48, 1), "val": (24, 2), "test": (24, 3)})
     patch.setattr(degenerate, "RULES", ())  # which images of six steps would break
-    patch.setattr(measures, "HELD_OUT", 24)
+    patch.setattr(measures, "HELD_OUT", 12)
     evaluator.real.cache_clear()
     threads = torch.get_num_threads()
     yield
@@ -217,7 +217,7 @@ from dfkd_ray.runs import measures
 from dfkd_ray.datasets import gliders
 from dfkd_ray.stats import degenerate
 degenerate.RULES = ()
-gliders.SPLITS, measures.HELD_OUT = {"train": (48, 1), "val": (48, 2), "test": (60, 3)}, 24
+gliders.SPLITS, measures.HELD_OUT = {"train": (48, 1), "val": (24, 2), "test": (24, 3)}, 12
 work, job = pickle.load(sys.stdin.buffer)
 list(work.epochs(job))
 """

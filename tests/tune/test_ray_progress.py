@@ -5,17 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 from ray.experimental import internal_kv
 
 from dfkd_ray.tune import ray_progress
 from dfkd_ray.tune.ray_progress import Hearer, Teller
-from dfkd_ray.tune.work import Job, Row
-from dfkd_ray.util.progress import displayed, progress
-from tests.tune import toys
+from dfkd_ray.util.progress import displayed
 
 Seen = list[tuple[object, ...]]
 
@@ -78,30 +74,3 @@ def test_a_word_is_said_at_a_pace_and_may_be_lost(keys: dict[str, bytes], monkey
         clock[0] += 1.5
         tell(4)
     assert json.loads(keys["a"])[-1] == 3
-
-
-@dataclass(frozen=True)
-class Slow(toys.Toy):
-    """Each epoch waits, after it has said where it is, until somebody has had the time to see it."""
-
-    def epochs(self, job: Job) -> Iterator[Row]:
-        import time
-
-        with progress("rounds", 40, "rounds") as tell:
-            for number, row in enumerate(super().epochs(job)):
-                tell(10 * number + 5)
-                time.sleep(1.5)
-                yield row
-
-
-@pytest.mark.ray
-def test_a_run_by_itself_moves_a_bar_within_its_epochs(tmp_path: Path) -> None:
-    made = replace(toys.study(), search={}, budget=replace(toys.study().budget, trials=1))
-    assert made.one_run
-    told: Seen = []
-    with displayed(lambda *work: seen_in(told, *work)):
-        summary = toys.start(made, Slow(max_epochs=2), tmp_path, runner="ray")
-    assert summary.complete == 1
-    assert told[0] == ("begins", "rounds", 40, "rounds")
-    assert {5, 15} >= {done for title, done in told[1:-1] if title == "rounds"} >= {5}
-    assert told[-1] == ("ends", "rounds")

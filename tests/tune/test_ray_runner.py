@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,19 +26,33 @@ from dfkd_ray.tune.ray_setup import MALLOC
 from dfkd_ray.tune.watchdog import Watchdog
 from dfkd_ray.util import tables
 from dfkd_ray.util.errors import StudyError
+from dfkd_ray.util.progress import displayed
 from tests.tune import ablations, toys
 from tests.tune.holder import ROOT, Holder
+from tests.tune.on_ray import Shared, Slow, Various
 
 pytestmark = pytest.mark.ray
 ALL = {"stopper: {name: asha, grace: 1, reduction: 2}": "stopper: none"}
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+def holder() -> Iterator[Holder]:
     """A cluster of two nodes with one cpu each, behind a token, shared by this file's tests."""
     with Holder(num_cpus=1) as holder:
         holder.add("second", num_cpus=1)
-        yield holder.address
+        yield holder
+
+
+@pytest.fixture
+def address(holder: Holder) -> str:
+    return holder.address
+
+
+@pytest.fixture(autouse=True)
+def _a_driver_imports_no_tracker_that_is_installed_and_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray's count of callbacks imports them all, 2 s before the first trial, though statistics are off."""
+    for name in ("mlflow", "wandb"):
+        monkeypatch.setitem(sys.modules, f"ray.air.integrations.{name}", None)  # an import of it fails
 
 
 def study(trials: int, **changes: Any) -> Study:
@@ -75,15 +90,24 @@ def test_on_a_cluster_with_a_token(address: str, tmp_path: Path, capfd: pytest.C
     assert re.fullmatch(rf"Ray listens on all interfaces \([^()]*this process \d+\): {who}\n", err), "and nothing else"
 
 
-def test_a_killed_worker_is_restarted_and_goes_on_from_its_checkpoint(address: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def mishaps(holder: Holder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study whose first trial has an error, whose second loses its worker, and whose third has a full disk twice;
+    and the same without Ray, where nothing but the error happens."""
+    folder = tmp_path_factory.mktemp("mishaps")
+    wrong = {0: toys.Toy(raises_at=2), 1: toys.Toy(die_at=3), 2: toys.Toy(full_at=2, times=2)}
     made = study(4, sampler=Random())
-    start(tmp_path / "ray", toys.Toy(die_at=3, only=(1,)), made, address=address)
-    toys.start(made, toys.Toy(), tmp_path / "serial")
-    killed = trials(tmp_path / "ray")
-    assert [trial["attempts"] for trial in killed] == [1, 2, 1, 1]
-    assert [trial["state"] for trial in killed] == ["complete"] * 4
+    start(folder / "ray", Various(of=wrong), made, address=holder.address)
+    toys.start(made, Various(of={0: wrong[0]}), folder / "serial")
+    return folder
+
+
+def test_a_killed_worker_is_restarted_and_goes_on_from_its_checkpoint(mishaps: Path) -> None:
+    found = trials(mishaps / "ray")
+    assert [trial["attempts"] for trial in found] == [1, 2, 3, 1]
+    assert [trial["state"] for trial in found] == ["failed"] + ["complete"] * 3
     for kind in ("trials", "steps"):
-        one, other = (comparable(tmp_path / runner, kind) for runner in ("ray", "serial"))
+        one, other = (comparable(mishaps / runner, kind) for runner in ("ray", "serial"))
         assert one == other
 
 
@@ -103,13 +127,11 @@ def test_a_worker_that_dies_again_and_again_is_no_result(address: str, tmp_path:
     assert toys.resume(tmp_path, toys.Toy(), runner="serial").complete == 1
 
 
-def test_a_full_disk_on_a_node_is_tried_again_and_told_in_the_workers_words(address: str, tmp_path: Path) -> None:
-    summary = start(tmp_path, toys.Toy(full_at=2, only=(1,), times=2), study(3), address=address)
-    assert (summary.complete, summary.failed) == (3, 0)
-    assert [trial["attempts"] for trial in trials(tmp_path)] == [1, 3, 1]
-    said = [r["reason"] for r in read_records(tmp_path / NAME)[0] if r["kind"] == "accident"]
+def test_a_full_disk_on_a_node_is_tried_again_and_told_in_the_workers_words(mishaps: Path) -> None:
+    records = read_records(mishaps / "ray" / NAME)[0]
+    said = [r["reason"] for r in records if (r["kind"], r.get("trial")) == ("accident", 2)]
     assert len(said) == 2
-    assert all(f"{tmp_path}/trials/0001/checkpoint.json: no space left on /" in each for each in said)
+    assert all(f"{mishaps}/ray/trials/0002/checkpoint.json: no space left on /" in each for each in said)
 
 
 @pytest.mark.slow
@@ -125,23 +147,12 @@ def test_a_worker_that_hangs_is_ended_and_its_trial_goes_on(
     assert said[0].startswith("no epoch within ")
 
 
-def test_exceptions_are_recorded_and_not_retried(address: str, tmp_path: Path) -> None:
-    start(tmp_path, toys.Toy(raises_at=2, only=(0,)), study(2), address=address)
-    first, second = trials(tmp_path)
+def test_exceptions_are_recorded_and_not_retried(mishaps: Path) -> None:
+    first = trials(mishaps / "ray")[0]
     head, place = first["reason"].split("\n")
     assert head == "TrialFailed: the loss is not finite at epoch 2"
     assert "toys.py:" in place
     assert (first["state"], first["attempts"], first["epochs"]) == ("failed", 1, 1)
-    assert second["state"] == "complete"
-
-
-def test_the_driver_imports_no_tracker_that_is_installed_and_not_used(
-    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ray's count of callbacks imports them all, 2 s before the first trial, though statistics are off."""
-    for name in ("mlflow", "wandb"):
-        monkeypatch.setitem(sys.modules, f"ray.air.integrations.{name}", None)  # an import of it fails
-    assert start(tmp_path, toys.Toy(), study(1), address=address).complete == 1
 
 
 def test_the_stopper_stops(address: str, tmp_path: Path) -> None:
@@ -184,7 +195,10 @@ def test_an_ablation_decides_while_trials_run(address: str, tmp_path: Path) -> N
     Both runners run the same cells, and find the same.
     """
     noisy = toys.Parts(noise=0.02, pause=0.05)
-    designs = {"path": (ablations.PATH, toys.Parts(pause=0.05)), "seeds": (ablations.adaptive(4.0, most=6), noisy)}
+    fewer = {"  c: {off: {c: 0}}\n": ""}
+    path = {**fewer, **ablations.PATH, "seeds: 3": "seeds: 2"}
+    seeds = {**fewer, **ablations.adaptive(4.0, most=4)}
+    designs = {"path": (path, toys.Parts(pause=0.05)), "seeds": (seeds, noisy)}
     for name, (changes, work) in designs.items():
         found, serial = (
             ablations.run(tmp_path / name / runner, changes, work, runner, **options)
@@ -206,6 +220,36 @@ def decisions(folder: Path) -> int:
             count += running == 0
         running += {"asked": 1, "ended": -1}.get(record["kind"], 0)
     return count
+
+
+def test_a_run_by_itself_moves_a_bar_within_its_epochs(address: str, tmp_path: Path) -> None:
+    made = replace(study(1), search={})
+    assert made.one_run
+    told: list[tuple[object, ...]] = []
+
+    @contextmanager
+    def seen(title: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
+        told.append(("begins", title, total, unit))
+        yield lambda done: told.append((title, done))
+        told.append(("ends", title))
+
+    with displayed(seen):
+        summary = start(tmp_path, Slow(max_epochs=2), made, address=address)
+    assert summary.complete == 1
+    assert told[0] == ("begins", "rounds", 40, "rounds")
+    assert {5, 15} >= {done for title, done in told[1:-1] if title == "rounds"} >= {5}
+    assert told[-1] == ("ends", "rounds")
+
+
+def test_a_trial_computes_on_all_gpus_that_it_reserves(holder: Holder, tmp_path: Path) -> None:
+    """It has a process for each of them, in the actor that Ray Tune gave it. The last on this cluster: of a node that
+    was killed Ray still counts the GPUs for a while."""
+    holder.add("gpus", num_cpus=1, num_gpus=2)
+    start(tmp_path, Shared(2), study(1, resources=Resources(cpu=1, gpu=2)), address=holder.address)
+    holder.kill("gpus")
+    assert [(each["state"], each["device"]) for each in trials(tmp_path)] == [("complete", "2 cpu")]
+    steps = tables.read(tmp_path / "steps.arrow").to_pylist()
+    assert {each["value"] for each in steps} == {3.0}
 
 
 def test_on_this_machine_through_kill_9_and_ctrl_c(tmp_path: Path) -> None:
