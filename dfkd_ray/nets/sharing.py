@@ -160,11 +160,17 @@ class _Moments(torch.autograd.Function):
     autograd's own backward of these passes over x eight times and copies it twice, this one passes once.
     """
 
+    generate_vmap_rule = True  # trials in step take theirs at once
+
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(x: Tensor) -> tuple[Tensor, Tensor]:
         mean = x.mean(_but_channels(x))
-        ctx.save_for_backward(x, mean)
-        return mean, (x - broad(mean, x)).square_().mean(_but_channels(x))
+        apart = x - broad(mean, x)
+        return mean, apart.mul_(apart).mean(_but_channels(x))  # vmap has no rule for square_
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor]) -> None:
+        ctx.save_for_backward(inputs[0], output[0])
 
     @staticmethod
     def backward(ctx: Any, for_mean: Tensor, for_var: Tensor) -> Tensor:

@@ -143,22 +143,31 @@ class Signals:
         return self._labels
 
 
-def statistics(norm: Norm, ranks: Ranks = ALONE) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance of each channel of what the layer saw on all `ranks`: two tensors (C,), never of half
-    precision."""
+def statistics(x: Tensor, ranks: Ranks = ALONE) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance of each channel of what a layer saw (b, C, H, W) on all `ranks`: two tensors (C,), never
+    of half precision."""
     # Under autocast the input is a half: rounded statistics would drown a small deviation.
-    return ranks.moments(single(norm.input))
+    return ranks.moments(single(x))
 
 
 def deviation(layer: nn.BatchNorm2d, mean: Tensor, var: Tensor) -> Tensor:
-    """||mean - running mean||_2 + ||var - running var||_2 for statistics (C,), a summand of the BatchNorm prior: see
-    `parts.losses.batchnorm`. ConfigError for a layer that keeps no running statistics."""
+    """A summand of the BatchNorm prior, see `distance`. ConfigError for a layer that keeps no running statistics."""
+    return distance(mean, var, *running(layer))
+
+
+def running(layer: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Running mean and variance (C,); ConfigError for a layer that keeps none."""
     if layer.running_mean is None or layer.running_var is None:
         raise ConfigError.at(
             "", "a BatchNorm layer of the teacher keeps no running statistics, so there is no BN prior"
         )
+    return layer.running_mean, layer.running_var
+
+
+def distance(mean: Tensor, var: Tensor, running_mean: Tensor, running_var: Tensor) -> Tensor:
+    """||mean - running mean||_2 + ||var - running var||_2 of one layer, (C,) each: see `parts.losses.batchnorm`."""
     norm_of = torch.linalg.vector_norm
-    out: Tensor = norm_of(mean - layer.running_mean) + norm_of(var - layer.running_var)
+    out: Tensor = norm_of(mean - running_mean) + norm_of(var - running_var)
     return out
 
 

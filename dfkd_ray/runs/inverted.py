@@ -44,7 +44,7 @@ def _descended(teacher: nn.Module, setting: Setting, start: Tensor, labels: Tens
     optimizer = torch.optim.Adam([images], lr=RATE)
     for _ in range(STEPS):
         caught = catch(teacher, images, norms=True)
-        prior = sum((deviation(norm.layer, *statistics(norm)) for norm in caught.norms), images.new_zeros(()))
+        prior = sum((deviation(norm.layer, *statistics(norm.input)) for norm in caught.norms), images.new_zeros(()))
         rough = images.diff(dim=2).abs().mean() + images.diff(dim=3).abs().mean()
         told = rows(caught.outputs)
         asked = labels if len(labels) == len(told) else told.argmax(1)

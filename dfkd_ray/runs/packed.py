@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from dfkd_ray.nets.fusing import form
+from dfkd_ray.nets.asks import form
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.train.lockstep import batches_on
 from dfkd_ray.train.run import Run

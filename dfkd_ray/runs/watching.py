@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from dfkd_ray.nets.positions import pooled
 from dfkd_ray.nets.taps import taps_of
-from dfkd_ray.parts.catching import Norm
 from dfkd_ray.parts.signals import deviation, statistics
 
 
@@ -26,7 +25,7 @@ def prior(net: nn.Module) -> Iterator[Callable[[], float | None]]:
 
     def measure(layer: nn.Module, args: Any) -> None:
         assert isinstance(layer, nn.BatchNorm2d)
-        seen.setdefault(layer, []).append((len(args[0]), *statistics(Norm(layer, args[0]))))
+        seen.setdefault(layer, []).append((len(args[0]), *statistics(args[0])))
 
     def distance() -> float | None:
         parts = [deviation(layer, *_joined(batches)) for layer, batches in seen.items()]

@@ -17,9 +17,10 @@ from typing import Any, Generic, TypeVar
 import torch
 
 from dfkd_ray.nets import fusing
-from dfkd_ray.nets.fusing import Ask, Descent, Gradient, Passing
+from dfkd_ray.nets.asks import Ask, Computing, Descent, Gradient, Passing
 
 T = TypeVar("T")
+KINDS: tuple[Any, ...] = ((Passing, Computing), Gradient, Descent)  # in the order in which they are answered
 PATIENCE = 10.0  # seconds for what was interrupted to come to its end; what hangs is left behind
 
 
@@ -71,11 +72,11 @@ class Lockstep(Generic[T]):
     def _answerable(self, waiting: Sequence[_Member[T]]) -> list[_Member[T]]:
         """Who of those that wait goes on now: for a pass, else for a gradient. The first of those whose asks are alike
         computes for them all, since what a thread computes in (autocast, gradients or none) is its own."""
-        kind = next((kind for kind in (Passing, Gradient, Descent) if any(each.asks(kind) for each in waiting)), None)
+        kind = next((kind for kind in KINDS if any(each.asks(kind) for each in waiting)), None)
         alike: dict[Any, list[_Member[T]]] = {}
         for each in waiting:
             if each.ask is not None and kind is not None and each.asks(kind):
-                alike.setdefault(each.ask.key, []).append(each)
+                alike.setdefault((type(each.ask), each.ask.key), []).append(each)
         for group in alike.values():
             group[0].errand = partial(self._compute, group)
         return [each for group in alike.values() for each in group]
@@ -84,7 +85,7 @@ class Lockstep(Generic[T]):
         """The answers to asks that are alike, left with those who asked; none where they cannot be one: then each
         computes its own."""
         asks: list[Any] = [each.ask for each in group]
-        passing = isinstance(asks[0], Passing)
+        passing = isinstance(asks[0], KINDS[0])
         if passing and (len(asks) == 1 or asks[0].key in self.refused):
             return
         try:
@@ -116,7 +117,7 @@ class _Member(Generic[T]):
         self._thread = threading.Thread(target=run, name="trial", daemon=True)
         self._thread.start()
 
-    def asks(self, kind: type[Any]) -> bool:
+    def asks(self, kind: Any) -> bool:
         return isinstance(self.ask, kind)
 
     def go_on(self) -> None:

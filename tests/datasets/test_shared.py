@@ -61,7 +61,7 @@ def test_the_prior_of_real_images_asks_for_the_black_border_that_the_teacher_lea
     def prior(images: Tensor) -> float:
         with torch.no_grad():
             norms = Signals(images, None, net, net).teacher.norms
-            return sum(float(deviation(norm.layer, *statistics(norm))) for norm in norms)
+            return sum(float(deviation(norm.layer, *statistics(norm.input))) for norm in norms)
 
     rng = torch.Generator().manual_seed(0)
     black = prior(augment((Crop(padding=4),), real, rng, ToData(task.mean, task.std)))

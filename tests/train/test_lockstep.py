@@ -15,7 +15,8 @@ from torch import nn
 
 from dfkd_ray.methods import config
 from dfkd_ray.nets import build
-from dfkd_ray.nets.fusing import Descent, Gradient, Passing, backward, gradient, in_step, passed
+from dfkd_ray.nets.asks import Computing, Descent, Gradient, Passing
+from dfkd_ray.nets.fusing import backward, gradient, in_step, passed
 from dfkd_ray.train import lockstep
 from dfkd_ray.train.lockstep import Lockstep
 from dfkd_ray.train.loop import distill
@@ -152,7 +153,7 @@ def asking(*asks: Asks) -> Callable[[], Iterator[list[Any]]]:
 def joined(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """What was computed as one: of what kind, and for how many."""
     found: list[tuple[str, int]] = []
-    for kind in (Passing, Gradient, Descent):
+    for kind in (Passing, Computing, Gradient, Descent):
 
         def of_all(asks: Any, kind: Any = kind, before: Any = kind.joined) -> Any:
             found.append((kind.__name__, len(asks)))

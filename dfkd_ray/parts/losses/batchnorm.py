@@ -8,8 +8,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from dfkd_ray.nets.fusing import computed
+from dfkd_ray.nets.sharing import Ranks
 from dfkd_ray.parts.losses.checks import positive
-from dfkd_ray.parts.signals import Setting, Signals, deviation, statistics
+from dfkd_ray.parts.signals import Setting, Signals, distance, running, statistics
 from dfkd_ray.parts.total_loss import terms
 from dfkd_ray.util.choices import EVERY
 from dfkd_ray.util.errors import ConfigError
@@ -65,7 +67,7 @@ class LiveBatchNorm(nn.Module):
         if spec.momentum:
             self.register_buffer("share", torch.zeros(()))  # of the past in the blend: 0 before the first round's end
             self.register_buffer("past", torch.zeros(2, sum(channels)))  # means and variances, all layers in a row
-        self.last: list[tuple[Tensor, Tensor]] = []
+        self.last: Tensor | None = None  # the same of the round's last batch
 
     @property
     def gauges(self) -> dict[str, Tensor]:
@@ -73,23 +75,41 @@ class LiveBatchNorm(nn.Module):
 
     def forward(self, signals: Signals) -> Tensor:
         norms = signals.teacher.norms
-        seen = [statistics(norm, signals.ranks) for norm in norms]
-        if self.spec.momentum:
-            self.last = [(mean.detach(), var.detach()) for mean, var in seen]
-            seen = [
-                (mean + self.share * (past[0] - mean), var + self.share * (past[1] - var))
-                for (mean, var), past in zip(seen, torch.split(self.past, list(self.channels), dim=1))
-            ]
-        first, *rest = (deviation(norm.layer, *found) for norm, found in zip(norms, seen))
-        return torch.stack([self.spec.first_factor * first, *rest]).sum()
+        kept = [tensor for norm in norms for tensor in running(norm.layer)]
+        past = [self.share, self.past] if self.spec.momentum else []
+        call = Deviations(len(norms), self.spec.first_factor, signals.ranks)
+        found: list[Tensor] = computed(call, *(norm.input for norm in norms), *kept, *past)
+        self.last = found[1].detach() if past else None
+        return found[0]
 
     @torch.no_grad()
     def settle(self) -> None:
         """The statistics of the round's last batch join those of the past."""
-        if not self.last:
+        if self.last is None:
             return
-        means, variances = zip(*self.last)
-        newest = torch.stack([torch.cat(means), torch.cat(variances)])
-        self.past.mul_(self.share).add_(newest * (1 - self.share))
+        self.past.mul_(self.share).add_(self.last * (1 - self.share))
         self.share.fill_(self.spec.momentum)
-        self.last = []
+        self.last = None
+
+
+@dataclass(frozen=True)
+class Deviations:
+    """The sum over so many layers, a function of their inputs, of their running means and variances, layer by layer,
+    and where there is a past, of its share and itself. Gives the sum, and then also the batch's own statistics."""
+
+    layers: int
+    first_factor: float
+    ranks: Ranks
+
+    def __call__(self, *given: Tensor) -> list[Tensor]:
+        inputs, kept, past = given[: self.layers], given[self.layers : 3 * self.layers], given[3 * self.layers :]
+        seen = [statistics(x, self.ranks) for x in inputs]
+        own = []
+        if past:
+            share, before = past
+            means, variances = zip(*seen)
+            own = [torch.stack([torch.cat(means), torch.cat(variances)])]
+            split = torch.split(before, [len(mean) for mean in means], dim=1)
+            seen = [(m + share * (p[0] - m), v + share * (p[1] - v)) for (m, v), p in zip(seen, split)]
+        first, *rest = (distance(*each, *kept[2 * n : 2 * n + 2]) for n, each in enumerate(seen))
+        return [torch.stack([self.first_factor * first, *rest]).sum(), *own]
