@@ -18,7 +18,7 @@ from dfkd_ray.nets import build
 from dfkd_ray.nets.asks import Computing, Descent, Gradient, Passing
 from dfkd_ray.nets.fusing import backward, gradient, in_step, passed
 from dfkd_ray.train import lockstep
-from dfkd_ray.train.lockstep import Lockstep
+from dfkd_ray.train.lockstep import Lockstep, batches_on
 from dfkd_ray.train.loop import distill
 from dfkd_ray.train.run import Run
 from tests.tiny import opened, shrunk
@@ -264,6 +264,11 @@ def test_without_batches_each_is_answered_at_once(joined: list[tuple[str, int]])
     trials = {n: asking(partial(passed, line(1.0), CALL, ONES)) for n in (1, 2)}
     assert len(Lockstep(trials, batches=False).step()) == 2
     assert joined == []
+
+
+def test_passes_are_batched_on_a_gpu_and_not_on_a_cpu() -> None:
+    assert not batches_on(torch.device("cpu"))
+    assert batches_on(torch.device("cuda"))
 
 
 VALUE: ContextVar[str] = ContextVar("value", default="none")
