@@ -1,4 +1,4 @@
-"""What a trial may ask to be computed, and how several that ask alike are computed as one: see `nets.fusing`."""
+"""What a run may ask to be computed, and how several that ask alike are computed as one: see `nets.fusing`."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Gradient:
 
     @staticmethod
     def joined(asks: Sequence[Gradient]) -> list[Tensor]:
-        # the graph stays: a pass may have been that of a trial whose gradient is left at its weights, too
+        # the graph stays: a pass may have been that of a run whose gradient is left at its weights, too
         return [*torch.autograd.grad([a.loss for a in asks], [a.of for a in asks], retain_graph=True)]
 
 

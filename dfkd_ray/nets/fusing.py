@@ -1,11 +1,11 @@
-"""What several trials in one process compute as one: passes through networks that are alike, and their gradients.
+"""What several runs in one process compute as one: passes through networks that are alike, and their gradients.
 
 Small networks leave a GPU idle between the launches of their kernels. K networks of one shape, with weights of their
 own, are one network with K times the work a launch: horizontally fused training (HFTA, Wang et al., MLSys 2021,
-arXiv:2102.02344), here by `torch.func.vmap` over stacked weights. Whatever else a trial does (random numbers, losses,
+arXiv:2102.02344), here by `torch.func.vmap` over stacked weights. Whatever else a run does (random numbers, losses,
 memories, optimisers) it does by itself, so a term, a source or a method knows nothing of this.
 
-A trial asks where it runs a network or goes down a gradient; who brings the askers together is a `Desk`, see
+A run asks where it runs a network or goes down a gradient; who brings the askers together is a `Desk`, see
 `train.lockstep`. Without one each asks itself, and nothing is changed.
 """
 
@@ -25,13 +25,13 @@ T = TypeVar("T")
 
 
 class Desk(Protocol):
-    """Where a trial asks; the answer comes when the others have asked as well."""
+    """Where a run asks; the answer comes when the others have asked as well."""
 
     def answer(self, ask: Ask) -> Any: ...
 
 
 class _Own(threading.local):
-    """Of this thread, which is one trial's: where it asks, and whether it does now."""
+    """Of this thread, which is one run's: where it asks, and whether it does now."""
 
     desk: Desk | None = None
     asks: bool = False
@@ -41,13 +41,13 @@ _own = _Own()
 
 
 def sit(desk: Desk) -> None:
-    """This thread, which is a trial's, asks there from now on."""
+    """This thread, which is a run's, asks there from now on."""
     _own.desk = desk
 
 
 @contextmanager
 def asking(asks: bool = True) -> Iterator[None]:
-    """Within the block this trial asks; outside of it, it computes by itself."""
+    """Within the block this run asks; outside of it, it computes by itself."""
     before, _own.asks = _own.asks, asks
     try:
         yield
@@ -56,7 +56,7 @@ def asking(asks: bool = True) -> Iterator[None]:
 
 
 def in_step(steps: Iterator[T], asks: bool = True) -> Iterator[T]:
-    """The steps of an iterator, in which this trial asks; between two of them it is by itself."""
+    """The steps of an iterator, in which this run asks; between two of them it is by itself."""
     while True:
         with asking(asks):
             step = list(islice(steps, 1))
@@ -66,7 +66,7 @@ def in_step(steps: Iterator[T], asks: bool = True) -> Iterator[T]:
 
 
 def answered(ask: Ask) -> Any:
-    """The answer to what this trial asks."""
+    """The answer to what this run asks."""
     if _own.desk is None or not _own.asks:
         return ask.alone()
     return _own.desk.answer(ask)

@@ -144,7 +144,7 @@ def sharing(batch: int) -> Ranks:
 
 def shared(call: Callable[..., Any], *inputs: Tensor | None) -> Any:
     """call(*inputs), a tensor or several, with the rows of the inputs (B, ...) shared by the ranks at work; a network
-    is run with those of trials in step."""
+    is run with those of runs in step."""
     first = inputs[0]
     assert first is not None
     ranks = sharing(len(first))
@@ -160,7 +160,7 @@ class _Moments(torch.autograd.Function):
     autograd's own backward of these passes over x eight times and copies it twice, this one passes once.
     """
 
-    generate_vmap_rule = True  # trials in step take theirs at once
+    generate_vmap_rule = True  # runs in step take theirs at once
 
     @staticmethod
     def forward(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -128,7 +128,7 @@ class LiveTotalLoss(nn.Module):
 
     @property
     def apart(self) -> bool:
-        """Whether passes must be those of this run alone: in one that several trials share, what each gets is a part
+        """Whether passes must be those of this run alone: in one that several runs share, what each gets is a part
         of the outputs, on which nothing further in depends."""
         return any(getattr(call, "apart", False) for call in self.calls.values())
 

@@ -1,7 +1,7 @@
-"""Trials in one process, in step with each other: what they ask at the same time is answered as one.
+"""Runs in one process, in step with each other: what they ask at the same time is answered as one.
 
-Each trial is an iterator in a thread of its own, and one thread runs at a time: no two trials are ever at work at once,
-so their order is the same in every run. A trial that asks waits until all others have asked, too, or are through with
+Each run is an iterator in a thread of its own, and one thread runs at a time: no two runs are ever at work at once,
+so their order is the same each time. A run that asks waits until all others have asked, too, or are through with
 their step. Then passes of networks that are alike are one (see `nets.fusing`), and gradients are taken when nobody
 waits for a pass any more.
 """
@@ -34,7 +34,7 @@ class Lockstep(Generic[T]):
     """Several iterators, each in a thread of its own and one at a time, whose passes through networks are batched.
 
     members: what opens them, by number; each is opened in its own thread, at the first step. batches: False answers
-    each by itself, so that trials share the process alone, and take turns from step to step.
+    each by itself, so that runs share the process alone, and take turns from step to step.
     """
 
     def __init__(self, members: Mapping[int, Callable[[], Iterator[T]]], batches: bool = True) -> None:
@@ -114,7 +114,7 @@ class _Member(Generic[T]):
         self._own, self._others = threading.Semaphore(0), threading.Semaphore(0)
         self._random = _random()
         run = partial(copy_context().run, self._run, asks)
-        self._thread = threading.Thread(target=run, name="trial", daemon=True)
+        self._thread = threading.Thread(target=run, name="run", daemon=True)
         self._thread.start()
 
     def asks(self, kind: Any) -> bool:

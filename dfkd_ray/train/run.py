@@ -87,7 +87,7 @@ class Run:
 
     @property
     def apart(self) -> bool:
-        """Whether its passes cannot be batched with those of other trials, see `LiveTotalLoss.apart`."""
+        """Whether its passes cannot be batched with those of other runs, see `LiveTotalLoss.apart`."""
         return self.source_loss.apart or self.student_loss.apart
 
     @property
