@@ -13,7 +13,7 @@ from dfkd_ray.tune import ledger
 from dfkd_ray.util import tables
 from tests.cli.commands import TINY, Done, dfkd, interrupted, refused
 
-FIXED = "\n".join(f"  {path}: {value}" for path, value in TINY.items())
+FIXED = "\n".join(f"  {path}: {value}" for path, value in {**TINY, "schedule.epochs": 1}.items())
 ABLATION = f"""study: parts
 question: Which part?
 method: dfkd_fgvc
@@ -47,7 +47,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     home = tmp_path_factory.mktemp("story")
     (home / "parts.yaml").write_text(ABLATION)
     (home / "more.yaml").write_text(ABLATION.replace("seeds: 3", "seeds: 4").replace("study: parts", "study: more"))
-    with interrupted(saves=4):
+    with interrupted(saves=2):
         stopped = dfkd("ablate", "parts.yaml", *SERIAL, cwd=home)
     resumed = dfkd("resume", "reports/parts", cwd=home)
     whole = dfkd("ablate", "parts.yaml", *SERIAL, "--out", "whole", cwd=home)

@@ -30,12 +30,12 @@ SERIAL = ("--runner", "serial")
 
 
 @contextmanager
-def tiny(folder: Path) -> Iterator[None]:
+def tiny(folder: Path, epochs: int = 1) -> Iterator[None]:
     """The small scale of this project, smaller still: its studies with the fixed changes of these tests."""
     find = shipped.find
     small = {name: folder / f"{name}.yaml" for name in ("mhad", "fgvc_claims")}
     for name, path in small.items():
-        path.write_text(yaml.safe_dump({**yamls.load(find(name)).data, "fixed": TINY}))
+        path.write_text(yaml.safe_dump({**yamls.load(find(name)).data, "fixed": {**TINY, "schedule.epochs": epochs}}))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shipped, "find", lambda name: small.get(name) or find(name))
         yield
@@ -160,7 +160,7 @@ def test_a_plan_on_gliders_launches_nothing(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("dfkd_ray.runs.probe.probe", lambda work, threads, seed, fuse: StepSeconds(10.0, 20.0, 30.0))
     home = tmp_path / "home"
     home.mkdir()
-    with tiny(tmp_path):
+    with tiny(tmp_path, epochs=2):
         done = dfkd("reproduce", TABLE.id, "--scale", "gliders", "--seeds", "3", "--plan", cwd=home)
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()

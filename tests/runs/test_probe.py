@@ -25,7 +25,7 @@ def _few_images() -> Iterator[None]:
     threads = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gliders, "SPLITS", {"train": (24, 1), "val": (24, 2), "test": (24, 3)})
-        patch.setattr(measures, "HELD_OUT", 24)
+        patch.setattr(measures, "HELD_OUT", 12)
         evaluator.real.cache_clear()
         yield
     evaluator.real.cache_clear()

@@ -24,6 +24,7 @@ from tests.tiny import flat, opened, shrunk, toy
 NAMES = config.method_names()
 BOUND = 1e-7  # relative, and absolute
 SINGLE: dict[str, Any] = {"diff_dfkd": {"memory": {"name": "fresh"}}}  # without a pool
+SHORT = {"schedule.rounds": 1}  # of an epoch
 VARIED = "dda"  # in double precision but for its painter, whose images the student is taught on
 
 
@@ -32,7 +33,7 @@ def taught(name: str, ranks: Ranks) -> dict[str, Any]:
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float32 if name in SINGLE else torch.float64)
     try:
-        run = opened(shrunk(name, SINGLE.get(name)), teacher=smooth(1), student=smooth(2, dropout=0.3))
+        run = opened(shrunk(name, {**SHORT, **SINGLE.get(name, {})}), teacher=smooth(1), student=smooth(2, dropout=0.3))
         losses = [epoch.losses for epoch in ranks.each(distill(run))]
         return flat({"losses": losses, **run.state_dict()})
     finally:
