@@ -84,6 +84,10 @@ def tiny_arm(changes: dict[str, Any]) -> dict[str, Any]:
     none = {path: None for path, value in lengths.items() if value is None}
     numbers = {path: value for path, value in lengths.items() if path not in {*none, "schedule.batch"}}
     short = none | {path: min(value, 1 if path in TINY else 0) for path, value in numbers.items()}
+    if "method" in changes:  # whose lengths its preset may leave to the method
+        own = config.load(changes["method"]).schedule
+        short = {"schedule.warmup": 0, "schedule.source_epochs": 0} | short if own.source_epochs else short
+        short |= {"schedule.warmup": 0} if own.warmup else {}
     if short.get("schedule.source_epochs") == 0:
         short["schedule.source_epochs"] = 1
     return {path: value for path, value in changes.items() if path not in lengths} | short

@@ -11,8 +11,7 @@ from torch import Tensor
 from dfkd_ray import datasets, teachers
 from dfkd_ray.nets.heads import ToData
 from dfkd_ray.parts.augmenting import augment
-from dfkd_ray.parts.losses.batchnorm import deviation, statistics
-from dfkd_ray.parts.signals import Signals
+from dfkd_ray.parts.signals import Signals, deviation, statistics
 from dfkd_ray.parts.views.crop import Crop
 from dfkd_ray.teachers.weights import read_card
 

@@ -71,16 +71,12 @@ def test_a_file_is_loaded_once_with_what_stands_beside_it() -> None:
 
 
 @pytest.mark.parametrize("changed", ["plug.py", "plug_beside.py"])
-def test_a_file_that_has_changed_is_loaded_anew(changed: str) -> None:
+def test_a_file_that_has_changed_is_loaded_anew(changed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # which would be that of the same second and length
     plugins.load(["plug.py"])
-    sys.dont_write_bytecode, before = (
-        True,
-        sys.dont_write_bytecode,
-    )  # by the second, and the length, it is the same file
     text = Path(changed).read_text().replace("plug_loss", "plug_lose").replace("SCALE = 2", "SCALE = 25")
     Path(changed).write_text(text)
     plugins.load(["plug.py"])
-    sys.dont_write_bytecode = before
     if changed == "plug.py":
         assert "plug_loss" not in terms
         assert "plug_lose" in terms
