@@ -35,10 +35,7 @@ class Passing:
     @cached_property
     def key(self) -> Hashable:
         """Passes with the same are alike in all but the values of tensors."""
-        device = next((x.device.type for x in self.inputs if x is not None), "cpu")
-        amp = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
-        given = tuple(None if x is None else _kind(x) for x in self.inputs)
-        return form(self.net), self.call, given, torch.is_grad_enabled(), amp
+        return form(self.net), self.call, _given(self.inputs)
 
     @staticmethod
     def joined(asks: Sequence[Passing]) -> list[Any]:
@@ -62,7 +59,7 @@ class Computing:
 
     @cached_property
     def key(self) -> Hashable:
-        return self.call, tuple(map(_kind, self.inputs)), torch.is_grad_enabled()
+        return self.call, _given(self.inputs)
 
     @staticmethod
     def joined(asks: Sequence[Computing]) -> list[Any]:
@@ -116,6 +113,14 @@ def form(net: nn.Module) -> Hashable:
 
 def _kind(x: Tensor) -> Hashable:
     return x.shape, x.dtype, x.device, x.requires_grad
+
+
+def _given(inputs: Sequence[Tensor | None]) -> Hashable:
+    """Kinds of what is computed on, and what this thread computes in."""
+    device = next((x.device.type for x in inputs if x is not None), "cpu")
+    halved = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+    amp = torch.get_autocast_dtype(device) if halved else None
+    return tuple(None if x is None else _kind(x) for x in inputs), torch.is_grad_enabled(), amp
 
 
 _OF_MODULES = frozenset(vars(nn.Module())) - {"training"}

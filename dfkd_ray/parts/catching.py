@@ -42,7 +42,7 @@ def catch(net: nn.Module, images: Tensor, norms: bool) -> Caught:
 
 @dataclass(frozen=True)
 class Tapped:
-    """The pass itself, as `nets.fusing` takes it: tensors by what they are, the module and how often it was reached."""
+    """The pass itself, as `nets.fusing` takes it: tensors by what they are, the module, and in which order."""
 
     norms: bool
 

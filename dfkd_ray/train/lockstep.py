@@ -8,6 +8,7 @@ waits for a pass any more.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import copy_context
@@ -92,11 +93,17 @@ class Lockstep(Generic[T]):
             answers: list[Any] = type(asks[0]).joined(asks)
         except (RuntimeError, MemoryError) as error:
             if passing and not isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-                self.refused[asks[0].key] = str(error).partition("\n")[0]  # what vmap has no rule for
+                self._refuse(asks[0], str(error).partition("\n")[0])
                 return
             answers = [error] * len(asks)
         for each, answer in zip(group, answers):
             each.answers.append(answer)
+
+    def _refuse(self, ask: Passing | Computing, reason: str) -> None:
+        """It is something that vmap has no rule for: said once, and computed by each from now on."""
+        self.refused[ask.key] = reason
+        what = type(ask.net).__name__ if isinstance(ask, Passing) else type(ask.call).__name__
+        print(f"warning: {what} is run one by one, it cannot be batched: {reason}", file=sys.stderr, flush=True)
 
 
 class _Member(Generic[T]):

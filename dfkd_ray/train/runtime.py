@@ -63,7 +63,7 @@ class Runtime:
         return autocast(self.precision, device)
 
 
-def device_name(device: torch.device, count: int = 1) -> str:
+def device_name(device: torch.device, count: int) -> str:
     """What a row says of so many of them."""
     name = str(torch.cuda.get_device_name(device)) if device.type == "cuda" else device.type
     return name if count == 1 else f"{count} x {name}"

@@ -11,14 +11,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from dfkd_ray.datasets import gliders
 from dfkd_ray.methods import config
-from dfkd_ray.runs import distillation, evaluator, measures
+from dfkd_ray.runs import distillation
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.runs.preparing import prepare
 from dfkd_ray.tune.options import Options
 from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util.errors import TrialFailed
+from tests.cli.commands import few_images
 
 SMALL: dict[str, Any] = {
     "source": {"name": "generator", "latent": 16, "width": 8, "attention": {"reduction": 2}},
@@ -29,14 +29,8 @@ CHANGES: list[dict[str, Any]] = [{"student_loss.kd.temperature": 2.0}, {"student
 
 @pytest.fixture(scope="module", autouse=True)
 def _few_images() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gliders, "SPLITS", {"train": (24, 1), "val": (24, 2), "test": (24, 3)})
-        patch.setattr(measures, "HELD_OUT", 24)
-        evaluator.real.cache_clear()
+    with few_images():
         yield
-    evaluator.real.cache_clear()
-    torch.set_num_threads(threads)
 
 
 def work() -> Distillation:

@@ -10,26 +10,20 @@ from typing import Any
 import pytest
 import torch
 
-from dfkd_ray.datasets import gliders
 from dfkd_ray.methods import config
 from dfkd_ray.methods.method import Schedule
-from dfkd_ray.runs import distillation, evaluator, measures, preparing, probe
+from dfkd_ray.runs import distillation, preparing, probe
 from dfkd_ray.train.run import Run
 from dfkd_ray.tune.options import Options
+from tests.cli.commands import few_images
 
 SMALL = {"schedule": {"epochs": 50, "rounds": 4, "batch": 4}, "source.width": 4, "source.latent": 8}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _few_images() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gliders, "SPLITS", {"train": (24, 1), "val": (24, 2), "test": (24, 3)})
-        patch.setattr(measures, "HELD_OUT", 12)
-        evaluator.real.cache_clear()
+    with few_images():
         yield
-    evaluator.real.cache_clear()
-    torch.set_num_threads(threads)
 
 
 def work(name: str = "dfkd_fgvc", changes: dict[str, Any] | None = None) -> distillation.Distillation:

@@ -242,13 +242,16 @@ class Picky(nn.Module):
         return x * self.weight if self.weight.item() > 1 else -x
 
 
-def test_what_cannot_be_batched_is_tried_once_and_computed_by_each(joined: list[tuple[str, int]]) -> None:
+def test_what_cannot_be_batched_is_tried_once_and_computed_by_each(
+    joined: list[tuple[str, int]], capsys: pytest.CaptureFixture[str]
+) -> None:
     trials = Lockstep({n: asking(*[partial(passed, Picky(float(n)), CALL, ONES)] * 2) for n in (1, 2)})
     found = trials.step()
     assert [each[0, 0].item() for each in (*found[1], *found[2])] == [-1.0, -1.0, 2.0, 2.0]  # type: ignore[misc]
     assert joined == [("Passing", 2)]
     assert len(trials.refused) == 1
     assert ".item()" in next(iter(trials.refused.values()))
+    assert capsys.readouterr().err.startswith("warning: Picky is run one by one, it cannot be batched: ")
 
 
 def test_an_error_of_what_is_computed_as_one_reaches_all(monkeypatch: pytest.MonkeyPatch) -> None:
