@@ -26,6 +26,7 @@ from torch.nn import functional as F
 
 from dfkd_ray import datasets, study
 from dfkd_ray.methods import config
+from dfkd_ray.nets import channels_last
 from dfkd_ray.nets.attention import HighOrderAttention
 from dfkd_ray.nets.sharing import Ranks
 from dfkd_ray.nets.upsampling import UpsampledConv
@@ -59,13 +60,19 @@ def stacked(attention: HighOrderAttention, features: Tensor) -> Tensor:
     return torch.stack(routes).sigmoid().mean(0)
 
 
+def through_logsumexp(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    return (x - x.logsumexp(axes, keepdim=True)).exp()
+
+
 def plain(lever: str) -> AbstractContextManager[Any]:
     """Within it the code is the one before the lever."""
     before: dict[str, Callable[[], AbstractContextManager[Any]]] = {
         "nothing": nullcontext,
         "mixed precision": nullcontext,
         "transposed convolution": lambda: patch.object(UpsampledConv, "forward", upsampled),
-        "a sum for a stack": lambda: patch.object(HighOrderAttention, "forward", stacked),
+        "gates in place": lambda: patch.object(HighOrderAttention, "forward", stacked),
+        "softmax": lambda: patch.object(channels_last, "softmax", through_logsumexp),
+        "gradients as they lie": lambda: patch.object(channels_last, "_lies_so", lambda x: x is None),
         "moments": lambda: patch.object(Ranks, "moments", moments),
     }
     return before[lever]()
@@ -75,7 +82,9 @@ LEVERS = {  # and the phases that they touch
     "nothing": [*PHASES],
     "transposed convolution": ["source"],
     "moments": ["source"],
-    "a sum for a stack": ["student"],
+    "gates in place": ["student"],
+    "softmax": [*PHASES],
+    "gradients as they lie": [*PHASES],
     "mixed precision": [*PHASES],
 }
 

@@ -14,6 +14,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from dfkd_ray.nets import channels_last
+
 Variant = Literal["spatial", "channel", "spatial_rescaled"]
 Activation = Literal["mean_sigmoid", "sigmoid_sum"]
 
@@ -64,9 +66,7 @@ class SpatialAttention(nn.Module):
         """p of eq. 6, (B, C, H, W): sums to 1 over space or channels, or has the mean 1 over space."""
         scores = self.scores(features)
         scores = scores.to(torch.promote_types(scores.dtype, torch.float32))  # 1 / (H * W) is too small for half
-        axes = (1,) if self.variant == "channel" else (2, 3)
-        # the softmax over two axes at once, which keeps a channels_last layout (F.softmax does not)
-        weights = (scores - scores.logsumexp(axes, keepdim=True)).exp()
+        weights = channels_last.softmax(scores, (1,) if self.variant == "channel" else (2, 3))
         return weights * scores[0, 0].numel() if self.variant == "spatial_rescaled" else weights
 
     def forward(self, features: Tensor) -> Tensor:
@@ -107,9 +107,11 @@ class HighOrderAttention(nn.Module):
             for _ in range(rank - 1):
                 product = product * next(factors)
             routes.append(expand(product.relu()))
+        # In place on what is new here, where no gradient asks what it was.
         if self.activation == "sigmoid_sum":
-            return reduce(torch.add, routes).sigmoid()
-        return reduce(torch.add, (route.sigmoid() for route in routes)) / self.order
+            return reduce(Tensor.add_, routes).sigmoid_()
+        first, *rest = (route.sigmoid_() for route in routes)
+        return reduce(Tensor.add_, rest[1:], first + rest[0]).div_(self.order) if rest else first
 
     def attend(self, features: Tensor) -> Tensor:
         """A * F: (B, C, H, W) -> (B, C, H, W)."""

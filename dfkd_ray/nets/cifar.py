@@ -17,6 +17,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dfkd_ray.nets import channels_last
 from dfkd_ray.nets.builders import Builder, classifiers
 from dfkd_ray.nets.taps import Taps
 
@@ -32,7 +33,7 @@ class PadShortcut(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) -> (B, outputs, ceil(H / stride), ceil(W / stride))."""
-        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.before, self.after))
+        return channels_last.subsample(x, self.stride, self.before, self.after)
 
 
 def conv_shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
@@ -123,7 +124,7 @@ class CifarResNet(nn.Module):
         x = F.relu(self.bn1(self.conv1(x)), inplace=True)
         for name in self.stages:
             x = self.get_submodule(name)(x)
-        logits: Tensor = self.linear(x.mean(dim=(2, 3)))
+        logits: Tensor = self.linear(channels_last.mean(x))
         return logits
 
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dfkd_ray.nets import channels_last
 from dfkd_ray.nets.builders import Builder, classifiers
 from dfkd_ray.nets.taps import Taps
 
@@ -53,7 +54,7 @@ class CifarVGG(nn.Module):
             x = self.get_submodule(f"relu{number}")(self.get_submodule(f"block{number}")(x))
             if number < pools:
                 x = F.max_pool2d(x, 2)
-        logits: Tensor = self.classifier(x.mean(dim=(2, 3)))
+        logits: Tensor = self.classifier(channels_last.mean(x))
         return logits
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dfkd_ray.nets import channels_last
 from dfkd_ray.nets.builders import Builder, classifiers
 from dfkd_ray.nets.taps import Taps
 
@@ -83,7 +84,7 @@ class WideResNet(nn.Module):
         """(B, channels, H, W) -> logits (B, classes)."""
         x = self.block3(self.block2(self.block1(self.pool(self.conv1(x)))))
         x = F.relu(self.bn1(x), inplace=True)
-        logits: Tensor = self.fc(x.mean(dim=(2, 3)))
+        logits: Tensor = self.fc(channels_last.mean(x))
         return logits
 
 

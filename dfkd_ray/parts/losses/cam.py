@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dfkd_ray.nets import channels_last
 from dfkd_ray.parts.losses.feature_mse import meet
 from dfkd_ray.parts.signals import Layout, Pass, Setting, Signals
 from dfkd_ray.parts.total_loss import terms
@@ -37,7 +38,7 @@ class LiveCam(nn.Module):
 
     def forward(self, signals: Signals) -> Tensor:
         teacher, student = meet(maps(signals.teacher).detach(), maps(signals.student))
-        return signals.ranks.mean(F.mse_loss(student, teacher))
+        return signals.ranks.mean(channels_last.mse(student, teacher))
 
 
 def maps(seen: Pass) -> Tensor:

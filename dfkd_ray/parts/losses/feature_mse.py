@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dfkd_ray.nets import channels_last
 from dfkd_ray.parts.losses.checks import one_of
 from dfkd_ray.parts.signals import Layout, Pass, Setting, Signals
 from dfkd_ray.parts.total_loss import terms
@@ -59,7 +60,7 @@ class LiveFeatureMSE(nn.Module):
         self.spec, self.pairs = spec, pairs
 
     def forward(self, signals: Signals) -> Tensor:
-        values = [F.mse_loss(s, t) for t, s in self.pairs(signals)]
+        values = [channels_last.mse(s, t) for t, s in self.pairs(signals)]
         return signals.ranks.mean(reduced(values, self.spec.reduce))
 
 

@@ -7,8 +7,8 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from dfkd_ray.nets import channels_last
 from dfkd_ray.nets.attention import Activation, HighOrderAttention
 from dfkd_ray.parts.losses.checks import one_of
 from dfkd_ray.parts.losses.feature_mse import Pairs, Reduce, Where, channels, pointwise, reduced, resolve_where
@@ -91,7 +91,7 @@ class LiveHighOrder(nn.Module):
             map_t, map_s = attend_t(t), attend_s(s)
             means.append(torch.stack([map_t.detach().mean(), map_s.detach().mean()]))
             both = (map_t, map_s) if self.spec.compare == "map" else (map_t * t, map_s * s)
-            losses.append(F.mse_loss(both[1], both[0]))
+            losses.append(channels_last.mse(both[1], both[0]))
         teacher, student = signals.ranks.mean(torch.stack(means).mean(0))
         self.gauges = {"attention_teacher": teacher, "attention_student": student}
         return signals.ranks.mean(reduced(losses, self.spec.reduce))
