@@ -8,6 +8,7 @@ comes back as it should. A network in the plain order, as it is exported, is com
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -19,9 +20,23 @@ def subsample(x: Tensor, stride: int, before: int, after: int) -> Tensor:
     return F.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, before, after))
 
 
-def mean(x: Tensor) -> Tensor:
-    """(B, C, H, W) -> (B, C), over height and width."""
-    return _last(x).mean((1, 2)) if _lies_so(x) else x.mean((2, 3))
+def mean(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """(B, C, H, W) -> (B, C), over height and width; `dtype`: to sum in, that of x where it is not given."""
+    return _last(x).mean((1, 2), dtype=dtype) if _lies_so(x) else x.mean((2, 3), dtype=dtype)
+
+
+def windows(x: Tensor, tops: Tensor, lefts: Tensor, height: int, width: int) -> Tensor:
+    """Of each image a window, of which `tops` and `lefts`, (B,), say where: (B, C, H, W) -> (B, C, height, width).
+
+    Channels last in memory, however x lies."""
+    rows = (torch.arange(height, device=x.device) + tops[:, None])[:, :, None]
+    columns = (torch.arange(width, device=x.device) + lefts[:, None])[:, None, :]
+    return _first(_last(x)[torch.arange(len(x), device=x.device)[:, None, None], rows, columns])
+
+
+def laid(x: Tensor) -> Tensor:
+    """The same (B, C, H, W), channels last in memory."""
+    return _first(_last(x).contiguous())
 
 
 def softmax(x: Tensor, axes: tuple[int, ...]) -> Tensor:

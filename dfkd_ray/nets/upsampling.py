@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm as normalise_spectrum
 
+from dfkd_ray.nets import channels_last
 from dfkd_ray.nets.conditioners import Condition, through
 from dfkd_ray.nets.heads import Output, check_sides, head
 from dfkd_ray.nets.initialisation import Initialisation, initialise
@@ -78,7 +79,8 @@ class UpsamplingGenerator(nn.Module):
 
     def features(self, z: Tensor, labels: Tensor | None = None) -> list[Tensor]:
         """The feature map before the first block, and after each block: 1 + doublings of them."""
-        first = through(self.norm, self.project(self.condition.join(z, labels)).unflatten(1, self.start), labels)
+        first = channels_last.laid(self.project(self.condition.join(z, labels)).unflatten(1, self.start))
+        first = through(self.norm, first, labels)
         maps = [self.condition.mark(first, labels)]
         for block in self.blocks:
             maps.append(through(block, maps[-1], labels))

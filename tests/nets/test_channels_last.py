@@ -16,6 +16,10 @@ TAKEN = {  # what is taken -> the same with PyTorch's own words
         lambda x: F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 1, 2)),
     ),
     "mean": (channels_last.mean, lambda x: x.mean((2, 3))),
+    "windows": (
+        lambda x: channels_last.windows(x, torch.tensor([0, 2]), torch.tensor([3, 1]), 3, 3),
+        lambda x: torch.stack([x[0, :, 0:3, 3:6], x[1, :, 2:5, 1:4]]),
+    ),
     "softmax of space": (
         lambda x: channels_last.softmax(x, (2, 3)),
         lambda x: (x - x.logsumexp((2, 3), keepdim=True)).exp(),
@@ -55,8 +59,8 @@ def test_values_and_gradients_are_those_of_pytorch(name: str, layout: torch.memo
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("name", TAKEN)
 def test_a_gradient_lies_as_the_features_do(name: str, layout: torch.memory_format) -> None:
-    x = features(layout)
-    assert gradient(TAKEN[name][0], x).is_contiguous(memory_format=layout)
+    expected = torch.channels_last if name == "windows" else layout  # those are of views, which feed networks alone
+    assert gradient(TAKEN[name][0], features(layout)).is_contiguous(memory_format=expected)
 
 
 @pytest.mark.parametrize("name", [name for name in TAKEN if name != "mean"])
@@ -70,6 +74,13 @@ def test_many_networks_at_once_take_the_same(name: str) -> None:
     ours = TAKEN[name][0]
     several = torch.stack([features(torch.channels_last), -features(torch.channels_last)])
     torch.testing.assert_close(torch.vmap(ours)(several), torch.stack([ours(each) for each in several]))
+
+
+def test_laid_is_the_same_in_the_order_of_the_networks() -> None:
+    x = features(torch.contiguous_format)
+    out = channels_last.laid(x)
+    assert torch.equal(out, x)
+    assert out.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_an_mse_of_embeddings_is_the_plain_one() -> None:

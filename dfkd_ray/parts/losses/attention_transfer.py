@@ -58,5 +58,5 @@ def abreast(teacher: Maps, student: Maps, stages: Stages) -> list[tuple[Tensor, 
 
 def _difference(teacher: Tensor, student: Tensor) -> Tensor:
     """Mean squared difference of the normalised maps of one stage: a scalar."""
-    first, second = meet(*(x.square().mean(1, keepdim=True) for x in (teacher, student)))
+    first, second = meet(*(x.square().sum(1, keepdim=True) / x.shape[1] for x in (teacher, student)))
     return F.mse_loss(F.normalize(second.flatten(1)), F.normalize(first.flatten(1)))

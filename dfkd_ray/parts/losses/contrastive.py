@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dfkd_ray.nets import channels_last
 from dfkd_ray.nets.precision import product
 from dfkd_ray.parts.losses.checks import one_of, positive
 from dfkd_ray.parts.losses.semantic_contrast import mlp
@@ -102,7 +103,7 @@ class LiveContrastive(nn.Module):
         """(b, F)."""
         maps = [norm.input for norm in seen.norms] if self.spec.where == "norms" else seen.stages
         single = torch.promote_types(maps[0].dtype, torch.float32)
-        return torch.cat([x.mean((2, 3), dtype=single) for x in maps], dim=1)
+        return torch.cat([channels_last.mean(x, single) for x in maps], dim=1)
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
         """The bank is as long as it was when the state was taken."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dfkd_ray.nets import channels_last
 from dfkd_ray.parts.losses.attention_transfer import Maps, Stages, abreast
 from dfkd_ray.parts.losses.checks import one_of
 from dfkd_ray.parts.losses.feature_mse import meet
@@ -54,4 +55,4 @@ def maps(seen: Pass, classes: Tensor, second_order: bool) -> Maps:
     stages = seen.stages
     score = seen.share.outputs.gather(1, classes[:, None]).sum()
     gradients = torch.autograd.grad(score, stages, retain_graph=True, create_graph=second_order)
-    return tuple((g.mean((2, 3), keepdim=True) * a).sum(1, keepdim=True) for g, a in zip(gradients, stages))
+    return tuple(torch.einsum("bchw,bc->bhw", a, channels_last.mean(g)).unsqueeze(1) for g, a in zip(gradients, stages))

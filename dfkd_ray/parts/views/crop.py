@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dfkd_ray.nets import channels_last
 from dfkd_ray.parts.slots import views
 
 
@@ -26,8 +27,4 @@ class Crop:
         b, _, h, w = images.shape
         padded = F.pad(images, [self.padding] * 4)
         offsets = torch.randint(2 * self.padding + 1, (2, b), generator=rng, device=rng.device).to(images.device)
-        rows = (torch.arange(h, device=images.device) + offsets[0, :, None])[:, None, :, None]
-        columns = (torch.arange(w, device=images.device) + offsets[1, :, None])[:, None, None, :]
-        batch = torch.arange(b, device=images.device)[:, None, None, None]
-        channels = torch.arange(images.shape[1], device=images.device)[None, :, None, None]
-        return padded[batch, channels, rows, columns]
+        return channels_last.windows(padded, *offsets, h, w)
