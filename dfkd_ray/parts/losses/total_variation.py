@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from dfkd_ray.nets import channels_last
 from dfkd_ray.parts.losses.checks import one_of
 from dfkd_ray.parts.signals import Signals
 from dfkd_ray.parts.total_loss import terms
@@ -37,12 +38,12 @@ class TotalVariation:
         one_of(Norm, norm=self.norm)
 
     def __call__(self, signals: Signals) -> Tensor:
-        x = signals.images
+        x = channels_last.last(signals.images)
         differences = (
-            x[..., :, 1:] - x[..., :, :-1],
-            x[..., 1:, :] - x[..., :-1, :],
-            x[..., 1:, 1:] - x[..., :-1, :-1],
-            x[..., 1:, :-1] - x[..., :-1, 1:],
+            x[:, :, 1:] - x[:, :, :-1],
+            x[:, 1:] - x[:, :-1],
+            x[:, 1:, 1:] - x[:, :-1, :-1],
+            x[:, 1:, :-1] - x[:, :-1, 1:],
         )
         if self.norm == "l1":
             return torch.stack([d.abs().mean() for d in differences]).sum()

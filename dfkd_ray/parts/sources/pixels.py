@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from dfkd_ray.nets import channels_last
 from dfkd_ray.nets.precision import LossScaler
 from dfkd_ray.parts.optimizers import (
     Adam,
@@ -110,7 +111,8 @@ class LivePixels:
         self.kept = None if state["kept"] is None else Batch(*state["kept"])
 
     def _noise(self, batch: int, rng: torch.Generator) -> Tensor:
-        return torch.randn(batch, *self.setting.image, generator=rng, device=self.device)
+        noise = torch.randn(batch, *self.setting.image, generator=rng, device=self.device)
+        return channels_last.laid(noise)
 
     def _labels(self, batch: int, rng: torch.Generator) -> Tensor | None:
         return draw_labels(self.spec.labels, self.setting.classes, batch, rng)
