@@ -26,5 +26,5 @@ class Crop:
     def __call__(self, images: Tensor, rng: torch.Generator) -> Tensor:
         b, _, h, w = images.shape
         padded = F.pad(images, [self.padding] * 4)
-        offsets = torch.randint(2 * self.padding + 1, (2, b), generator=rng, device=rng.device).to(images.device)
-        return channels_last.windows(padded, *offsets, h, w)
+        tops, lefts = torch.randint(2 * self.padding + 1, (2, b), generator=rng, device=rng.device).to(images.device)
+        return channels_last.windows(padded, tops, lefts, h, w)
