@@ -130,16 +130,26 @@ def fetched(task: Task, data: Path | None = None, which: SplitName | None = None
 
     None are where the data is there, wherever its reader finds it.
     """
+    if _there(task, data, which):
+        return ()
+    try:
+        return fetch(task, data or data_folder())
+    except DataError:
+        if _there(task, data, which):  # somebody else brought it between the two looks
+            return ()
+        raise
+
+
+def _there(task: Task, data: Path | None, which: SplitName | None) -> bool:
+    """Whether nothing is missing; DataError where something is that cannot be downloaded."""
     origin = task.origin if data is None or data.suffix != ".npz" else None
     try:
-        there = opened(task, data).parts
+        found = opened(task, data).parts
     except DataError:
         if origin is None:
             raise
-    else:
-        if origin is None or origin.splits <= {*there} or which == "val" or which in there:
-            return ()
-    return fetch(task, data or data_folder())
+        return False
+    return origin is None or origin.splits <= {*found} or which == "val" or which in found
 
 
 def balanced(labels: NDArray[Any], seed: int = 0) -> NDArray[np.int64]:

@@ -9,6 +9,7 @@ import tarfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -422,8 +423,15 @@ def test_a_full_disk(one: Task, home: Path, monkeypatch: pytest.MonkeyPatch):
     assert left(home) == ["downloads", "downloads/a.tgz", "sets"]
 
 
-def test_two_at_a_time_download_once(one: Task, server: Server, home: Path):
+def test_two_at_a_time_download_once(one: Task, server: Server, home: Path, monkeypatch: pytest.MonkeyPatch):
     came: list[tuple[Archive, ...]] = []
+    looked, alone = threading.Barrier(2), module.alone
+
+    def once_both_have_looked(folder: Path) -> AbstractContextManager[None]:
+        looked.wait()
+        return alone(folder)
+
+    monkeypatch.setattr(module, "alone", once_both_have_looked)
     both = [threading.Thread(target=lambda: came.append(fetch(one, home))) for _ in range(2)]
     for thread in both:
         thread.start()
@@ -432,3 +440,16 @@ def test_two_at_a_time_download_once(one: Task, server: Server, home: Path):
     assert sorted(map(len, came)) == [0, 1]
     assert len(server.asked) == 1
     assert tree(home / "sets") == {"a/1.txt": b"one", "a/b/2.txt": b"two"}
+
+
+def test_what_another_brought_between_two_looks_is_there(
+    server: Server, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def late(task: Task, data: Path) -> tuple[Archive, ...]:
+        assert fetch(task, data)  # the other's
+        return fetch(task, data)
+
+    task, files = cifar10(tmp_path / "there", monkeypatch)
+    task = offered(task, server, files)
+    monkeypatch.setitem(fetched.__globals__, "fetch", late)
+    assert fetched(task, home) == ()

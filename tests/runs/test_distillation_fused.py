@@ -72,7 +72,8 @@ def test_each_has_the_rows_the_folder_and_the_student_that_it_has_alone(
         assert len({tuple(sorted(path.name for path in folder.iterdir())) for folder in folders}) == 1
         fused, own = (load_file(folder / "student.safetensors") for folder in folders)
         for name, weight in own.items():
-            assert torch.allclose(fused[name].float(), weight.float(), rtol=1e-2, atol=1e-3), name
+            # Adam's first steps are as long whatever the gradient, so rounding grows; test_lockstep has float64.
+            assert torch.allclose(fused[name].float(), weight.float(), rtol=5e-2, atol=1e-2), name
 
 
 def test_one_fails_one_leaves_and_goes_on_from_its_checkpoint_and_one_goes_on(tmp_path: Path) -> None:
