@@ -2,7 +2,7 @@
 
 The networks keep images and features channels_last. What autograd makes anew has the order of the axes that it sees:
 the zeros around a slice, the gradient of a mean, of a softmax, of an MSE. Each pass that then reads one of either order
-takes 3 to 13 times as long, all the way down a network. Taken through a view whose axes stand as they lie, a gradient
+takes up to 13 times as long, all the way down a network. Taken through a view whose axes stand as they lie, a gradient
 comes back as it should. A network in the plain order, as it is exported, is computed in the plain order.
 """
 
@@ -18,7 +18,7 @@ def last(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1)
 
 
-def subsample(x: Tensor, stride: int, before: int, after: int) -> Tensor:
+def subsample(x: Tensor, stride: int, before: int = 0, after: int = 0) -> Tensor:
     """Every `stride`-th pixel, and channels of zeros on both sides: (B, C, H, W) -> (B, before + C + after, H', W')."""
     if _lies_so(x):
         return _first(F.pad(last(x)[:, ::stride, ::stride], (before, after)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dfkd_ray.nets import channels_last
 from dfkd_ray.nets.heads import check_sides
 from dfkd_ray.nets.initialisation import initialise
 from dfkd_ray.nets.precision import SingleLinear
@@ -35,8 +36,8 @@ class Encoder(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, H, W) -> (B, latent), (B, latent)."""
-        maps = self.blocks(F.normalize(images, dim=2))[:, :, ::2, ::2]
-        read = self.reduce(maps)[:, :, ::2, ::2].flatten(1)
+        maps = channels_last.subsample(self.blocks(F.normalize(images, dim=2)), 2)
+        read = channels_last.subsample(self.reduce(maps), 2).flatten(1)
         return self.mean(read), self.log_var(read)
 
 
