@@ -13,6 +13,7 @@ from dfkd_ray.util import store, words
 from dfkd_ray.util.words import for_terminal
 
 if TYPE_CHECKING:
+    from dfkd_ray.methods.method import Schedule
     from dfkd_ray.runs.distillation import Distillation
     from dfkd_ray.study import Study
     from dfkd_ray.tune import Summary
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
 _NAMED = 6  # degenerate trials of one reason
 
 
-def announcement(study: Study, folder: Path, duplicates: Duplicates | None = None) -> str:
-    """The question, and what it will cost; `duplicates`: arms that are not run by themselves."""
-    from dfkd_ray.study import starting, startup
+def announcement(
+    study: Study, folder: Path, duplicates: Duplicates | None = None, schedule: Schedule | None = None
+) -> str:
+    """The question, what it will cost, and who proposes and stops. `duplicates`: arms that are not run by themselves;
+    `schedule`: of a trial."""
+    from dfkd_ray.study import starting, startup, stopping
 
     trials = words.counted(study.trials or 0, "trial")
     budget = trials if study.trials else f"{study.budget.hours or math.inf:g} h"
@@ -40,7 +44,9 @@ def announcement(study: Study, folder: Path, duplicates: Duplicates | None = Non
     if study.confirm is not None:
         budget += f" and at most {words.counted(study.confirming, 'trial')} that confirm the winner"
     first = f"{study.question or study.study}\n{study.method_name} on {study.task_name}, {budget}, into {folder}"
-    return "\n".join(filter(None, [first, startup.describe(study), *starting.describe(study.start, study.search)]))
+    stops = schedule and stopping.describe(study.stopper, schedule.epochs, schedule.warmup)
+    lines = [first, startup.describe(study), stops, *starting.describe(study.start, study.search)]
+    return "\n".join(filter(None, lines))
 
 
 def closing(summary: Summary, work: Distillation) -> Iterator[str]:

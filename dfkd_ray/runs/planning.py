@@ -13,7 +13,7 @@ from dfkd_ray.runs.probe import StepSeconds
 from dfkd_ray.runs.sizing import Place, here, packing
 from dfkd_ray.runs.telling import Spread
 from dfkd_ray.stats.looks import Told
-from dfkd_ray.study import Study, arms, plain, starting, startup
+from dfkd_ray.study import Study, arms, plain, starting, startup, stopping
 from dfkd_ray.study.ablation import Ablation
 from dfkd_ray.study.domains import canonical
 from dfkd_ray.study.specs import Asha, Tpe
@@ -50,6 +50,8 @@ def describe(
     if study.ablation is None:
         yield f"method {study.method_name}, task {study.task_name}, {names}"
         yield from _proposals(study)
+        if (line := stopping.describe(study.stopper, schedule.epochs, schedule.warmup)) is not None:
+            yield line
         yield from telling.of_a_sweep(study, noise, len(study.each_seed))
     else:
         yield f"method {study.method_name}, task {study.task_name}"
@@ -175,7 +177,7 @@ def _hours(
         more = trials + (len(ablation.arms) - twins) * ablation.points * (len(seeds.listed) - seeds.start)
         told = f"{counted(more, 'trial')}, {_time(-(-more // fuse) * seconds / places)} on the clock"
         yield f"with all {counted(len(seeds.listed), 'seed')}: {told}"
-    if isinstance(study.stopper, Asha):
+    if isinstance(study.stopper, Asha) and study.stopper.grace < schedule.epochs:
         yield _spared(study, study.stopper, schedule, total, seconds, places)
 
 

@@ -156,7 +156,7 @@ def start(study: Study, work: Distillation, how: Options, to: Audience) -> Summa
         how = replace(how, out=None, go_on=False, track=how.track or study.track)
         return resume(folder, how, accept_changes=False, to=to, edits=edits)
     how = replace(how, weights=how.weights or teacher)  # also where it was found: who resumes may stand elsewhere
-    to.say(outcome.announcement(study, folder, duplicates(study, work)))
+    to.say(outcome.announcement(study, folder, duplicates(study, work), work.method.schedule))
     if work.options.weights is None and teacher is not None:
         to.say(f"the teacher is {teacher}")
     told = facts(study, work, how)

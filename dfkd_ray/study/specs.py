@@ -213,7 +213,7 @@ class Asha:
     1 / reduction of what has reached that rung so far.
     """
 
-    grace: int = 1
+    grace: int = 3  # by simulation, of 9 epochs: benchmarks/RESULTS.md, "Simulated searches"
     reduction: int = 3
 
     def __post_init__(self) -> None:

@@ -40,7 +40,7 @@ def test_from_a_record_to_table_and_page(at: Path) -> None:
 def test_as_json_and_by_the_studys_own_words(at: Path) -> None:
     done = dfkd("simulate", "toy.yaml", "--from", "old", "--repetitions", "2", "--json", "--out", "there", cwd=at)
     told = json.loads(done.out)
-    assert {row["case"] for row in told["rows"]} == {"tpe (startup 3) + asha (reduction 2)"}
+    assert {row["case"] for row in told["rows"]} == {"tpe (startup 3) + asha (grace 1, reduction 2)"}
     assert {row["trials"] for row in told["rows"]} == {8}
     assert told["recorded"] == 40
     assert (at / "there" / "simulation.arrow").is_file()
@@ -63,7 +63,7 @@ def test_the_seeds_of_a_study_are_those_of_its_trials(at: Path) -> None:
         (("--slots", "1,x"), "--slots: expected whole numbers from 1 to 1,000,000 with commas between them, got 'x'"),
         (("--seeds", "0"), "--seeds: expected whole numbers from 1 to 1,000,000 with commas between them, got 0"),
         (("--trials", ""), "--trials: is empty"),
-        (("--sampler", "gp"), "--sampler: gp + asha (reduction 2): gp "),
+        (("--sampler", "gp"), "--sampler: gp + asha (grace 1, reduction 2): gp "),
         (("--from", "nowhere"), "nowhere/trials.arrow: there is no such table"),
     ],
 )

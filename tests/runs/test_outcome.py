@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dfkd_ray import metrics
+from dfkd_ray.methods.method import Schedule
 from dfkd_ray.runs import outcome
 from dfkd_ray.tune import Summary
 from dfkd_ray.tune.curves import Rows
@@ -57,6 +58,13 @@ def test_the_budget_of_several_seeds_is_announced_as_settings_and_trials() -> No
     assert first == f"m on t, 8 settings x 3 seeds (at most 24 trials){confirming}, into reports/toy"
     hours = toys.study({"budget: {trials: 8}": "budget: {hours: 2}\nseeds: 3"})
     assert outcome.announcement(hours, Path("r")).splitlines()[1] == "m on t, 2 h, 3 seeds each, into r"
+
+
+def test_a_stopper_that_begins_too_late_is_announced() -> None:
+    made = toys.study({"stopper: {name: asha, grace: 1, reduction: 2}": "stopper: asha"})
+    *_, last = outcome.announcement(made, Path("r"), schedule=Schedule(epochs=3)).splitlines()
+    assert last == "asha stops nothing: it begins after epoch 3, and a trial has 3 (`grace`)"
+    assert "asha" not in outcome.announcement(made, Path("r"), schedule=Schedule(epochs=4))
 
 
 def test_what_no_sampler_chose_is_counted_apart() -> None:

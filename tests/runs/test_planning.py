@@ -180,6 +180,9 @@ def test_what_the_stopper_may_spare_is_an_if() -> None:
     assert with_asha[:-1] == lines(1)[:1] + [line.replace("stopper none", "stopper asha") for line in lines(1)[1:]]
     # all run 3 epochs, a third of them 6 more: (3 + 6 / 3) / 9
     assert with_asha[-1] == f"if asha keeps 1 in 3 at each rung: about {6 * TRIAL * 5 / 9 / 60:.0f} min on the clock"
+    too_late = lines(1, stopper={"name": "asha", "grace": 9, "reduction": 3})
+    assert "asha stops nothing: it begins after epoch 9, and a trial has 9 (`grace`)" in too_late
+    assert too_late[-1] == lines(1)[-1]
 
 
 @pytest.mark.parametrize(

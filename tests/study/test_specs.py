@@ -35,7 +35,7 @@ def test_these_take_one_objective_alone() -> None:
 
 @pytest.mark.parametrize("name", list(stoppers))
 def test_a_stopper_has_a_grace(name: str) -> None:
-    assert stoppers[name]().grace == (0 if name == "none" else 1)
+    assert stoppers[name]().grace == {"none": 0, "median": 1, "asha": 3}[name]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from dfkd_ray.tune.simulated import Case, Moment, replay
 from tests.tune import toys
 from tests.tune.test_simulated import Formula
 
-CASES = [Case(Random(), NoStopper(), trials=6), Case(Random(), Asha(reduction=2), trials=6)]
+CASES = [Case(Random(), NoStopper(), trials=6), Case(Random(), Asha(grace=1, reduction=2), trials=6)]
 SURROGATE = cast(Surrogate, Formula(noise=0.1))
 REPETITIONS = 5
 
