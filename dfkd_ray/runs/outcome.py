@@ -44,7 +44,7 @@ def announcement(
     if study.confirm is not None:
         budget += f" and at most {words.counted(study.confirming, 'trial')} that confirm the winner"
     first = f"{study.question or study.study}\n{study.method_name} on {study.task_name}, {budget}, into {folder}"
-    stops = schedule and stopping.describe(study.stopper, schedule.epochs, schedule.warmup)
+    stops = None if schedule is None else stopping.describe(study.stopper, schedule.epochs, schedule.warmup)
     lines = [first, startup.describe(study), stops, *starting.describe(study.start, study.search)]
     return "\n".join(filter(None, lines))
 
