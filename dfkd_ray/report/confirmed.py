@@ -93,6 +93,9 @@ def _against(note: Note, first: Note) -> str:
     )
     verdict = {HELPS: "better than", HURTS: "worse than"}.get(str(told.get("verdict")))
     what = f"it is {verdict} them" if verdict else str(told.get("verdict"))
+    gain = told["difference"] if note.get("mode") == "max" else -told["difference"]
+    if not verdict and gain < 0:
+        what += ", and the defaults have the better mean"
     return (
         f"The defaults reach {reached}; it has {metrics.changed(metric, told['difference'])} pair by pair{interval}: "
         f"{what}."

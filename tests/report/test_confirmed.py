@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from dfkd_ray.report import confirmed, finding, rendering  # noqa: F401
 from dfkd_ray.report.answer import numbers
 from dfkd_ray.report.confirmed import section, sentences
@@ -55,6 +57,22 @@ def test_luck_that_was_none_and_defaults_that_are_as_good() -> None:
         "It won the search; there was no winner's curse: its fresh mean is 1.0 points better than the value that won."
     )
     assert against.endswith(": cannot be told apart at this budget.")
+
+
+@pytest.mark.parametrize(
+    ("mode", "difference", "better"),
+    [("max", -0.05, True), ("min", -0.05, False), ("min", 0.1, True), ("min", 0.0, False)],
+)
+def test_defaults_with_the_better_mean_are_not_left_for_a_winner_that_is_not_told_apart(
+    mode: str, difference: float, better: bool
+) -> None:
+    unsure = setting(3, 0.9, 0.91, against=told(difference, "cannot be told apart at this budget"))
+    against = said(settings=[unsure], mode=mode)[-1]
+    assert against.endswith(
+        f": cannot be told apart at this budget{', and the defaults have the better mean' if better else ''}."
+    )
+    sure = setting(3, 0.9, 0.91, against=told(difference, "hurts"))
+    assert said(settings=[sure], mode=mode)[-1].endswith(": it is worse than them.")
 
 
 def test_defaults_that_are_the_winner_that_fail_and_that_are_no_method() -> None:
