@@ -52,12 +52,14 @@ Serve = Annotated[
 ]
 
 Earlier = Annotated[
-    list[Path] | None,
+    list[str] | None,
     typer.Option(
         "--from",
         metavar="FOLDER",
-        help="Of an earlier study, which tells how far trials scatter; may be given again.",
+        help="Of an earlier study, which tells how far trials scatter; may be given again. In place of a file: of a "
+        "sweep, for the ablation around its winner, as ablate has it.",
         show_default="all beside its own",
+        autocompletion=completion.runs,
     ),
 ]
 
@@ -117,14 +119,16 @@ def plan(
     how: Options,
     small: options.SmallTry,
     file: FileOrWinner = None,
-    winner: Winner = None,
     earlier: Earlier = None,
     json: printing.Json = False,
 ) -> None:
     """Say what a study will run, cost and be able to tell, from a probe of a few steps; launches nothing."""
+    winner = None
+    if file is None and earlier:
+        winner, *earlier = earlier
     file, how, small = _named(file, winner, how, small)
     study, work = running.checked(file, how, small.overrides)
-    made = running.planned(study, work, how, earlier or ())
+    made = running.planned(study, work, how, [Path(each) for each in earlier or ()])
     if json:
         printing.as_json(made.plain(study))
         return

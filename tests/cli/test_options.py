@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +15,7 @@ from dfkd_ray.cli.options import SmallTry, assignments, going_on_with, unfolded
 from dfkd_ray.study.overrides import Overrides
 from dfkd_ray.tune.options import NOTHING_SAID, Options
 from dfkd_ray.util.errors import ConfigError
-from tests.cli.commands import dfkd
+from tests.cli.commands import BUILT, dfkd
 
 
 def test_assignments_are_read_as_yaml_would_be() -> None:
@@ -165,3 +166,18 @@ def test_a_small_try_is_said_alike() -> None:
     for command in ("sweep", "ablate", "plan", "reproduce"):
         params = typer.main.get_command(cli.app).commands[command].params  # type: ignore[attr-defined]
         assert {"--set", "--trials", "--seeds", "--epochs"} <= {word for each in params for word in each.opts}, command
+
+
+def test_no_command_has_two_options_of_one_name() -> None:
+    """The second would hide the first."""
+
+    def commands(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+        yield path, command
+        for name, inner in getattr(command, "commands", {}).items():
+            yield from commands(inner, f"{path} {name}".strip())
+
+    walked = dict(commands(BUILT(cli.app)))
+    assert {"plan", "ablate", "data fetch"} <= set(walked)
+    for path, command in walked.items():
+        names = [name for param in command.params for name in (*param.opts, *param.secondary_opts)]
+        assert len(names) == len(set(names)), f"{path}: {sorted(name for name in names if names.count(name) > 1)}"

@@ -73,6 +73,12 @@ def test_which_of_what_won_matters_is_one_command_from_the_folder(story: Story) 
     assert {row["state"] for row in rows} == {"complete"}
 
 
+def test_what_that_would_cost_is_planned_by_the_same_folder(story: Story) -> None:
+    planned = dfkd("plan", "--from", "loud", "--seeds", "2", cwd=story.home)
+    assert planned.code == 0, planned
+    assert "2 seeds for each arm: 2 pairs" in planned.out
+
+
 def test_one_study_is_named(story: Story) -> None:
     for words in (("ablate",), ("plan",), ("ablate", "parts.yaml", "--from", "loud")):
         why = refused(*words, cwd=story.home)
