@@ -57,7 +57,7 @@ class Tpe:
     """
 
     seed: int = 0
-    startup: int | None = None  # trials drawn at random before it models anything; null: a third, see study/startup.py
+    startup: int | None = None  # trials drawn at random before it models anything; null: half, see study/startup.py
     candidates: int = 24
     multivariate: bool | None = None
     seen: int = 3000  # trials

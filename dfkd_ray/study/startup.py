@@ -17,12 +17,13 @@ POPULATION = 50  # as Optuna has it
 def drawn_first(study: Study) -> int | None:
     """Trials of a sweep that are drawn at random at least; None for a sampler that goes by no result.
 
-    Where the file does not say, it follows the budget: a third of the trials for `tpe` and `gp`, at most STARTUP; for
-    `nsga2` a population of a fifth, 4 to POPULATION, so that there are five generations.
+    Where the file does not say, it follows the budget: half of the trials for `tpe` and `gp`, at most STARTUP, of which
+    `tpe` makes more than of a third (simulated, benchmarks/RESULTS.md); for `nsga2` a population of a fifth, 4 to
+    POPULATION, so that there are five generations.
     """
     sampler, trials = study.sampler, study.trials
     if isinstance(sampler, (Tpe, Gp)):
-        return sampler.startup or (STARTUP if trials is None else min(STARTUP, max(1, trials // 3)))
+        return sampler.startup or (STARTUP if trials is None else min(STARTUP, max(1, trials // 2)))
     if isinstance(sampler, Nsga2):
         return sampler.population or (POPULATION if trials is None else min(POPULATION, max(4, trials // 5)))
     if isinstance(sampler, Cmaes):

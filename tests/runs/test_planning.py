@@ -46,7 +46,7 @@ def test_it_says_what_runs_and_what_it_costs() -> None:
     assert lines() == [
         "a: Which?",
         "method noise_kd, task gliders, sampler tpe, stopper none",
-        "tpe draws the first 2 of 6 trials at random, its model proposes at most 4",
+        "tpe draws the first 3 of 6 trials at random, its model proposes at most 3",
         UNKNOWN,
         "  student_loss.kd.temperature  log [1.0, 20.0]",
         "  schedule.batch               choice [8, 16]",

@@ -31,10 +31,10 @@ def sweep(sampler: SamplerSpec, trials: int | None) -> Study:
     [
         *(
             (Tpe(), trials, first)
-            for trials, first in [(1, 1), (4, 1), (12, 4), (29, 9), (30, 10), (400, 10), (None, 10)]
+            for trials, first in [(1, 1), (4, 2), (12, 6), (19, 9), (20, 10), (400, 10), (None, 10)]
         ),
         (Tpe(startup=10), 12, 10),
-        (Gp(), 12, 4),
+        (Gp(), 12, 6),
         *((Nsga2(), *case) for case in [(4, 4), (20, 4), (40, 8), (250, 50), (9999, 50), (None, 50)]),
         (Nsga2(population=7), 4, 7),
         (Cmaes(), 12, 7),  # 1 + 4 + floor(3 ln 2)
@@ -52,7 +52,7 @@ def test_start_up_follows_the_budget_unless_the_file_says(
 @pytest.mark.parametrize(
     ("sampler", "trials", "said"),
     [
-        (Tpe(), 12, "tpe draws the first 4 of 12 trials at random, its model proposes at most 8"),
+        (Tpe(), 12, "tpe draws the first 6 of 12 trials at random, its model proposes at most 6"),
         (Tpe(), None, "tpe draws the first 10 trials at random, its model proposes the others"),
         (
             Tpe(startup=10),

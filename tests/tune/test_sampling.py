@@ -13,7 +13,7 @@ def test_what_the_file_leaves_open_follows_the_budget() -> None:
     assert list(builders) == list(samplers)
     for spec, attribute in ((Tpe(), "_n_startup_trials"), (Gp(), "_n_startup_trials"), (Nsga2(), "_population_size")):
         name: str = spec.registered_as  # type: ignore[attr-defined]
-        for trials, drawn in ((12, 4), (24, 8 if attribute == "_n_startup_trials" else 4)):
+        for trials, drawn in ((12, 6), (18, 9)) if attribute == "_n_startup_trials" else ((12, 4), (30, 6)):
             budget = Budget(trials=trials)
             study = Study(study="s", method="m", task="t", objective=goal, search=space, sampler=spec, budget=budget)
             assert getattr(builders[name](spec, study, 0), attribute) == drawn
