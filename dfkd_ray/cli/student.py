@@ -56,26 +56,12 @@ class TrialOptions:
     def method_of(self, path: Path) -> Iterator[str]:
         """Lines of YAML: which run it was, as comments, and its method, as `distill` takes it again."""
         from dfkd_ray.methods import config
-        from dfkd_ray.runs.card import RunCard
+        from dfkd_ray.runs.tried import tried
         from dfkd_ray.util import yamls
 
-        chosen = self.choose(path)
-        if chosen.said:
-            yield f"# {chosen.said}"
-        card = RunCard.read(chosen.folder)
-        told = {
-            "study": card.study,
-            "trial": card.trial,
-            "arm": card.arm,
-            "seed": card.seed,
-            "fingerprint": card.fingerprint,
-            "task": card.task.name,
-            "teacher": f"{card.teacher_arch}, digest {card.teacher_digest}",
-            "student": card.student_arch,
-            "versions": ", ".join(f"{name} {version}" for name, version in card.versions.items()),
-        }
+        method, told = tried(path, self.trial, self.arm, self.seed)
         yield from (f"# {name}: {value}" for name, value in told.items() if value is not None)
-        yield yamls.dump(config.plain(card.method), default_flow_style=None).rstrip()
+        yield yamls.dump(config.plain(method), default_flow_style=None).rstrip()
 
 
 @dataclass(frozen=True)

@@ -87,10 +87,11 @@ def _named(history: History, trial: int | None, arm: str | None, seed: int | Non
         return _of_arm(history, arm, seed)
     if seed is not None:
         raise StudyError("--seed goes with --arm: the trials of a sweep have one seed, --trial N names one")
-    return None if trial is None else _numbered(history, trial)
+    return None if trial is None else numbered(history, trial)
 
 
-def _numbered(history: History, number: int) -> Trial:
+def numbered(history: History, number: int) -> Trial:
+    """The trial with that number; StudyError where there is none."""
     if number not in history.trials:
         raise StudyError(f"{history.study.study} has no trial {number}: they go from 0 to {max(history.trials)}")
     return history.trials[number]
