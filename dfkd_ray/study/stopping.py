@@ -16,8 +16,10 @@ def describe(stopper: StopperSpec, epochs: int, warmup: int) -> str | None:
     if begins >= epochs:
         return f"{name} stops nothing: it begins after epoch {begins}, and a trial has {epochs} (`grace`)"
     if begins <= warmup:
+        soonest = min(warmup + 3, epochs - 1)
+        take = f"`grace: {soonest}`" if soonest > warmup else "`stopper: none`"
         return (
             f"{name} begins after epoch {begins}, when no student has learnt anything (schedule.warmup is {warmup}), "
-            f"and compares by chance until then: take `grace: {min(warmup + 3, epochs - 1)}`"
+            f"and compares by chance until then: take {take}"
         )
     return None

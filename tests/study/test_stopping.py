@@ -30,6 +30,13 @@ from dfkd_ray.study.stopping import describe
             "median begins after epoch 1, when no student has learnt anything (schedule.warmup is 2), and compares by "
             "chance until then: take `grace: 3`",
         ),
+        (
+            Median(),
+            4,
+            3,
+            "median begins after epoch 1, when no student has learnt anything (schedule.warmup is 3), and compares by "
+            "chance until then: take `stopper: none`",
+        ),
     ],
 )
 def test_what_a_stopper_that_begins_at_the_wrong_epoch_is_told(
