@@ -65,7 +65,8 @@ def test_trials_of_one_study_and_one_that_is_apart(tmp_path: Path) -> None:
     assert (best.results["val_accuracy"], best.said) == (0.4, f"{folder}: its best, trial 0")
 
 
-def test_what_cannot_be_compared(tmp_path: Path) -> None:
+def test_what_cannot_be_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # whose reports are none: they would be named
     folder, empty = write(tmp_path / "toy"), write(tmp_path / "none", STORY[:1])
     trial = str(folder / "trials" / "0003")
     for places, message in {
