@@ -39,7 +39,7 @@ def test_a_study_and_itself(tmp_path: Path) -> None:
     lines = dfkd("compare", folder, folder).out.splitlines()
     assert lines[0] == "settings  the same"
     message = f"{tmp_path / 'nowhere'} holds no study: there is no such folder"
-    assert refused("compare", folder, tmp_path / "nowhere") == message
+    assert refused("compare", folder, tmp_path / "nowhere", cwd=tmp_path) == message  # where no run has a name to offer
 
 
 def test_results_as_the_page_prints_them() -> None:

@@ -177,7 +177,7 @@ def test_the_page_of_a_trial_needs_no_torch_and_a_run_is_shown_as_distill_takes_
     assert best is not None
     shown = dfkd("show", "reports/tiny", cwd=story.home)
     assert (shown.code, shown.err) == (0, "")
-    head = [f"trial {best.number} of tiny, the best", "study: tiny", f"trial: {best.number}", "seed: 0"]
+    head = [f"run: trial {best.number} of tiny, the best", "study: tiny", f"trial: {best.number}", "seed: 0"]
     assert shown.out.splitlines()[:4] == [f"# {line}" for line in head]
     (tmp_path / "again.yaml").write_text(shown.out, encoding="utf-8")
     assert config.fingerprint(config.load(str(tmp_path / "again.yaml"))) == best.fingerprint
