@@ -12,9 +12,9 @@ from dfkd_ray.runs import plugins
 from dfkd_ray.runs.card import RunCard
 from dfkd_ray.tune import ledger
 from dfkd_ray.tune.chosen import choose, numbered, page_of
-from dfkd_ray.tune.history import History, read_history
-from dfkd_ray.tune.trials import Trial
+from dfkd_ray.tune.history import read_history
 from dfkd_ray.util import folders, words
+from dfkd_ray.util.errors import StudyError
 
 Told = Mapping[str, Any]  # which run it was; what is not known is None
 
@@ -48,17 +48,14 @@ def _by_card(card: RunCard, said: str) -> tuple[Method, Told]:
 def _by_ledger(folder: Path, number: int) -> tuple[Method, Told]:
     plugins.load(plugins.recorded(folder))
     history = read_history(folder)
-    study, trial = history.study, numbered(history, number)
-    method = _resolved(history, trial)
-    told = _which(study.study, number, trial.arm, trial.seed, method)
-    return method, {**told, "task": study.task_name, "state": f"{words.state(trial.state)}, no student is kept"}
+    trial = numbered(history, number)
+    state = words.state(trial.state)
+    if trial.method is None:
+        raise StudyError(f"{folder}: trial {number} ({state}) has no epoch, and so no method on record")
+    method = config.parse(trial.method)
+    told = _which(history.study.study, number, trial.arm, trial.seed, method)
+    return method, {**told, "task": history.study.task_name, "state": f"{state}, no student is kept"}
 
 
 def _which(study: str, trial: int, arm: str | None, seed: int, method: Method) -> dict[str, Any]:
     return {"study": study, "trial": trial, "arm": arm, "seed": seed, "fingerprint": config.fingerprint(method)}
-
-
-def _resolved(history: History, trial: Trial) -> Method:
-    changes = {**history.study.fixed, **trial.changes}
-    name = changes.pop("method", history.study.method)
-    return config.change(config.parse(history.methods[name]), changes)

@@ -81,6 +81,14 @@ def test_a_trial_that_kept_no_student_has_its_settings(home: Path) -> None:
     assert f"temperature: {mine}" in done.out
 
 
+def test_a_trial_without_an_epoch(home: Path, tmp_path: Path) -> None:
+    begun = ('"kind":"study"', '"kind":"asked"', '"kind":"started"')
+    lines = (home / "few" / "ledger.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "ledger.jsonl").write_text("".join(line for line in lines[:3] if any(each in line for each in begun)))
+    with pytest.raises(StudyError, match=r"trial 0 \(running\) has no epoch, and so no method on record"):
+        tried(tmp_path, 0)
+
+
 def test_none_of_that_number(home: Path) -> None:
     with pytest.raises(StudyError, match="few has no trial 7: they go from 0 to 1"):
         tried(home / "few", 7)
