@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dfkd_ray.methods.method import Method
+from dfkd_ray.parts.optimizers import SGD
 from dfkd_ray.parts.total_loss import TotalLoss
 
 START = 8  # pixels: the side of a generator's first maps, about
@@ -30,7 +31,8 @@ class Amounts:
     """What a preset gives a kind of method, for images of 32 pixels; null: the method's own value.
 
     epochs, rounds, source_steps, student_steps, batch, warmup: of the schedule. width: of a generator. source_lr,
-    latent_lr, student_lr: learning rates. output: of a generator that ends in a sigmoid or a tanh.
+    latent_lr, student_lr: learning rates. student_decay, nesterov: weight decay and momentum of a
+    student's SGD. output: of a generator that ends in a sigmoid or a tanh.
     """
 
     epochs: int
@@ -43,6 +45,8 @@ class Amounts:
     source_lr: float | None = None
     latent_lr: float | None = None
     student_lr: float | None = None
+    student_decay: float | None = None
+    nesterov: bool | None = None
     output: str | None = None
 
 
@@ -143,14 +147,16 @@ def doublings(image: tuple[int, int, int]) -> int:
 
 
 def rates(method: Method, amounts: Amounts, seen: Seen) -> Found:
-    """Learning rates for short runs are not below those of long ones."""
+    """Learning rates for short runs are not below those of long ones, nor is the decay of their weights."""
     why = "a rate for so few steps"
     if (optimizer := getattr(method.source, "optimizer", None)) is not None:
         yield "source.optimizer.lr", _raised(optimizer.lr, amounts.source_lr), why
     if own := getattr(method.source, "latent_lr", None):
         yield "source.latent_lr", _raised(own, amounts.latent_lr), why
-    if _name(method.student.optimizer) == "sgd":
+    if isinstance(sgd := method.student.optimizer, SGD):
         yield "student.optimizer.lr", amounts.student_lr, why
+        yield "student.optimizer.weight_decay", _raised(sgd.weight_decay, amounts.student_decay), why
+        yield "student.optimizer.nesterov", amounts.nesterov, why
 
 
 def _raised(own: float, least: float | None) -> float | None:

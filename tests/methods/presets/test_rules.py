@@ -76,7 +76,14 @@ def test_rates_are_raised_and_never_lowered() -> None:
         "student.optimizer.lr": 0.2,
     }
     assert found(rules.rates, "dafl", Amounts(1, source_lr=0.01)) == {}, "0.02 as published"
-    assert found(rules.rates, "zskt", Amounts(1, student_lr=0.1)) == {}, "its student has Adam"
+    assert found(rules.rates, "zskt", Amounts(1, student_lr=0.1, nesterov=True)) == {}, "its student has Adam"
+
+
+def test_so_is_the_decay_of_a_students_weights() -> None:
+    more = Amounts(1, student_decay=3e-4, nesterov=True)
+    momentum = {"student.optimizer.nesterov": True}
+    assert found(rules.rates, "fast", more) == {"student.optimizer.weight_decay": 3e-4, **momentum}, "1e-4 as published"
+    assert found(rules.rates, "two_stage", more) == momentum, "5e-4 of its own"
 
 
 def test_a_weight_grows_for_the_same_share_of_the_run() -> None:
