@@ -14,7 +14,7 @@ from dfkd_ray.util.registry import did_you_mean
 Scale = Literal["paper", "gliders"]
 
 SEEDS = 5  # as in the shipped study fgvc_claims
-LAPTOP = "mhad"  # the shipped study whose task, preset, fixed changes and objective are this project's small scale
+LAPTOP = "mhad"  # the shipped study whose task, preset, lengths and objective are this project's small scale
 CLAIMS = "fgvc_claims"  # that of DFKD-FGVC's claims, which has the weights that are published over those of the preset
 METHODS = "methods"  # the shipped study that brings each method to that scale
 RESOURCES = {"cpu": 4, "gpu": 1}  # of one trial at 224 pixels
@@ -53,6 +53,8 @@ def _laptop(table: PublishedTable, seeds: int) -> dict[str, Any]:
     of_one = CLAIMS if table.method == yamls.load(shipped.find(CLAIMS)).data["method"] else LAPTOP
     small = yamls.load(shipped.find(METHODS if of_methods else of_one)).data
     where = {key: small[key] for key in ("preset", "task", "fixed", "objective")}
+    if small["study"] == LAPTOP:  # its lengths alone: rates in it are those of another method
+        where["fixed"] = {path: value for path, value in where["fixed"].items() if path.startswith("schedule.")}
     made = _ablation(table, "gliders", where, seeds)
     if not of_methods:
         return made

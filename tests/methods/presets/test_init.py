@@ -61,6 +61,7 @@ def test_a_method_of_ones_own_has_it_too() -> None:
     assert [c.path for c in shipped if c not in own] == [
         "source_loss.batchnorm.weight",
         "source_loss.adversarial.weight",
+        "source.optimizer.lr",
         "student_loss.semantic_contrast.weight",
     ]
 
