@@ -31,8 +31,8 @@ class Amounts:
     """What a preset gives a kind of method, for images of 32 pixels; null: the method's own value.
 
     epochs, rounds, source_steps, student_steps, batch, warmup: of the schedule. width: of a generator. source_lr,
-    latent_lr, student_lr: learning rates. student_decay, nesterov: weight decay and momentum of a
-    student's SGD. output: of a generator that ends in a sigmoid or a tanh.
+    latent_lr, student_lr: learning rates. student_decay, nesterov: weight decay and momentum of a student's SGD.
+    output: of a generator that ends in a sigmoid or a tanh.
     """
 
     epochs: int
@@ -147,7 +147,7 @@ def doublings(image: tuple[int, int, int]) -> int:
 
 
 def rates(method: Method, amounts: Amounts, seen: Seen) -> Found:
-    """Learning rates for short runs are not below those of long ones, nor is the decay of their weights."""
+    """Learning rates for short runs are not below those of long ones, nor is the decay of a student's weights."""
     why = "a rate for so few steps"
     if (optimizer := getattr(method.source, "optimizer", None)) is not None:
         yield "source.optimizer.lr", _raised(optimizer.lr, amounts.source_lr), why
@@ -155,8 +155,9 @@ def rates(method: Method, amounts: Amounts, seen: Seen) -> Found:
         yield "source.latent_lr", _raised(own, amounts.latent_lr), why
     if isinstance(sgd := method.student.optimizer, SGD):
         yield "student.optimizer.lr", amounts.student_lr, why
-        yield "student.optimizer.weight_decay", _raised(sgd.weight_decay, amounts.student_decay), why
-        yield "student.optimizer.nesterov", amounts.nesterov, why
+        reason = "a student's optimiser for so few steps"
+        yield "student.optimizer.weight_decay", _raised(sgd.weight_decay, amounts.student_decay), reason
+        yield "student.optimizer.nesterov", amounts.nesterov, reason
 
 
 def _raised(own: float, least: float | None) -> float | None:
