@@ -59,9 +59,10 @@ def read(study: Study, folders: Sequence[Path]) -> Recorded:
     others = 0
     for folder in folders:
         trials, steps = tables.read(folder / "trials.arrow"), tables.read(folder / "steps.arrow")
-        if differing := list(_differences(study, tables.metadata(trials))):
-            raise StudyError(f"{folder}: no record of {study.study}: {listed(differing)}")
         try:
+            differing = list(_differences(study, tables.metadata(trials), trials.slice(0, 1).to_pylist()))
+            if differing:
+                raise StudyError(f"{folder}: no record of {study.study}: {listed(differing)}")
             whole = list(_whole(study, trials.to_pylist(), steps.to_pylist()))
         except FOREIGN as error:
             told = f"{type(error).__name__}: {shorten(str(error))}"
@@ -182,7 +183,7 @@ def _any(domain: Domain, chance: Random) -> Any:
     return chance.choice(domain.grid() or ())
 
 
-def _differences(study: Study, note: Mapping[str, Any]) -> Iterable[str]:
+def _differences(study: Study, note: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -> Iterable[str]:
     """In what a record is of another experiment than the study, in words."""
     if not isinstance(note.get("study"), Mapping):
         yield "its tables do not say of what they are"
@@ -196,7 +197,16 @@ def _differences(study: Study, note: Mapping[str, Any]) -> Iterable[str]:
         if own != other:
             yield f"its {what} is {other}, not {own}"
     for path in sorted({*study.fixed, *theirs.fixed} - study.search.keys()):
-        if study.fixed.get(path) != theirs.fixed.get(path):
-            yield f"its {path} is {theirs.fixed.get(path)}, not {study.fixed.get(path)}"
+        there = theirs.fixed[path] if path in theirs.fixed else _ran(trials, path)  # its preset may have had it
+        if there != study.fixed.get(path):
+            yield f"its {path} is {there}, not {study.fixed.get(path)}"
     for path in sorted(study.search.keys() ^ theirs.search.keys()):
         yield f"only {'the study' if path in study.search else 'the record'} searches {path}"
+
+
+def _ran(trials: Sequence[Mapping[str, Any]], path: str) -> Any:
+    """What the first trial had at a path, as far as its method says it."""
+    found: Any = json.loads((trials and trials[0]["method"]) or "{}")
+    for key in path.split("."):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found

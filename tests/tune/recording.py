@@ -36,6 +36,7 @@ def write(
     trials: int = 40,
     values: Callable[[Mapping[str, Any]], list[float]] = curve,
     state: Callable[[int], str] = lambda number: "complete",
+    method: str | None = None,
     **note: Any,
 ) -> Path:
     """Tables of so many trials at random settings; an epoch takes 2 s, one with `kind: bad` 3 s."""
@@ -48,7 +49,7 @@ def write(
         for epoch, value in enumerate(values(changes), start=1):
             own = {"trial": number, "epoch": epoch, "seconds": pace * epoch}
             steps += [{**own, "metric": "val_accuracy", "value": value}, {**own, "metric": "sum", "value": 1.0}]
-        own = {"study": study.study, "trial": number, "seed": 0, "changes": json.dumps(changes)}
+        own = {"study": study.study, "trial": number, "seed": 0, "changes": json.dumps(changes), "method": method}
         rows.append({**own, "state": state(number), "epochs": EPOCHS})
     folder.mkdir(parents=True)
     metadata = {"study": studies.plain(study), **note}

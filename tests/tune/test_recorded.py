@@ -64,6 +64,14 @@ def test_a_record_of_something_else_is_refused(record: Path, changes: dict[str, 
         read(toys.study(changes), [record])
 
 
+def test_a_value_that_was_the_presets_and_is_named_now_is_the_same(tmp_path: Path) -> None:
+    folder = recording.write(tmp_path / "old", toys.study(), method='{"source": {"lr": 0.01}}')
+    named = {"method: m": "method: m\nfixed: {source.lr: 0.01}"}
+    assert len(read(toys.study(named), [folder]).curves) == 40
+    with pytest.raises(StudyError, match=re.escape("no record of toy: its source.lr is 0.01, not 0.005")):
+        read(toys.study({"method: m": "method: m\nfixed: {source.lr: 0.005}"}), [folder])
+
+
 def test_what_is_too_little_or_unequal_is_refused(record: Path, tmp_path: Path) -> None:
     few = recording.write(tmp_path / "few", toys.study(), trials=5)
     message = f"{few}: too little to simulate from: 5\N{NO-BREAK SPACE}complete trials with val_accuracy, and it takes "
