@@ -99,9 +99,11 @@ Rule = Callable[[Method, Amounts, Seen], Found]
 
 
 def length(method: Method, amounts: Amounts, seen: Seen) -> Found:
-    """Epochs, rounds and steps are the budget's; the warm-up is at most a quarter of the run."""
-    for name in ("epochs", "rounds", "source_steps", "student_steps"):
+    """Epochs, rounds and steps are the budget's; a source that takes no steps still takes none, and the warm-up is at
+    most a quarter of the run."""
+    for name in ("epochs", "rounds", "student_steps"):
         yield f"schedule.{name}", getattr(amounts, name), TIME
+    yield "schedule.source_steps", amounts.source_steps if method.schedule.source_steps else None, TIME
     warm = amounts.warmup if method.schedule.warmup else 0
     yield "schedule.warmup", warm, "the memory fills before the student begins" if warm else "none, as published"
     if method.schedule.source_epochs is not None:

@@ -109,6 +109,12 @@ def test_what_begins_after_the_warm_up_still_does() -> None:
         assert both["schedule.source_epochs"] == both["schedule.warmup"] == 4, "two phases"
 
 
+def test_a_source_that_is_not_guided_still_is_not() -> None:
+    assert found(rules.length, "diff_dfkd", Amounts(1, source_steps=2))["schedule.source_steps"] == 2
+    for name in ("dm_kd", "prompt_dfd", "noise_kd"):
+        assert "schedule.source_steps" not in found(rules.length, name, Amounts(1, source_steps=2))
+
+
 def test_a_generator_is_wider_for_large_images() -> None:
     small, large = (
         found(rules.generator, "dfkd_fgvc", Amounts(1, width=16), Seen(image, 10))
