@@ -1,7 +1,8 @@
-"""A whole run, the arm `fast` of the study of methods on gliders: seconds of the processor, what the student knows.
+"""A whole run, an arm of the study of methods: seconds of the processor, what the student knows.
 
     python -m benchmarks run                                            # float32 and bfloat16, seeds 0, 1, 2
     python -m benchmarks run --method dfkd_fgvc --precisions bfloat16 --seeds 0 1 2 3 4 --json run.json
+    python -m benchmarks run --task fashion_mnist --data fashion_mnist.npz --weights fashion.safetensors
 
 Each run has a process of its own with one thread. Seconds are those of the process from the opened study to the last
 epoch, evaluations included and imports not; accuracy is that of the last epoch on the test split.
@@ -21,6 +22,7 @@ from statistics import fmean
 from typing import Any, get_args
 
 from dfkd_ray.runs.study_file import open_study
+from dfkd_ray.study.overrides import Overrides
 from dfkd_ray.tune.options import Options
 from dfkd_ray.tune.ray_setup import MALLOC
 from dfkd_ray.tune.work import Job
@@ -30,17 +32,17 @@ from dfkd_ray.util.choices import Precision
 ALONE = "--alone"
 
 
-def arms(precision: Precision | None = None, device: str | None = None) -> tuple[Any, Any]:
+def arms(args: argparse.Namespace, precision: Precision | None = None) -> tuple[Any, Any]:
     """The arms of the study by name, and its work."""
-    study, work = open_study(shipped.find("methods"), Options(precision=precision, device=device))
+    options = Options(precision=precision, device=args.device, data=args.data, weights=args.weights)
+    study, work = open_study(shipped.find("methods"), options, Overrides(task=args.task))
     assert study.ablation is not None
     return {arm.name: dict(arm.changes) for arm in study.ablation.arms}, work
 
 
-def alone(method: str, precision: Precision, seed: int, device: str, epochs: int) -> dict[str, float]:
-    """epochs: where the run ends; 0: at its own end."""
-    found, work = arms(precision, device)
-    changes = found[method] | ({"schedule.epochs": epochs} if epochs else {})
+def alone(args: argparse.Namespace, precision: Precision, seed: int) -> dict[str, float]:
+    found, work = arms(args, precision)
+    changes = found[args.method] | ({"schedule.epochs": args.epochs} if args.epochs else {})
     began = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         last = list(work.epochs(Job(trial=0, changes=changes, seed=seed, folder=folder, threads=1)))[-1]
@@ -55,23 +57,32 @@ def row(method: str, precision: str, found: list[dict[str, float]]) -> str:
     return f"| {method} | {precision} | {' | '.join((seconds, means[0], accuracies, means[1]))} |"
 
 
-def main() -> None:
+def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--method", default="fast", help="an arm of search_spaces/methods.yaml")
     parser.add_argument("--precisions", nargs="+", choices=get_args(Precision), default=["float32", "bfloat16"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--epochs", type=int, default=0, help="where a run ends; 0: at its own end")
+    parser.add_argument("--task", help="in place of gliders, by the same preset")
+    parser.add_argument("--data", metavar="PATH", help="its real images, which judge")
+    parser.add_argument("--weights", metavar="FILE", help="its teacher's")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument(ALONE, nargs=2, metavar=("PRECISION", "SEED"), help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if not args.alone and args.method not in (known := arms(args)[0]):
+        parser.error(f"no arm {args.method!r}; there are {', '.join(known)}")
+    return args
+
+
+def main() -> None:
+    args = parsed()
     if args.alone:
         precision, seed = args.alone
-        print(json.dumps(alone(args.method, precision, int(seed), args.device, args.epochs)))
+        print(json.dumps(alone(args, precision, int(seed))))
         return
-    if args.method not in arms()[0]:
-        parser.error(f"no arm {args.method!r}; there are {', '.join(arms()[0])}")
-    same = ["--method", args.method, "--device", args.device, "--epochs", str(args.epochs)]
+    given = {name: getattr(args, name) for name in ("method", "device", "epochs", "task", "data", "weights")}
+    same = [word for name, value in given.items() if value is not None for word in (f"--{name}", str(value))]
     env = {**os.environ, "GLIBC_TUNABLES": MALLOC, "OMP_NUM_THREADS": "1"}
     print(f"| run | precision | seconds, by seed | mean | test accuracy, % | mean |\n{'|---' * 6}|", flush=True)
     rows = []
