@@ -66,7 +66,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=0, help="where a run ends; 0: at its own end")
     parser.add_argument("--task", help="in place of gliders, by the same preset")
     parser.add_argument("--data", metavar="PATH", help="its real images, which judge")
-    parser.add_argument("--weights", metavar="FILE", help="its teacher's")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="its teacher's")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument(ALONE, nargs=2, metavar=("PRECISION", "SEED"), help=argparse.SUPPRESS)
     args = parser.parse_args()
