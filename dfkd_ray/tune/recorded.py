@@ -60,10 +60,10 @@ def read(study: Study, folders: Sequence[Path]) -> Recorded:
     for folder in folders:
         trials, steps = tables.read(folder / "trials.arrow"), tables.read(folder / "steps.arrow")
         try:
-            differing = list(_differences(study, tables.metadata(trials), trials.slice(0, 1).to_pylist()))
-            if differing:
+            rows = trials.to_pylist()
+            if differing := list(_differences(study, tables.metadata(trials), rows)):
                 raise StudyError(f"{folder}: no record of {study.study}: {listed(differing)}")
-            whole = list(_whole(study, trials.to_pylist(), steps.to_pylist()))
+            whole = list(_whole(study, rows, steps.to_pylist()))
         except FOREIGN as error:
             told = f"{type(error).__name__}: {shorten(str(error))}"
             raise StudyError(f"{folder}: no tables that this dfkd-ray writes ({told})") from error
@@ -205,8 +205,8 @@ def _differences(study: Study, note: Mapping[str, Any], trials: Sequence[Mapping
 
 
 def _ran(trials: Sequence[Mapping[str, Any]], path: str) -> Any:
-    """What the first trial had at a path, as far as its method says it."""
-    found: Any = json.loads((trials and trials[0]["method"]) or "{}")
+    """What trials had at a path that none of them changed, as far as their methods say it."""
+    found: Any = json.loads(next((trial["method"] for trial in trials if trial["method"]), "{}"))
     for key in path.split("."):
         found = found.get(key) if isinstance(found, Mapping) else None
     return found
