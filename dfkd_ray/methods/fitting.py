@@ -1,4 +1,4 @@
-"""Whether a method is for a task's targets: each of its parts says which it is for."""
+"""Whether a method is for a task's targets, and whether what it needs is there: each of its parts says both."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from dfkd_ray.methods.method import Method
+from dfkd_ray.parts.slots import Needs
 from dfkd_ray.util.choices import Targets
-from dfkd_ray.util.errors import ConfigError, Problem
+from dfkd_ray.util.errors import ConfigError, DataError, Problem
 from dfkd_ray.util.words import listed
 
 ALONE: tuple[Targets, ...] = ("classes",)  # of a part that says nothing: what reads a class, or an embedding, an image
@@ -26,6 +27,21 @@ def fits(method: Method, targets: Targets) -> None:
         for path, part, way in _parts(method)
         if targets not in made_for(part)
     ]
+    if found:
+        raise ConfigError(found)
+
+
+def present(method: Method) -> None:
+    """ConfigError at each part that needs what is not there, MissingExtra for a library; opens nothing."""
+    found: list[Problem] = []
+    for path, part, _ in _parts(method):
+        try:
+            if isinstance(part, Needs):
+                part.check()
+        except ConfigError as error:
+            found += [problem.under(path) for problem in error.problems]
+        except DataError as error:
+            found.append(Problem(path, str(error)))
     if found:
         raise ConfigError(found)
 

@@ -91,6 +91,15 @@ class Source(Protocol):
     def open(self, setting: Setting, also: Iterable[nn.Parameter], device: torch.device) -> LiveSource: ...
 
 
+@runtime_checkable
+class Needs(Protocol):
+    """A part of a method, not yet opened, that needs what a machine may lack: a library, a folder."""
+
+    def check(self) -> None:
+        """MissingExtra, or ConfigError under the name of the field, where that is not there; opens nothing."""
+        ...
+
+
 class LiveMemory(Live, Protocol):
     """A live memory between the source and the student."""
 

@@ -56,6 +56,9 @@ class Varied:
         if self.first is not None and self.first < 1:
             raise ValueError(f"first must be at least 1, got {self.first}")
 
+    def check(self) -> None:
+        pipelines.check(self.model)
+
     def open(self, setting: Setting, teacher: nn.Module, device: torch.device) -> LiveVaried:
         if setting.teacher.targets != "classes":
             raise ConfigError.at("", f"a teacher that tells {setting.teacher.targets} has no embedding of an image")

@@ -12,7 +12,7 @@ from typing import Any
 
 from dfkd_ray import datasets, metrics, nets, teachers
 from dfkd_ray.methods import config, presets
-from dfkd_ray.methods.fitting import fits
+from dfkd_ray.methods.fitting import fits, present
 from dfkd_ray.methods.method import Method
 from dfkd_ray.methods.presets.rules import Seen
 from dfkd_ray.runs import plugins
@@ -201,9 +201,9 @@ def task_info(made: Distillation) -> dict[str, Any]:
     }
 
 
-def accepts(method: Method, changes: Mapping[str, Any], targets: Targets = "classes") -> Method:
-    """The method with these changes; ConfigError if it does not take them, or is for other targets. Opens no net and
-    runs nothing."""
+def accepts(method: Method, changes: Mapping[str, Any], targets: Targets = "classes", here: bool = False) -> Method:
+    """The method with these changes; ConfigError if it does not take them, or is for other targets, or (`here`) needs
+    what this machine lacks. Opens no net and runs nothing."""
     changed = config.change(method, changes)
     for slot, arch in {"teacher": changed.teacher.arch, "student": changed.student.arch}.items():
         try:
@@ -214,6 +214,8 @@ def accepts(method: Method, changes: Mapping[str, Any], targets: Targets = "clas
         except ConfigError as error:
             raise ConfigError(problem.under(f"{slot}.arch") for problem in error.problems) from None
     fits(changed, targets)
+    if here:
+        present(changed)
     return changed
 
 

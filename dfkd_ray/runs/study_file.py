@@ -19,6 +19,7 @@ from dfkd_ray.study.reading import named_plugins
 from dfkd_ray.study.specs import Optunahub, Tpe
 from dfkd_ray.train.runtime import parse_runtime
 from dfkd_ray.tune.options import NOTHING_SAID, Options
+from dfkd_ray.tune.ray_setup import in_a_job
 from dfkd_ray.util import yamls
 from dfkd_ray.util.choices import Targets
 from dfkd_ray.util.errors import ConfigError, DfkdError, Problem, UnknownName
@@ -45,7 +46,7 @@ def open_document(document: Document, options: Options = NOTHING_SAID) -> tuple[
     if path_to.target(document) is not None and "components" not in document.data:  # why, is told elsewhere
         problems.found = [problem for problem in problems.found if problem.path != "components"]
     if made is not None:
-        _check_method(made, document, problems)
+        _check_method(made, document, problems, here=options.address is None and not in_a_job())
         _check_sampler(made, problems)
     if problems.found:
         raise document.locate(dict.fromkeys(problems.found))
@@ -182,8 +183,8 @@ def _take_out(raw: dict[str, Any], path: str) -> None:
             raw.pop(key, None)
 
 
-def _check_method(made: Study, document: Document, problems: Problems) -> None:
-    """Names, fixed changes, searched paths, what is selected by, and the runtime, against what exists."""
+def _check_method(made: Study, document: Document, problems: Problems, here: bool) -> None:
+    """Names, changes, searched paths, goals and runtime, against what exists; `here`: on this machine, which runs."""
     problems.attempt("runtime", parse_runtime, made.runtime)
     named = _named(made, problems)
     try:
@@ -197,10 +198,10 @@ def _check_method(made: Study, document: Document, problems: Problems) -> None:
     def accepts(changes: Mapping[str, Any]) -> Method:
         other = changes.get("method")
         if other is None:
-            return preparing.accepts(method, changes, targets)
+            return preparing.accepts(method, changes, targets, here)
         whole = config.change(method, {"method": other})  # told where it stands, if there is none
         rest = {path: value for path, value in changes.items() if path != "method"}
-        return preparing.accepts(named(other) if isinstance(other, str) else whole, rest, targets)
+        return preparing.accepts(named(other) if isinstance(other, str) else whole, rest, targets, here)
 
     before = len(problems.found)
     without: dict[str, Any] = {"search": {}, "start": (), "confirm": None, "ablation": None, "published": ""}

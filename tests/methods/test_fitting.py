@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from dfkd_ray.methods import config
-from dfkd_ray.methods.fitting import fits, made_for
+from dfkd_ray.methods.fitting import fits, made_for, present
 from dfkd_ray.nets import build
 from dfkd_ray.parts.losses.kd import KD
 from dfkd_ray.parts.memories.pool import PoolMemory
@@ -107,3 +107,13 @@ def test_kd_over_positions_is_the_mean_of_every_positions_divergence() -> None:
 def softened(logits: list[float]) -> list[float]:
     powers = [math.exp(each / 2) for each in logits]
     return [each / sum(powers) for each in powers]
+
+
+def test_a_part_that_needs_what_is_not_there_is_told_before_it_is_opened() -> None:
+    painted = config.change(config.load("diff_dfkd"), {"source.model": "./none"})
+    with pytest.raises(ConfigError, match=r"^source\.model: there is no folder \./none; `dfkd-ray teach-diffusion"):
+        present(painted)
+    stored = config.change(painted, {"source": {"name": "stored", "folder": "./none"}})
+    with pytest.raises(ConfigError, match=r"^source: .*none: there is no pool"):
+        present(stored)
+    present(config.load("dfkd_fgvc"))

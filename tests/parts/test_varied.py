@@ -170,6 +170,9 @@ def test_a_pool_takes_images_and_variations() -> None:
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^varied.model: there is no folder ./none; `dfkd-ray teach-diffusion TASK`"):
         PoolMemory(varied=Varied(model="./none")).open(SETTING, sees_colours(), CPU)
+    with pytest.raises(ConfigError, match=r"^varied.model: there is no folder ./none"):
+        PoolMemory(varied=Varied(model="./none")).check()
+    PoolMemory().check()
     dense = Setting(IMAGE, 5, (0.0,) * 3, (1.0,) * 3, Layout((), 3, targets="segmentation"), Layout((), 3))
     with pytest.raises(ConfigError, match="a teacher that tells segmentation has no embedding of an image"):
         opened(dense)

@@ -202,6 +202,22 @@ def test_a_task_without_a_teacher_is_a_mistake_of_the_study(tmp_path: Path) -> N
     ]
 
 
+def test_what_a_source_needs_is_asked_of_the_machine_that_runs_the_trials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    painted = GOOD.replace("dfkd_fgvc", "diff_dfkd").replace("schedule.epochs: 2", "source.model: ./none")
+    with pytest.raises(ConfigError) as caught:
+        open_study(write(tmp_path, painted))
+    (problem,) = caught.value.problems
+    assert (
+        str(problem)
+        .removeprefix(f"{tmp_path}/")
+        .startswith("mine.yaml:5: fixed.source.model: there is no folder ./none;")
+    )
+    open_study(write(tmp_path, painted), Options(address="auto"))  # a node of the cluster may have it
+
+
 def test_shipped_studies_open_by_name() -> None:
     assert open_study(shipped.study_file("mhad"))[0].study == "mhad"
 

@@ -1,6 +1,6 @@
 """Frozen latent diffusion models, from the library `diffusers`; nothing of it is imported before one is opened."""
 
-from dfkd_ray.nets.pipelines.load import Storage, load, prompts_of
+from dfkd_ray.nets.pipelines.load import Storage, check, load, prompts_of
 from dfkd_ray.nets.pipelines.pipeline import Pipeline
 
-__all__ = ["Pipeline", "Storage", "load", "prompts_of"]
+__all__ = ["Pipeline", "Storage", "check", "load", "prompts_of"]

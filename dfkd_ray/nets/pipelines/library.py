@@ -6,9 +6,17 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 from dfkd_ray.util.errors import MissingExtra
+
+
+def installed(purpose: str) -> None:
+    """MissingExtra where one of them is missing; imports neither."""
+    for package in ("diffusers", "transformers"):
+        if find_spec(package) is None:
+            raise MissingExtra(package, "diffusion", purpose)
 
 
 def libraries(purpose: str) -> tuple[Any, Any]:

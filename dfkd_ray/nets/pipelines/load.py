@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from dfkd_ray.nets.pipelines.library import libraries, quiet
+from dfkd_ray.nets.pipelines.library import installed, libraries, quiet
 from dfkd_ray.nets.pipelines.pipeline import ClassToImage, ImageToImage, Pipeline, TextToImage
 from dfkd_ray.nets.precision import check_precision, dtype_of, has_bfloat16
 from dfkd_ray.util.choices import Stored
@@ -135,12 +135,19 @@ def _plain(name: str) -> str:
     return name.replace("_", " ").strip().lower()
 
 
+def check(model: str) -> None:
+    """MissingExtra without the libraries, ConfigError (under the name of the field) for a folder that is not there; a
+    name on the hub is not looked for, and nothing is opened."""
+    installed("a diffusion model")
+    if not Path(model).expanduser().is_dir() and (model.startswith((".", "/", "~")) or model.count("/") != 1):
+        raise ConfigError.at("model", f"there is no folder {model}; `dfkd-ray teach-diffusion TASK` makes a small one")
+
+
 def _opened(model: str, varies: bool) -> Any:
     """The pipeline of diffusers, without its safety checker: it would refuse images that nobody looks at."""
+    check(model)
     diffusers, _ = libraries("a diffusion model")
     folder = Path(model).expanduser()
-    if not folder.is_dir() and (model.startswith((".", "/", "~")) or model.count("/") != 1):
-        raise ConfigError.at("model", f"there is no folder {model}; `dfkd-ray teach-diffusion TASK` makes a small one")
     place = str(folder) if folder.is_dir() else model
     try:
         with quiet():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -43,12 +44,24 @@ class PoolMemory:
         if self.capacity < 1 or self.batches < 1:
             raise ValueError(f"capacity and batches must be at least 1, got {self.capacity} and {self.batches}")
 
+    def check(self) -> None:
+        with _of_varied():
+            if self.varied is not None:
+                self.varied.check()
+
     def open(self, setting: Setting, teacher: nn.Module, device: torch.device) -> LivePoolMemory:
-        try:
+        with _of_varied():
             varied = None if self.varied is None else self.varied.open(setting, teacher, device)
-        except ConfigError as error:
-            raise ConfigError(problem.under("varied") for problem in error.problems) from None
         return LivePoolMemory(self, teacher, varied)
+
+
+@contextmanager
+def _of_varied() -> Iterator[None]:
+    """What is wrong within the block is told of that field."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(problem.under("varied") for problem in error.problems) from None
 
 
 class LivePoolMemory:

@@ -79,8 +79,7 @@ class Diffusion:
 
     def __post_init__(self) -> None:
         for name in ("timesteps", "parts", "kept", "at_once", "decode_at_once"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
+            if (value := getattr(self, name)) is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         if self.init_bn_steps < 0:
             raise ValueError(f"init_bn_steps must be at least 0, got {self.init_bn_steps}")
@@ -90,6 +89,9 @@ class Diffusion:
             raise ValueError(f"lr must be > 0, got {self.lr}")
         if self.prompts is not None and "{name}" not in self.prompt:
             raise ValueError("prompts take the place of {name} in prompt, which has none")
+
+    def check(self) -> None:
+        pipelines.check(self.model)
 
     def open(self, setting: Setting, also: Iterable[nn.Parameter], device: torch.device) -> LiveDiffusion:
         if list(also):
@@ -115,7 +117,7 @@ class LiveDiffusion:
         self.mean, self.std = (torch.tensor(v, device=device)[:, None, None] for v in (setting.mean, setting.std))
         self.precision: Precision = "float16" if pipeline.half else setting.precision  # the least on a gradient's way
         self.policy = None if spec.prompts is None else spec.prompts.open(setting.classes, device)
-        self.scaler = self._new_scaler()
+        self.scaler = LossScaler(self.precision, self.device, FIRST_SCALE)
         self.skipped = 0  # guidance updates
         self.turn = 0  # trajectories done: the classes take turns
         self.kept: Batch | None = None
@@ -154,7 +156,7 @@ class LiveDiffusion:
         told = label if self.policy is None else self.policy.draw(label, rng)
         self.told = torch.full_like(self.asked, told)
         self.estimates = []
-        self.scaler = self._new_scaler()  # so that no trajectory depends on those before it
+        self.scaler = LossScaler(self.precision, self.device, FIRST_SCALE)  # no trajectory depends on those before it
         z = torch.randn(size, *pipeline.latent, generator=rng, device=self.device)
         times = pipeline.times(spec.timesteps)
         for _ in range(spec.init_bn_steps if steps else 0):
@@ -204,9 +206,6 @@ class LiveDiffusion:
         self.shown = state["shown"]
         if self.policy is not None:
             self.policy.load_state_dict(state["policy"])
-
-    def _new_scaler(self) -> LossScaler:
-        return LossScaler(self.precision, self.device, FIRST_SCALE)
 
     def _show(self, finished: Tensor) -> None:
         """Some finished images of a class join those that are shown, in the place of the oldest."""

@@ -57,6 +57,11 @@ class Stored:
         if self.held_out < 0 or (self.held_out >= 1 and self.held_out != int(self.held_out)):
             raise ValueError(f"held_out must be a number of images or a share of them below 1, got {self.held_out}")
 
+    def check(self) -> None:
+        from dfkd_ray.datasets.pools import Pool
+
+        Pool.open(Path(self.folder).expanduser().resolve())  # reads its card
+
     def open(self, setting: Setting, also: Iterable[nn.Parameter], device: torch.device) -> LiveStored:
         from dfkd_ray.datasets.pools import Pool
 

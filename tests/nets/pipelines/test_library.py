@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dfkd_ray.nets.pipelines.library import libraries, quiet
+from dfkd_ray.nets.pipelines.library import installed, libraries, quiet
 from dfkd_ray.util.errors import MissingExtra
 
 
@@ -23,6 +23,8 @@ def test_without_one_of_them_it_is_said_what_to_install(missing: str, monkeypatc
     assert str(refused.value) == (
         f"a pool of images needs {missing}, which is not installed: pip install 'dfkd-ray[diffusion]'"
     )
+    with pytest.raises(MissingExtra, match=f"^a pool of images needs {missing}, which is not installed"):
+        installed("a pool of images")
 
 
 @pytest.fixture

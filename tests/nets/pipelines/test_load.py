@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dfkd_ray.nets.pipelines import Pipeline, load, prompts_of
+from dfkd_ray.nets.pipelines import Pipeline, check, load, prompts_of
 from dfkd_ray.nets.pipelines.library import quiet
 from dfkd_ray.nets.pipelines.load import stored
 from dfkd_ray.nets.pipelines.pipeline import ClassToImage, TextToImage
@@ -132,6 +132,14 @@ def test_the_scheduler_is_that_of_ddpm_at_the_pipelines_noise(tmp_path: Path) ->
     assert type(made.scheduler).__name__ == "DDPMScheduler"
     assert made.scheduler.config.prediction_type == "v_prediction"
     assert torch.allclose(made.scheduler.betas, torch.linspace(0.001, 0.02, 1000))
+
+
+def test_a_folder_is_looked_for_and_a_name_on_the_hub_is_not(tmp_path: Path) -> None:
+    for model in (str(tmp_path), "somebody/something"):
+        check(model)
+    for model in ("./none", "none", "~/none", "/none/at", "a/b/c"):
+        with pytest.raises(ConfigError, match=f"^model: there is no folder {model}; `dfkd-ray teach-diffusion TASK`"):
+            check(model)
 
 
 def test_what_cannot_be_opened(tmp_path: Path) -> None:
