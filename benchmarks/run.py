@@ -28,6 +28,7 @@ from dfkd_ray.tune.ray_setup import MALLOC
 from dfkd_ray.tune.work import Job
 from dfkd_ray.util import shipped
 from dfkd_ray.util.choices import Precision
+from dfkd_ray.util.errors import DfkdError
 
 ALONE = "--alone"
 
@@ -64,13 +65,17 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--epochs", type=int, default=0, help="where a run ends; 0: at its own end")
-    parser.add_argument("--task", help="in place of gliders, by the same preset")
+    parser.add_argument("--task", help="in place of gliders")
     parser.add_argument("--data", metavar="PATH", help="its real images, which judge")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="its teacher's")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument(ALONE, nargs=2, metavar=("PRECISION", "SEED"), help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if not args.alone and args.method not in (known := arms(args)[0]):
+    try:
+        known = [args.method] if args.alone else arms(args)[0]
+    except DfkdError as error:
+        parser.error(str(error))
+    if args.method not in known:
         parser.error(f"no arm {args.method!r}; there are {', '.join(known)}")
     return args
 
