@@ -116,7 +116,7 @@ def simulate(
 
     study = _simulable(studies.load(shipped.study_file(file)))
     cases, refused = compared.cases(study)
-    record = recorded.read(study, folders)
+    record = recorded.read(study, folders, lambda: _method(study))
     surrogate = recorded.Surrogate(study, record)
     rows = list(simulating.rows(study, surrogate, cases, repetitions))
     facts = _facts(study, record, surrogate, refused) | {"repetitions": repetitions, "folders": [*map(str, folders)]}
@@ -130,6 +130,15 @@ def simulate(
     else:
         _say(table)
         typer.echo(f"page: {page}")
+
+
+def _method(study: Study) -> Mapping[str, Any]:
+    """A study's method as its trials have it, but for what they search."""
+    from dfkd_ray.methods import config
+    from dfkd_ray.runs import preparing
+
+    methods = preparing.methods_of(study, preparing.task_of(study))
+    return config.plain(config.change(methods[study.method], study.fixed))
 
 
 def _say(table: Any) -> None:

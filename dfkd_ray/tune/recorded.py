@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -52,8 +52,11 @@ class Recorded:
     others: int
 
 
-def read(study: Study, folders: Sequence[Path]) -> Recorded:
-    """StudyError where a folder has no tables, is of another experiment or space, or where too little is complete."""
+def read(study: Study, folders: Sequence[Path], method: Callable[[], Mapping[str, Any]]) -> Recorded:
+    """StudyError where a folder has no tables, is of another experiment or space, or where too little is complete.
+
+    method: the study's method as its trials have it, for what only the record names; called where that is so.
+    """
     changes: list[Mapping[str, Any]] = []
     curves: list[Recording] = []
     others = 0
@@ -61,7 +64,7 @@ def read(study: Study, folders: Sequence[Path]) -> Recorded:
         trials, steps = tables.read(folder / "trials.arrow"), tables.read(folder / "steps.arrow")
         try:
             rows = trials.to_pylist()
-            if differing := list(_differences(study, tables.metadata(trials), rows)):
+            if differing := list(_differences(study, method, tables.metadata(trials), rows)):
                 raise StudyError(f"{folder}: no record of {study.study}: {listed(differing)}")
             whole = list(_whole(study, rows, steps.to_pylist()))
         except FOREIGN as error:
@@ -183,7 +186,9 @@ def _any(domain: Domain, chance: Random) -> Any:
     return chance.choice(domain.grid() or ())
 
 
-def _differences(study: Study, note: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+def _differences(
+    study: Study, method: Callable[[], Mapping[str, Any]], note: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]
+) -> Iterable[str]:
     """In what a record is of another experiment than the study, in words."""
     if not isinstance(note.get("study"), Mapping):
         yield "its tables do not say of what they are"
@@ -197,16 +202,22 @@ def _differences(study: Study, note: Mapping[str, Any], trials: Sequence[Mapping
         if own != other:
             yield f"its {what} is {other}, not {own}"
     for path in sorted({*study.fixed, *theirs.fixed} - study.search.keys()):
-        there = theirs.fixed[path] if path in theirs.fixed else _ran(trials, path)  # its preset may have had it
-        if there != study.fixed.get(path):
-            yield f"its {path} is {there}, not {study.fixed.get(path)}"
+        # what one of the two does not name, its preset or its method has
+        here = study.fixed[path] if path in study.fixed else _at(method(), path)
+        there = theirs.fixed[path] if path in theirs.fixed else _at(_ran(trials), path)
+        if there != here:
+            yield f"its {path} is {there}, not {here}"
     for path in sorted(study.search.keys() ^ theirs.search.keys()):
         yield f"only {'the study' if path in study.search else 'the record'} searches {path}"
 
 
-def _ran(trials: Sequence[Mapping[str, Any]], path: str) -> Any:
-    """What trials had at a path that none of them changed, as far as their methods say it."""
-    found: Any = json.loads(next((trial["method"] for trial in trials if trial["method"]), "{}"))
+def _ran(trials: Sequence[Mapping[str, Any]]) -> Any:
+    """The method of any trial that says it; what is asked of it, none of them changed."""
+    return json.loads(next((trial["method"] for trial in trials if trial["method"]), "{}"))
+
+
+def _at(method: Any, path: str) -> Any:
+    """The value at a path; None where there is none."""
     for key in path.split("."):
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found
+        method = method.get(key) if isinstance(method, Mapping) else None
+    return method

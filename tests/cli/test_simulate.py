@@ -7,8 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
+from dfkd_ray import study as studies
 from dfkd_ray.util import tables
+from dfkd_ray.util.yamls import loads
 from tests.cli.commands import dfkd, refused
 from tests.tune import recording, toys
 
@@ -52,6 +55,29 @@ def test_the_seeds_of_a_study_are_those_of_its_trials(at: Path) -> None:
     done = dfkd("simulate", "several.yaml", "--from", "old", "--repetitions", "2", "--json", "--out", "3", cwd=at)
     told = json.loads(done.out)
     assert {(row["trials"], row["seeds"]) for row in told["rows"]} == {(6, 3)}
+
+
+def test_what_a_record_names_is_compared_with_what_the_studys_preset_has(tmp_path: Path) -> None:
+    """A rate that the preset has, which only the record writes down."""
+    study = """
+study: rate
+method: dfkd_fgvc
+preset: laptop
+task: gliders
+objective: {metric: val_accuracy}
+search: {student.optimizer.lr: {log: [0.001, 0.1]}}
+budget: {trials: 2}
+"""
+    (tmp_path / "rate.yaml").write_text(study, encoding="utf-8")
+    shown = yaml.safe_load(dfkd("show", "dfkd_fgvc", "--preset", "laptop", "--task", "gliders").out)
+    has = shown["source.optimizer.lr"]
+    for rate in (has, has / 2):
+        named = studies.parse(loads(f"{study}fixed: {{source.optimizer.lr: {rate}}}"))
+        recording.write(tmp_path / str(rate), named, values=lambda changes: [0.5 + changes["student.optimizer.lr"]] * 4)
+    words = ("simulate", "rate.yaml", "--repetitions", "2", "--from")
+    assert dfkd(*words, str(has), cwd=tmp_path).code == 0
+    message = f"no record of rate: its source.optimizer.lr is {has / 2}, not {has}"
+    assert message in refused(*words, str(has / 2), cwd=tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from dfkd_ray import study as studies
 from dfkd_ray.study import Study
 from dfkd_ray.tune import recorded
-from dfkd_ray.tune.recorded import ABSENT, Surrogate, features, read
+from dfkd_ray.tune.recorded import ABSENT, Surrogate, features
 from dfkd_ray.util import shipped, tables
 from dfkd_ray.util.errors import StudyError
 from tests.tune import recording, toys
@@ -20,6 +21,7 @@ from tests.tune import recording, toys
 SHIPPED = Path(__file__).parents[2] / "reports" / "example" / "mhad_random"
 GOOD = {"x": 0.7, "kind": "good", "extra": 1.0}
 BAD = {"x": 0.1, "kind": "bad"}
+read = partial(recorded.read, method=dict)  # of a study whose method has nothing
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +72,15 @@ def test_a_value_that_was_the_presets_and_is_named_now_is_the_same(tmp_path: Pat
     assert len(read(toys.study(named), [folder]).curves) == 40
     with pytest.raises(StudyError, match=re.escape("no record of toy: its source.lr is 0.01, not 0.005")):
         read(toys.study({"method: m": "method: m\nfixed: {source.lr: 0.005}"}), [folder])
+
+
+def test_a_value_that_was_named_and_is_the_presets_now_is_the_same(tmp_path: Path) -> None:
+    named = {"method: m": "method: m\nfixed: {source.lr: 0.01}"}
+    folder = recording.write(tmp_path / "old", toys.study(named))
+    found = recorded.read(toys.study(), [folder], lambda: {"source": {"lr": 0.01}})
+    assert len(found.curves) == 40
+    with pytest.raises(StudyError, match=re.escape("no record of toy: its source.lr is 0.01, not 0.005")):
+        recorded.read(toys.study(), [folder], lambda: {"source": {"lr": 0.005}})
 
 
 def test_what_is_too_little_or_unequal_is_refused(record: Path, tmp_path: Path) -> None:
