@@ -113,19 +113,20 @@ def duplicates(study: Study, work: Distillation) -> Duplicates | None:
 def facts(study: Study, work: Distillation, how: Options) -> StudyFacts:
     """What the ledger keeps of a study beside its file."""
     from dfkd_ray.methods import config
-    from dfkd_ray.runs.experiment import SAMPLER, experiment
+    from dfkd_ray.runs.experiment import CODE, SAMPLER, experiment
     from dfkd_ray.runs.preparing import task_info
     from dfkd_ray.tune.launch import StudyFacts
 
     methods = {name: config.plain(method) for name, method in work.methods.items()}
     made = experiment(study, work)
-    decides = {
-        what: part["digest"] for what, part in made["parts"].items() if what.startswith(("the task", "the images"))
-    }
+    digests = {what: part["digest"] for what, part in made["parts"].items()}
+    decides = {what: digest for what, digest in digests.items() if what.startswith(("the task", "the images"))}
+    code = {what.removeprefix(CODE): digest for what, digest in digests.items() if what.startswith(CODE)}
     session_ = session(work.options, how.runner)
     if (code := made["parts"].get(SAMPLER)) is not None:
         session_["sampler"] = f"{code['said']}, {code['digest'][:12]}"
-    return StudyFacts(session_, {**task_info(work), "digests": decides}, methods, made)
+    own = {"digests": decides, "precision": work.runtime.precision, "code": code}
+    return StudyFacts(session_, {**task_info(work), **own}, methods, made)
 
 
 def session(how: Options, runner: str | None = None) -> dict[str, Any]:

@@ -177,7 +177,7 @@ def borrow(
 def _another(study: Study, earlier: Earlier, task: Mapping[str, Any]) -> str | None:
     """Why an earlier study is of another task, or asks for something else."""
     if not same_task(earlier.task, task):
-        return "another task, teacher or evaluation"
+        return "another task, teacher, evaluation, precision or code"
     return None if earlier.study.objective == study.objective else "other objectives"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from dfkd_ray.tune.curves import ROW
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.util import tables
 from dfkd_ray.util.errors import StudyError
+from dfkd_ray.util.words import listed
 
 Key = tuple[str, int]  # fingerprint, seed
 
@@ -53,9 +54,7 @@ def library(folders: Iterable[Path], task: Mapping[str, Any], others: bool = Fal
         if not same_task(theirs, task):
             if others:
                 continue
-            other = theirs.get("name") if isinstance(theirs, dict) else None
-            what = f"its task is {other!r}" if other != task.get("name") else "its teacher or its evaluation is another"
-            raise StudyError(f"{folder}: nothing of it can be reused: {what}")
+            raise StudyError(f"{folder}: nothing of it can be reused: {listed([*_others(theirs, task)])}")
         if lacking := sorted(NEEDED - {*trials.schema.names}):
             raise StudyError(f"{folder}: nothing of it can be reused: trials.arrow has no {', '.join(lacking)}")
         curves = _by_trial(folder / "steps.arrow")
@@ -71,10 +70,31 @@ def library(folders: Iterable[Path], task: Mapping[str, Any], others: bool = Fal
 
 
 def same_task(theirs: Any, task: Mapping[str, Any]) -> bool:
-    """Whether two studies are of one task and one teacher, by all that both tables say of it."""
-    if not isinstance(theirs, dict) or not {"name", "teacher"} <= theirs.keys():
-        return False
-    return all(theirs[key] == task[key] for key in theirs.keys() & task.keys())
+    """Whether two studies are of one task and one teacher, in one precision and by the same own code, by all that both
+    tables say of it."""
+    return isinstance(theirs, dict) and {"name", "teacher"} <= theirs.keys() and _same(theirs, task)
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return all(_same(one[key], other[key]) for key in one.keys() & other.keys())
+    return bool(one == other)
+
+
+def _others(theirs: Any, task: Mapping[str, Any]) -> Iterator[str]:
+    """What of an earlier study is another, in words."""
+    said = theirs if isinstance(theirs, dict) else {}
+    if said.get("name") != task.get("name"):
+        yield f"its task is {said.get('name')!r}"
+        return
+    differing = {key for key in said.keys() & task.keys() if not _same(said[key], task[key])}
+    if "precision" in differing:
+        yield f"its precision is {said['precision']}, not {task['precision']}"
+    if "code" in differing:
+        changed = {name for name, digest in said["code"].items() if task["code"].get(name, digest) != digest}
+        yield f"the code of {listed(sorted(changed))} is another"
+    if differing - {"precision", "code"} or not differing:
+        yield "its teacher or its evaluation is another"
 
 
 def _by_trial(path: Path) -> dict[int, list[Record]]:

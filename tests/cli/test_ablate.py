@@ -168,6 +168,14 @@ def test_another_task_cannot_be_reused(story: Story, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_another_precision_cannot_be_reused(story: Story, tmp_path: Path) -> None:
+    words = ("ablate", story.home / "parts.yaml", *SERIAL, "--out", "out", "--precision", "bfloat16")
+    done = dfkd(*words, "--reuse", story.home / "whole", cwd=tmp_path)
+    why = "nothing of it can be reused: its precision is float32, not bfloat16"
+    assert (done.code, done.err) == (2, f"error: {story.home / 'whole'}: {why}\n")
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_plan_prints_the_design_and_what_it_can_tell(story: Story) -> None:
     done = dfkd("plan", "parts.yaml", "--concurrency", "1", cwd=story.home)
     assert (done.code, done.err) == (0, "")

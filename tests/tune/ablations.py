@@ -12,7 +12,7 @@ from dfkd_ray.tune.ledger import NAME, read_records
 from dfkd_ray.util import tables
 from tests.tune import toys
 
-TASK = {"name": "t", "teacher": {"digest": "d"}}
+TASK = {"name": "t", "teacher": {"digest": "d"}, "precision": "float32", "code": {"mine": "a"}}
 DRAWS = {"seeds: 3": "seeds: 2\nsearch: {x: {uniform: [0, 1]}, y: {choice: [1, 2, 3]}}\ndraws: 2"}
 TUNED = {"seeds: 3": "seeds: 3\nsearch: {x: {uniform: [0, 1]}}\ntune: {trials: 6}\nsampler: {name: tpe, startup: 3}"}
 PATH = {"leave_one_out": "path"}

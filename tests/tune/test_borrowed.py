@@ -134,7 +134,7 @@ def test_what_the_sampler_is_shown(old: Path) -> None:
 @pytest.mark.parametrize(
     ("task", "work", "edit", "why"),
     [
-        ({**TASK, "name": "u"}, Work(), {}, "another task, teacher or evaluation"),
+        ({**TASK, "name": "u"}, Work(), {}, "another task, teacher, evaluation, precision or code"),
         (TASK, Work(max_epochs=9), {}, "none of its trials has this method at this length, in this space"),
         (TASK, Work(), {"val_accuracy": "kl/noise"}, "other objectives"),
     ],

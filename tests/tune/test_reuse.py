@@ -107,6 +107,15 @@ def test_another_schedule_is_another_budget(tmp_path: Path, earlier: Path) -> No
     [
         ({**TASK, "name": "u"}, "nothing of it can be reused: its task is 't'"),
         ({**TASK, "teacher": {"digest": "e"}}, "nothing of it can be reused: its teacher or its evaluation is another"),
+        (
+            {**TASK, "precision": "mixed"},
+            "nothing of it can be reused: its precision is float32, not mixed",
+        ),
+        ({**TASK, "code": {"mine": "b", "of": "c"}}, "nothing of it can be reused: the code of mine is another"),
+        (
+            {**TASK, "code": {"mine": "b"}, "precision": "mixed"},
+            "nothing of it can be reused: its precision is float32, not mixed and the code of mine is another",
+        ),
     ],
 )
 def test_another_task_or_teacher_is_refused_before_anything_starts(
