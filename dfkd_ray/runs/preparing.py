@@ -115,13 +115,18 @@ def resumed(history: History, options: Options, amended: Study | None = None) ->
             raise
         moved = f"move {listed(own)} away: the ledger has what it was when {study.study} was begun"
         raise StudyError(f"{error}\nmend it, or {moved}") from None
-    before = parse_runtime(Options.of(history.options).runtime(study.runtime)).precision
+    in_one_precision(history, made)
+    return made
+
+
+def in_one_precision(history: History, made: Distillation) -> None:
+    """StudyError where a study would go on in another precision than its trials have."""
+    before = parse_runtime(Options.of(history.options).runtime(history.study.runtime)).precision
     if made.runtime.precision != before:
         raise StudyError(
-            f"{study.study} was begun in {before}: its trials cannot be compared with others in "
+            f"{history.study.study} was begun in {before}: its trials cannot be compared with others in "
             f"{made.runtime.precision}, which would be a study of its own"
         )
-    return made
 
 
 def _own_file(method: str) -> bool:

@@ -56,7 +56,7 @@ def distill(
     accept: go on though method, teacher, task or images are others than they were.
     """
     plugins.load(how.plugin)
-    how, changes = alone(how), absolute_pool(asked.fixed)
+    changes = absolute_pool(asked.fixed)
     name, own = _named(method)
     on = find(_teacher_of(own, changes), how.weights)
     recipe = asked.preset or PAPER
@@ -64,9 +64,12 @@ def distill(
     fixed = absolute_pool(_from_pool(pool, own, changes))
     stem = Path(name).stem + ("" if recipe == PAPER else f"-{recipe}")
     folder = store.folder_of(how.out or Path("reports") / f"{stem}-{folder_name(on)}-seed{seed}")
+    held = _held(folder, how.fresh)
+    how = alone(how if held is None else how.over(Options.of(held.options)))
     study, work = _study(name, own, on, fixed, seed, folder, how, recipe)
     work.open(work.method, seed, work.runtime, work.runtime.open())  # what does not fit is told before all else
-    begun = _begun(study, work, folder, accept, how.fresh, to)
+    folder.mkdir(parents=True, exist_ok=True)  # where that cannot be, it is told now
+    begun = None if held is None else _begun(held, study, work, folder, accept, to)
     for line in introduction(study, work, None if begun is None else folder, asked.preset is None):
         to.say(line)
     with to.going_on("dfkd-ray", "resume", store.place_of(folder)):
@@ -136,28 +139,31 @@ def _study(
     return study, preparing.judged(made, study, fixed=fixed, methods={name: own})
 
 
-def _begun(study: Study, work: Distillation, folder: Path, accept: bool, fresh: bool, to: Audience) -> GoingOn | None:
-    """What there is to go on with, where the folder holds this run; StudyError where it holds anything else.
-
-    What the command itself says otherwise is another run: of seed, task and `--set` no change is accepted.
-    """
-    path = folder / NAME
+def _held(folder: Path, fresh: bool) -> History | None:
+    """The run that a folder holds, to go on with; StudyError where it holds anything else."""
     refresh(folder)
-    if not path.exists():
+    if not (path := folder / NAME).exists():
         if store.of(folder) is None and folder.exists() and any(folder.iterdir()):
             raise StudyError(f"{folder} exists and holds no run: name another folder with --out")
-        folder.mkdir(parents=True, exist_ok=True)  # where that cannot be, it is told now
         return None
     records = [] if fresh else read_records(path)[0]
     if not records:
         return None
-    begun = History(records)
-    if not begun.study.one_run:
+    if not (held := History(records)).study.one_run:
         raise StudyError(f"{folder} holds a study: name another folder with --out")
-    same = all(getattr(begun.study, what) == getattr(study, what) for what in ("seed", "task_name", "preset", "fixed"))
-    work = preparing.judged(work, begun.study)  # of a run of before: another data-free metric
+    return held
+
+
+def _begun(held: History, study: Study, work: Distillation, folder: Path, accept: bool, to: Audience) -> GoingOn:
+    """What there is to go on with, where the run that was begun is this one; StudyError where it is another.
+
+    What the command itself says otherwise is another run: of seed, task, `--set` and precision no change is accepted.
+    """
+    preparing.in_one_precision(held, work)
+    same = all(getattr(held.study, what) == getattr(study, what) for what in ("seed", "task_name", "preset", "fixed"))
+    work = preparing.judged(work, held.study)  # of a run of before: another data-free metric
     way_on = "name another folder with --out" + (", or go on all the same with --accept-changes" if same else "")
-    return running.going_on(folder, begun, study, work, accept and same, to, way_on)
+    return running.going_on(folder, held, study, work, accept and same, to, way_on)
 
 
 def _run(study: Study, work: Distillation, folder: Path, how: Options, begun: GoingOn | None, to: Audience) -> Trial:

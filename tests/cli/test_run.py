@@ -337,6 +337,20 @@ def test_ctrl_c_ends_with_130_and_the_command_that_goes_on(finished: tuple[Path,
 # ---- a task of one's own
 
 
+def test_what_was_said_when_it_began_holds_again_and_another_precision_is_another_run(tmp_path: Path) -> None:
+    folder = tmp_path / "half"
+    with interrupted_at_epoch_2():
+        assert distill(folder, "--precision", "bfloat16", "--threads", "1").code == 130
+    again = distill(folder, "--precision", "mixed")
+    begun = (
+        "half was begun in bfloat16: its trials cannot be compared with others in mixed, which would be a study of its"
+    )
+    assert (again.code, again.err) == (2, f"error: {begun} own\n")
+    assert distill(folder).code == 0
+    told = [record["options"] for record in read_records(folder / NAME)[0] if "options" in record]
+    assert [(each["precision"], each["threads"]) for each in told] == [("bfloat16", 1)] * 2
+
+
 def test_without_real_images_it_says_so_before_it_starts(squares: Path) -> None:
     path = squares / "teacher.safetensors"
     save_file(nets.build("resnet8", 2, 1).state_dict(), path)
