@@ -32,9 +32,9 @@ class Tidier:
         self._tidy_store(changed)
 
     def _now_best(self) -> set[int]:
-        """With those that may still win: the leaders of a search that is to be confirmed."""
+        """With the leaders of a search that is confirmed: after more trials, or on more seeds, others may win."""
         history, confirm = self.history, self.history.study.confirm
-        leading = [] if confirm is None or history.fresh.first is not None else history.tally.ranked[: confirm.top]
+        leading = [] if confirm is None else history.tally.ranked[: confirm.top]
         return {*(trial.number for trial in history.front()), *(number for _, number in leading)}
 
     def _tidy(self, numbers: Iterable[int]) -> None:

@@ -55,6 +55,20 @@ def test_what_falls_off_the_front_goes(tmp_path: Path) -> None:
     assert sorted(left(tmp_path)) == [2, 3]
 
 
+def test_leaders_of_a_search_that_goes_on_after_its_confirmation_keep_their_folders(tmp_path: Path) -> None:
+    """The first confirmation has named trial 1; then better ones come, of which a second may name any."""
+    history = History(
+        records({"stopper: {name: asha, grace: 1, reduction: 2}": "stopper: none\nconfirm: {top: 2, seeds: 3}"})
+    )
+    tidier = Tidier(tmp_path, history)
+    for number, value in enumerate([0.5, 0.6, 0.4]):
+        end(tmp_path, history, tidier, number, "complete", [value])
+    history.fresh.arms, history.fresh.first = {"trial 1": 1}, "trial 1"
+    for number, value in ((3, 0.7), (4, 0.55), (5, 0.8)):
+        end(tmp_path, history, tidier, number, "complete", [value])
+    assert sorted(left(tmp_path)) == [1, 3, 5]
+
+
 def test_an_ablation_keeps_every_complete_trial(tmp_path: Path) -> None:
     history = History([opening(ablations.study({}), {}, {}, 100.0)])
     tidier = Tidier(tmp_path, history)
