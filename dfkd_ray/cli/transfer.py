@@ -59,6 +59,10 @@ def probed(
     from dfkd_ray.util.provenance import provenance
 
     own = distilled.task
+    for task in (own, other):
+        if task.targets != "classes":
+            why = f"the targets of {task.name} are {task.targets}, and a probe names the class of an image"
+            raise ConfigError.at("--transfer", f"{why}: it needs a student and a task whose targets are classes")
     if other.image[0] > own.image[0]:
         found = f"{other.name} has {other.image[0]} channels, and {own.name} {own.image[0]}"
         raise ConfigError.at("", f"{found}: --transfer needs a task that fits the student")

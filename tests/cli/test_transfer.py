@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from dfkd_ray import datasets
 from tests.cli.commands import dfkd, refused
@@ -49,4 +50,23 @@ def test_a_file_is_probed_on_another_task(tmp_path: Path) -> None:
     assert "none.npz" in colour
     assert "--scratch: only an evaluation with --transfer takes it" in refused(
         "evaluate", *words[:4], "--scratch", OWN, cwd=tmp_path
+    )
+
+
+@pytest.mark.parametrize(
+    ("weights", "own", "other", "dense", "targets"),
+    [
+        ("gliders_resnet8", "gliders", "gliders_parts", "gliders_parts", "segmentation"),
+        ("gliders_resnet8", "gliders", "gliders_depth", "gliders_depth", "depth"),
+        ("gliders_parts_unet8", "gliders_parts", "gliders", "gliders_parts", "segmentation"),
+    ],
+)
+def test_a_dense_task_and_a_dense_student_are_refused(
+    weights: str, own: str, other: str, dense: str, targets: str, tmp_path: Path
+) -> None:
+    file = datasets.HERE / f"{weights}.safetensors"
+    words = ["--weights", file, "--arch", weights.removeprefix(f"{own}_"), "--task", own]
+    assert refused("evaluate", *words, "--transfer", other, cwd=tmp_path) == (
+        f"--transfer: the targets of {dense} are {targets}, and a probe names the class of an image: it needs a "
+        "student and a task whose targets are classes"
     )
