@@ -57,4 +57,5 @@ def _parts(method: Method) -> Iterator[tuple[str, Any, str]]:
 
 
 def _name(part: Any) -> str:
-    return str(getattr(part, "registered_as", type(part).__name__))
+    name = str(getattr(part, "registered_as", type(part).__name__))
+    return f"{name}, as it is set," if isinstance(getattr(type(part), "targets", None), property) else name

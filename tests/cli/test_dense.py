@@ -84,7 +84,7 @@ def test_a_depth_is_distilled_from_a_file_of_weights_without_its_images(tmp_path
     [
         (
             ["fast", "--task", "gliders_parts"],
-            "source: upsampling is for classes, and the task's targets are segmentation",
+            "source: upsampling, as it is set, is for classes, and the task's targets are segmentation",
         ),
         (
             ["noise_kd", "--task", "gliders_parts", "--student-arch", "resnet8"],

@@ -13,11 +13,13 @@ from dfkd_ray.methods import config
 from dfkd_ray.methods.fitting import fits, made_for, present
 from dfkd_ray.nets import build
 from dfkd_ray.parts.losses.kd import KD
+from dfkd_ray.parts.memories.fresh import Fresh
 from dfkd_ray.parts.memories.pool import PoolMemory
 from dfkd_ray.parts.plain_functions import as_term
 from dfkd_ray.parts.signals import Setting, Signals, layout
 from dfkd_ray.parts.slots import memories, sources
 from dfkd_ray.parts.total_loss import Opens, terms
+from dfkd_ray.parts.varied import Varied
 from dfkd_ray.util.errors import ConfigError
 from tests.parts.losses.test_contract import SPECS
 
@@ -59,6 +61,9 @@ def test_what_says_nothing_and_what_asks_for_a_class_is_for_classes() -> None:
     assert "segmentation" in made_for(terms["onehot"](target="teacher"))
     assert made_for(memories["vae_replay"]()) == ("classes",)
     assert "depth" in made_for(PoolMemory())
+    assert "depth" in made_for(Fresh())
+    for filtered in (Fresh(clean=0.5), PoolMemory(clean=0.5), PoolMemory(varied=Varied())):
+        assert made_for(filtered) == ("classes",)
     assert made_for(sources["pixels"](labels="balanced")) == ("classes",)
     assert "depth" in made_for(sources["pixels"](labels="none"))
 
@@ -78,10 +83,13 @@ def test_every_part_that_is_for_other_targets_is_named() -> None:
     with pytest.raises(ConfigError) as caught:
         fits(config.load("spaceshipnet"), "segmentation")
     said = str(caught.value)
-    assert "source: upsampling is for classes, and the task's targets are segmentation" in said
+    assert "source: upsampling, as it is set, is for classes, and the task's targets are segmentation" in said
     assert "student_loss.cam: cam is for classes, and the task's targets are segmentation: null removes it" in said
     assert "student_loss.kd" not in said
     fits(config.load("spaceshipnet"), "classes")
+    with pytest.raises(ConfigError) as caught:
+        fits(config.change(config.load("dfad_segmentation"), {"memory.clean": 0.5}), "segmentation")
+    assert str(caught.value) == ("memory: fresh, as it is set, is for classes, and the task's targets are segmentation")
     fits(config.change(config.load("dfad_segmentation"), {"source_loss.batchnorm": {"weight": 1.0}}), "depth")
     fits(config.change(config.load("dfad_segmentation"), {"student_loss.cam": {"weight": 0}}), "segmentation")
     with pytest.raises(ConfigError, match=r"student_loss\.kd: kd is for classes and segmentation, and"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,7 +13,7 @@ from dfkd_ray.parts.clean import only_clean
 from dfkd_ray.parts.losses.checks import share
 from dfkd_ray.parts.signals import Setting
 from dfkd_ray.parts.slots import Batch, LiveSource, memories
-from dfkd_ray.util.choices import EVERY
+from dfkd_ray.util.choices import EVERY, Targets
 
 TRIES = 20  # batches that are drawn for one batch of clean images, at most
 
@@ -30,8 +30,6 @@ class Fresh:
         the largest saving where the generator costs more than the student.
     """
 
-    targets: ClassVar = EVERY
-
     reuse: int = 1
     clean: float | None = None
 
@@ -40,6 +38,11 @@ class Fresh:
             share(clean=self.clean)
         if self.reuse < 1:
             raise ValueError(f"reuse must be at least 1, got {self.reuse}")
+
+    @property
+    def targets(self) -> tuple[Targets, ...]:
+        """Whether an image is clean is told by its class."""
+        return EVERY if self.clean is None else ("classes",)
 
     def open(self, setting: Setting, teacher: nn.Module, device: torch.device) -> LiveFresh:
         return LiveFresh(self, teacher)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from dfkd_ray.parts.losses.checks import share
 from dfkd_ray.parts.signals import Setting
 from dfkd_ray.parts.slots import Batch, LiveSource, memories
 from dfkd_ray.parts.varied import LiveVaried, Varied
-from dfkd_ray.util.choices import EVERY
+from dfkd_ray.util.choices import EVERY, Targets
 from dfkd_ray.util.errors import ConfigError
 
 
@@ -30,8 +30,6 @@ class PoolMemory:
     capacity: images at most. batches: how many new batches enter each round. (The image bank of CMI, Fang et al.,
     arXiv:2105.08584, which keeps every image as a file: a tensor needs no decoding and no workers.)
     """
-
-    targets: ClassVar = EVERY
 
     capacity: int = 6400
     batches: int = 1
@@ -48,6 +46,11 @@ class PoolMemory:
         with _of_varied():
             if self.varied is not None:
                 self.varied.check()
+
+    @property
+    def targets(self) -> tuple[Targets, ...]:
+        """Whether an image is clean, or like its variation, is told of images with a class."""
+        return EVERY if self.clean is None and self.varied is None else ("classes",)
 
     def open(self, setting: Setting, teacher: nn.Module, device: torch.device) -> LivePoolMemory:
         with _of_varied():
