@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from dfkd_ray.nets.precision import single
 from dfkd_ray.nets.sharing import shared
 from dfkd_ray.parts.slots import Batch
+from dfkd_ray.util.errors import TrialFailed
 
 STEPS = 10  # of EM, and of the two means that it starts from
 FLOOR = 5e-4  # of a variance
@@ -35,12 +36,14 @@ def clean(logits: Tensor, threshold: float) -> Tensor:
     the component with the lower mean is above the threshold.
 
     A loss is the cross-entropy with the teacher's own argmax; all are scaled to [0, 1] within the batch. The image with
-    the lowest always is one, so where they are all alike, all are. Computed on the device, without a stall.
+    the lowest always is one, so where they are all alike, all are. One whose loss is not finite is none, and is taken
+    for one of the highest, so that it hides no other. Computed on the device, without a stall.
     """
     losses = -F.log_softmax(logits.detach().double(), dim=1).amax(1)
-    low, high = losses.aminmax()
+    finite = losses.isfinite()
+    low, high = losses.where(finite, torch.inf).amin(), losses.where(finite, -torch.inf).amax()
     scaled = (losses - low) / (high - low).clamp(min=torch.finfo(losses.dtype).tiny)
-    return (posterior(scaled) > threshold) | (losses == low)
+    return ((posterior(scaled.where(finite, 1.0)) > threshold) | (losses == low)) & finite
 
 
 def posterior(values: Tensor) -> Tensor:
@@ -76,6 +79,10 @@ def _belongs(values: Tensor, mixture: Mixture) -> Tensor:
 
 @torch.no_grad()
 def only_clean(teacher: nn.Module, batch: Batch, threshold: float) -> Batch:
-    """The images of a batch that are clean to the teacher as they are, before any view; one at least."""
+    """The images of a batch that are clean to the teacher as they are, before any view; one at least: TrialFailed where
+    no loss is finite, as after a generator that diverged."""
     counts = clean(single(shared(teacher, batch.images)), threshold)
-    return Batch(batch.images[counts], None if batch.labels is None else batch.labels[counts])
+    images = batch.images[counts]
+    if not len(images):
+        raise TrialFailed("not finite: what the teacher says of the source's images, so none of them is clean")
+    return Batch(images, None if batch.labels is None else batch.labels[counts])

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from dfkd_ray.parts.clean import clean, only_clean, posterior
 from dfkd_ray.parts.slots import Batch
+from dfkd_ray.util.errors import TrialFailed
 
 FLOOR = 5e-4
 
@@ -87,6 +88,17 @@ def test_images_that_are_alike_are_all_clean_and_one_is_always() -> None:
     assert clean(torch.zeros(5, 3), 0.5).all()
     assert clean(torch.randn(1, 3), 0.99).all()
     assert clean(torch.randn(9, 3), 1 - 1e-12).sum() >= 1
+
+
+def test_what_is_not_finite_is_not_clean_and_hides_no_other() -> None:
+    losses, bad = [0.01, 0.02, 0.03, 0.02, 0.55, 0.6, 0.65], torch.tensor([[math.nan, 0.0], [math.inf, 0.0]])
+    logits = torch.cat([bad[:1], logits_of(losses), bad[1:]])
+    assert clean(logits, 0.5).tolist() == [False] + [True] * 4 + [False] * 4
+    assert not clean(bad, 0.0).any()
+    with pytest.raises(
+        TrialFailed, match=r"^not finite: what the teacher says of the source's images, so none of them"
+    ):
+        only_clean(nn.Flatten(), Batch(bad[:, :, None, None], None), 0.5)
 
 
 @settings(max_examples=60, deadline=None)

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from dfkd_ray.parts.memories.fresh import TRIES, Fresh
+from dfkd_ray.parts.memories.pool import PoolMemory
 from dfkd_ray.parts.slots import Batch
+from dfkd_ray.util.errors import TrialFailed
 from tests.parts.memories.toy_sources import CPU, SETTING, Counting, opened, rng
 
 
@@ -65,6 +67,19 @@ def test_a_source_that_gives_one_image_again_and_again_ends() -> None:
     seen = memory.draw(source, 64, rng())
     assert (len(seen.images), source.batches) == (64, TRIES)
     assert (seen.images[:, 1, 0, 0] == 50).all()
+
+
+@pytest.mark.parametrize(("spec", "step"), [(Fresh(clean=0.5), "draw"), (PoolMemory(clean=0.5), "refill")], ids=repr)
+def test_a_source_that_diverged_fails_the_trial(spec: Any, step: str) -> None:
+    class Diverged(Counting):
+        def sample(self, batch: int, rng: Any, training: bool) -> Batch:
+            found = super().sample(batch, rng, training)
+            return found._replace(images=found.images * torch.nan)
+
+    source: Any = Diverged()
+    memory = spec.open(SETTING, ReadsOnePixel(), CPU)
+    with pytest.raises(TrialFailed, match="not finite: what the teacher says of the source's images"):
+        getattr(memory, step)(source, 4, rng())
 
 
 def test_ranges() -> None:
