@@ -26,7 +26,8 @@ class Varied:
     DDA: Li et al., "Towards Effective Data-Free Knowledge Distillation via Diverse Diffusion Augmentation", ACM MM
     2024, arXiv 2410.17606: image variations and a filter by cosine similarity, in its abstract. Neither is in the code
     that its authors released, so f, omega, and how an image is varied are reconstructions: it is encoded, taken
-    int(strength N) of N timesteps into noise, and denoised from there (SDEdit, Meng et al., arXiv 2108.01073).
+    int(strength N) of N timesteps into noise, one at least, and denoised from there (SDEdit, Meng et al., arXiv
+    2108.01073).
 
     model: a folder, or a name on the hub, of a pipeline of `diffusers`: from images (which sees the image by CLIP),
         from text or from classes (DiT), which are told `prompt`, see `parts.sources.diffusion`.
@@ -106,7 +107,8 @@ class LiveVaried:
         spec, pipeline = self.spec, self.pipeline
         pictures = self.to_data.pictures(images).clamp(0, 1)
         told = pipeline.look(pictures, labels)
-        times = pipeline.times(spec.timesteps)[-int(spec.strength * spec.timesteps) :]
+        steps = max(1, int(spec.strength * spec.timesteps))  # 49 * (1 / 49) is just below 1
+        times = pipeline.times(spec.timesteps)[-steps:]
         if spec.strength < 1:
             z = pipeline.noised(pipeline.encode(pictures), times[0], rng)
         else:

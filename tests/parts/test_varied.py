@@ -106,6 +106,22 @@ def test_from_images_it_is_the_librarys_variation(from_images: str) -> None:
         load(from_images, "", NAMES, CPU)
 
 
+@pytest.mark.parametrize(
+    ("timesteps", "strength", "steps"), [(49, 1 / 49, 1), (50, 1 / 50, 1), (6, 0.5, 3), (6, 1.0, 6)]
+)
+def test_it_is_denoised_for_the_share_that_it_was_noised(timesteps: int, strength: float, steps: int) -> None:
+    live, taken = opened(timesteps=timesteps, strength=strength), []
+    back = live.pipeline.back
+
+    def counted(*given: Any) -> Tensor:
+        taken.append(given[2])
+        return back(*given)
+
+    live.pipeline.back = counted  # type: ignore[method-assign]
+    live.of(Batch(pictures(1), torch.tensor([0])), rng())
+    assert taken == list(live.pipeline.times(timesteps))[-steps:]
+
+
 class Chosen(LiveVaried):
     """Whose variations are given."""
 
