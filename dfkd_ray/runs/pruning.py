@@ -24,6 +24,7 @@ from dfkd_ray.util.errors import ConfigError
 
 Score = Literal["teacher_loss", "student_gradient", "herding"]
 Weights = Literal["none", "balanced", "loss"]
+LEAST = 0.1  # of the mean loss of all classes: a teacher that is sure of a class loses 0 there, in float32 exactly
 
 
 class Looked(NamedTuple):
@@ -56,7 +57,8 @@ def selected(
         label); "herding", the images whose mean embedding by the teacher, scaled to length 1, is nearest to that of the
         whole class, one after another (Welling, ICML 2009; Rebuffi et al., iCaRL, CVPR 2017, arXiv:1611.07725).
     weights: how often a class is drawn. "none": as many images as it has kept; "balanced": all alike; "loss": by the
-        teacher's mean loss on what is kept of it, so that classes that are painted badly are seen more often.
+        teacher's mean loss on what is kept of it, so that classes that are painted badly are seen more often, and a
+        tenth of the mean of all classes at least: what is kept of a class is there to be seen.
     """
     if not 0 < share <= 1:
         raise ConfigError.at("--keep", f"should be a share in (0, 1], got {share}")
@@ -106,5 +108,6 @@ def _weights(how: Weights, labels: Tensor, losses: Tensor, classes: int) -> Tens
         return counts / counts.sum()
     there = (counts > 0).double()
     means = torch.zeros(classes, dtype=torch.float64).index_add_(0, labels, losses.double()) / counts.clamp(min=1)
-    weights = there if how == "balanced" or not float(means.sum()) else means
+    floor = LEAST * means.sum() / there.sum()
+    weights = there if how == "balanced" or not float(floor) else there * means.clamp(min=float(floor))
     return weights / weights.sum()

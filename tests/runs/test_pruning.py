@@ -87,6 +87,23 @@ def test_classes_may_be_drawn_alike_or_by_their_loss() -> None:
     assert found.weights == pytest.approx([mean / sum(means) for mean in means], rel=1e-5)
 
 
+def test_a_class_that_the_teacher_is_sure_of_is_still_drawn() -> None:
+    """Of losses 0, 1.2 and 1.8, say: the first class gets a tenth of the mean, 0.1."""
+    sure = [[200.0, 0, 0] if label == 0 else row for label, row in zip(LABELS, TEACHER)]
+    found = made(weights="loss", share=1.0, teacher=looked(sure))
+    means = [
+        sum(loss(row, label) for row, label in zip(sure, LABELS) if label == own) / LABELS.count(own)
+        for own in range(3)
+    ]
+    assert means[0] == pytest.approx(0, abs=1e-9)
+    wanted = [sum(means) / 3 / 10, *means[1:]]
+    assert found.weights == pytest.approx([each / sum(wanted) for each in wanted], rel=1e-5)
+    alike = [[200.0 * (label == k) for k in range(3)] for label in LABELS]
+    assert made(weights="loss", teacher=looked(alike)).weights == pytest.approx((1 / 3,) * 3), "sure of all"
+    rows = [row if label else [200.0, 0, 0, 0] for label, row in zip(LABELS, [[*row, 0.0] for row in TEACHER])]
+    assert made(weights="loss", teacher=looked(rows)).weights[3] == 0, "a class without images has none"
+
+
 @pytest.mark.parametrize("share", [0.0, -0.5, 1.5, math.nan])
 def test_a_share_is_one(share: float) -> None:
     with pytest.raises(ConfigError, match=r"--keep: should be a share in \(0, 1\]"):

@@ -164,10 +164,16 @@ class LiveStored:
 
 
 def _shares(labels: Tensor, kept: Selection) -> Tensor:
-    """The rising sums of how often each image is drawn, (M,): its class's weight over the number of its images."""
+    """The rising sums of how often each image is drawn, (M,): its class's weight over the number of its images.
+
+    ConfigError where no class that is left has a weight, so that nothing could be drawn.
+    """
     counts = torch.bincount(labels, minlength=len(kept.weights)).double().clamp(min=1)
     weights = torch.tensor(kept.weights, dtype=torch.float64, device=labels.device) / counts
     sums = weights[labels].cumsum(0)
+    if not sums[-1] > 0:
+        why = "has no weight for any class of the images that it keeps and does not hold out"
+        raise ConfigError.at("keep", f"the selection {why}: prune it again, or set held_out to fewer")
     return sums / sums[-1]
 
 

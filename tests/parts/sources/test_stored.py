@@ -231,6 +231,11 @@ def test_a_selection_of_another_pool_or_of_other_images_is_refused(pool: Pool) -
         ({"pool": "0" * 16}, "keep: some is of this pool as it was, 0000000000000000: prune it again"),
         ({"intermediate": False}, "keep: some was chosen with intermediate false and per_class null: set them so"),
         ({"rows": ()}, "keep: some keeps no image but those that are held out"),
+        (
+            {"rows": (0, 1), "weights": (0.0, 0.25, 0.25, 0.25, 0.25)},
+            "keep: the selection has no weight for any class of the images that it keeps and does not hold out: prune "
+            "it again, or set held_out to fewer",
+        ),
     ):
         keep = chosen(pool, **fields)
         with pytest.raises(ConfigError, match=message):
