@@ -137,7 +137,7 @@ def generator(method: Method, amounts: Amounts, seen: Seen) -> Found:
         yield "source.width", amounts.width * (2 if side > FULL else 1), f"for {side} pixels"
     if hasattr(source, "block_norm"):
         yield "source.block_norm", True, "a generator without BatchNorm learns too slowly for the time"
-    if getattr(source, "output", None) in ("sigmoid", "tanh"):
+    if getattr(source, "output", None) in ("sigmoid", "tanh", "normalised"):
         yield "source.output", amounts.output, "the data's range at once, where there is little time to find it"
 
 

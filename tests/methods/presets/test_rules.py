@@ -70,6 +70,12 @@ def test_a_generator_of_smaller_images_begins_as_small_as_others() -> None:
     assert found(rules.generator, "muse", Amounts(1))["source.doublings"] == 1, "from 8 to 16 pixels"
 
 
+def test_a_generator_that_ends_in_a_tanh_or_a_sigmoid_has_the_datas_range_at_once() -> None:
+    for name in ("dfad_segmentation", "cgdd_caltech101", "cmi"):  # normalised, tanh, sigmoid
+        assert found(rules.generator, name, Amounts(1, output="batchnorm"))["source.output"] == "batchnorm"
+    assert "source.output" not in found(rules.generator, "zskt", Amounts(1, output="batchnorm"))
+
+
 def test_rates_are_raised_and_never_lowered() -> None:
     assert found(rules.rates, "dfq", Amounts(1, source_lr=0.01, student_lr=0.2)) == {
         "source.optimizer.lr": 0.01,
