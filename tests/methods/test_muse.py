@@ -22,6 +22,18 @@ def test_what_the_abstract_names_is_there() -> None:
     assert METHOD.source.doublings == 4, "224 / 2 / 2^4 = 7"
 
 
+def test_what_is_remembered_of_a_round_is_of_its_full_resolution() -> None:
+    run = opened(shrunk("muse", {"schedule.source_steps": 4}))
+    prior: Any = run.source_loss.calls["batchnorm"]
+    sides: list[int] = []
+    remembered: list[int] = []
+    run.teacher.register_forward_pre_hook(lambda net, args: sides.append(args[0].shape[-1]))
+    settle = prior.settle
+    prior.settle = lambda: (remembered.append(sides[-1]), settle())
+    list(walked(run))
+    assert {*remembered} == {8}, "not 4, of the half"
+
+
 def test_the_source_sees_small_images_and_the_student_large_ones() -> None:
     run = opened(shrunk("muse"))
     teacher: list[Any] = []

@@ -51,7 +51,9 @@ class Trained:
         and the memory gets them enlarged, bilinearly (MUSE, arXiv:2411.17046: below the teacher's resolution; how they
         are enlarged is a reconstruction).
     scales: in turn, from step to step of a round, by how much smaller still the source loss sees them, averaged (MUSE's
-        several resolutions; that they take turns is a reconstruction).
+        several resolutions; that they take turns is a reconstruction). The last step has the first of them, and the
+        "best" one is among its steps: losses of several resolutions do not compare, and a term that remembers the last
+        batch of a round (`batchnorm`) remembers it at this one.
     output: see `nets.heads`. lifecycle: see `lifecycles`. clip: the largest norm of a step's gradient; null: any.
     """
 
@@ -141,9 +143,11 @@ class LiveTrained:
             if step and self.spec.latent_lr is None:
                 z, labels, _ = self._latent(batch, rng)
             images, maps = self._draw(z, labels)
-            scale = self.spec.scales[step % len(self.spec.scales)]
+            turn = (steps - 1 - step) % len(self.spec.scales)  # 0 in the last step
+            scale = self.spec.scales[turn]
             loss, values = image_loss(images if scale == 1 else F.avg_pool2d(images, scale), labels)
-            kept.offer(images, labels, loss, maps)
+            if turn == 0:
+                kept.offer(images, labels, loss, maps)
             self._descend(loss, factor, latents)
             yield values
         self.kept, self.maps = kept.batch, kept.maps

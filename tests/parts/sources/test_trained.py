@@ -301,8 +301,23 @@ def test_the_loss_sees_several_resolutions_in_turn() -> None:
         return (images * 0).sum(), {}
 
     list(live.improve(3, 4, judge, rng(), 0.0))
-    assert [each.shape[-1] for each in seen] == [2, 1, 2, 1]
-    assert torch.allclose(seen[1][:, 0, 0, 0], seen[0].mean((1, 2, 3)))
+    assert [each.shape[-1] for each in seen] == [1, 2, 1, 2], "the last step has the first of them"
+    assert torch.allclose(seen[0][:, 0, 0, 0], seen[1].mean((1, 2, 3)))
+    list(live.improve(3, 1, judge, rng(), 0.0))
+    assert seen[-1].shape[-1] == 2
+
+
+@pytest.mark.parametrize(("losses", "best"), [([3], 0), ([-9, 2, -9, 1], 3), ([2, -9, 1, -9, 3], 2)])
+def test_the_best_images_are_chosen_among_those_of_the_first_resolution(losses: list[float], best: int) -> None:
+    live, seen = shrunk(scales=(1, 2), gives="best"), []
+
+    def judge(images: Tensor, labels: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+        seen.append(images.detach())
+        return (images * 0).sum() + losses[len(seen) - 1], {}
+
+    list(live.improve(3, len(losses), judge, rng(), 0.0))
+    assert live.kept is not None
+    assert torch.equal(live.kept.images, seen[best])
 
 
 def test_a_resolution_that_cannot_be() -> None:
