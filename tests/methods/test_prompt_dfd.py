@@ -17,6 +17,8 @@ def test_it_is_a_policy_on_its_relatives_model() -> None:
     same = ("model", "timesteps", "guidance_scale", "lr")
     assert all(getattr(METHOD.source, name) == getattr(RELATIVE.source, name) for name in same)
     assert METHOD.schedule.source_steps == 0
+    adversary = METHOD.source_loss.parts["adversarial"]
+    assert adversary.start == METHOD.schedule.warmup + 1, "the student has learned for an epoch"
     control = config.change(METHOD, {"source.prompts.learn": False})
     assert list(config.diff(METHOD, control)) == ["source.prompts.learn"]
 

@@ -167,9 +167,12 @@ def _raised(own: float, least: float | None) -> float | None:
 
 
 def terms(method: Method, amounts: Amounts, seen: Seen) -> Found:
-    """Terms that begin later do so after the warm-up at the latest, and grow for the same share of the run."""
+    """Terms that begin later do so after the warm-up at the latest, or an epoch after it where they wait for a student
+    that has learned something, and grow for the same share of the run."""
     for path, part in _parts(method):
-        if part.start:
+        if 0 < method.schedule.warmup < part.start:
+            yield f"{path}.start", amounts.warmup + 1, "an epoch after the warm-up"
+        elif part.start:
             yield f"{path}.start", min(part.start, amounts.warmup), "not after the warm-up"
         if part.ramp:
             ramp = max(1, round(part.ramp * amounts.epochs / method.schedule.epochs))

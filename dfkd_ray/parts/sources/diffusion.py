@@ -175,9 +175,9 @@ class LiveDiffusion:
         z, _ = self._back(z, times[-1], rng, decoded=False)
         with torch.no_grad():
             self.estimates.insert(0, Estimate(spec.timesteps, pipeline.decode(z), {}))
-            loss = None if self.policy is None else image_loss(self.seen(self.estimates[0].pictures), self.asked)[0]
-        if self.policy is not None and loss is not None:
-            yield self.policy.learn(label, told, float(loss))
+            said = None if self.policy is None else image_loss(self.seen(self.estimates[0].pictures), self.asked)
+        if self.policy is not None and said is not None:
+            yield self.policy.learn(label, told, float(said[0]), said[1])
         self.skipped += self.scaler.skipped
 
     def sample(self, batch: int, rng: torch.Generator, training: bool) -> Batch:

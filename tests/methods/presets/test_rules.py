@@ -102,6 +102,9 @@ def test_a_weight_grows_for_the_same_share_of_the_run() -> None:
 
 def test_what_begins_after_the_warm_up_still_does() -> None:
     assert found(rules.terms, "fast", Amounts(10, warmup=2)) == {"source_loss.adversarial.start": 2}
+    for warmup in (1, 20):
+        late = found(rules.terms, "prompt_dfd", Amounts(10, warmup=warmup))
+        assert late == {"source_loss.adversarial.start": warmup + 1}, "as published: an epoch after it"
     assert found(rules.length, "fast", Amounts(10, 8, 5, 25, warmup=2)) == {
         "schedule.epochs": 10,
         "schedule.rounds": 8,

@@ -43,6 +43,31 @@ def test_a_step_follows_the_gradient_of_reinforce() -> None:
     assert told["prompt_entropy"].item() == pytest.approx(math.log(3))
 
 
+def test_a_reward_is_measured_by_the_last_ones() -> None:
+    """b <- b + (r - b) max(1 / n, baseline): the mean of 1, 2, 3, and from then on a moving one."""
+    live = opened(seldom=0.0, baseline=0.3)
+    live.last = [0]
+    means = []
+    for loss in (1, 2, 3, 10, 10):
+        live.learn(0, 0, loss)
+        means.append(-live.means[0])
+    assert means == pytest.approx([1, 1.5, 2, 2 + 8 * 0.3, 4.4 + 5.6 * 0.3])
+
+
+def test_a_term_that_begins_to_count_is_no_reason_to_prefer_a_phrase() -> None:
+    live = opened(seldom=0.0, entropy=0.0)
+    live.last = [0]
+    for label in (0, 0, 1):
+        live.learn(label, 0, 1.0, ["onehot"])
+    before = live.theta.tolist()
+    for label in (0, 1):
+        live.learn(label, 0, -99.0, {"onehot": 1.0, "adversarial": -100.0})
+    assert live.theta.tolist() == before == [[0, 0, 0], [0, 0, 0]]
+    assert (live.terms, live.means, live.counts) == (["adversarial", "onehot"], [99.0, 99.0], [1, 1])
+    live.learn(0, 0, -99.5, ["adversarial", "onehot"])
+    assert live.theta[0, 0] > 0, "what pays more than that does"
+
+
 def test_a_phrase_that_is_said_often_is_worth_less() -> None:
     live = opened(seldom=0.5, window=4)
     live.last = [0, 0, 0, 1]
@@ -71,13 +96,14 @@ def test_it_finds_the_phrase_that_pays_and_the_control_does_not(learn: bool) -> 
 def test_it_goes_on_in_the_same_bits() -> None:
     first, second = opened(), opened()
     for turn in range(5):
-        first.learn(turn % 2, first.draw(turn % 2, rng(turn)), float(turn))
+        first.learn(turn % 2, first.draw(turn % 2, rng(turn)), float(turn), ["onehot"])
     second.load_state_dict(through_a_file(first.state_dict()))
     for live in (first, second):
         for turn in range(5):
-            live.learn(turn % 2, live.draw(turn % 2, rng(turn)), turn / 2)
+            live.learn(turn % 2, live.draw(turn % 2, rng(turn)), turn / 2, ["onehot"])
     assert torch.equal(first.theta, second.theta)
-    assert (first.means, first.last) == (second.means, second.last)
+    for name in ("terms", "means", "counts", "last"):
+        assert getattr(first, name) == getattr(second, name)
 
 
 @pytest.mark.parametrize(
@@ -86,6 +112,7 @@ def test_it_goes_on_in_the_same_bits() -> None:
         ({"words": ("a",)}, "words must be at least two different phrases"),
         ({"words": ("a", "a")}, "words must be at least two different phrases"),
         ({"lr": 0.0}, "lr must be > 0, got 0"),
+        ({"baseline": 1.5}, r"baseline must be in \[0, 1\], got 1.5"),
         ({"window": 0}, "window must be > 0, got 0"),
         ({"entropy": -1.0}, "entropy must be >= 0, got -1"),
         ({"seldom": math.nan}, "seldom must be >= 0, got nan"),
