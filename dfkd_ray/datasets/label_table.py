@@ -1,8 +1,10 @@
 """A table of names and labels: a CSV (or with semicolons or tabs), one row a picture, beside the pictures it names.
 
-The column of names is the one whose words are pictures that are there: a path under the table's folder, or a name, with
-or without ending, that only one of them has. The column of labels is called so, or is the only other one. A column
-called split, if there is one, says of each row in which it is.
+The column of names is the one whose words are pictures that are there: the end of one's path under the table's folder
+(its name is enough), a longer path that ends in the whole of it, or an absolute one of another machine; the ending may
+be left out. Of several such columns it is one with endings, since row numbers and labels may be names without. The
+column of labels is called so, or is the only other one. A column called split, if there is one, says of each row in
+which it is.
 """
 
 from __future__ import annotations
@@ -28,8 +30,10 @@ from dfkd_ray.util.errors import DataError
 
 ENDINGS = (".csv", ".tsv")
 LABELS = ("label", "labels", "class", "classname", "category", "target", "species", "breed", "name", "y")
+NAMES = ("file", "filename", "image", "imagename", "picture", "path", "filepath", "imagepath", "id", "imageid")
 _SPLITS = ("split", "set", "subset", "partition", "fold")
 _LOOKED_AT = 50  # rows, to find the column of names
+_Index = dict[str, list[str]]
 
 
 class Labelled(NamedTuple):
@@ -70,9 +74,8 @@ def read(table: Path) -> list[Labelled]:
     lines = _lines(table)
     index, whole = _index(pictures_in(table.parent, deep=True)), split_called(table.stem)
     columns = list(zip_longest(*lines, fillvalue=""))
-    found = [sum(bool(_find(index, whole, word)) for word in column[:_LOOKED_AT]) for column in columns]
-    named = found.index(max(found))
-    if not found[named]:
+    named = _names(index, columns)
+    if named is None:
         raise DataError(f"{table}: no column names pictures that lie beside it or in folders there")
     head = [] if _find(index, whole, columns[named][0]) else [_core(column[0]) for column in columns]
     split = next((at for at, word in enumerate(head) if word in _SPLITS and at != named), None)
@@ -111,6 +114,18 @@ def _lines(table: Path) -> list[list[str]]:
     return found
 
 
+def _names(index: _Index, columns: Sequence[Sequence[str]]) -> int | None:
+    """The column of the names, None where no word of any is one; of equals the first."""
+    ranks = []
+    for column in columns:
+        found = [(word, _find(index, None, word)) for word in column[:_LOOKED_AT]]
+        whole = sum(bool(PurePosixPath(word).suffix) for word, files in found if files)
+        head = _core(column[0])
+        ranks.append((whole, (head in NAMES) - (head in ("", *LABELS)), sum(bool(files) for _, files in found)))
+    there = [rank for rank in ranks if rank[2]]
+    return ranks.index(max(there)) if there else None
+
+
 def _label(table: Path, head: Sequence[str], width: int, taken: set[int | None]) -> int:
     """The column of the classes."""
     called = [head.index(word) for word in LABELS if word in head and head.index(word) not in taken]
@@ -128,28 +143,44 @@ def _split(table: Path, number: int, word: str) -> str:
     return which
 
 
-_Index = dict[str, list[str]]
-
-
 def _index(files: Iterable[str]) -> _Index:
-    """The files by path, by name and by name without ending."""
+    """The files by each end of their path, with and without the ending of their name."""
     index: _Index = defaultdict(list)
     for file in files:
-        path = PurePosixPath(file)
-        for word in {file, path.name, path.stem}:
-            index[word].append(file)
+        parts = PurePosixPath(file).parts
+        for start in range(len(parts)):
+            path = PurePosixPath(*parts[start:])
+            for word in {str(path), str(path.with_suffix(""))}:
+                index[word].append(file)
     return index
 
 
 def _find(index: _Index, which: str | None, word: str) -> list[str]:
     """The files that a word of a table means; of several, those in the folder of the row's split."""
-    path = word.strip().replace("\\", "/").removeprefix("./")
-    found = index.get(path) or index.get(PurePosixPath(path).name, [])
-    if len(found) > 1 and path in found:
-        return [path]
+    path = PurePosixPath(word.strip().replace("\\", "/"))
+    found = index.get(str(path), [])
+    if str(path) in found:
+        return [str(path)]
+    for start in range(1, len(path.parts)) if not found else ():
+        end = PurePosixPath(*path.parts[start:])
+        if found := [file for file in index.get(str(end), []) if _elsewhere(path, end, file)]:
+            break
     if len(found) > 1 and which is not None:
         return [file for file in found if split_called(file.partition("/")[0]) == which] or found
     return found
+
+
+def _elsewhere(path: PurePosixPath, end: PurePosixPath, file: str) -> bool:
+    """Whether a path is that of a file in another place, where this end is all that they share.
+
+    The folders of a relative one are the file's too; an absolute one is of another machine, whose folders may be called
+    as they like, but for those of splits.
+    """
+    folders = PurePosixPath(file).parts[: -len(end.parts)]
+    if not (path.is_absolute() or path.parts[0].endswith(":")):
+        return not folders
+    splits = [{split_called(each) for each in each_of} - {None} for each_of in (folders, path.parts)]
+    return not all(splits) or splits[0] == splits[1]
 
 
 def _core(word: str) -> str:

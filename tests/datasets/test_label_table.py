@@ -44,6 +44,40 @@ def test_names_and_labels_as_people_write_them(photos: Path, text: str) -> None:
     assert read(table(photos, text)) == [Labelled("images/a.jpg", "cat", None), Labelled("images/b.jpg", "dog", None)]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        ",filename,label\n0,3.png,a\n1,2.png,b\n",  # as pandas writes it, with its index
+        "label,file\n2,3.png\n3,2.png\n",
+        "index,label,id\n0,0,3\n1,1,2\n",
+        "\u0023,label,path\n1,0,3\n2,1,2\n",
+    ],
+)
+def test_row_numbers_and_labels_are_no_names_where_a_column_has_them(tmp_path: Path, text: str) -> None:
+    for number in range(4):
+        write_image(tmp_path / f"{number}.png", number)
+    rows = read(table(tmp_path, text))
+    assert [row.file for row in rows] == ["3.png", "2.png"]
+
+
+def test_a_path_means_the_picture_that_it_ends_in_and_no_other(tmp_path: Path) -> None:
+    for name in ("images/cat/0.png", "images/dog/0.png", "train/7.png"):
+        write_image(tmp_path / name)
+    for word, file in {
+        "cat/0.png": "images/cat/0.png",
+        "dog/0": "images/dog/0.png",
+        "data/images/dog/0.png": "images/dog/0.png",
+        "/old/place/cat/0.png": "images/cat/0.png",
+        "/old/place/train/7.png": "train/7.png",
+        "C:\\pictures\\7.png": "train/7.png",
+        "7": "train/7.png",
+    }.items():
+        assert [row.file for row in read(table(tmp_path, f"file,label\n{word},x\n"))] == [file]
+    for word in ("test/7.png", "/old/test/7.png", "bird/7.png"):
+        with pytest.raises(DataError, match=f"labels.csv:3: {word} is no picture here$"):
+            read(table(tmp_path, f"file,label\ncat/0.png,x\n{word},x\n"))
+
+
 def test_a_column_says_the_split(photos: Path) -> None:
     table(photos, "image,label,subset\na,9,Training\nb,10,train\nc,9,valid\nd,10,TEST\n")
     task = datasets.load(f"folder:{photos}@8")
