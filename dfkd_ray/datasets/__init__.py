@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dfkd_ray.datasets import arrays, domainnet, fgvc, trees  # noqa: F401  they fill the registry of readers
 from dfkd_ray.datasets.folder import PREFIX as FOLDER
-from dfkd_ray.datasets.folder import as_trained, spoken
+from dfkd_ray.datasets.folder import as_trained
 from dfkd_ray.datasets.image_files import data_folder
-from dfkd_ray.datasets.named import load, names
+from dfkd_ray.datasets.named import load, names, spoken
 from dfkd_ray.datasets.picture import write_grid
 from dfkd_ray.datasets.readers import Split, SplitName, readers, split
 from dfkd_ray.datasets.remote import local

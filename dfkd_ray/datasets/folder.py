@@ -61,15 +61,12 @@ def task(name: str) -> Task:
     return _sized(made, (3, side, side))
 
 
-def spoken(task: Task) -> str:
-    """What a command calls a task by: its name, or `folder:PATH@SIDE` (the path from here where it lies below), and how
-    that is split where it is not as usual. A folder's task of another name has that of its file."""
-    if task.reader != "folder" or task.data is None:
-        return task.name
-    path, here = Path(task.data), Path.cwd()
-    if task.name != _name(path):
-        return f"{task.name}.yaml"
-    split = "" if task.split in (None, shares.USUAL) else f" --split {task.split}"
+def spoken(task: Task) -> str | None:
+    """`folder:PATH@SIDE` (the path from here where it lies below), and how that is split where it is not as usual; None
+    of a task that is none of a folder, or has another name than its folder."""
+    if task.reader != "folder" or task.data is None or task.name != _name(path := Path(task.data)):
+        return None
+    here, split = Path.cwd(), "" if task.split in (None, shares.USUAL) else f" --split {task.split}"
     return f"{PREFIX}{path.relative_to(here) if here in path.parents else path}@{task.image[1]}{split}"
 
 

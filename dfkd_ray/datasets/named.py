@@ -51,6 +51,11 @@ def load(name: str, above: tuple[Path, ...] = ()) -> Task:
     return _read(HERE / f"{name}.yaml")
 
 
+def spoken(task: Task) -> str:
+    """What a command calls a task by: its name, its folder, or the file that it was read from, which has its name."""
+    return folder.spoken(task) or (task.name if task.name in names() else f"{task.name}.yaml")
+
+
 def _read(path: Path, above: tuple[Path, ...] = ()) -> Task:
     """The task in a file, which may be `of` another."""
     document = yamls.load(path)

@@ -11,8 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dfkd_ray.datasets.folder import spoken
 from dfkd_ray.datasets.image_files import data_folder
+from dfkd_ray.datasets.named import spoken
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.nets import build
 from dfkd_ray.nets.digest import digest

@@ -15,7 +15,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from dfkd_ray.datasets.folder import as_trained, spoken
+from dfkd_ray.datasets.folder import as_trained
+from dfkd_ray.datasets.named import spoken
 from dfkd_ray.datasets.task import HERE, Task, TeacherRef
 from dfkd_ray.nets import build, taps_of
 from dfkd_ray.teachers.container import contents, is_safetensors

@@ -45,7 +45,8 @@ def test_all_classes_keep_the_teacher(tmp_path: Path) -> None:
     task, whole = made(tmp_path, "of: gliders\nstudent: resnet20\n"), datasets.load("gliders")
     assert (task.classes, task.among, task.student) == (whole.classes, (), "resnet20")
     assert task.teacher.file == datasets.HERE / str(whole.teacher.weights)
-    assert made(tmp_path, "of: gliders\nfirst: 2\n").teacher.weights is None
+    part = made(tmp_path, "of: gliders\nfirst: 2\n")
+    assert (part.teacher.weights, datasets.spoken(part), datasets.spoken(whole)) == (None, "mine.yaml", "gliders")
 
 
 def test_a_folder_beside_the_file(tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def test_a_file_of_something_else(small: Task, tmp_path: Path, content: object):
 
 
 def test_a_task_without_a_teacher_says_what_to_do(small: Task):
-    with pytest.raises(DataError, match=r"--weights FILE .* `dfkd-ray teach small`"):
+    with pytest.raises(DataError, match=r"--weights FILE .* `dfkd-ray teach small.yaml`"):
         teachers.teacher(small)
 
 
