@@ -217,7 +217,7 @@ class History(Winners):
     def _confirming(self, record: Record) -> None:
         if unknown := {*record["arms"].values()} - {None, *record["trials"]}:
             raise ValueError(f"it confirms {unknown}, and names other trials")
-        self.fresh.begun(record)
+        self.fresh.begun(record, self.study.objective[0].mode or "max")
 
     def _finished(self, record: Record) -> None:
         self.finished = True

@@ -24,18 +24,22 @@ class Reseeded:
         self.first: str | None = None
         self._values: dict[str, dict[Pair, float | None]] = {}
 
-    def begun(self, record: Mapping[str, Any]) -> None:
-        """What is to be confirmed, as a ledger has it; what was run of it before counts."""
+    def begun(self, record: Mapping[str, Any], mode: Mode) -> None:
+        """What is to be confirmed, as a ledger has it; what was run of it before counts, and may be all of it."""
         self.arms, self.seeds = record["arms"], tuple(record["seeds"])
-        self.alike, self.refused, self.first = record["alike"], record["refused"], None
+        self.alike, self.refused = record["alike"], record["refused"]
+        self._rank(mode)
 
     def ended(self, arm: str, seed: int, value: float | None, mode: Mode) -> None:
         """value: of the objective; None where the trial has failed, or does not count."""
         self._values.setdefault(arm, {})[seed, 0] = value
-        if self.complete:
-            named = {arm: self._of(arm) for arm in self.settings}
-            order = winner.ranked(named, mode)
-            self.first = order[0] if any(value is not None for value in named[order[0]].values()) else None
+        self._rank(mode)
+
+    def _rank(self, mode: Mode) -> None:
+        """Which setting is first; none before all trials have ended, or where no trial of a setting has a value."""
+        named = {arm: self._of(arm) for arm in self.settings} if self.complete else {}
+        valued = {arm: own for arm, own in named.items() if any(value is not None for value in own.values())}
+        self.first = next(iter(winner.ranked(valued, mode)), None)
 
     def reopened(self, arm: str, seed: int) -> None:
         """A trial that had failed is run again."""

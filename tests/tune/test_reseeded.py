@@ -11,7 +11,7 @@ ARMS: dict[str, int | None] = {"trial 3": 3, "trial 1": 1, "defaults": None}
 
 def begun(**more: Any) -> Reseeded:
     made = Reseeded()
-    made.begun({"arms": ARMS, "seeds": [5, 6], "alike": {}, "refused": {}, **more})
+    made.begun({"arms": ARMS, "seeds": [5, 6], "alike": {}, "refused": {}, **more}, "max")
     return made
 
 
@@ -66,7 +66,28 @@ def test_what_was_run_before_counts_when_others_lead() -> None:
     for seed in (5, 6):
         made.ended("trial 3", seed, 0.5, "max")
         made.ended("defaults", seed, 0.4, "max")
-    made.begun({"arms": {"trial 9": 9, "trial 3": 3, "defaults": None}, "seeds": [5, 6], "alike": {}, "refused": {}})
+    arms = {"trial 9": 9, "trial 3": 3, "defaults": None}
+    made.begun({"arms": arms, "seeds": [5, 6], "alike": {}, "refused": {}}, "max")
     assert made.run == ["trial 9", "trial 3", "defaults"]
     assert len(made.outcomes["trial 3"]) == 2
     assert not made.outcomes["trial 9"]
+
+
+def test_where_all_was_run_before_the_question_is_answered_at_once() -> None:
+    made = begun()
+    for seed, values in ((5, (0.7, 0.8, 0.1)), (6, (0.9, 0.1, 0.2))):
+        for arm, value in zip(ARMS, values):
+            made.ended(arm, seed, value, "max")
+    assert made.first == "trial 3"
+    fewer_seeds = {"arms": ARMS, "seeds": [5], "alike": {}, "refused": {}}
+    made.begun(fewer_seeds, "max")
+    assert (made.first, made.complete) == ("trial 1", True)
+    made.begun({**fewer_seeds, "arms": {"trial 3": 3, "defaults": None}}, "max")
+    assert (made.first, made.complete) == ("trial 3", True)
+    made.begun({**fewer_seeds, "seeds": [5, 6, 7]}, "max")
+    assert (made.first, made.complete) == (None, False)
+
+
+def test_where_no_setting_is_a_method_nobody_is_first() -> None:
+    made = begun(refused=dict.fromkeys(ARMS, "no such slot"))
+    assert made.first is None

@@ -1,0 +1,74 @@
+"""A study whose edited file has another confirmation, or other constraints: what is run, who wins, and after a kill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dfkd_ray.study import Study
+from dfkd_ray.tune.confirm import confirmed
+from dfkd_ray.tune.history import History, read_history
+from dfkd_ray.tune.ledger import NAME, read_records
+from tests.tune import toys
+from tests.tune.test_growing import Work, copied, go_on
+
+pytestmark = pytest.mark.usefixtures("no_fsync")
+TEXT = """
+study: grown
+method: m
+task: t
+objective: {metric: val_accuracy}
+search:
+  x: {uniform: [0, 1]}
+sampler: random
+budget: {trials: 6}
+"""
+
+
+def study(more: str) -> Study:
+    return toys.study({}, f"{TEXT}{more}\n")
+
+
+def grown(folder: Path, more: str) -> History:
+    go_on(folder, lambda history: study(more))
+    return read_history(folder)
+
+
+def killed_anywhere(folder: Path, to: Path, same: Callable[[History], Any]) -> None:
+    """After whatever record it is killed since its file was edited last, it comes to the same."""
+    lines, kinds = (
+        (folder / NAME).read_bytes().splitlines(keepends=True),
+        [r["kind"] for r in read_records(folder / NAME)[0]],
+    )
+    edited = max(place for place, kind in enumerate(kinds, 1) if kind == "amended")
+    for kept in range(edited, len(lines), 5):
+        cut = to / str(kept)
+        cut.mkdir(parents=True)
+        (cut / NAME).write_bytes(b"".join(lines[:kept]) + lines[kept][:20])
+        toys.resume(cut, Work())
+        assert same(read_history(cut)) == same(read_history(folder)), f"killed after record {kept}"
+
+
+def all_of(history: History) -> Mapping[str, Any]:
+    trials = [(each.changes, each.seed, each.phase, each.state, each.values) for each in history.trials.values()]
+    return {"trials": trials, "settings": history.settings.all, "confirmed": confirmed(history), "best": history.best()}
+
+
+@pytest.fixture(scope="module")
+def sure(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished study of six trials, of which two are confirmed with four seeds."""
+    folder = tmp_path_factory.mktemp("grown") / "sure"
+    toys.start(study("confirm: {top: 2, seeds: 4}"), Work(), folder)
+    return folder
+
+
+@pytest.mark.parametrize(("less", "wanted"), [("{top: 1, seeds: 4}", 8), ("{top: 2, seeds: 3}", 9)])
+def test_a_smaller_confirmation_is_complete_by_what_was_run(sure: Path, tmp_path: Path, less: str, wanted: int) -> None:
+    history = grown(copied(sure, tmp_path / "less"), f"confirm: {less}")
+    note = confirmed(history)
+    assert note is not None
+    assert (note["complete"], note["ended"], note["wanted"]) == (True, wanted, wanted)
+    assert (len(history.trials), history.finished) == (6 + 12, True)
