@@ -43,25 +43,34 @@ def beginning(history: History, fingerprint: Fingerprint | None) -> dict[str, An
 
 
 def propose(history: History) -> Proposal | None:
-    """The next trial that confirms, seed by seed; None where the search is not over, or none is left."""
-    if _searching(history) or not history.fresh.arms:
-        return None
-    asked = {(trial.arm, trial.seed) for trial in history.trials.values() if trial.phase == CONFIRM}
-    for seed in history.fresh.seeds:
-        for arm in history.fresh.run:
-            if (arm, seed) not in asked:
-                changes = changes_of(history, history.fresh.arms[arm])
-                return Proposal(len(history.trials), changes, {}, {}, seed, arm, phase=CONFIRM)
+    """The next trial that confirms, seed by seed; None where the search is not over, or none is left, or wanted."""
+    asked = _asked(history)
+    for arm, seed in () if _searching(history) else _wanted(history):
+        if (arm, seed) not in asked:
+            changes = changes_of(history, history.fresh.arms[arm])
+            return Proposal(len(history.trials), changes, {}, {}, seed, arm, phase=CONFIRM)
     return None
 
 
 def total(history: History, searched: int | None) -> int | None:
     """How many trials there will be at most, of a search of so many settings; None: nobody knows."""
-    fresh = history.fresh
-    if fresh.arms and not _searching(history):
-        return (most(history, history.searched) or 0) + len(fresh.run) * len(fresh.seeds)
-    known = most(history, searched)
-    return None if known is None else known + history.study.confirming
+    wanted, asked = _wanted(history), _asked(history)
+    if wanted and not _searching(history):
+        return (most(history, history.searched) or 0) + len({*asked, *wanted})
+    known, confirming = most(history, searched), history.study.confirming
+    return None if known is None else known + (confirming or len(asked))
+
+
+def _asked(history: History) -> set[tuple[str, int]]:
+    """Arm and seed of each trial that confirms, of earlier leaders too."""
+    return {(str(trial.arm), trial.seed) for trial in history.trials.values() if trial.phase == CONFIRM}
+
+
+def _wanted(history: History) -> list[tuple[str, int]]:
+    """Arm and seed of each trial that the confirmation is made of, as far as it has begun; none where an edited file
+    asks for none."""
+    fresh, seeds = history.fresh, history.fresh.seeds if history.study.confirm is not None else ()
+    return [(arm, seed) for seed in seeds for arm in fresh.run]
 
 
 def _searching(history: History) -> bool:
@@ -74,14 +83,16 @@ def changes_of(history: History, number: int | None) -> Mapping[str, Any]:
 
 
 def confirmed(history: History) -> dict[str, Any] | None:
-    """What the fresh seeds say, as plain data for tables, terminal and page; None where nothing is confirmed yet.
+    """What the fresh seeds say, as plain data for tables, terminal and page; None where nothing is confirmed yet, or
+    will be, since an edited file asks for no more.
 
     settings: the best first, with the value that each had in the search, what it came to since, the probability of
     being the best of them, and its difference to the defaults by the rule of all verdicts. won: the trial that won the
     search; curse: by how much its value flattered it. complete: whether all trials have ended.
     """
     fresh, objective = history.fresh, history.study.objective[0]
-    if not fresh.arms or not any(fresh.outcomes.values()):
+    dropped = history.study.confirm is None and fresh.first is None
+    if not fresh.arms or not any(fresh.outcomes.values()) or dropped:
         return None
     mode, outcomes = objective.mode or "max", fresh.outcomes
     found = winner.fresh({arm: outcomes[arm] for arm in fresh.settings}, mode, LEVEL)

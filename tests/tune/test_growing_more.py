@@ -12,6 +12,7 @@ from dfkd_ray.study import Study
 from dfkd_ray.tune.confirm import confirmed
 from dfkd_ray.tune.history import History, read_history
 from dfkd_ray.tune.ledger import NAME, read_records
+from dfkd_ray.tune.standing import standing
 from tests.tune import toys
 from tests.tune.test_growing import Work, copied, go_on
 
@@ -72,3 +73,20 @@ def test_a_smaller_confirmation_is_complete_by_what_was_run(sure: Path, tmp_path
     assert note is not None
     assert (note["complete"], note["ended"], note["wanted"]) == (True, wanted, wanted)
     assert (len(history.trials), history.finished) == (6 + 12, True)
+
+
+def test_a_confirmation_that_is_wanted_no_more_is_not_run_on_until_it_is_again(sure: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "cut"
+    folder.mkdir()
+    lines = (sure / NAME).read_bytes().splitlines(keepends=True)
+    ends = [place for place, record in enumerate(read_records(sure / NAME)[0], 1) if record["kind"] == "ended"]
+    (folder / NAME).write_bytes(b"".join(lines[: ends[6 + 4]]))
+    history = grown(folder, "")
+    assert (len(history.trials), history.finished) == (6 + 5, True)
+    assert (standing(folder).total, confirmed(history)) == (6 + 5, None), "nothing is left to wait for"
+    history = grown(folder, "confirm: {top: 2, seeds: 4}")
+    assert (len(history.trials), standing(folder).total) == (6 + 12, 6 + 12)
+    assert confirmed(history) == confirmed(read_history(sure))
+    before = history.best()
+    history = grown(folder, "")
+    assert (history.best(), confirmed(history)) == (before, confirmed(read_history(sure))), "what is known stays"
