@@ -20,7 +20,7 @@ from dfkd_ray.study.specs import NoStopper
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.tune.proposal import Proposal
-from dfkd_ray.tune.trials import Trial, barred, excesses, outside
+from dfkd_ray.tune.trials import Trial, barred, excesses, spoilt
 
 
 def due(history: History) -> Proposal | None:
@@ -117,25 +117,12 @@ def _over(history: History, runs: Sequence[Trial]) -> tuple[str, int | None] | N
     """Why a setting cannot win any more, and the one that it is behind where that is why; None where it may."""
     study, ended = history.study, [each for each in runs if each.state != "running"]
     for each in ended:
-        if (why := _spoilt(study, each)) is not None:
+        if (why := spoilt(study, each)) is not None:
             return why, None
     rest = _rest(study, runs)
     if not rest or len(ended) < len(runs) or (rival := _ahead(history, runs)) is None:
         return None
     return f"left after {len(runs)} of {len(study.seeds)} seeds: too far behind trial {rival}, pair by pair", rival
-
-
-def _spoilt(study: Study, trial: Trial) -> str | None:
-    """What keeps a setting from winning whatever its other seeds come to: all its trials have to be sound."""
-    head = f"with seed {trial.seed}"
-    if trial.state == "failed":
-        return f"failed {head}: {(trial.reason or '').partition(chr(10))[0]}"
-    if trial.state == "pruned":
-        return trial.reason
-    if barred(study, trial):
-        return f"degenerate {head}: {', '.join(trial.degenerate(study.objective[0]))}"
-    unmet = outside(study, trial)
-    return f"outside of the constraints {head}: {', '.join(unmet)}" if unmet else None
 
 
 def _ahead(history: History, runs: Sequence[Trial]) -> int | None:

@@ -14,7 +14,7 @@ from dfkd_ray.tune.amending import compared, guarded, moved, ranks_of, remembers
 from dfkd_ray.tune.ledger import Record
 from dfkd_ray.tune.pictures import Picture
 from dfkd_ray.tune.ranks import Ranks
-from dfkd_ray.tune.trials import Trial, barred, outside
+from dfkd_ray.tune.trials import Trial
 from dfkd_ray.tune.winners import Winners
 from dfkd_ray.util import leaving
 from dfkd_ray.util.errors import StudyError
@@ -130,6 +130,8 @@ class History(Winners):
             self.ranks = ranks_of(self._study, of_the_search)
         if (was.constraints, was.best) != (self._study.constraints, self._study.best):
             self.judge_again(of_the_search)
+        if was.constraints != self._study.constraints:
+            self.reconsider()
 
     def _earlier(self, record: Record) -> None:
         if not all(each.keys() >= KNOWN for each in record["known"]):
@@ -198,13 +200,10 @@ class History(Winners):
         trial.state, trial.reason, trial.rung = record["state"], record["reason"], record["rung"]
         trial.values, trial.final = record["values"], record["final"]
         self.tally.ended(trial.number, trial.state, trial.reason, trial.epoch, trial.seconds)
-        if trial.phase is None:
-            if not self.study.seeds:
-                self.compete(trial)
-            return
-        sound = trial.state == "complete" and not barred(self.study, trial) and not outside(self.study, trial)
-        value = trial.values[0] if sound and trial.values else None
-        self.fresh.ended(str(trial.arm), trial.seed, value, self.study.objective[0].mode or "max")
+        if trial.phase is not None:
+            self.confirm(trial)
+        elif not self.study.seeds:
+            self.compete(trial)
 
     def _settled(self, record: Record) -> None:
         number = record["trial"]

@@ -44,6 +44,7 @@ class Settings:
     def asked(self, number: int, setting: int | None) -> None:
         """A trial of the search was asked for: the first of a setting (None), or a later one of it."""
         first = number if setting is None else setting
+        self.reopened(number, setting)  # had it settled, what opened it again is lost
         self.all.setdefault(first, Seeded()).runs.append(number)
         self.open[first] = self.all[first]
 
@@ -57,7 +58,7 @@ class Settings:
         return new
 
     def reopened(self, number: int, setting: int | None) -> None:
-        """A trial that had failed is run again, so its setting goes on."""
+        """A setting that had settled goes on: a trial of it that failed is run again, or it may win again."""
         first = number if setting is None else setting
         if first in self.all and first not in self.open:
             self.runs -= len(self.all[first].runs)

@@ -145,3 +145,17 @@ def barred(study: Study, trial: Trial) -> bool:
     """
     guarded = not study.one_run and degenerate.guarded(objective.metric for objective in study.objective)
     return guarded and bool(trial.degenerate(study.objective[0]))
+
+
+def spoilt(study: Study, trial: Trial) -> str | None:
+    """What keeps the setting of a trial that has ended from winning, whatever its other seeds come to: all its trials
+    have to be sound."""
+    head = f"with seed {trial.seed}"
+    if trial.state == "failed":
+        return f"failed {head}: {(trial.reason or '').partition(chr(10))[0]}"
+    if trial.state == "pruned":
+        return trial.reason
+    if barred(study, trial):
+        return f"degenerate {head}: {', '.join(trial.degenerate(study.objective[0]))}"
+    unmet = outside(study, trial)
+    return f"outside of the constraints {head}: {', '.join(unmet)}" if unmet else None

@@ -12,7 +12,7 @@ from dfkd_ray.study.pick import FIRST
 from dfkd_ray.tune.reseeded import Reseeded
 from dfkd_ray.tune.seeded import Settings
 from dfkd_ray.tune.tally import Tally
-from dfkd_ray.tune.trials import Trial, barred, outside
+from dfkd_ray.tune.trials import CONFIRM, Trial, barred, outside, spoilt
 
 UNKNOWN = -1  # the number of no trial
 
@@ -88,9 +88,25 @@ class Winners:
                 self.tally.completed(number, points)
                 self._best = UNKNOWN
 
+    def confirm(self, trial: Trial) -> None:
+        """A trial with a fresh seed has ended: what it says of its setting, where nothing keeps it from counting."""
+        sound = trial.state == "complete" and spoilt(self.study, trial) is None
+        value = trial.values[0] if sound and trial.values else None
+        self.fresh.ended(str(trial.arm), trial.seed, value, self.study.objective[0].mode or "max")
+
     def judge_again(self, trials: Iterable[Trial]) -> None:
-        """By other rules, of these, which are all that the sampler has proposed."""
+        """By other rules, of these, which are all that the sampler has proposed; and what fresh seeds say of them."""
         self.tally.best, self.tally.front, self._best = None, {}, UNKNOWN
         self.tally.ranked.clear()
         for trial in trials:
             self.compete(self.whole(trial.number))
+        for trial in self.trials.values():
+            if trial.phase == CONFIRM and trial.state != "running":
+                self.confirm(trial)
+
+    def reconsider(self) -> None:
+        """By other constraints: settings that were left go on, unless something still keeps them from winning. Those
+        behind another one too, which may be outside now: the race is for what may win."""
+        for number, setting in self.settings.all.items():
+            if setting.state == "left" and not any(spoilt(self.study, each) for each in self.runs(number)):
+                self.settings.reopened(number, None)

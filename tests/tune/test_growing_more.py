@@ -55,7 +55,12 @@ def killed_anywhere(folder: Path, to: Path, same: Callable[[History], Any]) -> N
 
 def all_of(history: History) -> Mapping[str, Any]:
     trials = [(each.changes, each.seed, each.phase, each.state, each.values) for each in history.trials.values()]
-    return {"trials": trials, "settings": history.settings.all, "confirmed": confirmed(history), "best": history.best()}
+    return {"trials": trials, "settings": history.settings.all, "confirmed": confirmed(history), "best": _best(history)}
+
+
+def _best(history: History) -> tuple[int, list[float] | None] | None:
+    best = history.best()
+    return None if best is None else (best.number, best.values)
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +95,46 @@ def test_a_confirmation_that_is_wanted_no_more_is_not_run_on_until_it_is_again(s
     before = history.best()
     history = grown(folder, "")
     assert (history.best(), confirmed(history)) == (before, confirmed(read_history(sure))), "what is known stays"
+
+
+def bound(most: float, more: str) -> str:
+    return f'constraints: {{sum: "<= {most}"}}\n{more}'
+
+
+def test_what_fresh_seeds_say_is_judged_by_the_constraints_of_now(tmp_path: Path) -> None:
+    """The defaults come to a sum of 2."""
+    sure, control = "confirm: {top: 1, seeds: 3}", lambda history: (confirmed(history) or {})["control"]
+    toys.start(study(bound(1.9, sure)), Work(), tmp_path / "s")
+    assert control(read_history(tmp_path / "s"))["mean"] is None
+    assert control(grown(tmp_path / "s", bound(4, sure)))["mean"] == pytest.approx(0.86 * 15 / 16 + 0.001 * 2)
+    killed_anywhere(tmp_path / "s", tmp_path / "killed", all_of)
+    history = grown(tmp_path / "s", bound(1.9, sure))
+    assert (control(history)["mean"], control(history)["lost"]) == (None, 3)
+    assert all(value is None for value in history.fresh.outcomes["defaults"].values())
+
+
+def test_settings_that_were_outside_of_constraints_get_their_other_seeds_once_they_are_not(tmp_path: Path) -> None:
+    several = "seeds: 3\nracing: false"
+    toys.start(study(bound(1.9, several)), Work(), tmp_path / "s")
+    before = read_history(tmp_path / "s")
+    assert {each.state for each in before.settings.all.values()} == {"complete", "left"}
+    history = grown(tmp_path / "s", bound(4, several))
+    assert {(each.state, len(each.runs)) for each in history.settings.all.values()} == {("complete", 3)}
+    best = history.best()
+    assert best is not None
+    assert best.values == [max((each.values or [0.0])[0] for each in history.settings.all.values())]
+    assert before.settings.all[best.number].state == "left", "it shows"
+    killed_anywhere(tmp_path / "s", tmp_path / "killed", all_of)
+
+
+def test_settings_behind_one_that_is_outside_now_go_on(tmp_path: Path) -> None:
+    toys.start(study(bound(4, "seeds: 3")), Work(), tmp_path / "s")
+    before = read_history(tmp_path / "s")
+    left = [n for n, setting in before.settings.all.items() if setting.state == "left"]
+    second = max(left, key=lambda number: before.trials[number].changes["x"])
+    history = grown(tmp_path / "s", bound(4 * before.trials[second].changes["x"] + 0.001, "seeds: 3"))
+    best = history.best()
+    assert best is not None
+    assert (best.number, best.over) == (second, 3)
+    assert {history.settings.all[number].state for number in left if number != second} == {"left"}, "they lose again"
+    killed_anywhere(tmp_path / "s", tmp_path / "killed", all_of)

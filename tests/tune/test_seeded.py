@@ -40,6 +40,16 @@ def test_a_setting_whose_failed_trial_is_run_again_is_open_again() -> None:
     assert [*known.all] == [0], "a sweep with one seed has none"
 
 
+def test_a_setting_that_is_run_on_is_open_also_where_what_opened_it_is_lost() -> None:
+    known = Settings()
+    known.asked(0, None)
+    known.settled(settled(0, "left"))
+    known.asked(1, 0)
+    assert (known.open, known.runs) == ({0: Seeded([0, 1])}, 0)
+    known.settled(settled(0))
+    assert (known.all[0].state, known.runs) == ("complete", 2)
+
+
 def test_noise_is_told_by_objective_once_two_settings_have_every_seed() -> None:
     known = Settings()
     assert known.noise == []
