@@ -13,7 +13,7 @@ from dfkd_ray.study import Study, domains
 from dfkd_ray.study.space import Space
 from dfkd_ray.study.starting import completed as whole
 from dfkd_ray.study.starting import setting_of
-from dfkd_ray.tune import borrowed
+from dfkd_ray.tune import past_studies
 from dfkd_ray.tune.standing import nearest
 from dfkd_ray.util import limits
 from dfkd_ray.util.errors import ConfigError, DfkdError
@@ -71,7 +71,7 @@ def _best_of(named: Mapping[str, Any], document: Document) -> list[dict[str, Any
     count = named.get("best", 1)
     if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= limits.VALUES:
         raise ConfigError.at("best", f"a number of trials, at least 1, got {count!r}")
-    earlier = borrowed.read(_folder(named["from"], document))
+    earlier = past_studies.read(_folder(named["from"], document))
     if not earlier.best:
         raise ConfigError.at("from", f"no trial of {named['from']} is complete")
     space = _space(document)

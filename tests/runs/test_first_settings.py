@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dfkd_ray.runs.study_file import open_study
-from dfkd_ray.tune.borrowed import read
+from dfkd_ray.tune.past_studies import read
 from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util.errors import ConfigError
 from tests.tune import toys

@@ -12,14 +12,14 @@ import pytest
 
 from dfkd_ray.study import Study
 from dfkd_ray.study.priors import Prior
-from dfkd_ray.tune.borrowed import borrow, read
+from dfkd_ray.tune.borrowed import borrow
 from dfkd_ray.tune.history import read_history
 from dfkd_ray.tune.launch import StudyFacts, start
 from dfkd_ray.tune.options import Options
+from dfkd_ray.tune.past_studies import read
 from dfkd_ray.tune.search import Search
 from dfkd_ray.tune.work import Job, Row
 from dfkd_ray.util import tables
-from dfkd_ray.util.errors import StudyError
 from tests.tune import toys
 
 TASK = {"name": "t", "teacher": {"arch": "r"}}
@@ -64,35 +64,6 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("borrowed") / "old"
     toys.start(study(), Work(), folder, task=TASK)
     return folder
-
-
-def test_an_earlier_study_is_read_from_its_tables(old: Path) -> None:
-    earlier, history = read(old), read_history(old)
-    ended = {n: trial for n, trial in history.trials.items() if trial.state in ("complete", "pruned")}
-    assert [past.number for past in earlier.trials] == [*ended]
-    for past in earlier.trials:
-        trial = ended[past.number]
-        assert (past.state, past.changes, past.values) == (trial.state, trial.changes, trial.values)
-        assert past.last["val_accuracy"] == trial.rows[trial.epoch]["metrics"]["val_accuracy"]
-        assert past.last["seconds"] == trial.seconds
-    best = history.best()
-    assert best is not None
-    assert earlier.best[0].number == best.number
-    assert {past.state for past in earlier.best} == {"complete"}
-    with pytest.raises(StudyError, match="nowhere"):
-        read(old / "nowhere")
-
-
-def test_of_a_study_with_several_seeds_each_setting_is_known_once(tmp_path: Path) -> None:
-    several = {
-        "budget: {trials: 5}": "budget: {trials: 2}\nseeds: 2\nracing: false",
-        "stopper: {name: asha, grace: 1, reduction: 2}": "stopper: none",
-    }
-    toys.start(study(several), Work(), tmp_path, task=TASK)
-    history = read_history(tmp_path)
-    assert [(past.number, past.values) for past in read(tmp_path).trials] == [
-        (number, setting.values) for number, setting in history.settings.all.items()
-    ]
 
 
 def test_trials_of_the_same_method_task_and_length_are_known_to_the_sampler(old: Path, tmp_path: Path) -> None:
@@ -161,3 +132,26 @@ def test_trials_outside_of_the_space_are_counted(old: Path) -> None:
     assert [*found.told] == [
         f"{old}: the sampler knows 3 trials of it; 2 others are none of this method, length and space"
     ]
+
+
+def test_of_several_seeds_a_setting_is_told_as_its_own_sampler_was(tmp_path: Path) -> None:
+    several = {
+        "budget: {trials: 5}": "budget: {trials: 6}\nseeds: 3",
+        "{name: tpe, startup: 3}": "random",
+        "stopper: {name: asha, grace: 1, reduction: 2}": "stopper: none",
+    }
+    toys.start(study(several), Work(), tmp_path, task=TASK)
+    settings = read_history(tmp_path).settings.all
+    assert {setting.state for setting in settings.values()} == {"complete", "left"}
+    made = study({**NEW, "task: t": 'task: t\nconstraints: {val_accuracy: "<= 0.5"}'})
+    (record,) = borrow(made, [tmp_path], TASK, Work().fingerprint).records
+    assert {each["state"] for each in record["known"]} == {"complete"}
+    assert {each["trial"]: each["values"] for each in record["known"]} == {
+        number: pytest.approx(setting.told) for number, setting in settings.items()
+    }
+    worst = {
+        number: max((each.values or [0.0])[0] for each in read_history(tmp_path).runs(number)) for number in settings
+    }
+    assert {each["trial"]: each["excesses"]["val_accuracy"] for each in record["known"]} == {
+        number: pytest.approx(value - 0.5) for number, value in worst.items()
+    }
