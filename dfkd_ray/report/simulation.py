@@ -113,11 +113,11 @@ def warnings(simulated: pa.Table) -> list[str]:
 def facts(simulated: pa.Table) -> list[tuple[str, object]]:
     """What the simulation stands on, from its metadata."""
     note = tables.metadata(simulated)
-    metric = note["metric"]
+    metric, others = note["metric"], note["others"]
     return [
         ("study", note["study"]),
         ("recorded", f"{words.count(note['recorded'], 'complete trial')} in {words.listed(note['folders'])}"),
-        ("left out", words.count(note["others"], "trial") + " that are not complete" if note["others"] else None),
+        ("left out", f"{words.count(others, 'trial')} not complete, changed or of a confirmation" if others else None),
         ("explained", f"{words.percent(note['explained'])} of their variance, of trials that the forest never saw"),
         ("left over", f"{metrics.changed(metric, note['noise'], signed=False)}, standard deviation"),
         ("best of the space", metrics.with_unit(metric, note["best"])),

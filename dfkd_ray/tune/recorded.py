@@ -25,6 +25,7 @@ from dfkd_ray.study import Study
 from dfkd_ray.study.domains import Domain, Int, Log, Uniform, canonical
 from dfkd_ray.study.space import Space, draw
 from dfkd_ray.tune.history import FOREIGN
+from dfkd_ray.tune.reuse import same_task
 from dfkd_ray.util import tables
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.words import count, listed, shorten
@@ -45,7 +46,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Recorded:
-    """The complete trials of some folders: their settings and curves; `others`: trials that are not complete."""
+    """The complete trials of some folders: their settings and curves; `others`: how many trials are left out."""
 
     changes: Sequence[Mapping[str, Any]]
     curves: Sequence[Recording]
@@ -53,18 +54,24 @@ class Recorded:
 
 
 def read(study: Study, folders: Sequence[Path], method: Callable[[], Mapping[str, Any]]) -> Recorded:
-    """StudyError where a folder has no tables, is of another experiment or space, or where too little is complete.
+    """StudyError where a folder has no tables, is of another experiment or space, where they are of two tasks or
+    teachers, or where too little is complete.
 
     method: the study's method as its trials have it, for what only the record names; called where that is so.
     """
     changes: list[Mapping[str, Any]] = []
     curves: list[Recording] = []
-    others = 0
+    others, tasks = 0, list[Mapping[str, Any]]()
     for folder in folders:
         trials, steps = tables.read(folder / "trials.arrow"), tables.read(folder / "steps.arrow")
         try:
             rows = trials.to_pylist()
-            if differing := list(_differences(study, method, tables.metadata(trials), rows)):
+            note = tables.metadata(trials)
+            tasks.append(note.get("task", {}))
+            differing = list(_differences(study, method, note, rows))
+            if len(tasks) > 1 and not same_task(tasks[-1], tasks[0]):
+                differing.append(f"its task, teacher or evaluation is not that of {folders[0]}")
+            if differing:
                 raise StudyError(f"{folder}: no record of {study.study}: {listed(differing)}")
             whole = list(_whole(study, rows, steps.to_pylist()))
         except FOREIGN as error:
@@ -84,14 +91,16 @@ def read(study: Study, folders: Sequence[Path], method: Callable[[], Mapping[str
 def _whole(
     study: Study, trials: Sequence[Mapping[str, Any]], steps: Sequence[Mapping[str, Any]]
 ) -> Iterable[tuple[Mapping[str, Any], Recording]]:
-    """The setting and the curve of each complete trial that has a number in every epoch."""
+    """The setting and the curve of each complete trial of the search that has a number in every epoch. What confirms a
+    winner is another run of a setting that was chosen, or of the method itself; what was changed on the way is of
+    another experiment."""
     found: dict[int, dict[int, tuple[float, float]]] = {}
     for step in steps:
         if step["metric"] == study.objective[0].metric and math.isfinite(step["value"]):
             found.setdefault(step["trial"], {})[step["epoch"]] = step["value"], step["seconds"]
     for trial in trials:
-        epochs = found.get(trial["trial"], {})
-        if trial["state"] == "complete" and len(epochs) == trial["epochs"]:
+        epochs, counts = found.get(trial["trial"], {}), trial.get("phase") is None and not trial.get("changed")
+        if counts and trial["state"] == "complete" and len(epochs) == trial["epochs"]:
             changes = json.loads(trial["changes"])
             features(study.search, changes)  # a value that has no place in the space is no setting of it
             values, until = zip(*(epochs[epoch] for epoch in sorted(epochs)))
@@ -194,6 +203,9 @@ def _differences(
         yield "its tables do not say of what they are"
         return
     theirs = studies.parse(Document(note["study"]))
+    if theirs.ablation is not None:
+        yield "it is of an ablation, whose arms are no settings of a search"
+        return
     for what, own, other in (
         ("method", study.method_name, theirs.method_name),
         ("task", study.task_name, theirs.task_name),

@@ -63,7 +63,7 @@ def test_a_record_that_explains_little_is_warned_of() -> None:
 def test_what_it_stands_on() -> None:
     known = {name: for_terminal(str(value)) for name, value in simulation.facts(simulations.table())}
     assert known["recorded"] == "40 complete trials in reports/old"
-    assert known["left out"] == "2 trials that are not complete"
+    assert known["left out"] == "2 trials not complete, changed or of a confirmation"
     assert known["explained"].startswith("73.1 % of their variance")
     assert known["left over"] == "5.0 points, standard deviation"
     assert known["not simulated"] == "gp + asha: gp models values"

@@ -14,6 +14,7 @@ from dfkd_ray.study.space import draw
 from dfkd_ray.util import tables
 
 EPOCHS = 4
+TASK = {"name": "t", "teacher": {"digest": "d"}}
 
 
 def top(changes: Mapping[str, Any]) -> float:
@@ -37,9 +38,11 @@ def write(
     values: Callable[[Mapping[str, Any]], list[float]] = curve,
     state: Callable[[int], str] = lambda number: "complete",
     method: str | None = None,
+    row: Mapping[str, Any] = {},
     **note: Any,
 ) -> Path:
-    """Tables of so many trials at random settings; an epoch takes 2 s, one with `kind: bad` 3 s."""
+    """Tables of so many trials at random settings; an epoch takes 2 s, one with `kind: bad` 3 s. row: what all of them
+    have besides."""
     chance = random.Random(0)
     rows: list[dict[str, Any]] = []
     steps: list[dict[str, Any]] = []
@@ -50,9 +53,9 @@ def write(
             own = {"trial": number, "epoch": epoch, "seconds": pace * epoch}
             steps += [{**own, "metric": "val_accuracy", "value": value}, {**own, "metric": "sum", "value": 1.0}]
         own = {"study": study.study, "trial": number, "seed": 0, "changes": json.dumps(changes), "method": method}
-        rows.append({**own, "state": state(number), "epochs": EPOCHS})
+        rows.append({**own, "state": state(number), "epochs": EPOCHS, **row})
     folder.mkdir(parents=True)
-    metadata = {"study": studies.plain(study), **note}
+    metadata = {"study": studies.plain(study), "task": TASK, **note}
     tables.write(tables.table("trials", rows, metadata), folder / "trials.arrow")
     tables.write(tables.table("steps", steps, metadata), folder / "steps.arrow")
     return folder

@@ -66,6 +66,35 @@ def test_a_record_of_something_else_is_refused(record: Path, changes: dict[str, 
         read(toys.study(changes), [record])
 
 
+def test_an_ablation_is_no_record(tmp_path: Path) -> None:
+    text = toys.STUDY.replace("sampler: {name: tpe, startup: 3}\nstopper: {name: asha, grace: 1, reduction: 2}\n", "")
+    arms = text.replace("budget: {trials: 8}", "arms: {on: {}, off: {part: 0}}\nseeds: 3\ndraws: 14")
+    folder = recording.write(tmp_path / "arms", toys.study(text=arms))
+    message = f"{folder}: no record of toy: it is of an ablation, whose arms are no settings of a search"
+    with pytest.raises(StudyError, match=re.escape(message)):
+        read(toys.study(), [folder])
+
+
+def test_records_of_two_teachers_are_not_mixed(record: Path, tmp_path: Path) -> None:
+    same = recording.write(tmp_path / "same", toys.study())
+    other = recording.write(tmp_path / "other", toys.study(), task={**recording.TASK, "teacher": {"digest": "e"}})
+    assert len(read(toys.study(), [record, same]).curves) == 80
+    assert len(read(toys.study(), [other]).curves) == 40, "alone"
+    message = f"{other}: no record of toy: its task, teacher or evaluation is not that of {record}"
+    with pytest.raises(StudyError, match=re.escape(message)):
+        read(toys.study(), [record, same, other])
+
+
+@pytest.mark.parametrize(
+    "row", [{"phase": "confirm", "changes": "{}"}, {"phase": "confirm"}, {"changed": "the teacher"}]
+)
+def test_what_confirms_a_winner_or_was_changed_is_left_out(record: Path, tmp_path: Path, row: dict[str, str]) -> None:
+    folder = recording.write(tmp_path / "more", toys.study(), trials=7, row=row)
+    found = read(toys.study(), [record, folder])
+    assert (len(found.curves), found.others) == (40, 7)
+    assert all("x" in changes for changes in found.changes)
+
+
 def test_a_value_that_was_the_presets_and_is_named_now_is_the_same(tmp_path: Path) -> None:
     folder = recording.write(tmp_path / "old", toys.study(), method='{"source": {"lr": 0.01}}')
     named = {"method: m": "method: m\nfixed: {source.lr: 0.01}"}
