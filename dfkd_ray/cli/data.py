@@ -12,7 +12,7 @@ import typer
 from dfkd_ray.cli import app, completion, options, printing
 from dfkd_ray.cli.real_images import ImageOptions
 from dfkd_ray.util.errors import DataError
-from dfkd_ray.util.words import DASH
+from dfkd_ray.util.words import DASH, counted
 
 if TYPE_CHECKING:
     from dfkd_ray.datasets import Task
@@ -174,7 +174,9 @@ def _said(task: Task, report: DataReport, shown: int | None) -> Iterator[str]:
         yield f"{which:<7}{report.counts.get(which, 0):>11,}{official:>11}{differs}"
     damaged = [f"{path}: {wrong}" for path, wrong in report.damaged.items()]
     surplus = "surplus" if report.official or not report.unused.pictures else "in no split, and not used"
-    kinds = {"unreadable": report.unreadable, "missing": report.missing, "damaged": damaged, surplus: report.surplus}
+    left_out = [f"{path}: {wrong}" for path, wrong in report.left_out.items()]
+    kinds = {"unreadable": report.unreadable, "missing": report.missing, "damaged": damaged}
+    kinds |= {f"damaged, and left out (skip_damaged is {task.skip_damaged})": left_out, surplus: report.surplus}
     kinds |= report.unused.kinds
     for kind, files in kinds.items():
         if files:
@@ -182,5 +184,9 @@ def _said(task: Task, report: DataReport, shown: int | None) -> Iterator[str]:
             yield from (f"  {file}" for file in files[:shown])
             if shown is not None and len(files) > shown:
                 yield f"  and {len(files) - shown:,} more (--list names them)"
-    wrong = "not as it was published" if task.origin is not None else "not whole: see above"
-    yield "whole: every image is there and can be read" if report.complete else wrong
+    if not report.complete:
+        yield "not as it was published" if report.official else "not whole: see above"
+    elif left_out:
+        yield f"whole but for {counted(len(left_out), 'damaged image')}, left out"
+    else:
+        yield "whole: every image is there and can be read"

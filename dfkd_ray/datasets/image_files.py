@@ -164,21 +164,14 @@ def _said(files: Sequence[str], of: int, what: str) -> str:
 
 
 def _owned(task: Task) -> tuple[str, ...]:
-    """What caches of images that nobody published are known by: see `_picture`."""
+    """What caches of images that nobody published are known by: see `decode`."""
     return ("own",) if task.origin is None else ()
 
 
 def _picture(path: Path, mode: str, short: int, side: int | None, own: bool) -> NDArray[np.uint8] | str:
-    """(height, width, C) of a file, or what is wrong with it.
-
-    Grey, palette and CMYK become RGB, an alpha channel is dropped. An EXIF tag turns an image of one's own; none of a
-    published set, because those who measured on it saw it as torchvision's loader of folders reads it. An image of one
-    pixel is an image, enlarged like any other.
-    """
+    """(height, width, C) of a file, or what is wrong with it. An image of one pixel is enlarged like any other."""
     try:
-        with Image.open(path) as image:
-            turned = ImageOps.exif_transpose(image) if own else image
-            picture = _of_bytes(turned, image.format, own).convert(mode)
+        picture = decode(path, mode, own)
     except Exception as error:  # a damaged file raises almost anything
         return f"{path}: {str(error) or type(error).__name__}"
     picture = shorter(picture, short)
@@ -186,6 +179,17 @@ def _picture(path: Path, mode: str, short: int, side: int | None, own: bool) -> 
         left, top = (round((length - side) / 2) for length in picture.size)  # as torchvision's CenterCrop rounds
         picture = picture.crop((left, top, left + side, top + side))
     return uncut.pixels(picture)
+
+
+def decode(path: Path, mode: str, own: bool) -> Image.Image:
+    """The picture in a file; what is damaged, or has pixels of another kind, raises almost anything.
+
+    Grey, palette and CMYK become RGB, an alpha channel is dropped. An EXIF tag turns an image of one's own; none of a
+    published set, because those who measured on it saw it as torchvision's loader of folders reads it.
+    """
+    with Image.open(path) as image:
+        turned = ImageOps.exif_transpose(image) if own else image
+        return _of_bytes(turned, image.format, own).convert(mode)
 
 
 def _of_bytes(image: Image.Image, kind: str | None, own: bool) -> Image.Image:

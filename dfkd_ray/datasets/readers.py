@@ -91,7 +91,7 @@ def unread_split(task: Task, which: SplitName, data: Path | None, download: bool
         fetched(task, data, which=which)
     root, parts = opened(task, data)
     origin = f"{task.reader if root is None else root}, {which}"
-    return _checked(task, _take(task, parts, which, origin), origin), origin
+    return accepted(task, _take(task, parts, which, origin), origin), origin
 
 
 def opened(task: Task, data: Path | None = None) -> Opened:
@@ -107,7 +107,7 @@ def opened(task: Task, data: Path | None = None) -> Opened:
 
 def _some_classes(task: Task, whole: Task, part: Callable[[], Part]) -> Part:
     """The images of a part of the whole task that are of the task's classes."""
-    images, labels = _checked(whole, part(), task.name)
+    images, labels = accepted(whole, part(), task.name)
     classes = Classes(task.classes, task.name)
     numbers = np.array([-1 if (label := classes.exact.get(name)) is None else label for name in whole.classes])
     rows = np.flatnonzero(numbers[labels] >= 0)
@@ -184,7 +184,8 @@ def _take(task: Task, parts: Parts, which: SplitName, origin: str) -> Part:
     return Part(images[:cut], labels[:cut]) if first else Part(images[cut:], labels[cut:])
 
 
-def _checked(task: Task, part: Part, origin: str) -> Part:
+def accepted(task: Task, part: Part, origin: str) -> Part:
+    """The part; DataError where its images or labels are none that the task can have."""
     images, labels = part
     if not isinstance(images, Files) and (images.dtype != np.uint8 or images.ndim not in (3, 4)):
         shape = f"{images.dtype} {images.shape}"

@@ -9,16 +9,17 @@ import hashlib
 import math
 import os
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
-from dfkd_ray.datasets.image_files import Files
+from dfkd_ray.datasets.image_files import MODES, Files, decode, square
 from dfkd_ray.datasets.listing import folders_in, is_clutter, is_picture
 from dfkd_ray.datasets.naming import Classes
-from dfkd_ray.datasets.readers import Part, opened
+from dfkd_ray.datasets.readers import WHICH, Part, accepted, channelled, opened, unread_split
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.datasets.trees import ClassFolders, lines
 from dfkd_ray.datasets.unused import Unused, of_task
@@ -37,7 +38,8 @@ class DataReport:
     """What was found, paths as under `root` (None: there is nothing on a disk).
 
     counts: images that are there, by split; `whole`: of a set without splits. damaged: paths, and what is wrong with
-    each. unreadable: why a split could not be read. unused: what else lies in a folder of one's own.
+    each. left_out: the same of those that the task's `skip_damaged` goes on without. unreadable: why a split could not
+    be read. unused: what else lies in a folder of one's own.
     """
 
     root: Path | None
@@ -45,6 +47,7 @@ class DataReport:
     counts: dict[str, int] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     damaged: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
     surplus: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     unused: Unused = field(default_factory=Unused)
@@ -63,55 +66,57 @@ class DataReport:
 
 
 def verify(task: Task, data: Path | None = None) -> DataReport:
-    """Check every file of the task's images (of all classes, where it has some); DataError where there is nothing."""
-    task = replace(task, classes=task.among or task.classes, among=())
+    """Check every file of the task's images; DataError where there is nothing.
+
+    Where the task has some of the classes of its data, what there is of the others is neither missing nor too much.
+    """
     there = opened(task, data)
     report, listed = DataReport(there.root), defaultdict[Path, set[str]](set)
     if there.root is None:
         return report
-    if not there.root.is_dir():  # an .npz, somebody's own or the publisher's
-        if task.origin is not None and there.root != data:
-            report.official = task.origin.counts.stated
-        for which, part in there.parts.items():
-            _counted(which, part, report)
-        return report
-    if task.origin is not None:
+    given = data or Path(task.data or "")
+    if task.origin is not None and given.suffix != ".npz":  # which is somebody's own
         report.official = task.origin.counts.stated
+    if not there.root.is_dir():
+        for which, part in there.parts.items():
+            _counted(task, which, part, report)
+        return report
     _arrays(task, there.root, report)
-    parts = {"whole": ClassFolders(task, there.root)} if task.reader == "caltech101" else there.parts
+    whole = task.reader == "caltech101" and not task.among
+    parts = {"whole": ClassFolders(task, there.root)} if whole else there.parts
     for which, part in parts.items():
         if (found := _listed(task, there.root, which, part, report)) is not None:
-            folder, names = found
-            listed[folder].update(names)
-            report.counts[which] = _readable(f"{task.name}, {which}", folder, names, report)
+            listed[found.root].update(found.names)
+            report.counts[which] = _readable(task, which, found, report)
     report.unused = of_task(task, data)
     report.surplus += report.unused.pictures
-    for folder, own in listed.items() if task.reader != "folder" else ():
+    for folder, own in listed.items() if task.reader != "folder" and not task.among else ():
         report.surplus += [report.path(folder / name) for name in sorted(_images(folder) - own)]
+    if task.skip_damaged and report.damaged:
+        _leave_out(task, data, report)
     return report
 
 
-def _listed(
-    task: Task, root: Path, which: str, part: Callable[[], Part], report: DataReport
-) -> tuple[Path, Sequence[str]] | None:
-    """The files of a split, a folder and the names in it; None where it has none, or nobody can tell."""
+def _listed(task: Task, root: Path, which: str, part: Callable[[], Part], report: DataReport) -> Files | None:
+    """The files of a split; None where it has none, or nobody can tell."""
     try:
         if isinstance(part, ClassFolders) and not part.partly:
-            return part.root, _by_class(part, report)
-        if task.reader == "tiny_imagenet":
+            return Files(part.root, _by_class(part, report))
+        if task.reader == "tiny_imagenet" and not task.among:
             table = root / "val" / "val_annotations.txt"
-            return root / "val" / "images", [line.partition("\t")[0] for _, line in lines(table)]
+            return Files(root / "val" / "images", [line.partition("\t")[0] for _, line in lines(table)])
     except DataError as error:
         report.unreadable.append(f"{which}: {error}")
         return None
-    images = _counted(which, part, report)
-    return (images.root, images.names) if isinstance(images, Files) else None
+    return _counted(task, which, part, report)
 
 
-def _counted(which: str, part: Callable[[], Part], report: DataReport) -> Files | None:
-    """How many images a split holds; its files, if that is what they are."""
+def _counted(task: Task, which: str, part: Callable[[], Part], report: DataReport) -> Files | None:
+    """How many images a split holds, if the task can have them; its files, if that is what they are."""
     try:
-        images = part().images
+        images = accepted(task, part(), str(report.root)).images
+        if not isinstance(images, Files):
+            channelled(task, images, str(report.root))
     except DataError as error:
         report.unreadable.append(f"{which}: {error}")
         return None
@@ -134,13 +139,14 @@ def _by_class(part: ClassFolders, report: DataReport) -> list[str]:
     return names
 
 
-def _readable(title: str, folder: Path, names: Sequence[str], report: DataReport) -> int:
+def _readable(task: Task, which: str, files: Files, report: DataReport) -> int:
     """How many of the files are there; each is decoded, in threads, because Pillow lets go of the interpreter."""
-    count = 0
-    with decoders() as pool, progress(title, len(names), "images") as tell:
-        for start in range(0, len(names), _CHUNK):
-            paths = [folder / name for name in names[start : start + _CHUNK]]
-            for path, wrong in zip(paths, pool.map(_wrong, paths)):
+    count, (channels, _) = 0, square(task, files.root)
+    wrong_in = partial(_wrong, mode=MODES[channels], own=task.origin is None)
+    with decoders() as pool, progress(f"{task.name}, {which}", len(files), "images") as tell:
+        for start in range(0, len(files), _CHUNK):
+            paths = [files.root / name for name in files.names[start : start + _CHUNK]]
+            for path, wrong in zip(paths, pool.map(wrong_in, paths)):
                 if wrong == _GONE:
                     report.missing.append(report.path(path))
                 elif wrong is not None:
@@ -150,11 +156,10 @@ def _readable(title: str, folder: Path, names: Sequence[str], report: DataReport
     return count
 
 
-def _wrong(path: Path) -> str | None:
-    """What is wrong with an image file, if anything is."""
+def _wrong(path: Path, mode: str, own: bool) -> str | None:
+    """What is wrong with an image file, if anything is, to whoever reads the task's images."""
     try:
-        with Image.open(path) as image:
-            image.load()
+        decode(path, mode, own)
     except FileNotFoundError:
         return _GONE
     except UnidentifiedImageError:
@@ -162,6 +167,20 @@ def _wrong(path: Path) -> str | None:
     except Exception as error:  # a damaged file raises almost anything
         return str(error) or type(error).__name__
     return None
+
+
+def _leave_out(task: Task, data: Path | None, report: DataReport) -> None:
+    """Tell apart the damaged files that a reader of the task goes on without: of each split no more than it allows."""
+    for which in WHICH:
+        try:
+            (images, _), _ = unread_split(task, which, data, download=False)
+        except DataError:  # which is told where the split is listed
+            continue
+        if isinstance(images, Files):
+            own = {report.path(images.root / name) for name in images.names}
+            damaged = [path for path in report.damaged if path in own]
+            if len(damaged) <= task.skip_damaged:
+                report.left_out |= {path: report.damaged.pop(path) for path in damaged}
 
 
 def _images(folder: Path, deep: bool = True) -> set[str]:

@@ -201,3 +201,16 @@ def test_a_damaged_set_is_verified(mine: Path, home: Path):
 
 def test_nothing_to_verify(mine: Path, home: Path):
     assert f"{home}: there are no images of mine" in refused("data", "verify", mine)
+
+
+def test_damaged_files_are_left_out_where_that_is_asked_for(tmp_path: Path, home: Path):
+    write_classes(tmp_path / "own" / "test", {"ant": 2, "bee": 2})
+    truncate(write_noise(tmp_path / "own" / "test" / "bee" / "torn.jpg", (40, 40)))
+    words = ("data", "verify", f"folder:{tmp_path / 'own'}")
+    done = dfkd(*words)
+    assert (done.code, done.out.splitlines()[-1]) == (1, "not whole: see above")
+    done = dfkd(*words, "--skip-damaged", "1")
+    lines = done.out.splitlines()
+    assert (done.code, lines[3]) == (0, "damaged, and left out (skip_damaged is 1): 1")
+    assert lines[4].startswith("  test/bee/torn.jpg: ")
+    assert lines[5:] == ["whole but for 1 damaged image, left out"]
