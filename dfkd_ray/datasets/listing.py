@@ -1,6 +1,7 @@
 """What lies in a folder: which of it are pictures, and which is what systems and archivers leave behind.
 
-A picture is a file with the ending of one, or whatever its ending one that Pillow knows by its first bytes.
+A picture is a file with the ending of one, or whatever its ending one that Pillow knows by its first bytes. Links to
+folders are followed, as torchvision's ImageFolder follows them, but for those to a folder that they lie in.
 """
 
 from __future__ import annotations
@@ -30,11 +31,12 @@ def is_picture(path: str | Path) -> bool:
 
 
 def _opens(path: str | Path) -> bool:
-    """Whether Pillow knows a file by its content; one without the marks of any format is never opened whole."""
+    """Whether Pillow knows a file by its content; one without the marks of any format is never opened whole, but for
+    those of the few formats that have none, such as TGA, by their endings."""
     try:
         with open(path, "rb") as file:
             header = file.read(_HEADER)
-        if not any(accept(header) for accept in _accepting()):
+        if not (str(path).lower().endswith(_unmarked()) or any(accept(header) for accept in _accepting())):
             return False
         with Image.open(path) as image:
             return image.format not in _NO_PIXELS
@@ -44,9 +46,16 @@ def _opens(path: str | Path) -> bool:
 
 @cache
 def _accepting() -> list[Image._Accept]:  # type: ignore[name-defined]
-    """Pillow's tests of the first bytes. Formats without one are known by their ending alone, and none of them here."""
+    """Pillow's tests of the first bytes; formats without one: see `_unmarked`."""
     Image.init()
     return [accept for name, (_, accept) in Image.OPEN.items() if accept is not None and name not in _NO_PIXELS]
+
+
+@cache
+def _unmarked() -> tuple[str, ...]:
+    """The endings of the formats that Pillow has no test of the first bytes for."""
+    known = Image.registered_extensions().items()
+    return tuple(ending for ending, name in known if name in Image.OPEN and Image.OPEN[name][1] is None)
 
 
 def entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -62,12 +71,20 @@ def folders_in(root: Path) -> set[str]:
     return {entry.name for entry in entries(root) if entry.is_dir()}
 
 
+def leads_up(folder: Path) -> bool:
+    """Whether it is a link to a folder that it lies in, by whichever links one came: to follow it has no end."""
+    if not folder.is_symlink():
+        return False
+    target = folder.resolve()
+    return any(place.resolve().is_relative_to(target) for place in folder.absolute().parents)
+
+
 def pictures_in(folder: Path, deep: bool = False) -> list[str]:
     """The pictures of a folder by name, sorted; deep: those in the folders within too, `within/name`, at the end."""
     here = entries(folder)
     names = sorted(entry.name for entry in here if not entry.is_dir() and is_picture(entry.path))
     if deep:
-        for within in sorted(entry.name for entry in here if entry.is_dir(follow_symlinks=False)):
+        for within in sorted(entry.name for entry in here if entry.is_dir() and not leads_up(Path(entry.path))):
             names += [f"{within}/{name}" for name in pictures_in(folder / within, deep)]
     return names
 
@@ -77,6 +94,5 @@ def holds_pictures(folder: Path, deep: bool = False) -> bool:
     here = entries(folder)
     if any(not entry.is_dir() and is_picture(entry.path) for entry in here):
         return True
-    return deep and any(
-        holds_pictures(folder / entry.name, deep) for entry in here if entry.is_dir(follow_symlinks=False)
-    )
+    inside = [folder / entry.name for entry in here if entry.is_dir()]
+    return deep and any(holds_pictures(each, deep) for each in inside if not leads_up(each))

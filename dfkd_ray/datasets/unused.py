@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dfkd_ray.datasets import layout
 from dfkd_ray.datasets.image_files import Files
-from dfkd_ray.datasets.listing import is_clutter, is_picture
+from dfkd_ray.datasets.listing import is_clutter, is_picture, leads_up
 from dfkd_ray.datasets.readers import opened
 from dfkd_ray.datasets.task import Task
 from dfkd_ray.util.errors import DataError
@@ -20,8 +20,9 @@ from dfkd_ray.util.words import count, for_terminal
 @dataclass(frozen=True)
 class Unused:
     """Paths under the folder: pictures that are in no split, folders without anything, files that are no picture to
-    Pillow, and what systems and archivers leave behind (of a folder of theirs the folder). deeper: folders within those
-    of the classes, whose images are used, and of those classes, as torchvision's ImageFolder has it."""
+    Pillow, and what systems and archivers leave behind (of a folder of theirs the folder) or what is a link to a folder
+    that it lies in. deeper: folders within those of the classes, whose images are used, and of those classes, as
+    torchvision's ImageFolder has it."""
 
     pictures: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
@@ -50,19 +51,20 @@ class Unused:
 def unused(root: Path, used: Set[str]) -> Unused:
     """All under `root` but the files `used`, whose paths begin with it."""
     found = Unused()
-    for place, folders, files in os.walk(root):
+    for place, folders, files in os.walk(root, followlinks=True):
+        inside = [name for name in folders if not is_clutter(name) and not leads_up(Path(place, name))]
         for name in sorted(folders + files):
             path = os.path.join(place, name)
             told = os.path.relpath(path, root)
             if path in used:
                 continue
-            if is_clutter(name):
+            if is_clutter(name) or (name in folders and name not in inside):
                 found.clutter.append(told)
             elif name in files:
                 (found.pictures if is_picture(path) else found.others).append(told)
             elif not any(not is_clutter(each) for each in os.listdir(path)):
                 found.empty.append(told)
-        folders[:] = [name for name in folders if not is_clutter(name)]
+        folders[:] = inside
     return found
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, features
 
-from dfkd_ray.datasets.listing import folders_in, holds_pictures, is_clutter, is_picture, pictures_in
+from dfkd_ray.datasets.listing import folders_in, holds_pictures, is_clutter, is_picture, leads_up, pictures_in
 from dfkd_ray.util.errors import DataError
 from tests.datasets.trees import write_image
 
@@ -66,3 +66,32 @@ def test_pictures_by_name_those_of_folders_within_at_the_end(tmp_path: Path) -> 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none: cannot be read: "):
         pictures_in(tmp_path / "none")
+
+
+def test_an_image_of_a_format_without_a_mark_is_known_by_its_ending(tmp_path: Path) -> None:
+    image = Image.new("RGB", (16, 16), (9, 99, 200))
+    image.save(tmp_path / "a.tga", compression="tga_rle")
+    image.save(tmp_path / "B.TGA", compression="tga_rle")
+    (tmp_path / "c.tga").write_text("no picture, whatever its ending says")
+    assert pictures_in(tmp_path) == ["B.TGA", "a.tga"]
+
+
+def test_links_to_folders_are_followed(tmp_path: Path) -> None:
+    write_image(tmp_path / "elsewhere" / "1.png")
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cat" / "more").symlink_to(tmp_path / "elsewhere")
+    assert pictures_in(tmp_path / "cat", deep=True) == ["more/1.png"]
+    assert holds_pictures(tmp_path / "cat", deep=True)
+
+
+def test_a_link_to_a_folder_above_is_not(tmp_path: Path) -> None:
+    """Neither straight up nor in a circle of two folders."""
+    for name in ("cat", "dog"):
+        write_image(tmp_path / name / "1.png")
+    for link, target in (("cat/up", ""), ("cat/self", "cat"), ("cat/dogs", "dog"), ("dog/cats", "cat")):
+        (tmp_path / link).symlink_to(tmp_path / target)
+    assert pictures_in(tmp_path / "cat", deep=True) == ["1.png", "dogs/1.png"]
+    assert [name for name in ("up", "self", "dogs") if leads_up(tmp_path / "cat" / name)] == ["up", "self"]
+    (tmp_path / "cat" / "1.png").unlink()
+    (tmp_path / "dog" / "1.png").unlink()
+    assert not holds_pictures(tmp_path / "cat", deep=True)

@@ -58,3 +58,13 @@ def test_a_table_is_used(tmp_path: Path) -> None:
 def test_published_sets_are_verified_otherwise(tmp_path: Path) -> None:
     assert of_task(datasets.load("gliders")) == Unused()
     assert unused(tmp_path, set()) == Unused()
+
+
+def test_links_to_folders_are_used_and_one_that_leads_up_is_named(tmp_path: Path) -> None:
+    write_classes(tmp_path / "photos", {"a": 2, "b": 2})
+    write_image(tmp_path / "elsewhere" / "old" / "1.png")
+    (tmp_path / "photos" / "a" / "more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "photos" / "b" / "up").symlink_to(tmp_path / "photos")
+    task = datasets.load(f"folder:{tmp_path / 'photos'}@8")
+    assert of_task(task) == Unused(clutter=["b/up"], deeper=["a/more/old"])
+    assert sum(len(datasets.split(task, which).labels) for which in ("train", "val", "test")) == 5
