@@ -5,9 +5,9 @@ Where there are several, splits go before class folders, and those before a tabl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,13 @@ WHOLE = "whole"  # what has no splits of its own
 @dataclass(frozen=True)
 class FolderLayout:
     """folders: that of each split under `root`. tables: where there are no class folders that of each split, and what
-    the split is called in it (None: all rows are of it)."""
+    the split is called in it (None: all rows are of it). unlabelled: folders that are no class, though they lie beside
+    those of the classes."""
 
     root: Path
     folders: Mapping[str, str] = field(default_factory=dict)
     tables: Mapping[str, tuple[Path, str | None]] = field(default_factory=dict)
+    unlabelled: frozenset[str] = frozenset()
 
     @property
     def whole(self) -> bool:
@@ -50,7 +52,8 @@ class FolderLayout:
         if self.tables:
             rows = ((row, which) for path, which in places for row in label_table.read(path))
             return label_table.labels(row for row, which in rows if which in (None, row.split))
-        return tuple(sorted({name for place in places for name in _class_folders(self.root / place)}))
+        found = {name for place in places for name in _class_folders(self.root / place, self.unlabelled)}
+        return tuple(sorted(found))
 
     def opened(self, task: Task) -> Opened:
         """The splits, unread; what has none is split by `task.split`, and without that is all to test."""
@@ -58,7 +61,9 @@ class FolderLayout:
         if self.tables:
             parts = {which: TableRows(task, *named) for which, named in self.tables.items()}
         else:
-            parts = {which: ClassFolders(task, self.root / place, partly=True) for which, place in self.folders.items()}
+            ignored = self.unlabelled.difference(task.classes)  # a teacher, or a task file, may know one as a class
+            of = partial(ClassFolders, task, partly=True, ignored=ignored)
+            parts = {which: of(self.root / place) for which, place in self.folders.items()}
         if task.split is not None:
             return self._drawn(task.split, parts)
         return Opened(self.root, {("test" if which == WHOLE else which): each for which, each in parts.items()})
@@ -90,11 +95,18 @@ def of(data: Path) -> FolderLayout:
     classes = {name for name in folders_in(data) if split_called(name) is None and holds_pictures(data / name, True)}
     if len(classes) < 2 and (tables := _tables(data)):
         return FolderLayout(data, tables=tables)
-    return FolderLayout(data, {WHOLE: ""})
+    return FolderLayout(data, {WHOLE: ""}, unlabelled=_unlabelled(data))
+
+
+def _unlabelled(root: Path) -> frozenset[str]:
+    """`test/` in any spelling, whose images lie in no folders of classes: so a competition gives those to be labelled.
+    `train` may be a class, as it is of vehicles, and `valid` as against invalid."""
+    called = {name: split_called(name) for name in folders_in(root)}
+    return frozenset(name for name, which in called.items() if which == "test" and None in called.values())
 
 
 def _splits(root: Path) -> dict[str, str]:
-    """The folder of each split. One that is called `train` and holds no folder is a class of that name."""
+    """The folder of each split. One that holds no folder is none: see `_unlabelled`."""
     there: dict[str, str] = {}
     for name in sorted(folders_in(root)):
         which = split_called(name)
@@ -129,9 +141,9 @@ def _tested(there: dict[str, Any]) -> dict[str, Any]:
     return there
 
 
-def _class_folders(place: Path) -> set[str]:
+def _class_folders(place: Path, unlabelled: Set[str]) -> set[str]:
     """The folders with images; DataError where all of these lie in folders within."""
-    found = {name for name in folders_in(place) if holds_pictures(place / name, deep=True)}
+    found = {name for name in folders_in(place) - unlabelled if holds_pictures(place / name, deep=True)}
     if found and not any(holds_pictures(place / name) for name in found):
         first = min(found)
         within = ", ".join(f"{first}/{name}" for name in sorted(folders_in(place / first))[:3])

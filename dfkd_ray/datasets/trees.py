@@ -121,19 +121,21 @@ class ClassFolders:
     """The split of a folder with a folder for each class; `within`: in each, that of its images.
 
     partly: not every class has to be, those without images are none, and images in folders within are of their class.
+    ignored: folders that are no class.
     """
 
     task: Task
     root: Path
     within: str = ""
     partly: bool = False
+    ignored: Set[str] = frozenset()
 
     def __call__(self) -> Part:
         return part(self.root, *self.listed())
 
     def listed(self) -> tuple[list[str], NDArray[np.int64]]:
         """Files and their labels, in the order of the labels."""
-        return _listed(self.task, self.root, self.within, partly=self.partly)
+        return _listed(self.task, self.root, self.within, self.ignored, self.partly)
 
 
 def _listed(

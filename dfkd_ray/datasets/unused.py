@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Set
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -69,23 +69,30 @@ def unused(root: Path, used: Set[str]) -> Unused:
 
 
 def of_task(task: Task, data: Path | None = None) -> Unused:
-    """Of a task of one's own folder (of all classes, where it has some); of any other nothing."""
-    if task.reader != "folder":
+    """Of a task of one's own folder; of any other nothing. Where it has some of the classes, the images of the others
+    are used by a task of those."""
+    root = opened(task, data).root if task.reader == "folder" else None
+    if root is None or not root.is_dir():  # an .npz, which is used whole
         return Unused()
-    task = replace(task, classes=task.among or task.classes, among=())
-    root, parts = opened(task, data)
     there = layout.of(data or Path(task.data or "."))
     used, deeper = {str(path) for path, _ in there.tables.values()}, set[str]()
-    for part in parts.values():
+    for images in _files(replace(task, classes=task.among or task.classes, among=()), data):
+        used |= {os.path.normpath(os.path.join(images.root, name)) for name in images.names}
+    for images in _files(task, data) if there.folders else ():
+        places = {Path(name).parent for name in images.names if name.count("/") > 1}
+        deeper |= {os.path.relpath(images.root / place, root) for place in places}
+    return replace(unused(root, used), deeper=sorted(deeper))
+
+
+def _files(task: Task, data: Path | None) -> Iterator[Files]:
+    """Those of each split that can be read."""
+    for part in opened(task, data).parts.values():
         try:
             images = part().images
         except DataError:  # which is told where the split is read
             continue
-        if isinstance(images, Files) and root is not None:
-            used |= {os.path.normpath(os.path.join(images.root, name)) for name in images.names}
-            places = {Path(name).parent for name in images.names if there.folders and name.count("/") > 1}
-            deeper |= {os.path.relpath(images.root / place, root) for place in places}
-    return Unused() if root is None else replace(unused(root, used), deeper=sorted(deeper))
+        if isinstance(images, Files):
+            yield images
 
 
 def _by_ending(files: list[str]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dfkd_ray import datasets
-from dfkd_ray.datasets import layout
+from dfkd_ray.datasets import layout, unused
 from dfkd_ray.datasets.identity import definition, of_split, of_task
 from dfkd_ray.datasets.readers import NoSplit
 from dfkd_ray.util.errors import DataError
@@ -111,3 +111,20 @@ def test_a_task_that_takes_nothing_of_this_is_what_it_was() -> None:
     assert {"among", "split", "skip_damaged"}.isdisjoint(definition(datasets.load("gliders")))
     assert of_task(datasets.load("gliders")) == "17881c74f12871b5"
     assert of_task(datasets.load("cifar10")) == "f29bba5816e6ef03"
+
+
+@pytest.mark.parametrize("name", ["test", "Test", "testing"])
+def test_unlabelled_test_images_beside_class_folders_are_no_class(tmp_path: Path, name: str) -> None:
+    write_classes(tmp_path, {"cat": 10, "dog": 10, name: 3})
+    task = datasets.load(f"folder:{tmp_path}@8")
+    assert task.classes == ("cat", "dog")
+    assert sum(map(len, every(task).values())) == 20
+    assert str(unused.of_task(task)) == "3 images in no split"
+    named = replace(task, classes=("cat", "dog", name))  # as who knows it as a class has it
+    assert sum(len(datasets.split(named, which).labels) for which in ("train", "val", "test")) == 23  # type: ignore[arg-type]
+
+
+def test_a_class_and_unlabelled_images_are_too_few(tmp_path: Path) -> None:
+    write_classes(tmp_path, {"cat": 2, "test": 2})
+    with pytest.raises(DataError, match=r"a folder for each class, and at least two of them; there is cat \("):
+        datasets.load(f"folder:{tmp_path}")

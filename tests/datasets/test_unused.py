@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dfkd_ray import datasets
@@ -68,3 +69,17 @@ def test_links_to_folders_are_used_and_one_that_leads_up_is_named(tmp_path: Path
     task = datasets.load(f"folder:{tmp_path / 'photos'}@8")
     assert of_task(task) == Unused(clutter=["b/up"], deeper=["a/more/old"])
     assert sum(len(datasets.split(task, which).labels) for which in ("train", "val", "test")) == 5
+
+
+def test_of_some_classes_the_images_of_the_others_are_no_mistake(tmp_path: Path) -> None:
+    write_classes(tmp_path / "photos", {"a": 2, "b": 2, "c": 2})
+    for name in ("a/old/1.png", "c/old/1.png", "stray.png"):
+        write_image(tmp_path / "photos" / name)
+    (tmp_path / "two.yaml").write_text("of: folder:photos@8\nclasses: [a, b]\n")
+    assert of_task(datasets.load(str(tmp_path / "two.yaml"))) == Unused(pictures=["stray.png"], deeper=["a/old"])
+
+
+def test_an_npz_in_place_of_the_folder_is_used_whole(tmp_path: Path) -> None:
+    write_classes(tmp_path / "photos", {"a": 2, "b": 2})
+    np.savez(tmp_path / "x.npz", images=np.zeros((2, 8, 8, 3), np.uint8), labels=np.arange(2))
+    assert of_task(datasets.load(f"folder:{tmp_path / 'photos'}@8"), tmp_path / "x.npz") == Unused()
