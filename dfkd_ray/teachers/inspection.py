@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import shlex
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import Tensor
 from dfkd_ray.teachers.container import contents, is_safetensors
 from dfkd_ray.teachers.finite import check_finite
 from dfkd_ray.teachers.recognition import Recognised, family, recognised
-from dfkd_ray.teachers.unwrapping import Unwrapped, file_of, networks, unwrapped
+from dfkd_ray.teachers.unwrapping import Unwrapped, file_of, networks, noted, unwrapped
 from dfkd_ray.teachers.weights import card_path, read_card
 from dfkd_ray.teachers.zoo import KnownTeacher, known_by, zoo
 from dfkd_ray.util.errors import DataError
@@ -45,7 +46,16 @@ def inspected(weights: Path) -> Iterator[tuple[str, str]]:
     for each in found:
         if len(found) > 1:
             yield "", ""
-        yield from _network(each, path, len(found) > 1, public, bool(read_card(weights)))
+        yield from _network(_alone(each), path, len(found) > 1, public, bool(read_card(weights)))
+
+
+def _alone(each: Unwrapped) -> Unwrapped:
+    """Without what a training noted among the weights, where the rest is a net that is known."""
+    beside = noted(each.state)
+    rest = {name: value for name, value in each.state.items() if name not in beside}
+    if not beside or recognised(rest) is None:
+        return each
+    return replace(each, state=rest, beside={**each.beside, **beside})
 
 
 def _network(
@@ -94,7 +104,7 @@ def _options(found: Recognised, public: KnownTeacher | None, carded: bool) -> st
 def _beside(name: str, value: Any) -> str:
     """One thing that lies there too: its value where that is short, else what it is."""
     if isinstance(value, Tensor):
-        return f"{name} (a tensor)"
+        return f"{name} (a tensor)" if value.ndim else f"{name} {value.item()}"
     if isinstance(value, argparse.Namespace):
         return f"{name} ({some([f'{key}={each!r}' for key, each in vars(value).items()], 3)})"
     if isinstance(value, Mapping):

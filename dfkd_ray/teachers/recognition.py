@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from dfkd_ray.nets import build, classifiers, taps_of
 from dfkd_ray.nets.imagenet import TAPS
 from dfkd_ray.teachers.renaming import NAMINGS, counted, renamed
+from dfkd_ray.teachers.unwrapping import noted
 from dfkd_ray.util import words
 
 LIST = Path(__file__).with_name("timm.txt")
@@ -57,8 +58,16 @@ class Recognised:
 
 
 def recognised(state: Mapping[str, Tensor]) -> Recognised | None:
-    """The net of that state_dict; None where it is none that is known. Without its head it is none either."""
+    """The net of that state_dict; None where it is none that is known. Without its head it is none either.
+
+    What a training noted among its weights is passed over, unless a net of a plug-in has weights of those names.
+    """
     shapes = {name: tuple(value.shape) for name, value in state.items()}
+    found, beside = _known(shapes), noted(state)
+    return _known({name: shapes[name] for name in shapes if name not in beside}) if beside and not found else found
+
+
+def _known(shapes: Shapes) -> Recognised | None:
     return next(_ours(shapes), None) or _timms(shapes)
 
 

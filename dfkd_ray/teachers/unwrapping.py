@@ -22,9 +22,12 @@ from dfkd_ray.util.words import listed
 MARK = "#"  # between a file and the network in it
 DEEP = 4  # mappings in one another
 MOST = 8  # prefixes
-WRAPPERS = ("module", "model", "net", "network", "_orig_mod", "_module", "student", "teacher", "ema", "ema_model")
-# What stands beside a wrapped network among its names and is no part of it: losses and counters of its training.
-_ASIDE = re.compile(r"n_averaged|criterion|(loss|metrics?)(_.*)?|.*_(loss|acc|accuracy|metrics?)")
+WRAPPERS = ("module", "model", "net", "network", "_orig_mod", "_module", "student", "teacher", "ema", "ema_model", "model_ema")
+# What stands beside a wrapped network among its names and is no part of it: losses and metrics of its training, which
+# Lightning's modules call after the images that they are measured on, such as val_f1.
+_ASIDE = re.compile(
+    r"criterion|(train|val|valid|test)_.*|(loss|metrics?|acc|accuracy)(_.*)?|.*_(loss|acc|accuracy|metrics?)"
+)
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,12 @@ def networks(held: Any, path: Path) -> tuple[Unwrapped, ...]:
     return found
 
 
+def noted(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The numbers among its names that lie at the top, in no layer: of the nets known here none has such a weight, and
+    trainings note their epoch and best accuracy so."""
+    return {name: value for name, value in state.items() if "." not in name and not value.ndim}
+
+
 def _networks(held: Any, key: str = "", deep: int = DEEP) -> Iterator[Unwrapped]:
     """Every mapping in it that names tensors as a network does, by the keys that lead to it."""
     if not isinstance(held, Mapping) or not deep:
@@ -101,7 +110,8 @@ def _stripped(each: Unwrapped) -> Iterator[Unwrapped]:
     for name, value in each.state.items():
         first, _, rest = name.partition(".")
         groups.setdefault(first, {})[rest] = value
-    aside = {name: groups[name] for name in groups if _ASIDE.fullmatch(name)}
+    counters = noted(each.state)
+    aside = {name: groups[name] for name in groups if name in counters or _ASIDE.fullmatch(name)}
     wrapped = [name for name in groups if name not in aside]
     if (
         len(each.prefixes) == MOST
@@ -112,7 +122,8 @@ def _stripped(each: Unwrapped) -> Iterator[Unwrapped]:
         return
     for name in wrapped:
         key = each.key if len(wrapped) == 1 else f"{each.key}.{name}" if each.key else name
-        beside = {**each.beside, **aside, **{other: groups[other] for other in wrapped if other != name}}
+        others = {other: groups[other] for other in wrapped if other != name}
+        beside = {**each.beside, **aside, **counters, **others}
         yield from _stripped(Unwrapped(groups[name], key, (*each.prefixes, f"{name}."), beside))
 
 

@@ -24,7 +24,7 @@ from dfkd_ray.teachers.finite import check_finite
 from dfkd_ray.teachers.recognition import recognised
 from dfkd_ray.teachers.renaming import COUNTED, fitted
 from dfkd_ray.teachers.stated import architecture, class_count, class_names, image_size
-from dfkd_ray.teachers.unwrapping import file_of, unwrapped
+from dfkd_ray.teachers.unwrapping import file_of, noted, unwrapped
 from dfkd_ray.util import limits, sealed
 from dfkd_ray.util.errors import DataError
 from dfkd_ray.util.words import counted
@@ -201,9 +201,12 @@ def fill(net: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
     """Load `state` into `net` strictly, by other repositories' names too (see `renaming`); DataError lists what is
     missing, unexpected, of another shape or not finite.
 
-    `num_batches_tracked` may be missing: old files lack it, and a net in eval mode does not read it.
+    `num_batches_tracked` may be missing: old files lack it, and a net in eval mode does not read it. What a training
+    noted among its weights, such as its epoch, is passed over.
     """
     own = net.state_dict()
+    beside = noted(state).keys() - own.keys()
+    state = {name: value for name, value in state.items() if name not in beside}
     state, _ = fitted(state, own.keys())
     missing = [key for key in own if key not in state and not key.endswith(COUNTED)]
     unexpected = [key for key in state if key not in own]

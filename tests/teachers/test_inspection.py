@@ -46,6 +46,18 @@ def test_every_network_of_several(tmp_path: Path) -> None:
     assert [told for name, told in one if name == "net"] == ["resnet20"]
 
 
+def test_what_a_training_noted_among_the_weights_lies_beside(tmp_path: Path) -> None:
+    path, net = tmp_path / "t.pt", build("resnet8", 4)
+    torch.save({**net.state_dict(), "epoch": torch.tensor(3), "best_acc": torch.tensor(3.0)}, path)
+    told = dict(inspected(path))
+    assert told["weights"].startswith(f"at the top: {len(net.state_dict())} tensors, ")
+    assert (told["beside"], told["net"], told["classes"]) == (
+        "epoch 3, best_acc 3.0",
+        "resnet8",
+        "4, of images with 3 channels",
+    )
+
+
 def test_what_is_not_known_or_not_finite(tmp_path: Path) -> None:
     path = tmp_path / "t.pt"
     torch.save({"features.0.weight": torch.tensor([[1.0, float("nan")]])}, path)

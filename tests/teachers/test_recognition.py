@@ -12,6 +12,7 @@ from torch import Tensor
 from dfkd_ray.nets import build, classifiers
 from dfkd_ray.teachers import recognition
 from dfkd_ray.teachers.recognition import Recognised, family, recognised, signature
+from dfkd_ray.teachers.unwrapping import noted
 
 LARGE = {"imagenet_wrn_40_2", "resnet18", "resnet34", "resnet50", "mobilenet_v2", "vgg11_bn"}
 
@@ -51,6 +52,17 @@ def test_without_counters_as_old_files_are() -> None:
 )
 def test_what_is_not_quite_one_is_none(state: Mapping[str, Tensor]) -> None:
     assert recognised(state) is None
+
+
+def test_what_a_training_noted_among_the_weights_is_passed_over() -> None:
+    noted = {"epoch": torch.tensor(3), "best_acc": torch.tensor(3.0)}
+    assert recognised({**empty("resnet8", 10), **noted}) == recognised(empty("resnet8", 10))
+    assert recognised({**empty("resnet8", 10), "epoch": torch.zeros(2)}) is None, "that is no number"
+
+
+@pytest.mark.parametrize("arch", list(classifiers))
+def test_no_net_has_a_weight_that_looks_like_a_note(arch: str) -> None:
+    assert not noted(empty(arch, 2))
 
 
 def test_torchvisions_names_with_a_small_stem_leave_its_max_pool_open() -> None:

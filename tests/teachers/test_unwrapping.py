@@ -40,6 +40,9 @@ OPTIMISER = {"state": {0: {"exp_avg": torch.zeros(2)}}, "param_groups": [{"lr": 
         prefixed("model.module._orig_mod."),
         {"model_ema": {**prefixed("module."), "n_averaged": torch.tensor(5)}},
         {"state_dict": {**prefixed("model."), "criterion.weight": torch.ones(2), "train_acc.total": torch.ones(1)}},
+        {"state_dict": {**prefixed("model."), "val_f1.tp": torch.ones(2), "accuracy.total": torch.ones(1)}},
+        {**prefixed("module."), "epoch": torch.tensor(3), "best": torch.tensor(0.5)},
+        prefixed("model_ema."),
     ],
 )
 def test_what_wrappers_wrote_around_it_is_taken_off(held: dict[str, Any]) -> None:
@@ -98,6 +101,13 @@ def test_a_student_and_its_teacher_are_two() -> None:
     found = unwrapped(held, Path("t.pth#teacher"))
     assert (found.key, found.prefixes) == ("state_dict.teacher", ("teacher.", "net."))
     assert found.state["conv1.weight"][0] == 2
+
+
+def test_a_model_and_its_moving_average_by_prefixes_are_two() -> None:
+    held = {**prefixed("model.", 1.0), **prefixed("model_ema.", 2.0)}
+    with pytest.raises(DataError, match=r"holds 2 networks, model and model_ema: say which one, by --weights"):
+        unwrapped(held, FILE)
+    assert unwrapped(held, Path("t.pth#model_ema")).state["conv1.weight"][0] == 2
 
 
 def test_a_moving_average_by_torch_itself() -> None:

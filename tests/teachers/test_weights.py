@@ -105,6 +105,17 @@ def test_all_that_does_not_fit_is_listed(small: Task, state: dict[str, Tensor], 
     assert "linear.weight (10, 64) in the file, (2, 64) in the net" in said
 
 
+def test_what_a_training_noted_among_the_weights_is_passed_over_but_no_weight_of_the_net(
+    small: Task, state: dict[str, Tensor], tmp_path: Path
+):
+    torch.save({**state, "epoch": torch.tensor(3), "best_acc": torch.tensor(3.0)}, tmp_path / "t.pt")
+    assert same(teachers.teacher(small, "resnet8", tmp_path / "t.pt"), state)
+    net = torch.nn.Linear(2, 3)
+    net.temperature = torch.nn.Parameter(torch.tensor(1.0))
+    weights.fill(net, {**net.state_dict(), "temperature": torch.tensor(2.0), "epoch": torch.tensor(3)}, "t.pt")
+    assert net.temperature == 2
+
+
 def test_a_head_that_fits_is_not_spoken_of(small: Task, state: dict[str, Tensor], tmp_path: Path):
     for head in ({}, {"linear.weight": state.pop("linear.weight")}):
         torch.save({**state, **head, "more": torch.zeros(1)}, tmp_path / "t.pt")
