@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import codecs
 import struct
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,19 @@ def contents(path: Path) -> Any:
     if told := refusals.by_its_bytes(path, head):
         raise DataError(f"{path}: {told}")
     try:
-        with torch.serialization.safe_globals(list(ALLOWED)), path.open("rb") as file:  # torch minds the name of a path
-            return torch.load(file, map_location="cpu", weights_only=True)
+        return _loaded(path)
     except Exception:  # a damaged pickle raises almost anything, and torch's own advice is unsafe
         raise DataError(f"{path}: {refusals.by_its_pickle(path)}") from None
+
+
+def _loaded(path: Path) -> Any:
+    with (
+        torch.serialization.safe_globals(list(ALLOWED)),
+        warnings.catch_warnings(),
+        path.open("rb") as file,  # torch minds the name of a path
+    ):
+        warnings.filterwarnings("ignore", "Detected pickle protocol")  # where it is not read, `refusals` says so
+        return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def is_safetensors(path: Path) -> bool:

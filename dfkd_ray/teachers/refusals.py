@@ -7,12 +7,13 @@ import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from dfkd_ray.util.words import some
 
 HEAD = 1024  # bytes that tell what a file is
 HEADER = 100_000_000  # bytes of the longest header that safetensors reads
+UNREAD = 4  # the first protocol of pickle that torch does not read without running code
+_PROTOCOL = b"\x80"  # begins a pickle, and the number of its protocol follows
 _MODULE = re.compile(r"torch\.nn\.modules\.|torch\.nn\.parallel\.|torch\.fx\.")
 _PLAIN = re.compile(  # what is let through, see `container.ALLOWED`
     r"torch\.(?!nn\.modules|nn\.parallel|fx).*|collections\.(OrderedDict|Counter|defaultdict)|_codecs\.encode"
@@ -83,9 +84,11 @@ def _zipped(path: Path) -> str | None:
 def by_its_pickle(path: Path) -> str:
     """Why a file that may be torch.save's was not opened: what it asks for that would run code, or that it is none."""
     try:
-        asked = list(dict.fromkeys(name for data in _pickles(path) for name in _globals(data)))
+        pickles = list(_pickles(path))
+        asked = list(dict.fromkeys(name for data in pickles for name in _globals(data)))
+        protocol = max((data[1] for data in pickles if data[:1] == _PROTOCOL), default=0)
     except Exception:  # a damaged file raises almost anything
-        asked = []
+        asked, protocol = [], 0
     blocked = [name for name in asked if not _PLAIN.fullmatch(name)]
     if any(_MODULE.match(name) for name in blocked):
         net = next((name for name in blocked if not name.startswith("torch.")), blocked[0])
@@ -94,6 +97,9 @@ def by_its_pickle(path: Path) -> str:
     if blocked:
         held = f"it holds more than tensors and plain data, and that could run code: {some(blocked, 4)}"
         return f"not opened: {held}; where you trust it, {_SAVE} saves the weights alone"
+    if protocol >= UNREAD:
+        again = f"save it again without pickle_protocol, as {_SAVE} does"
+        return f"written with pickle protocol {protocol}, which is not read: {again}"
     return f"neither safetensors nor a file of torch.save, or damaged: {_SAVE} writes one"
 
 
@@ -107,7 +113,7 @@ def _pickles(path: Path) -> Iterator[bytes]:
         return
     with path.open("rb") as file:
         data = file.read(HEADER)
-    while data[:1] == b"\x80" and (end := _end(data)):
+    while data[:1] == _PROTOCOL and (end := _end(data)):
         yield data[:end]
         data = data[end:]
 
@@ -124,12 +130,17 @@ def _end(data: bytes) -> int:
 
 
 def _globals(data: bytes) -> Iterator[str]:
-    """What a pickle asks for by name; nothing of it is run."""
-    texts: list[Any] = []
+    """What a pickle asks for by name; nothing of it is run. From protocol 4 on a name is two texts that were put on the
+    stack just before, a text that came up earlier from the memo; "?" stands for one that is made otherwise."""
+    memo: dict[Any, str] = {}
+    before, last = "?", "?"
     for operation, argument, _ in pickletools.genops(data):
         if operation.name == "GLOBAL":
             yield str(argument).replace(" ", ".")
-        elif operation.name == "STACK_GLOBAL" and len(texts) > 1:
-            yield f"{texts[-2]}.{texts[-1]}"
-        elif isinstance(argument, str):
-            texts.append(argument)
+        elif operation.name == "STACK_GLOBAL":
+            yield f"{before}.{last}"
+        if "PUT" in operation.name or operation.name == "MEMOIZE":
+            memo[len(memo) if argument is None else argument] = last
+            continue
+        text = argument if "UNICODE" in operation.name else memo.get(argument) if "GET" in operation.name else None
+        before, last = last, "?" if text is None else str(text)

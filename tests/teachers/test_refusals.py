@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,37 @@ def test_a_whole_network(tmp_path: Path, zipped: bool, inside: str) -> None:
     assert said(tmp_path / "t.pt") == (
         f"a whole network ({Own.__module__}.Own) that was pickled with its code, which would run: where it can be "
         "opened, torch.save(net.state_dict(), 'weights.pt') saves its weights alone"
+    )
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("protocol", [4, 5])
+def test_a_protocol_that_is_not_read(tmp_path: Path, protocol: int, zipped: bool) -> None:
+    path = tmp_path / "t.pt"
+    state = build("resnet8", 2).state_dict()  # its counters are of another type, whose name comes from the memo
+    torch.save(state, path, pickle_protocol=protocol, _use_new_zipfile_serialization=zipped)
+    warnings.simplefilter("error")  # torch's own word on it would stand beside the message
+    assert said(path) == (
+        f"written with pickle protocol {protocol}, which is not read: save it again without pickle_protocol, "
+        "as torch.save(net.state_dict(), 'weights.pt') does"
+    )
+    torch.save(state, path, pickle_protocol=3, _use_new_zipfile_serialization=zipped)
+    assert contents(path).keys() == state.keys()
+
+
+class Sneaky:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return print, ("code of the file runs",)
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_what_would_run_is_called_by_its_name(tmp_path: Path, protocol: int) -> None:
+    held = {"model": build("resnet8", 2).state_dict(), "more": [Sneaky(), Sneaky()]}
+    torch.save(held, tmp_path / "t.pt", pickle_protocol=protocol)
+    name = "__builtin__.print" if protocol == 2 else "builtins.print"
+    assert said(tmp_path / "t.pt") == (
+        f"not opened: it holds more than tensors and plain data, and that could run code: {name}; "
+        "where you trust it, torch.save(net.state_dict(), 'weights.pt') saves the weights alone"
     )
 
 
