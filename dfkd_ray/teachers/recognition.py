@@ -92,9 +92,18 @@ def _ours(shapes: Shapes) -> Iterator[Recognised]:
             exact = _made(arch, classes, channels).shapes
             if all(each[name] == exact[name] for name in names):
                 side = SMALL if own.small else LARGE
-                told = ("", "") if naming is None or each == shapes else (naming.whose, naming.note)
+                told = ("", _doubles(arch, shapes)) if naming is None or each == shapes else (naming.whose, naming.note)
                 yield Recognised(arch, classes, channels, side, told[0], told[1] if len(own.stages) > 3 else "")
                 break
+
+
+def _doubles(arch: str, shapes: Shapes) -> str:
+    """A note on models of timm that compute something else with the names and shapes of one of our nets, which is by
+    far the more usual one. timm's model of the same name is ours."""
+    others = [f"timm:{name}" for name, *_ in _listed().get(signature(shapes), ()) if name != arch]
+    have = "has" if len(others) == 1 else "have"
+    taken = f"taken to be {arch}: {words.listed(others)} {have} the same names and shapes"
+    return f"{taken} (--teacher-arch says otherwise)" if others else ""
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,17 @@ def test_names_and_shapes_say_what_nobody_does(weights: Path) -> None:
     assert told == []
 
 
+def test_a_double_is_named_where_nobody_says_the_net(tmp_path: Path) -> None:
+    told: list[str] = []
+    torch.save(nets.build("resnet18", 2).state_dict(), tmp_path / "t.pt")
+    assert bare(weights=tmp_path / "t.pt", tell=told.append).teacher.arch == "resnet18"
+    assert told == [
+        "t.pt: by its names and shapes resnet18, 2 classes, 224 pixels, as such nets are made for (--size says "
+        "otherwise); taken to be resnet18: timm:resnetblur18 has the same names and shapes (--teacher-arch says "
+        "otherwise)"
+    ]
+
+
 def test_where_several_nets_fit_nobody_guesses(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     several = Recognised("timm:a", 3, side=224, also=("timm:b",))
     monkeypatch.setattr(module, "recognised", lambda state: several)

@@ -75,6 +75,32 @@ def test_torchvisions_names_with_a_small_stem_leave_its_max_pool_open() -> None:
     assert str(found).startswith("cifar_resnet18 (torchvision's, as in chenyaofo/pytorch-cifar-models")
 
 
+@pytest.mark.parametrize(
+    ("arch", "note"),
+    [
+        ("resnet18", "taken to be resnet18: timm:resnetblur18 has the same names and shapes"),
+        ("resnet50", "taken to be resnet50: timm:resnetaa50 and timm:resnetblur50 have the same names and shapes"),
+    ],
+)
+def test_ours_is_taken_with_a_note_on_its_doubles_among_timms(arch: str, note: str) -> None:
+    found = recognised(empty(arch, 7))
+    assert found == Recognised(arch, 7, 3, 224, note=f"{note} (--teacher-arch says otherwise)")
+
+
+def test_no_other_net_of_ours_has_a_double_among_timms() -> None:
+    doubles = {arch for arch in classifiers if (found := recognised(empty(arch, 7))) and found.note}
+    assert doubles == {"resnet18", "resnet50"}
+
+
+@pytest.mark.parametrize("name", ["resnetblur18", "resnetblur50", "resnetaa50"])
+def test_a_double_of_timms_is_named(name: str) -> None:
+    timm = pytest.importorskip("timm")
+    with torch.device("meta"):
+        found = recognised(timm.create_model(name, num_classes=7).state_dict())
+    assert found is not None
+    assert f"timm:{name}" in found.note
+
+
 def test_a_signature_leaves_the_classes_open_and_nothing_else() -> None:
     shapes = {name: tuple(each.shape) for name, each in empty("resnet8", 10).items()}
     others = {name: tuple(each.shape) for name, each in empty("resnet8", 100).items()}
