@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -117,23 +118,31 @@ def _others(task: Task, arch: str) -> str:
     here = seen_by(task) if task.data is not None else {}
     known = {str(each.card.get("arch")): each for _, each in _named(task)}
     fits = sorted(net for net, each in known.items() if _has_seen(each, here, task, net)[0])
-    again = f"dfkd-ray teach {spoken(task)} --arch {arch}"
-    there = f"there is {', '.join(fits)}: --teacher-arch {fits[0] if fits else ''}, or teach one: {again}"
+    net = f"--teacher-arch {fits[0] if fits else ''}"
+    there = f"there is {', '.join(fits)}: {net}, or teach one: {_teaching(task, arch)}"
     return f"no teacher of {arch} for {task.name} here; {there}" if fits else ""
+
+
+def _teaching(task: Task, arch: str) -> str:
+    """The command that trains a teacher of the task, into another file where the usual one is there."""
+    usual = teacher_folders()[0] / teacher_file(task.slug, arch)
+    others = (usual.with_stem(f"{usual.stem}_{number}") for number in count(2))
+    out = f" --out {next(path for path in others if not path.exists())}" if usual.exists() else ""
+    return f"dfkd-ray teach {spoken(task)} --arch {arch}{out}"
 
 
 def _has_seen(each: TeacherFile, here: Mapping[str, Any], task: Task, arch: str) -> tuple[bool, str]:
     """Whether a teacher is one of these images, and what there is to say of that; a folder's is not where its card
     says nothing of them."""
-    again = f"`dfkd-ray teach {spoken(task)} --arch {arch}"
+    again = f"`{_teaching(task, arch)}` trains one"
     if "images" not in each.card and task.reader == "folder":
         why = "is not taken: its card does not say which images it has seen"
-        return False, f"{each.weights} {why}; {again}` trains one, --weights takes this one"
+        return False, f"{each.weights} {why}; {again}, --weights takes this one"
     if (how := unlike(each.card, here)) is None:
         return True, ""
     if all(each.card.get(what) == here.get(what) for what in ("folder", "split")):
-        return True, f"{each.weights} {how}; {again} --fresh` trains it anew"
-    return False, f"{each.weights} is not taken: it {how}; {again}` trains one"
+        return True, f"{each.weights} {how}; `dfkd-ray teach {spoken(task)} --arch {arch} --fresh` trains it anew"
+    return False, f"{each.weights} is not taken: it {how}; {again}"
 
 
 def _same_split(task: Task, weights: Path) -> None:

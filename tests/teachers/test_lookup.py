@@ -179,6 +179,27 @@ def test_a_teacher_of_the_folder_before_it_grew_is_taken_with_a_word(
     assert found.resolve() == current
 
 
+def test_a_teacher_by_another_split_is_not_overwritten_by_the_command_that_is_named(
+    tmp_path: Path, places: list[Path], capfd: pytest.CaptureFixture[str]
+):
+    list(write_classes(tmp_path / "whole", {"left": 20, "right": 20}))
+    task = datasets.load(f"folder:{tmp_path / 'whole'}@16")
+    usual = teacher_file(task.slug, "resnet8").removesuffix(".safetensors")
+    put(places[0], usual, **{"task": "whole"} | seen_by(task))
+    other = replace(task, split="70/15/15")
+    again = f"dfkd-ray teach {spoken(other)} --arch resnet8 --out teachers/{usual}"
+    for number in (2, 3):
+        assert teachers.find_teacher(other, "resnet8") is None
+        said = capfd.readouterr().err
+        assert said.splitlines()[0] == (
+            f"warning: teachers/{usual}.safetensors is not taken: it was taught on the images of {task.data} by the "
+            f"split 80/10/10, not by 70/15/15; `{again}_{number}.safetensors` trains one"
+        )
+        put(places[0], f"{usual}_{number}", **{"task": "whole"} | seen_by(task))
+    put(places[0], f"{usual}_4", **{"task": "whole"} | seen_by(other))
+    assert teachers.find_teacher(other, "resnet8") == Path(f"teachers/{usual}_4.safetensors")
+
+
 def test_a_card_that_says_nothing_of_its_images_is_no_folders(
     photos: list[Task], small: Task, places: list[Path], capfd: pytest.CaptureFixture[str]
 ):
