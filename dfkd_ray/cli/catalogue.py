@@ -101,6 +101,9 @@ def show(
         shown = datasets.load(name)
         typer.echo(f"wrote {picture.write_grid(shown, out or Path(f'{shown.name}.png'), data=datasets.local(data))}")
         return
+    kind = "run" if run else _kind(name)
+    if preset is not None and kind not in (None, "method"):
+        raise typer.BadParameter(f"--preset is of a method, and {name} is a {kind}")
     lines = which.method_of(Path(name)) if run else described(name)
     lines = lines if preset is None else _in_preset(name, preset, task)
     if json:
@@ -141,24 +144,37 @@ def _shipped() -> list[str]:
     return [*config.method_names(), *datasets.names(), *(path.stem for path in shipped.studies())]
 
 
+def _kind(name: str) -> str | None:
+    """Whether it is a task, a method or a study, by name or by its file; None for what is none."""
+    from dfkd_ray import datasets
+    from dfkd_ray.methods import config
+
+    if (kind := kind_of_file(name)) is not None:
+        return kind
+    if name in datasets.names() or name.startswith(datasets.FOLDER):
+        return "task"
+    if name in config.method_names():
+        return "method"
+    return "study" if name.removeprefix(STUDIES) in {path.stem for path in shipped.studies()} else None
+
+
 def described(name: str) -> Iterator[str]:
     """Lines of YAML: a task, a method, or a study; UnknownName if it is none."""
     from dfkd_ray import datasets
     from dfkd_ray.methods import config, origins
     from dfkd_ray.util import yamls
 
-    studies = {path.stem: path for path in shipped.studies()}
-    kind = kind_of_file(name)
-    if name in datasets.names() or name.startswith(datasets.FOLDER) or kind == "task":
+    kind = _kind(name)
+    if kind == "task":
         yield _yaml(yamls.plain(datasets.load(name)))
-    elif kind == "study":
-        yield Path(name).read_text(encoding="utf-8").removesuffix("\n")
-    elif name in config.method_names() or kind == "method":
+    elif kind == "method":
         method = config.load(name)
         yield f"# {name}, fingerprint {config.fingerprint(method)}; every default filled in"
         yield from origins.with_origins(name)
-    elif (stem := name.removeprefix(STUDIES)) in studies:
-        yield studies[stem].read_text(encoding="utf-8").removesuffix("\n")
+    elif kind == "study":
+        studies = {path.stem: path for path in shipped.studies()}
+        path = studies.get(name.removeprefix(STUDIES), Path(name))
+        yield path.read_text(encoding="utf-8").removesuffix("\n")
     else:
         raise UnknownName(f"unknown method, task or study {name!r}{did_you_mean(name, _shipped())}")
 

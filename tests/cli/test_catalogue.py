@@ -134,6 +134,18 @@ def test_what_is_shipped_goes_before_a_folder_of_its_name(tmp_path: Path) -> Non
     assert refused("show", "search_spaces/mhat").startswith("unknown method, task or study 'search_spaces/mhat'")
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("own.yaml", "task"), ("gliders", "task"), ("study.yaml", "study"), ("search_spaces/mhad", "study")],
+)
+def test_a_preset_is_asked_of_a_method_alone(tmp_path: Path, name: str, kind: str) -> None:
+    (tmp_path / "own.yaml").write_text("of: gliders\n")
+    (tmp_path / "study.yaml").write_text("study: mine\n")
+    done = dfkd("show", name, "--preset", "hour", cwd=tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert f"--preset is of a method, and {name} is a {kind}" in " ".join(done.err.replace("│", " ").split())
+
+
 @pytest.mark.parametrize("option", [("--trial", 3), ("--arm", "full"), ("--seed", 0)])
 def test_which_trial_is_asked_of_a_run_alone(option: tuple[str, object]) -> None:
     done = dfkd("show", "mhad", *option)
