@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from dfkd_ray.util.errors import ConfigError, DataError
 from dfkd_ray.util.words import DASH, counted, share
 
 if TYPE_CHECKING:
+    from dfkd_ray.datasets import Task
     from dfkd_ray.teachers.lookup import TeacherFile
 
 teachers = typer.Typer(no_args_is_help=True, help="The teachers that are there, and public ones.")
@@ -133,10 +135,9 @@ def verify(
     runtime = parse_runtime({"device": device, "precision": "float32", "threads": threads, "cache": cache})
     where = runtime.open()
     card = read_card(weights) or {}
-    named = task or card.get("task")
-    if named is None:
+    if task is None and "task" not in card:
         raise ConfigError.at("--task", f"no card beside {weights} says of which task it is: give --task")
-    spec = room.adopt(datasets.load(str(named)), weights)
+    spec = room.adopt(datasets.load(task) if task else _own_task(weights, card), weights)
     net = room.teacher(spec).to(where)
     part = datasets.split(spec, "test", datasets.local(data), cache=runtime.cache)
     right, count = accuracy(spec, net, part), len(part.labels)
@@ -151,6 +152,24 @@ def verify(
     if abs(right - value) > BY_CHANCE * (value * (1 - value) / count) ** 0.5:
         typer.echo("that is further off than chance allows: other images, another normalisation, or another file")
         raise typer.Exit(1)
+
+
+def _own_task(weights: Path, card: Mapping[str, Any]) -> Task:
+    """The task that a card names: one that ships, or the folder that its images lay in, split as it was then."""
+    from dfkd_ray import datasets
+
+    name, folder, split = str(card["task"]), card.get("folder"), card.get("split")
+    if name in datasets.names():
+        return datasets.load(name)
+    if not isinstance(folder, str):
+        raise ConfigError.at("--task", f"the card of {weights} says {name!r}, which does not ship: give --task")
+    own = f"the card of {weights} says {name!r}, of the images in {folder}"
+    if not Path(folder).exists():
+        raise ConfigError.at("--task", f"{own}, which is not there: give --task, its file or {datasets.FOLDER}PATH")
+    spec = datasets.load(f"{datasets.FOLDER}{folder}")
+    if spec.name != name:  # a file of one's own calls these images so, and may read them otherwise
+        raise ConfigError.at("--task", f"{own}, which is not their name: give --task, the file of that task")
+    return replace(spec, split=split) if isinstance(split, str) else spec
 
 
 def _stated(card: Mapping[str, Any]) -> tuple[float, str] | None:

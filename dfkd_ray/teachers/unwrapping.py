@@ -22,7 +22,19 @@ from dfkd_ray.util.words import listed
 MARK = "#"  # between a file and the network in it
 DEEP = 4  # mappings in one another
 MOST = 8  # prefixes
-WRAPPERS = ("module", "model", "net", "network", "_orig_mod", "_module", "student", "teacher", "ema", "ema_model", "model_ema")
+WRAPPERS = (
+    "module",
+    "model",
+    "net",
+    "network",
+    "_orig_mod",
+    "_module",
+    "student",
+    "teacher",
+    "ema",
+    "ema_model",
+    "model_ema",
+)
 # What stands beside a wrapped network among its names and is no part of it: losses and metrics of its training, which
 # Lightning's modules call after the images that they are measured on, such as val_f1.
 _ASIDE = re.compile(

@@ -16,6 +16,7 @@ from dfkd_ray.datasets import download
 from dfkd_ray.teachers import zoo
 from tests.cli.commands import Done, dfkd, refused
 from tests.datasets.server import Server, serving
+from tests.datasets.trees import write_classes
 
 OWN = """
 publishers:
@@ -179,6 +180,38 @@ def test_without_a_card_its_task_is_asked_for(tmp_path: Path) -> None:
     assert said == "--task: no card beside t.pt says of which task it is: give --task"
     done = dfkd("teachers", "verify", "t.pt", "--task", "digits", "--device", "cpu", "--threads", "1", cwd=tmp_path)
     assert (done.code, len(done.out.splitlines())) == (0, 2)
+
+
+def test_the_card_of_a_folders_teacher_says_its_images_and_their_split(tmp_path: Path) -> None:
+    list(write_classes(tmp_path / "whole", {"left": 20, "right": 20}))
+    words = ["teach", f"folder:{tmp_path / 'whole'}@16", "--split", "50/20/30", "--arch", "resnet8", "--epochs", "1"]
+    one = ["--device", "cpu", "--threads", "1"]
+    assert dfkd(*words, *one, "--set", "recipe.batch=4", "--out", "t.safetensors", cwd=tmp_path).code == 0
+    done = dfkd("teachers", "verify", "t.safetensors", *one, cwd=tmp_path)
+    assert (done.code, done.err) == (0, "")
+    assert "resnet8 on whole, " in done.out
+    assert " of 12 test images named right" in done.out
+    (tmp_path / "whole").rename(tmp_path / "moved")
+    assert refused("teachers", "verify", "t.safetensors", cwd=tmp_path) == (
+        f"--task: the card of t.safetensors says 'whole', of the images in {tmp_path / 'whole'}, which is not there: "
+        "give --task, its file or folder:PATH"
+    )
+
+
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [
+        (None, ", which does not ship: give --task"),
+        ("whole", ", of the images in {}, which is not their name: give --task, the file of that task"),
+    ],
+)
+def test_a_card_of_a_task_file_of_ones_own_asks_for_it(tmp_path: Path, folder: str | None, said: str) -> None:
+    list(write_classes(tmp_path / "whole", {"left": 2, "right": 2}))
+    torch.save(nets.build("resnet8", 2).state_dict(), tmp_path / "t.pt")
+    place = {} if folder is None else {"folder": str(tmp_path / folder)}
+    (tmp_path / "t.json").write_text(json.dumps({"task": "mine", "arch": "resnet8", **place}))
+    told = refused("teachers", "verify", "t.pt", cwd=tmp_path)
+    assert told == f"--task: the card of t.pt says 'mine'{said.format(tmp_path / 'whole')}"
 
 
 def test_a_name_that_nobody_knows() -> None:
