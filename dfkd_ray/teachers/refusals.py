@@ -132,7 +132,7 @@ def _end(data: bytes) -> int:
 def _globals(data: bytes) -> Iterator[str]:
     """What a pickle asks for by name; nothing of it is run. From protocol 4 on a name is two texts that were put on the
     stack just before, a text that came up earlier from the memo; "?" stands for one that is made otherwise."""
-    memo: dict[Any, str] = {}
+    memo: dict[object, str] = {}
     before, last = "?", "?"
     for operation, argument, _ in pickletools.genops(data):
         if operation.name == "GLOBAL":
