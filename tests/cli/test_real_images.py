@@ -75,11 +75,11 @@ def test_another_split_takes_no_teacher_of_this_one_and_resumes_no_run(place: Pa
     other = ("--split", "60/20/20")
     done = dfkd(*distill(place, *NETS, *other, "--out", "none"), cwd=place)
     assert done.code == 2
-    assert (
-        "by the split 80/10/10, not by 60/20/20; `dfkd-ray teach folder:birds@16 --split 60/20/20 --arch resnet8`"
-        in (done.err)
-    )
-    weights = ("--weights", str(next((place / "teachers").glob("*.safetensors"))))
+    there = next((place / "teachers").glob("*.safetensors"))
+    beside = there.with_stem(f"{there.stem}_2").relative_to(place)
+    train = f"`dfkd-ray teach folder:birds@16 --split 60/20/20 --arch resnet8 --out {beside}`"
+    assert f"by the split 80/10/10, not by 60/20/20; {train} trains one" in done.err
+    weights = ("--weights", str(there))
     done = dfkd(*distill(place, *NETS, *other, *weights, "--out", "s"), cwd=place)
     assert "was taught by the split 80/10/10, not by 60/20/20: --split 80/10/10 takes the same images" in done.err
     said = dfkd(*distill(place, *NETS, "--split", "60/20/20:1", *weights, "--out", "s"), cwd=place).err
