@@ -44,8 +44,8 @@ def beginning(history: History, fingerprint: Fingerprint | None) -> dict[str, An
 
 def propose(history: History) -> Proposal | None:
     """The next trial that confirms, seed by seed; None where the search is not over, or none is left, or wanted."""
-    asked = _asked(history)
-    for arm, seed in () if _searching(history) else _wanted(history):
+    wanted, asked = [] if _searching(history) else _wanted(history), _asked(history)
+    for arm, seed in wanted:
         if (arm, seed) not in asked:
             changes = changes_of(history, history.fresh.arms[arm])
             return Proposal(len(history.trials), changes, {}, {}, seed, arm, phase=CONFIRM)
@@ -63,7 +63,8 @@ def total(history: History, searched: int | None) -> int | None:
 
 def _asked(history: History) -> set[tuple[str, int]]:
     """Arm and seed of each trial that confirms, of earlier leaders too."""
-    return {(str(trial.arm), trial.seed) for trial in history.trials.values() if trial.phase == CONFIRM}
+    trials = history.trials.values() if history.fresh.arms else ()  # else it would go through them in every search
+    return {(str(trial.arm), trial.seed) for trial in trials if trial.phase == CONFIRM}
 
 
 def _wanted(history: History) -> list[tuple[str, int]]:
