@@ -54,7 +54,7 @@ class Recorded:
 
 
 def read(study: Study, folders: Sequence[Path], method: Callable[[], Mapping[str, Any]]) -> Recorded:
-    """StudyError where a folder has no tables, is of another experiment or space, where they are of two tasks or
+    """StudyError where a folder has no tables, is of another experiment or space, where two are of different tasks or
     teachers, or where too little is complete.
 
     method: the study's method as its trials have it, for what only the record names; called where that is so.
@@ -70,7 +70,7 @@ def read(study: Study, folders: Sequence[Path], method: Callable[[], Mapping[str
             tasks.append(note.get("task", {}))
             differing = list(_differences(study, method, note, rows))
             if len(tasks) > 1 and not same_task(tasks[-1], tasks[0]):
-                differing.append(f"its task, teacher or evaluation is not that of {folders[0]}")
+                differing.append(f"its task, teacher, evaluation, precision or own code is not that of {folders[0]}")
             if differing:
                 raise StudyError(f"{folder}: no record of {study.study}: {listed(differing)}")
             whole = list(_whole(study, rows, steps.to_pylist()))

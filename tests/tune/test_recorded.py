@@ -80,7 +80,7 @@ def test_records_of_two_teachers_are_not_mixed(record: Path, tmp_path: Path) -> 
     other = recording.write(tmp_path / "other", toys.study(), task={**recording.TASK, "teacher": {"digest": "e"}})
     assert len(read(toys.study(), [record, same]).curves) == 80
     assert len(read(toys.study(), [other]).curves) == 40, "alone"
-    message = f"{other}: no record of toy: its task, teacher or evaluation is not that of {record}"
+    message = f"{other}: no record of toy: its task, teacher, evaluation, precision or own code is not that of {record}"
     with pytest.raises(StudyError, match=re.escape(message)):
         read(toys.study(), [record, same, other])
 
