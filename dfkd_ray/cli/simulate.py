@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -116,7 +117,7 @@ def simulate(
 
     study = _simulable(studies.load(shipped.study_file(file)))
     cases, refused = compared.cases(study)
-    record = recorded.read(study, folders, lambda: _method(study))
+    record = recorded.read(study, folders, cache(lambda: _method(study)))
     surrogate = recorded.Surrogate(study, record)
     rows = list(simulating.rows(study, surrogate, cases, repetitions))
     facts = _facts(study, record, surrogate, refused) | {"repetitions": repetitions, "folders": [*map(str, folders)]}

@@ -121,10 +121,12 @@ def facts(study: Study, work: Distillation, how: Options) -> StudyFacts:
     made = experiment(study, work)
     digests = {what: part["digest"] for what, part in made["parts"].items()}
     decides = {what: digest for what, digest in digests.items() if what.startswith(("the task", "the images"))}
-    code = {what.removeprefix(CODE): digest for what, digest in digests.items() if what.startswith(CODE)}
+    code = {  # but the sampler's, which decides what is tried and not what comes of it
+        what.removeprefix(CODE): digest for what, digest in digests.items() if what.startswith(CODE) and what != SAMPLER
+    }
     session_ = session(work.options, how.runner)
-    if (code := made["parts"].get(SAMPLER)) is not None:
-        session_["sampler"] = f"{code['said']}, {code['digest'][:12]}"
+    if (sampler := made["parts"].get(SAMPLER)) is not None:
+        session_["sampler"] = f"{sampler['said']}, {sampler['digest'][:12]}"
     own = {"digests": decides, "precision": work.runtime.precision, "code": code}
     return StudyFacts(session_, {**task_info(work), **own}, methods, made)
 

@@ -155,6 +155,21 @@ def test_it_goes_on_after_an_interrupt_as_the_code_that_it_was(home: Path) -> No
     assert (shown.code, "own_l1" in shown.out) == (0, True), "the ledger knows where the plug-in is now"
 
 
+def test_trials_are_taken_over_by_the_same_code_alone(home: Path) -> None:
+    def reused(folder: str) -> list[bool]:
+        assert dfkd("sweep", "own.yaml", *SERIAL, "--out", folder, "--reuse", "reports/own", cwd=home).code == 0
+        return [
+            (row["reason"] or "").startswith("reused")
+            for row in tables.read(home / folder / "trials.arrow").to_pylist()
+        ]
+
+    assert dfkd("sweep", "own.yaml", *SERIAL, cwd=home).code == 0
+    assert reused("same") == [True, True]
+    (home / "beside.py").write_text(BESIDE.replace("2", "20"))
+    forgotten()
+    assert reused("other") == [False, False]
+
+
 def test_a_loss_that_fails_in_a_trial_names_its_line(home: Path) -> None:
     (home / "beside.py").write_text("def half(x):\n    return x / {}\n")
     done = dfkd("sweep", "own.yaml", *SERIAL, cwd=home)
