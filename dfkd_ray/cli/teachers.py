@@ -128,6 +128,7 @@ def verify(
     from dfkd_ray import datasets
     from dfkd_ray import teachers as room
     from dfkd_ray.metrics import QUALITY
+    from dfkd_ray.teachers.seen import as_taught
     from dfkd_ray.teachers.teach import accuracy
     from dfkd_ray.teachers.weights import read_card
     from dfkd_ray.train.runtime import parse_runtime
@@ -137,7 +138,8 @@ def verify(
     card = read_card(weights) or {}
     if task is None and "task" not in card:
         raise ConfigError.at("--task", f"no card beside {weights} says of which task it is: give --task")
-    spec = room.adopt(datasets.load(task) if task else _own_task(weights, card), weights)
+    named = as_taught(datasets.load(task), card, datasets.local(data)) if task else _own_task(weights, card)
+    spec = room.adopt(named, weights)
     net = room.teacher(spec).to(where)
     part = datasets.split(spec, "test", datasets.local(data), cache=runtime.cache)
     right, count = accuracy(spec, net, part), len(part.labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,17 @@ def _splits(task: Task, data: Path | None) -> dict[str, Any]:
         if identity is not None:
             found[which] = identity.plain
     return found
+
+
+def as_taught(task: Task, card: Mapping[str, Any], data: Path | None = None) -> Task:
+    """The task with the images that have no split of their own split as the card says, where the card is of these: by
+    another split the test images may be some that the network was taught on."""
+    split = card.get("split")
+    if not isinstance(split, str) or task.split in (None, split):
+        return task
+    same = replace(task, split=split)
+    here = seen_by(same, data)
+    return same if here and (here["folder"] == card.get("folder") or here["images"] == card.get("images")) else task
 
 
 def unlike(card: Mapping[str, Any], here: Mapping[str, Any]) -> str | None:

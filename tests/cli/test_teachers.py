@@ -191,11 +191,15 @@ def test_the_card_of_a_folders_teacher_says_its_images_and_their_split(tmp_path:
     assert (done.code, done.err) == (0, "")
     assert "resnet8 on whole, " in done.out
     assert " of 12 test images named right" in done.out
+    named = dfkd("teachers", "verify", "t.safetensors", "--task", f"folder:{tmp_path / 'whole'}@16", *one, cwd=tmp_path)
+    assert named.out == done.out  # not by the usual split, whose test images it may have been taught on
     (tmp_path / "whole").rename(tmp_path / "moved")
     assert refused("teachers", "verify", "t.safetensors", cwd=tmp_path) == (
         f"--task: the card of t.safetensors says 'whole', of the images in {tmp_path / 'whole'}, which is not there: "
         "give --task, its file or folder:PATH"
     )
+    moved = dfkd("teachers", "verify", "t.safetensors", "--task", f"folder:{tmp_path / 'moved'}@16", *one, cwd=tmp_path)
+    assert moved.out.replace("moved", "whole") == done.out
 
 
 @pytest.mark.parametrize(
