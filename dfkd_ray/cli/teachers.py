@@ -147,9 +147,12 @@ def verify(
     told = f"{share(right)} of {counted(count, 'test image')} named right"
     of = f"{QUALITY[spec.targets].said} {share(right)} on {counted(count, 'test image')}"
     typer.echo(told if spec.targets == "classes" else of)
-    if (stated := _stated(card)) is None:
-        return
-    value, who = stated
+    if (stated := _stated(card)) is not None:
+        _compare(right, count, *stated)
+
+
+def _compare(right: float, count: int, value: float, who: str) -> None:
+    """Says what is stated; exit code 1 where chance does not explain the difference."""
     typer.echo(f"{share(value)} is stated ({who})")
     if abs(right - value) > BY_CHANCE * (value * (1 - value) / count) ** 0.5:
         typer.echo("that is further off than chance allows: other images, another normalisation, or another file")

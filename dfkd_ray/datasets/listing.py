@@ -67,8 +67,16 @@ def entries(folder: Path) -> list[os.DirEntry[str]]:
         raise DataError(f"{folder}: cannot be read: {error}") from None
 
 
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is one, or a link to one; a link that comes back to itself leads nowhere, as one to nothing does."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
 def folders_in(root: Path) -> set[str]:
-    return {entry.name for entry in entries(root) if entry.is_dir()}
+    return {entry.name for entry in entries(root) if is_folder(entry)}
 
 
 def leads_up(folder: Path) -> bool:
@@ -82,9 +90,9 @@ def leads_up(folder: Path) -> bool:
 def pictures_in(folder: Path, deep: bool = False) -> list[str]:
     """The pictures of a folder by name, sorted; deep: those in the folders within too, `within/name`, at the end."""
     here = entries(folder)
-    names = sorted(entry.name for entry in here if not entry.is_dir() and is_picture(entry.path))
+    names = sorted(entry.name for entry in here if not is_folder(entry) and is_picture(entry.path))
     if deep:
-        for within in sorted(entry.name for entry in here if entry.is_dir() and not leads_up(Path(entry.path))):
+        for within in sorted(entry.name for entry in here if is_folder(entry) and not leads_up(Path(entry.path))):
             names += [f"{within}/{name}" for name in pictures_in(folder / within, deep)]
     return names
 
@@ -92,7 +100,7 @@ def pictures_in(folder: Path, deep: bool = False) -> list[str]:
 def holds_pictures(folder: Path, deep: bool = False) -> bool:
     """Whether there is one, without a look at all the others."""
     here = entries(folder)
-    if any(not entry.is_dir() and is_picture(entry.path) for entry in here):
+    if any(not is_folder(entry) and is_picture(entry.path) for entry in here):
         return True
-    inside = [folder / entry.name for entry in here if entry.is_dir()]
+    inside = [folder / entry.name for entry in here if is_folder(entry)]
     return deep and any(holds_pictures(each, deep) for each in inside if not leads_up(each))

@@ -95,3 +95,12 @@ def test_a_link_to_a_folder_above_is_not(tmp_path: Path) -> None:
     (tmp_path / "cat" / "1.png").unlink()
     (tmp_path / "dog" / "1.png").unlink()
     assert not holds_pictures(tmp_path / "cat", deep=True)
+
+
+def test_a_link_to_itself_is_no_folder_and_a_picture_by_its_name(tmp_path: Path) -> None:
+    write_image(tmp_path / "cat" / "1.png")
+    for link in ("loop", "cat/loop", "cat/2.png"):
+        (tmp_path / link).symlink_to(tmp_path / link)
+    assert folders_in(tmp_path) == {"cat"}
+    assert pictures_in(tmp_path / "cat", deep=True) == ["1.png", "2.png"]
+    assert holds_pictures(tmp_path / "cat", deep=True)
