@@ -112,14 +112,15 @@ def _weights(weights: str | None, files: dict[str, Path]) -> list[str]:
 def _sent(weights: Path, files: dict[str, Path]) -> str:
     """The teacher's file and its card become files of the job where they are here; its name there."""
     from dfkd_ray.teachers.unwrapping import file_of
+    from dfkd_ray.teachers.weights import card_path
 
     file = file_of(weights)
     if not file.is_file():
         if not weights.is_absolute() and "://" not in str(weights):
             raise StudyError(f"{weights} is not here: a path on the cluster has to be absolute")
         return str(weights)
-    for each in (file, file.with_suffix(".json")):
-        if each.is_file():
+    for each in (file, card_path(file)):
+        if each is not None:
             files[f"weights/{each.name}"] = each
     return f"weights/{weights.name}"
 

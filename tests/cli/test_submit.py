@@ -77,6 +77,14 @@ def test_a_study_travels_with_what_it_names_and_nothing_else(cluster: Cluster, f
     )
 
 
+@pytest.mark.parametrize("card", ["teacher.json", "teacher.pt.json"])
+def test_the_card_of_a_teacher_goes_with_it_whatever_it_is_called(cluster: Cluster, folder: Path, card: str) -> None:
+    (folder / "teacher.pt").write_text("weights")
+    (folder / card).write_text("card")
+    assert dfkd("submit", "tiny.yaml", "--out", "/x", "--weights", "teacher.pt", cwd=folder).code == 0
+    assert cluster.files[f"weights/{card}"] == "card"
+
+
 def test_what_ships_is_there_already(cluster: Cluster, tmp_path: Path) -> None:
     for name, command in (("mhad", "sweep"), ("components", "ablate"), ("dfkd_fgvc/table3", "reproduce")):
         assert dfkd("submit", name, "--out", "s3://b/x", cwd=tmp_path).code == 0
