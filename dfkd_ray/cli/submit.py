@@ -55,10 +55,11 @@ def submit(
     _check_out(out)
     asked = _Asked(study, folder)
     files = dict(job_files.named(asked.file)) if asked.file and folder is None else {}
-    own = [*_weights(weights, files), *_plugins(plugin or [], files, folder)]
+    own = [*_weights(weights, files, folder), *_plugins(plugin or [], files, folder)]
     own += ["--insecure"] * insecure + ["--continue"] * ("--fresh" not in context.args)
-    words = [asked.command, asked.word, "--address", "auto", "--out", out, *context.args, *own]
-    _check(context, words)
+    said = [asked.command, asked.word, "--address", "auto", "--out", out, *context.args]
+    _check(context, said)  # own code is loaded already, from where it is here
+    words = [*said, *own]
     made = {**_runtime_env(environment), "env_vars": _env_vars(environment, env)}
     name = named or f"{dashboard.plain_name(asked.name)}-{secrets.token_hex(3)}"
     with dashboard.connected(address, insecure) as jobs, tempfile.TemporaryDirectory(prefix="dfkd-ray-") as staged:
@@ -105,12 +106,13 @@ def _check_out(out: str) -> None:
         raise ConfigError.at("--out", f"{told}: an absolute path, or a URI")
 
 
-def _weights(weights: str | None, files: dict[str, Path]) -> list[str]:
-    return [] if weights is None else ["--weights", _sent(Path(weights), files)]
+def _weights(weights: str | None, files: dict[str, Path], folder: Path | None) -> list[str]:
+    return [] if weights is None else ["--weights", _sent(Path(weights), files, folder)]
 
 
-def _sent(weights: Path, files: dict[str, Path]) -> str:
-    """The teacher's file and its card become files of the job where they are here; its name there."""
+def _sent(weights: Path, files: dict[str, Path], folder: Path | None) -> str:
+    """The teacher's file and its card become files of the job where they are here; its name there, which is that in the
+    folder where one is sent."""
     from dfkd_ray.teachers.unwrapping import file_of
     from dfkd_ray.teachers.weights import card_path
 
@@ -119,6 +121,8 @@ def _sent(weights: Path, files: dict[str, Path]) -> str:
         if not weights.is_absolute() and "://" not in str(weights):
             raise StudyError(f"{weights} is not here: a path on the cluster has to be absolute")
         return str(weights)
+    if folder is not None:
+        return str(Path(_within(file, folder)).with_name(weights.name))
     for each in (file, card_path(file)):
         if each is not None:
             files[f"weights/{each.name}"] = each
@@ -127,14 +131,17 @@ def _sent(weights: Path, files: dict[str, Path]) -> str:
 
 def _plugins(given: list[str], files: dict[str, Path], folder: Path | None) -> list[str]:
     """Own code becomes files of the job, by the names that it has here; the words that load it there."""
+    words = []
     for name in given:
         path = Path(name)
-        if folder is not None or not path.exists():  # sent with the folder; a module that the cluster has
+        sent = folder is not None and path.exists()
+        words += ["--plugin", _within(path, folder) if folder is not None and sent else name]
+        if sent or not path.exists():  # it goes with the folder; a module that the cluster has
             continue
         if path.is_absolute() or ".." in path.parts:
             raise StudyError(f"{name} is not below where you stand: send a folder that has it, --folder")
         files |= {str(each): each for each in (sorted(path.rglob("*.py")) if path.is_dir() else [path])}
-    return [word for name in given for word in ("--plugin", name)]
+    return words
 
 
 def _check(context: typer.Context, words: list[str]) -> None:

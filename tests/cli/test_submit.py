@@ -105,6 +105,23 @@ def test_a_whole_folder_with_its_runtime_environment(cluster: Cluster, folder: P
     assert told == "tiny.yaml is not in inner, which --folder sends"
 
 
+def test_with_a_folder_a_teacher_and_own_code_are_named_as_they_are_in_it(cluster: Cluster, folder: Path) -> None:
+    (folder / "nets").mkdir()
+    (folder / "nets" / "t.pt").write_text("weights")
+    (folder / "own.py").write_text("")
+    words = ("submit", folder / "tiny.yaml", "--out", "/x", "--folder", folder)
+    inside = ("--weights", folder / "nets" / "t.pt#ema", "--plugin", folder / "own.py")
+    assert dfkd(*words, *inside, cwd=folder.parent).code == 0
+    assert cluster.sent["command"][-5:] == ["--weights", "nets/t.pt#ema", "--plugin", "own.py", "--continue"]
+    plugins.drop("own")
+    assert dfkd(*words, "--weights", "/shared/there.pt", cwd=folder.parent).code == 0
+    assert cluster.sent["command"][-3:] == ["--weights", "/shared/there.pt", "--continue"]
+    outside = folder.parent / f"{folder.name}.pt"
+    outside.write_text("weights")
+    told = refused(*words, "--weights", outside, cwd=folder)
+    assert told == f"{outside} is not in {folder}, which --folder sends"
+
+
 def test_afresh_is_no_continuation_and_an_open_cluster_is_wanted_there_too(cluster: Cluster, tmp_path: Path) -> None:
     dfkd("submit", "mhad", "--out", "/x", "--fresh", "--insecure", cwd=tmp_path)
     assert cluster.sent["command"][5:] == ["sweep", "mhad", "--address", "auto", "--out", "/x", "--fresh", "--insecure"]
