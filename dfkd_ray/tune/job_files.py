@@ -1,4 +1,4 @@
-"""The files that a job is sent: the study's own, and what stands beside it and is named in it."""
+"""The files that a job is sent: the study's own, and what stands beside it and is named in it, own code too."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ def named(study: Path) -> dict[str, Path]:
         for word in _words(yamls.load(left.pop()).data):
             name = word.removeprefix("./")
             file = next((each for root in (study.parent, Path()) if _is_file(each := root / name)), None)
+            if file is None and ".." not in Path(name).parts and not Path(name).is_absolute():
+                found |= _package(name, study.parent)
             if file is None or name in found or Path(name).is_absolute():
                 continue
             if ".." in Path(name).parts:
@@ -32,6 +34,12 @@ def named(study: Path) -> dict[str, Path]:
             if file.suffix in YAML:
                 left.append(file)
     return found
+
+
+def _package(name: str, *roots: Path) -> dict[str, Path]:
+    """The modules of own code that is a folder with an `__init__.py`, by the name that each has for the job."""
+    root = next((root for root in (*roots, Path()) if _is_file(root / name / "__init__.py")), None)
+    return {} if root is None else {str(each.relative_to(root)): each for each in sorted((root / name).rglob("*.py"))}
 
 
 def stage(files: Mapping[str, Path], into: Path) -> None:

@@ -34,6 +34,16 @@ def test_what_a_study_names_and_what_that_names(folder: Path) -> None:
     assert found == {**{name: folder / name for name in inside}, "here.yaml": Path("here.yaml")}
 
 
+def test_own_code_that_is_a_folder_goes_with_its_modules(folder: Path) -> None:
+    (folder / "parts" / "deep").mkdir(parents=True)
+    (folder / "empty").mkdir()
+    modules = ("parts/__init__.py", "parts/deep/inner.py")
+    for name in (*modules, "parts/notes.txt"):
+        (folder / name).write_text("")
+    (folder / "code.yaml").write_text("plugins: [./parts, empty]")
+    assert named(folder / "code.yaml") == {name: folder / name for name in ("code.yaml", *modules)}
+
+
 def test_they_are_staged_by_their_names(folder: Path, tmp_path: Path) -> None:
     stage(named(folder / "study.yaml"), tmp_path / "staged")
     there = tmp_path / "staged"
