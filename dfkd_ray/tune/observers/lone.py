@@ -15,13 +15,14 @@ from types import TracebackType
 from typing import Any
 
 from dfkd_ray.study.trackers import absolute, parse
-from dfkd_ray.tune.observers.sending import About, Curve, Point, Sender, opener
+from dfkd_ray.tune.observers.sending import FOLDER, About, Curve, Point, Sender, opener
 from dfkd_ray.util.errors import ConfigError
 
 
 class Lone:
     """`folder` is for what trackers keep on this disk, and for what tells this training from others of its name; it
-    is made with the first epoch, and gone where all begins anew (`fresh`).
+    is made with the first epoch, and gone where all begins anew: `fresh`, or epochs of one that had ended, whose file
+    somebody has removed.
 
     ConfigError for a tracker that is unknown or of trials alone, MissingExtra where a package is not installed.
     """
@@ -66,6 +67,8 @@ class Lone:
             sender.close()
 
     def _begin(self) -> None:
+        if (self._folder / FOLDER).exists():  # a tracker had that one to its end
+            shutil.rmtree(self._folder)
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / "ident"
         if not path.exists():

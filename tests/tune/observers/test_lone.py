@@ -34,6 +34,16 @@ def test_epochs_that_are_told_again_are_not_doubled(tmp_path: Path, book: Book) 
     assert (tmp_path / "t" / "ident").read_text() != ident, "another training"
 
 
+def test_one_that_is_trained_again_is_told_as_another(tmp_path: Path, book: Book) -> None:
+    train(tmp_path / "t", 2, ends=True)
+    ident = (tmp_path / "t" / "ident").read_text()
+    book.told.clear()
+    train(tmp_path / "t", 2, ends=True)  # its file was removed, or epochs would not be told
+    key = "digits_resnet8"
+    assert book.told == [("begin", key), (key, 1, 0.5), (key, 2, 1.0), ("end", key, "complete")]
+    assert (tmp_path / "t" / "ident").read_text() != ident
+
+
 def test_a_teacher_that_is_there_has_nothing_to_tell(tmp_path: Path, book: Book) -> None:
     train(tmp_path / "t", 0, ends=True)
     assert (book.told, book.opened, list(tmp_path.iterdir())) == ([], [], [])
