@@ -45,7 +45,7 @@ def prune(
     from dfkd_ray.runs import pruning, students
     from dfkd_ray.train.runtime import parse_runtime
 
-    found, where = Pool.open(folder), parse_runtime({"device": device}).open()
+    found, where = Pool.open(folder).still(), parse_runtime({"device": device}).open()
     teacher = teacher_of(found, task, weights)
     if teacher is None:
         raise DataError(f"no teacher of {found.card.task} here, and its word is needed: give --weights")

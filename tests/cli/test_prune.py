@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from dfkd_ray import datasets
 from dfkd_ray.datasets.pools import selection
+from dfkd_ray.runs import pruning
 from tests.cli.commands import dfkd, refused
 from tests.cli.pooled import of_gliders
+from tests.datasets.pools.made import trajectory
 
 OWN = datasets.HERE / "gliders_resnet8.safetensors"
 
@@ -30,3 +35,17 @@ def test_a_pool_is_pruned_and_read_so(tmp_path: Path) -> None:
     assert dfkd("distill", "noise_kd", *short, "--out", tmp_path / "run").code == 0
     short[1] = source.replace("teacher_loss-0.5", "teacher_los")
     assert "has no selection 'teacher_los'" in refused("distill", "noise_kd", *short, "--out", tmp_path / "other")
+
+
+def test_a_pool_that_grows_meanwhile_is_pruned_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool, look = of_gliders(tmp_path / "pool", 12), pruning.look
+    before = pool.digest
+
+    def slow(*told: Any) -> pruning.Looked:
+        with pool.shard(1, 2) as shard:
+            shard.append(12, trajectory(pool.card, 12))
+        return look(*told)
+
+    monkeypatch.setattr(pruning, "look", slow)
+    assert dfkd("pool", "prune", pool.folder, "--keep", "0.5").code == 0
+    assert selection.read(pool.folder, "teacher_loss-0.5").pool == before != pool.digest

@@ -24,8 +24,8 @@ from dfkd_ray.util.words import counted
 class Pool:
     """A folder of shards, all made of what its card says."""
 
-    def __init__(self, folder: Path, card: PoolCard) -> None:
-        self.folder, self.card = folder, card
+    def __init__(self, folder: Path, card: PoolCard, still: list[pa.RecordBatch] | None = None) -> None:
+        self.folder, self.card, self._still = folder, card, still
 
     @classmethod
     def create(cls, folder: Path, card: PoolCard) -> Pool:
@@ -69,8 +69,14 @@ class Pool:
         """What is in a shard, from 1."""
         return read_shard(self.path(index))
 
+    def still(self) -> Pool:
+        """The pool as it is now: of what is written to it later nothing is in its digest or its images."""
+        return Pool(self.folder, self.card, self.batches())
+
     def batches(self) -> list[pa.RecordBatch]:
         """The complete trajectories of all shards, by their numbers: the same images however many shards there are."""
+        if self._still is not None:
+            return self._still
         found = [batch for index in range(1, self.card.shards + 1) for batch in self.held(index).batches]
         return sorted(found, key=trajectory_of)
 

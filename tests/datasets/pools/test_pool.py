@@ -29,6 +29,13 @@ def test_the_number_of_shards_decides_nothing(pool: Pool, tmp_path: Path) -> Non
     assert pool.size == 4 * COUNT
 
 
+def test_a_pool_that_stands_still_while_it_grows(tmp_path: Path) -> None:
+    pool = fill(tmp_path, 4)
+    still, digest = pool.still(), pool.digest
+    assert fill(tmp_path, 6).digest != digest
+    assert (still.digest, still.size, len(still.images().labels), pool.size) == (digest, 16, 16, 24)
+
+
 def test_columns_that_were_asked_for(pool: Pool) -> None:
     rows = pool.rows(["label", "trajectory"])
     assert rows.column_names == ["label", "trajectory"]
