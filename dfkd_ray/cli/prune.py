@@ -62,4 +62,4 @@ def prune(
     called = name or f"{score}-{keep:g}"
     path = selection.write(folder, called, made)
     typer.echo(f"{len(made.rows):,} of {len(images.labels):,} images kept by {score}: {path}")
-    typer.echo(f"a study reads them by source.keep: {called}")
+    typer.echo(f"a study reads them by source.keep: {called} and source.intermediate: {str(made.intermediate).lower()}")

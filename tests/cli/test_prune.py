@@ -23,7 +23,7 @@ def test_a_pool_is_pruned_and_read_so(tmp_path: Path) -> None:
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines() == [
         f"24 of 48 images kept by teacher_loss: {pool.folder / 'keep-teacher_loss-0.5.json'}",
-        "a study reads them by source.keep: teacher_loss-0.5",
+        "a study reads them by source.keep: teacher_loss-0.5 and source.intermediate: false",
     ]
     found = selection.read(pool.folder, "teacher_loss-0.5")
     assert (len(found.rows), found.pool, found.intermediate) == (24, pool.digest, False)
