@@ -55,7 +55,7 @@ def prune(
         raise DataError(f"{folder}: no image is in this pool yet")
     said = None
     if student is not None:
-        other = students.of_file(student, student_arch, task or seen.name, None, None).student
+        other = students.of_file(student, student_arch, seen, None, None).student
         said = pruning.look(other.net, other.task, images.images, where)
     told = pruning.look(net, seen, images.images, where)
     made = pruning.selected(images, found.digest, told, said, score, keep, by_class)

@@ -110,15 +110,16 @@ def _own_teacher(card: RunCard, spec: datasets.Task) -> tuple[Network | None, st
 
 
 def of_file(
-    weights: Path, arch: str | None, task: str | None, teacher: Path | None, teacher_arch: str | None
+    weights: Path, arch: str | None, task: str | datasets.Task | None, teacher: Path | None, teacher_arch: str | None
 ) -> Distilled:
     """The student in a file of weights: `arch`, or what its card says, in the normalisation that this states.
 
-    Without a card that is the teacher's. task: else the one that the card names, where it ships, or the card's word
-    alone, without images. teacher: else the one that the task has, or none.
+    Without a card that is the teacher's. task: by name or made, else the one that the card names, where it ships, or
+    the card's word alone, without images. teacher: else the one that the task has, or none.
     """
     card = read_card(weights) or {}
-    spec = _named(task or card.get("task"), weights, arch, given=task is not None)
+    named = task if isinstance(task, datasets.Task) else None
+    spec = named or _named(task or card.get("task"), weights, arch, given=task is not None)
     known = _teacher(spec, teacher, teacher_arch)
     arch = arch or architecture(weights, card) or _guessed(weights)
     seen = teachers.adopt(spec, weights, arch) if card else spec if known is None else known.task

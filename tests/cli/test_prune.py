@@ -49,3 +49,13 @@ def test_a_pool_that_grows_meanwhile_is_pruned_as_it_was(tmp_path: Path, monkeyp
     monkeypatch.setattr(pruning, "look", slow)
     assert dfkd("pool", "prune", pool.folder, "--keep", "0.5").code == 0
     assert selection.read(pool.folder, "teacher_loss-0.5").pool == before != pool.digest
+
+
+def test_a_student_of_a_task_that_is_not_shipped(tmp_path: Path) -> None:
+    pool = of_gliders(tmp_path / "pool", 12, "planes")
+    words = ["--score", "student_gradient", "--keep", "0.5", "--weights", OWN, "--student", OWN]
+    assert dfkd("pool", "prune", pool.folder, *words).out.startswith("12 of 24 images kept by student_gradient")
+    bare = tmp_path / "bare.safetensors"  # whose card says nothing
+    bare.write_bytes(OWN.read_bytes())
+    again = dfkd("pool", "prune", pool.folder, *words[:-1], bare, "--student-arch", "resnet8")
+    assert (again.code, again.err) == (0, "")
