@@ -143,9 +143,10 @@ def teacher_of(found: Pool, name: str | None, weights: Path | None) -> tuple[dat
     from dfkd_ray.nets.digest import digest
 
     task = _task(found.card, name)
-    if weights is None and name is None and task.reader == "none":  # of several with the name of its task, its own
-        weights = teachers.find_by_digest(task.name, task.teacher.arch, found.card.teacher.digest)
-    task = teachers.with_teacher(task, weights, None if weights is None else _arch(found.card, weights))
+    arch = found.card.teacher.arch if name is None else None
+    if weights is None and arch is not None:  # of several with the name of its task, its own
+        weights = teachers.find_by_digest(task.name, arch, found.card.teacher.digest)
+    task = teachers.with_teacher(task, weights, arch if weights is None else _arch(found.card, weights))
     _refuse(found, found.card.of_another_task(task.image, len(task.classes), task.mean, task.std, task.classes))
     if task.teacher.weights is None and name is None:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from dfkd_ray import datasets, nets, teachers
-from dfkd_ray.datasets.pools import Pool
+from dfkd_ray.datasets.pools import Pool, TeacherFacts
 from dfkd_ray.methods import config
 from dfkd_ray.nets.digest import digest
 from dfkd_ray.runs import distillation
+from dfkd_ray.teachers.teach import write_weights
+from dfkd_ray.teachers.weights import network_facts
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.ledger import NAME, read_records
 from dfkd_ray.util import tables
@@ -103,6 +106,17 @@ def test_the_teacher_in_a_file_of_its_own(pool: Pool, other: tuple[Path, str], t
     assert refused("pool", "verify", pool.folder, "--task", "digits") == (
         f"{pool.folder} is a pool for gliders: images (channels, height, width) (3, 32, 32) there, (1, 32, 32) here"
     )
+
+
+def test_of_several_teachers_of_a_task_that_one_is_asked_which_made_the_pool(tmp_path: Path) -> None:
+    net, file = nets.build("resnet8", 12), tmp_path / "teachers" / "own.safetensors"
+    file.parent.mkdir()
+    write_weights(net, {**network_facts(TASK, "resnet8", False), "classes": 12}, file)
+    of = {name: getattr(TASK, name) for name in ("classes", "image", "mean", "std")}
+    card = replace(CARD, task="gliders", teacher=TeacherFacts("resnet8", digest(net.state_dict())), pixels=32, **of)
+    pool = fill(tmp_path / "pool", 2, card)
+    done = dfkd("pool", "verify", pool.folder, cwd=tmp_path)
+    assert (done.code, done.err, "the teacher sees" in done.out) == (0, "", True)
 
 
 def test_a_pool_of_a_task_that_is_not_shipped(tmp_path: Path) -> None:
