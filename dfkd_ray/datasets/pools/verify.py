@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -50,6 +50,7 @@ def verify(pool: Pool) -> PoolReport:
             held[index] = pool.held(index)
         except DataError as error:
             report.broken.append(str(error))
+    report.noted += _behind(pool, held)
     total = sum(batch.num_rows for each in held.values() for batch in each.batches)
     with progress("images", total, "images") as tell:
         for index, each in held.items():
@@ -82,6 +83,16 @@ def _numbering(held: Held, index: int, of: int) -> Iterator[str]:
         yield f"of another shard: trajectory {_some(foreign)}"
     if gaps := sorted({*range(index - 1, max(counts, default=0), of)} - {*counts}):
         yield f"not there, but later ones: trajectory {_some(gaps)}"
+
+
+def _behind(pool: Pool, held: Mapping[int, Held]) -> Iterator[str]:
+    """Shards that end before the last trajectory of the others: not filled yet, or lost."""
+    last = {index: max(map(trajectory_of, each.batches), default=-1) for index, each in held.items()}
+    end, of = max(last.values(), default=-1) + 1, pool.card.shards
+    for index, own in last.items():
+        if behind := len([number for number in range(index - 1, end, of) if number > own]):
+            what = counted(behind, "trajectory", "trajectories")
+            yield f"{pool.path(index).name}: {what} behind the other shards; the same `dfkd-ray synthesize` goes on"
 
 
 def _some(numbers: list[int], shown: int = 8) -> str:

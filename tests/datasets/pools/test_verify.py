@@ -33,11 +33,19 @@ def test_a_torn_tail_and_a_shard_behind_the_others_are_no_damage(pool: Pool) -> 
     path.write_bytes(path.read_bytes()[: seventh + 100])
     report = verify(pool)
     assert (report.trajectories, report.broken) == (8, [])
-    (said,) = report.noted
-    assert said == (
-        "shard-2-of-2.arrows: ends in 100 bytes of a trajectory that was not finished; whoever writes on cuts them off"
-    )
+    assert report.noted == [
+        "shard-2-of-2.arrows: 1 trajectory behind the other shards; the same `dfkd-ray synthesize` goes on",
+        "shard-2-of-2.arrows: ends in 100 bytes of a trajectory that was not finished; whoever writes on cuts them off",
+    ]
     assert complete(pool) == [True, False]
+
+
+def test_a_shard_that_is_lost_is_told(pool: Pool) -> None:
+    pool.path(1).unlink()
+    report = verify(pool)
+    assert (report.trajectories, report.broken) == (5, [])
+    said = "shard-1-of-2.arrows: 5 trajectories behind the other shards; the same `dfkd-ray synthesize` goes on"
+    assert report.noted == [said]
 
 
 def test_files_of_another_pool_are_told(pool: Pool) -> None:
