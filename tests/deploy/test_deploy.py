@@ -220,6 +220,11 @@ def test_the_image_is_of_the_ray_that_all_files_name_and_runs_as_nobody_in_parti
         subprocess.run(["hadolint", str(DEPLOY / "Dockerfile")], check=True)
 
 
+def test_the_image_has_what_a_study_in_a_store_needs() -> None:
+    assert "--out s3://" in text("skypilot.yaml")
+    assert "store" in re.findall(r"/src\[([a-z,]+)\]", text("Dockerfile"))[0].split(",")
+
+
 def said(script: str) -> Iterator[list[str]]:
     """The command lines of dfkd-ray in a file, its comments too."""
     joined = re.sub(r"\\?\n#? +(?=--|\")", " ", script)
