@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import ray
-from ray.exceptions import RayTaskError, WorkerCrashedError
+from ray.exceptions import NodeDiedError, OutOfMemoryError, RayTaskError, WorkerCrashedError
 
 from dfkd_ray.study import Resources
 from dfkd_ray.tune.interrupts import Interrupts
@@ -70,5 +70,5 @@ def _result(reference: Any) -> Any:
         return ray.get(reference)
     except RayTaskError as error:
         raise error.cause from None
-    except WorkerCrashedError:
+    except (WorkerCrashedError, OutOfMemoryError, NodeDiedError):
         raise StudyError("a worker died too often (killed, or out of memory?); the same command goes on") from None

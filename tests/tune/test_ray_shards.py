@@ -67,3 +67,17 @@ def test_its_own_error_comes_out_as_it_is(each: Any) -> None:
 def test_a_share_that_does_not_fit(each: Any) -> None:
     with pytest.raises(StudyError, match=r"a trial takes 999 cpu \(resources\), and this machine has \d+ cpu"):
         list(each(lambda number: number, [1], Resources(cpu=999)))
+
+
+@pytest.mark.parametrize("kind", ["NodeDiedError", "OutOfMemoryError"])
+def test_a_part_that_its_node_takes_with_it_is_told(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray import exceptions
+
+    from dfkd_ray.tune import ray_shards
+
+    def lost(reference: Any) -> Any:
+        raise getattr(exceptions, kind)("the node is gone")
+
+    monkeypatch.setattr(ray_shards.ray, "get", lost)
+    with pytest.raises(StudyError, match="a worker died too often"):
+        ray_shards._result(None)
