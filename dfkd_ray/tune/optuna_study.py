@@ -60,7 +60,7 @@ def optuna_study(study: Study, trials: Iterable[Past]) -> optuna.Study:
 
 def _frozen(study: Study, past: Past, known: Mapping[str, BaseDistribution]) -> FrozenTrial:
     settings = {**past.changes, **({} if past.arm is None else {ARM: past.arm})}
-    searched = {path: own for path, own in known.items() if path in settings}
+    searched = searched_in(known, settings)
     one = len(study.objective) == 1  # trials with several have no intermediate values
     state, values = STATES.get(past.state, TrialState.RUNNING), past.values
     if past.state == "pruned" and one and past.curve:
@@ -93,6 +93,19 @@ def _distribution(domain: Domain) -> BaseDistribution:
     values = list(domain.grid() or ()) if isinstance(domain, Choice | Bool) else []
     plain = all(value is None or isinstance(value, bool | int | float | str) for value in values)
     return CategoricalDistribution(values) if plain and 0 < len(set(values)) == len(values) else distribution(domain)
+
+
+def searched_in(known: Mapping[str, BaseDistribution], settings: Mapping[str, Any]) -> dict[str, BaseDistribution]:
+    """Of the paths of a trial those whose value is one of their distribution: a trial that has failed may lie outside
+    of a space that was edited since, and Optuna takes no such parameter."""
+    return {path: own for path, own in known.items() if path in settings and _takes(own, settings[path])}
+
+
+def _takes(own: BaseDistribution, value: Any) -> bool:
+    try:
+        return bool(own._contains(own.to_internal_repr(shown(own, value))))
+    except ValueError:
+        return False
 
 
 def shown(own: BaseDistribution, value: Any) -> Any:

@@ -67,6 +67,12 @@ def test_states_values_and_curves(state: str, values: Any, expected: TrialState,
         assert trial.duration == timedelta(seconds=60)
 
 
+def test_what_lies_outside_of_a_space_that_was_edited_is_an_attribute() -> None:
+    beyond = {"a.log": 100.0, "a.int": 3, "a.choice": "gone"}
+    (trial,) = optuna_study(made(), [Past(0, "failed", beyond)]).trials
+    assert (trial.params, trial.user_attrs) == ({"a.int": 3}, {"a.log": 100.0, "a.choice": "gone"})
+
+
 def test_a_stopped_trial_without_an_epoch_has_no_value() -> None:
     (trial,) = optuna_study(made(), [Past(0, "pruned", POINT)]).trials
     assert (trial.state, trial.value) == (TrialState.PRUNED, None)

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from dfkd_ray.study import Study
 from dfkd_ray.tune.observers.sending import PATIENCE, About, Curve, Point
-from dfkd_ray.tune.optuna_study import distributions, shown
+from dfkd_ray.tune.optuna_study import distributions, searched_in, shown
 from dfkd_ray.tune.search import STATES, directions, quiet
 from dfkd_ray.tune.trials import Trial, barred
 
@@ -87,8 +87,8 @@ class OptunaStorage:
 
     def _running(self, curve: Curve) -> FrozenTrial:
         """A trial as it begins; what was not searched are its user attributes, and a choice that has become wider, of
-        which a storage holds one kind alone."""
-        searched = {name: made for name, made in self._distributions.items() if name in curve.settings}
+        which a storage holds one kind alone, and what a failed trial had outside of the space that is searched now."""
+        searched = searched_in(self._distributions, curve.settings)
         made = create_trial(
             state=TrialState.RUNNING,
             params={name: shown(each, curve.settings[name]) for name, each in searched.items()},

@@ -21,7 +21,7 @@ from dfkd_ray.tune import launch
 from dfkd_ray.tune.growing import amended
 from dfkd_ray.tune.history import History, read_history
 from dfkd_ray.tune.observers import optuna as storages
-from dfkd_ray.tune.observers.sending import About
+from dfkd_ray.tune.observers.sending import About, Curve
 from dfkd_ray.tune.options import Options
 from tests.tune import toys
 from tests.tune.observers import killed
@@ -197,6 +197,14 @@ def test_an_ablation_has_its_arms(tmp_path: Path) -> None:
         "without c": 2,
     }
     assert {trial.user_attrs["seed"] for trial in trials} == {0, 1}
+
+
+def test_a_failed_trial_outside_of_the_space_of_now_is_no_obstacle(tmp_path: Path) -> None:
+    storage = storages.open_tracker("", About("toy", "0" * 8, tmp_path, study=toys.study()))
+    storage.begin(Curve("trial-0000", {"x": 7.0, "kind": "bad"}, 0, lambda epoch: None))
+    storage.close()
+    (trial,) = optuna_study(tmp_path)
+    assert (trial.params, trial.user_attrs["x"]) == ({"kind": "bad"}, 7.0)
 
 
 def test_another_study_of_the_same_name_has_a_place_of_its_own(tmp_path: Path) -> None:
