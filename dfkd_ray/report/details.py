@@ -67,12 +67,12 @@ def _pictures(tables: Tables, trials: Sequence[TrialRow]) -> dict[int, dict[str,
 
 
 def command(tables: Tables, trial: TrialRow) -> str | None:
-    """What teaches one student with the settings of a trial; None where the tables do not tell method or task, or the
-    method has no name: it was a mapping."""
+    """What teaches one student with the settings of a trial; None where the tables do not tell method or task, or one
+    of them has no name: it was a mapping. A task is named as the study names it: it may be a file, or a folder."""
     study = tables.study
     changes = {**part(study, "fixed"), **trial.changes}
     method = changes.pop("method", study.get("method"))
-    task = part(tables.note, "task").get("name") or study.get("task")
+    task = study.get("task") or part(tables.note, "task").get("name")
     preset, seed = study.get("preset"), trial.row["seed"]
     if not isinstance(method, str) or not isinstance(task, str) or not _typed(method):
         return None
@@ -80,6 +80,7 @@ def command(tables: Tables, trial: TrialRow) -> str | None:
     more = [f"--preset {shlex.quote(preset)}"] if isinstance(preset, str) else []
     more += [f"--set {shlex.quote(f'{path}={_yaml_value(value)}')}" for path, value in changes.items()]
     more += [f"--seed {seed}"] if seed else []
+    more += [f"--plugin {shlex.quote(str(plugin))}" for plugin in study.get("plugins") or ()]
     return " \\\n    ".join([head, *more])
 
 

@@ -63,6 +63,18 @@ def test_an_arm_of_another_method_is_taught_by_that_method_in_its_preset_and_see
     assert command(study([trial(0)], note={}), tables.all[0]) is None
 
 
+def test_a_task_is_named_as_the_study_names_it_and_its_own_code_with_it() -> None:
+    task = {"name": "photos", "classes": 3}
+    own = study([trial(0)], note=noted(task="folder:/my images@32", plugins=["/code/loss.py"]) | {"task": task})
+    said = command(own, own.all[0])
+    assert said is not None
+    words = shlex.split(said.replace("\\\n", " "))
+    assert words[3:5] == ["--task", "folder:/my images@32"]
+    assert words[-2:] == ["--plugin", "/code/loss.py"]
+    held = study([trial(0)], note=noted(task={"name": "gliders", "teacher": {"weights": "/mine.pth"}}))
+    assert command(held, held.all[0]) is None, "by its name it would be another teacher's"
+
+
 def test_a_method_with_a_number_that_json_lacks_and_hostile_text_stay_json() -> None:
     one = details.details(study([trial(0, method='{"a": NaN, "b": [Infinity]}')]))
     assert one["0"]["method"] == {"a": "NaN", "b": ["Infinity"]}
