@@ -93,7 +93,8 @@ def _named(history: History, trial: int | None, arm: str | None, seed: int | Non
 def numbered(history: History, number: int) -> Trial:
     """The trial with that number; StudyError where there is none."""
     if number not in history.trials:
-        raise StudyError(f"{history.study.study} has no trial {number}: they go from 0 to {max(history.trials)}")
+        there = f"they go from 0 to {max(history.trials)}" if history.trials else "none has begun"
+        raise StudyError(f"{history.study.study} has no trial {number}: {there}")
     return history.trials[number]
 
 

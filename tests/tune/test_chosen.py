@@ -14,6 +14,8 @@ from dfkd_ray.tune.ledger import NAME, read_records
 from dfkd_ray.util import folders
 from dfkd_ray.util.errors import StudyError
 from tests.tune import ablations, toys
+from tests.tune.test_history import asked, records
+from tests.tune.test_standing import write
 
 pytestmark = pytest.mark.usefixtures("no_fsync")
 
@@ -124,6 +126,11 @@ def test_what_is_not_there_yet_or_never_will_be(tmp_path: Path) -> None:
         choose(tmp_path / "cut")
     with pytest.raises(StudyError, match=r"0000: there is none yet: the run has not ended; go on with: dfkd-ray"):
         choose(tmp_path / "cut", trial=0)
+
+
+def test_a_study_of_which_no_trial_has_begun(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"^toy has no trial 3: none has begun$"):
+        choose(write(tmp_path / "begun", [records()[0]]), trial=3)
 
 
 # ---- whose page is meant
