@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dfkd_ray.cli import app
-from dfkd_ray.util.words import counted
+from dfkd_ray.util.words import counted, typed
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The study's folder, e.g. reports/mhad.")]
 
@@ -28,4 +28,4 @@ def repair(folder: Folder) -> None:
         typer.echo(line)
     aside = "" if done.damaged is None else f", {len(done.aside):,} set aside in {done.damaged.name}"
     typer.echo(f"kept {counted(len(done.lines), 'record')}{aside}; the ledger as it was is {done.original.name}")
-    typer.echo(f"go on with: dfkd-ray resume {folder}")
+    typer.echo(f"go on with: dfkd-ray resume {typed(folder)}")

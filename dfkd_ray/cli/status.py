@@ -11,6 +11,7 @@ from dfkd_ray.cli import app, completion, dashboard, options, printing, studies
 from dfkd_ray.runs import outcome
 from dfkd_ray.util import store
 from dfkd_ray.util.errors import DfkdError, StudyError
+from dfkd_ray.util.words import typed
 
 
 @app.command(epilog="Examples: dfkd-ray status reports/mhad; dfkd-ray status s3://bucket/mhad --json; dfkd-ray status.")
@@ -80,4 +81,4 @@ def _study(place: str, json: bool) -> None:
     for line in outcome.effects(rows, looks) if rows else ():
         printing.say(line)
     if seen.state == "interrupted":
-        printing.say(f"go on: dfkd-ray resume {store.place_of(folder)}")
+        printing.say(f"go on: dfkd-ray resume {typed(store.place_of(folder))}")

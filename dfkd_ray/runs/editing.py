@@ -35,8 +35,9 @@ def holding(folder: Path) -> History | None:
 def by_file(folder: Path, study: Study, work: Distillation) -> Edits:
     """What a study's file changes in the one that is in the folder."""
     methods = {name: config.plain(method) for name, method in work.methods.items()}
+    place = words.typed(store.place_of(folder))
     way_on = (
-        f"name another folder with --out, or go on with what it holds: dfkd-ray resume {store.place_of(folder)} "
+        f"name another folder with --out, or go on with what it holds: dfkd-ray resume {place} "
         f"(or start afresh with --fresh, which moves it aside)"
     )
     return lambda history: growing.amended(folder, history, study, methods, way_on)

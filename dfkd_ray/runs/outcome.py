@@ -77,7 +77,7 @@ def lacking(summary: Summary) -> str | None:
     """That trials failed, or none is complete, or none has won; None of a study that came to what it was to."""
     if not summary.failed and summary.complete and (summary.best is not None or summary.ablation):
         return None
-    place = store.place_of(summary.folder)
+    place = words.typed(store.place_of(summary.folder))
     again = f"; once that is mended: dfkd-ray resume {place} --failed" if summary.failed else ""
     failed = words.counted(summary.failed, "trial")
     return f"{failed} failed, {summary.complete} {'is' if summary.complete == 1 else 'are'} complete{again}"

@@ -32,7 +32,7 @@ from dfkd_ray.tune.trials import Trial
 from dfkd_ray.util import folders, store, yamls
 from dfkd_ray.util.choices import PAPER
 from dfkd_ray.util.errors import ConfigError, GivenUp, StudyError
-from dfkd_ray.util.words import share
+from dfkd_ray.util.words import share, typed
 
 GoingOn = tuple[Distillation, dict[str, Any]]  # the work, and what the ledger's record keeps of it
 Found = Callable[[str | None, Path | None], str | Task]  # of the teacher's net and its weights, as far as they are said
@@ -178,7 +178,9 @@ def _run(study: Study, work: Distillation, folder: Path, how: Options, begun: Go
         summary = launch.start(study, bound(work, facts.experiment), folder, facts, how, seen)
     trial = History(read_records(folder / NAME)[0]).trials[0]
     if summary.best is None:
-        raise GivenUp(f"the run failed: {trial.reason}\n(once that is mended: dfkd-ray resume {folder} --failed)")
+        raise GivenUp(
+            f"the run failed: {trial.reason}\n(once that is mended: dfkd-ray resume {typed(folder)} --failed)"
+        )
     return trial
 
 

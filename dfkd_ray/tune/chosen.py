@@ -123,7 +123,7 @@ def _best(history: History, path: Path) -> Trial:
         return best
     states = {trial.state for trial in history.trials.values()}
     if "running" in states:
-        raise StudyError(f"{path}: there is none yet: no trial has ended; go on with: dfkd-ray resume {path}")
+        raise StudyError(f"{path}: there is none yet: no trial has ended; {_on(path)}")
     if "complete" in states:
         why = none_won(history.study, bool(history.front()))
         raise StudyError(f"{path}: no trial has won: {why}; --trial N takes one all the same")
@@ -131,11 +131,15 @@ def _best(history: History, path: Path) -> Trial:
     raise StudyError(f"{path}: no trial is complete, so there is no student ({what})")
 
 
+def _on(path: Path) -> str:
+    return f"go on with: dfkd-ray resume {words.typed(path)}"
+
+
 def _kept(path: Path, history: History, trial: Trial, why: str) -> Chosen:
     """The trial's folder; StudyError where it left no student, with those that did."""
     folder = folders.of_trial(path, trial.number)
     if trial.state == "running":
-        raise StudyError(f"{folder}: there is none yet: the run has not ended; go on with: dfkd-ray resume {path}")
+        raise StudyError(f"{folder}: there is none yet: the run has not ended; {_on(path)}")
     if not (folder / folders.CARD).is_file():
         there = folders.with_students(path)
         reused = f": it was taken over from {trial.reused}" if trial.reused and not trial.attempts else ""

@@ -12,6 +12,7 @@ from typing import Any
 
 from dfkd_ray.tune.accidents import Hung
 from dfkd_ray.util.store import place_of
+from dfkd_ray.util.words import typed
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)  # USR1: what Slurm sends before the end
 
@@ -26,7 +27,7 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, folder: Path | None = None, cause: str | None = None) -> None:
         self.folder, self.cause = folder, cause
         said = "interrupted" if cause is None else f"the study cannot go on: {cause}\ninterrupted"
-        super().__init__(said if folder is None else f"{said}; resume with: dfkd-ray resume {place_of(folder)}")
+        super().__init__(said if folder is None else f"{said}; resume with: dfkd-ray resume {typed(place_of(folder))}")
 
 
 class Interrupts:

@@ -29,6 +29,7 @@ from dfkd_ray.tune.work import Work
 from dfkd_ray.util import store
 from dfkd_ray.util.errors import ConfigError, Problem, StudyError
 from dfkd_ray.util.files import why
+from dfkd_ray.util.words import typed
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def check_share(study: Study, options: Options) -> None:
 
 def held_already(folder: Path, done: bool = False) -> StudyError:
     """The error of a folder with a study, which asks for nothing that is not there; done: it is a sweep to its end."""
-    place = store.place_of(folder)
+    place = typed(store.place_of(folder))
     state, way = (", finished", "more trials") if done else ("", "resume")
     more = " --trials N" if done else ""
     return StudyError(

@@ -25,6 +25,7 @@ from dfkd_ray.util import store
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.files import append, sync_folder
 from dfkd_ray.util.locks import Taken, take
+from dfkd_ray.util.words import typed
 
 NAME, LOCK = "ledger.jsonl", "ledger.lock"
 MOMENT = 0.2  # seconds at most between two waits for the disk while records come thick and fast
@@ -93,7 +94,7 @@ def is_torn(tail: bytes) -> bool:
 
 def refusal(path: Path, data: bytes, number: int) -> str:
     """What is wrong with a ledger of which a line (from 1) cannot be read, and the way on."""
-    way = f"nothing of it was changed; take it from a copy, or: dfkd-ray repair {path.parent}"
+    way = f"nothing of it was changed; take it from a copy, or: dfkd-ray repair {typed(path.parent)}"
     if data.startswith(b"version https://git-lfs"):
         return f"{path}: the pointer of a large-file store, not the ledger itself; fetch that with: git lfs pull"
     if data[:2] in UTF16:

@@ -20,6 +20,7 @@ from dfkd_ray.tune.trials import CONFIRM, LOST
 from dfkd_ray.util import folders, store
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.files import atomic_write
+from dfkd_ray.util.words import typed
 
 _GUESS = re.compile(rb'"kind":"(\w+)"|"trial":(\d+)|"epoch":(\d+)')
 
@@ -63,7 +64,7 @@ def repair(folder: Path) -> Repaired:
         if first is not None and first["kind"] != "study":
             raise StudyError(
                 f"{path}: the first record, the study itself, is lost, so it cannot be continued; take the file from a "
-                f"copy. What its tables know: dfkd-ray report {folder}"
+                f"copy. What its tables know: dfkd-ray report {typed(folder)}"
             )
         done = _folded(folder, found)
         whole = b"".join(done.lines)

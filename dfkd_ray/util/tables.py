@@ -33,6 +33,7 @@ from dfkd_ray.util import damage
 from dfkd_ray.util.errors import StudyError
 from dfkd_ray.util.files import atomic_write
 from dfkd_ray.util.sealed import BLANK, KEY, seal_file
+from dfkd_ray.util.words import typed
 
 SCHEMA_VERSION = 1
 METADATA_KEY = b"dfkd_ray"
@@ -234,7 +235,7 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 def _way(path: Path) -> str:
     alone = "evaluate" if path.stem in (*EVALUATED, *OF_DENSE) else "simulate" if path.stem == "simulation" else None
-    again = alone or f"resume {path.parent}"
+    again = alone or f"resume {typed(path.parent)}"
     return f"take it from a copy, or write it again: dfkd-ray {again}"
 
 

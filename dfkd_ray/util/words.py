@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -146,3 +147,8 @@ def shorten(text: str, most: int = 48) -> str:
     text = " ".join(text.split())
     head = (most - 1) // 2
     return text if len(text) <= most else f"{text[:head]}…{text[len(text) - (most - 1 - head) :]}"
+
+
+def typed(place: object) -> str:
+    """A path or a URI as it stands in a command: quoted where a shell would take it for something else."""
+    return shlex.quote(str(place))

@@ -133,6 +133,12 @@ def test_a_study_of_which_no_trial_has_begun(tmp_path: Path) -> None:
         choose(write(tmp_path / "begun", [records()[0]]), trial=3)
 
 
+def test_a_folder_is_quoted_in_the_command_that_goes_on(tmp_path: Path) -> None:
+    running = write(tmp_path / "my runs", [records()[0], asked(0)])
+    with pytest.raises(StudyError, match=r"go on with: dfkd-ray resume '.*/my runs'$"):
+        choose(running, trial=0)
+
+
 # ---- whose page is meant
 
 

@@ -129,3 +129,8 @@ def test_of_many_words_the_first_are_said_and_the_others_counted() -> None:
     assert words.some(["a", "b", "c"], 3) == "a, b, c"
     assert words.some(["a", "b", "c", "d"], 2) == "a, b and 2 more"
     assert words.some([], 2) == ""
+
+
+def test_a_place_in_a_command_is_quoted_where_a_shell_would_misread_it() -> None:
+    assert words.typed("reports/mhad") == "reports/mhad"
+    assert words.typed("my runs/it's (1)") == """'my runs/it'"'"'s (1)'"""

@@ -14,6 +14,7 @@ from dfkd_ray.tune.observers.sending import About, Curve, Point, Sender, opener
 from dfkd_ray.tune.pictures import as_png
 from dfkd_ray.tune.trials import Trial
 from dfkd_ray.util.store import place_of
+from dfkd_ray.util.words import typed
 
 
 class Tracking(Observer):
@@ -26,7 +27,7 @@ class Tracking(Observer):
 
     def start(self, study: Progress) -> None:
         self.study = study
-        lacks = f"what it lacks is sent by: dfkd-ray resume {place_of(study.folder)}"
+        lacks = f"what it lacks is sent by: dfkd-ray resume {typed(place_of(study.folder))}"
         self.sender = Sender(self.track, about_study(study), self._all, lacks)
         self.sender.send(self._all())
         self._begun = len(study.history.trials)
