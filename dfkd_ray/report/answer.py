@@ -147,7 +147,7 @@ def states(tables: Tables) -> str:
 
 def numbers(tables: Tables) -> Numbers:
     """The big numbers."""
-    best, shown = tables.best, confirmed.numbers(tables.confirmed)
+    best, shown = tables.best, confirmed.numbers(tables.confirmed, tables.quality)
     if len(tables.objectives) > 1 and tables.front:
         shown.append(fronts.number(tables))
     if best is not None and not tables.confirmed.get("complete"):

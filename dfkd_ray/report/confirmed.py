@@ -102,7 +102,7 @@ def _against(note: Note, first: Note) -> str:
     )
 
 
-def numbers(note: Note) -> list[Number]:
+def numbers(note: Note, quality: metrics.Quality = metrics.ACCURACY) -> list[Number]:
     """The big numbers of a winner that is confirmed; none where the confirmation is not over."""
     settings, won = _settings(note), part(note, "won")
     if not note.get("complete") or not settings:
@@ -111,9 +111,8 @@ def numbers(note: Note) -> list[Number]:
     whose = f"{first.get('name')}, mean of {words.count(first.get('n') or 0, 'fresh seed')}"
     shown = [Number(metrics.with_unit(metric, first.get("mean")), metrics.label(metric), whose)]
     if is_number(first.get("test")):
-        shown.append(
-            Number(metrics.with_unit(metrics.TEST_LAST, first["test"]), "Test accuracy", f"{whose}, last epoch")
-        )
+        tested = metrics.with_unit(quality.test_last, first["test"])
+        shown.append(Number(tested, f"Test {quality.said}", f"{whose}, last epoch"))
     if is_number(won.get("value")):
         luck = f"what trial {won.get('trial')} won by, over its fresh mean"
         shown.append(Number(metrics.changed(metric, won["value"]), "Winner's curse", luck))

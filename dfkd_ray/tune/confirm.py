@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from dfkd_ray.metrics import TEST_LAST
+from dfkd_ray import metrics
 from dfkd_ray.stats import winner
 from dfkd_ray.stats.contrasts import difference
 from dfkd_ray.stats.effects import Effect, effects
@@ -133,9 +133,10 @@ def _searched(history: History, arm: str) -> float:
 
 
 def _test(history: History, arm: str) -> float | None:
-    """The mean test accuracy of an arm's trials, at their last epochs; None where it was not measured."""
-    own = (trial for trial in history.trials.values() if trial.phase == CONFIRM and trial.arm == arm)
-    found = [trial.final[TEST_LAST] for trial in own if TEST_LAST in trial.final]
+    """The mean quality of an arm's trials on test images, at their last epochs; None where it was not measured."""
+    own = [trial.final for trial in history.trials.values() if trial.phase == CONFIRM and trial.arm == arm]
+    name = metrics.quality(name for final in own for name in final).test_last
+    found = [final[name] for final in own if name in final]
     return math.fsum(found) / len(found) if found else None
 
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from dfkd_ray import metrics
 from dfkd_ray.report import confirmed, finding, rendering  # noqa: F401
 from dfkd_ray.report.answer import numbers
 from dfkd_ray.report.confirmed import section, sentences
 from dfkd_ray.report.page import page
-from dfkd_ray.util.words import for_terminal
+from dfkd_ray.util.words import NBSP, for_terminal
 from tests.report import studies
 from tests.report.writing import written
 
@@ -120,3 +121,8 @@ def test_a_note_that_others_have_written_breaks_nothing() -> None:
         assert made is None or written(made)
         assert all(isinstance(line, str) for line in finding.answers(tables))
         numbers(tables)
+
+
+def test_what_was_tested_has_the_name_that_it_has_of_the_targets() -> None:
+    shown = confirmed.numbers(note(), metrics.QUALITY["segmentation"])
+    assert (shown[1].name, shown[1].value.replace(NBSP, " ")) == ("Test mean IoU", "90.0 %")

@@ -237,3 +237,12 @@ def test_a_record_that_confirms_what_is_not_there_is_refused() -> None:
         story({}).apply(begins)
     with pytest.raises(StudyError, match=r"it confirms \{7\}, and names other trials"):
         story({0: 0.5}).apply({**begins, "arms": {"trial 7": 7}})
+
+
+def test_what_is_told_of_the_test_images_is_of_the_targets_of_the_task(whole: Path) -> None:
+    history = read_history(whole)
+    for trial in history.trials.values():
+        trial.final = {"test_miou/last": 0.25 if trial.phase == CONFIRM else 0.5}
+    note = confirmed(history)
+    assert note is not None
+    assert [each["test"] for each in note["settings"]] == [0.25, 0.25]
