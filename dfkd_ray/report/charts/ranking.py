@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dfkd_ray import metrics
-from dfkd_ray.report.chart import COMPLETE, INK, MUTED, SELECTION, Chart, axis, charts, escaped, figure, hover
+from dfkd_ray.report.chart import COMPLETE, INK, MUTED, SELECTION, Chart, axis, charts, constant, escaped, figure, hover
 from dfkd_ray.report.view import Tables
 from dfkd_ray.util import words
 
@@ -28,6 +28,7 @@ ROWS = pa.schema(
     [
         ("metric", pa.string()),
         ("label", pa.string()),
+        ("truth", pa.string()),  # what validation ranks by
         ("compared", pa.string()),  # which trials, and at which epoch
         ("epoch", pa.int32()),  # the common one; null for complete trials
         ("trials", pa.int32()),  # that have both metrics there, or MOST of them
@@ -50,7 +51,7 @@ class Ranking(Chart):
         "1: the metric puts the trials in the order in which validation puts them, 0: no relation, -1: the reverse; "
         "bars are 95 % intervals."
     )
-    empty = f"This needs at least {FEWEST} trials with validation accuracy and a data-free metric at comparable epochs."
+    empty = f"This needs at least {FEWEST} validated trials with a data-free metric at comparable epochs."
 
     @staticmethod
     def prepare(tables: Tables) -> pa.Table:
@@ -74,7 +75,8 @@ class Ranking(Chart):
                 tau, low, high = agreement([sign * x for x, _ in sample], [y for _, y in sample])
                 if tau is None:  # one of the two is the same in every trial
                     continue
-                what = {"metric": metric, "label": metrics.label(metric), "compared": compared, "epoch": common}
+                names = {"metric": metric, "label": metrics.label(metric), "truth": tables.quality.val}
+                what = {**names, "compared": compared, "epoch": common}
                 count = {"trials": len(sample), "known": len(both)}
                 rows.append({**what, **count, "tau": tau, "low": low, "high": high})
         order = {row["metric"]: -row["tau"] for row in reversed(rows)}
@@ -117,12 +119,12 @@ class Ranking(Chart):
             {"text": escaped(row["label"], 60), "x": 0, "xref": "paper", "xanchor": "left", "y": place - 0.2}
             for row, place in zip({r["metric"]: r for r in data}.values(), places.values())
         ]
-        label = {"yanchor": "bottom", "showarrow": False, "font": {"color": INK}}
+        label, truth = {"yanchor": "bottom", "showarrow": False, "font": {"color": INK}}, constant(rows, "truth")
         return figure(
             traces,
             height=110 + 62 * len(places),
             annotations=[{**name, **label} for name in names],
-            xaxis=axis("Kendall's tau-b with validation accuracy", range=[-1.05, 1.05], zeroline=True, dtick=0.5),
+            xaxis=axis(f"Kendall's tau-b with {metrics.inside(truth)}", range=[-1.05, 1.05], zeroline=True, dtick=0.5),
             yaxis={"range": [len(places) - 0.4, -0.75], "visible": False},
         )
 

@@ -6,7 +6,7 @@ from scipy.stats import kendalltau
 
 from dfkd_ray.report.charts.ranking import ALIKE, COMPLETE_ONES, Ranking, agreement
 from dfkd_ray.report.view import Tables
-from tests.report.studies import steps, study, trial
+from tests.report.studies import NOTE, steps, study, trial
 
 
 def made(curves: list[tuple[str, dict[str, list[float | None]]]]) -> Tables:
@@ -129,3 +129,13 @@ def test_of_many_trials_a_random_part_is_compared_always_the_same_and_said() -> 
 EVEN: list[tuple[str, dict[str, list[float | None]]]] = [
     ("complete", {"val_accuracy": [0.1 * n], "diversity": [0.1 * n]}) for n in range(6)
 ]
+
+
+def test_of_dense_targets_validation_is_called_by_their_measure() -> None:
+    curves: list[tuple[str, dict[str, list[float | None]]]] = [
+        ("complete", {"val_miou": [0.1 * n], "correlation/source": [0.1 * n]}) for n in range(5)
+    ]
+    rows = [r for n, (_, own) in enumerate(curves) for r in steps(n, own)]
+    dense = study([trial(n) for n in range(5)], rows, note=NOTE | {"task": {"targets": "segmentation"}})
+    drawn = Ranking.draw(Ranking.prepare(dense))
+    assert drawn.layout.xaxis.title.text == "Kendall's tau-b with validation mean IoU"
