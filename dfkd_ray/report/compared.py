@@ -188,10 +188,11 @@ def arms(studies: Studies) -> Section | None:
 
 
 def trials(studies: Studies) -> Section:
-    """The best trials of each study, by its own objective."""
+    """The best trials of each study, by its own objective: of those that nothing keeps from winning."""
     shown: list[Block] = []
     for name, tables in studies.items():
-        best = sorted(tables.complete, key=lambda t: -tables.objective.sign * (t.value or 0.0))[:BEST]
+        known = [trial for trial in tables.complete if trial.number in tables.points]
+        best = sorted(known, key=lambda t: -tables.objective.sign * (t.value or 0.0))[:BEST]
         rows = [_trial(tables, trial) for trial in best]
         head = ["Trial", *(["Arm", "Seed"] if tables.is_ablation else []), _goal(tables), "Test, last epoch"]
         head += [words.shorten(p.label) for p in tables.parameters]

@@ -85,3 +85,10 @@ def test_one_name_twice_is_told_apart_by_folder_and_one_folder_twice_is_refused(
     assert report.compare([one, two]) == tmp_path / "one-and-two.html"
     assert report.compare([one, two], tmp_path / "x.html") == tmp_path / "x.html"
     assert "Ahead is" in (tmp_path / "x.html").read_text(encoding="utf-8")
+
+
+def test_a_trial_that_is_kept_from_winning_is_none_of_the_best() -> None:
+    rows = [trial(0, objectives=[0.4]), trial(1, objectives=[0.9], unmet="seconds <= 60"), trial(2, objectives=[0.5])]
+    text = plain(written(compared.trials({"a": study(rows)})))
+    assert "The 2 best of 3 trials" in text
+    assert "90.0 %" not in text
