@@ -78,8 +78,9 @@ def evaluate(
         raise ConfigError.at("--scratch", "only an evaluation with --transfer takes it")
     which, task = _chosen(reading, distilled.task, split)
     folder = out or home / student.called("evaluation" if which == "test" else "evaluation-val")
-    if (folder / "trials.arrow").exists():
-        raise StudyError(f"{folder} holds a study: name another folder with --out")
+    for kind, what in {"trials": "study", "simulation": "simulation"}.items():
+        if (folder / f"{kind}.arrow").exists():
+            raise StudyError(f"{folder} holds a {what}: name another folder with --out")
     part = datasets.split(task, which, datasets.local(data or distilled.data), cache=runtime.cache)
     folder.mkdir(parents=True, exist_ok=True)
     if not json:
@@ -95,8 +96,7 @@ def _paged(distilled: Distilled, part: Split, runtime: Runtime, folder: Path, wh
     from dfkd_ray.util import tables
 
     made = Evaluation(distilled, part, runtime).tables(_note(distilled, which))
-    for kind, table in made.items():
-        tables.write(table, folder / f"{kind}.arrow")
+    _left(made, folder)
     note, page = tables.metadata(made["evaluation"]), report.build(folder)
     if as_json:
         alone = distilled.alone or None
@@ -109,12 +109,10 @@ def _dense(distilled: Distilled, part: Split, runtime: Runtime, folder: Path, wh
     """The same of dense targets; the measures stand in a file of JSON too."""
     from dfkd_ray import report
     from dfkd_ray.runs.evaluation import dense
-    from dfkd_ray.util import tables
     from dfkd_ray.util.files import atomic_write
 
     made, note = dense.DenseEvaluation(distilled, part, runtime), _note(distilled, which)
-    for kind, table in made.tables(note).items():
-        tables.write(table, folder / f"{kind}.arrow")
+    _left(made.tables(note), folder)
     note, record, page = {**note, "measures": made.measures}, folder / RECORD, report.build(folder)
     with atomic_write(record) as file:
         file.write((dumps(note, indent=1) + "\n").encode())
@@ -122,6 +120,18 @@ def _dense(distilled: Distilled, part: Split, runtime: Runtime, folder: Path, wh
         return printing.as_json({**note, "images": len(part.labels), "page": page})
     for line in (*dense.said(made.measures), f"wrote {record}", f"page: {page}"):
         typer.echo(line)
+
+
+def _left(made: Mapping[str, Any], folder: Path) -> None:
+    """Writes the tables; those of a student of other targets, whom the folder held before, would be read for these."""
+    from dfkd_ray.util import tables
+
+    for kind in {*tables.EVALUATED, *tables.OF_DENSE}.difference(made):
+        if (old := folder / f"{kind}.arrow").is_file():
+            old.unlink()
+            (folder / RECORD).unlink(missing_ok=True)
+    for kind, table in made.items():
+        tables.write(table, folder / f"{kind}.arrow")
 
 
 def _chosen(reading: Reading, task: Task, split: str) -> tuple[Literal["test", "val"], Task]:

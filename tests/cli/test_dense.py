@@ -59,6 +59,16 @@ def test_it_is_evaluated_beside_its_teacher(run: tuple[Path, Done]) -> None:
     assert found["student"]["miou"] < 0.9
 
 
+def test_an_evaluation_of_classes_that_the_folder_held_is_not_shown_for_it(
+    run: tuple[Path, Done], tmp_path: Path
+) -> None:
+    (tmp_path / "evaluation.arrow").write_bytes(b"of classes")
+    done = dfkd("evaluate", run[0], "--out", tmp_path)
+    assert done.code == 0, done.err
+    assert "The student (fcn4) has a mean IoU of " in (tmp_path / "evaluation.html").read_text()
+    assert not (tmp_path / "evaluation.arrow").exists()
+
+
 def test_it_is_exported(run: tuple[Path, Done]) -> None:
     done = dfkd("export", run[0], "--to", "safetensors", "--threads", "1")
     assert done.code == 0, done.err

@@ -220,3 +220,5 @@ def test_foreign_teachers_and_students_are_told_apart(run: Path, tmp_path: Path)
 def test_the_folder_of_a_study_is_left_alone(run: Path, tmp_path: Path) -> None:
     (tmp_path / "trials.arrow").write_bytes(b"")
     assert refused("evaluate", run, "--out", tmp_path) == (f"{tmp_path} holds a study: name another folder with --out")
+    (tmp_path / "trials.arrow").rename(tmp_path / "simulation.arrow")
+    assert refused("evaluate", run, "--out", tmp_path).startswith(f"{tmp_path} holds a simulation: name another")
