@@ -13,6 +13,7 @@ import typer
 from dfkd_ray.cli import app, options, printing
 from dfkd_ray.cli.student import StudentOptions
 from dfkd_ray.util import words
+from dfkd_ray.util.errors import StudyError
 
 if TYPE_CHECKING:
     from dfkd_ray.runs.students import Distilled
@@ -74,6 +75,7 @@ def export(
         typer.echo(distilled.alone)
     card = exporting.card_of(distilled.student, **_origin(distilled))
     kinds = [each.value for each in to]
+    _apart(distilled, kinds, folder)
     try:
         files = exporting.export(distilled.student, kinds, folder, with_normalisation, card, distilled.name)
     except exporting.Differs as error:
@@ -89,6 +91,16 @@ def export(
         return
     for line in (*cost_table(costs, str(chosen)), *written(files, folder)):
         typer.echo(line)
+
+
+def _apart(distilled: Distilled, kinds: Sequence[str], folder: Path) -> None:
+    """StudyError where an export would take the place of the file that it is made from, and of that file's card."""
+    from dfkd_ray.runs.export.formats import FORMATS
+
+    for kind in kinds:
+        path = folder / f"{distilled.name}{FORMATS[kind].suffix}"
+        if path.resolve() == distilled.student.weights.resolve():
+            raise StudyError(f"{path} is the student itself, and its card stands beside it: name another with --out")
 
 
 def _keep(told: Mapping[str, Any], folder: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from dfkd_ray import datasets
 from dfkd_ray.runs.export import cost, formats
 from dfkd_ray.util import tables
-from tests.cli.commands import dfkd
+from tests.cli.commands import dfkd, refused
 
 SHORT = ["--set", "schedule={epochs: 1, rounds: 1, student_steps: 2, batch: 4}"]
 SAFETENSORS = ["--to", "safetensors"]
@@ -92,3 +92,13 @@ def test_what_is_not_understood(run: Path) -> None:
         done = dfkd("export", *words)
         assert (done.code, done.out) == (2, "")
         assert "Traceback" not in done.err
+
+
+def test_the_file_that_it_is_made_from_is_not_written_over(run: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "own.safetensors"
+    weights.write_bytes((run / "trials" / "0000" / "student.safetensors").read_bytes())
+    weights.with_suffix(".json").write_text('{"arch": "resnet8", "licence": "mine"}')
+    words = ["--weights", weights, "--task", "gliders", *SAFETENSORS]
+    assert refused("export", *words, "--out", tmp_path).startswith(f"{weights} is the student itself")
+    assert "licence" in weights.with_suffix(".json").read_text()
+    assert dfkd("export", *words, "--out", tmp_path / "other").code == 0
