@@ -15,7 +15,7 @@ from dfkd_ray import metrics
 from dfkd_ray import study as studies
 from dfkd_ray.datasets.identity import definition, of_files, of_folder, of_split, of_task
 from dfkd_ray.datasets.named import tasks
-from dfkd_ray.datasets.pools import Pool
+from dfkd_ray.datasets.pools import Pool, selection
 from dfkd_ray.datasets.readers import readers
 from dfkd_ray.datasets.remote import local
 from dfkd_ray.methods import config
@@ -32,7 +32,7 @@ from dfkd_ray.runs.evaluator import real
 from dfkd_ray.runs.shipping import importable
 from dfkd_ray.study import Study
 from dfkd_ray.study.specs import Optunahub, samplers, stoppers
-from dfkd_ray.tune.differences import WAY_ON, differences, marked, refused
+from dfkd_ray.tune.differences import SELECTION, WAY_ON, differences, marked, refused
 from dfkd_ray.tune.history import History
 from dfkd_ray.util import yamls
 from dfkd_ray.util.errors import ConfigError
@@ -69,7 +69,9 @@ def experiment(study: Study, work: Distillation) -> dict[str, Any]:
     words |= {task.name, task.reader}
     parts |= _code(words, work.code.names)
     named = {text for plain in said for text in _under("images", plain)}
-    return {"parts": parts | _folders(words) | _pictures(named), "versions": versions(), "task": yamls.plain(task)}
+    kept = {text for plain in said for text in _under("keep", plain)}
+    parts |= _folders(words, kept) | _pictures(named)
+    return {"parts": parts, "versions": versions(), "task": yamls.plain(task)}
 
 
 def sampler_code(spec: Optunahub) -> Part:
@@ -166,13 +168,16 @@ def _code(words: set[str], given: Iterable[str]) -> dict[str, Part]:
     return {f"{CODE}{name}": own_code.identity(name) for name in sorted({*modules, *given})}
 
 
-def _folders(words: set[str]) -> dict[str, Part]:
-    """The pools and the diffusion models on this disk that are named."""
+def _folders(words: set[str], kept: set[str]) -> dict[str, Part]:
+    """The pools and the diffusion models on this disk that are named, and of a pool the selections that are `kept`."""
     parts: dict[str, Part] = {}
     for word in sorted(word for word in words if "/" in word):
         folder = os.path.expanduser(word)  # and os.path below, because a question may hold a / too
         if os.path.isfile(os.path.join(folder, "pool.json")):
             parts[f"the pool {word}"] = {"digest": Pool.open(Path(folder)).digest}
+            for name in sorted(kept.intersection(selection.names(Path(folder)))):
+                found = of_files({"": selection.path_of(Path(folder), name)})
+                parts[f"{SELECTION}{name} of the pool {word}"] = {"digest": found.digest}
         elif os.path.isfile(os.path.join(folder, "model_index.json")):
             found = of_folder(Path(folder))
             parts[f"the model {word}"] = {"digest": found.digest, "said": str(found)}

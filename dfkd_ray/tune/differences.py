@@ -19,6 +19,7 @@ from dfkd_ray.util.words import shorten
 
 SHOWN = 4  # paths of one part
 LETTERS = 12  # of a digest
+SELECTION = "the selection "  # of a pool: how its part is called, which earlier versions did not record
 WAY_ON = (
     "bring back what it was begun with (a file to its place, --weights, --data), or go on all the same with "
     "--accept-changes, which marks every later trial"
@@ -58,11 +59,13 @@ class Difference:
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[Difference]:
-    """The parts whose digests differ; none where one of the two was never recorded."""
+    """The parts whose digests differ; none where one of the two was never recorded, and no selection of a pool that was
+    not: where it is another one, so is the method."""
     old, new = there.get("parts"), here.get("parts")
     if not old or not new:
         return []
-    found = (Difference(what, old.get(what), new.get(what)) for what in dict.fromkeys([*old, *new]))
+    both = [what for what in dict.fromkeys([*old, *new]) if what in old or not what.startswith(SELECTION)]
+    found = (Difference(what, old.get(what), new.get(what)) for what in both)
     return [each for each in found if _digest(each.there) != _digest(each.here)]
 
 

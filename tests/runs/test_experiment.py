@@ -13,12 +13,15 @@ import pytest
 import torch
 
 from dfkd_ray import datasets, nets, study
+from dfkd_ray.datasets.pools import selection
+from dfkd_ray.datasets.pools.selection import Selection
 from dfkd_ray.methods import config
 from dfkd_ray.parts.total_loss import terms
 from dfkd_ray.runs import evaluator, own_code, preparing
 from dfkd_ray.runs.distillation import Distillation
 from dfkd_ray.runs.experiment import bound, experiment, go_on, versions
 from dfkd_ray.study import Study
+from dfkd_ray.tune.differences import differences
 from dfkd_ray.tune.history import History
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util import yamls
@@ -157,6 +160,20 @@ def test_a_pool_that_a_study_learns_from_is_known_by_its_digest(tmp_path: Path) 
     pool = of_gliders(tmp_path / "pool", 4)
     found = parts(made(fixed={"source": {"name": "stored", "folder": str(pool.folder)}}))
     assert found[f"the pool {pool.folder}"] == {"digest": pool.digest}
+
+
+def test_a_selection_of_a_pool_is_known_by_its_file(tmp_path: Path) -> None:
+    pool = of_gliders(tmp_path / "pool", 4)
+    few = Selection(pool=pool.digest, score="herding", share=0.5, intermediate=True, rows=(0,), weights=(1.0,))
+    of = made(fixed={"source": {"name": "stored", "folder": str(pool.folder), "keep": "few"}})
+    what = f"the selection few of the pool {pool.folder}"
+    selection.write(pool.folder, "few", few)
+    before = parts(of)
+    selection.write(pool.folder, "few", replace(few, rows=(1,)))
+    now = parts(of)
+    assert [each.what for each in differences({"parts": before}, {"parts": now})] == [what]
+    earlier = {name: part for name, part in before.items() if name != what}  # a version that did not record it
+    assert differences({"parts": earlier}, {"parts": now}) == []
 
 
 def test_a_model_on_this_disk_is_known_by_its_files(tmp_path: Path) -> None:

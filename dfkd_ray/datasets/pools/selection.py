@@ -32,7 +32,7 @@ def write(folder: Path, name: str, selection: Selection) -> Path:
     """The file in the pool's folder; DataError for a name that cannot be one of a file."""
     if not re.fullmatch(r"[\w.-]{1,64}", name):
         raise DataError(f"{name!r} cannot be the name of a selection: letters, digits, '_', '-' and '.'")
-    path = _path(folder, name)
+    path = path_of(folder, name)
     with atomic_write(path) as file:
         file.write(sealed.seal_json(yamls.plain(selection)))
     return path
@@ -40,7 +40,7 @@ def write(folder: Path, name: str, selection: Selection) -> Path:
 
 def read(folder: Path, name: str) -> Selection:
     """The selection of that name; DataError where there is none, or it is damaged."""
-    path = _path(folder, name)
+    path = path_of(folder, name)
     try:
         if sealed.is_sound(path) is False:
             raise DataError(sealed.edited(path))
@@ -63,5 +63,6 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name.removeprefix("keep-").removesuffix(".json") for path in folder.glob("keep-*.json"))
 
 
-def _path(folder: Path, name: str) -> Path:
+def path_of(folder: Path, name: str) -> Path:
+    """Of the selection of that name."""
     return folder / f"keep-{name}.json"
