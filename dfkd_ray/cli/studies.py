@@ -20,9 +20,10 @@ def effects_in(folder: Path) -> tuple[list[dict[str, Any]], int]:
     path = folder / "effects.arrow"
     if not path.is_file():
         return [], 1
+    from dfkd_ray.report import loading
     from dfkd_ray.util import tables
 
-    table = tables.read(path)
+    table = loading.whole("effects", path)
     return table.to_pylist(), len(tables.metadata(table).get("ablation", {}).get("looks", [1]))
 
 

@@ -12,6 +12,7 @@ import pytest
 from dfkd_ray.cli import status
 from dfkd_ray.tune import standing
 from dfkd_ray.tune.ledger import Ledger
+from dfkd_ray.util import tables
 from tests.cli.commands import dfkd, refused
 from tests.tune import ablations
 from tests.tune.test_history import asked, ended, row
@@ -69,6 +70,15 @@ def test_an_ablation_has_its_effects(tmp_path: Path) -> None:
     assert "effects on val_accuracy, 95 % intervals and p, each over all effects of its kind:" in lines
     told = json.loads(dfkd("status", tmp_path / "parts", "--json").out)
     assert {row["component"] for row in told["effects"] if row["metric"] == "val_accuracy"} == {"a", "b", "c"}
+
+
+def test_effects_of_before_there_was_an_interval_of_the_verdict(tmp_path: Path) -> None:
+    ablations.run(tmp_path / "parts")
+    path = tmp_path / "parts" / "effects.arrow"
+    tables.write(tables.read(path).drop_columns(["low", "high"]), path)
+    done = dfkd("status", tmp_path / "parts")
+    assert (done.code, done.err) == (0, "")
+    assert "effects on val_accuracy" in done.out
 
 
 def test_what_is_a_study_and_what_a_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
