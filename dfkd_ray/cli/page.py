@@ -25,6 +25,8 @@ def open_page(
     from dfkd_ray import report
 
     folder = folder_of(study)
+    if trial is not None:
+        _has(folder, trial)
     page = folder / "report.html"
     if is_old(page):
         page = report.build(folder)
@@ -44,6 +46,17 @@ def folder_of(study: Path) -> Path:
     there = sorted(path.parent.name for path in Path("reports").glob("*/trials.arrow"))
     known = f"; under reports/ are {words.some(there, 12)}" if there else "; under reports/ is no study"
     raise StudyError(f"{study}: there is no such folder{known}")
+
+
+def _has(folder: Path, trial: int) -> None:
+    """StudyError where a study has no trial of this number: its page would open as if none had been named."""
+    from dfkd_ray.util import tables
+
+    path = folder / "trials.arrow"
+    numbers = tables.read(path)["trial"].to_pylist() if path.is_file() else [trial]  # else there is no page to open
+    if trial not in numbers:
+        there = f"they go from {min(numbers)} to {max(numbers)}" if numbers else "none has begun"
+        raise StudyError(f"{folder} has no trial {trial}: {there}")
 
 
 def is_old(page: Path) -> bool:

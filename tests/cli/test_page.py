@@ -28,6 +28,8 @@ def test_a_page_is_built_where_it_is_missing_or_old_and_opened(tmp_path: Path, o
     page.write_text("as it was")
     assert dfkd("open", "reports/mhad", "--trial", 3, cwd=tmp_path).code == 0
     assert (page.read_text(), opened[-1]) == ("as it was", f"{page.as_uri()}#trial-3")
+    none = "reports/mhad has no trial 12: they go from 0 to 11"
+    assert (refused("open", "mhad", "--trial", 12, cwd=tmp_path), len(opened)) == (none, 2)
     os.utime(page, ns=(0, 0))
     assert dfkd("open", "mhad", cwd=tmp_path).code == 0
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
