@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dfkd_ray.train.runtime import Runtime
 
 RECORD = "evaluation.json"  # the measures of dense targets
+Facts = Mapping[str, Any]
 SHOWN = 3  # confused pairs on the terminal
 
 
@@ -86,16 +87,16 @@ def evaluate(
     if not json:
         typer.echo(_opening(distilled, which, len(part.labels), task.split))
     finish = _paged if task.targets == "classes" else _dense
-    finish(distilled, part, runtime, folder, which, json)
+    finish(distilled, part, runtime, folder, _note(distilled, which, task.split), json)
 
 
-def _paged(distilled: Distilled, part: Split, runtime: Runtime, folder: Path, which: str, as_json: bool) -> None:
+def _paged(distilled: Distilled, part: Split, runtime: Runtime, folder: Path, note: Facts, as_json: bool) -> None:
     """Leaves tables and page in the folder, and says what came out."""
     from dfkd_ray import report
     from dfkd_ray.runs.evaluation import Evaluation
     from dfkd_ray.util import tables
 
-    made = Evaluation(distilled, part, runtime).tables(_note(distilled, which))
+    made = Evaluation(distilled, part, runtime).tables(note)
     _left(made, folder)
     note, page = tables.metadata(made["evaluation"]), report.build(folder)
     if as_json:
@@ -105,13 +106,13 @@ def _paged(distilled: Distilled, part: Split, runtime: Runtime, folder: Path, wh
         typer.echo(line)
 
 
-def _dense(distilled: Distilled, part: Split, runtime: Runtime, folder: Path, which: str, as_json: bool) -> None:
+def _dense(distilled: Distilled, part: Split, runtime: Runtime, folder: Path, note: Facts, as_json: bool) -> None:
     """The same of dense targets; the measures stand in a file of JSON too."""
     from dfkd_ray import report
     from dfkd_ray.runs.evaluation import dense
     from dfkd_ray.util.files import atomic_write
 
-    made, note = dense.DenseEvaluation(distilled, part, runtime), _note(distilled, which)
+    made = dense.DenseEvaluation(distilled, part, runtime)
     _left(made.tables(note), folder)
     note, record, page = {**note, "measures": made.measures}, folder / RECORD, report.build(folder)
     with atomic_write(record) as file:
@@ -150,8 +151,8 @@ def _opening(distilled: Distilled, split: str, images: int, shares: str | None) 
     return f"{distilled.task.name}, {words.counted(images, 'image')} of split {split}{drawn}: {nets}{alone}{other}"
 
 
-def _note(distilled: Distilled, split: str) -> dict[str, Any]:
-    """What the tables say of what was evaluated."""
+def _note(distilled: Distilled, split: str, shares: str | None) -> dict[str, Any]:
+    """What the tables say of what was evaluated. shares: by which the split was drawn, of class folders alone."""
     from dfkd_ray.util.provenance import provenance
 
     task = distilled.task
@@ -167,6 +168,7 @@ def _note(distilled: Distilled, split: str) -> dict[str, Any]:
     return {
         "task": {**told, "normalised_by": task.normalised_by},
         "split": split,
+        "drawn_by": shares,
         "networks": networks,
         "run": dict(distilled.run),
         "provenance": provenance(),

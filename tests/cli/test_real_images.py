@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from dfkd_ray import datasets, nets
 from dfkd_ray.cli.real_images import kind_of_file
+from dfkd_ray.util import tables
 from tests.cli.commands import Done, dfkd, refused
 from tests.datasets.trees import write_classes, write_image
 
@@ -68,6 +69,7 @@ def test_the_split_is_one_for_teach_distill_and_evaluate(place: Path, taught: Do
     assert done.out.startswith("birds, 2 images of split test by 80/10/10: student resnet8")
     done = dfkd("evaluate", "r", "--split", "0/0/100", "--out", "e", cwd=place)
     assert done.out.startswith("birds, 20 images of split test by 0/0/100: student resnet8")
+    assert tables.metadata(tables.read(place / "e" / "evaluation.arrow"))["drawn_by"] == "0/0/100"
     assert "got 'testing'" in dfkd("evaluate", "r", "--split", "testing", "--out", "e", cwd=place).err
 
 

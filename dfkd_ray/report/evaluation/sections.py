@@ -106,7 +106,8 @@ def asked(tables: EvaluationTables) -> Iterable[tuple[str, object]]:
     run, known = part(tables.note, "run"), {name: tables.network(name) for name in tables.networks}
     yield "Task", tables.task.get("name")
     of = f" of {len(tables.classes)} classes" if tables.classes else ""
-    yield "Images", f"{words.number(tables.evaluation.num_rows)}{of}, split {tables.split}"
+    drawn = f", drawn by {shares}" if (shares := tables.note.get("drawn_by")) else ""
+    yield "Images", f"{words.number(tables.evaluation.num_rows)}{of}, split {tables.split}{drawn}"
     for name, own in known.items():
         size = words.number(own.get("parameters")) if isinstance(own.get("parameters"), int) else None
         weights = f" from {own['weights']}" if own.get("weights") else ""

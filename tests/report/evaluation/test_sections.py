@@ -154,5 +154,8 @@ def test_what_was_evaluated_names_the_networks_and_a_foreign_teacher() -> None:
     assert "Student resnet8 from student.safetensors, 77 000 parameters" in text
     assert "Epoch of the run last Seed of the run 0 Fingerprint of the method 0123456789abcdef" in text
     assert "not the one that taught" not in text
+    assert "drawn by" not in text
+    one.note["drawn_by"] = "0/0/100"
+    assert "split test, drawn by 0/0/100" in plain(written(sections.summary(one)))
     one.note["run"]["own_teacher"] = False
     assert "77 000 parameters, not the one that taught the student" in plain(written(sections.summary(one)))
