@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import pyarrow as pa
 
 from dfkd_ray import metrics
-from dfkd_ray.report import crossed, finding, paste, standings
+from dfkd_ray.report import crossed, finding, paste, seed_by_seed, standings
 from dfkd_ray.report.answer import work
 from dfkd_ray.report.asked import asked, experiment
 from dfkd_ray.report.blocks import Block, Cell, Heading, Inline, Number, Numbers, Section, Strong, Table, Text
@@ -188,15 +188,16 @@ def arms(studies: Studies) -> Section | None:
 
 
 def trials(studies: Studies) -> Section:
-    """The best trials of each study, by its own objective: of those that nothing keeps from winning."""
+    """The best trials of each study, by its own objective; of a sweep those that nothing keeps from winning."""
     shown: list[Block] = []
     for name, tables in studies.items():
-        known = [trial for trial in tables.complete if trial.number in tables.points]
-        best = sorted(known, key=lambda t: -tables.objective.sign * (t.value or 0.0))[:BEST]
+        able = [t for t in tables.complete if tables.is_ablation or t.number in tables.points]
+        best = sorted(able, key=lambda t: -tables.objective.sign * (t.value or 0.0))[:BEST]
         rows = [_trial(tables, trial) for trial in best]
         head = ["Trial", *(["Arm", "Seed"] if tables.is_ablation else []), _goal(tables), "Test, last epoch"]
         head += [words.shorten(p.label) for p in tables.parameters]
-        shown += [Heading(name), Table(head, rows, f"The {len(rows)} best of {words.count(len(tables.all), 'trial')}")]
+        told = f"The {len(rows)} best of {seed_by_seed.noun(tables, len(tables.searched))}"
+        shown += [Heading(name), Table(head, rows, told)]
     return Section("trials", "The best trials", "The best trials", shown)
 
 

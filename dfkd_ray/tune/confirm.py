@@ -133,10 +133,11 @@ def _searched(history: History, arm: str) -> float:
 
 
 def _test(history: History, arm: str) -> float | None:
-    """The mean quality of an arm's trials on test images, at their last epochs; None where it was not measured."""
-    own = [trial.final for trial in history.trials.values() if trial.phase == CONFIRM and trial.arm == arm]
-    name = metrics.quality(name for final in own for name in final).test_last
-    found = [final[name] for final in own if name in final]
+    """The mean test accuracy (of dense targets what stands for it) of an arm's trials with these seeds, at their last
+    epochs; None where it was not measured."""
+    seeds, trials = history.fresh.seeds, history.trials.values()
+    own = [trial.final for trial in trials if trial.phase == CONFIRM and trial.arm == arm and trial.seed in seeds]
+    found = [final[name] for final in own if (name := metrics.quality(final).test_last) in final]
     return math.fsum(found) / len(found) if found else None
 
 

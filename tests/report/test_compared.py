@@ -69,6 +69,12 @@ def test_the_best_trials_of_each_study_and_their_curves() -> None:
     assert [line.name for line in compared.BestCurves.draw(rows).data] == ["a", "b"]
 
 
+def test_of_several_seeds_the_best_settings_are_counted_as_settings() -> None:
+    rows = [trial(2 * n + seed, setting=2 * n, seed=seed, objectives=[0.5]) for n in range(2) for seed in range(2)]
+    text = plain(written(compared.trials({"a": study(rows, note=noted(seeds=[0, 1])), "b": sweep(0.85)})))
+    assert "The 2 best of 2 settings" in text
+
+
 @pytest.mark.parametrize("other", [studies.hostile, ablations.hostile, studies.study])
 def test_a_page_of_any_two(other: object) -> None:
     html = comparison({"a": studies.demo(), "b": other()}).encode("utf-8", "replace").decode()  # type: ignore[operator]

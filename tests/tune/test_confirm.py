@@ -209,6 +209,18 @@ def test_when_the_search_goes_on_and_others_lead_they_are_confirmed_too() -> Non
     assert [len(own) for own in history.fresh.outcomes.values()] == [0, 1, 0]
 
 
+def test_the_test_split_is_told_by_what_the_task_has_and_of_these_seeds_alone() -> None:
+    history = story({0: 0.6, 1: 0.5})
+    history.apply({"kind": "confirming", "time": 104.0, **(beginning(history, None) or {})})
+    for number, seed, reached in ((2, 1, 0.4), (3, 2, 0.6), (4, 9, 0.9)):
+        history.apply({**asked(number, arm="trial 0"), "seed": seed, "phase": CONFIRM})
+        history.apply(row(number, 1, reached))
+        history.apply(ended(number, "complete", [reached], final={"test_miou/last": reached}))
+    note = confirmed(history)
+    assert note is not None
+    assert {each["name"]: each["test"] for each in note["settings"]} == {"trial 0": pytest.approx(0.5), "trial 1": None}
+
+
 def test_without_a_winner_there_is_nothing_to_confirm() -> None:
     history = story({})
     for record in (asked(0), ended(0, "failed", None)):
