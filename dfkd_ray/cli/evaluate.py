@@ -79,15 +79,20 @@ def evaluate(
         raise ConfigError.at("--scratch", "only an evaluation with --transfer takes it")
     which, task = _chosen(reading, distilled.task, split)
     folder = out or home / student.called("evaluation" if which == "test" else "evaluation-val")
-    for kind, what in {"trials": "study", "simulation": "simulation"}.items():
-        if (folder / f"{kind}.arrow").exists():
-            raise StudyError(f"{folder} holds a {what}: name another folder with --out")
+    _apart(folder)
     part = datasets.split(task, which, datasets.local(data or distilled.data), cache=runtime.cache)
     folder.mkdir(parents=True, exist_ok=True)
     if not json:
         typer.echo(_opening(distilled, which, len(part.labels), task.split))
     finish = _paged if task.targets == "classes" else _dense
     finish(distilled, part, runtime, folder, _note(distilled, which, task.split), json)
+
+
+def _apart(folder: Path) -> None:
+    """StudyError where the page of an evaluation would take the place of another."""
+    for kind, what in {"trials": "study", "simulation": "simulation"}.items():
+        if (folder / f"{kind}.arrow").exists():
+            raise StudyError(f"{folder} holds a {what}: name another folder with --out")
 
 
 def _paged(distilled: Distilled, part: Split, runtime: Runtime, folder: Path, note: Facts, as_json: bool) -> None:

@@ -68,14 +68,12 @@ def export(
     from dfkd_ray.util.provenance import provenance
 
     runtime = parse_runtime({"device": device, "precision": precision, "threads": threads})
-    chosen = runtime.open()
-    distilled, home = student.open(quiet=json)
+    chosen, (distilled, home) = runtime.open(), student.open(quiet=json)
     folder = out or home / student.called("export")
     if distilled.alone and not json:
         typer.echo(distilled.alone)
     card = exporting.card_of(distilled.student, **_origin(distilled))
-    kinds = [each.value for each in to]
-    _apart(distilled, kinds, folder)
+    _apart(distilled, kinds := [each.value for each in to], folder)
     try:
         files = exporting.export(distilled.student, kinds, folder, with_normalisation, card, distilled.name)
     except exporting.Differs as error:

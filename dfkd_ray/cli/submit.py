@@ -59,14 +59,13 @@ def submit(
     own += ["--insecure"] * insecure + ["--continue"] * ("--fresh" not in context.args)
     said = [asked.command, asked.word, "--address", "auto", "--out", out, *context.args]
     _check(context, said)  # own code is loaded already, from where it is here
-    words = [*said, *own]
     made = {**_runtime_env(environment), "env_vars": _env_vars(environment, env)}
     name = named or f"{dashboard.plain_name(asked.name)}-{secrets.token_hex(3)}"
     with dashboard.connected(address, insecure) as jobs, tempfile.TemporaryDirectory(prefix="dfkd-ray-") as staged:
         job_files.stage(files, Path(staged))
         if files or folder:
             made["working_dir"] = str(folder or staged)
-        command = shlex.join(["python", "-m", "dfkd_ray", "--of", __version__, *words])
+        command = shlex.join(["python", "-m", "dfkd_ray", "--of", __version__, *said, *own])
         jobs.submit(command, name, made, {"study": asked.name, "folder": out, "dfkd_ray": __version__})
     where = f"{name} --address {jobs.address}" + " --insecure" * insecure
     typer.echo(f"{name} is on its way: {command}\n  dfkd-ray logs -f {where}\n  dfkd-ray pull {where}")
