@@ -118,8 +118,10 @@ def of_file(
     the card's word alone, without images. teacher: else the one that the task has, or none.
     """
     card = read_card(weights) or {}
-    named = task if isinstance(task, datasets.Task) else None
-    spec = named or _named(task or card.get("task"), weights, arch, given=task is not None)
+    if isinstance(task, datasets.Task):
+        spec = task
+    else:
+        spec = _named(task or card.get("task"), weights, arch, given=task is not None)
     known = _teacher(spec, teacher, teacher_arch)
     arch = arch or architecture(weights, card) or _guessed(weights)
     seen = teachers.adopt(spec, weights, arch) if card else spec if known is None else known.task
