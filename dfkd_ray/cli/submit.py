@@ -130,7 +130,7 @@ def _sent(weights: Path, files: dict[str, Path], folder: Path | None) -> str:
 
 def _plugins(given: list[str], files: dict[str, Path], folder: Path | None) -> list[str]:
     """Own code becomes files of the job, by the names that it has here; the words that load it there."""
-    words = []
+    words: list[str] = []
     for name in given:
         path = Path(name)
         sent = folder is not None and path.exists()

@@ -71,6 +71,7 @@ def test_a_share_that_does_not_fit(each: Any) -> None:
 
 @pytest.mark.parametrize("kind", ["NodeDiedError", "OutOfMemoryError"])
 def test_a_part_that_its_node_takes_with_it_is_told(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
     from ray import exceptions
 
     from dfkd_ray.tune import ray_shards
@@ -78,6 +79,6 @@ def test_a_part_that_its_node_takes_with_it_is_told(kind: str, monkeypatch: pyte
     def lost(reference: Any) -> Any:
         raise getattr(exceptions, kind)("the node is gone")
 
-    monkeypatch.setattr(ray_shards.ray, "get", lost)
+    monkeypatch.setattr(ray, "get", lost)
     with pytest.raises(StudyError, match="a worker died too often"):
         ray_shards._result(None)
