@@ -14,7 +14,7 @@ from dfkd_ray.cli.student import TrialOptions
 from dfkd_ray.runs import running
 from dfkd_ray.tune.options import Options
 from dfkd_ray.util.errors import StudyError
-from dfkd_ray.util.words import counted
+from dfkd_ray.util.words import counted, typed
 
 File = Annotated[
     str,
@@ -71,7 +71,7 @@ def sweep(file: File, how: Options, small: options.SmallTry, serve: Serve = Fals
     since, it goes on as the file has it now: with more trials, a wider space, another sampler."""
     study, work = running.checked(file, how, small.overrides)
     if study.ablation is not None:
-        raise StudyError(f"{study.study} is an ablation; run: dfkd-ray ablate {file}")
+        raise StudyError(f"{study.study} is an ablation; run: dfkd-ray ablate {typed(file)}")
     listening.close(running.start(study, work, how, listening.audience(serve)))
 
 
@@ -87,7 +87,7 @@ def ablate(
     file, how, small = _named(file, winner, how, small)
     study, work = running.checked(file, how, small.overrides)
     if study.ablation is None:
-        raise StudyError(f"{study.study} is a sweep; run: dfkd-ray sweep {file}")
+        raise StudyError(f"{study.study} is a sweep; run: dfkd-ray sweep {typed(file)}")
     listening.close(running.start(study, work, how, listening.audience(serve)))
 
 

@@ -57,7 +57,8 @@ def written(place: str, how: Options, seeds: int | None = None) -> tuple[Path, O
     history = read_history(folder)
     path, text = folder / FILE, _text(around(history, seeds), place)
     if path.exists() and not _as_written(path.read_text(encoding="utf-8")):
-        raise StudyError(f"{path} was edited: run it with dfkd-ray ablate {path}, or move it away to have it anew")
+        way = f"run it with dfkd-ray ablate {words.typed(path)}, or move it away to have it anew"
+        raise StudyError(f"{path} was edited: {way}")
     with atomic_write(path) as file:
         file.write(text.encode())
     before = Options.of(history.options)
@@ -192,7 +193,8 @@ def _digest(text: str) -> str:
 
 def lines(path: Path) -> Iterator[str]:
     """What a terminal says of the file: where it is, and what it leaves out."""
-    yield f"the ablation around the winner is {path}: show it with dfkd-ray plan {path}, edit it, run it again"
+    show = f"dfkd-ray plan {words.typed(path)}"
+    yield f"the ablation around the winner is {path}: show it with {show}, edit it, run it again"
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith("# Left out: "):
             yield line.removeprefix("# ")
