@@ -85,17 +85,17 @@ def told(simulated: pa.Table) -> Iterator[tuple[str, ...]]:
 def answers(simulated: pa.Table) -> Iterator[str]:
     """Which case finds most for each budget, and whether it is told from the first one."""
     metric, sign = _metric(simulated), -1 if tables.metadata(simulated)["mode"] == "min" else 1
-    ends = [row for row in _ends(simulated) if row["found"] is not None]
-    for panel in dict.fromkeys(map(_panel, ends)):
-        own = [row for row in ends if _panel(row) == panel]
-        best = max(own, key=lambda row: sign * row["found"])
-        value = _between(metric, best)
+    for panel in dict.fromkeys(_panel(row) for row in _ends(simulated) if row["found"] is not None):
+        own = [row for row in _ends(simulated) if _panel(row) == panel]
+        best = max((row for row in own if row["found"] is not None), key=lambda row: sign * row["found"])
         if best is own[0]:
-            yield f"{panel}: none is ahead of {best['case']}, which finds {value}."
+            yield f"{panel}: none is ahead of {best['case']}, which finds {_between(metric, best)}."
             continue
         apart = (best["difference_low"] or 0) * (best["difference_high"] or 0) > 0
-        said = "ahead of" if apart else "not told from"
-        yield f"{panel}: {best['case']} finds most, {value}; {said} {own[0]['case']}, by {_apart(metric, best)}."
+        said, by = "ahead of" if apart else "not told from", f"by {_apart(metric, best)}"
+        if own[0]["found"] is None:
+            said, by = "not compared with", "which has no complete trial in some study"
+        yield f"{panel}: {best['case']} finds most, {_between(metric, best)}; {said} {own[0]['case']}, {by}."
 
 
 def warnings(simulated: pa.Table) -> list[str]:

@@ -103,3 +103,11 @@ def test_the_page_is_built_from_the_table_alone(tmp_path: Path) -> None:
     assert "tpe <b>" not in page
     assert "simulation.arrow" in page
     assert "Intervals are over simulated studies alone" in page
+
+
+def test_of_a_first_case_that_has_found_nothing_no_other_is_told() -> None:
+    rows = [simulations.row("a", 12.0, None), simulations.row("b", 12.0, 0.7), simulations.row("c", 12.0, 0.8)]
+    (said,) = map(for_terminal, simulation.answers(simulation.table(rows, simulations.NOTE)))
+    assert said.endswith(
+        ": c finds most, 80.0 % [79.0, 81.0]; not compared with a, which has no complete trial in some study."
+    )
