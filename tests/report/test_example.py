@@ -27,6 +27,7 @@ PICTURED = {
     "mhad": (1, 2, 4, 7, 9),
     "fgvc_claims": (1, 2, 4, 7, 9),
     "methods": (1, 2, 4, 7, 9),
+    "methods_cifar10": (1, 2, 5, 8, 10),
     "guidance": (1, 2, 4, 5),
 }
 
@@ -97,25 +98,42 @@ def test_the_collapse_of_a_joint_attention_is_in_the_tables() -> None:
 GAUGE = "loss/student/high_order/attention_teacher"
 
 
-def test_the_findings_say_what_the_tables_of_the_methods_say() -> None:
+SECTIONS = {
+    "methods": "## Every method at one budget",
+    "methods_cifar10": "## Every method on real images, at the preset of a laptop",
+}
+
+
+def by_arm(study: str) -> dict[str, list[float]]:
+    """Test accuracy at the last epoch in per cent, by seed."""
+    found: dict[str, list[float]] = {}
+    for row in rows(study):
+        found.setdefault(row["arm"], []).append(100 * dict(row["final"])["test_accuracy/last"])
+    return found
+
+
+@pytest.mark.parametrize(("study", "title"), SECTIONS.items())
+def test_the_findings_have_every_method_as_the_tables_have_it(study: str, title: str) -> None:
     """Student's interval of three values, written out: the quantile 0.975 at 2 degrees of freedom is 4.302653."""
-    by_arm: dict[str, list[float]] = {}
-    for row in rows("methods"):
-        by_arm.setdefault(row["arm"], []).append(100 * dict(row["final"])["test_accuracy/last"])
-    assert {len(found) for found in by_arm.values()} == {3}
-    section = FINDINGS[FINDINGS.index("## Every method at one budget") :]
+    arms = by_arm(study)
+    assert {len(found) for found in arms.values()} == {3}
+    section = FINDINGS[FINDINGS.index(title) + 2 :].partition(" ## ")[0]
     cells = re.findall(r"\| ((?:[a-z_]+ \| )+)\|[-|]+ \| ((?:[\d.]+ \[[\d., ]+\] \| ?)+)", section)
     said = {name: cell for names, values in cells for name, cell in zip(names.split(" | "), values.split(" | "))}
     said.pop("", None)
-    assert said.keys() == by_arm.keys()
-    for name, values in by_arm.items():
+    assert said.keys() == arms.keys()
+    for name, values in arms.items():
         mean = sum(values) / 3
         half = 4.302653 * (sum((v - mean) ** 2 for v in values) / 2 / 3) ** 0.5
         low, high = max(mean - half, 0.0), min(mean + half, 100.0)  # no interval of an accuracy leaves 0 to 100 %
         assert said[name].strip(" |") == f"{mean:.1f} [{low:.1f}, {high:.1f}]", name
+
+
+def test_the_findings_say_which_methods_are_told_apart_on_gliders() -> None:
+    arms = by_arm("methods")
     effects = [row for row in rows("methods", "effects") if row["metric"] == "val_accuracy"]
     told = {row["contrast"].partition(" ")[0]: row for row in effects if row["verdict"] == "helps"}
-    best_first = sorted(by_arm, key=lambda name: -sum(by_arm[name]))
+    best_first = sorted(arms, key=lambda name: -sum(arms[name]))
     assert told.keys() == {*best_first[: best_first.index("mad") + 1]} - {"cpsc", "dfq"}, "all down to mad but these"
     assert (len(told), len(effects)) == (14, 22)
     for name, unit in (("fast", " points"), ("mad", "")):
@@ -124,6 +142,22 @@ def test_the_findings_say_what_the_tables_of_the_methods_say() -> None:
     p_of = {row["contrast"].partition(" ")[0]: row["p_holm"] for row in effects}
     but = f"all down to mad but cpsc (p {p_of['cpsc']:.2g}) and dfq (p {p_of['dfq']:.2g}): "
     assert f"Fourteen of 22 are told apart from `noise_kd` on validation accuracy, {but}" in FINDINGS
+
+
+def test_the_findings_say_which_methods_are_told_apart_on_cifar10() -> None:
+    effects = [row for row in rows("methods_cifar10", "effects") if row["metric"] == "val_accuracy"]
+    told = {row["contrast"].partition(" ")[0]: row for row in effects if row["verdict"] == "helps"}
+    arms = by_arm("methods_cifar10")
+    best_first = sorted(arms, key=lambda name: -sum(arms[name]))
+    assert told.keys() == {*best_first[: best_first.index("cpsc") + 1]}
+    assert (len(told), len(effects)) == (11, 22)
+    for name, unit in (("two_stage", " points"), ("cpsc", "")):
+        difference, low, high = (100 * told[name][key] for key in ("difference", "low", "high"))
+        assert f"{name} by {difference:+.1f}{unit} [{low:+.1f}, {high:+.1f}]" in FINDINGS
+    next_one = {row["contrast"].partition(" ")[0]: row for row in effects}[best_first[best_first.index("cpsc") + 1]]
+    said = f"{next_one['contrast'].partition(' ')[0]} (p {next_one['p_holm']:.2g}) and what follows are not"
+    assert "Eleven of 22 are told apart from `noise_kd` on validation accuracy, all down to cpsc: " in FINDINGS
+    assert said in FINDINGS
 
 
 def test_the_findings_say_what_the_tables_of_the_guidance_say() -> None:
