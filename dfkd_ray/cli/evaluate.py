@@ -102,7 +102,7 @@ def _paged(distilled: Distilled, part: Split, runtime: Runtime, folder: Path, no
     from dfkd_ray.util import tables
 
     made = Evaluation(distilled, part, runtime).tables(note)
-    _left(made, folder)
+    _keep(made, folder)
     note, page = tables.metadata(made["evaluation"]), report.build(folder)
     if as_json:
         alone = distilled.alone or None
@@ -118,7 +118,7 @@ def _dense(distilled: Distilled, part: Split, runtime: Runtime, folder: Path, no
     from dfkd_ray.util.files import atomic_write
 
     made = dense.DenseEvaluation(distilled, part, runtime)
-    _left(made.tables(note), folder)
+    _keep(made.tables(note), folder)
     note, record, page = {**note, "measures": made.measures}, folder / RECORD, report.build(folder)
     with atomic_write(record) as file:
         file.write((dumps(note, indent=1) + "\n").encode())
@@ -128,8 +128,8 @@ def _dense(distilled: Distilled, part: Split, runtime: Runtime, folder: Path, no
         typer.echo(line)
 
 
-def _left(made: Mapping[str, Any], folder: Path) -> None:
-    """Writes the tables; those of a student of other targets, whom the folder held before, would be read for these."""
+def _keep(made: Mapping[str, Any], folder: Path) -> None:
+    """The tables into the folder, in place of an earlier evaluation's: one of other targets would be read for this."""
     from dfkd_ray.util import tables
 
     for kind in {*tables.EVALUATED, *tables.OF_DENSE}.difference(made):

@@ -68,12 +68,13 @@ def export(
     from dfkd_ray.util.provenance import provenance
 
     runtime = parse_runtime({"device": device, "precision": precision, "threads": threads})
-    chosen, (distilled, home) = runtime.open(), student.open(quiet=json)
+    chosen = runtime.open()
+    distilled, home = student.open(quiet=json)
     folder = out or home / student.called("export")
     if distilled.alone and not json:
         typer.echo(distilled.alone)
     card = exporting.card_of(distilled.student, **_origin(distilled))
-    _apart(distilled, kinds := [each.value for each in to], folder)
+    kinds = _kinds(to, distilled, folder)
     try:
         files = exporting.export(distilled.student, kinds, folder, with_normalisation, card, distilled.name)
     except exporting.Differs as error:
@@ -91,14 +92,17 @@ def export(
         typer.echo(line)
 
 
-def _apart(distilled: Distilled, kinds: Sequence[str], folder: Path) -> None:
-    """StudyError where an export would take the place of the file that it is made from, and of that file's card."""
+def _kinds(to: list[To], distilled: Distilled, folder: Path) -> list[str]:
+    """The formats by name; StudyError where one would take the place of the file that it is made from, and of that
+    file's card."""
     from dfkd_ray.runs.export.formats import FORMATS
 
+    kinds = [each.value for each in to]
     for kind in kinds:
         path = folder / f"{distilled.name}{FORMATS[kind].suffix}"
         if path.resolve() == distilled.student.weights.resolve():
             raise StudyError(f"{path} is the student itself, and its card stands beside it: name another with --out")
+    return kinds
 
 
 def _keep(told: Mapping[str, Any], folder: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,13 @@ def named(study: Path) -> dict[str, Path]:
 
     StudyError for a YAML file that is named from outside of both: the job would not find it.
     """
-    found, left = {study.name: study}, [study]
+    found, left, roots = {study.name: study}, [study], (study.parent, Path())
     while left:
         for word in _words(yamls.load(left.pop()).data):
             name = word.removeprefix("./")
-            file = next((each for root in (study.parent, Path()) if _is_file(each := root / name)), None)
-            if file is None and ".." not in Path(name).parts and not Path(name).is_absolute():
-                found |= _package(name, study.parent)
+            file = next((each for root in roots if _is_file(each := root / name)), None)
+            if file is None:
+                found |= _package(name, roots)
             if file is None or name in found or Path(name).is_absolute():
                 continue
             if ".." in Path(name).parts:
@@ -36,10 +36,13 @@ def named(study: Path) -> dict[str, Path]:
     return found
 
 
-def _package(name: str, *roots: Path) -> dict[str, Path]:
-    """The modules of own code that is a folder with an `__init__.py`, by the name that each has for the job."""
-    root = next((root for root in (*roots, Path()) if _is_file(root / name / "__init__.py")), None)
-    return {} if root is None else {str(each.relative_to(root)): each for each in sorted((root / name).rglob("*.py"))}
+def _package(name: str, roots: Iterable[Path]) -> dict[str, Path]:
+    """The modules of own code that is a folder with an `__init__.py` below a root, by the name that each has for the
+    job."""
+    parts, root = Path(name).parts, next((root for root in roots if _is_file(root / name / "__init__.py")), None)
+    if root is None or not parts or ".." in parts or Path(name).is_absolute():
+        return {}
+    return {str(each.relative_to(root)): each for each in sorted((root / name).rglob("*.py"))}
 
 
 def stage(files: Mapping[str, Path], into: Path) -> None:
